@@ -1,0 +1,21 @@
+// swift-tools-version: 6.1
+import PackageDescription
+
+/// The same for every target of ours: intent must be plain, and a warning is an error.
+let strict: [SwiftSetting] = [
+    .swiftLanguageMode(.v6),
+    .enableUpcomingFeature("ExistentialAny"),
+    .enableUpcomingFeature("InternalImportsByDefault"),
+    .enableUpcomingFeature("MemberImportVisibility"),
+    .unsafeFlags(["-warnings-as-errors"]),
+]
+
+// A target is a layer and may import only what stands above it in this list.
+let package = Package(
+    name: "interject",
+    targets: [
+        .target(name: "Bytes", swiftSettings: strict),
+
+        .testTarget(name: "BytesTests", dependencies: ["Bytes"], swiftSettings: strict),
+    ]
+)

@@ -1,0 +1,167 @@
+/// A growable, owned run of bytes with a read end and a write end.
+///
+/// Writers append at the tail, readers consume from the head; consumed space is reused before the storage grows, so a
+/// buffer that is filled and drained for hours keeps the size of its fullest moment. One owner, no reference counting.
+/// Views handed out by ``bytes`` are valid until the next mutation.
+public struct ByteBuffer: ~Copyable {
+    @usableFromInline var base: UnsafeMutableRawPointer?
+    @usableFromInline var head = 0
+    @usableFromInline var tail = 0
+    @usableFromInline var storageByteCount = 0
+    /// Bytes of storage held now.
+    @inlinable public var capacity: Int { storageByteCount }
+
+    @inlinable public init() {}
+
+    /// - Parameter capacity: bytes to reserve at once.
+    public init(capacity: Int) {
+        reserve(capacity)
+    }
+
+    deinit { base?.deallocate() }
+
+    /// Readable bytes.
+    @inlinable public var count: Int { tail - head }
+    @inlinable public var isEmpty: Bool { head == tail }
+
+    /// The readable bytes, valid until the next mutation of the buffer.
+    @inlinable public var bytes: UnsafeRawBufferPointer {
+        UnsafeRawBufferPointer(start: base.map { UnsafeRawPointer($0 + head) }, count: tail - head)
+    }
+
+    /// The readable bytes, writable in place, valid until the next append, consume or clear.
+    @inlinable public var mutableBytes: UnsafeMutableRawBufferPointer {
+        mutating get { UnsafeMutableRawBufferPointer(start: base.map { $0 + head }, count: tail - head) }
+    }
+
+    /// Makes room for `byteCount` more bytes at the tail. Amortised O(1) a byte.
+    @inlinable public mutating func reserve(_ byteCount: Int) {
+        if capacity - tail < byteCount { makeRoom(byteCount) }
+    }
+
+    @usableFromInline mutating func makeRoom(_ byteCount: Int) {
+        let used = tail - head
+        if head > 0, capacity - used >= byteCount, head >= used, let base {
+            base.copyMemory(from: base + head, byteCount: used)
+        } else {
+            let newCapacity = max(64, used + byteCount, capacity * 2)
+            let grown = UnsafeMutableRawPointer.allocate(byteCount: newCapacity, alignment: 16)
+            if let base {
+                grown.copyMemory(from: base + head, byteCount: used)
+                base.deallocate()
+            }
+            base = grown
+            storageByteCount = newCapacity
+        }
+        head = 0
+        tail = used
+    }
+
+    @inlinable public mutating func append(_ byte: UInt8) {
+        reserve(1)
+        base.unsafelyUnwrapped.storeBytes(of: byte, toByteOffset: tail, as: UInt8.self)
+        tail += 1
+    }
+
+    @inlinable public mutating func append(_ source: UnsafeRawBufferPointer) {
+        guard let start = source.baseAddress, source.count > 0 else { return }
+        reserve(source.count)
+        (base.unsafelyUnwrapped + tail).copyMemory(from: start, byteCount: source.count)
+        tail += source.count
+    }
+
+    @inlinable public mutating func append(_ source: [UInt8]) {
+        source.withUnsafeBytes { append($0) }
+    }
+
+    @inlinable public mutating func append(_ source: ArraySlice<UInt8>) {
+        source.withUnsafeBytes { append($0) }
+    }
+
+    @inlinable public mutating func append(_ source: StaticString) {
+        append(UnsafeRawBufferPointer(start: source.utf8Start, count: source.utf8CodeUnitCount))
+    }
+
+    /// Appends the string's UTF-8.
+    @inlinable public mutating func append(_ source: String) {
+        var source = source
+        source.withUTF8 { append(UnsafeRawBufferPointer($0)) }
+    }
+
+    /// Appends the number in decimal, without allocating.
+    @inlinable public mutating func append(decimal value: some FixedWidthInteger) {
+        if value < 0 { append(UInt8(ascii: "-")) }
+        var magnitude = UInt64(value.magnitude)
+        reserve(20)
+        let end = tail + Self.decimalDigits(magnitude)
+        var position = end
+        repeat {
+            position -= 1
+            base.unsafelyUnwrapped.storeBytes(
+                of: UInt8(truncatingIfNeeded: magnitude % 10) &+ 48, toByteOffset: position, as: UInt8.self)
+            magnitude /= 10
+        } while magnitude > 0
+        tail = end
+    }
+
+    @usableFromInline static func decimalDigits(_ value: UInt64) -> Int {
+        var digits = 1
+        var rest = value / 10
+        while rest > 0 {
+            digits += 1
+            rest /= 10
+        }
+        return digits
+    }
+
+    /// Appends the number in lower-case hexadecimal, without padding.
+    @inlinable public mutating func append(hexadecimal value: Int) {
+        var shift = max(0, (Int.bitWidth - value.leadingZeroBitCount + 3) / 4 * 4 - 4)
+        while shift >= 0 {
+            let digit = UInt8(truncatingIfNeeded: (value >> shift) & 0xF)
+            append(digit < 10 ? digit + 48 : digit + 87)
+            shift -= 4
+        }
+    }
+
+    /// Lets `body` write up to the given room at the tail; it returns how many bytes it wrote.
+    @inlinable public mutating func write<E: Error>(
+        room byteCount: Int, _ body: (UnsafeMutableRawBufferPointer) throws(E) -> Int
+    ) throws(E) {
+        reserve(byteCount)
+        let room = UnsafeMutableRawBufferPointer(start: base.unsafelyUnwrapped + tail, count: capacity - tail)
+        let written = try body(room)
+        precondition(written >= 0 && written <= room.count)
+        tail += written
+    }
+
+    /// Drops `byteCount` bytes from the head.
+    @inlinable public mutating func consume(_ byteCount: Int) {
+        precondition(byteCount >= 0 && byteCount <= count)
+        head += byteCount
+        if head == tail {
+            head = 0
+            tail = 0
+        }
+    }
+
+    /// Drops `byteCount` bytes from the tail.
+    @inlinable public mutating func removeLast(_ byteCount: Int) {
+        precondition(byteCount >= 0 && byteCount <= count)
+        tail -= byteCount
+    }
+
+    /// Drops every byte; gives the storage back when it is larger than `keepingCapacity`.
+    public mutating func clear(keepingCapacity limit: Int = .max) {
+        head = 0
+        tail = 0
+        if capacity > limit {
+            base?.deallocate()
+            base = nil
+            storageByteCount = 0
+        }
+    }
+
+    /// The readable bytes as an array: a copy.
+    public var array: [UInt8] { [UInt8](bytes) }
+}

@@ -15,7 +15,9 @@ let package = Package(
     name: "interject",
     targets: [
         .target(name: "Bytes", swiftSettings: strict),
+        .target(name: "JSON", dependencies: ["Bytes"], swiftSettings: strict),
 
         .testTarget(name: "BytesTests", dependencies: ["Bytes"], swiftSettings: strict),
+        .testTarget(name: "JSONTests", dependencies: ["JSON"], swiftSettings: strict),
     ]
 )

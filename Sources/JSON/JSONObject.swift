@@ -1,0 +1,117 @@
+/// A JSON object that keeps the order of its keys.
+///
+/// Keys are compared by their UTF-8: unlike in `String ==`, a composed and a decomposed "é" are two keys. Equality of
+/// objects ignores the order (RFC 8259 §4).
+public struct JSONObject: Sendable {
+    /// One key and its value.
+    public typealias Element = (key: String, value: JSONValue)
+
+    /// Up to this many keys a linear search is faster than hashing.
+    static let linearSearchCount = 12
+
+    private var members: [Element] = []
+    /// Place of each key; empty while a linear search serves.
+    private var places: [ExactKey: Int] = [:]
+
+    /// An object without keys.
+    public init() {}
+
+    /// Of equal keys the last one's value counts, in the first one's place.
+    public init(_ members: some Sequence<(String, JSONValue)>) {
+        for (key, value) in members { self[key] = value }
+    }
+
+    /// How many keys there are.
+    public var count: Int { members.count }
+    /// Whether there is no key.
+    public var isEmpty: Bool { members.isEmpty }
+    /// The keys in order: a copy, O(n).
+    public var keys: [String] { members.map(\.key) }
+
+    /// The key's value. Setting a new key appends it; setting nil removes the key. O(1) expected, removal O(n).
+    public subscript(key: String) -> JSONValue? {
+        get { place(of: key).map { members[$0].value } }
+        set {
+            switch (place(of: key), newValue) {
+            case (let place?, let value?): members[place].value = value
+            case (let place?, nil):
+                members.remove(at: place)
+                index()
+            case (nil, let value?):
+                members.append((key, value))
+                if members.count > Self.linearSearchCount + 1 {
+                    places[ExactKey(string: key)] = members.count - 1
+                } else if members.count > Self.linearSearchCount {
+                    index()
+                }
+            case (nil, nil): break
+            }
+        }
+    }
+
+    private func place(of key: String) -> Int? {
+        if members.count > Self.linearSearchCount { return places[ExactKey(string: key)] }
+        return members.firstIndex { ExactKey.isSame($0.key, key) }
+    }
+
+    private mutating func index() {
+        places.removeAll()
+        guard members.count > Self.linearSearchCount else { return }
+        places.reserveCapacity(members.count)
+        for (place, member) in members.enumerated() { places[ExactKey(string: member.key)] = place }
+    }
+}
+
+extension JSONObject: Sequence {
+    /// Goes through keys and values in order.
+    public func makeIterator() -> IndexingIterator<[Element]> { members.makeIterator() }
+    /// The exact count.
+    public var underestimatedCount: Int { members.count }
+}
+
+extension JSONObject: ExpressibleByDictionaryLiteral {
+    /// See ``init(_:)``.
+    public init(dictionaryLiteral elements: (String, JSONValue)...) { self.init(elements) }
+}
+
+extension JSONObject: Hashable {
+    public static func == (left: JSONObject, right: JSONObject) -> Bool {
+        left.count == right.count && left.members.allSatisfy { right[$0.key] == $0.value }
+    }
+
+    public func hash(into hasher: inout Hasher) {
+        // Order must not matter, hence a sum of hashes that are made apart.
+        var sum = 0
+        for member in members {
+            var part = Hasher()
+            part.combine(ExactKey(string: member.key))
+            part.combine(member.value)
+            sum &+= part.finalize()
+        }
+        hasher.combine(members.count)
+        hasher.combine(sum)
+    }
+}
+
+extension JSONObject: CustomStringConvertible {
+    /// Compact JSON.
+    public var description: String { JSONValue.object(self).description }
+}
+
+/// A string compared and hashed by its UTF-8.
+///
+/// `String` hashes by canonical equivalence: permuted combining marks would be a hostile source of equal hashes.
+struct ExactKey: Hashable {
+    let string: String
+
+    static func isSame(_ left: String, _ right: String) -> Bool {
+        left.utf8.count == right.utf8.count && left == right && left.utf8.elementsEqual(right.utf8)
+    }
+
+    static func == (left: ExactKey, right: ExactKey) -> Bool { isSame(left.string, right.string) }
+
+    func hash(into hasher: inout Hasher) {
+        var copy = string
+        copy.withUTF8 { hasher.combine(bytes: UnsafeRawBufferPointer($0)) }
+    }
+}

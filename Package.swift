@@ -14,10 +14,14 @@ let strict: [SwiftSetting] = [
 let package = Package(
     name: "interject",
     targets: [
+        .systemLibrary(name: "COpenSSL", providers: [.apt(["libssl-dev"])]),
+
         .target(name: "Bytes", swiftSettings: strict),
         .target(name: "JSON", dependencies: ["Bytes"], swiftSettings: strict),
+        .target(name: "WebSocket", dependencies: ["Bytes", "COpenSSL"], swiftSettings: strict),
 
         .testTarget(name: "BytesTests", dependencies: ["Bytes"], swiftSettings: strict),
         .testTarget(name: "JSONTests", dependencies: ["JSON"], swiftSettings: strict),
+        .testTarget(name: "WebSocketTests", dependencies: ["WebSocket", "Bytes"], swiftSettings: strict),
     ]
 )

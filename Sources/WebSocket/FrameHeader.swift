@@ -1,0 +1,68 @@
+/// The two to fourteen bytes before a frame's payload, RFC 6455 §5.2.
+struct FrameHeader {
+    static let maxByteCount = 14
+    static let maxControlPayloadBytes = 125
+
+    var opcode: Opcode
+    var isFinal: Bool
+    /// RSV1-3 as they stand in the first byte: what a negotiated extension reads.
+    var reservedBits: UInt8
+    /// `.none` for a frame that is not masked.
+    var maskingKey: MaskingKey
+    var payloadByteCount: Int
+
+    /// Bytes of the whole header, told by its second byte.
+    @inline(__always)
+    static func byteCount(secondByte: UInt8) -> Int {
+        let length = secondByte & 0x7F
+        let lengthByteCount = length < 126 ? 0 : length == 126 ? 2 : 8
+        return 2 + lengthByteCount + (secondByte & 0x80 != 0 ? 4 : 0)
+    }
+
+    /// Judges the first two bytes, so that a bad frame is refused before the rest of its header is there.
+    @inline(__always)
+    static func check(
+        _ first: UInt8, _ second: UInt8, receiver role: Role, _ extensions: NegotiatedExtensions
+    ) throws(ProtocolViolation) -> Opcode {
+        guard let opcode = Opcode(rawValue: first & 0x0F) else { throw .reservedOpcode(first & 0x0F) }
+        let reserved = first & 0x70
+        if reserved != 0, reserved & ~extensions.allowedReservedBits(for: opcode) != 0 { throw .reservedBits(reserved) }
+        switch role {
+        case .server: if second & 0x80 == 0 { throw .unmaskedClientFrame }
+        case .client: if second & 0x80 != 0 { throw .maskedServerFrame }
+        }
+        if opcode.isControl {
+            if first & 0x80 == 0 { throw .fragmentedControlFrame }
+            if second & 0x7F > 125 { throw .controlPayloadTooLong }
+        }
+        return opcode
+    }
+
+    /// - Parameter bytes: a whole header, ``byteCount(secondByte:)`` bytes.
+    @inline(__always)
+    init(
+        _ bytes: UnsafeRawPointer, receiver role: Role, _ extensions: NegotiatedExtensions
+    ) throws(ProtocolViolation) {
+        let first = bytes.load(as: UInt8.self)
+        let second = bytes.load(fromByteOffset: 1, as: UInt8.self)
+        opcode = try Self.check(first, second, receiver: role, extensions)
+        isFinal = first & 0x80 != 0
+        reservedBits = first & 0x70
+        var position = 2
+        switch second & 0x7F {
+        case 126:
+            payloadByteCount = Int(UInt16(bigEndian: bytes.loadUnaligned(fromByteOffset: 2, as: UInt16.self)))
+            if payloadByteCount < 126 { throw .lengthNotMinimal }
+            position = 4
+        case 127:
+            let length = UInt64(bigEndian: bytes.loadUnaligned(fromByteOffset: 2, as: UInt64.self))
+            if length >> 63 != 0 { throw .lengthHighBitSet }
+            if length <= 0xFFFF { throw .lengthNotMinimal }
+            payloadByteCount = Int(clamping: length)
+            position = 10
+        case let length:
+            payloadByteCount = Int(length)
+        }
+        maskingKey = second & 0x80 != 0 ? MaskingKey(bytes + position) : .none
+    }
+}

@@ -1,0 +1,32 @@
+/// The beginning of a frame header whose end has not been read yet, kept without an allocation.
+struct HeaderSpill {
+    private var storage: (UInt64, UInt64) = (0, 0)
+    private(set) var count = 0
+
+    var isEmpty: Bool { count == 0 }
+
+    /// Whether the bytes are all that their second byte asks for.
+    var isWholeHeader: Bool { count >= 2 && count == FrameHeader.byteCount(secondByte: self[1]) }
+
+    subscript(offset: Int) -> UInt8 {
+        let word = offset < 8 ? storage.0 : storage.1
+        return UInt8(truncatingIfNeeded: UInt64(littleEndian: word) >> (UInt64(offset & 7) * 8))
+    }
+
+    mutating func append(_ byte: UInt8) {
+        let bits = (UInt64(byte) << (UInt64(count & 7) * 8)).littleEndian
+        if count < 8 { storage.0 |= bits } else { storage.1 |= bits }
+        count += 1
+    }
+
+    mutating func removeAll() {
+        storage = (0, 0)
+        count = 0
+    }
+
+    func withBytes<Result, Failure: Error>(
+        _ body: (UnsafeRawPointer) throws(Failure) -> Result
+    ) throws(Failure) -> Result {
+        try withUnsafePointer(to: storage) { pointer throws(Failure) in try body(UnsafeRawPointer(pointer)) }
+    }
+}

@@ -1,0 +1,28 @@
+/// Which web pages may connect, RFC 6455 §10.2.
+///
+/// Browsers let any page open a WebSocket and send the user's cookies along; `Origin` tells the page. A request
+/// without it comes from no browser and passes: whoever can leave the field out can also forge it, so it protects
+/// users of browsers and nothing else.
+public enum OriginPolicy: Equatable, Sendable {
+    case any
+    /// Exactly these serialised origins, for example `https://app.example.com` or `null`. Case does not matter.
+    case list([String])
+    /// Pages whose host and port are those of the request's `Host`.
+    case sameHost
+
+    func allows(_ origin: String?, host: String?) -> Bool {
+        guard let origin = origin?.lowercased() else { return true }
+        switch self {
+        case .any: return true
+        case .list(let origins): return origins.contains { $0.lowercased() == origin }
+        case .sameHost:
+            guard let host = host?.lowercased() else { return false }
+            for (scheme, defaultPort) in [("http://", ":80"), ("https://", ":443")] where origin.hasPrefix(scheme) {
+                let authority = String(origin.dropFirst(scheme.count))
+                // A serialised origin leaves the default port out; a Host field may have it.
+                return authority == host || authority + defaultPort == host
+            }
+            return false
+        }
+    }
+}

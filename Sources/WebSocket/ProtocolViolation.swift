@@ -1,0 +1,66 @@
+/// What a peer did against RFC 6455 or against our limits. Each one fails the connection (§7.1.7).
+public enum ProtocolViolation: Error, Equatable, Sendable {
+    /// A client must mask every frame, §5.1.
+    case unmaskedClientFrame
+    /// A server must mask no frame, §5.1.
+    case maskedServerFrame
+    /// RSV1-3 belong to extensions, and none that defines these bits for this frame was negotiated, §5.2.
+    case reservedBits(UInt8)
+    /// §5.2.
+    case reservedOpcode(UInt8)
+    /// §5.4.
+    case fragmentedControlFrame
+    /// More than 125 bytes, §5.5.
+    case controlPayloadTooLong
+    /// A length written with more bytes than it needs, §5.2.
+    case lengthNotMinimal
+    /// A 64-bit length whose most significant bit is set, §5.2.
+    case lengthHighBitSet
+    /// A continuation frame although no message is open, §5.4.
+    case unexpectedContinuation
+    /// A new message before the fragmented one has ended, §5.4.
+    case messageInsideMessage
+    /// A close payload of one byte is half a code, §5.5.1.
+    case truncatedCloseCode
+    /// §7.4.
+    case invalidCloseCode(CloseCode)
+    /// The reason of a close frame is not UTF-8, §5.5.1.
+    case closeReasonNotUTF8
+    /// A text message is not UTF-8, §8.1.
+    case textNotUTF8
+    /// The message, or the frame that announces it, is larger than ``WebSocketLimits/maxMessageBytes``.
+    case messageTooBig(maxMessageBytes: Int)
+
+    /// The code to close with, §7.4.1.
+    public var closeCode: CloseCode {
+        switch self {
+        case .textNotUTF8, .closeReasonNotUTF8: .invalidPayload
+        case .messageTooBig: .messageTooBig
+        default: .protocolError
+        }
+    }
+}
+
+extension ProtocolViolation: CustomStringConvertible {
+    /// What happened and what to do, short enough for the reason of a close frame (123 bytes).
+    public var description: String {
+        switch self {
+        case .unmaskedClientFrame: "client frames must be masked"
+        case .maskedServerFrame: "server frames must not be masked"
+        case .reservedBits(let bits):
+            "reserved bits 0b\(String(bits >> 4, radix: 2)) set, no extension negotiated for them"
+        case .reservedOpcode(let opcode): "reserved opcode \(opcode)"
+        case .fragmentedControlFrame: "control frames must not be fragmented"
+        case .controlPayloadTooLong: "control frames carry at most 125 bytes"
+        case .lengthNotMinimal: "payload length must use the shortest form"
+        case .lengthHighBitSet: "payload length must be below 2^63"
+        case .unexpectedContinuation: "continuation frame without a message to continue"
+        case .messageInsideMessage: "finish the fragmented message before the next one"
+        case .truncatedCloseCode: "close payload must be empty or start with a two-byte code"
+        case .invalidCloseCode(let code): "close code \(code) must not be sent"
+        case .closeReasonNotUTF8: "close reason is not UTF-8"
+        case .textNotUTF8: "text message is not UTF-8: send binary"
+        case .messageTooBig(let limit): "message exceeds \(limit) bytes: split it"
+        }
+    }
+}

@@ -1,0 +1,89 @@
+public import Bytes
+
+/// What a server asks of an opening handshake, RFC 6455 §4.2.
+public struct ServerHandshake: Sendable {
+    /// Spoken here, in no order: the client's order of preference decides.
+    public var supportedSubprotocols: [String]
+    public var origins: OriginPolicy
+
+    public init(supportedSubprotocols: [String] = [], origins: OriginPolicy = .sameHost) {
+        self.supportedSubprotocols = supportedSubprotocols
+        self.origins = origins
+    }
+
+    /// Whether a request wants a WebSocket at all, so that an address can serve both.
+    public static func isUpgrade(_ request: HandshakeRequest) -> Bool {
+        request.fields.list("upgrade", has: "websocket")
+    }
+
+    /// Judges a request.
+    ///
+    /// - Returns: what to answer; ``HandshakeAcceptance/subprotocol`` is nil when none that is offered is supported,
+    ///   which leaves it to the client to go on or not.
+    public func accept(_ request: HandshakeRequest) throws(HandshakeRejection) -> HandshakeAcceptance {
+        let fields = request.fields
+        guard request.method == "GET" else { throw .methodNotGET }
+        guard request.httpMinorVersion >= 1 else { throw .httpVersionTooOld }
+        guard Self.isUpgrade(request) else { throw .notAnUpgrade }
+        guard fields.list("connection", has: "upgrade") else { throw .connectionNotUpgrade }
+        let host = try Self.once("Host", in: fields)
+        let versions = fields.values(of: "sec-websocket-version")
+        guard versions.count <= 1 else { throw .fieldNotOnce(name: "Sec-WebSocket-Version") }
+        guard versions == ["13"] else { throw .unsupportedVersion }
+        let key = try Self.once("Sec-WebSocket-Key", in: fields)
+        guard AcceptKey.isNonce(key) else { throw .invalidKey }
+        guard fields.values(of: "transfer-encoding").isEmpty,
+            fields.values(of: "content-length").allSatisfy({ $0 == "0" })
+        else { throw .hasBody }
+        let origins = fields.values(of: "origin")
+        guard origins.count <= 1 else { throw .fieldNotOnce(name: "Origin") }
+        guard self.origins.allows(origins.first, host: host) else { throw .originNotAllowed }
+        let offered = request.offeredSubprotocols
+        guard offered.allSatisfy(HandshakeFields.isToken), Set(offered).count == offered.count else {
+            throw .invalidSubprotocols
+        }
+        // Every extension is declined by not naming it, yet an offer must be well-formed (§9.1).
+        guard ExtensionOffer.parse(fields.values(of: "sec-websocket-extensions")) != nil else {
+            throw .invalidExtensions
+        }
+        guard let acceptKey = AcceptKey.accepting(key) else { throw .digestUnavailable }
+        return HandshakeAcceptance(
+            acceptKey: acceptKey, subprotocol: offered.first(where: supportedSubprotocols.contains), extensions: .none)
+    }
+
+    private static func once(_ name: String, in fields: HandshakeFields) throws(HandshakeRejection) -> String {
+        let values = fields.values(of: name.lowercased())
+        guard values.count == 1, let value = values.first else { throw .fieldNotOnce(name: name) }
+        return value
+    }
+}
+
+/// A request that becomes a WebSocket.
+public struct HandshakeAcceptance: Sendable {
+    /// The value of `Sec-WebSocket-Accept`.
+    public let acceptKey: String
+    /// The subprotocol to speak. May be changed before the response is written, but only to one that was offered.
+    public var subprotocol: String?
+    /// What the endpoint has to be made with.
+    public let extensions: NegotiatedExtensions
+
+    /// The header fields of the 101 response.
+    public var fields: [(name: String, value: String)] {
+        var fields = [
+            (name: "Upgrade", value: "websocket"), (name: "Connection", value: "Upgrade"),
+            (name: "Sec-WebSocket-Accept", value: acceptKey),
+        ]
+        if let subprotocol { fields.append((name: "Sec-WebSocket-Protocol", value: subprotocol)) }
+        return fields
+    }
+
+    /// Appends the whole 101 response.
+    /// - Parameter additionalFields: trusted ones; they must hold no line breaks.
+    public func appendResponse(
+        additionalFields: [(name: String, value: String)] = [], into output: inout ByteBuffer
+    ) {
+        output.append("HTTP/1.1 101 Switching Protocols\r\n" as StaticString)
+        for field in fields + additionalFields { output.append("\(field.name): \(field.value)\r\n") }
+        output.append("\r\n" as StaticString)
+    }
+}

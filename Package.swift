@@ -19,9 +19,11 @@ let package = Package(
         .target(name: "Bytes", swiftSettings: strict),
         .target(name: "JSON", dependencies: ["Bytes"], swiftSettings: strict),
         .target(name: "WebSocket", dependencies: ["Bytes", "COpenSSL"], swiftSettings: strict),
+        .target(name: "HTTP", dependencies: ["Bytes"], swiftSettings: strict),
 
         .testTarget(name: "BytesTests", dependencies: ["Bytes"], swiftSettings: strict),
         .testTarget(name: "JSONTests", dependencies: ["JSON"], swiftSettings: strict),
         .testTarget(name: "WebSocketTests", dependencies: ["WebSocket", "Bytes"], swiftSettings: strict),
+        .testTarget(name: "HTTPTests", dependencies: ["HTTP", "Bytes"], swiftSettings: strict),
     ]
 )

@@ -1,0 +1,267 @@
+import Bytes
+
+/// Reads `text/event-stream` (WHATWG HTML §9.2.6), incrementally and without I/O.
+///
+/// Pull style: call ``next(_:)`` until it returns nil, then again with more bytes. An event of one data line that lies
+/// whole in the input, which is what token streams consist of, is handed out in place. An event without its empty line
+/// at the end of the stream is dropped, as the standard wants; so a cut stream never looks complete.
+public struct ServerSentEventParser: ~Copyable {
+    private enum State {
+        /// This many octets of a byte order mark have come.
+        case start(matchedByteCount: Int)
+        case lines
+        /// The last line ended in CR at the end of the input: an LF now belongs to it.
+        case afterCarriageReturn
+        case failed(ServerSentEventError)
+    }
+
+    /// The lines of one event without their ends, comments not counted.
+    public let maxEventBytes: Int
+    /// The last reconnection time that the stream asked for.
+    public private(set) var retryMilliseconds: Int?
+
+    private var state = State.start(matchedByteCount: 0)
+    /// Which line end the stream uses is searched first, so that a line costs its own length whatever the style.
+    private var prefersCarriageReturn = false
+    private var partialLine = ByteBuffer()
+    /// The data lines, each with an LF after it.
+    private var data = ByteBuffer()
+    private var type = ByteBuffer()
+    private var idOfBlock = ByteBuffer()
+    private var idOfLastEvent = ByteBuffer()
+    private var idHasChanged = false
+    private var blockByteCount = 0
+    private var blockIsDelivered = false
+
+    /// - Parameter maxEventBytes: beyond it ``ServerSentEventError/eventTooLarge(limitBytes:)``.
+    public init(maxEventBytes: Int = 16 << 20) {
+        self.maxEventBytes = max(1, maxEventBytes)
+    }
+
+    /// What a reconnecting client sends as `Last-Event-ID`: sticky over events, empty if none. Valid until the next call.
+    public var lastEventID: UnsafeRawBufferPointer { idOfLastEvent.bytes }
+
+    /// Gets ready for a new connection; keeps ``lastEventID`` and ``retryMilliseconds``.
+    public mutating func reset() {
+        state = .start(matchedByteCount: 0)
+        partialLine.clear(keepingCapacity: 0)
+        clearBlock()
+        idOfBlock.clear()
+        idOfBlock.append(idOfLastEvent.bytes)
+        idHasChanged = false
+        blockByteCount = 0
+    }
+
+    /// Gives every event of the bytes to the receiver, until that returns false.
+    /// - Returns: the bytes left unread.
+    @inlinable
+    public mutating func receive<Receiver: ServerSentEventReceiver & ~Copyable>(
+        _ bytes: UnsafeRawBufferPointer, _ receiver: inout Receiver
+    ) throws(ServerSentEventError) -> UnsafeRawBufferPointer {
+        var input = bytes
+        while let event = try next(&input) {
+            if !receiver.receive(event) { break }
+        }
+        return input
+    }
+
+    /// The next event; takes the bytes it used from the front of `input`. Nil when all are used.
+    public mutating func next(_ input: inout UnsafeRawBufferPointer) throws(ServerSentEventError) -> ServerSentEvent? {
+        if blockIsDelivered { clearBlock() }
+        var block = Block()
+        while input.count > 0 {
+            switch state {
+            case .lines: break
+            case .start(let matched):
+                skipByteOrderMark(&input, matched)
+                continue
+            case .afterCarriageReturn:
+                state = .lines
+                if input[0] == .lineFeed { input = input.slice(1, input.count) }
+                continue
+            case .failed(let error): throw error
+            }
+            guard let end = endOfLine(input) else {
+                try checkSize(partialLine.count + input.count)
+                partialLine.append(input)
+                input = input.slice(input.count, input.count)
+                break
+            }
+            try checkSize(partialLine.count + end)
+            if partialLine.count > 0 {
+                partialLine.append(input.slice(0, end))
+                advance(&input, past: end)
+                takeLine(partialLine.bytes, &block)
+                // What the line held is not in the input: it must be kept before the storage is used again.
+                keep(&block)
+                partialLine.clear(keepingCapacity: Self.maxKeptBytes)
+                continue
+            }
+            let line = input.slice(0, end)
+            advance(&input, past: end)
+            if end > 0 {
+                takeLine(line, &block)
+            } else if let event = endBlock(block) {
+                return event
+            } else {
+                block = Block()
+            }
+        }
+        keep(&block)
+        return nil
+    }
+
+    /// What has come of an event and still lies in the input.
+    private struct Block {
+        var data: UnsafeRawBufferPointer?
+        var type: UnsafeRawBufferPointer?
+    }
+
+    private static var maxKeptBytes: Int { 65_536 }
+
+    private mutating func checkSize(_ lineByteCount: Int) throws(ServerSentEventError) {
+        if blockByteCount + lineByteCount > maxEventBytes {
+            let error = ServerSentEventError.eventTooLarge(limitBytes: maxEventBytes)
+            state = .failed(error)
+            partialLine.clear(keepingCapacity: 0)
+            data.clear(keepingCapacity: 0)
+            throw error
+        }
+    }
+
+    private mutating func skipByteOrderMark(_ input: inout UnsafeRawBufferPointer, _ matched: Int) {
+        let mark: (UInt8, UInt8, UInt8) = (0xEF, 0xBB, 0xBF)
+        let expected = matched == 0 ? mark.0 : matched == 1 ? mark.1 : mark.2
+        if input[0] == expected {
+            input = input.slice(1, input.count)
+            state = matched == 2 ? .lines : .start(matchedByteCount: matched + 1)
+        } else {
+            // No mark after all: its octets begin the first line.
+            if matched > 0 { partialLine.append(mark.0) }
+            if matched > 1 { partialLine.append(mark.1) }
+            state = .lines
+        }
+    }
+
+    @inline(__always)
+    private mutating func endOfLine(_ input: UnsafeRawBufferPointer) -> Int? {
+        let usual: UInt8 = prefersCarriageReturn ? .carriageReturn : .lineFeed
+        if input[0] == usual { return 0 }
+        let other: UInt8 = prefersCarriageReturn ? .lineFeed : .carriageReturn
+        let usualEnd = input.offset(of: usual)
+        guard let otherEnd = input.slice(0, usualEnd ?? input.count).offset(of: other) else { return usualEnd }
+        // CRLF is no reason to change: the LF bounds the search.
+        if otherEnd + 1 != usualEnd { prefersCarriageReturn.toggle() }
+        return otherEnd
+    }
+
+    @inline(__always)
+    private mutating func advance(_ input: inout UnsafeRawBufferPointer, past end: Int) {
+        var used = end + 1
+        if input[end] == .carriageReturn {
+            if used == input.count {
+                state = .afterCarriageReturn
+            } else if input[used] == .lineFeed {
+                used += 1
+            }
+        }
+        input = input.slice(used, input.count)
+    }
+
+    @inline(__always)
+    private mutating func takeLine(_ line: UnsafeRawBufferPointer, _ block: inout Block) {
+        if line[0] == UInt8(ascii: ":") { return }
+        blockByteCount += line.count
+        // "data:" is nearly every line of a token stream.
+        if line.count > 4, line[4] == UInt8(ascii: ":"),
+            line.loadUnaligned(as: UInt32.self) == UInt32(littleEndian: 0x6174_6164)
+        {
+            let valueStart = line.count > 5 && line[5] == .space ? 6 : 5
+            takeData(line.slice(valueStart, line.count), &block)
+        } else {
+            takeField(line, &block)
+        }
+    }
+
+    private mutating func takeField(_ line: UnsafeRawBufferPointer, _ block: inout Block) {
+        let colon = line.offset(of: UInt8(ascii: ":")) ?? line.count
+        var value = line.slice(min(colon + 1, line.count), line.count)
+        if value.first == .space { value = value.slice(1, value.count) }
+        let name = line.slice(0, colon)
+        if name.equals("data") {
+            takeData(value, &block)
+        } else if name.equals("event") {
+            block.type = value
+        } else if name.equals("id") {
+            guard value.offset(of: 0) == nil else { return }
+            idOfBlock.clear()
+            idOfBlock.append(value)
+            idHasChanged = true
+        } else if name.equals("retry"), let milliseconds = value.decimalNumber {
+            retryMilliseconds = milliseconds
+        }
+    }
+
+    @inline(__always)
+    private mutating func takeData(_ value: UnsafeRawBufferPointer, _ block: inout Block) {
+        if data.isEmpty, block.data == nil {
+            block.data = value
+        } else {
+            keepData(&block)
+            data.append(value)
+            data.append(.lineFeed)
+        }
+    }
+
+    private mutating func keepData(_ block: inout Block) {
+        guard let value = block.data else { return }
+        data.append(value)
+        data.append(.lineFeed)
+        block.data = nil
+    }
+
+    private mutating func keep(_ block: inout Block) {
+        keepData(&block)
+        if let type = block.type {
+            self.type.clear()
+            self.type.append(type)
+            block.type = nil
+        }
+    }
+
+    /// The empty line: nil if the block had no data and so is no event.
+    private mutating func endBlock(_ block: Block) -> ServerSentEvent? {
+        blockByteCount = 0
+        if idHasChanged {
+            idHasChanged = false
+            idOfLastEvent.clear()
+            idOfLastEvent.append(idOfBlock.bytes)
+        }
+        guard block.data != nil || !data.isEmpty else {
+            clearBlock()
+            return nil
+        }
+        blockIsDelivered = true
+        let type = block.type ?? self.type.bytes
+        return ServerSentEvent(
+            type: type.count > 0 ? type : Self.message,
+            data: block.data ?? data.bytes.slice(0, data.count - 1))
+    }
+
+    private mutating func clearBlock() {
+        blockIsDelivered = false
+        if !data.isEmpty { data.clear(keepingCapacity: Self.maxKeptBytes) }
+        if !type.isEmpty { type.clear() }
+    }
+
+    private static var message: UnsafeRawBufferPointer {
+        let name: StaticString = "message"
+        return UnsafeRawBufferPointer(start: name.utf8Start, count: name.utf8CodeUnitCount)
+    }
+}
+
+extension UnsafeRawBufferPointer {
+    fileprivate func equals(_ name: StaticString) -> Bool {
+        count == name.utf8CodeUnitCount && elementsEqual(UnsafeRawBufferPointer(start: name.utf8Start, count: count))
+    }
+}

@@ -13,17 +13,30 @@ let strict: [SwiftSetting] = [
 // A target is a layer and may import only what stands above it in this list.
 let package = Package(
     name: "interject",
+    dependencies: [
+        .package(url: "https://github.com/apple/swift-log", from: "1.16.0"),
+    ],
     targets: [
+        .target(name: "CLinux", swiftSettings: strict),
         .systemLibrary(name: "COpenSSL", providers: [.apt(["libssl-dev"])]),
+        .systemLibrary(name: "CCurl", providers: [.apt(["libcurl4-openssl-dev"])]),
 
         .target(name: "Bytes", swiftSettings: strict),
         .target(name: "JSON", dependencies: ["Bytes"], swiftSettings: strict),
         .target(name: "WebSocket", dependencies: ["Bytes", "COpenSSL"], swiftSettings: strict),
         .target(name: "HTTP", dependencies: ["Bytes"], swiftSettings: strict),
+        .target(
+            name: "Network",
+            dependencies: ["Bytes", "WebSocket", "HTTP", "CLinux", "CCurl", .product(name: "Logging", package: "swift-log")],
+            swiftSettings: strict),
 
         .testTarget(name: "BytesTests", dependencies: ["Bytes"], swiftSettings: strict),
         .testTarget(name: "JSONTests", dependencies: ["JSON"], swiftSettings: strict),
         .testTarget(name: "WebSocketTests", dependencies: ["WebSocket", "Bytes"], swiftSettings: strict),
         .testTarget(name: "HTTPTests", dependencies: ["HTTP", "Bytes"], swiftSettings: strict),
+        .testTarget(
+            name: "NetworkTests",
+            dependencies: ["Network", "HTTP", "WebSocket", "Bytes", .product(name: "Logging", package: "swift-log")],
+            swiftSettings: strict),
     ]
 )

@@ -1,0 +1,23 @@
+// What Swift's Glibc module leaves out of Linux: epoll, eventfd, accept4 and socket options. No logic.
+#ifndef CLINUX_H
+#define CLINUX_H
+
+#include <fcntl.h>
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
+#include <sys/socket.h>
+
+// Swift has no thread-local storage; the loop of the running thread is asked for on every executor check.
+extern _Thread_local void *clinux_current_loop;
+static inline void *clinux_get_current_loop(void) { return clinux_current_loop; }
+static inline void clinux_set_current_loop(void *loop) { clinux_current_loop = loop; }
+
+// A GNU extension, and the Glibc module is built without them.
+extern int accept4(int, struct sockaddr *, socklen_t *, int);
+static inline int clinux_accept(int listener) {
+  return accept4(listener, 0, 0, SOCK_NONBLOCK | SOCK_CLOEXEC);
+}
+// Variadic, which Swift cannot call.
+static inline int clinux_duplicate(int descriptor) { return fcntl(descriptor, F_DUPFD_CLOEXEC, 0); }
+
+#endif

@@ -1,0 +1,317 @@
+public import Bytes
+import CLinux
+import Glibc
+
+/// A nonblocking stream socket in an event loop: bytes in by ``received(_:)``, bytes out through ``output``.
+///
+/// Loop-confined. A subclass is one protocol's shell: it overrides the `open` methods and turns bytes to meaning. What is
+/// written during a turn leaves in one system call at its end. An idle connection owns no buffer.
+open class Connection: Channel {
+    /// Why a connection ended.
+    public enum End: Sendable, Equatable {
+        /// The peer closed its side, or the connection was closed here on purpose.
+        case closed
+        /// A read or write failed; the errno.
+        case failed(Int32)
+        /// The peer did not close in time after we did.
+        case lingerTimeout
+    }
+
+    private enum State {
+        case connecting
+        case open
+        /// Nothing more is taken in; the output is sent, then our side is shut down.
+        case finishing
+        /// Our side is shut down; waiting for the peer to close its side, so that it reads all that we sent (RFC 9112 §9.6).
+        case lingering
+        case closed
+    }
+
+    /// Bytes of output kept between turns before its storage is given back.
+    static let idleOutputByteCount = 1024
+    /// Above this many bytes of waiting output a connection is congested: whoever feeds it should wait for ``outputDrained()``.
+    public static let congestionByteCount = 256 * 1024
+    /// How long a peer may take nothing of what is due to it, once we want to close.
+    public static let stallDuration = Duration.seconds(30)
+    /// How long the peer has to close its side after we closed ours.
+    public static let lingerDuration = Duration.seconds(3)
+
+    /// Bytes that wait to be sent. Append, then call ``scheduleFlush()``.
+    public var output = ByteBuffer()
+    var flushScheduled = false
+    private var state: State
+    private var isReadingPaused = false
+    private var isBlocked = false
+    private var interest: Readiness = []
+    private var linger: LoopTimer?
+
+    /// Takes over a connected, nonblocking descriptor and starts reading.
+    public init(loop: EventLoop, descriptor: Int32, isConnecting: Bool = false) {
+        state = isConnecting ? .connecting : .open
+        super.init(loop: loop, descriptor: descriptor)
+    }
+
+    /// Registers the connection with its loop, which then keeps it alive until it ends.
+    public func start() throws(SystemCallError) {
+        // Tokens are small and each one matters now: never wait to fill a segment. Fails on Unix sockets, harmlessly.
+        setSocketOption(descriptor, IPPROTO_TCP_LEVEL, TCP_NODELAY, 1)
+        interest = state == .connecting ? .writable : .readable
+        do {
+            try loop.register(self, interest: interest)
+        } catch {
+            close(descriptor)
+            descriptor = -1
+            state = .closed
+            throw error
+        }
+    }
+
+    // MARK: For the protocol's shell
+
+    /// Bytes from the peer, valid and writable only within the call.
+    open func received(_ bytes: UnsafeMutableRawBufferPointer) {}
+
+    /// A connection that was being made stands.
+    open func connected() {}
+
+    /// The peer closed its side. The default closes ours after what is due was sent.
+    open func inputClosed() { finish() }
+
+    /// A congested connection has sent everything.
+    open func outputDrained() {}
+
+    /// The connection is gone; called once, whatever the cause.
+    open func ended(_ end: End) {}
+
+    // MARK: Output
+
+    public var isOpen: Bool { if case .open = state { true } else { false } }
+    public var isCongested: Bool { output.count > Self.congestionByteCount }
+
+    /// Has what was appended to ``output`` sent at the end of this turn.
+    public func scheduleFlush() {
+        if flushScheduled || isBlocked { return }
+        flushScheduled = true
+        loop.scheduleFlush(self)
+    }
+
+    func flush() {
+        switch state {
+        case .closed, .connecting, .lingering: return
+        case .open, .finishing: break
+        }
+        // Also when all of it leaves at once: whoever saw the congestion waits for its end.
+        let wasCongested = isBlocked || isCongested
+        let byteCount = output.count
+        while !output.isEmpty {
+            let sent = send(descriptor, output.bytes.baseAddress, output.count, Int32(MSG_NOSIGNAL))
+            if sent >= 0 {
+                output.consume(sent)
+            } else if errno == EAGAIN {
+                isBlocked = true
+                updateInterest()
+                if case .finishing = state, output.count < byteCount { armLinger(Self.stallDuration) }
+                return
+            } else if errno != EINTR {
+                end(.failed(errno))
+                return
+            }
+        }
+        output.clear(keepingCapacity: Self.idleOutputByteCount)
+        isBlocked = false
+        if case .finishing = state {
+            startLingering()
+            return
+        }
+        updateInterest()
+        if wasCongested { outputDrained() }
+    }
+
+    // MARK: Input
+
+    /// Takes no bytes from the peer until ``resumeReading()``. The peer's close is seen all the same.
+    public func pauseReading() { setReadingPaused(true) }
+
+    public func resumeReading() { setReadingPaused(false) }
+
+    private func setReadingPaused(_ isPaused: Bool) {
+        switch state {
+        case .connecting, .open:
+            isReadingPaused = isPaused
+            updateInterest()
+        // From here reading serves the close alone.
+        case .finishing, .lingering, .closed: break
+        }
+    }
+
+    override func ready(_ readiness: Readiness) {
+        if case .connecting = state {
+            finishConnecting()
+            return
+        }
+        if !readiness.isDisjoint(with: [.readable, .hangup, .failed, .peerClosed]) { readReady(readiness) }
+        if readiness.contains(.writable), descriptor >= 0 { flush() }
+    }
+
+    private func readReady(_ readiness: Readiness) {
+        if isReadingPaused, case .open = state {
+            // What the peer sent before its end stays unread. Bytes alone may still be told of in the turn that paused.
+            if !readiness.isDisjoint(with: [.failed, .hangup]) {
+                end(.failed(pendingError()))
+            } else if readiness.contains(.peerClosed) {
+                inputClosed()
+            }
+            return
+        }
+        // A full buffer means that there is more; a few rounds, then the others' turn.
+        for _ in 0..<4 {
+            let buffer = loop.receiveBuffer
+            let count = recv(descriptor, buffer.baseAddress, buffer.count, 0)
+            if count > 0 {
+                // After we closed, the peer's bytes are read only so that our last ones are not lost to a reset.
+                if case .open = state { received(UnsafeMutableRawBufferPointer(rebasing: buffer[..<count])) }
+                if count < buffer.count || descriptor < 0 || isReadingPaused { return }
+            } else if count == 0 {
+                switch state {
+                case .open: inputClosed()
+                case .finishing: flush()
+                default: break
+                }
+                switch state {
+                case .finishing:
+                    // The peer may still read: send the rest, but its end of file must not wake the loop again and again.
+                    isReadingPaused = true
+                    updateInterest()
+                case .lingering: end(.closed)
+                case .open, .connecting, .closed: break
+                }
+                return
+            } else if errno == EAGAIN {
+                return
+            } else if errno != EINTR {
+                end(.failed(errno))
+                return
+            }
+        }
+    }
+
+    private func finishConnecting() {
+        let code = pendingError()
+        if code != 0 {
+            end(.failed(code))
+            return
+        }
+        state = .open
+        updateInterest()
+        connected()
+        scheduleFlush()
+    }
+
+    private func pendingError() -> Int32 {
+        var code: Int32 = 0
+        var length = socklen_t(MemoryLayout<Int32>.size)
+        getsockopt(descriptor, SOL_SOCKET, SO_ERROR, &code, &length)
+        return code
+    }
+
+    private func updateInterest() {
+        var wanted: Readiness = []
+        switch state {
+        case .connecting: wanted = .writable
+        case .open:
+            wanted = isReadingPaused ? .peerClosed : .readable
+            if isBlocked { wanted.insert(.writable) }
+        case .finishing:
+            if !isReadingPaused { wanted = .readable }
+            if isBlocked { wanted.insert(.writable) }
+        case .lingering: wanted = .readable
+        case .closed: return
+        }
+        if wanted == interest { return }
+        interest = wanted
+        loop.setInterest(wanted, of: self)
+    }
+
+    // MARK: Ending
+
+    /// Sends what is due, then closes in order: half-close, wait for the peer, close.
+    public func finish() {
+        switch state {
+        case .open:
+            state = .finishing
+            // What comes is read and dropped: to close with bytes unread would reset the connection.
+            isReadingPaused = false
+            armLinger(Self.stallDuration)
+            updateInterest()
+            scheduleFlush()
+        case .connecting: end(.closed)
+        case .finishing, .lingering, .closed: break
+        }
+    }
+
+    /// Closes at once; what was not sent is lost.
+    /// - Parameter reset: with a TCP reset, so that the peer sees an error and not an end.
+    public func abort(reset: Bool = false) {
+        if reset, descriptor >= 0 {
+            var option = Glibc.linger(l_onoff: 1, l_linger: 0)
+            setsockopt(descriptor, SOL_SOCKET, SO_LINGER, &option, socklen_t(MemoryLayout<Glibc.linger>.size))
+        }
+        end(.closed)
+    }
+
+    private func startLingering() {
+        state = .lingering
+        if shutdown(descriptor, Int32(SHUT_WR)) != 0 {
+            end(.closed)
+            return
+        }
+        if isReadingPaused {
+            // Its end was seen before: nothing more to wait for.
+            end(.closed)
+            return
+        }
+        updateInterest()
+        armLinger(Self.lingerDuration)
+    }
+
+    /// One deadline for sending the rest, put off while the peer takes some; one for the peer's close.
+    private func armLinger(_ duration: Duration) {
+        linger?.cancel()
+        linger = loop.schedule(after: duration) { [weak self] in self?.end(.lingerTimeout) }
+    }
+
+    private func end(_ end: End) {
+        if case .closed = state { return }
+        state = .closed
+        linger?.cancel()
+        linger = nil
+        // The loop's reference may be the last one.
+        withExtendedLifetime(self) {
+            loop.deregister(self)
+            close(descriptor)
+            descriptor = -1
+            output.clear(keepingCapacity: 0)
+            ended(end)
+        }
+    }
+
+    override func loopStopped() { end(.closed) }
+
+    // MARK: Connecting
+
+    /// A nonblocking socket on its way to `address`; the connection made of it calls ``connected()`` or ``ended(_:)``.
+    public static func connectingSocket(to address: SocketAddress) throws(SystemCallError) -> Int32 {
+        try address.withSockaddr { (family, pointer, length) throws(SystemCallError) in
+            let type = Int32(SOCK_STREAM.rawValue | SOCK_NONBLOCK.rawValue | SOCK_CLOEXEC.rawValue)
+            let socket = try systemCall("socket") { Glibc.socket(family, type, 0) }
+            if connect(socket, pointer, length) != 0, errno != EINPROGRESS {
+                let code = errno
+                close(socket)
+                throw SystemCallError(call: "connect", code: code)
+            }
+            return socket
+        }
+    }
+}
+
+private let IPPROTO_TCP_LEVEL = Int32(IPPROTO_TCP)

@@ -1,0 +1,125 @@
+import CCurl
+import HTTP
+
+/// An easy handle of libcurl with its options set for one transfer; frees them with itself.
+final class CurlHandle {
+    let easy: UnsafeMutableRawPointer
+    private var fields: UnsafeMutablePointer<curl_slist>?
+    /// libcurl writes its words about a failure here.
+    private let errorText = UnsafeMutablePointer<CChar>.allocate(capacity: Int(CURL_ERROR_SIZE))
+
+    /// nil: out of memory.
+    init?(for transfer: HTTPTransfer) {
+        guard let easy = curl_easy_init() else {
+            errorText.deallocate()
+            return nil
+        }
+        self.easy = easy
+        errorText.initialize(repeating: 0, count: Int(CURL_ERROR_SIZE))
+        setRequest(transfer.request)
+        setRules(transfer.request)
+        ccurl_set_pointer(easy, CURLOPT_PRIVATE, Unmanaged.passUnretained(transfer).toOpaque())
+        ccurl_set_pointer(easy, CURLOPT_ERRORBUFFER, errorText)
+    }
+
+    deinit {
+        curl_easy_cleanup(easy)
+        curl_slist_free_all(fields)
+        errorText.deallocate()
+    }
+
+    var failureText: String { String(cString: errorText) }
+
+    /// Bytes of the request's body that have gone out.
+    var uploadedByteCount: Int {
+        var count: curl_off_t = 0
+        ccurl_get_offset(easy, CURLINFO_SIZE_UPLOAD_T, &count)
+        return Int(count)
+    }
+
+    var wasConnected: Bool {
+        var microseconds: curl_off_t = 0
+        ccurl_get_offset(easy, CURLINFO_CONNECT_TIME_T, &microseconds)
+        return microseconds > 0
+    }
+
+    /// The transfer that a handle works for.
+    static func transfer(of easy: UnsafeMutableRawPointer) -> HTTPTransfer? {
+        var pointer: UnsafeMutableRawPointer?
+        guard ccurl_get_pointer(easy, &pointer) == CURLE_OK, let pointer else { return nil }
+        return Unmanaged<HTTPTransfer>.fromOpaque(pointer).takeUnretainedValue()
+    }
+
+    private func setRequest(_ request: HTTPClientRequest) {
+        ccurl_set_string(easy, CURLOPT_URL, request.url)
+        if request.method == "GET", request.body.isEmpty {
+            ccurl_set_long(easy, CURLOPT_HTTPGET, 1)
+        } else {
+            ccurl_set_long(easy, CURLOPT_POST, 1)
+            ccurl_set_offset(easy, CURLOPT_POSTFIELDSIZE_LARGE, curl_off_t(request.body.count))
+            // Copied by libcurl, after its size is known.
+            request.body.withUnsafeBytes { body in
+                let start = body.baseAddress ?? UnsafeRawPointer(("" as StaticString).utf8Start)
+                ccurl_set_pointer(easy, CURLOPT_COPYPOSTFIELDS, UnsafeMutableRawPointer(mutating: start))
+            }
+            if request.method != "POST" { ccurl_set_string(easy, CURLOPT_CUSTOMREQUEST, request.method) }
+        }
+        for field in request.fields { addField("\(field.name): \(field.value)") }
+        addField("Accept-Encoding: identity")
+        // Without a value: not sent. A large body must not wait for a "100 Continue" that most upstreams never send.
+        addField("Expect:")
+        if let fields { ccurl_set_pointer(easy, CURLOPT_HTTPHEADER, fields) }
+    }
+
+    private func addField(_ line: String) {
+        if let appended = curl_slist_append(fields, line) { fields = appended }
+    }
+
+    private func setRules(_ request: HTTPClientRequest) {
+        ccurl_set_string(easy, CURLOPT_PROTOCOLS_STR, "http,https")
+        ccurl_set_long(easy, CURLOPT_NOSIGNAL, 1)
+        ccurl_set_long(easy, CURLOPT_NOPROGRESS, 1)
+        ccurl_set_long(easy, CURLOPT_FOLLOWLOCATION, 0)
+        ccurl_set_long(easy, CURLOPT_TCP_NODELAY, 1)
+        ccurl_set_long(easy, CURLOPT_TCP_KEEPALIVE, 1)
+        ccurl_set_long(easy, CURLOPT_SSL_VERIFYPEER, 1)
+        ccurl_set_long(easy, CURLOPT_SSL_VERIFYHOST, 2)
+        ccurl_set_long(easy, CURLOPT_SUPPRESS_CONNECT_HEADERS, 1)
+        // Else a cancel during the look-up of a name would wait for the resolver's thread, and the loop with it.
+        ccurl_set_long(easy, CURLOPT_QUICK_EXIT, 1)
+        ccurl_set_long(easy, CURLOPT_CONNECTTIMEOUT_MS, Self.milliseconds(request.connectTimeout))
+        if let total = request.totalTimeout { ccurl_set_long(easy, CURLOPT_TIMEOUT_MS, Self.milliseconds(total)) }
+        ccurl_set_long(
+            easy, CURLOPT_HTTP_VERSION, Int(request.isSecure ? CURL_HTTP_VERSION_2TLS : CURL_HTTP_VERSION_1_1))
+        // http_proxy and its kin count, but never for this machine.
+        if HTTPClientRequest.isLoopback(host: HTTPClientRequest.host(of: request.url)) {
+            ccurl_set_string(easy, CURLOPT_PROXY, "")
+        }
+        ccurl_set_data_callback(easy, CURLOPT_WRITEFUNCTION) { bytes, size, count, context in
+            guard let bytes, let context else { return 0 }
+            let transfer = Unmanaged<HTTPTransfer>.fromOpaque(context).takeUnretainedValue()
+            return HTTPClient.tookBody(transfer, UnsafeRawBufferPointer(start: bytes, count: size * count))
+        }
+        ccurl_set_data_callback(easy, CURLOPT_HEADERFUNCTION) { bytes, size, count, context in
+            guard let bytes, let context else { return 0 }
+            let transfer = Unmanaged<HTTPTransfer>.fromOpaque(context).takeUnretainedValue()
+            return HTTPClient.tookHeaderLine(transfer, UnsafeRawBufferPointer(start: bytes, count: size * count))
+        }
+    }
+
+    /// When the transfer is taken out before its end, its connection is closed, also one of HTTP/2.
+    func forbidReuse() {
+        ccurl_set_long(easy, CURLOPT_FORBID_REUSE, 1)
+    }
+
+    /// Binds the data callbacks, which get the transfer as their context.
+    func bind(_ transfer: HTTPTransfer) {
+        let context = Unmanaged.passUnretained(transfer).toOpaque()
+        ccurl_set_pointer(easy, CURLOPT_WRITEDATA, context)
+        ccurl_set_pointer(easy, CURLOPT_HEADERDATA, context)
+    }
+
+    private static func milliseconds(_ duration: Duration) -> Int {
+        max(1, Int(clamping: duration.nanoseconds / 1_000_000))
+    }
+}

@@ -1,0 +1,234 @@
+import CLinux
+import Glibc
+public import Logging
+import Synchronization
+
+/// One thread around one epoll: readiness, timers, a mailbox, and the executor of what lives here.
+///
+/// What is *loop-confined* (``Channel`` and its subclasses, timers, and everything built on them) is touched on this thread
+/// only, by plain synchronous calls. Other threads reach it through ``execute(_:)`` or by tasks that prefer this executor.
+///
+/// A turn of the loop: wait; handle what is ready; run due timers; run the mailbox; then flush, so that all that was written
+/// during the turn leaves in one system call for each connection.
+public final class EventLoop: @unchecked Sendable {
+    /// Bytes of the receive buffer that all connections of a loop share.
+    public static let receiveBufferByteCount = 256 * 1024
+
+    /// Position of the loop in its group.
+    public let index: Int
+    public let logger: Logger
+
+    let mailbox = Mailbox()
+    private let epoll: Int32
+    private let wakeup: Int32
+    private var slots: [Slot] = []
+    private var freeSlots: [UInt32] = []
+    private var timers = TimerQueue()
+    private var unflushed: [Connection] = []
+    /// Where ``unflushed`` goes while it is worked off; kept for its storage.
+    private var flushing: [Connection] = []
+    private var running = true
+
+    /// Shared by every connection of the loop: valid only within one receive call.
+    let receiveBuffer = UnsafeMutableRawBufferPointer.allocate(byteCount: receiveBufferByteCount, alignment: 64)
+    /// CLOCK_MONOTONIC at the start of this turn. Loop only.
+    public private(set) var now = Instant.monotonicNow
+    /// The text of HTTP's Date field and the second that it is for.
+    var dateCache = (seconds: 0, text: "")
+    private var madeHTTPClient: HTTPClient?
+    /// Outbound HTTP of this loop, made when first asked for. Loop only.
+    public var httpClient: HTTPClient {
+        if let madeHTTPClient { return madeHTTPClient }
+        let client = HTTPClient(loop: self)
+        madeHTTPClient = client
+        return client
+    }
+    /// Seconds since 1970.
+    public var unixTime: Int { time(nil) }
+
+    private struct Slot {
+        var channel: Channel?
+        var generation: UInt32 = 0
+    }
+
+    /// - Throws: ``SystemCallError`` when the kernel gives no epoll or eventfd.
+    public init(index: Int, logger: Logger) throws(SystemCallError) {
+        self.index = index
+        self.logger = logger
+        epoll = try systemCall("epoll_create1") { epoll_create1(Int32(EPOLL_CLOEXEC)) }
+        wakeup = try systemCall("eventfd") { eventfd(0, Int32(EFD_CLOEXEC) | Int32(EFD_NONBLOCK)) }
+        var event = epoll_event(events: EPOLLIN.rawValue, data: epoll_data_t(u64: .max))
+        try systemCall("epoll_ctl") { epoll_ctl(epoll, EPOLL_CTL_ADD, wakeup, &event) }
+    }
+
+    deinit {
+        close(epoll)
+        close(wakeup)
+        receiveBuffer.deallocate()
+    }
+
+    // MARK: Where am I
+
+    /// The loop whose thread this is.
+    public static var current: EventLoop? {
+        clinux_get_current_loop().map { Unmanaged<EventLoop>.fromOpaque($0).takeUnretainedValue() }
+    }
+
+    /// Whether the caller runs on this loop's thread.
+    public var isCurrent: Bool {
+        clinux_get_current_loop() == Unmanaged.passUnretained(self).toOpaque()
+    }
+
+    // MARK: Running
+
+    /// Runs turns until ``stop()``, on the calling thread, which becomes this loop's.
+    func run() {
+        clinux_set_current_loop(Unmanaged.passUnretained(self).toOpaque())
+        let capacity = 256
+        let events = UnsafeMutablePointer<epoll_event>.allocate(capacity: capacity)
+        defer { events.deallocate() }
+        while running {
+            let count = epoll_wait(epoll, events, Int32(capacity), waitMilliseconds())
+            now = Instant.monotonicNow
+            for index in 0..<max(0, Int(count)) {
+                dispatch(events[index])
+            }
+            while let timer = timers.popDue(now) { timer.fire() }
+            mailbox.drain(self)
+            flush()
+        }
+        madeHTTPClient?.shutDown()
+        let leftover = slots.compactMap(\.channel)
+        for channel in leftover { channel.loopStopped() }
+        mailbox.drain(self)
+        // While the loop still can: libcurl takes its sockets out of it before it closes them.
+        madeHTTPClient = nil
+        timers = TimerQueue()
+        slots = []
+        clinux_set_current_loop(nil)
+    }
+
+    private func waitMilliseconds() -> Int32 {
+        if !unflushed.isEmpty || mailbox.hasWork { return 0 }
+        guard let deadline = timers.nextDeadline else { return -1 }
+        let left = deadline - Instant.monotonicNow
+        // Round up: waking a fraction of a millisecond early would spin until the deadline.
+        return left <= .zero ? 0 : Int32(clamping: (left.nanoseconds + 999_999) / 1_000_000)
+    }
+
+    private func dispatch(_ event: epoll_event) {
+        let token = event.data.u64
+        if token == .max {
+            var count: UInt64 = 0
+            _ = read(wakeup, &count, 8)
+            return
+        }
+        let index = Int(token & 0xFFFF_FFFF)
+        // A channel that an earlier event of this batch removed may still have an event here.
+        guard index < slots.count, slots[index].generation == UInt32(token >> 32), let channel = slots[index].channel else {
+            return
+        }
+        channel.ready(Readiness(rawValue: event.events))
+    }
+
+    private func flush() {
+        // One round: a connection that is fed as fast as it drains has its next one in the next turn.
+        swap(&unflushed, &flushing)
+        for connection in flushing {
+            connection.flushScheduled = false
+            connection.flush()
+        }
+        flushing.removeAll(keepingCapacity: true)
+    }
+
+    /// Ends the loop after this turn. From any thread.
+    public func stop() {
+        execute { self.running = false }
+    }
+
+    // MARK: Mailbox
+
+    /// Runs `work` on this loop: in this turn when called on it, else at its next wake-up. From any thread.
+    public func execute(_ work: @escaping @Sendable () -> Void) {
+        if mailbox.post(.work(work)) { wake() }
+    }
+
+    func wake() {
+        guard !isCurrent else { return }
+        var one: UInt64 = 1
+        _ = write(wakeup, &one, 8)
+    }
+
+    // MARK: Channels (loop only)
+
+    func register(_ channel: Channel, interest: Readiness) throws(SystemCallError) {
+        let index: UInt32
+        if let free = freeSlots.popLast() {
+            index = free
+        } else {
+            index = UInt32(slots.count)
+            slots.append(Slot())
+        }
+        let generation = slots[Int(index)].generation
+        var event = epoll_event(events: interest.rawValue, data: epoll_data_t(u64: UInt64(generation) << 32 | UInt64(index)))
+        do {
+            try systemCall("epoll_ctl") { epoll_ctl(epoll, EPOLL_CTL_ADD, channel.descriptor, &event) }
+        } catch {
+            freeSlots.append(index)
+            throw error
+        }
+        slots[Int(index)].channel = channel
+        channel.slot = index
+    }
+
+    func setInterest(_ interest: Readiness, of channel: Channel) {
+        guard let slot = channel.slot else { return }
+        let generation = slots[Int(slot)].generation
+        var event = epoll_event(events: interest.rawValue, data: epoll_data_t(u64: UInt64(generation) << 32 | UInt64(slot)))
+        epoll_ctl(epoll, EPOLL_CTL_MOD, channel.descriptor, &event)
+    }
+
+    /// Must be called before the descriptor is closed: its number may be given out again at once.
+    func deregister(_ channel: Channel) {
+        guard let slot = channel.slot else { return }
+        epoll_ctl(epoll, EPOLL_CTL_DEL, channel.descriptor, nil)
+        slots[Int(slot)].channel = nil
+        slots[Int(slot)].generation &+= 1
+        freeSlots.append(slot)
+        channel.slot = nil
+    }
+
+    func scheduleFlush(_ connection: Connection) {
+        unflushed.append(connection)
+    }
+
+    // MARK: Timers (loop only)
+
+    /// Runs `action` on this loop once `delay` has passed. Loop only.
+    @discardableResult
+    public func schedule(after delay: Duration, _ action: @escaping () -> Void) -> LoopTimer {
+        let timer = LoopTimer(deadline: Instant.monotonicNow + delay, action: action)
+        timers.insert(timer)
+        return timer
+    }
+}
+
+// MARK: - Executor
+
+extension EventLoop: SerialExecutor, TaskExecutor {
+    public func enqueue(_ job: consuming ExecutorJob) {
+        if mailbox.post(.job(UnownedJob(job))) { wake() }
+    }
+
+    public func asUnownedSerialExecutor() -> UnownedSerialExecutor {
+        UnownedSerialExecutor(complexEquality: self)
+    }
+
+    public func isSameExclusiveExecutionContext(other: EventLoop) -> Bool { other === self }
+
+    public func checkIsolated() {
+        precondition(isCurrent, "not on event loop \(index)")
+    }
+
+    public func isIsolatingCurrentContext() -> Bool? { isCurrent }
+}

@@ -1,0 +1,51 @@
+import CLinux
+import Glibc
+public import Logging
+import Synchronization
+
+/// The event loops of a process, each on a thread of its own.
+public final class EventLoopGroup: Sendable {
+    public let loops: [EventLoop]
+    private let threads: Mutex<[pthread_t]>
+
+    /// - Parameter count: loops to start; as many as there are processors when nil.
+    public init(count: Int? = nil, logger: Logger) throws(SystemCallError) {
+        // A peer that is gone is an error of the write, not a signal that ends the process.
+        signal(SIGPIPE, SIG_IGN)
+        var loops: [EventLoop] = []
+        for index in 0..<max(1, count ?? Self.processorCount) {
+            loops.append(try EventLoop(index: index, logger: logger))
+        }
+        self.loops = loops
+        threads = Mutex([])
+        for loop in loops {
+            var thread = pthread_t()
+            let context = Unmanaged.passRetained(loop).toOpaque()
+            let code = pthread_create(
+                &thread, nil,
+                { context in
+                    guard let context else { return nil }
+                    let loop = Unmanaged<EventLoop>.fromOpaque(context).takeRetainedValue()
+                    loop.run()
+                    return nil
+                }, context)
+            if code != 0 { throw SystemCallError(call: "pthread_create", code: code) }
+            threads.withLock { $0.append(thread) }
+        }
+    }
+
+    /// Processors that this process may run on.
+    public static var processorCount: Int { max(1, sysconf(Int32(_SC_NPROCESSORS_ONLN))) }
+
+    /// Ends every loop and waits for its thread. Not from a loop.
+    public func shutDown() {
+        let running = threads.withLock { threads in
+            defer { threads = [] }
+            return threads
+        }
+        // A letter to a loop that has ended would stay in its mailbox, and the loop with it.
+        if running.isEmpty { return }
+        for loop in loops { loop.stop() }
+        for thread in running { pthread_join(thread, nil) }
+    }
+}

@@ -1,0 +1,236 @@
+import Bytes
+import HTTP
+import WebSocket
+
+/// The server's end of a connection that speaks HTTP/1.1, and perhaps WebSocket after an upgrade. Loop-confined.
+///
+/// Requests are answered in their order: while one is being answered, later ones wait unread.
+final class HTTPConnection: Connection {
+    let server: HTTPServer
+    let isUnix: Bool
+    private var parser: RequestParser
+    /// What was read and belongs to requests that wait.
+    private var unread = ByteBuffer()
+    private var head: RequestHead?
+    private var body: [UInt8] = []
+    private(set) var exchange: HTTPExchange?
+    private(set) var webSocket: WebSocketConnection?
+    private var deadline: LoopTimer?
+    private var isParsing = false
+    /// When the current phase (idle, head, body) must be over.
+    private var phaseEnds: Instant
+    private var phase = Phase.idle
+
+    private enum Phase { case idle, head, body, answering }
+
+    init(loop: EventLoop, descriptor: Int32, server: HTTPServer, isUnix: Bool) {
+        self.server = server
+        self.isUnix = isUnix
+        parser = RequestParser(limits: server.limits)
+        phaseEnds = loop.now + server.deadlines.head
+        super.init(loop: loop, descriptor: descriptor)
+        watchDeadline()
+    }
+
+    // MARK: Input
+
+    override func received(_ bytes: UnsafeMutableRawBufferPointer) {
+        if let webSocket {
+            webSocket.received(bytes)
+            return
+        }
+        if exchange != nil || !unread.isEmpty {
+            // Bounded by one receive: reading was paused when the exchange began.
+            unread.append(UnsafeRawBufferPointer(bytes))
+            if exchange == nil { parseUnread() }
+            return
+        }
+        let left = parse(UnsafeRawBufferPointer(bytes))
+        if left > 0 { keep(UnsafeMutableRawBufferPointer(rebasing: bytes[(bytes.count - left)...])) }
+    }
+
+    private func keep(_ bytes: UnsafeMutableRawBufferPointer) {
+        if let webSocket { webSocket.received(bytes) } else { unread.append(UnsafeRawBufferPointer(bytes)) }
+    }
+
+    private func parseUnread() {
+        var waiting = ByteBuffer()
+        swap(&waiting, &unread)
+        let left = parse(waiting.bytes)
+        waiting.consume(waiting.count - left)
+        if left > 0 { keep(waiting.mutableBytes) }
+    }
+
+    /// Takes requests off the input until it is used up or a request must be answered first.
+    /// - Returns: bytes at the end of the input that were not used.
+    private func parse(_ bytes: UnsafeRawBufferPointer) -> Int {
+        var input = bytes
+        isParsing = true
+        defer { isParsing = false }
+        do throws(MessageError) {
+            // A client that asks and does not read is answered no more for now.
+            while exchange == nil, webSocket == nil, isOpen, !isCongested {
+                switch try parser.next(&input) {
+                case .needsMoreBytes:
+                    updatePhase()
+                    return 0
+                case .head(let head):
+                    self.head = head
+                    body = []
+                    if let length = head.contentLength, length > 0 { body.reserveCapacity(min(length, 1 << 20)) }
+                    try parser.restrictBody(toBytes: server.handler.maxBodyBytes(for: head))
+                    if head.expectsContinue, head.body != .none {
+                        ResponseWriter.appendContinue(into: &output)
+                        scheduleFlush()
+                    }
+                case .body(let part): body.append(contentsOf: part)
+                case .end: dispatch()
+                }
+            }
+        } catch {
+            refuse(error)
+            return 0
+        }
+        if exchange == nil, webSocket == nil, isCongested { pauseReading() }
+        return input.count
+    }
+
+    /// Reads the next request, the bytes that are here already first.
+    private func goOn() {
+        if isCongested {
+            pauseReading()
+            return
+        }
+        resumeReading()
+        if !unread.isEmpty { parseUnread() }
+    }
+
+    private func dispatch() {
+        guard let head else { return }
+        self.head = nil
+        let exchange = HTTPExchange(request: head, body: body, connection: self)
+        body = []
+        self.exchange = exchange
+        phase = .answering
+        server.handler.handle(exchange)
+        if self.exchange != nil, webSocket == nil { pauseReading() }
+    }
+
+    /// A request that is none: answer, and close, since nobody knows where the next one would begin.
+    private func refuse(_ error: MessageError) {
+        refuse(error.answer, error.advice)
+    }
+
+    private func refuse(_ status: HTTPStatus, _ message: String) {
+        let answer = server.handler.errorAnswer(for: status, message)
+        var writer = ResponseWriter(keepAlive: false)
+        writer.begin(status, date: loop.httpDate, into: &output)
+        for field in answer.fields { try? writer.field(field.name, field.value, into: &output) }
+        writer.endHead(.bytes(answer.body.count), into: &output)
+        answer.body.withUnsafeBytes { writer.write($0, into: &output) }
+        writer.end(into: &output)
+        finish()
+    }
+
+    // MARK: Answering
+
+    /// The exchange's response is complete.
+    func exchangeEnded(keepAlive: Bool) {
+        exchange = nil
+        scheduleFlush()
+        guard keepAlive, isOpen else {
+            finish()
+            return
+        }
+        phase = .idle
+        phaseEnds = loop.now + server.deadlines.idle
+        watchDeadline()
+        // Within the parser's own call, its loop goes on by itself.
+        if !isParsing { goOn() }
+    }
+
+    func upgrade(to webSocket: WebSocketConnection) {
+        exchange = nil
+        deadline?.cancel()
+        self.webSocket = webSocket
+        if isParsing { return }
+        resumeReading()
+        if !unread.isEmpty { parseUnread() }
+    }
+
+    override func outputDrained() {
+        if let webSocket {
+            webSocket.transportDrained()
+        } else if let exchange {
+            exchange.onDrained?()
+        } else {
+            goOn()
+        }
+    }
+
+    // MARK: Ending
+
+    override func inputClosed() {
+        if let webSocket {
+            webSocket.inputClosed()
+            return
+        }
+        let exchange = exchange
+        self.exchange = nil
+        exchange?.disconnected()
+        finish()
+    }
+
+    override func ended(_ end: End) {
+        deadline?.cancel()
+        deadline = nil
+        let exchange = exchange
+        self.exchange = nil
+        exchange?.disconnected()
+        webSocket?.transportEnded()
+        webSocket = nil
+    }
+
+    // MARK: Deadlines
+
+    private func updatePhase() {
+        let new: Phase = parser.isIdle ? .idle : parser.isReadingHead ? .head : .body
+        if new == phase { return }
+        phase = new
+        phaseEnds =
+            loop.now
+            + (new == .idle ? server.deadlines.idle : new == .head ? server.deadlines.head : server.deadlines.body)
+        watchDeadline()
+    }
+
+    /// One timer for a connection, set again only when it fires: a request moves the deadline, not the timer. Only when a new
+    /// phase ends before the timer would look is it set anew.
+    private func watchDeadline() {
+        if let deadline, deadline.isPending, deadline.deadline <= phaseEnds { return }
+        deadline?.cancel()
+        deadline = loop.schedule(after: phaseEnds - loop.now) { [weak self] in self?.deadlineReached() }
+    }
+
+    private func deadlineReached() {
+        guard webSocket == nil, isOpen else { return }
+        if phase == .answering {
+            phaseEnds = loop.now + server.deadlines.idle
+            watchDeadline()
+        } else if loop.now < phaseEnds {
+            watchDeadline()
+        } else if phase == .idle {
+            finish()
+        } else {
+            refuse(.requestTimeout, "The request did not come to its end in time.")
+        }
+    }
+}
+
+extension EventLoop {
+    /// The Date field's text for now, made once a second.
+    var httpDate: String {
+        let seconds = unixTime
+        if seconds != dateCache.seconds { dateCache = (seconds, HTTPDate.format(unixSeconds: seconds)) }
+        return dateCache.text
+    }
+}

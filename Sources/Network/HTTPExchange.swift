@@ -1,0 +1,126 @@
+public import Bytes
+public import HTTP
+public import WebSocket
+
+/// One request and its response. Loop-confined; the connection drops it when the response is complete or the client gone.
+public final class HTTPExchange {
+    public let request: RequestHead
+    /// The whole body.
+    public let body: [UInt8]
+    /// Fields that every answer of this exchange gets, such as `x-request-id` and CORS.
+    public var commonFields: [(name: String, value: String)] = []
+    /// Called once when the client goes away before the response is complete.
+    public var onDisconnect: (() -> Void)?
+    /// Called when a congested connection has sent everything.
+    public var onDrained: (() -> Void)?
+
+    private enum State { case waiting, streaming, ended }
+    private var state = State.waiting
+    private var writer: ResponseWriter
+    private weak var connection: HTTPConnection?
+
+    init(request: RequestHead, body: [UInt8], connection: HTTPConnection) {
+        self.request = request
+        self.body = body
+        self.connection = connection
+        writer = ResponseWriter(answering: request)
+    }
+
+    public var loop: EventLoop? { connection?.loop }
+    /// Whether the client came by a Unix socket: no browser does.
+    public var isFromUnixSocket: Bool { connection?.isUnix ?? false }
+    /// Whether the status has been sent: from then on an error can only be told in the stream.
+    public var hasBegun: Bool { state != .waiting }
+    public var isEnded: Bool { state == .ended }
+    /// Whether whoever feeds the response should wait for ``onDrained``.
+    public var isCongested: Bool { connection?.isCongested ?? false }
+
+    /// Answers whole.
+    public func respond(
+        _ status: HTTPStatus, contentType: String? = nil, fields: [(name: String, value: String)] = [], body: [UInt8] = []
+    ) {
+        guard state == .waiting, let connection else { return }
+        beginHead(status, contentType: contentType, fields: fields, connection)
+        writer.endHead(.bytes(body.count), into: &connection.output)
+        body.withUnsafeBytes { writer.write($0, into: &connection.output) }
+        finish(connection)
+    }
+
+    /// Begins a response of unknown length.
+    public func beginStream(_ status: HTTPStatus, contentType: String, fields: [(name: String, value: String)] = []) {
+        guard state == .waiting, let connection else { return }
+        state = .streaming
+        beginHead(status, contentType: contentType, fields: fields, connection)
+        writer.endHead(.unknown, into: &connection.output)
+        connection.scheduleFlush()
+    }
+
+    /// Sends what `body` appends as one piece of the stream; it leaves at the end of this turn.
+    public func write(_ body: (inout ByteBuffer) -> Void) {
+        guard state == .streaming, let connection else { return }
+        let piece = writer.beginPiece(into: &connection.output)
+        body(&connection.output)
+        writer.endPiece(piece, into: &connection.output)
+        connection.scheduleFlush()
+    }
+
+    /// Completes a stream.
+    public func end() {
+        guard state == .streaming, let connection else { return }
+        finish(connection)
+    }
+
+    /// Breaks the stream off, so that the client sees that it is not whole.
+    public func abort() {
+        guard state != .ended else { return }
+        state = .ended
+        release()
+        connection?.abort(reset: true)
+    }
+
+    /// Makes this the last exchange of its connection.
+    public func closeAfterwards() { writer.closeAfterwards() }
+
+    /// Turns the connection into a WebSocket; `make` gets the transport.
+    public func upgrade(
+        _ acceptance: HandshakeAcceptance, limits: WebSocketLimits, make: (WebSocketTransport) -> WebSocketConnection
+    ) {
+        guard state == .waiting, let connection else { return }
+        state = .ended
+        release()
+        acceptance.appendResponse(additionalFields: commonFields, into: &connection.output)
+        connection.scheduleFlush()
+        let endpoint = WebSocketTransport(connection: connection, role: .server, limits: limits)
+        connection.upgrade(to: make(endpoint))
+    }
+
+    func disconnected() {
+        guard state != .ended else { return }
+        state = .ended
+        let action = onDisconnect
+        release()
+        action?()
+    }
+
+    private func beginHead(
+        _ status: HTTPStatus, contentType: String?, fields: [(name: String, value: String)], _ connection: HTTPConnection
+    ) {
+        writer.begin(status, date: connection.loop.httpDate, into: &connection.output)
+        // A value that cannot stand in a field (it came from a client, with a line break) is left out, not sent broken.
+        if let contentType { try? writer.field("Content-Type", contentType, into: &connection.output) }
+        for field in commonFields { try? writer.field(field.name, field.value, into: &connection.output) }
+        for field in fields { try? writer.field(field.name, field.value, into: &connection.output) }
+    }
+
+    private func finish(_ connection: HTTPConnection) {
+        writer.end(into: &connection.output)
+        state = .ended
+        release()
+        connection.exchangeEnded(keepAlive: writer.keepAlive)
+    }
+
+    private func release() {
+        onDisconnect = nil
+        onDrained = nil
+    }
+}

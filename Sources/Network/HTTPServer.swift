@@ -1,0 +1,62 @@
+public import HTTP
+import Logging
+
+/// Answers the requests of an HTTP server. Called on the loop of the request's connection.
+public protocol HTTPRequestHandler: AnyObject, Sendable {
+    /// A whole request. The handler answers at once or later, by the exchange.
+    func handle(_ exchange: HTTPExchange)
+    /// Bytes that the body of this request may have; called when its head is complete, before anything of the body is kept.
+    func maxBodyBytes(for request: RequestHead) -> Int
+    /// The answer to a request that broke the protocol, or did not come to its end in time.
+    func errorAnswer(for status: HTTPStatus, _ message: String) -> HTTPErrorAnswer
+}
+
+/// The content of an answer whose status says what went wrong.
+public struct HTTPErrorAnswer: Sendable {
+    public var fields: [(name: String, value: String)]
+    public var body: [UInt8]
+
+    public init(fields: [(name: String, value: String)], body: [UInt8]) {
+        self.fields = fields
+        self.body = body
+    }
+}
+
+/// What the connections of a server have in common.
+public final class HTTPServer: Sendable {
+    /// Bounds of one request.
+    public let limits: MessageLimits
+    let deadlines: Deadlines
+    let handler: any HTTPRequestHandler
+
+    /// How long a connection may take.
+    public struct Deadlines: Sendable {
+        /// For a request's head, from its first byte.
+        public var head = Duration.seconds(10)
+        /// For a request's body, from the end of its head.
+        public var body = Duration.seconds(60)
+        /// Between requests.
+        public var idle = Duration.seconds(75)
+
+        public init() {}
+    }
+
+    public init(limits: MessageLimits = MessageLimits(), deadlines: Deadlines = Deadlines(), handler: any HTTPRequestHandler) {
+        self.limits = limits
+        self.deadlines = deadlines
+        self.handler = handler
+    }
+
+    /// Listens on an address in all loops of a group.
+    public func listen(on address: SocketAddress, group: EventLoopGroup) async throws -> ListenerSet {
+        let isUnix = if case .unix = address { true } else { false }
+        return try await ListenerSet(address, group: group) { [self] loop, descriptor in
+            let connection = HTTPConnection(loop: loop, descriptor: descriptor, server: self, isUnix: isUnix)
+            do throws(SystemCallError) {
+                try connection.start()
+            } catch {
+                loop.logger.warning("a connection could not be registered", metadata: ["error": "\(error)"])
+            }
+        }
+    }
+}

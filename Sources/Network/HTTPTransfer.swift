@@ -1,0 +1,189 @@
+import Bytes
+import CCurl
+import HTTP
+
+/// One outbound request and its response. A subclass overrides the `open` methods; start it by ``HTTPClient/start(_:)``.
+///
+/// Loop-confined. Its calls come from the loop, never from within libcurl, so that they may start and cancel transfers at will.
+open class HTTPTransfer {
+    /// How a transfer ended.
+    public enum End: Sendable, Hashable {
+        /// The response came whole.
+        case finished(status: Int)
+        case failed(HTTPTransferError)
+    }
+
+    private enum State {
+        case idle
+        case running(HTTPClient, CurlHandle)
+        case ended
+    }
+
+    /// Bytes of all fields of a response, at most.
+    static let maxFieldsByteCount = 64 * 1024
+    /// Bytes of the delivery buffer kept between turns.
+    static let idleInboxByteCount = 16 * 1024
+
+    public let request: HTTPClientRequest
+    private var state = State.idle
+    private var silenceTimer: LoopTimer?
+    private var silenceTimeout: Duration
+    private var lastByteAt = Instant(nanoseconds: 0)
+    private var uploadedByteCount = 0
+
+    /// What has come in this turn and is not yet delivered.
+    private var inbox = ByteBuffer()
+    private var head: HTTPClientResponse?
+    private var headIsWhole = false
+    private var headIsDelivered = false
+    private var fieldsByteCount = 0
+    var isTouched = false
+
+    public init(_ request: HTTPClientRequest) {
+        self.request = request
+        silenceTimeout = request.silenceTimeout
+    }
+
+    // MARK: For the subclass
+
+    /// Status and fields of the response, once; interim responses (1xx) are passed over.
+    open func receivedHead(_ head: HTTPClientResponse) {}
+    /// A piece of the body, valid within the call.
+    open func received(_ bytes: UnsafeRawBufferPointer) {}
+    /// The last call; none comes after a ``cancel()``.
+    open func ended(_ end: End) {}
+
+    // MARK: Control
+
+    public var isRunning: Bool { if case .running = state { true } else { false } }
+
+    /// Gives the transfer up. When it returns, its connection is closed, and nothing is delivered any more.
+    /// Allowed at any time, also from the methods above and before the start.
+    public func cancel() {
+        guard case .running(let client, let handle) = state else {
+            state = .ended
+            return
+        }
+        state = .ended
+        silenceTimer?.cancel()
+        handle.forbidReuse()
+        client.remove(self, handle)
+    }
+
+    /// From now on the silence may last so long; counts from now.
+    public func limitSilence(to timeout: Duration) {
+        silenceTimeout = timeout
+        guard case .running(let client, _) = state else { return }
+        lastByteAt = client.loop.now
+        silenceTimer?.cancel()
+        armSilenceTimer(client)
+    }
+
+    // MARK: For the client
+
+    func started(_ client: HTTPClient, _ handle: CurlHandle) {
+        guard case .idle = state else { return }
+        state = .running(client, handle)
+        lastByteAt = Instant.monotonicNow
+        armSilenceTimer(client)
+    }
+
+    var isStartable: Bool { if case .idle = state { true } else { false } }
+
+    /// The transfer is over of itself: deliver what is there and then the end.
+    func complete(_ end: End) {
+        guard case .running = state else { return }
+        deliver()
+        guard case .running(let client, let handle) = state else { return }
+        state = .ended
+        silenceTimer?.cancel()
+        if case .failed = end { handle.forbidReuse() }
+        client.remove(self, handle)
+        ended(end)
+    }
+
+    /// libcurl is done with it.
+    func completed(_ code: CURLcode) {
+        guard case .running(_, let handle) = state else { return }
+        if code == CURLE_OK {
+            complete(headIsWhole ? .finished(status: status) : .failed(.cut))
+        } else if fieldsByteCount > Self.maxFieldsByteCount {
+            complete(.failed(.notHTTP("more than \(Self.maxFieldsByteCount) bytes of header fields")))
+        } else {
+            let error = HTTPTransferError(
+                code, detail: handle.failureText, hasTotalTimeout: request.totalTimeout != nil, wasConnected: handle.wasConnected)
+            complete(.failed(error))
+        }
+    }
+
+    var client: HTTPClient? { if case .running(let client, _) = state { client } else { nil } }
+    private var status: Int { head?.status ?? 0 }
+
+    // MARK: From within libcurl: only take in
+
+    /// A header line with its end, of this response or of an interim one before it.
+    func takeHeaderLine(_ line: UnsafeRawBufferPointer) -> Bool {
+        lastByteAt = Instant.monotonicNow
+        // Trailers come after the head and carry nothing for us.
+        if headIsWhole { return true }
+        fieldsByteCount += line.count
+        guard fieldsByteCount <= Self.maxFieldsByteCount else { return false }
+        let text = String(decoding: line, as: UTF8.self).trimmingLineEnd
+        if text.hasPrefix("HTTP/") {
+            let status = text.split(separator: " ", maxSplits: 2).dropFirst().first.flatMap { Int($0) } ?? 0
+            head = HTTPClientResponse(status: status)
+        } else if text.isEmpty {
+            headIsWhole = status >= 200
+        } else if let colon = text.firstIndex(of: ":") {
+            // A field that is none is not worth a failure.
+            try? head?.fields.append(String(text[..<colon]), String(text[text.index(after: colon)...]))
+        }
+        return true
+    }
+
+    func takeBody(_ bytes: UnsafeRawBufferPointer) {
+        inbox.append(bytes)
+    }
+
+    // MARK: From the loop
+
+    func deliver() {
+        lastByteAt = Instant.monotonicNow
+        if headIsWhole, !headIsDelivered, let head {
+            headIsDelivered = true
+            receivedHead(head)
+        }
+        if isRunning, !inbox.isEmpty { received(inbox.bytes) }
+        inbox.clear(keepingCapacity: Self.idleInboxByteCount)
+    }
+
+    private func armSilenceTimer(_ client: HTTPClient) {
+        let left = lastByteAt + silenceTimeout - Instant.monotonicNow
+        silenceTimer = client.loop.schedule(after: max(left, .milliseconds(1))) { [weak self] in self?.checkSilence() }
+    }
+
+    private func checkSilence() {
+        guard case .running(let client, let handle) = state else { return }
+        let now = Instant.monotonicNow
+        let uploaded = handle.uploadedByteCount
+        if uploaded != uploadedByteCount {
+            // A long prompt on a slow line is no silence.
+            uploadedByteCount = uploaded
+            lastByteAt = now
+        }
+        if now - lastByteAt >= silenceTimeout {
+            complete(.failed(.silence(silenceTimeout)))
+        } else {
+            armSilenceTimer(client)
+        }
+    }
+}
+
+extension String {
+    fileprivate var trimmingLineEnd: String {
+        // As a grapheme CRLF is one character.
+        var bytes = utf8[...]
+        while let last = bytes.last, last == 13 || last == 10 { bytes = bytes.dropLast() }
+        return String(decoding: bytes, as: UTF8.self)
+    }
+}

@@ -1,0 +1,67 @@
+import CCurl
+
+/// Why a transfer did not come to the end of its response.
+public enum HTTPTransferError: Error, Sendable, Hashable {
+    /// The host's (or proxy's) name has no address.
+    case couldNotResolve
+    /// Nobody listens there, or the network does not lead there.
+    case couldNotConnect
+    /// The handshake failed or the certificate is not trusted; libcurl's words.
+    case tls(String)
+    case connectTimedOut
+    /// No byte for so long.
+    case silence(Duration)
+    /// ``HTTPClientRequest/totalTimeout`` has passed.
+    case timedOut
+    /// The connection or stream broke before the end of the response.
+    case cut
+    /// What came is no HTTP; libcurl's words.
+    case notHTTP(String)
+    /// The request cannot be made as it is: check the URL.
+    case invalidRequest(String)
+    /// The event loop ends.
+    case loopStopped
+}
+
+extension HTTPTransferError {
+    init(_ code: CURLcode, detail: String, hasTotalTimeout: Bool, wasConnected: Bool) {
+        let words = detail.isEmpty ? String(cString: curl_easy_strerror(code)) : detail
+        switch code {
+        case CURLE_COULDNT_RESOLVE_HOST, CURLE_COULDNT_RESOLVE_PROXY: self = .couldNotResolve
+        case CURLE_COULDNT_CONNECT, CURLE_INTERFACE_FAILED: self = .couldNotConnect
+        case CURLE_OPERATION_TIMEDOUT: self = hasTotalTimeout && wasConnected ? .timedOut : .connectTimedOut
+        case CURLE_PARTIAL_FILE, CURLE_RECV_ERROR, CURLE_SEND_ERROR, CURLE_GOT_NOTHING, CURLE_HTTP2, CURLE_HTTP2_STREAM:
+            self = .cut
+        case CURLE_SSL_CONNECT_ERROR, CURLE_PEER_FAILED_VERIFICATION, CURLE_SSL_CACERT_BADFILE, CURLE_SSL_CERTPROBLEM,
+            CURLE_SSL_CIPHER, CURLE_SSL_ISSUER_ERROR, CURLE_SSL_INVALIDCERTSTATUS, CURLE_SSL_CLIENTCERT,
+            CURLE_SSL_ENGINE_NOTFOUND, CURLE_SSL_ENGINE_SETFAILED, CURLE_SSL_ENGINE_INITFAILED, CURLE_SSL_PINNEDPUBKEYNOTMATCH:
+            self = .tls(words)
+        case CURLE_URL_MALFORMAT: self = .invalidRequest(words)
+        // Of the URL, or HTTP/0.9, which is how anything that is no HTTP looks.
+        case CURLE_UNSUPPORTED_PROTOCOL: self = wasConnected ? .notHTTP(words) : .invalidRequest(words)
+        default: self = .notHTTP(words)
+        }
+    }
+}
+
+extension HTTPTransferError: CustomStringConvertible {
+    public var description: String {
+        switch self {
+        case .couldNotResolve: "its name could not be resolved"
+        case .couldNotConnect: "the connection was refused or the network does not lead there"
+        case .tls(let words): "TLS failed: \(words)"
+        case .connectTimedOut: "the connection could not be made in time"
+        case .silence(let duration): "it sent nothing for \(duration.seconds.formattedSeconds) s"
+        case .timedOut: "it did not answer in time"
+        case .cut: "the connection was cut"
+        case .notHTTP(let words): "it does not speak HTTP as it should: \(words)"
+        case .invalidRequest(let words): "the request cannot be made, check the URL: \(words)"
+        case .loopStopped: "the server stops"
+        }
+    }
+}
+
+extension Double {
+    /// Without a fraction where there is none.
+    fileprivate var formattedSeconds: String { self == rounded() && magnitude < 1e15 ? String(Int(self)) : String(self) }
+}

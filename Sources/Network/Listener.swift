@@ -1,0 +1,189 @@
+import CLinux
+import Glibc
+import Logging
+
+/// A listening socket in one event loop. Loop-confined.
+///
+/// TCP: each loop has a socket of its own (`SO_REUSEPORT`), so that the kernel spreads connections and loops share nothing.
+/// Unix: the loops share one socket, and `EPOLLEXCLUSIVE` wakes one of them.
+public final class Listener: Channel {
+    /// Connections waiting in the kernel's queue, at most.
+    public static let backlog: Int32 = 4096
+    /// Connections taken in one turn, so that a storm of them does not starve live ones.
+    public static let acceptsPerTurn = 64
+
+    private let interest: Readiness
+    private let accept: (EventLoop, Int32) -> Void
+
+    init(loop: EventLoop, descriptor: Int32, interest: Readiness, accept: @escaping (EventLoop, Int32) -> Void) {
+        self.interest = interest
+        self.accept = accept
+        super.init(loop: loop, descriptor: descriptor)
+    }
+
+    override func ready(_ readiness: Readiness) {
+        for _ in 0..<Self.acceptsPerTurn {
+            let accepted = clinux_accept(descriptor)
+            if accepted >= 0 {
+                accept(loop, accepted)
+                continue
+            }
+            switch errno {
+            case EINTR, ECONNABORTED: continue
+            case EMFILE, ENFILE, ENOBUFS, ENOMEM:
+                // Level-triggered readiness would spin until a descriptor is free: look again a little later.
+                loop.logger.warning(
+                    "no descriptor for a new connection", metadata: ["error": "\(String(cString: strerror(errno)))"])
+                // Registered anew, since the kernel does not let an exclusive interest be changed.
+                loop.deregister(self)
+                loop.schedule(after: .milliseconds(100)) { self.register() }
+                return
+            default: return
+            }
+        }
+    }
+
+    func start() throws(SystemCallError) { try loop.register(self, interest: interest) }
+
+    private func register() {
+        if descriptor < 0 { return }
+        do throws(SystemCallError) {
+            try start()
+        } catch {
+            loop.logger.error("a listener could not be registered again", metadata: ["error": "\(error)"])
+        }
+    }
+
+    override func loopStopped() { stop() }
+
+    /// Takes no more connections. Those that were taken live on. Loop only.
+    public func stop() {
+        guard descriptor >= 0 else { return }
+        loop.deregister(self)
+        close(descriptor)
+        descriptor = -1
+    }
+}
+
+/// Listening on one address in all loops of a group.
+public final class ListenerSet: Sendable {
+    /// The address in use: with the port that the kernel chose, if it was asked to.
+    public let address: SocketAddress
+    private let listeners: [LoopBound<Listener>]
+
+    /// - Parameter accept: called on the loop that took a connection, with a nonblocking descriptor that it then owns.
+    /// - Throws: ``SystemCallError``, for example `EADDRINUSE` or `EACCES` from `bind`.
+    public init(
+        _ address: SocketAddress, group: EventLoopGroup, accept: @escaping @Sendable (EventLoop, Int32) -> Void
+    ) async throws {
+        var bound = address
+        var sockets: [Int32] = []
+        do {
+            for index in group.loops.indices {
+                if case .unix = address, index > 0 {
+                    sockets.append(try systemCall("dup") { clinux_duplicate(sockets[0]) })
+                    continue
+                }
+                // Only the first socket finds out whether somebody else has the port: later ones share it.
+                sockets.append(try Self.listeningSocket(bound, shared: group.loops.count > 1, mustBeFree: index == 0))
+                if index == 0 { bound = Self.actualAddress(of: sockets[0], asked: address) }
+            }
+        } catch {
+            for socket in sockets { close(socket) }
+            throw error
+        }
+        self.address = bound
+        var isUnix = false
+        if case .unix = address { isUnix = true }
+        let interest: Readiness = isUnix && group.loops.count > 1 ? [.readable, .exclusive] : .readable
+        var listeners: [LoopBound<Listener>] = []
+        for (loop, socket) in zip(group.loops, sockets) {
+            let outcome: Result<LoopBound<Listener>, SystemCallError> = await withCheckedContinuation { continuation in
+                loop.execute {
+                    let listener = Listener(loop: loop, descriptor: socket, interest: interest, accept: accept)
+                    do throws(SystemCallError) {
+                        try listener.start()
+                        continuation.resume(returning: .success(LoopBound(listener, on: loop)))
+                    } catch {
+                        continuation.resume(returning: .failure(error))
+                    }
+                }
+            }
+            listeners.append(try outcome.get())
+        }
+        self.listeners = listeners
+    }
+
+    /// Takes no more connections. From any thread.
+    public func stop() {
+        for listener in listeners { listener.run { $0.stop() } }
+        if case .unix(let path) = address { unlink(path) }
+    }
+
+    private static func listeningSocket(_ address: SocketAddress, shared: Bool, mustBeFree: Bool) throws(SystemCallError) -> Int32 {
+        if case .unix(let path) = address { try removeStaleSocket(path) }
+        if mustBeFree, case .tcp(_, let port) = address, port != 0 {
+            // SO_REUSEPORT would let two servers of one user share a port in silence: bind once without it.
+            let probe = try boundSocket(address, reusePort: false)
+            close(probe)
+        }
+        let socket = try boundSocket(address, reusePort: shared)
+        do {
+            try systemCall("listen") { listen(socket, Listener.backlog) }
+        } catch {
+            close(socket)
+            throw error
+        }
+        return socket
+    }
+
+    private static func boundSocket(_ address: SocketAddress, reusePort: Bool) throws(SystemCallError) -> Int32 {
+        try address.withSockaddr { (family, pointer, length) throws(SystemCallError) in
+            let type = Int32(SOCK_STREAM.rawValue | SOCK_NONBLOCK.rawValue | SOCK_CLOEXEC.rawValue)
+            let socket = try systemCall("socket") { Glibc.socket(family, type, 0) }
+            do throws(SystemCallError) {
+                if family != AF_UNIX {
+                    setSocketOption(socket, SOL_SOCKET, SO_REUSEADDR, 1)
+                    if reusePort { setSocketOption(socket, SOL_SOCKET, SO_REUSEPORT, 1) }
+                }
+                try systemCall("bind") { bind(socket, pointer, length) }
+            } catch {
+                close(socket)
+                throw error
+            }
+            return socket
+        }
+    }
+
+    /// A socket file that nobody listens on is left from a process that was killed.
+    private static func removeStaleSocket(_ path: String) throws(SystemCallError) {
+        var status = stat()
+        guard lstat(path, &status) == 0, Glibc.S_IFMT & status.st_mode == Glibc.S_IFSOCK else { return }
+        let isLive = try SocketAddress.unix(path: path).withSockaddr { (family, pointer, length) throws(SystemCallError) in
+            let probe = try systemCall("socket") { socket(family, Int32(SOCK_STREAM.rawValue | SOCK_CLOEXEC.rawValue), 0) }
+            defer { close(probe) }
+            // Any other answer comes from a socket that somebody has, or from one that is not ours to judge.
+            return connect(probe, pointer, length) == 0 || errno != ECONNREFUSED
+        }
+        if isLive { throw SystemCallError(call: "bind", code: EADDRINUSE) }
+        unlink(path)
+    }
+
+    private static func actualAddress(of socket: Int32, asked: SocketAddress) -> SocketAddress {
+        guard case .tcp(let host, _) = asked else { return asked }
+        var storage = sockaddr_storage()
+        var length = socklen_t(MemoryLayout<sockaddr_storage>.size)
+        let port: UInt16 = withUnsafeMutablePointer(to: &storage) { storage in
+            storage.withMemoryRebound(to: sockaddr.self, capacity: 1) { _ = getsockname(socket, $0, &length) }
+            // The port stands at the same place, in network order, in both address families.
+            return storage.withMemoryRebound(to: sockaddr_in.self, capacity: 1) { UInt16(bigEndian: $0.pointee.sin_port) }
+        }
+        return .tcp(host: host, port: port)
+    }
+}
+
+@discardableResult
+func setSocketOption(_ socket: Int32, _ level: Int32, _ option: Int32, _ value: Int32) -> Bool {
+    var value = value
+    return setsockopt(socket, level, option, &value, socklen_t(MemoryLayout<Int32>.size)) == 0
+}

@@ -1,0 +1,40 @@
+import Synchronization
+
+/// What other threads hand to a loop: work and jobs, in the order posted. A short lock, no wait.
+final class Mailbox: Sendable {
+    enum Letter: Sendable {
+        case work(@Sendable () -> Void)
+        case job(UnownedJob)
+    }
+
+    private let letters = Mutex<[Letter]>([])
+
+    /// - Returns: whether the box was empty, so that the loop must be woken: once for a batch, not once for a letter.
+    func post(_ letter: Letter) -> Bool {
+        letters.withLock { letters in
+            letters.append(letter)
+            return letters.count == 1
+        }
+    }
+
+    var hasWork: Bool { letters.withLock { !$0.isEmpty } }
+
+    /// Runs what is there and what that adds, but at most so many rounds that sockets are not starved.
+    func drain(_ loop: EventLoop) {
+        for _ in 0..<8 {
+            let batch = letters.withLock { letters in
+                let batch = letters
+                letters = []
+                return batch
+            }
+            if batch.isEmpty { return }
+            for letter in batch {
+                switch letter {
+                case .work(let work): work()
+                case .job(let job):
+                    job.runSynchronously(isolatedTo: loop.asUnownedSerialExecutor(), taskExecutor: loop.asUnownedTaskExecutor())
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,196 @@
+import Bytes
+import Glibc
+public import HTTP
+public import WebSocket
+
+/// Why a WebSocket could not be opened.
+public enum WebSocketClientError: Error, Sendable, CustomStringConvertible {
+    /// Nobody answers there: errno of the connection.
+    case notConnected(errno: Int32)
+    /// The server refused, with the body of its answer (at most ``WebSocketClient/maxRefusalBytes``).
+    case refused(status: Int, body: [UInt8])
+    /// What answered speaks HTTP, but no WebSocket.
+    case handshake(HandshakeFailure)
+    /// What answered speaks no HTTP.
+    case notHTTP(MessageError)
+    /// The connection ended before the handshake did.
+    case closed
+    /// The server took too long.
+    case timeout
+
+    public var description: String {
+        switch self {
+        case .notConnected(let code): String(cString: strerror(code))
+        case .refused(let status, _): "the server answered with status \(status)"
+        case .handshake(let failure): "the server does not speak WebSocket there (\(failure))"
+        case .notHTTP(let error): "the server does not speak HTTP there (\(error))"
+        case .closed: "the server closed the connection"
+        case .timeout: "the server did not answer in time"
+        }
+    }
+}
+
+/// The client's end of a connection that opens a WebSocket, RFC 6455 §4.1. Loop-confined.
+///
+/// Either `opened` or `failed` is called, once. After `opened` the ``WebSocketConnection`` that it returned has the connection.
+public final class WebSocketClient: Connection {
+    /// How long connection and handshake may take together.
+    public static let openTimeout = Duration.seconds(10)
+    /// Bytes of a refusal's body that are kept.
+    public static let maxRefusalBytes = 64 << 10
+
+    private enum State {
+        case opening
+        case refused(status: Int, body: [UInt8])
+        case open(WebSocketConnection)
+        case over
+    }
+
+    private let handshake: ClientHandshake
+    private let target: String
+    private let host: String
+    private let fields: [(name: String, value: String)]
+    private let limits: WebSocketLimits
+    private let opened: (WebSocketTransport) -> WebSocketConnection
+    private let failed: (WebSocketClientError) -> Void
+    private var parser = ResponseParser()
+    private var state = State.opening
+    private var deadline: LoopTimer?
+
+    /// Starts to connect. Looks the address up, which may block: give a numeric one, or use a loop that serves nobody else.
+    ///
+    /// - Parameters:
+    ///   - target: path and query.
+    ///   - host: the Host field's value.
+    ///   - fields: further header fields, trusted ones.
+    ///   - opened: makes the WebSocket's owner.
+    /// - Throws: ``SystemCallError`` when there is no such address.
+    @discardableResult
+    public static func connect(
+        to address: SocketAddress, target: String, host: String, fields: [(name: String, value: String)] = [],
+        limits: WebSocketLimits = WebSocketLimits(), on loop: EventLoop,
+        opened: @escaping (WebSocketTransport) -> WebSocketConnection, failed: @escaping (WebSocketClientError) -> Void
+    ) throws(SystemCallError) -> WebSocketClient {
+        let client = WebSocketClient(
+            loop: loop, descriptor: try connectingSocket(to: address), target: target, host: host, fields: fields,
+            limits: limits, opened: opened, failed: failed)
+        try client.start()
+        return client
+    }
+
+    private init(
+        loop: EventLoop, descriptor: Int32, target: String, host: String, fields: [(name: String, value: String)],
+        limits: WebSocketLimits, opened: @escaping (WebSocketTransport) -> WebSocketConnection,
+        failed: @escaping (WebSocketClientError) -> Void
+    ) {
+        handshake = ClientHandshake()
+        self.target = target
+        self.host = host
+        self.fields = fields
+        self.limits = limits
+        self.opened = opened
+        self.failed = failed
+        super.init(loop: loop, descriptor: descriptor, isConnecting: true)
+        deadline = loop.schedule(after: Self.openTimeout) { [weak self] in self?.fail(.timeout) }
+    }
+
+    public override func connected() {
+        handshake.appendRequest(target: target, host: host, additionalFields: fields, into: &output)
+        scheduleFlush()
+    }
+
+    public override func received(_ bytes: UnsafeMutableRawBufferPointer) {
+        if case .open(let webSocket) = state {
+            webSocket.received(bytes)
+            return
+        }
+        var input = UnsafeRawBufferPointer(bytes)
+        do throws(MessageError) {
+            while isAnswering {
+                switch try parser.next(&input) {
+                case .needsMoreBytes: return
+                case .head(let head): judge(head)
+                case .body(let part): keep(part)
+                case .end: refusalEnded()
+                }
+            }
+        } catch {
+            fail(.notHTTP(error))
+            return
+        }
+        if case .open(let webSocket) = state, !input.isEmpty {
+            webSocket.received(UnsafeMutableRawBufferPointer(rebasing: bytes[(bytes.count - input.count)...]))
+        }
+    }
+
+    private var isAnswering: Bool {
+        switch state {
+        case .opening, .refused: true
+        case .open, .over: false
+        }
+    }
+
+    private func judge(_ head: ResponseHead) {
+        let response = HandshakeResponse(
+            status: head.status.code, httpMinorVersion: head.minorVersion, fields: head.fields.map { ($0.name, $0.value) })
+        do {
+            _ = try handshake.validate(response)
+        } catch .status(let status) {
+            state = .refused(status: status, body: [])
+            return
+        } catch {
+            fail(.handshake(error))
+            return
+        }
+        deadline?.cancel()
+        state = .open(opened(WebSocketTransport(connection: self, role: .client, limits: limits)))
+    }
+
+    private func keep(_ part: UnsafeRawBufferPointer) {
+        guard case .refused(let status, var body) = state else { return }
+        body.append(contentsOf: part.prefix(Self.maxRefusalBytes - body.count))
+        state = .refused(status: status, body: body)
+    }
+
+    private func refusalEnded() {
+        guard case .refused(let status, let body) = state else { return }
+        fail(.refused(status: status, body: body))
+    }
+
+    private func fail(_ error: WebSocketClientError) {
+        switch state {
+        case .open, .over: return
+        case .opening, .refused: break
+        }
+        state = .over
+        deadline?.cancel()
+        abort()
+        failed(error)
+    }
+
+    public override func outputDrained() {
+        if case .open(let webSocket) = state { webSocket.transportDrained() }
+    }
+
+    public override func inputClosed() {
+        switch state {
+        case .open(let webSocket): webSocket.inputClosed()
+        case .refused: refusalEnded()
+        case .opening: fail(.closed)
+        case .over: finish()
+        }
+    }
+
+    public override func ended(_ end: End) {
+        deadline?.cancel()
+        if case .open(let webSocket) = state {
+            state = .over
+            webSocket.transportEnded()
+            return
+        }
+        switch end {
+        case .failed(let code): fail(.notConnected(errno: code))
+        case .closed, .lingerTimeout: fail(.closed)
+        }
+    }
+}

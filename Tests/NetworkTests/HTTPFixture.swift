@@ -1,0 +1,124 @@
+import Bytes
+import HTTP
+import Network
+import WebSocket
+
+/// Answers what the path asks for, and tells what happens.
+final class TestHandler: HTTPRequestHandler {
+    let journal = Journal()
+
+    func maxBodyBytes(for request: RequestHead) -> Int { .max }
+
+    func errorAnswer(for status: HTTPStatus, _ message: String) -> HTTPErrorAnswer {
+        HTTPErrorAnswer(fields: [("Content-Type", "text/plain")], body: Array(message.utf8))
+    }
+
+    func handle(_ exchange: HTTPExchange) {
+        let path = exchange.request.target.path
+        let journal = journal
+        journal.add("request \(path)")
+        exchange.onDisconnect = { journal.add("disconnect \(path)") }
+        switch path {
+        case "/hello": exchange.respond(.ok, contentType: "text/plain", body: Array("hello".utf8))
+        case "/echo": exchange.respond(.ok, body: exchange.body)
+        case "/slow":
+            exchange.loop?.schedule(after: .milliseconds(60)) { exchange.respond(.ok, body: Array("slow".utf8)) }
+        case "/last":
+            exchange.closeAfterwards()
+            exchange.loop?.schedule(after: .milliseconds(20)) {
+                exchange.respond(.ok, body: [UInt8](repeating: 120, count: 2 << 20))
+            }
+        case "/big": exchange.respond(.ok, body: [UInt8](repeating: 98, count: 256 << 10))
+        case "/stream", "/cut":
+            exchange.beginStream(.ok, contentType: "text/event-stream", fields: [("X-Broken", "a\r\nb"), ("X-Fine", "y")])
+            for number in 1...3 {
+                exchange.loop?.schedule(after: .milliseconds(5 * number)) {
+                    exchange.write { $0.append("piece \(number);") }
+                    if number < 3 { return }
+                    if path == "/cut" { exchange.abort() } else { exchange.end() }
+                }
+            }
+        case "/flood": feed(exchange, pieces: 64)
+        case "/never": break
+        case "/endless":
+            exchange.beginStream(.ok, contentType: "text/plain")
+            exchange.write { $0.append("begun") }
+        case "/ws": upgrade(exchange)
+        case "/later-ws": exchange.loop?.schedule(after: .milliseconds(30)) { self.upgrade(exchange) }
+        default: exchange.respond(.notFound)
+        }
+    }
+
+    /// 16 MiB, never more in the buffer than is allowed.
+    private func feed(_ exchange: HTTPExchange, pieces: Int) {
+        var left = pieces
+        let piece = [UInt8](repeating: 102, count: 256 << 10)
+        func go() {
+            while left > 0, !exchange.isCongested {
+                left -= 1
+                exchange.write { $0.append(piece) }
+            }
+            if left == 0 { exchange.end() }
+        }
+        exchange.beginStream(.ok, contentType: "application/octet-stream")
+        exchange.onDrained = { go() }
+        go()
+    }
+
+    private func upgrade(_ exchange: HTTPExchange) {
+        let request = HandshakeRequest(
+            method: "\(exchange.request.method)", httpMinorVersion: exchange.request.minorVersion,
+            fields: exchange.request.fields.map { ($0.name, $0.value) })
+        do throws(HandshakeRejection) {
+            let acceptance = try ServerHandshake().accept(request)
+            var limits = WebSocketLimits()
+            limits.maxMessageBytes = 1 << 20
+            exchange.upgrade(acceptance, limits: limits) { EchoWebSocket($0, journal: journal) }
+        } catch {
+            exchange.respond(HTTPStatus(error.status), fields: error.fields)
+        }
+    }
+}
+
+/// Sends back what it gets; `close` makes it start the close handshake.
+final class EchoWebSocket: WebSocketConnection {
+    let journal: Journal
+
+    init(_ transport: WebSocketTransport, journal: Journal) {
+        self.journal = journal
+        super.init(transport)
+    }
+
+    override func receivedText(_ text: UnsafeRawBufferPointer) {
+        switch String(decoding: text, as: UTF8.self) {
+        case "close": close(.goingAway, reason: "going")
+        case "flood":
+            let piece = [UInt8](repeating: 102, count: 512 << 10)
+            piece.withUnsafeBytes { send(.binary, $0) }
+        default: sendText { $0.append(text) }
+        }
+    }
+    override func receivedBinary(_ bytes: UnsafeRawBufferPointer) { send(.binary, bytes) }
+    override func closed(_ end: ConnectionClosed) { journal.add("closed \(end.code.rawValue) \(end.wasClean)") }
+}
+
+/// A server with a ``TestHandler`` on loops of its own.
+struct TestServer {
+    let loops: Loops
+    let handler = TestHandler()
+    let listeners: ListenerSet
+    var address: SocketAddress { listeners.address }
+    var journal: Journal { handler.journal }
+
+    init(
+        limits: MessageLimits = MessageLimits(), deadlines: HTTPServer.Deadlines = HTTPServer.Deadlines()
+    ) async throws {
+        loops = try Loops()
+        let server = HTTPServer(limits: limits, deadlines: deadlines, handler: handler)
+        listeners = try await server.listen(on: .tcp(host: "127.0.0.1", port: 0), group: loops.group)
+    }
+
+    func connect(receiveBufferByteCount: Int32? = nil) throws -> RawSocket {
+        try RawSocket(to: address, receiveBufferByteCount: receiveBufferByteCount)
+    }
+}

@@ -14,6 +14,7 @@ let strict: [SwiftSetting] = [
 let package = Package(
     name: "interject",
     dependencies: [
+        .package(url: "https://github.com/apple/swift-collections", from: "1.6.0"),
         .package(url: "https://github.com/apple/swift-log", from: "1.16.0"),
     ],
     targets: [
@@ -29,6 +30,10 @@ let package = Package(
             name: "Network",
             dependencies: ["Bytes", "WebSocket", "HTTP", "CLinux", "CCurl", .product(name: "Logging", package: "swift-log")],
             swiftSettings: strict),
+        .target(
+            name: "Sessions",
+            dependencies: ["Bytes", "JSON", .product(name: "DequeModule", package: "swift-collections")],
+            swiftSettings: strict),
 
         .testTarget(name: "BytesTests", dependencies: ["Bytes"], swiftSettings: strict),
         .testTarget(name: "JSONTests", dependencies: ["JSON"], swiftSettings: strict),
@@ -38,5 +43,6 @@ let package = Package(
             name: "NetworkTests",
             dependencies: ["Network", "HTTP", "WebSocket", "Bytes", .product(name: "Logging", package: "swift-log")],
             swiftSettings: strict),
+        .testTarget(name: "SessionsTests", dependencies: ["Sessions", "JSON", "Bytes"], swiftSettings: strict),
     ]
 )

@@ -1,0 +1,28 @@
+/// A place in a session's log that moves on as events are delivered: what a connection holds, whatever its transport.
+///
+/// Loop-confined, like its session. A face subclasses it. A cursor that cannot take more says so and is left where it is: it
+/// costs nothing while it waits, since the log is its buffer; ``Session/resume(_:)`` goes on from there.
+open class Cursor {
+    /// What a cursor answers to an event: whether it takes the next.
+    public enum Demand: Sendable { case more, pause }
+
+    /// Sequence number of the last event that was delivered or passed over.
+    public internal(set) var position = 0
+    public internal(set) weak var session: Session?
+    var isPaused = false
+    /// Whether this cursor counts as somebody who listens, for disconnect policies.
+    public let listens: Bool
+
+    public init(listens: Bool = true) { self.listens = listens }
+
+    /// The next event of the log, in order. Also called from within ``Session/attach(_:after:)``.
+    ///
+    /// Called in the middle of the session's turn: it may detach itself, and must give the session no other command.
+    open func deliver(_ event: LogEvent) -> Demand { .more }
+
+    /// The log no longer holds what comes after ``position``: the state in its place, and the number up to which it holds.
+    open func deliverSnapshot(_ state: [UInt8], sequence: Int) {}
+
+    /// The session is gone; nothing more comes.
+    open func sessionClosed() {}
+}

@@ -1,0 +1,184 @@
+import Bytes
+public import JSON
+
+/// The events of a response, in the form and order of `Protocols/responses.md`.
+extension Generation {
+    /// An event that carries the whole response.
+    func emitLifecycle(_ type: EventType) {
+        emit(type) { event in event.object("response") { self.write(to: &$0) } }
+    }
+
+    func emitAdded(_ item: OutputItem) {
+        emit(.outputItemAdded, outputIndex: item.index) { event in
+            event.field("output_index", item.index)
+            event.object("item") { item.write(to: &$0, isAdded: true) }
+        }
+        guard item.partType != nil else { return }
+        emit(.contentPartAdded, outputIndex: item.index) { event in
+            self.writePlace(of: item, to: &event)
+            event.object("part") { item.writePart(to: &$0, isAdded: true) }
+        }
+    }
+
+    /// Token path: one allocation, that of the payload which every reader shares.
+    func emitDelta(_ type: EventType, of item: OutputItem, _ escaped: UnsafeRawBufferPointer) {
+        item.contents.append(escaped)
+        let session = session
+        session.scratch.clear()
+        session.scratch.append("{\"type\":\"" as StaticString)
+        session.scratch.append(type.rawValue)
+        session.scratch.append("\",\"sequence_number\":" as StaticString)
+        session.scratch.append(decimal: sequenceNumber)
+        session.scratch.append(",\"item_id\":\"" as StaticString)
+        session.scratch.append(item.id)
+        session.scratch.append("\",\"output_index\":" as StaticString)
+        session.scratch.append(decimal: item.index)
+        if item.toolIndex < 0 { session.scratch.append(",\"content_index\":0" as StaticString) }
+        session.scratch.append(",\"delta\":\"" as StaticString)
+        let start = session.scratch.count
+        session.scratch.append(escaped)
+        let end = session.scratch.count
+        session.scratch.append(type == .outputTextDelta ? "\",\"logprobs\":[]}" as StaticString : "\"}" as StaticString)
+        session.append(type, of: self, delta: start..<end, outputIndex: item.index)
+    }
+
+    func emitDone(_ item: OutputItem) {
+        switch item.kind {
+        case .message(let isRefusal):
+            emit(isRefusal ? .refusalDone : .outputTextDone, outputIndex: item.index) { event in
+                self.writePlace(of: item, to: &event)
+                item.writeContents(isRefusal ? "refusal" : "text", to: &event)
+                if !isRefusal { event.array("logprobs") { _ in } }
+            }
+        case .reasoning:
+            emit(.reasoningTextDone, outputIndex: item.index) { event in
+                self.writePlace(of: item, to: &event)
+                item.writeContents("text", to: &event)
+            }
+        case .functionCall(_, let name):
+            emit(.functionCallArgumentsDone, outputIndex: item.index) { event in
+                event.field("item_id", item.id)
+                event.field("output_index", item.index)
+                event.field("name", name)
+                item.writeContents("arguments", to: &event)
+            }
+        }
+        if item.partType != nil {
+            emit(.contentPartDone, outputIndex: item.index) { event in
+                self.writePlace(of: item, to: &event)
+                event.object("part") { item.writePart(to: &$0) }
+            }
+        }
+        emit(.outputItemDone, outputIndex: item.index) { event in
+            event.field("output_index", item.index)
+            event.object("item") { item.write(to: &$0) }
+        }
+    }
+
+    /// The flat form, which the SDK yields and does not raise: `response.failed` follows it.
+    func emitError(_ error: GenerationError) {
+        reference.failure = error
+        emit(.error) { event in
+            event.field("code", error.code)
+            event.field("message", error.message)
+            event.null("param")
+        }
+    }
+
+    private func writePlace(of item: OutputItem, to event: inout JSONObjectWriter) {
+        event.field("item_id", item.id)
+        event.field("output_index", item.index)
+        event.field("content_index", 0)
+    }
+
+    func emit(_ type: EventType, outputIndex: Int = 0, _ body: (inout JSONObjectWriter) -> Void) {
+        session.scratch.clear()
+        session.scratch.appendJSONObject { event in
+            event.field("type", type.rawValue)
+            event.field("sequence_number", sequenceNumber)
+            body(&event)
+        }
+        session.append(type, of: self, delta: 0..<0, outputIndex: outputIndex)
+    }
+
+    // MARK: The response object
+
+    /// Writes the response as it stands: OpenAI's members, and all that Open Responses asks for.
+    public func write(to writer: inout JSONObjectWriter) {
+        let members = parameters.members
+        func echo(_ name: StaticString, _ key: String, _ missing: JSONValue, to writer: inout JSONObjectWriter) {
+            writer.field(name, members[key] ?? missing)
+        }
+        writer.field("id", id)
+        writer.field("object", "response")
+        writer.field("created_at", createdAt)
+        writer.field("status", status.name)
+        if let completedAt { writer.field("completed_at", completedAt) } else { writer.null("completed_at") }
+        if case .failed(let error) = status {
+            writer.object("error") {
+                $0.field("code", error.code)
+                $0.field("message", error.message)
+            }
+        } else {
+            writer.null("error")
+        }
+        if case .incomplete(let reason) = status {
+            writer.object("incomplete_details") { $0.field("reason", reason.rawValue) }
+        } else {
+            writer.null("incomplete_details")
+        }
+        writer.field("model", parameters.model)
+        writer.field("previous_response_id", previousResponseID)
+        writer.field("instructions", parameters.instructions)
+        writer.array("output") { list in
+            if status.isTerminal {
+                for item in output { list.element(item.json) }
+            } else {
+                for item in items { list.object { item.write(to: &$0) } }
+            }
+        }
+        echo("tools", "tools", [], to: &writer)
+        echo("tool_choice", "tool_choice", "auto", to: &writer)
+        echo("truncation", "truncation", "disabled", to: &writer)
+        echo("parallel_tool_calls", "parallel_tool_calls", true, to: &writer)
+        echo("text", "text", ["format": ["type": "text"]], to: &writer)
+        echo("top_p", "top_p", 1, to: &writer)
+        echo("temperature", "temperature", 1, to: &writer)
+        echo("presence_penalty", "presence_penalty", 0, to: &writer)
+        echo("frequency_penalty", "frequency_penalty", 0, to: &writer)
+        echo("top_logprobs", "top_logprobs", 0, to: &writer)
+        echo("reasoning", "reasoning", ["effort": nil, "summary": nil], to: &writer)
+        echo("user", "user", nil, to: &writer)
+        echo("max_output_tokens", "max_output_tokens", nil, to: &writer)
+        echo("max_tool_calls", "max_tool_calls", nil, to: &writer)
+        echo("store", "store", true, to: &writer)
+        writer.field("background", false)
+        echo("service_tier", "service_tier", "default", to: &writer)
+        echo("metadata", "metadata", [:], to: &writer)
+        echo("safety_identifier", "safety_identifier", nil, to: &writer)
+        echo("prompt_cache_key", "prompt_cache_key", nil, to: &writer)
+        writeUsage(to: &writer)
+        writer.object("interject") {
+            $0.field("session_id", sessionID)
+            $0.field("disconnect", policy.text)
+            if let usage { $0.field("usage_estimated", usage.isEstimated) }
+        }
+    }
+
+    private func writeUsage(to writer: inout JSONObjectWriter) {
+        guard let usage, status.isTerminal else {
+            writer.null("usage")
+            return
+        }
+        writer.object("usage") {
+            $0.field("input_tokens", usage.inputTokens)
+            $0.object("input_tokens_details") {
+                $0.field("cached_tokens", usage.cachedTokens)
+                $0.field("cache_write_tokens", 0)
+            }
+            $0.field("output_tokens", usage.outputTokens)
+            $0.object("output_tokens_details") { $0.field("reasoning_tokens", usage.reasoningTokens) }
+            $0.field("total_tokens", usage.inputTokens + usage.outputTokens)
+        }
+    }
+}

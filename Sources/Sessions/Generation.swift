@@ -1,0 +1,256 @@
+/// One response in the making (OpenAI's word on the wire: *response*): an object of the session that writes into its log.
+///
+/// No connection owns it. The upstream calls it with what the model says; the session stops it. Once it has ended, whatever
+/// an upstream may still say is ignored. Loop-confined.
+public final class Generation {
+    public enum Status: Sendable, Hashable {
+        case queued, inProgress, completed, cancelled
+        case incomplete(IncompleteReason)
+        case failed(GenerationError)
+
+        /// The word on the wire.
+        public var name: String {
+            switch self {
+            case .queued: "queued"
+            case .inProgress: "in_progress"
+            case .completed: "completed"
+            case .cancelled: "cancelled"
+            case .incomplete: "incomplete"
+            case .failed: "failed"
+            }
+        }
+
+        public var isTerminal: Bool {
+            switch self {
+            case .queued, .inProgress: false
+            case .completed, .cancelled, .incomplete, .failed: true
+            }
+        }
+    }
+
+    /// `incomplete_details.reason`.
+    public enum IncompleteReason: String, Sendable {
+        case maxOutputTokens = "max_output_tokens"
+        case contentFilter = "content_filter"
+        case steered, interrupted
+    }
+
+    public let reference: ResponseReference
+    public var id: String { reference.id }
+    public let createdAt: Int
+    public private(set) var completedAt: Int?
+    public let parameters: ResponseParameters
+    /// The response before it in the conversation; settled when it begins, since others may cut in while it waits.
+    public internal(set) var previousResponseID: String?
+    public let policy: DisconnectPolicy
+    /// The input that it answers.
+    public let input: [Item]
+    public private(set) var status = Status.queued
+    /// What was said, whole; empty until the end.
+    public private(set) var output: [Item] = []
+    public private(set) var usage: Usage?
+    /// Deltas received: our count of tokens.
+    public private(set) var deltaCount = 0
+    public internal(set) unowned var session: Session
+    /// Good also when the session is gone.
+    let sessionID: String
+    /// Items in the conversation when it ended: where a fork from this response begins.
+    var conversationItemCount: Int?
+    /// Session sequence number of its first event.
+    public internal(set) var firstSequence: Int?
+    /// The text goes on from the assistant message before it (mode `steer`).
+    let continuesLastMessage: Bool
+    var isWarmUp = false
+
+    /// Events so far: one more than the last `sequence_number`.
+    public var eventCount: Int { sequenceNumber }
+
+    var items: [OutputItem] = []
+    private var openItem: OutputItem?
+    var sequenceNumber = 0
+    private var call: (any ModelCall)?
+    private var isStopping = false
+    private var isAccepted = false
+    private var promptByteCount = 0
+
+    init(
+        id: String, session: Session, parameters: ResponseParameters, previousResponseID: String?, policy: DisconnectPolicy,
+        input: [Item], continuesLastMessage: Bool, createdAt: Int
+    ) {
+        reference = ResponseReference(id, sessionID: session.id)
+        self.session = session
+        sessionID = session.id
+        self.parameters = parameters
+        self.previousResponseID = previousResponseID
+        self.policy = policy
+        self.input = input
+        self.continuesLastMessage = continuesLastMessage
+        self.createdAt = createdAt
+    }
+
+    // MARK: For the session
+
+    func start(conversation: [Item]) {
+        status = .inProgress
+        emitLifecycle(.responseCreated)
+        if isWarmUp {
+            accepted()
+            end(.completed)
+            return
+        }
+        promptByteCount = conversation.reduce(0) { $0 + $1.text.utf8.count }
+        let request = ModelRequest(parameters: parameters, items: conversation, continuesLastMessage: continuesLastMessage)
+        let call = session.host.model.start(request, for: self)
+        // A model may fail at once.
+        if status == .inProgress { self.call = call }
+    }
+
+    /// Stops it now: the upstream is closed first, then the open items are closed as incomplete with what was delivered.
+    func stop(_ status: Status) {
+        isStopping = true
+        call?.cancel()
+        call = nil
+        end(status)
+    }
+
+    /// The session is gone: nobody is left to tell.
+    func abandon() {
+        isStopping = true
+        call?.cancel()
+        call = nil
+    }
+
+    /// A queued generation that never began.
+    func cancelQueued() {
+        emitLifecycle(.responseCreated)
+        end(.cancelled)
+    }
+
+    /// What was said of the answer so far: neither reasoning nor a tool's arguments.
+    var partialText: String { items.last { $0.isMessage }?.text ?? "" }
+    var partialItemID: String? { openItem?.id ?? items.last?.id }
+    /// Whether it was cut in the middle of its answer's text.
+    var endsInText: Bool { items.last.map { $0.isMessage } ?? false }
+
+    // MARK: For the upstream
+
+    /// Whether it still takes what the model says.
+    public var isActive: Bool { status == .inProgress && !isStopping }
+
+    /// The upstream has taken the request and will answer: `response.in_progress`. Until then a refusal may still come.
+    public func accepted() {
+        guard isActive, !isAccepted else { return }
+        isAccepted = true
+        emitLifecycle(.responseInProgress)
+    }
+
+    /// A piece of the answer's text.
+    /// - Parameter escaped: valid contents of a JSON string in UTF-8, without the quotes. Empty pieces are passed over.
+    public func textDelta(escaped: UnsafeRawBufferPointer) {
+        guard isActive, !escaped.isEmpty else { return }
+        deltaCount += 1
+        emitDelta(.outputTextDelta, of: message(isRefusal: false), escaped)
+    }
+
+    /// A piece of a refusal; `escaped` as in ``textDelta(escaped:)``.
+    public func refusalDelta(escaped: UnsafeRawBufferPointer) {
+        guard isActive, !escaped.isEmpty else { return }
+        deltaCount += 1
+        emitDelta(.refusalDelta, of: message(isRefusal: true), escaped)
+    }
+
+    /// A piece of the model's reasoning; `escaped` as in ``textDelta(escaped:)``.
+    public func reasoningDelta(escaped: UnsafeRawBufferPointer) {
+        guard isActive, !escaped.isEmpty else { return }
+        deltaCount += 1
+        let item: OutputItem
+        if let openItem, case .reasoning = openItem.kind { item = openItem } else { item = open(.reasoning) }
+        emitDelta(.reasoningTextDelta, of: item, escaped)
+    }
+
+    /// A tool call begins.
+    /// - Parameter index: the upstream's number of the call, which its pieces of arguments bear.
+    public func toolCall(index: Int, callID: String, name: String) {
+        guard isActive, index >= 0, !items.contains(where: { $0.toolIndex == index }) else { return }
+        _ = open(.functionCall(callID: callID.isEmpty ? Identifier.make("call_") : callID, name: name), toolIndex: index)
+    }
+
+    /// A piece of a tool call's arguments; `escaped` as in ``textDelta(escaped:)``.
+    public func toolCallArguments(index: Int, escaped: UnsafeRawBufferPointer) {
+        guard isActive, index >= 0, !escaped.isEmpty, let item = items.last(where: { $0.toolIndex == index }) else { return }
+        deltaCount += 1
+        emitDelta(.functionCallArgumentsDelta, of: item, escaped)
+    }
+
+    /// The upstream's own count.
+    public func reportUsage(_ usage: Usage) {
+        if isActive { self.usage = usage }
+    }
+
+    /// The model came to its end.
+    public func finish(_ reason: FinishReason) {
+        guard isActive else { return }
+        accepted()
+        call = nil
+        switch reason {
+        case .stop, .toolCalls: end(.completed)
+        case .length: end(.incomplete(.maxOutputTokens))
+        case .contentFilter: end(.incomplete(.contentFilter))
+        }
+        session.generationEnded(self)
+    }
+
+    /// The upstream failed; what it said so far is kept.
+    public func fail(_ error: GenerationError) {
+        guard isActive else { return }
+        call = nil
+        end(.failed(error))
+        session.generationEnded(self)
+    }
+
+    // MARK: Items
+
+    private func message(isRefusal: Bool) -> OutputItem {
+        if let openItem, case .message(isRefusal) = openItem.kind { return openItem }
+        return open(.message(isRefusal: isRefusal))
+    }
+
+    private func open(_ kind: OutputItem.Kind, toolIndex: Int = -1) -> OutputItem {
+        accepted()
+        // Calls of tools may be written side by side; text and reasoning end where the next item begins.
+        if let openItem, openItem.toolIndex < 0 { close(openItem, as: .completed) }
+        let item = OutputItem(kind: kind, index: items.count, toolIndex: toolIndex)
+        items.append(item)
+        openItem = item
+        emitAdded(item)
+        return item
+    }
+
+    private func close(_ item: OutputItem, as status: Item.Status) {
+        item.close(as: status)
+        emitDone(item)
+    }
+
+    private func end(_ final: Status) {
+        for item in items where item.closedAs == nil {
+            close(item, as: final == .completed ? .completed : .incomplete)
+        }
+        openItem = nil
+        output = items.map(\.item)
+        if usage == nil, status == .inProgress {
+            usage = Usage(inputTokens: promptByteCount / 4, outputTokens: deltaCount, isEstimated: true)
+        }
+        completedAt = session.host.unixTime
+        status = final
+        switch final {
+        case .completed: emitLifecycle(.responseCompleted)
+        case .incomplete: emitLifecycle(.responseIncomplete)
+        case .cancelled: emitLifecycle(.responseCancelled)
+        case .failed(let error):
+            emitError(error)
+            emitLifecycle(.responseFailed)
+        case .queued, .inProgress: break
+        }
+        items = []
+    }
+}

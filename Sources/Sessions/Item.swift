@@ -1,0 +1,53 @@
+public import JSON
+
+/// An item of a conversation, in the shape of the Responses API.
+public struct Item: Sendable {
+    public enum Status: String, Sendable {
+        case inProgress = "in_progress"
+        case completed, incomplete
+    }
+
+    /// For example `msg_…`, `fc_…`.
+    public let id: String
+    public var status: Status
+    /// The item's members without `id` and `status`: `type`, and what belongs to the type.
+    public var body: JSONObject
+    /// The message of a Chat Completions request that the item was made of, to be passed on as it came.
+    public let chatMessage: JSONValue?
+
+    public init(id: String, status: Status = .completed, body: JSONObject, chatMessage: JSONValue? = nil) {
+        self.id = id
+        self.status = status
+        self.body = body
+        self.chatMessage = chatMessage
+    }
+
+    /// `message`, `function_call`, `function_call_output`, `reasoning`, …
+    public var type: String { body["type"]?.string ?? "message" }
+
+    /// `user`, `assistant`, `system`, `developer` for messages.
+    public var role: String? { body["role"]?.string }
+
+    /// A user's message of plain text.
+    public static func userMessage(_ text: String) -> Item {
+        Item(
+            id: Identifier.make("msg_"),
+            body: ["type": "message", "role": "user", "content": [["type": "input_text", "text": .string(text)]]])
+    }
+
+    /// All text of a message, parts joined.
+    public var text: String {
+        switch body["content"] {
+        case .string(let text)?: text
+        case .array(let parts)?: parts.compactMap { $0["text"]?.string ?? $0["refusal"]?.string }.joined()
+        default: ""
+        }
+    }
+
+    public var json: JSONValue {
+        var object: JSONObject = ["id": .string(id)]
+        for (key, value) in body { object[key] = value }
+        object["status"] = .string(status.rawValue)
+        return .object(object)
+    }
+}

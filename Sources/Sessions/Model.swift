@@ -1,0 +1,70 @@
+/// What answers: the seam between sessions and upstreams.
+///
+/// Called on the session's loop; events come back by synchronous calls to the ``Generation``, on the same loop.
+public protocol Model: Sendable {
+    /// Starts the upstream request and returns at once.
+    func start(_ request: ModelRequest, for generation: Generation) -> any ModelCall
+}
+
+/// A running upstream request.
+public protocol ModelCall: AnyObject {
+    /// Closes the upstream connection before it returns; no event comes after.
+    func cancel()
+}
+
+/// The prompt of one generation.
+public struct ModelRequest: Sendable {
+    public let parameters: ResponseParameters
+    /// The conversation so far, oldest first, the new input last.
+    public let items: [Item]
+    /// Whether the last assistant message was cut to be continued (mode `steer`).
+    public let continuesLastMessage: Bool
+}
+
+/// Why a model stopped of itself.
+public enum FinishReason: Sendable, Hashable {
+    case stop
+    case toolCalls
+    /// The limit of tokens was reached.
+    case length
+    case contentFilter
+}
+
+/// A generation that failed, in a form for clients.
+public struct GenerationError: Error, Sendable, Hashable {
+    /// `server_error`, `rate_limit_exceeded`, `invalid_prompt`, … (Responses `error.code`).
+    public var code: String
+    public var message: String
+    /// HTTP status for a client that has not seen any event yet.
+    public var status: Int
+    /// `error.type` for HTTP answers: `server_error`, `invalid_request_error`, `rate_limit_error`, …
+    public var type: String
+    /// Seconds after which the client may try again, if the upstream said so.
+    public var retryAfterSeconds: Double?
+
+    public init(code: String, message: String, status: Int, type: String, retryAfterSeconds: Double? = nil) {
+        self.code = code
+        self.message = message
+        self.status = status
+        self.type = type
+        self.retryAfterSeconds = retryAfterSeconds
+    }
+}
+
+/// Tokens of a response.
+public struct Usage: Sendable, Hashable {
+    public var inputTokens: Int
+    public var outputTokens: Int
+    public var cachedTokens: Int
+    public var reasoningTokens: Int
+    /// Whether it is our own count and not the upstream's (of a response that was cut, for example).
+    public var isEstimated: Bool
+
+    public init(inputTokens: Int, outputTokens: Int, cachedTokens: Int = 0, reasoningTokens: Int = 0, isEstimated: Bool = false) {
+        self.inputTokens = inputTokens
+        self.outputTokens = outputTokens
+        self.cachedTokens = cachedTokens
+        self.reasoningTokens = reasoningTokens
+        self.isEstimated = isEstimated
+    }
+}

@@ -1,0 +1,118 @@
+import Bytes
+import JSON
+
+/// An item that a generation is writing. Its text is kept as the contents of a JSON string, escapes and all: it comes from
+/// JSON and goes to JSON, and is unescaped once, at the end.
+final class OutputItem {
+    enum Kind {
+        /// Assistant text; `isRefusal` tells which kind of content part.
+        case message(isRefusal: Bool)
+        case reasoning
+        case functionCall(callID: String, name: String)
+    }
+
+    let id: String
+    let index: Int
+    let kind: Kind
+    /// The upstream's number of the tool call, for deltas that name only that.
+    let toolIndex: Int
+    /// nil while it is being written.
+    private(set) var closedAs: Item.Status?
+    /// Escaped contents of the text or arguments.
+    var contents = ByteBuffer()
+
+    init(kind: Kind, index: Int, toolIndex: Int = -1) {
+        self.kind = kind
+        self.index = index
+        self.toolIndex = toolIndex
+        id =
+            switch kind {
+            case .message: Identifier.make("msg_")
+            case .reasoning: Identifier.make("rs_")
+            case .functionCall: Identifier.make("fc_")
+            }
+    }
+
+    func close(as status: Item.Status) { closedAs = status }
+
+    var isMessage: Bool { if case .message = kind { true } else { false } }
+
+    /// `type` of the content part; nil for items without parts.
+    var partType: StaticString? {
+        switch kind {
+        case .message(let isRefusal): isRefusal ? "refusal" : "output_text"
+        case .reasoning: "reasoning_text"
+        case .functionCall: nil
+        }
+    }
+
+    /// Writes the item as it stands; `isAdded` for the event that announces it, when it has no content yet.
+    func write(to writer: inout JSONObjectWriter, isAdded: Bool = false) {
+        writer.field("id", id)
+        switch kind {
+        case .message:
+            writer.field("type", "message")
+            writer.field("role", "assistant")
+            writer.array("content") { content in
+                if !isAdded { content.object { writePart(to: &$0) } }
+            }
+        case .reasoning:
+            writer.field("type", "reasoning")
+            writer.array("summary") { _ in }
+            writer.array("content") { content in
+                if !isAdded { content.object { writePart(to: &$0) } }
+            }
+        case .functionCall(let callID, let name):
+            writer.field("type", "function_call")
+            writer.field("call_id", callID)
+            writer.field("name", name)
+            if isAdded { writer.field("arguments", "") } else { writeContents("arguments", to: &writer) }
+        }
+        writer.field("status", (closedAs ?? .inProgress).rawValue)
+    }
+
+    func writePart(to writer: inout JSONObjectWriter, isAdded: Bool = false) {
+        switch kind {
+        case .message(isRefusal: false):
+            writer.field("type", "output_text")
+            if isAdded { writer.field("text", "") } else { writeContents("text", to: &writer) }
+            writer.array("annotations") { _ in }
+            writer.array("logprobs") { _ in }
+        case .message(isRefusal: true):
+            writer.field("type", "refusal")
+            if isAdded { writer.field("refusal", "") } else { writeContents("refusal", to: &writer) }
+        case .reasoning:
+            writer.field("type", "reasoning_text")
+            if isAdded { writer.field("text", "") } else { writeContents("text", to: &writer) }
+        case .functionCall: break
+        }
+    }
+
+    func writeContents(_ name: StaticString, to writer: inout JSONObjectWriter) {
+        writer.field(name, json: quoted.bytes)
+    }
+
+    private var quoted: ByteBuffer {
+        var quoted = ByteBuffer(capacity: contents.count + 2)
+        quoted.append(UInt8(ascii: "\""))
+        quoted.append(contents.bytes)
+        quoted.append(UInt8(ascii: "\""))
+        return quoted
+    }
+
+    /// The text or arguments as they stand.
+    var text: String {
+        let quoted = quoted
+        return (try? JSONValue.parse(quoted.bytes))?.string ?? ""
+    }
+
+    /// The item as a part of the conversation.
+    var item: Item {
+        var buffer = ByteBuffer()
+        buffer.appendJSONObject { write(to: &$0) }
+        var body = (try? JSONValue.parse(buffer.bytes))?.object ?? [:]
+        body["id"] = nil
+        body["status"] = nil
+        return Item(id: id, status: closedAs ?? .inProgress, body: body)
+    }
+}

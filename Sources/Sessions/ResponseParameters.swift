@@ -1,0 +1,19 @@
+public import JSON
+
+/// How a response is to be made: the members of a `POST /v1/responses` body that describe it, without its input.
+public struct ResponseParameters: Sendable {
+    /// The model's public name.
+    public var model: String
+    public var instructions: String?
+    /// All members as they came (Responses names), for echo and for the upstream's dialect.
+    public var members: JSONObject
+    /// Members of a Chat Completions request that are to be passed on as they came; nil when it was not one.
+    public var chatMembers: JSONObject?
+
+    public init(model: String, instructions: String? = nil, members: JSONObject = [:], chatMembers: JSONObject? = nil) {
+        self.model = model
+        self.instructions = instructions
+        self.members = members
+        self.chatMembers = chatMembers
+    }
+}

@@ -1,0 +1,246 @@
+import Bytes
+public import JSON
+
+/// Speaking, cutting in and cancelling: each one turn of the loop.
+extension Session {
+    /// Takes an input in. When it returns, the input stands in the log, what it interrupts is closed, and what answers has begun
+    /// (or waits its turn).
+    public func submit(_ input: Input) throws(SessionError) -> Acceptance {
+        if isClosed { throw .sessionClosed }
+        if let steer = input.steer, active?.id != steer.responseID {
+            throw .responseNotActive(responseID: steer.responseID)
+        }
+        guard let running = active else { return begin(input, mode: nil, interrupted: nil) }
+        let mode = input.steer != nil ? .steer : input.mode ?? defaultMode
+        switch mode {
+        case .reject: throw .responseInProgress(responseID: running.id)
+        case .queue: return try enqueue(input)
+        case .interrupt, .steer, .rollback:
+            if let steer = input.steer { emitSteerAccepted(steer, of: running) }
+            let continues = mode == .steer && running.endsInText
+            let interrupted = interrupt(running, mode: mode)
+            return begin(input, mode: mode, interrupted: interrupted, continues: continues)
+        }
+    }
+
+    /// Cancels the running response, or a given one that runs or waits.
+    /// - Returns: the response as it ended.
+    @discardableResult
+    public func cancel(
+        responseID: String? = nil, by participant: Participant?, clientEventID: String? = nil, reason: CancelReason = .cancel
+    ) throws(SessionError) -> Generation {
+        if isClosed { throw .sessionClosed }
+        if let responseID, let index = queued.firstIndex(where: { $0.id == responseID }) {
+            let waiting = queued.remove(at: index)
+            discard(waiting)
+            emitCancelled(waiting, by: participant, clientEventID, reason)
+            return waiting
+        }
+        guard let running = active else {
+            if let responseID { throw .responseNotActive(responseID: responseID) }
+            throw .noActiveResponse
+        }
+        if let responseID, running.id != responseID { throw .responseNotActive(responseID: responseID) }
+        running.stop(.cancelled)
+        host.interrupted(running)
+        retire(running)
+        emitCancelled(running, by: participant, clientEventID, reason)
+        startNextQueued()
+        return running
+    }
+
+    /// Why a response was cancelled: `reason` of `interject:cancelled`.
+    public enum CancelReason: String, Sendable {
+        case cancel, disconnect
+        /// The server stops.
+        case shutdown
+    }
+
+    /// Drops the inputs that wait.
+    public func dropQueued() {
+        let waiting = queued
+        queued = []
+        for generation in waiting {
+            discard(generation)
+            emitCancelled(generation, by: nil, nil, .cancel)
+        }
+    }
+
+    // MARK: Called by the generation
+
+    /// The model came to its end, or failed.
+    func generationEnded(_ generation: Generation) {
+        retire(generation)
+        startNextQueued()
+    }
+
+    // MARK: Disconnects
+
+    /// The last one who listened is gone: each generation goes by its own policy.
+    func applyDisconnectPolicies() {
+        if isClosed { return }
+        endGrace()
+        let unheard = queued + [active].compactMap { $0 }
+        var durations: Set<Duration> = []
+        for case .grace(let duration) in unheard.map(\.policy) { durations.insert(duration) }
+        for duration in durations {
+            let overdue = unheard.filter { $0.policy == .grace(duration) }
+            graceCancellations.append(host.schedule(after: duration) { [weak self] in self?.cancelUnheard(overdue) })
+        }
+        cancelUnheard(unheard.filter { $0.policy == .cancel })
+    }
+
+    func endGrace() {
+        for cancel in graceCancellations { cancel() }
+        graceCancellations = []
+    }
+
+    /// Those that wait first, so that none of them begins when the running one ends.
+    private func cancelUnheard(_ generations: [Generation]) {
+        for generation in generations where !generation.status.isTerminal {
+            _ = try? cancel(responseID: generation.id, by: nil, reason: .disconnect)
+        }
+    }
+
+    // MARK: Steps
+
+    private func interrupt(_ running: Generation, mode: InterjectionMode) -> Interrupted {
+        let interrupted = Interrupted(
+            responseID: running.id, itemID: running.partialItemID, outputText: running.partialText,
+            outputTokens: running.deltaCount)
+        switch mode {
+        case .steer: running.stop(.incomplete(.steered))
+        case .rollback: running.stop(.cancelled)
+        case .interrupt, .queue, .reject: running.stop(.incomplete(.interrupted))
+        }
+        host.interrupted(running)
+        if mode == .rollback {
+            let dropped = running.output.map(\.id)
+            running.conversationItemCount = items.count
+            active = nil
+            append(.rolledBack) { event in
+                event.field("response_id", running.id)
+                event.array("item_ids") { for id in dropped { $0.element(id) } }
+            }
+        } else {
+            retire(running)
+        }
+        return interrupted
+    }
+
+    /// Takes what a response said into the conversation.
+    private func retire(_ generation: Generation) {
+        guard active === generation else { return }
+        items += generation.output
+        generation.conversationItemCount = items.count
+        active = nil
+        // Its last event carried all that was said; an idle session keeps no buffer of that size.
+        scratch.clear(keepingCapacity: Self.idleScratchByteCount)
+    }
+
+    private func begin(
+        _ input: Input, mode: InterjectionMode?, interrupted: Interrupted?, continues: Bool = false
+    ) -> Acceptance {
+        let generation = makeGeneration(input, continues: continues)
+        let sequence = emitAccepted(input, mode: mode, interrupted: interrupted, generation)
+        start(generation)
+        return Acceptance(sequence: sequence, mode: mode, generation: generation, interrupted: interrupted)
+    }
+
+    private func enqueue(_ input: Input) throws(SessionError) -> Acceptance {
+        guard queued.count < limits.maxQueuedInputs else { throw .tooManyQueuedInputs(limit: limits.maxQueuedInputs) }
+        let generation = makeGeneration(input, continues: false)
+        queued.append(generation)
+        let sequence = emitAccepted(input, mode: .queue, interrupted: nil, generation)
+        return Acceptance(sequence: sequence, mode: .queue, generation: generation, interrupted: nil)
+    }
+
+    private func makeGeneration(_ input: Input, continues: Bool) -> Generation {
+        let generation = Generation(
+            id: input.responseID ?? Identifier.make("resp_"), session: self, parameters: input.parameters,
+            previousResponseID: input.previousResponseID, policy: input.policy, input: input.items,
+            continuesLastMessage: continues, createdAt: host.unixTime)
+        generation.isWarmUp = input.isWarmUp
+        generations.append(generation)
+        return generation
+    }
+
+    private func start(_ generation: Generation) {
+        items += generation.input
+        if generation.previousResponseID == nil { generation.previousResponseID = latest?.id ?? forkedFrom }
+        latest = generation
+        active = generation
+        generation.start(conversation: items)
+        if generation.isWarmUp {
+            retire(generation)
+            startNextQueued()
+        }
+    }
+
+    private func startNextQueued() {
+        // A generation may end within its start; its end comes here again.
+        guard active == nil, !isClosed, !queued.isEmpty else { return }
+        start(queued.removeFirst())
+    }
+
+    func discard(_ waiting: Generation) {
+        waiting.cancelQueued()
+        waiting.conversationItemCount = items.count
+    }
+
+    // MARK: Events
+
+    private func emitSteerAccepted(_ steer: Input.Steer, of running: Generation) {
+        running.emit(.steerAccepted) { event in
+            event.object("steer") {
+                $0.field("id", steer.id)
+                $0.field("previous_response_id", steer.responseID)
+            }
+        }
+    }
+
+    private func emitAccepted(
+        _ input: Input, mode: InterjectionMode?, interrupted: Interrupted?, _ generation: Generation
+    ) -> Int {
+        append(.inputAccepted, of: nil) { event in
+            event.array("items") { list in for item in input.items { list.element(item.json) } }
+            event.field("mode", mode?.rawValue ?? "none")
+            if let interrupted {
+                event.object("interrupted") { interrupted.write(to: &$0) }
+            } else {
+                event.null("interrupted")
+            }
+            event.field("response_id", generation.id)
+            Self.write(input.participant, input.clientEventID, to: &event)
+        }
+        return log.lastSequence
+    }
+
+    private func emitCancelled(
+        _ generation: Generation, by participant: Participant?, _ clientEventID: String?, _ reason: CancelReason
+    ) {
+        append(.cancelled) { event in
+            event.field("response_id", generation.id)
+            event.field("reason", reason.rawValue)
+            Self.write(participant, clientEventID, to: &event)
+        }
+    }
+
+    private static func write(_ participant: Participant?, _ clientEventID: String?, to event: inout JSONObjectWriter) {
+        if let participant {
+            event.object("participant") { participant.write(to: &$0) }
+        } else {
+            event.null("participant")
+        }
+        event.field("client_event_id", clientEventID)
+    }
+}
+
+extension Interrupted {
+    public func write(to writer: inout JSONObjectWriter) {
+        writer.field("response_id", responseID)
+        writer.field("item_id", itemID)
+        writer.field("output_text", outputText)
+        writer.field("output_tokens", outputTokens)
+    }
+}

@@ -1,0 +1,231 @@
+import Bytes
+public import JSON
+
+/// One conversation: an ordered log of events, the items said so far, at most one running generation, and those who follow.
+///
+/// Loop-confined: every method runs to its end within one turn of the loop that the session lives on, and that is what makes an
+/// interjection atomic. Nothing here knows a socket, a clock or a thread; see ``SessionHost``.
+public final class Session {
+    public let id: String
+    /// Who made it: only this principal reads or writes it.
+    public let owner: String
+    public let createdAt: Int
+    public let metadata: JSONValue
+    /// Parameters of inputs that bring none of their own.
+    public let defaults: ResponseParameters
+    public let defaultMode: InterjectionMode
+    public let defaultPolicy: DisconnectPolicy
+    /// The response that this conversation was branched off.
+    public let forkedFrom: String?
+    public let limits: SessionLimits
+    public unowned let host: any SessionHost
+
+    public let log: any LogStorage
+    /// The conversation, without the running response.
+    public internal(set) var items: [Item]
+    public internal(set) var active: Generation?
+    public internal(set) var queued: [Generation] = []
+    /// Every response of the session, oldest first.
+    public internal(set) var generations: [Generation] = []
+    public internal(set) var participants: [Participant] = []
+    private var guests: [String: Participant] = [:]
+    public internal(set) var isClosed = false
+    /// Called after each event: for budgets that span sessions.
+    public var onAppend: ((_ byteCountChange: Int) -> Void)?
+
+    /// Bytes of ``scratch`` kept between responses.
+    static let idleScratchByteCount = 4096
+    /// Where events are encoded before they are stored.
+    var scratch = ByteBuffer()
+    private var cursors: [Cursor] = []
+    private var deliveryDepth = 0
+    /// What begun last: the predecessor of the next.
+    var latest: Generation?
+    /// End the waiting for somebody who listens again.
+    var graceCancellations: [() -> Void] = []
+
+    public init(
+        id: String = Identifier.make("sess_"), owner: String, host: any SessionHost, defaults: ResponseParameters,
+        mode: InterjectionMode = .interrupt, policy: DisconnectPolicy = .continuing, metadata: JSONValue = [:],
+        forking: (generation: Generation, items: [Item])? = nil, limits: SessionLimits = SessionLimits()
+    ) {
+        self.id = id
+        self.owner = owner
+        self.host = host
+        self.defaults = defaults
+        self.limits = limits
+        self.metadata = metadata
+        defaultMode = mode
+        defaultPolicy = policy
+        createdAt = host.unixTime
+        items = forking?.items ?? []
+        forkedFrom = forking?.generation.id
+        log = host.makeLog(maxBytes: limits.maxLogBytes)
+        append(.sessionCreated) { event in
+            event.object("session") { self.writeSummary(to: &$0) }
+        }
+    }
+
+    deinit { active?.abandon() }
+
+    // MARK: The log
+
+    /// Appends a session event of ours.
+    func append(_ type: EventType, of response: Generation? = nil, _ body: (inout JSONObjectWriter) -> Void) {
+        scratch.clear()
+        scratch.appendJSONObject { event in
+            event.field("type", type.rawValue)
+            body(&event)
+        }
+        store(type, response: response?.reference, responseSequence: -1, delta: 0..<0, outputIndex: 0)
+    }
+
+    /// Appends the response event that stands in ``scratch``.
+    func append(_ type: EventType, of response: Generation, delta: Range<Int>, outputIndex: Int) {
+        let number = response.sequenceNumber
+        response.sequenceNumber += 1
+        if number == 0 { response.firstSequence = log.lastSequence + 1 }
+        store(type, response: response.reference, responseSequence: number, delta: delta, outputIndex: outputIndex)
+    }
+
+    private func store(
+        _ type: EventType, response: ResponseReference?, responseSequence: Int, delta: Range<Int>, outputIndex: Int
+    ) {
+        let event = LogEvent(
+            sequence: log.lastSequence + 1, type: type, response: response, responseSequence: responseSequence,
+            payload: scratch.array, delta: delta, outputIndex: outputIndex)
+        let before = log.byteCount
+        log.append(event)
+        onAppend?(log.byteCount - before)
+        deliveryDepth += 1
+        // By index: a reader that joins while others are served is at the end of the list, and has the event already.
+        var index = 0
+        while index < cursors.count {
+            let cursor = cursors[index]
+            if !cursor.isPaused, cursor.position == event.sequence - 1, cursor.session != nil { advance(cursor, over: event) }
+            index += 1
+        }
+        deliveryDepth -= 1
+    }
+
+    private func advance(_ cursor: Cursor, over event: LogEvent) {
+        cursor.position = event.sequence
+        if cursor.deliver(event) == .pause { cursor.isPaused = true }
+    }
+
+    // MARK: Cursors
+
+    /// Whether somebody follows the session.
+    public var isFollowed: Bool { cursors.contains { $0.listens && $0.session != nil } }
+    public var cursorCount: Int { cursors.count }
+
+    /// Starts to deliver what follows `sequence` to the cursor; what is there already at once, within this call.
+    ///
+    /// When the log does not hold it any more, or never did, the cursor gets the state in its place, and then what follows that.
+    public func attach(_ cursor: Cursor, after sequence: Int) throws(SessionError) {
+        if isClosed { throw .sessionClosed }
+        guard cursors.count < limits.maxCursors else { throw .tooManyCursors(limit: limits.maxCursors) }
+        cursor.session = self
+        cursor.position = sequence
+        cursor.isPaused = false
+        // It may still be in the list, when it detached itself in this turn.
+        if !cursors.contains(where: { $0 === cursor }) { cursors.append(cursor) }
+        if cursor.listens { endGrace() }
+        serve(cursor)
+    }
+
+    /// Goes on to deliver to a cursor that had paused.
+    public func resume(_ cursor: Cursor) {
+        guard cursor.session === self else { return }
+        cursor.isPaused = false
+        serve(cursor)
+    }
+
+    private func serve(_ cursor: Cursor) {
+        if !log.holdsAll(after: cursor.position) {
+            cursor.position = log.lastSequence
+            cursor.deliverSnapshot(stateJSON(), sequence: log.lastSequence)
+        }
+        while !cursor.isPaused, cursor.session === self, cursor.position < log.lastSequence {
+            guard log.holdsAll(after: cursor.position) else {
+                serve(cursor)
+                return
+            }
+            advance(cursor, over: log.event(after: cursor.position))
+        }
+    }
+
+    /// Ends the delivery. When nobody is left who listens, the running response's disconnect policy applies.
+    public func detach(_ cursor: Cursor) {
+        guard cursor.session === self else { return }
+        cursor.session = nil
+        guard deliveryDepth == 0 else {
+            // From within its own delivery: the list is being walked, and an event is being made. Settle after this turn.
+            _ = host.schedule(after: .zero) { [weak self] in self?.settle() }
+            return
+        }
+        settle()
+    }
+
+    private func settle() {
+        let listenerLeft = cursors.contains { $0.listens && $0.session == nil }
+        cursors.removeAll { $0.session == nil }
+        if listenerLeft, !isFollowed { applyDisconnectPolicies() }
+    }
+
+    /// Forgets everything: cancels what runs, tells those who follow.
+    public func close() {
+        if isClosed { return }
+        dropQueued()
+        if active != nil { _ = try? cancel(by: nil) }
+        isClosed = true
+        endGrace()
+        for cursor in cursors {
+            cursor.session = nil
+            cursor.sessionClosed()
+        }
+        cursors = []
+    }
+
+    // MARK: Branches
+
+    /// The conversation as it stood when a response had ended; nil while it runs.
+    public func conversation(upTo generation: Generation) -> [Item]? {
+        generation.conversationItemCount.map { Array(items.prefix($0)) }
+    }
+
+    // MARK: Participants
+
+    /// Lets somebody speak under a name.
+    public func join(_ participant: Participant) throws(SessionError) {
+        if isClosed { throw .sessionClosed }
+        guard participants.count < limits.maxParticipants else { throw .tooManyParticipants(limit: limits.maxParticipants) }
+        participants.append(participant)
+        append(.participantJoined) { event in
+            event.object("participant") { participant.write(to: &$0) }
+        }
+    }
+
+    /// Somebody who speaks by plain HTTP, without a connection to join by: the same name is the same participant.
+    public func guest(named name: String) -> Participant {
+        if let known = participants.first(where: { $0.name == name }) ?? guests[name] { return known }
+        let guest = Participant(name: name)
+        if guests.count < limits.maxParticipants { guests[name] = guest }
+        return guest
+    }
+
+    public func leave(_ participant: Participant) {
+        guard !isClosed, let index = participants.firstIndex(of: participant) else { return }
+        participants.remove(at: index)
+        append(.participantLeft) { event in
+            event.object("participant") { participant.write(to: &$0) }
+        }
+    }
+}
+
+extension Participant {
+    func write(to writer: inout JSONObjectWriter) {
+        writer.field("id", id)
+        writer.field("name", name)
+    }
+}

@@ -1,0 +1,41 @@
+/// A command that a session does not carry out, with what the one who sent it may do.
+public enum SessionError: Error, Sendable, Hashable {
+    /// Mode `reject`, and a response is running.
+    case responseInProgress(responseID: String)
+    /// A cancel or steer names a response that has ended.
+    case responseNotActive(responseID: String)
+    /// A cancel of a session in which nothing runs.
+    case noActiveResponse
+    /// As many inputs wait as may.
+    case tooManyQueuedInputs(limit: Int)
+    case tooManyParticipants(limit: Int)
+    case tooManyCursors(limit: Int)
+    /// The session was deleted while the command was under way.
+    case sessionClosed
+
+    /// The machine's word for it, as in `Protocols/sessions.md`.
+    public var code: String {
+        switch self {
+        case .responseInProgress: "response_in_progress"
+        case .responseNotActive: "response_not_active"
+        case .noActiveResponse: "no_active_response"
+        case .tooManyQueuedInputs: "too_many_queued_inputs"
+        case .tooManyParticipants: "too_many_participants"
+        case .tooManyCursors: "too_many_cursors"
+        case .sessionClosed: "session_not_found"
+        }
+    }
+
+    public var message: String {
+        switch self {
+        case .responseInProgress(let id):
+            "Response '\(id)' is in progress and the mode is 'reject'. Wait for its end, or send the input with mode 'interrupt', 'steer', 'queue' or 'rollback'."
+        case .responseNotActive(let id): "Response '\(id)' has ended: there is nothing to cancel or steer."
+        case .noActiveResponse: "No response is running in this session."
+        case .tooManyQueuedInputs(let limit): "\(limit) inputs wait already. Send it again when one was answered, or interrupt."
+        case .tooManyParticipants(let limit): "The session has \(limit) participants already."
+        case .tooManyCursors(let limit): "The session has \(limit) readers already."
+        case .sessionClosed: "The session was deleted."
+        }
+    }
+}

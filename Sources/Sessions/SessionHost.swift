@@ -1,0 +1,13 @@
+/// What a session needs from the loop that it lives on. The core knows no clock and no thread.
+public protocol SessionHost: AnyObject {
+    /// Seconds since 1970.
+    var unixTime: Int { get }
+    /// Runs the action on the session's loop after the delay, unless the returned closure was called before.
+    func schedule(after delay: Duration, _ action: @escaping () -> Void) -> () -> Void
+    /// The model by its public name.
+    var model: any Model { get }
+    /// An empty log.
+    func makeLog(maxBytes: Int) -> any LogStorage
+    /// Tells that an interjection cut a running response, for metrics.
+    func interrupted(_ generation: Generation)
+}

@@ -1,0 +1,205 @@
+import JSON
+import Sessions
+import Testing
+
+/// A host whose clock stands still until a test moves it.
+final class FakeHost: SessionHost {
+    private struct Timer {
+        let id: Int
+        let deadline: Duration
+        let action: () -> Void
+    }
+
+    var unixTime = 1_700_000_000
+    let scripted = ScriptedModel()
+    private(set) var interruptedIDs: [String] = []
+    private var elapsed = Duration.zero
+    private var timers: [Timer] = []
+    private var timerCount = 0
+
+    var model: any Model { scripted }
+    var pendingTimerCount: Int { timers.count }
+
+    func makeLog(maxBytes: Int) -> any LogStorage { MemoryLog(maxBytes: maxBytes) }
+
+    func interrupted(_ generation: Generation) { interruptedIDs.append(generation.id) }
+
+    func schedule(after delay: Duration, _ action: @escaping () -> Void) -> () -> Void {
+        timerCount += 1
+        let id = timerCount
+        timers.append(Timer(id: id, deadline: elapsed + delay, action: action))
+        return { self.timers.removeAll { $0.id == id } }
+    }
+
+    func advance(by duration: Duration) {
+        elapsed += duration
+        while let index = timers.indices.filter({ timers[$0].deadline <= elapsed }).min(by: {
+            timers[$0].deadline < timers[$1].deadline
+        }) {
+            timers.remove(at: index).action()
+        }
+    }
+}
+
+/// A model that says what the test tells it to. Used on one thread only.
+final class ScriptedModel: Model, @unchecked Sendable {
+    private(set) var requests: [ModelRequest] = []
+    private(set) var generations: [Generation] = []
+    private(set) var calls: [ScriptedCall] = []
+    /// Called within `start`: for models that answer or fail at once.
+    var whenStarted: ((Generation) -> Void)?
+
+    func start(_ request: ModelRequest, for generation: Generation) -> any ModelCall {
+        let call = ScriptedCall(generation)
+        requests.append(request)
+        generations.append(generation)
+        calls.append(call)
+        whenStarted?(generation)
+        return call
+    }
+
+    var uncancelledCount: Int { calls.count { $0.cancelCount == 0 && !$0.generation.status.isTerminal } }
+}
+
+final class ScriptedCall: ModelCall {
+    let generation: Generation
+    private(set) var cancelCount = 0
+    /// Types in the log at the moment of the cancel.
+    private(set) var lastSequenceAtCancel = 0
+    /// What a badly behaved upstream still says while it is closed.
+    var whenCancelled: (() -> Void)?
+
+    init(_ generation: Generation) { self.generation = generation }
+
+    func cancel() {
+        cancelCount += 1
+        whenCancelled?()
+    }
+}
+
+/// A cursor that keeps all that it was given.
+final class Recorder: Cursor {
+    private(set) var events: [LogEvent] = []
+    private(set) var snapshots: [(state: JSONValue, sequence: Int)] = []
+    private(set) var sessionClosedCount = 0
+    /// Takes so many more events, then pauses at each; nil: never pauses.
+    var credit: Int?
+    var whenDelivered: ((LogEvent) -> Void)?
+
+    override func deliver(_ event: LogEvent) -> Demand {
+        events.append(event)
+        whenDelivered?(event)
+        guard let credit else { return .more }
+        self.credit = max(0, credit - 1)
+        return credit <= 1 ? .pause : .more
+    }
+
+    override func deliverSnapshot(_ state: [UInt8], sequence: Int) {
+        snapshots.append(((try? JSONValue.parse(state)) ?? .null, sequence))
+    }
+
+    override func sessionClosed() { sessionClosedCount += 1 }
+
+    var sequences: [Int] { events.map(\.sequence) }
+    var types: [EventType] { events.map(\.type) }
+    func json(_ type: EventType) -> [JSONValue] { events.filter { $0.type == type }.map(\.json) }
+}
+
+extension LogEvent {
+    var json: JSONValue { (try? JSONValue.parse(payload)) ?? .null }
+}
+
+extension Generation {
+    func say(_ escaped: String) { Array(escaped.utf8).withUnsafeBytes { textDelta(escaped: $0) } }
+    func think(_ escaped: String) { Array(escaped.utf8).withUnsafeBytes { reasoningDelta(escaped: $0) } }
+    func refuse(_ escaped: String) { Array(escaped.utf8).withUnsafeBytes { refusalDelta(escaped: $0) } }
+    func argue(_ index: Int, _ escaped: String) {
+        Array(escaped.utf8).withUnsafeBytes { toolCallArguments(index: index, escaped: $0) }
+    }
+}
+
+/// A session with a fake host and a recorder that follows it from its first event.
+struct Fixture {
+    let host = FakeHost()
+    let session: Session
+    let recorder = Recorder(listens: false)
+
+    init(
+        mode: InterjectionMode = .interrupt, limits: SessionLimits = SessionLimits(),
+        forking: (generation: Generation, items: [Item])? = nil
+    ) {
+        session = Session(
+            owner: "me", host: host, defaults: ResponseParameters(model: "m"), mode: mode, forking: forking, limits: limits)
+        try? session.attach(recorder, after: 0)
+    }
+
+    var model: ScriptedModel { host.scripted }
+
+    func input(
+        _ text: String, mode: InterjectionMode? = nil, policy: DisconnectPolicy = .continuing
+    ) -> Input {
+        Input(items: [.userMessage(text)], mode: mode, parameters: session.defaults, policy: policy)
+    }
+
+    @discardableResult
+    func submit(
+        _ text: String, mode: InterjectionMode? = nil, policy: DisconnectPolicy = .continuing
+    ) throws -> Acceptance {
+        try session.submit(input(text, mode: mode, policy: policy))
+    }
+
+    var log: [LogEvent] {
+        var events: [LogEvent] = []
+        var sequence = session.log.oldestSequence - 1
+        while sequence < session.log.lastSequence {
+            events.append(session.log.event(after: sequence))
+            sequence += 1
+        }
+        return events
+    }
+
+    func types(of generation: Generation) -> [EventType] {
+        log.filter { $0.response === generation.reference }.map(\.type)
+    }
+
+    var conversation: [String] { session.items.map(\.text) }
+    var state: JSONValue { (try? JSONValue.parse(session.stateJSON())) ?? .null }
+}
+
+/// What must hold of every log, whatever happened.
+func checkInvariants(_ fixture: Fixture, _ hint: String = "", sourceLocation: SourceLocation = #_sourceLocation) {
+    let log = fixture.log
+    #expect(log.map(\.sequence) == Array(1..<(log.count + 1)), "\(hint)", sourceLocation: sourceLocation)
+    var open: String?
+    var interrupted: Set<String> = []
+    for (id, events) in Dictionary(grouping: log.filter { $0.response != nil }, by: { $0.response?.id ?? "" }) {
+        #expect(events.map(\.responseSequence) == Array(0..<events.count), "\(hint) \(id)", sourceLocation: sourceLocation)
+        #expect(events.first?.type == .responseCreated, "\(hint)", sourceLocation: sourceLocation)
+        #expect(events.dropLast().allSatisfy { !$0.type.isTerminal }, "\(hint)", sourceLocation: sourceLocation)
+    }
+    for event in log {
+        let json = event.json
+        func fail(_ what: String) { Issue.record("\(what): event \(event.sequence) \(hint)", sourceLocation: sourceLocation) }
+        if json["type"]?.string != event.type.rawValue { fail("wrong type") }
+        if let id = event.response?.id {
+            if json["sequence_number"]?.int != event.responseSequence { fail("wrong sequence number") }
+            if interrupted.contains(id) { fail("stale event of \(id)") }
+            // One that is cancelled while it waits is made and ended at once, queued as it was.
+            let begins =
+                event.type == .responseCreated
+                && String(decoding: event.payload, as: UTF8.self).contains("\"status\":\"in_progress\"")
+            if begins {
+                #expect(open == nil, "two active generations \(hint)", sourceLocation: sourceLocation)
+                open = id
+            }
+            if event.type.isTerminal, open == id { open = nil }
+        }
+        if event.type == .inputAccepted, let id = json["interrupted"]?["response_id"]?.string { interrupted.insert(id) }
+    }
+    #expect(open == fixture.session.active?.id, "\(hint)", sourceLocation: sourceLocation)
+    for generation in fixture.session.generations where generation.status.isTerminal {
+        let types = fixture.types(of: generation)
+        #expect(types.last?.isTerminal == true, "\(hint)", sourceLocation: sourceLocation)
+    }
+    #expect(fixture.model.uncancelledCount <= 1, "an upstream runs on \(hint)", sourceLocation: sourceLocation)
+}

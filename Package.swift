@@ -34,6 +34,10 @@ let package = Package(
             name: "Sessions",
             dependencies: ["Bytes", "JSON", .product(name: "DequeModule", package: "swift-collections")],
             swiftSettings: strict),
+        .target(
+            name: "Upstreams",
+            dependencies: ["Network", "HTTP", "JSON", "Bytes", "Sessions", .product(name: "Logging", package: "swift-log")],
+            swiftSettings: strict),
 
         .testTarget(name: "BytesTests", dependencies: ["Bytes"], swiftSettings: strict),
         .testTarget(name: "JSONTests", dependencies: ["JSON"], swiftSettings: strict),
@@ -44,5 +48,11 @@ let package = Package(
             dependencies: ["Network", "HTTP", "WebSocket", "Bytes", .product(name: "Logging", package: "swift-log")],
             swiftSettings: strict),
         .testTarget(name: "SessionsTests", dependencies: ["Sessions", "JSON", "Bytes"], swiftSettings: strict),
+        .testTarget(
+            name: "UpstreamsTests",
+            dependencies: [
+                "Upstreams", "Sessions", "Network", "HTTP", "JSON", "Bytes", .product(name: "Logging", package: "swift-log"),
+            ],
+            swiftSettings: strict),
     ]
 )

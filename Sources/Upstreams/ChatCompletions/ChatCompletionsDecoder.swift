@@ -1,0 +1,48 @@
+import Bytes
+import HTTP
+import JSON
+package import Sessions
+
+/// Reads the answer of `chat/completions`: chunks in server-sent events up to `[DONE]`, or one object.
+///
+/// Only choice 0 counts. The usage comes after the finish reason, so the answer is complete at `[DONE]` or, from servers that
+/// forget it, at the end of the body. `[DONE]` without a finish reason is a truncated answer: so ends a stream of llama-cpp-python
+/// when another request pushes it aside.
+package struct ChatCompletionsDecoder: ResponseDecoder, ~Copyable {
+    private var events = ServerSentEventParser(maxEventBytes: UpstreamLimits.maxEventBytes)
+    private var chunks = ChatChunkReader()
+
+    package init() {}
+
+    package var hasDelivered: Bool { chunks.hasDelivered }
+
+    package mutating func receive<Sink: ModelSink>(
+        _ bytes: UnsafeRawBufferPointer, into sink: Sink
+    ) throws(UpstreamFault) -> FinishReason? {
+        var input = bytes
+        while let event = try nextEvent(&input) {
+            if event.isDone { return try chunks.conclude() }
+            try chunks.read(event.data, into: sink)
+        }
+        return nil
+    }
+
+    package mutating func end() throws(UpstreamFault) -> FinishReason {
+        try chunks.conclude()
+    }
+
+    package mutating func receiveWhole<Sink: ModelSink>(
+        _ body: UnsafeRawBufferPointer, into sink: Sink
+    ) throws(UpstreamFault) -> FinishReason {
+        try chunks.read(body, into: sink)
+        return try chunks.conclude()
+    }
+
+    private mutating func nextEvent(_ input: inout UnsafeRawBufferPointer) throws(UpstreamFault) -> ServerSentEvent? {
+        do throws(ServerSentEventError) {
+            return try events.next(&input)
+        } catch {
+            throw .malformed("an event of more than \(UpstreamLimits.maxEventBytes) bytes")
+        }
+    }
+}

@@ -1,0 +1,87 @@
+import JSON
+import Sessions
+
+extension ChatCompletionsDialect {
+    /// Made anew for each upstream request. `n`: a session has one answer at a time, and the others would be paid for nothing.
+    private static let ownMembers: Set<String> = ["model", "messages", "stream", "stream_options", "interject", "n"]
+
+    /// Members of a Responses request that mean nothing to Chat Completions, or that are translated below.
+    private static let responsesMembers: Set<String> = [
+        "input", "instructions", "previous_response_id", "conversation", "store", "background", "background_options", "include",
+        "truncation", "metadata", "max_tool_calls", "prompt", "context_management", "moderation", "top_logprobs", "type",
+        "event_id", "stream_id", "generate", "text", "reasoning", "tools", "tool_choice", "max_output_tokens", "participant",
+        "mode", "client_event_id", "disconnect",
+    ]
+    /// Further ones that only OpenAI's own servers take.
+    private static let openAIMembers: Set<String> = [
+        "service_tier", "safety_identifier", "prompt_cache_key", "prompt_cache_options", "prompt_cache_retention",
+    ]
+
+    /// The members of the request's body beside the model and the messages. What we do not know is passed on as it came.
+    static func members(
+        of parameters: ResponseParameters, to upstream: UpstreamConfiguration
+    ) throws(GenerationError) -> JSONObject {
+        var members = JSONObject()
+        if let chat = parameters.chatMembers {
+            for (name, value) in chat where !ownMembers.contains(name) { members[name] = value }
+            return members
+        }
+        let source = parameters.members
+        for (name, value) in source {
+            if value.isNull || ownMembers.contains(name) || responsesMembers.contains(name) { continue }
+            if openAIMembers.contains(name), !upstream.isOpenAI { continue }
+            members[name] = value
+        }
+        if let limit = source["max_output_tokens"], !limit.isNull {
+            // OpenAI's newer models refuse the old name, other servers do not know the new one.
+            members[upstream.isOpenAI ? "max_completion_tokens" : "max_tokens"] = limit
+        }
+        if let effort = source["reasoning"]?["effort"], !effort.isNull { members["reasoning_effort"] = effort }
+        if let verbosity = source["text"]?["verbosity"], !verbosity.isNull { members["verbosity"] = verbosity }
+        if let format = source["text"]?["format"] { members["response_format"] = responseFormat(format) }
+        if let tools = source["tools"]?.array, !tools.isEmpty {
+            var translated: [JSONValue] = []
+            for tool in tools { translated.append(try self.tool(tool, upstream)) }
+            members["tools"] = .array(translated)
+            if let choice = source["tool_choice"], !choice.isNull { members["tool_choice"] = toolChoice(choice) }
+        } else {
+            // Refused without tools.
+            members["parallel_tool_calls"] = nil
+        }
+        return members
+    }
+
+    /// nil for plain text, which is what comes without a format.
+    private static func responseFormat(_ format: JSONValue) -> JSONValue? {
+        switch format["type"]?.string {
+        case "json_schema"?:
+            var schema = JSONObject()
+            for name in ["name", "description", "schema", "strict"] {
+                if let value = format[name], !value.isNull { schema[name] = value }
+            }
+            return ["type": "json_schema", "json_schema": .object(schema)]
+        case "text"?, nil: return nil
+        default: return format
+        }
+    }
+
+    /// Flat in Responses, nested here.
+    private static func tool(_ tool: JSONValue, _ upstream: UpstreamConfiguration) throws(GenerationError) -> JSONValue {
+        guard let type = tool["type"]?.string, type == "function" || type == "custom" else {
+            throw .unsupported("tool of type \(tool["type"]?.string ?? "(none)")", by: upstream)
+        }
+        if tool[type] != nil { return tool }
+        var inner = JSONObject()
+        for (name, value) in tool.object ?? [:] where name != "type" && !value.isNull { inner[name] = value }
+        var outer: JSONObject = ["type": .string(type)]
+        outer[type] = .object(inner)
+        return .object(outer)
+    }
+
+    private static func toolChoice(_ choice: JSONValue) -> JSONValue {
+        guard let type = choice["type"]?.string, let name = choice["name"] else { return choice }
+        var outer: JSONObject = ["type": .string(type)]
+        outer[type] = ["name": name]
+        return .object(outer)
+    }
+}

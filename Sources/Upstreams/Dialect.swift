@@ -1,0 +1,62 @@
+import HTTP
+package import Network
+package import Sessions
+
+/// How one kind of upstream is asked; its ``ResponseDecoder`` understands the answer.
+package protocol Dialect {
+    /// The request for a generation; always a streaming one, since only such a one stops when it is closed.
+    /// - Throws: when the conversation holds what the dialect has no word for.
+    static func request(
+        _ request: ModelRequest, model: String, to upstream: UpstreamConfiguration
+    ) throws(GenerationError) -> HTTPClientRequest
+    /// The request that lists the upstream's models.
+    static func modelsRequest(to upstream: UpstreamConfiguration) throws(GenerationError) -> HTTPClientRequest
+}
+
+extension UpstreamConfiguration.Dialect {
+    /// What speaks it.
+    var speaker: any Dialect.Type {
+        switch self {
+        case .chatCompletions: ChatCompletionsDialect.self
+        case .anthropicMessages: AnthropicMessagesDialect.self
+        }
+    }
+}
+
+extension HTTPClientRequest {
+    /// Appends a field that comes from the configuration.
+    mutating func set(_ name: String, _ value: String) throws(GenerationError) {
+        do throws(FieldError) {
+            try fields.append(name, value)
+        } catch {
+            // Not the value: it may be a key.
+            throw .server("upstream_misconfigured", 500, "The upstream's \(name) has a character that no header field can hold.")
+        }
+    }
+}
+
+extension GenerationError {
+    static func unsupported(_ what: String, by upstream: UpstreamConfiguration) -> GenerationError {
+        GenerationError(
+            code: "unsupported_value",
+            message: "The upstream \(upstream.authority) speaks a protocol that has no \(what).",
+            status: 400, type: "invalid_request_error")
+    }
+}
+
+extension UpstreamConfiguration {
+    /// Host and port, fit for messages.
+    package var authority: String { HTTPClientRequest.authority(of: baseURL) }
+
+    /// OpenAI's own servers know words that others reject, and reject words that others need.
+    var isOpenAI: Bool { HTTPClientRequest.host(of: baseURL) == "api.openai.com" }
+
+    /// The base URL without what people add to it or forget.
+    /// - Parameter suffixes: endings to take off, one after the other.
+    func trimmedBaseURL(without suffixes: [String]) -> String {
+        var url = baseURL[...]
+        while url.hasSuffix("/") { url = url.dropLast() }
+        for suffix in suffixes where url.hasSuffix(suffix) { url = url.dropLast(suffix.count) }
+        return String(url)
+    }
+}

@@ -1,0 +1,47 @@
+import Bytes
+import Network
+
+/// A small response whole, for questions that are no generation.
+final class HTTPFetch: HTTPTransfer {
+    static let maxBodyBytes = 4 << 20
+
+    struct Response: Sendable {
+        let status: Int
+        let body: [UInt8]
+    }
+
+    private var body = ByteBuffer()
+    private var done: ((Result<Response, HTTPTransferError>) -> Void)?
+
+    /// Makes the request on a loop. From any thread.
+    static func response(to request: HTTPClientRequest, on loop: EventLoop) async -> Result<Response, HTTPTransferError> {
+        await withCheckedContinuation { continuation in
+            loop.execute {
+                let fetch = HTTPFetch(request)
+                fetch.done = { continuation.resume(returning: $0) }
+                loop.httpClient.start(fetch)
+            }
+        }
+    }
+
+    override func received(_ bytes: UnsafeRawBufferPointer) {
+        body.append(bytes)
+        if body.count > Self.maxBodyBytes {
+            cancel()
+            finish(.failure(.notHTTP("a body of more than \(Self.maxBodyBytes) bytes")))
+        }
+    }
+
+    override func ended(_ end: End) {
+        switch end {
+        case .finished(let status): finish(.success(Response(status: status, body: body.array)))
+        case .failed(let error): finish(.failure(error))
+        }
+    }
+
+    private func finish(_ result: Result<Response, HTTPTransferError>) {
+        let done = done
+        self.done = nil
+        done?(result)
+    }
+}

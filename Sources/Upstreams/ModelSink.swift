@@ -1,0 +1,48 @@
+package import Sessions
+
+/// Where a decoder puts what a model says: a ``Sessions/Generation``, or a recorder in tests.
+///
+/// Decoders are generic over it, so that the calls on the token path are direct.
+package protocol ModelSink: AnyObject {
+    /// `escaped`: valid contents of a JSON string, without the quotes; a view that is valid within the call.
+    func textDelta(escaped: UnsafeRawBufferPointer)
+    func refusalDelta(escaped: UnsafeRawBufferPointer)
+    func reasoningDelta(escaped: UnsafeRawBufferPointer)
+    func toolCall(index: Int, callID: String, name: String)
+    func toolCallArguments(index: Int, escaped: UnsafeRawBufferPointer)
+    func reportUsage(_ usage: Usage)
+}
+
+extension Generation: ModelSink {}
+
+/// Bytes of a successful response in, calls on a ``ModelSink`` out. Knows no socket, clock or thread.
+package protocol ResponseDecoder: ~Copyable {
+    init()
+    /// Whether the sink has got anything: from then on the request must not be repeated.
+    var hasDelivered: Bool { get }
+    /// Takes a piece of an event stream.
+    /// - Returns: the reason when the stream is complete; what follows is then of no interest.
+    mutating func receive<Sink: ModelSink>(
+        _ bytes: UnsafeRawBufferPointer, into sink: Sink
+    ) throws(UpstreamFault) -> FinishReason?
+    /// The body has ended before the stream said so.
+    mutating func end() throws(UpstreamFault) -> FinishReason
+    /// Takes a whole body of JSON, from a server that does not stream.
+    mutating func receiveWhole<Sink: ModelSink>(
+        _ body: UnsafeRawBufferPointer, into sink: Sink
+    ) throws(UpstreamFault) -> FinishReason
+}
+
+/// Bounds of what an upstream may send.
+package enum UpstreamLimits {
+    /// One event of a stream.
+    package static let maxEventBytes = 4 << 20
+    /// A whole answer of a server that does not stream.
+    package static let maxWholeBodyBytes = 16 << 20
+    /// Kept of an error's body.
+    package static let maxErrorBodyBytes = 64 << 10
+    /// Calls of tools in one answer.
+    package static let maxToolCalls = 256
+    /// Of an upstream's message that is passed on to clients.
+    package static let maxMessageCharacters = 1000
+}

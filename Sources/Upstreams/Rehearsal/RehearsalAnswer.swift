@@ -1,0 +1,200 @@
+import Bytes
+import HTTP
+import Network
+
+/// One answer on its way out: paced by deadlines, turned wrong where its directives say so. Loop-confined.
+final class RehearsalAnswer {
+    /// Tokens and bytes of one turn; then the other connections have theirs.
+    static let maxTurnTokens = 64
+    static let maxTurnBytes = 16 << 10
+
+    private enum Phase { case silent, speaking, stalled, over }
+    /// What a turn leads to.
+    private enum Step {
+        case later(Instant)
+        case nextTurn, stalled
+        case fault(RehearsalFault.Kind)
+        case finished
+    }
+
+    private let exchange: HTTPExchange
+    private let loop: EventLoop
+    private let encoder: RehearsalEncoder
+    private var script: RehearsalScript
+    private let tokenLimit: Int
+    private let pace: Int
+    /// Those that are still to come, in order.
+    private var faults: ArraySlice<RehearsalFault>
+    private let record: RehearsalRecord
+    private let statistics: RehearsalStatistics
+    private let start: Instant
+    private var phase = Phase.silent
+    private var timer: LoopTimer?
+    /// What was said, of an answer that goes out whole.
+    private var text = ByteBuffer()
+    private var garbageIsDue = false
+
+    init(
+        _ exchange: HTTPExchange, loop: EventLoop, encoder: RehearsalEncoder, script: RehearsalScript, tokenLimit: Int?,
+        pace: Int, firstTokenMilliseconds: Int, faults: [RehearsalFault], record: RehearsalRecord,
+        statistics: RehearsalStatistics
+    ) {
+        self.exchange = exchange
+        self.loop = loop
+        self.encoder = encoder
+        self.script = script
+        self.tokenLimit = min(tokenLimit ?? .max, script.tokenCount)
+        self.pace = pace
+        let order = RehearsalFault.Kind.allCases
+        self.faults =
+            faults.sorted { left, right in
+                left.afterTokenCount != right.afterTokenCount
+                    ? left.afterTokenCount < right.afterTokenCount
+                    : (order.firstIndex(of: left.kind) ?? 0) < (order.firstIndex(of: right.kind) ?? 0)
+            }[...]
+        self.record = record
+        self.statistics = statistics
+        start = Instant(nanoseconds: record.startedNanoseconds) + .milliseconds(firstTokenMilliseconds)
+    }
+
+    /// Begins. The exchange and the loop's timers keep the answer alive.
+    func begin() {
+        statistics.active += 1
+        exchange.onDisconnect = { self.conclude(.aborted) }
+        exchange.onDrained = { self.turn() }
+        if record.isStream {
+            exchange.beginStream(
+                .ok, contentType: "text/event-stream; charset=utf-8", fields: [("Cache-Control", "no-cache")])
+            exchange.write { encoder.appendOpening(into: &$0) }
+        }
+        if start > Instant.monotonicNow { wake(at: start) } else { turn() }
+    }
+
+    private func wake(at deadline: Instant) {
+        timer?.cancel()
+        timer = loop.schedule(after: deadline - Instant.monotonicNow) { self.turn() }
+    }
+
+    private func turn() {
+        // Congestion ends with a call of ours by `onDrained`.
+        guard phase == .silent || phase == .speaking, !exchange.isCongested, timer.map({ !$0.isPending }) ?? true else {
+            return
+        }
+        timer = nil
+        let before = record.tokensSent
+        var step = Step.nextTurn
+        if record.isStream {
+            exchange.write { output in
+                if phase == .silent { encoder.appendStart(into: &output) }
+                phase = .speaking
+                step = speak(into: &output)
+            }
+        } else {
+            phase = .speaking
+            step = speak(into: &text)
+        }
+        statistics.tokensSent += record.tokensSent - before
+        switch step {
+        case .later(let deadline): wake(at: deadline)
+        case .nextTurn: if !exchange.isCongested { wake(at: Instant.monotonicNow) }
+        case .stalled: phase = .stalled
+        case .fault(let kind): fail(kind)
+        case .finished: finish()
+        }
+    }
+
+    /// Says what is due now, within the bounds of a turn.
+    private func speak(into output: inout ByteBuffer) -> Step {
+        let now = Instant.monotonicNow
+        let room = output.count + Self.maxTurnBytes
+        for _ in 0..<Self.maxTurnTokens where output.count < room {
+            if pace > 0, record.tokensSent < tokenLimit {
+                let deadline = start + .nanoseconds(record.tokensSent * 1_000_000_000 / pace)
+                if deadline > now { return .later(deadline) }
+            }
+            while let fault = faults.first, fault.afterTokenCount == record.tokensSent {
+                faults.removeFirst()
+                switch fault.kind {
+                case .garbage where record.isStream: encoder.appendGarbage(into: &output)
+                case .garbage: garbageIsDue = true
+                case .stall: return .stalled
+                case .cut, .error, .end: return .fault(fault.kind)
+                }
+            }
+            guard record.tokensSent < tokenLimit else { return .finished }
+            let said: Void? = script.next { token in
+                if record.isStream { encoder.appendToken(token, into: &output) } else { output.append(token) }
+            }
+            guard said != nil else { return .finished }
+            if record.tokensSent == 0 { record.firstTokenNanoseconds = now.nanoseconds }
+            record.tokensSent += 1
+        }
+        return .nextTurn
+    }
+
+    // MARK: Ends
+
+    private func finish() {
+        let reason: RehearsalEncoder.FinishReason =
+            tokenLimit < script.tokenCount ? .length : encoder.tool == nil ? .stop : .tool
+        if record.isStream {
+            exchange.write { encoder.appendEnd(reason, tokenCount: record.tokensSent, into: &$0) }
+            conclude(.completed)
+            exchange.end()
+        } else {
+            conclude(.completed)
+            respond(.ok, garbageIsDue ? Array("{rehearsed garbage, no JSON]".utf8) : whole(reason))
+        }
+    }
+
+    private func fail(_ kind: RehearsalFault.Kind) {
+        phase = .stalled
+        switch kind {
+        case .cut:
+            // In the next turn: a reset takes with it what has not been sent.
+            timer = loop.schedule(after: .milliseconds(1)) {
+                guard self.phase != .over else { return }
+                self.conclude(.failed)
+                self.exchange.abort()
+            }
+        case .error:
+            let message = "The rehearsal model fails here, as error_after=\(record.tokensSent) asks."
+            conclude(.failed)
+            if record.isStream {
+                exchange.write { encoder.appendError(message, into: &$0) }
+                exchange.end()
+            } else {
+                respond(.internalServerError, RehearsalEncoder.errorBody(encoder.dialect, status: 500, message))
+            }
+        case .end:
+            conclude(.failed)
+            if record.isStream { exchange.end() } else { respond(.ok, whole(nil)) }
+        case .garbage, .stall: break
+        }
+    }
+
+    private func whole(_ reason: RehearsalEncoder.FinishReason?) -> [UInt8] {
+        encoder.whole(text.bytes, reason, tokenCount: record.tokensSent)
+    }
+
+    private func respond(_ status: HTTPStatus, _ body: [UInt8]) {
+        exchange.respond(status, contentType: "application/json", body: body)
+    }
+
+    /// The last change of its record. Lets go of the exchange, which holds the answer.
+    private func conclude(_ state: RehearsalRecord.State) {
+        guard phase != .over else { return }
+        phase = .over
+        timer?.cancel()
+        exchange.onDisconnect = nil
+        exchange.onDrained = nil
+        record.state = state
+        record.endedNanoseconds = Instant.monotonicNow.nanoseconds
+        statistics.active -= 1
+        switch state {
+        case .completed: statistics.streamsCompleted += 1
+        case .aborted: statistics.abortsSeen += 1
+        case .active, .failed: break
+        }
+    }
+}

@@ -1,0 +1,146 @@
+import Bytes
+import JSON
+
+/// Writes one answer in the dialect of its request. What all token events have in common is built once: a token costs two
+/// copies and the escaping of a word.
+struct RehearsalEncoder {
+    enum FinishReason {
+        case stop, length, tool
+    }
+
+    let dialect: RehearsalDialect
+    let id: String
+    let model: String
+    /// Seconds since 1970.
+    let created: Int
+    /// Name of the tool to call instead of speaking.
+    let tool: String?
+    /// `stream_options.include_usage`.
+    let includesUsage: Bool
+    let promptTokenCount: Int
+
+    /// Before and after the escaped word of a token event.
+    private let tokenHead: [UInt8]
+    private let tokenTail: [UInt8]
+
+    init(
+        dialect: RehearsalDialect, id: String, model: String, created: Int, tool: String?, includesUsage: Bool,
+        promptTokenCount: Int
+    ) {
+        self.dialect = dialect
+        self.id = id
+        self.model = model
+        self.created = created
+        self.tool = tool
+        self.includesUsage = includesUsage
+        self.promptTokenCount = promptTokenCount
+        var head = ByteBuffer()
+        var tail = ByteBuffer()
+        switch dialect {
+        case .chatCompletions:
+            Self.appendChunkHead(id: id, model: model, created: created, into: &head)
+            head.append(
+                tool == nil ? "{\"content\":\"" : "{\"tool_calls\":[{\"index\":0,\"function\":{\"arguments\":\"")
+            tail.append(tool == nil ? "\"}" : "\"}}]}")
+            tail.append(",\"finish_reason\":null}]")
+            tail.append(includesUsage ? ",\"usage\":null}\n\n" : "}\n\n")
+        case .messages:
+            head.append("event: content_block_delta\ndata: {\"type\":\"content_block_delta\",\"index\":0,\"delta\":{\"type\":")
+            head.append(tool == nil ? "\"text_delta\",\"text\":\"" : "\"input_json_delta\",\"partial_json\":\"")
+            tail.append("\"}}\n\n")
+        }
+        tokenHead = head.array
+        tokenTail = tail.array
+    }
+
+    /// The pieces that the arguments of a tool call come in.
+    static let toolArgumentPieces = ["{\"query\"", ":\"rehears", "al\"", "}"]
+    var toolCallID: String { (dialect == .messages ? "toolu_" : "call_") + id }
+
+    @inline(__always)
+    func appendToken(_ token: UnsafeRawBufferPointer, into output: inout ByteBuffer) {
+        output.append(tokenHead)
+        output.appendJSONStringContents(utf8: token)
+        output.append(tokenTail)
+    }
+
+    /// What comes as soon as the request is understood.
+    func appendOpening(into output: inout ByteBuffer) {
+        if dialect == .messages { appendMessageStart(into: &output) }
+    }
+
+    /// What comes right before the first token.
+    func appendStart(into output: inout ByteBuffer) {
+        switch dialect {
+        case .chatCompletions: appendRoleChunk(into: &output)
+        case .messages: appendBlockStart(into: &output)
+        }
+    }
+
+    /// What comes after the last token.
+    func appendEnd(_ reason: FinishReason, tokenCount: Int, into output: inout ByteBuffer) {
+        switch dialect {
+        case .chatCompletions: appendFinishChunks(reason, tokenCount: tokenCount, into: &output)
+        case .messages: appendMessageEnd(reason, tokenCount: tokenCount, into: &output)
+        }
+    }
+
+    /// A line of the stream that should be JSON and is not.
+    func appendGarbage(into output: inout ByteBuffer) {
+        if dialect == .messages { output.append("event: content_block_delta\n") }
+        output.append("data: {rehearsed garbage, no JSON]\n\n")
+    }
+
+    /// An error in the stream, after which it ends.
+    func appendError(_ message: String, into output: inout ByteBuffer) {
+        if dialect == .messages { output.append("event: error\n") }
+        output.append("data: ")
+        Self.appendErrorObject(dialect, status: 500, message, into: &output)
+        output.append("\n\n")
+    }
+
+    /// A whole answer.
+    /// - Parameter reason: nil when the answer stops before its end.
+    func whole(_ text: UnsafeRawBufferPointer, _ reason: FinishReason?, tokenCount: Int) -> [UInt8] {
+        var output = ByteBuffer()
+        switch dialect {
+        case .chatCompletions: appendCompletion(text, reason, tokenCount: tokenCount, into: &output)
+        case .messages: appendMessage(text, reason, tokenCount: tokenCount, into: &output)
+        }
+        return output.array
+    }
+
+    /// The body of an answer that is an error.
+    static func errorBody(_ dialect: RehearsalDialect, status: Int, _ message: String, param: String? = nil) -> [UInt8] {
+        var output = ByteBuffer()
+        appendErrorObject(dialect, status: status, message, param: param, into: &output)
+        return output.array
+    }
+
+    private static func appendErrorObject(
+        _ dialect: RehearsalDialect, status: Int, _ message: String, param: String? = nil, into output: inout ByteBuffer
+    ) {
+        output.appendJSONObject { body in
+            if dialect == .messages { body.field("type", "error") }
+            body.object("error") { error in
+                error.field("type", errorType(dialect, status))
+                error.field("message", message)
+                guard dialect == .chatCompletions else { return }
+                error.field("param", param)
+                error.field("code", status < 500 && status != 429 ? String?.none : "rehearsal_\(status)")
+            }
+        }
+    }
+
+    private static func errorType(_ dialect: RehearsalDialect, _ status: Int) -> String {
+        switch status {
+        case 401: "authentication_error"
+        case 403: "permission_error"
+        case 404: "not_found_error"
+        case 429: "rate_limit_error"
+        case 529 where dialect == .messages: "overloaded_error"
+        case 500...: dialect == .messages ? "api_error" : "server_error"
+        default: "invalid_request_error"
+        }
+    }
+}

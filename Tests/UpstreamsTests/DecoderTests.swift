@@ -1,0 +1,150 @@
+import JSON
+import Sessions
+import Testing
+
+@testable import Upstreams
+
+/// Writes down the calls, in the notation of the vectors.
+final class RecordingSink: ModelSink {
+    var calls: [String] = []
+
+    private func text(_ escaped: UnsafeRawBufferPointer) -> String { String(decoding: escaped, as: UTF8.self) }
+    func textDelta(escaped: UnsafeRawBufferPointer) { if !escaped.isEmpty { calls.append("text \(text(escaped))") } }
+    func refusalDelta(escaped: UnsafeRawBufferPointer) { if !escaped.isEmpty { calls.append("refusal \(text(escaped))") } }
+    func reasoningDelta(escaped: UnsafeRawBufferPointer) { if !escaped.isEmpty { calls.append("reasoning \(text(escaped))") } }
+    func toolCall(index: Int, callID: String, name: String) { calls.append("tool \(index) \(callID) \(name)") }
+    func toolCallArguments(index: Int, escaped: UnsafeRawBufferPointer) {
+        if !escaped.isEmpty { calls.append("arguments \(index) \(text(escaped))") }
+    }
+    func reportUsage(_ usage: Usage) {
+        calls.append("usage \(usage.inputTokens) \(usage.outputTokens) \(usage.cachedTokens) \(usage.reasoningTokens)")
+    }
+}
+
+@Suite struct DecoderTests {
+    struct Reading: Equatable {
+        var calls: [String]
+        var outcome: String
+    }
+
+    private static func read<Decoder: ResponseDecoder & ~Copyable>(
+        _ type: Decoder.Type, _ parts: [ArraySlice<UInt8>], isWhole: Bool = false
+    ) -> Reading {
+        let sink = RecordingSink()
+        var decoder = Decoder()
+        do throws(UpstreamFault) {
+            if isWhole {
+                let reason = try whole(&decoder, Array(parts.joined()), sink)
+                return Reading(calls: sink.calls, outcome: "\(reason)")
+            }
+            for part in parts {
+                let bytes = UnsafeMutableRawBufferPointer.allocate(byteCount: part.count, alignment: 1)
+                defer { bytes.deallocate() }
+                bytes.copyBytes(from: part)
+                if let reason = try decoder.receive(UnsafeRawBufferPointer(bytes), into: sink) {
+                    return Reading(calls: sink.calls, outcome: "\(reason)")
+                }
+            }
+            return Reading(calls: sink.calls, outcome: "\(try decoder.end())")
+        } catch {
+            return Reading(calls: sink.calls, outcome: describe(error))
+        }
+    }
+
+    private static func whole<Decoder: ResponseDecoder & ~Copyable>(
+        _ decoder: inout Decoder, _ body: [UInt8], _ sink: RecordingSink
+    ) throws(UpstreamFault) -> FinishReason {
+        let bytes = UnsafeMutableRawBufferPointer.allocate(byteCount: body.count, alignment: 1)
+        defer { bytes.deallocate() }
+        bytes.copyBytes(from: body)
+        return try decoder.receiveWhole(UnsafeRawBufferPointer(bytes), into: sink)
+    }
+
+    private static func describe(_ fault: UpstreamFault) -> String {
+        switch fault {
+        case .inBand(let error): "error \(error.type ?? "-") \(error.code ?? "-") \(error.message ?? "-")"
+        case .malformed: "malformed"
+        case .truncated: "truncated"
+        default: "\(fault)"
+        }
+    }
+
+    private func check<Decoder: ResponseDecoder & ~Copyable>(_ type: Decoder.Type, _ file: String) throws {
+        let seed = UInt64.random(in: 0 ... .max)
+        var random = UpstreamRandom(state: seed)
+        let cases = try UpstreamVectors.cases(file)
+        #expect(cases.count > 15)
+        for vector in cases {
+            let name = vector["name"]?.string ?? ""
+            let body = Array((vector["body"]?.string ?? "").utf8)
+            let isWhole = vector["whole"]?.bool ?? false
+            let expected = Reading(
+                calls: vector["calls"]?.array?.compactMap(\.string) ?? [], outcome: vector["outcome"]?.string ?? "")
+            #expect(Self.read(type, [body[...]], isWhole: isWhole) == expected, "\(name)")
+            if isWhole { continue }
+            #expect(Self.read(type, body.indices.map { body[$0...$0] }) == expected, "\(name), byte by byte")
+            for place in body.indices {
+                let reading = Self.read(type, [body[..<place], body[place...]])
+                if reading != expected { Issue.record("\(name), split at \(place): \(reading)") }
+            }
+            for _ in 0..<8 {
+                var parts: [ArraySlice<UInt8>] = []
+                var rest = body[...]
+                while !rest.isEmpty {
+                    let count = Int.random(in: 1...min(rest.count, 60), using: &random)
+                    parts.append(rest.prefix(count))
+                    rest = rest.dropFirst(count)
+                }
+                #expect(Self.read(type, parts) == expected, "\(name), seed \(seed)")
+            }
+        }
+    }
+
+    /// Changed bytes never crash, and the calls do not depend on how the body is cut.
+    private func fuzz<Decoder: ResponseDecoder & ~Copyable>(_ type: Decoder.Type, _ file: String) throws {
+        let seed = UInt64.random(in: 0 ... .max)
+        var random = UpstreamRandom(state: seed)
+        for vector in try UpstreamVectors.cases(file) {
+            for _ in 0..<40 {
+                var body = Array((vector["body"]?.string ?? "").utf8)
+                guard !body.isEmpty else { continue }
+                for _ in 0..<Int.random(in: 1...4, using: &random) {
+                    let place = body.indices.randomElement(using: &random) ?? 0
+                    switch Int.random(in: 0..<3, using: &random) {
+                    case 0: body[place] = UInt8.random(in: 0...255, using: &random)
+                    case 1: body.insert(Array("{}[]\":,0\\\n-u".utf8).randomElement(using: &random) ?? 0, at: place)
+                    default: if body.count > 1 { body.remove(at: place) }
+                    }
+                }
+                let whole = Self.read(type, [body[...]])
+                let place = body.indices.randomElement(using: &random) ?? 0
+                #expect(Self.read(type, [body[..<place], body[place...]]) == whole, "seed \(seed)")
+                _ = Self.read(type, [body[...]], isWhole: true)
+            }
+        }
+    }
+
+    @Test func chatStreamsAreReadWhateverTheirPieces() throws {
+        try check(ChatCompletionsDecoder.self, "chat-streams.json")
+    }
+
+    @Test func anthropicStreamsAreReadWhateverTheirPieces() throws {
+        try check(AnthropicMessagesDecoder.self, "anthropic-streams.json")
+    }
+
+    @Test func mutatedChatStreamsDoNoHarm() throws { try fuzz(ChatCompletionsDecoder.self, "chat-streams.json") }
+
+    @Test func mutatedAnthropicStreamsDoNoHarm() throws { try fuzz(AnthropicMessagesDecoder.self, "anthropic-streams.json") }
+
+    @Test func aMalformedChunkIsNotQuoted() throws {
+        let sink = RecordingSink()
+        var decoder = ChatCompletionsDecoder()
+        let body = Array("data: {\"choices\":[{\"delta\":{\"content\":secret words}}]}\n\n".utf8)
+        var caught: UpstreamFault?
+        body.withUnsafeBytes { bytes in
+            do throws(UpstreamFault) { _ = try decoder.receive(bytes, into: sink) } catch { caught = error }
+        }
+        let told = caught?.generationError(upstream: "up:1", model: "m", key: nil)
+        #expect(told?.code == "upstream_malformed" && told?.message.contains("secret") == false)
+    }
+}

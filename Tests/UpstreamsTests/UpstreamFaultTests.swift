@@ -1,0 +1,77 @@
+import HTTP
+import JSON
+import Network
+import Sessions
+import Testing
+
+@testable import Upstreams
+
+@Suite struct UpstreamFaultTests {
+    private static func fault(_ value: JSONValue) -> UpstreamFault {
+        if let status = value["status"]?.int {
+            let body = Array((value["body"]?.string ?? "").utf8)
+            return .status(status, UpstreamErrorObject(body: body), retryAfterSeconds: value["retryAfter"]?.double)
+        }
+        if let error = value["inBand"] { return .inBand(UpstreamErrorObject(error)) }
+        if value["truncated"] != nil { return .truncated }
+        if let what = value["malformed"]?.string { return .malformed(what) }
+        if let type = value["notAStream"]?.string { return .notAStream(contentType: type) }
+        switch value["transport"]?.string {
+        case "couldNotResolve": return .transport(.couldNotResolve)
+        case "couldNotConnect": return .transport(.couldNotConnect)
+        case "tls": return .transport(.tls("x"))
+        case "connectTimedOut": return .transport(.connectTimedOut)
+        case "silence": return .transport(.silence(.seconds(60)))
+        case "cut": return .transport(.cut)
+        default: return .transport(.notHTTP("x"))
+        }
+    }
+
+    @Test func everyFaultBecomesATypedError() throws {
+        let cases = try UpstreamVectors.cases("faults.json")
+        #expect(cases.count > 25)
+        for vector in cases {
+            let name = vector["name"]?.string ?? ""
+            let fault = Self.fault(vector["fault"] ?? nil)
+            let error = fault.generationError(upstream: "up:1", model: "m", key: "secret-key")
+            #expect(error.code == vector["code"]?.string, "\(name)")
+            #expect(error.status == vector["status"]?.int, "\(name)")
+            #expect(error.type == vector["type"]?.string, "\(name)")
+            #expect(fault.isRetryable == vector["retryable"]?.bool, "\(name)")
+            #expect(!error.message.isEmpty && !error.message.contains("secret-key") && !error.message.contains("sk-1"), "\(name)")
+            if let message = vector["message"]?.string { #expect(error.message == message, "\(name)") }
+            #expect(error.retryAfterSeconds == vector["retryAfter"]?.double, "\(name)")
+        }
+    }
+
+    @Test func pausesGrowToABound() {
+        let fault = UpstreamFault.transport(.couldNotConnect)
+        let delays = (1...8).map { RetryPolicy.delay(after: fault, attempt: $0, maxAttempts: 99, jitter: 1) ?? -1 }
+        #expect(delays == [0.25, 0.5, 1, 2, 4, 4, 4, 4])
+        #expect(RetryPolicy.delay(after: fault, attempt: 1, maxAttempts: 2, jitter: 0) == 0.1875)
+        #expect(RetryPolicy.delay(after: fault, attempt: 2, maxAttempts: 2, jitter: 0) == nil)
+        #expect(RetryPolicy.delay(after: .malformed("x"), attempt: 1, maxAttempts: 9, jitter: 0) == nil)
+    }
+
+    @Test func whatTheUpstreamAsksForIsKeptUnlessItIsTooLong() {
+        func delay(_ seconds: Double) -> Double? {
+            RetryPolicy.delay(
+                after: .status(429, UpstreamErrorObject(), retryAfterSeconds: seconds), attempt: 1, maxAttempts: 3, jitter: 0)
+        }
+        #expect(delay(0) == 0 && delay(10) == 10 && delay(11) == nil)
+    }
+
+    @Test func retryAfterIsReadInSecondsOrMilliseconds() throws {
+        func seconds(_ name: String, _ value: String) throws -> Double? {
+            var fields = HeaderFields()
+            try fields.append(name, value)
+            return RetryPolicy.retryAfterSeconds(fields)
+        }
+        #expect(try seconds("Retry-After", "2") == 2)
+        #expect(try seconds("Retry-After", "0.5") == 0.5)
+        #expect(try seconds("retry-after-ms", "1500") == 1.5)
+        for value in ["-1", "nan", "inf", "soon", "Wed, 21 Oct 2026 07:28:00 GMT"] {
+            #expect(try seconds("Retry-After", value) == nil)
+        }
+    }
+}

@@ -38,6 +38,13 @@ let package = Package(
             name: "Upstreams",
             dependencies: ["Network", "HTTP", "JSON", "Bytes", "Sessions", .product(name: "Logging", package: "swift-log")],
             swiftSettings: strict),
+        .target(
+            name: "Server",
+            dependencies: [
+                "Network", "HTTP", "WebSocket", "JSON", "Bytes", "Sessions", "Upstreams",
+                .product(name: "Logging", package: "swift-log"),
+            ],
+            swiftSettings: strict),
 
         .testTarget(name: "BytesTests", dependencies: ["Bytes"], swiftSettings: strict),
         .testTarget(name: "JSONTests", dependencies: ["JSON"], swiftSettings: strict),
@@ -54,5 +61,6 @@ let package = Package(
                 "Upstreams", "Sessions", "Network", "HTTP", "JSON", "Bytes", .product(name: "Logging", package: "swift-log"),
             ],
             swiftSettings: strict),
+        .testTarget(name: "ServerTests", dependencies: ["Server", "Sessions", "HTTP", "JSON", "Bytes"], swiftSettings: strict),
     ]
 )

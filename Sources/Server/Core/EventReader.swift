@@ -1,0 +1,164 @@
+import Network
+import Sessions
+
+/// What a face does with the events of a session, on the face's own loop, wherever the session lives. Loop-confined.
+///
+/// On the session's loop events come within the session's own turn, without a hop. From another loop they come in batches,
+/// one for each turn of the session's loop, and never more than a window of bytes ahead of what was taken.
+class EventReader {
+    let loop: EventLoop
+    private var cursor: LoopBound<FeedCursor>?
+    /// Events that came from another loop and wait until the reader takes more.
+    private var backlog: [LogEvent] = []
+    private var isPaused = false
+
+    init(loop: EventLoop) { self.loop = loop }
+
+    // MARK: For faces
+
+    /// The next event of the log.
+    func receive(_ event: LogEvent) -> Cursor.Demand { .more }
+    /// The log no longer holds what comes next: the state in its place.
+    func receiveSnapshot(_ state: [UInt8], sequence: Int) {}
+    /// The session is gone.
+    func sessionClosed() {}
+
+    /// Takes more, after ``receive(_:)`` had answered `pause`.
+    final func resume() {
+        guard isPaused else { return }
+        isPaused = false
+        drainBacklog()
+        if !isPaused { cursor?.run { $0.resume() } }
+    }
+
+    /// Reads no more.
+    final func stop() {
+        guard let cursor else { return }
+        self.cursor = nil
+        backlog = []
+        cursor.run { cursor in cursor.session?.detach(cursor) }
+    }
+
+    var isReading: Bool { cursor != nil }
+
+    /// The cursor for this reader on the session's loop, to be attached there. Call on the reader's loop, once.
+    final func makeCursor(for session: SessionReference, listens: Bool = true) -> LoopBound<FeedCursor> {
+        let cursor = LoopBound(
+            transferring: FeedCursor(feeding: LoopBound(self, on: loop), on: session.loop, listens: listens), to: session.loop)
+        self.cursor = cursor
+        return cursor
+    }
+
+    // MARK: For the cursor
+
+    fileprivate func take(_ event: LogEvent) -> Cursor.Demand {
+        let demand = receive(event)
+        if demand == .pause { isPaused = true }
+        return demand
+    }
+
+    fileprivate func takeBatch(_ events: [LogEvent]) {
+        guard cursor != nil else { return }
+        backlog.append(contentsOf: events)
+        if !isPaused { drainBacklog() }
+    }
+
+    fileprivate func takeSnapshot(_ state: [UInt8], sequence: Int) {
+        guard cursor != nil else { return }
+        receiveSnapshot(state, sequence: sequence)
+    }
+
+    fileprivate func takeEnd() {
+        guard cursor != nil else { return }
+        cursor = nil
+        sessionClosed()
+    }
+
+    private func drainBacklog() {
+        var taken = 0
+        var takenBytes = 0
+        while taken < backlog.count, !isPaused, cursor != nil {
+            takenBytes += backlog[taken].payload.count
+            _ = take(backlog[taken])
+            taken += 1
+        }
+        backlog.removeFirst(min(taken, backlog.count))
+        if takenBytes > 0 {
+            let credit = takenBytes
+            cursor?.run { $0.give(back: credit) }
+        }
+    }
+}
+
+/// Feeds an ``EventReader``. Confined to the session's loop.
+final class FeedCursor: Cursor {
+    /// Bytes that may be on their way to another loop.
+    static let windowBytes = 256 * 1024
+
+    private let reader: LoopBound<EventReader>
+    private let sessionLoop: EventLoop
+    private let isLocal: Bool
+    private var batch: [LogEvent] = []
+    private var bytesOnTheWay = 0
+    private var isWindowFull = false
+
+    init(feeding reader: LoopBound<EventReader>, on loop: EventLoop, listens: Bool) {
+        self.reader = reader
+        sessionLoop = loop
+        isLocal = reader.loop === loop
+        super.init(listens: listens)
+    }
+
+    override func deliver(_ event: LogEvent) -> Demand {
+        if isLocal { return reader.value.take(event) }
+        if batch.isEmpty { flushAfterTurn() }
+        batch.append(event)
+        bytesOnTheWay += event.payload.count
+        isWindowFull = bytesOnTheWay > Self.windowBytes
+        return isWindowFull ? .pause : .more
+    }
+
+    override func deliverSnapshot(_ state: [UInt8], sequence: Int) {
+        if isLocal {
+            reader.value.takeSnapshot(state, sequence: sequence)
+        } else {
+            flush()
+            reader.run { $0.takeSnapshot(state, sequence: sequence) }
+        }
+    }
+
+    override func sessionClosed() {
+        if isLocal {
+            reader.value.takeEnd()
+        } else {
+            flush()
+            reader.run { $0.takeEnd() }
+        }
+    }
+
+    /// The reader takes more. Only a reader on this loop pauses the cursor itself; another one's backlog does.
+    func resume() {
+        if isLocal { session?.resume(self) }
+    }
+
+    /// The reader on another loop has taken so many bytes.
+    func give(back byteCount: Int) {
+        bytesOnTheWay -= byteCount
+        if isWindowFull, bytesOnTheWay <= Self.windowBytes / 2 {
+            isWindowFull = false
+            session?.resume(self)
+        }
+    }
+
+    private func flushAfterTurn() {
+        let bound = LoopBound(self, on: sessionLoop)
+        sessionLoop.execute { bound.value.flush() }
+    }
+
+    private func flush() {
+        if batch.isEmpty { return }
+        let events = batch
+        batch = []
+        reader.run { $0.takeBatch(events) }
+    }
+}

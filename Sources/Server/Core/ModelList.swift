@@ -1,0 +1,27 @@
+import Glibc
+import Network
+import Upstreams
+
+/// Asks the upstreams what they have, for `GET /v1/models`.
+struct ModelList {
+    let context: ServerContext
+    let upstreams: [UpstreamConfiguration]
+    let isRehearsal: Bool
+    /// Where the requests run.
+    let loop: EventLoop
+
+    /// An upstream that does not answer has the names that the operator gave.
+    func refresh() async {
+        let now = time(nil)
+        var entries: [ModelNames.Entry] = []
+        for upstream in upstreams {
+            for name in upstream.modelNames.keys.sorted() { entries.append(.init(name: name, ownedBy: "upstream", created: now)) }
+            let owner = isRehearsal ? "interject-rehearsal" : "upstream"
+            for name in await UpstreamProbe.check(upstream, on: loop).models {
+                entries.append(.init(name: name, ownedBy: owner, created: now))
+            }
+        }
+        var seen: Set<String> = []
+        context.modelNames.set(entries.filter { seen.insert($0.name).inserted })
+    }
+}

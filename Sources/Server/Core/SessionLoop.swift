@@ -1,0 +1,149 @@
+import JSON
+import Network
+import Sessions
+import WebSocket
+
+/// The sessions of one event loop: makes them, hosts them, forgets them. Loop-confined.
+final class SessionLoop: SessionHost {
+    let loop: EventLoop
+    let model: any Model
+    private let directory: SessionDirectory
+    private let configuration: ServerConfiguration
+    private let metrics: ServerMetrics
+    /// Bytes that the logs of this loop may have: its share of all.
+    private let maxLogBytes: Int
+    private var residents: [String: Resident] = [:]
+    private var logBytes = 0
+    private var sockets: [ObjectIdentifier: ResponsesSocket] = [:]
+
+    private struct Resident {
+        let session: Session
+        /// Whether it is forgotten as soon as nothing runs and nobody reads (`store: false`).
+        var isEphemeral: Bool
+        /// When it was last seen with something running or somebody reading.
+        var lastUse: Instant
+    }
+
+    /// How often sessions are looked over.
+    private static let sweepInterval = Duration.seconds(5)
+
+    init(
+        loop: EventLoop, model: any Model, directory: SessionDirectory, configuration: ServerConfiguration, loopCount: Int,
+        metrics: ServerMetrics
+    ) {
+        self.loop = loop
+        self.model = model
+        self.directory = directory
+        self.configuration = configuration
+        self.metrics = metrics
+        maxLogBytes = configuration.maxLogMemoryBytes / loopCount
+        scheduleSweep()
+    }
+
+    // MARK: Sessions
+
+    func makeSession(
+        owner: String, defaults: ResponseParameters, mode: InterjectionMode = .interrupt,
+        policy: DisconnectPolicy = .continuing, metadata: JSONValue = [:], isEphemeral: Bool = false,
+        forking: (generation: Generation, items: [Item])? = nil
+    ) -> SessionReference {
+        let session = Session(
+            owner: owner, host: self, defaults: defaults, mode: mode, policy: policy, metadata: metadata, forking: forking,
+            limits: configuration.sessionLimits)
+        logBytes += session.log.byteCount
+        session.onAppend = { [weak self] change in self?.logBytes += change }
+        residents[session.id] = Resident(session: session, isEphemeral: isEphemeral, lastUse: loop.now)
+        let reference = SessionReference(id: session.id, owner: owner, bound: LoopBound(session, on: loop))
+        directory.insert(reference)
+        if logBytes > maxLogBytes { evict() }
+        return reference
+    }
+
+    /// Submits, and makes the response findable by its identifier.
+    func submit(_ input: Input, to session: Session) throws(SessionError) -> Acceptance {
+        // Before the events go out: whoever reads the identifier in them may ask for it at once.
+        let id = input.responseID ?? Identifier.make("resp_")
+        var input = input
+        input.responseID = id
+        directory.insert(response: id, sessionID: session.id)
+        return try session.submit(input)
+    }
+
+    /// Deletes a session: cancels what runs and tells those who follow.
+    func forget(_ session: Session) {
+        guard residents.removeValue(forKey: session.id) != nil else { return }
+        directory.remove(session.id, responses: session.generations.map(\.id))
+        session.close()
+        session.onAppend = nil
+        logBytes -= session.log.byteCount
+    }
+
+    /// The connection that a session was kept for is gone: it is forgotten once nothing runs and nobody reads.
+    func release(_ session: Session) {
+        residents[session.id]?.isEphemeral = true
+    }
+
+    /// Ends what runs, for a server that stops: the clients get a terminal event.
+    func endAll() {
+        for resident in residents.values {
+            resident.session.dropQueued()
+            _ = try? resident.session.cancel(by: nil, reason: .shutdown)
+        }
+        for socket in sockets.values { socket.close(.serviceRestart, reason: "The server restarts. Connect again.") }
+    }
+
+    /// WebSockets of this loop, to be told when the server stops.
+    func insert(_ socket: ResponsesSocket) { sockets[ObjectIdentifier(socket)] = socket }
+    func remove(_ socket: ResponsesSocket) { sockets[ObjectIdentifier(socket)] = nil }
+
+    var activeCount: Int { residents.values.count { $0.session.active != nil } }
+    var sessionCount: Int { residents.count }
+
+    // MARK: Retention
+
+    private func isIdle(_ session: Session) -> Bool {
+        session.active == nil && session.queued.isEmpty && session.cursorCount == 0
+    }
+
+    private func scheduleSweep() {
+        loop.schedule(after: Self.sweepInterval) { [weak self] in
+            self?.sweep()
+            self?.scheduleSweep()
+        }
+    }
+
+    private func sweep() {
+        let now = loop.now
+        for (id, resident) in residents {
+            if !isIdle(resident.session) {
+                residents[id]?.lastUse = now
+            } else if resident.isEphemeral || now - resident.lastUse >= configuration.retention {
+                forget(resident.session)
+            }
+        }
+        if logBytes > maxLogBytes { evict() }
+    }
+
+    /// The logs are too large together: the sessions that were idle for longest go, to nine tenths, so that this is rare.
+    private func evict() {
+        let goal = maxLogBytes / 10 * 9
+        let idle = residents.values.filter { isIdle($0.session) }.sorted { $0.lastUse < $1.lastUse }
+        for resident in idle {
+            if logBytes <= goal { return }
+            forget(resident.session)
+        }
+    }
+
+    // MARK: SessionHost
+
+    var unixTime: Int { loop.unixTime }
+
+    func schedule(after delay: Duration, _ action: @escaping () -> Void) -> () -> Void {
+        let timer = loop.schedule(after: delay, action)
+        return { timer.cancel() }
+    }
+
+    func makeLog(maxBytes: Int) -> any LogStorage { MemoryLog(maxBytes: maxBytes) }
+
+    func interrupted(_ generation: Generation) { metrics.countInterruption() }
+}

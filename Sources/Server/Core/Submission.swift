@@ -1,0 +1,93 @@
+import Network
+import Sessions
+
+/// An input on its way to a session, from any face and any loop.
+struct Submission: Sendable {
+    enum Target: Sendable {
+        /// A conversation of its own.
+        case session(SessionReference)
+        /// The conversation of a previous response: continued if that response is its last, else branched off there.
+        case continuation(of: String, in: SessionReference)
+    }
+
+    var target: Target
+    var input: Input
+    var isStored = true
+
+    /// What became of it, for the caller's loop.
+    struct Outcome: Sendable {
+        let session: SessionReference
+        let responseID: String
+        let sequence: Int
+        let mode: InterjectionMode?
+        let interrupted: Interrupted?
+
+        init(_ acceptance: Acceptance, in session: SessionReference) {
+            self.session = session
+            responseID = acceptance.generation.id
+            sequence = acceptance.sequence
+            mode = acceptance.mode
+            interrupted = acceptance.interrupted
+        }
+    }
+
+    var loop: EventLoop {
+        switch target {
+        case .session(let reference), .continuation(_, let reference): reference.loop
+        }
+    }
+
+    /// Submits, from any loop.
+    /// - Parameters:
+    ///   - reader: gets the events from the submission on, if it is accepted.
+    ///   - then: called on `loop`; the events of a session of that loop come before it.
+    func submit(
+        from loop: EventLoop, context: ServerContext, reader: EventReader?, then: @escaping (Result<Outcome, APIError>) -> Void
+    ) {
+        let reference: SessionReference
+        switch target {
+        case .session(let session), .continuation(_, let session): reference = session
+        }
+        let cursor = reader?.makeCursor(for: reference)
+        reference.perform(from: loop) { session -> Result<Outcome, APIError> in
+            do throws(APIError) {
+                return .success(try submit(to: session, reference, context, cursor))
+            } catch {
+                return .failure(error)
+            }
+        } then: { result in
+            if case .failure = result { reader?.stop() }
+            then(result)
+        }
+    }
+
+    /// On the session's loop.
+    private func submit(
+        to session: Session, _ reference: SessionReference, _ context: ServerContext, _ cursor: LoopBound<FeedCursor>?
+    ) throws(APIError) -> Outcome {
+        let sessions = context.sessions(on: reference.loop)
+        var session = session
+        var reference = reference
+        var input = input
+        if case .continuation(let previous, _) = target {
+            guard let generation = session.generations.last(where: { $0.id == previous }) else {
+                throw .previousResponseNotFound(previous)
+            }
+            if session.generations.last !== generation {
+                guard let items = session.conversation(upTo: generation) else { throw .previousResponseNotFound(previous) }
+                reference = sessions.makeSession(
+                    owner: session.owner, defaults: input.parameters, isEphemeral: !isStored, forking: (generation, items))
+                session = reference.bound.value
+            }
+            input.previousResponseID = previous
+        }
+        do {
+            if let cursor { try session.attach(cursor.value, after: session.log.lastSequence) }
+            let acceptance = try sessions.submit(input, to: session)
+            return Outcome(acceptance, in: reference)
+        } catch {
+            if let cursor { session.detach(cursor.value) }
+            throw APIError(error)
+        }
+    }
+}

@@ -1,0 +1,83 @@
+import HTTP
+import JSON
+import Network
+import Sessions
+
+/// Waits for the end of a response and answers with the whole of it as a `chat.completion`.
+final class ChatCollector: EventReader {
+    private let call: Call
+    private let completion: ChatCompletion
+
+    init(_ call: Call, _ completion: ChatCompletion) {
+        self.call = call
+        self.completion = completion
+        super.init(loop: call.loop)
+        call.exchange.onDisconnect = { [self] in stop() }
+    }
+
+    override func receive(_ event: LogEvent) -> Cursor.Demand {
+        guard event.type.isTerminal, let reference = event.response, reference.id == completion.id else { return .more }
+        stop()
+        if let failure = reference.failure {
+            fail(APIError(failure))
+        } else {
+            answer(ChatCompletion.Ending(event), sessionID: reference.sessionID)
+        }
+        return .more
+    }
+
+    override func receiveSnapshot(_ state: [UInt8], sequence: Int) {
+        fail(APIError(status: .gone, message: "The completion is no longer kept.", code: "events_expired"))
+    }
+
+    override func sessionClosed() {
+        fail(APIError(status: .gone, message: "The session was deleted.", code: "session_deleted"))
+    }
+
+    func fail(_ error: APIError) {
+        stop()
+        call.fail(error)
+    }
+
+    private func answer(_ ending: ChatCompletion.Ending, sessionID: String) {
+        call.respond(fields: [("Interject-Session", sessionID)]) { object in
+            completion.writeHead(object: "chat.completion", to: &object)
+            object.array("choices") { choices in
+                choices.object { choice in
+                    choice.field("index", 0)
+                    choice.object("message") { Self.writeMessage(ending, to: &$0) }
+                    choice.null("logprobs")
+                    choice.field("finish_reason", ending.finishReason)
+                }
+            }
+            ending.writeUsage(to: &object)
+            if ending.isCut { object.object("interject") { ending.writeExtension(sessionID: sessionID, to: &$0) } }
+        }
+    }
+
+    private static func writeMessage(_ ending: ChatCompletion.Ending, to message: inout JSONObjectWriter) {
+        let parts = ending.output.filter { $0["type"]?.string == "message" }.flatMap { $0["content"]?.array ?? [] }
+        let text = parts.compactMap { $0["text"]?.string }.joined()
+        let refusal = parts.compactMap { $0["refusal"]?.string }.joined()
+        let reasoning = ending.output.filter { $0["type"]?.string == "reasoning" }.flatMap { $0["content"]?.array ?? [] }
+            .compactMap { $0["text"]?.string }.joined()
+        let calls = ending.output.filter { $0["type"]?.string == "function_call" }
+        message.field("role", "assistant")
+        if text.isEmpty, !calls.isEmpty || !refusal.isEmpty { message.null("content") } else { message.field("content", text) }
+        if refusal.isEmpty { message.null("refusal") } else { message.field("refusal", refusal) }
+        if !reasoning.isEmpty { message.field("reasoning_content", reasoning) }
+        if calls.isEmpty { return }
+        message.array("tool_calls") { list in
+            for call in calls {
+                list.object {
+                    $0.field("id", call["call_id"]?.string)
+                    $0.field("type", "function")
+                    $0.object("function") {
+                        $0.field("name", call["name"]?.string)
+                        $0.field("arguments", call["arguments"]?.string)
+                    }
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,74 @@
+import Bytes
+import JSON
+import Sessions
+
+/// What all chunks of one chat completion share, and how a response's end is told in Chat Completions' words.
+struct ChatCompletion {
+    let id: String
+    let model: String
+    let created: Int
+
+    /// How a response ended, read from its terminal event.
+    struct Ending {
+        let response: JSONValue
+        let status: String
+        let incompleteReason: String?
+
+        init(_ event: LogEvent) {
+            response = event.responseObject.flatMap { try? JSONValue.parse($0) } ?? [:]
+            status = response["status"]?.string ?? "failed"
+            incompleteReason = response["incomplete_details"]?["reason"]?.string
+        }
+
+        var output: [JSONValue] { response["output"]?.array ?? [] }
+        var hasToolCalls: Bool { output.contains { $0["type"]?.string == "function_call" } }
+
+        /// One of the words that clients know. A cut is a `stop` for them; `interject` beside it says more.
+        var finishReason: String {
+            switch incompleteReason {
+            case "max_output_tokens": "length"
+            case "content_filter": "content_filter"
+            default: hasToolCalls && status == "completed" ? "tool_calls" : "stop"
+            }
+        }
+
+        /// Whether somebody cut it.
+        var isCut: Bool { status == "cancelled" || incompleteReason == "interrupted" || incompleteReason == "steered" }
+
+        func writeUsage(to writer: inout JSONObjectWriter) {
+            let usage = response["usage"]
+            writer.object("usage") {
+                $0.field("prompt_tokens", usage?["input_tokens"]?.int ?? 0)
+                $0.field("completion_tokens", usage?["output_tokens"]?.int ?? 0)
+                $0.field("total_tokens", usage?["total_tokens"]?.int ?? 0)
+                $0.object("prompt_tokens_details") {
+                    $0.field("cached_tokens", usage?["input_tokens_details"]?["cached_tokens"]?.int ?? 0)
+                }
+                $0.object("completion_tokens_details") {
+                    $0.field("reasoning_tokens", usage?["output_tokens_details"]?["reasoning_tokens"]?.int ?? 0)
+                }
+            }
+        }
+
+        /// The members of the `interject` object of a completion that was cut.
+        func writeExtension(sessionID: String?, to writer: inout JSONObjectWriter) {
+            writer.field("session_id", sessionID)
+            writer.field("status", status)
+            writer.field("reason", incompleteReason)
+        }
+    }
+
+    func writeHead(object: StaticString, to writer: inout JSONObjectWriter) {
+        writer.field("id", id)
+        writer.key("object", object)
+        writer.field("created", created)
+        writer.field("model", model)
+    }
+}
+
+extension JSONObjectWriter {
+    /// A member whose value is a constant.
+    fileprivate mutating func key(_ name: StaticString, _ value: StaticString) {
+        field(name, utf8: UnsafeRawBufferPointer(start: value.utf8Start, count: value.utf8CodeUnitCount))
+    }
+}

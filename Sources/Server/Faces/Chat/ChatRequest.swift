@@ -1,0 +1,84 @@
+import JSON
+import Sessions
+
+/// The body of `POST /v1/chat/completions`, checked.
+struct ChatRequest {
+    var items: [Item]
+    var parameters: ResponseParameters
+    var isStream: Bool
+    var includesUsage: Bool
+    var extensions: InterjectMembers
+
+    /// Members that are made anew for the upstream, or are ours.
+    private static let ownMembers: Set<String> = ["model", "messages", "stream", "stream_options", "interject", "store"]
+    private static let roles: Set<String> = ["user", "assistant", "system", "developer", "tool", "function"]
+
+    init(_ body: JSONObject) throws(APIError) {
+        guard let model = try body.optionalString("model"), !model.isEmpty else {
+            throw .invalid("'model' is missing.", param: "model", code: "missing_required_parameter")
+        }
+        guard let messages = body["messages"]?.array, !messages.isEmpty else {
+            throw .invalid(
+                "'messages' must be an array of at least one message.", param: "messages", code: "missing_required_parameter")
+        }
+        if let count = body["n"], !count.isNull, count.int != 1 {
+            throw .invalid("Only 'n': 1 is supported: a session has one answer at a time.", param: "n", code: "unsupported_value")
+        }
+        isStream = try body.optionalBool("stream") ?? false
+        includesUsage = try body.optionalObject("stream_options")?.optionalBool("include_usage") ?? false
+        extensions = try InterjectMembers(body["interject"])
+        items = []
+        for (index, message) in messages.enumerated() { items.append(try Self.item(message, param: "messages[\(index)]")) }
+        try body.checkNumber("temperature", 0...2)
+        try body.checkNumber("top_p", 0...1)
+        var members = JSONObject()
+        for (key, value) in body where !Self.ownMembers.contains(key) { members[key] = value }
+        parameters = ResponseParameters(model: model, members: Self.responseMembers(body), chatMembers: members)
+    }
+
+    /// The message as a conversation item: readable for those who watch, and itself beside it for the upstream.
+    private static func item(_ message: JSONValue, param: String) throws(APIError) -> Item {
+        guard let object = message.object else { throw .invalid("'\(param)' must be an object.", param: param) }
+        guard let role = try object.optionalString("role"), roles.contains(role) else {
+            throw .invalid(
+                "'\(param).role' must be one of \(roles.sorted().joined(separator: ", ")).", param: param + ".role",
+                code: "invalid_value")
+        }
+        let body: JSONObject
+        if role == "tool", let callID = object["tool_call_id"] {
+            body = ["type": "function_call_output", "call_id": callID, "output": object["content"] ?? ""]
+        } else {
+            body = ["type": "message", "role": .string(role), "content": content(object["content"], role: role)]
+        }
+        return Item(id: Identifier.make("msg_"), body: body, chatMessage: message)
+    }
+
+    private static func content(_ value: JSONValue?, role: String) -> JSONValue {
+        let textType: JSONValue = role == "assistant" ? "output_text" : "input_text"
+        switch value {
+        case .string(let text)?: return [["type": textType, "text": .string(text)]]
+        case .array(let parts)?:
+            return .array(
+                parts.map { part in
+                    switch part["type"]?.string {
+                    case "text"?: ["type": textType, "text": part["text"] ?? ""]
+                    case "image_url"?: ["type": "input_image", "image_url": part["image_url"]?["url"] ?? nil]
+                    default: part
+                    }
+                })
+        default: return []
+        }
+    }
+
+    /// What the response object shows of the parameters.
+    private static func responseMembers(_ body: JSONObject) -> JSONObject {
+        var members = JSONObject()
+        let shown = [
+            "temperature", "top_p", "presence_penalty", "frequency_penalty", "metadata", "user", "parallel_tool_calls",
+            "service_tier",
+        ]
+        for key in shown { members[key] = body[key] }
+        members["max_output_tokens"] = body["max_completion_tokens"] ?? body["max_tokens"]
+        return members
+    }
+}

@@ -1,0 +1,177 @@
+import Bytes
+import HTTP
+import JSON
+import Network
+import Sessions
+
+/// A response as a stream of `chat.completion.chunk`.
+final class ChatStream: EventReader {
+    private let call: Call
+    private let stream: EventStream
+    private let completion: ChatCompletion
+    private let includesUsage: Bool
+    /// For the head; known from the submission on.
+    var sessionID: String?
+    private var response: ResponseReference?
+    private var holdTimer: LoopTimer?
+    private var toolIndexes: [Int: Int] = [:]
+    /// The constant beginning of each chunk, up to the contents of `delta`.
+    private var chunkHead = ByteBuffer()
+    private var sentRole = false
+
+    init(_ call: Call, _ completion: ChatCompletion, includesUsage: Bool) {
+        self.call = call
+        self.completion = completion
+        self.includesUsage = includesUsage
+        stream = EventStream(call.exchange, loop: call.loop, heartbeat: call.context.configuration.heartbeat)
+        super.init(loop: call.loop)
+        chunkHead.append("data: " as StaticString)
+        chunkHead.appendJSONObject { completion.writeHead(object: "chat.completion.chunk", to: &$0) }
+        chunkHead.removeLast(1)
+        chunkHead.append(",\"choices\":[{\"index\":0,\"delta\":{" as StaticString)
+        call.exchange.onDisconnect = { [self] in
+            holdTimer?.cancel()
+            stream.stopHeartbeats()
+            stop()
+        }
+        call.exchange.onDrained = { [weak self] in self?.resume() }
+        holdTimer = call.loop.schedule(after: ResponseStream.statusHold) { [weak self] in self?.commit() }
+    }
+
+    override func receive(_ event: LogEvent) -> Cursor.Demand {
+        guard let reference = event.response else { return .more }
+        if reference !== response {
+            guard reference.id == completion.id else { return .more }
+            response = reference
+        }
+        switch event.type {
+        case .responseInProgress: commit()
+        case .outputTextDelta: writeDelta("\"content\":\"", event)
+        case .refusalDelta: writeDelta("\"refusal\":\"", event)
+        case .reasoningTextDelta: writeDelta("\"reasoning_content\":\"", event)
+        case .outputItemAdded: writeToolCall(event)
+        case .functionCallArgumentsDelta: writeArguments(event)
+        case .responseFailed:
+            if let failure = reference.failure { fail(APIError(failure)) }
+        case .responseCompleted, .responseIncomplete, .responseCancelled: end(event)
+        default: break
+        }
+        return stream.isCongested ? .pause : .more
+    }
+
+    override func receiveSnapshot(_ state: [UInt8], sequence: Int) {
+        fail(APIError(status: .gone, message: "The events of this completion are no longer kept.", code: "events_expired"))
+    }
+
+    override func sessionClosed() {
+        fail(APIError(status: .gone, message: "The session was deleted.", code: "session_deleted"))
+    }
+
+    /// Answers with an error by status if no byte has gone out, else in the stream.
+    func fail(_ error: APIError) {
+        holdTimer?.cancel()
+        stop()
+        if stream.hasBegun {
+            stream.write { InBandError.appendChat(error, into: &$0) }
+            stream.end(done: true)
+        } else {
+            call.fail(error)
+        }
+    }
+
+    private func commit() {
+        holdTimer?.cancel()
+        guard !stream.hasBegun, !stream.isEnded else { return }
+        stream.begin(fields: (response?.sessionID ?? sessionID).map { [("Interject-Session", $0)] } ?? [])
+    }
+
+    // MARK: Chunks
+
+    private func writeDelta(_ member: StaticString, _ event: LogEvent) {
+        writeChunk { output in
+            output.append(member)
+            event.payload.withUnsafeBytes { output.append(UnsafeRawBufferPointer(rebasing: $0[event.delta])) }
+            output.append("\"" as StaticString)
+        }
+    }
+
+    /// A tool call begins: its index, identifier and name. Its `item` stands in the event.
+    private func writeToolCall(_ event: LogEvent) {
+        guard let item = (try? JSONValue.parse(event.payload))?["item"], item["type"]?.string == "function_call" else { return }
+        let index = toolIndexes.count
+        toolIndexes[event.outputIndex] = index
+        writeChunk { output in
+            output.append("\"tool_calls\":[" as StaticString)
+            output.appendJSONObject {
+                $0.field("index", index)
+                $0.field("id", item["call_id"]?.string)
+                $0.field("type", "function")
+                $0.object("function") {
+                    $0.field("name", item["name"]?.string)
+                    $0.field("arguments", "")
+                }
+            }
+            output.append("]" as StaticString)
+        }
+    }
+
+    private func writeArguments(_ event: LogEvent) {
+        guard let index = toolIndexes[event.outputIndex] else { return }
+        writeChunk { output in
+            output.append("\"tool_calls\":[{\"index\":" as StaticString)
+            output.append(decimal: index)
+            output.append(",\"function\":{\"arguments\":\"" as StaticString)
+            event.payload.withUnsafeBytes { output.append(UnsafeRawBufferPointer(rebasing: $0[event.delta])) }
+            output.append("\"}}]" as StaticString)
+        }
+    }
+
+    private func writeChunk(_ delta: (inout ByteBuffer) -> Void) {
+        commit()
+        stream.write { output in
+            output.append(chunkHead.bytes)
+            if !sentRole {
+                output.append("\"role\":\"assistant\"," as StaticString)
+                sentRole = true
+            }
+            delta(&output)
+            output.append("},\"logprobs\":null,\"finish_reason\":null}]" as StaticString)
+            output.append(includesUsage ? ",\"usage\":null}\n\n" as StaticString : "}\n\n" as StaticString)
+        }
+    }
+
+    private func end(_ event: LogEvent) {
+        commit()
+        let ending = ChatCompletion.Ending(event)
+        stream.write { output in
+            if !sentRole {
+                output.append(chunkHead.bytes)
+                output.append("\"role\":\"assistant\",\"content\":\"\"},\"logprobs\":null,\"finish_reason\":null}]" as StaticString)
+                output.append(includesUsage ? ",\"usage\":null}\n\n" as StaticString : "}\n\n" as StaticString)
+            }
+            output.append(chunkHead.bytes)
+            output.append("},\"logprobs\":null,\"finish_reason\":\"" as StaticString)
+            output.append(ending.finishReason)
+            output.append("\"}]" as StaticString)
+            if includesUsage { output.append(",\"usage\":null" as StaticString) }
+            if ending.isCut {
+                output.append(",\"interject\":" as StaticString)
+                output.appendJSONObject { ending.writeExtension(sessionID: response?.sessionID, to: &$0) }
+            }
+            output.append("}\n\n" as StaticString)
+        }
+        if includesUsage {
+            stream.write { output in
+                output.append("data: " as StaticString)
+                output.appendJSONObject {
+                    completion.writeHead(object: "chat.completion.chunk", to: &$0)
+                    $0.array("choices") { _ in }
+                    ending.writeUsage(to: &$0)
+                }
+                output.append("\n\n" as StaticString)
+            }
+        }
+        stream.end(done: true)
+        stop()
+    }
+}

@@ -1,0 +1,77 @@
+import Bytes
+import JSON
+import Network
+import Sessions
+
+/// A session that a socket follows whole, and in which it may speak under a name.
+final class JoinedSession: EventReader {
+    private unowned let socket: ResponsesSocket
+    let reference: SessionReference
+    let participant: Participant?
+    private var suffix = ByteBuffer()
+    private static let maxEarlyEvents = 256
+    /// Until the socket was told that it has joined, events wait.
+    private var early: [LogEvent]? = []
+
+    init(socket: ResponsesSocket, reference: SessionReference, participant: Participant?, streamID: String?) {
+        self.socket = socket
+        self.reference = reference
+        self.participant = participant
+        super.init(loop: socket.loop)
+        if let streamID {
+            suffix.append(",\"stream_id\":\"" as StaticString)
+            suffix.append(streamID)
+            suffix.append("\"" as StaticString)
+        }
+    }
+
+    override func receive(_ event: LogEvent) -> Cursor.Demand {
+        if let count = early?.count {
+            early?.append(event)
+            return count > Self.maxEarlyEvents ? .pause : .more
+        }
+        send(event)
+        return socket.isCongested ? .pause : .more
+    }
+
+    override func receiveSnapshot(_ state: [UInt8], sequence: Int) {
+        let payload = SnapshotEvent.payload(state, sequence: sequence)
+        payload.withUnsafeBytes { payload in
+            var tail = ByteBuffer()
+            tail.append(suffix.bytes)
+            tail.append("}" as StaticString)
+            socket.sendText(UnsafeRawBufferPointer(rebasing: payload.dropLast()), suffix: tail.bytes)
+        }
+    }
+
+    override func sessionClosed() {
+        socket.joined[reference.id] = nil
+        socket.send("interject:left", for: nil) { $0.field("session_id", reference.id) }
+    }
+
+    /// Sequence number after which the socket gets the session's events here, and not from a lane; nil until it has joined.
+    private var coveredAfter: Int?
+
+    /// Whether a lane leaves this event to the join.
+    func covers(_ event: LogEvent) -> Bool {
+        coveredAfter.map { event.sequence > $0 } ?? false
+    }
+
+    /// The socket was told: what came meanwhile goes out.
+    func open(coveringAfter sequence: Int) {
+        coveredAfter = sequence
+        let waiting = early ?? []
+        early = nil
+        for event in waiting { send(event) }
+        resume()
+    }
+
+    func leave() {
+        if let participant { reference.bound.run { $0.leave(participant) } }
+        stop()
+    }
+
+    private func send(_ event: LogEvent) {
+        socket.send(event, sessionID: reference.id, suffix: suffix)
+    }
+}

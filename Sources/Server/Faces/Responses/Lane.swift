@@ -1,0 +1,106 @@
+import Bytes
+import HTTP
+import JSON
+import Network
+import Sessions
+
+/// The responses of one `stream_id`, one after the other: what comes while one runs waits its turn.
+final class Lane {
+    let streamID: String?
+    /// Those that read for it: one, and more while an interjection takes over from what it cut.
+    private(set) var readers: [LaneReader] = []
+    private var waiting: [JSONObject] = []
+    /// `,"stream_id":"…"`, or nothing.
+    private var suffix = ByteBuffer()
+
+    init(streamID: String?) {
+        self.streamID = streamID
+        if let streamID {
+            suffix.append(",\"stream_id\":\"" as StaticString)
+            suffix.append(streamID)
+            suffix.append("\"" as StaticString)
+        }
+    }
+
+    var isBusy: Bool { !readers.isEmpty }
+
+    func wait(_ command: JSONObject) throws(APIError) {
+        guard waiting.count < ResponsesSocket.Limits.maxQueuedCreates else {
+            throw APIError(
+                status: .tooManyRequests,
+                message: "\(waiting.count) responses wait in this lane already. Wait for one to end.", type: "rate_limit_error",
+                code: "websocket_stream_limit_reached")
+        }
+        waiting.append(command)
+    }
+
+    func begin(_ reader: LaneReader) { readers.append(reader) }
+
+    func finish(_ reader: LaneReader) { readers.removeAll { $0 === reader } }
+
+    /// The command whose turn it is, if nothing runs.
+    func nextCommand() -> JSONObject? {
+        isBusy || waiting.isEmpty ? nil : waiting.removeFirst()
+    }
+
+    func close() {
+        for reader in readers { reader.stop() }
+        readers = []
+        waiting = []
+    }
+
+    func send(_ event: LogEvent, sessionID: String, on socket: ResponsesSocket) {
+        socket.send(event, sessionID: sessionID, suffix: suffix)
+    }
+}
+
+/// Follows one response, and what steers make of it, for a lane.
+final class LaneReader: EventReader {
+    private unowned let socket: ResponsesSocket
+    private let lane: Lane
+    /// Responses that are followed and have not ended.
+    private(set) var open: Set<String>
+    private(set) var sessionID: String?
+
+    init(socket: ResponsesSocket, lane: Lane, responseID: String) {
+        self.socket = socket
+        self.lane = lane
+        open = [responseID]
+        super.init(loop: socket.loop)
+    }
+
+    func follow(_ responseID: String) { open.insert(responseID) }
+
+    func unfollow(_ responseID: String) { open.remove(responseID) }
+
+    override func receive(_ event: LogEvent) -> Cursor.Demand {
+        guard let reference = event.response, open.contains(reference.id) else { return .more }
+        sessionID = reference.sessionID
+        // Who has joined the session gets this event there.
+        if socket.joined[reference.sessionID]?.covers(event) != true {
+            lane.send(event, sessionID: reference.sessionID, on: socket)
+        }
+        if event.type.isTerminal {
+            open.remove(reference.id)
+            if open.isEmpty { finish() }
+        }
+        return socket.isCongested ? .pause : .more
+    }
+
+    override func receiveSnapshot(_ state: [UInt8], sequence: Int) {
+        socket.fail(
+            APIError(
+                status: .gone, message: "The connection did not keep up, and the events are no longer kept. Fetch the session.",
+                code: "events_expired"))
+        finish()
+    }
+
+    override func sessionClosed() { finish() }
+
+    func finish() {
+        stop()
+        lane.finish(self)
+        // The session is in the middle of its turn: the next command comes after it.
+        loop.schedule(after: .zero) { [weak socket, lane] in socket?.startWaiting(in: lane) }
+    }
+}

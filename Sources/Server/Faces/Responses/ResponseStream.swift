@@ -1,0 +1,124 @@
+import Bytes
+import HTTP
+import Network
+import Sessions
+
+/// The events of one response as server-sent events, in OpenAI's form: `event:` equals `type`, no `id:`, `[DONE]` at the end.
+final class ResponseStream: EventReader {
+    /// How long the status waits for the upstream to take the request. Until then a refusal (401, 429, …) is still told by a real
+    /// status, which SDKs act on; afterwards only in the stream.
+    static let statusHold = Duration.seconds(2)
+
+    private let call: Call
+    private let stream: EventStream
+    private let responseID: String
+    /// `sequence_number` up to which the client has the events.
+    private let startingAfter: Int
+    /// For the head; known from the submission on.
+    var sessionID: String?
+    private var response: ResponseReference?
+    private var held: [LogEvent] = []
+    private var holdTimer: LoopTimer?
+
+    /// - Parameter holdsStatus: for a response that is just made; one that is fetched answers at once.
+    init(_ call: Call, responseID: String, startingAfter: Int = -1, holdsStatus: Bool) {
+        self.call = call
+        self.responseID = responseID
+        self.startingAfter = startingAfter
+        stream = EventStream(call.exchange, loop: call.loop, heartbeat: call.context.configuration.heartbeat)
+        super.init(loop: call.loop)
+        call.exchange.onDisconnect = { [self] in disconnected() }
+        call.exchange.onDrained = { [weak self] in self?.resume() }
+        if holdsStatus {
+            holdTimer = call.loop.schedule(after: Self.statusHold) { [weak self] in self?.commit() }
+        }
+    }
+
+    /// Sends the head now: for a response that is fetched.
+    func begin(sessionID: String) {
+        self.sessionID = sessionID
+        commit()
+    }
+
+    override func receive(_ event: LogEvent) -> Cursor.Demand {
+        guard isOurs(event), event.responseSequence > startingAfter else { return .more }
+        if let holdTimer, holdTimer.isPending {
+            switch event.type {
+            case .responseCreated, .error:
+                held.append(event)
+                return .more
+            case .responseFailed:
+                if let failure = event.response?.failure {
+                    fail(APIError(failure))
+                    return .more
+                }
+            default: break
+            }
+        }
+        commit()
+        write(event)
+        if event.type.isTerminal { end() }
+        return stream.isCongested ? .pause : .more
+    }
+
+    override func receiveSnapshot(_ state: [UInt8], sequence: Int) {
+        fail(
+            APIError(
+                status: .gone, message: "The events of response '\(responseID)' are no longer kept. Fetch the response itself.",
+                code: "events_expired"))
+    }
+
+    override func sessionClosed() { end() }
+
+    /// Answers with an error by status if no byte has gone out, else in the stream.
+    func fail(_ error: APIError) {
+        holdTimer?.cancel()
+        if stream.hasBegun {
+            stream.write { InBandError.append(error, into: &$0) }
+            end()
+        } else {
+            stop()
+            call.fail(error)
+        }
+    }
+
+    private func isOurs(_ event: LogEvent) -> Bool {
+        guard let reference = event.response else { return false }
+        if let response { return reference === response }
+        guard reference.id == responseID else { return false }
+        response = reference
+        return true
+    }
+
+    private func commit() {
+        holdTimer?.cancel()
+        guard !stream.hasBegun, !stream.isEnded else { return }
+        let fields = (response?.sessionID ?? sessionID).map { [(name: "Interject-Session", value: $0)] } ?? []
+        stream.begin(fields: fields)
+        for event in held { write(event) }
+        held = []
+    }
+
+    private func write(_ event: LogEvent) {
+        stream.write { output in
+            output.append("event: " as StaticString)
+            output.append(event.type.rawValue)
+            output.append("\ndata: " as StaticString)
+            output.append(event.payload)
+            output.append("\n\n" as StaticString)
+        }
+    }
+
+    /// Ends in order: nothing more will come.
+    func end() {
+        commit()
+        stream.end(done: true)
+        stop()
+    }
+
+    private func disconnected() {
+        holdTimer?.cancel()
+        stream.stopHeartbeats()
+        stop()
+    }
+}

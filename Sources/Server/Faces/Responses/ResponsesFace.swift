@@ -1,0 +1,157 @@
+import Bytes
+import HTTP
+import JSON
+import Network
+import Sessions
+
+/// OpenAI's Responses API over HTTP: `Protocols/responses.md`.
+enum ResponsesFace {
+    /// `POST /v1/responses`
+    static func create(_ call: Call) throws(APIError) {
+        let request = try ResponsesRequest(try call.jsonBody())
+        let policy = try call.disconnectPolicy(request.extensions, default: .cancel)
+        var input = Input(items: request.items, parameters: request.parameters, policy: policy)
+        // OpenAI's own verbs wait their turn, as its clients expect, unless they say otherwise.
+        input.mode = request.extensions.mode ?? .queue
+        let responseID = Identifier.make("resp_")
+        input.responseID = responseID
+        input.isWarmUp = request.isWarmUp
+        let target = try target(of: request, owner: call.owner, loop: call.loop, context: call.context)
+        let submission = Submission(target: target, input: input, isStored: request.isStored)
+        if request.isStream {
+            let stream = ResponseStream(call, responseID: responseID, holdsStatus: true)
+            submission.submit(from: call.loop, context: call.context, reader: stream) { result in
+                switch result {
+                case .success(let outcome): stream.sessionID = outcome.session.id
+                case .failure(let error): stream.fail(error)
+                }
+            }
+        } else {
+            let collector = ResponseCollector(call, responseID: responseID)
+            submission.submit(from: call.loop, context: call.context, reader: collector) { result in
+                if case .failure(let error) = result { collector.fail(error) }
+            }
+        }
+    }
+
+    /// The conversation that a request belongs to.
+    static func target(
+        of request: ResponsesRequest, owner: String, loop: EventLoop, context: ServerContext
+    ) throws(APIError) -> Submission.Target {
+        if let previous = request.previousResponseID {
+            guard let session = context.directory.session(ofResponse: previous, owner: owner) else {
+                throw .previousResponseNotFound(previous)
+            }
+            return .continuation(of: previous, in: session)
+        }
+        if let sessionID = request.extensions.sessionID {
+            guard let session = context.directory.session(sessionID, owner: owner) else {
+                throw .notFound("session", id: sessionID, code: "session_not_found")
+            }
+            return .session(session)
+        }
+        return .session(
+            context.sessions(on: loop).makeSession(
+                owner: owner, defaults: request.parameters, isEphemeral: !request.isStored))
+    }
+
+    /// `GET /v1/responses/{id}`, as it stands or as a stream.
+    static func retrieve(_ call: Call, id: String) throws(APIError) {
+        let session = try find(call, id)
+        guard call.query["stream"] == "true" else {
+            session.perform(from: call.loop) { session in
+                session.generations.last { $0.id == id }.map(Self.json)
+            } then: { json in
+                if let json { call.respond(json: json) } else { call.fail(notFound(id)) }
+            }
+            return
+        }
+        let after = try call.query["starting_after"].map { (text) throws(APIError) in
+            guard let number = Int(text), number >= -1 else {
+                throw .invalid("'starting_after' must be a whole number.", param: "starting_after")
+            }
+            return number
+        }
+        let stream = ResponseStream(call, responseID: id, startingAfter: after ?? -1, holdsStatus: false)
+        let cursor = stream.makeCursor(for: session)
+        session.perform(from: call.loop) { session -> Result<Bool, APIError> in
+            guard let generation = session.generations.last(where: { $0.id == id }) else { return .failure(notFound(id)) }
+            // Somebody who has seen the end comes back: there is nothing to wait for.
+            if generation.status.isTerminal, generation.eventCount - 1 <= after ?? -1 { return .success(false) }
+            do throws(SessionError) {
+                let first = generation.firstSequence ?? session.log.lastSequence + 1
+                try session.attach(cursor.value, after: first - 1)
+                return .success(true)
+            } catch {
+                return .failure(APIError(error))
+            }
+        } then: { result in
+            switch result {
+            case .success(let hasMore):
+                // The events that the log had came within the call, and have begun the stream, or come after it.
+                stream.begin(sessionID: session.id)
+                if !hasMore { stream.end() }
+            case .failure(let error): stream.fail(error)
+            }
+        }
+    }
+
+    /// `POST /v1/responses/{id}/cancel`: of one that has ended, the response as it ended.
+    static func cancel(_ call: Call, id: String) throws(APIError) {
+        let session = try find(call, id)
+        session.perform(from: call.loop) { session in
+            _ = try? session.cancel(responseID: id, by: nil)
+            return session.generations.last { $0.id == id }.map(Self.json)
+        } then: { json in
+            if let json { call.respond(json: json) } else { call.fail(notFound(id)) }
+        }
+    }
+
+    /// `POST /v1/responses/{id}/steer`
+    static func steer(_ call: Call, id: String) throws(APIError) {
+        let body = try call.jsonBody()
+        guard let value = body["input"] else { throw .invalid("'input' is missing.", param: "input") }
+        let items = try InputItems.parse(value)
+        // Nobody is bound to the successor by a connection yet: without a word on it, it goes on unheard.
+        let policy = try call.disconnectPolicy(InterjectMembers(body["interject"]), default: .continuing)
+        let reference = try find(call, id)
+        let context = call.context
+        reference.perform(from: call.loop) { session -> Result<Submission.Outcome, APIError> in
+            guard let running = session.active, running.id == id else {
+                return .failure(APIError(.responseNotActive(responseID: id)))
+            }
+            var input = Input(items: items, mode: .steer, parameters: running.parameters, policy: policy)
+            input.steer = Input.Steer(responseID: id)
+            do throws(SessionError) {
+                let acceptance = try context.sessions(on: reference.loop).submit(input, to: session)
+                return .success(Submission.Outcome(acceptance, in: reference))
+            } catch {
+                return .failure(APIError(error))
+            }
+        } then: { result in
+            SessionsFace.answer(call, result, clientEventID: nil)
+        }
+    }
+
+    static func json(_ generation: Generation) -> [UInt8] {
+        var buffer = ByteBuffer()
+        buffer.appendJSONObject { generation.write(to: &$0) }
+        return buffer.array
+    }
+
+    private static func find(_ call: Call, _ id: String) throws(APIError) -> SessionReference {
+        guard let session = call.context.directory.session(ofResponse: id, owner: call.owner) else { throw notFound(id) }
+        return session
+    }
+
+    private static func notFound(_ id: String) -> APIError { .notFound("response", id: id, code: "response_not_found") }
+}
+
+extension Call {
+    /// The policy by body, header or default.
+    func disconnectPolicy(_ members: InterjectMembers, default missing: DisconnectPolicy) throws(APIError) -> DisconnectPolicy {
+        if let policy = members.policy { return policy }
+        guard let text = request.fields[DisconnectPolicy.headerName] else { return missing }
+        return try DisconnectPolicy.parse(text, param: "Interject-On-Disconnect")
+    }
+}

@@ -1,0 +1,76 @@
+import JSON
+import Sessions
+
+/// The body of `POST /v1/responses` and of `response.create`, checked.
+struct ResponsesRequest {
+    var items: [Item]
+    var parameters: ResponseParameters
+    var isStream: Bool
+    var isStored: Bool
+    var isWarmUp: Bool
+    var previousResponseID: String?
+    var extensions: InterjectMembers
+
+    /// Members that the server itself understands; all others are for echo and for the upstream.
+    private static let ownMembers: Set<String> = [
+        "input", "stream", "stream_options", "previous_response_id", "interject", "model", "instructions", "type", "stream_id",
+        "generate", "event_id",
+    ]
+
+    init(_ body: JSONObject, defaultModel: String? = nil, inputIsOptional: Bool = false) throws(APIError) {
+        let model = try body.optionalString("model") ?? defaultModel
+        guard let model, !model.isEmpty else {
+            throw .invalid("'model' is missing.", param: "model", code: "missing_required_parameter")
+        }
+        isStream = try body.optionalBool("stream") ?? false
+        isStored = try body.optionalBool("store") ?? true
+        isWarmUp = try body.optionalBool("generate").map { !$0 } ?? false
+        previousResponseID = try body.optionalString("previous_response_id")
+        if body["conversation"].map({ !$0.isNull }) == true {
+            throw .invalid(
+                "'conversation' is not supported yet. Use 'previous_response_id', or a session.", param: "conversation",
+                code: "unsupported_parameter")
+        }
+        if try body.optionalBool("background") == true {
+            throw .invalid(
+                "'background' is not supported yet. Send 'interject': {\"disconnect\": \"continue\"}: the response then outlives the connection.",
+                param: "background", code: "unsupported_parameter")
+        }
+        if let input = body["input"], !input.isNull {
+            items = try InputItems.parse(input)
+        } else if inputIsOptional || isWarmUp {
+            items = []
+        } else {
+            throw .invalid("'input' is missing.", param: "input", code: "missing_required_parameter")
+        }
+        let instructions = try body.optionalString("instructions")
+        var members = JSONObject()
+        for (key, value) in body where !Self.ownMembers.contains(key) && !value.isNull { members[key] = value }
+        try Self.check(members)
+        parameters = ResponseParameters(model: model, instructions: instructions, members: members)
+        extensions = try InterjectMembers(body["interject"])
+    }
+
+    /// The members whose wrong values an upstream would refuse, or, worse, would not.
+    static func check(_ members: JSONObject) throws(APIError) {
+        try members.checkNumber("temperature", 0...2)
+        try members.checkNumber("top_p", 0...1)
+        try members.checkNumber("presence_penalty", -2...2)
+        try members.checkNumber("frequency_penalty", -2...2)
+        if let value = members["max_output_tokens"] {
+            guard let count = value.int, count > 0 else {
+                throw .invalid("'max_output_tokens' must be a whole number above 0.", param: "max_output_tokens")
+            }
+        }
+        if let tools = members["tools"], tools.array == nil { throw .invalid("'tools' must be an array.", param: "tools") }
+        if let metadata = members["metadata"] {
+            guard let object = metadata.object, object.count <= 16,
+                object.allSatisfy({ $0.key.utf8.count <= 64 && ($0.value.string?.utf8.count ?? .max) <= 512 })
+            else {
+                throw .invalid(
+                    "'metadata' must be an object of at most 16 strings, with keys of at most 64 bytes and values of at most 512.",
+                    param: "metadata")
+            }
+        }
+    }
+}

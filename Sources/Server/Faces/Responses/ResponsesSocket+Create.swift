@@ -1,0 +1,198 @@
+import HTTP
+import JSON
+import Network
+import Sessions
+
+/// `response.create` and `response.steer`.
+extension ResponsesSocket {
+    func create(_ body: JSONObject) throws(APIError) {
+        let lane = try lane(Self.streamID(body))
+        // Refuse what is malformed now, not when its turn comes.
+        let request = try ResponsesRequest(body, inputIsOptional: body["previous_response_id"] != nil)
+        if lane.isBusy, !isInterjection(request) { try lane.wait(body) } else { try start(body, request, in: lane) }
+    }
+
+    /// Whether it does not wait for its lane: it says how it cuts in, and into what.
+    private func isInterjection(_ request: ResponsesRequest) -> Bool {
+        guard let mode = request.extensions.mode, mode != .queue else { return false }
+        return request.previousResponseID != nil || request.extensions.sessionID != nil
+    }
+
+    /// Starts what waits in a lane, if it is free: the first command that can be started.
+    func startWaiting(in lane: Lane) {
+        while isOpen, let body = lane.nextCommand() {
+            do throws(APIError) {
+                try start(body, ResponsesRequest(body, inputIsOptional: body["previous_response_id"] != nil), in: lane)
+            } catch {
+                fail(error, for: body)
+            }
+        }
+    }
+
+    private func start(_ body: JSONObject, _ request: ResponsesRequest, in lane: Lane) throws(APIError) {
+        var request = request
+        var input = Input(
+            items: request.items, parameters: request.parameters, policy: request.extensions.policy ?? .cancel)
+        input.mode = request.extensions.mode ?? .queue
+        input.clientEventID = try body.optionalString("client_event_id")
+        input.isWarmUp = request.isWarmUp
+        let responseID = Identifier.make("resp_")
+        input.responseID = responseID
+        // A session that is not to be stored lives as long as this connection: what may follow on it needs it until then.
+        let keepsSession = !request.isStored
+        request.isStored = true
+        let target = try ResponsesFace.target(of: request, owner: owner, loop: loop, context: context)
+        if let previous = request.previousResponseID, let steers = pendingSteers.removeValue(forKey: previous) {
+            input.items = steers.flatMap { $0 } + input.items
+        }
+        let reader = LaneReader(socket: self, lane: lane, responseID: responseID)
+        lane.begin(reader)
+        let submission = Submission(target: target, input: input)
+        submission.submit(from: loop, context: context, reader: reader) { [weak self] result in
+            switch result {
+            case .success(let outcome): if keepsSession { self?.ownEphemeral(outcome.session) }
+            case .failure(let error):
+                self?.fail(error, for: body)
+                reader.finish()
+            }
+        }
+    }
+
+    func lane(_ streamID: String?) throws(APIError) -> Lane {
+        if let lane = lanes[streamID] { return lane }
+        if lanes.count >= Limits.maxLanes {
+            // Idle lanes are only names; forget them before refusing a new one.
+            for (name, lane) in lanes where !lane.isBusy { lanes[name] = nil }
+        }
+        guard lanes.count < Limits.maxLanes else {
+            throw APIError(
+                status: .tooManyRequests, message: "\(Limits.maxLanes) lanes of this connection are busy.",
+                type: "rate_limit_error", code: "websocket_stream_limit_reached")
+        }
+        let lane = Lane(streamID: streamID)
+        lanes[streamID] = lane
+        return lane
+    }
+
+    // MARK: Steering
+
+    /// What a steer came to, from the session's loop.
+    private enum SteerOutcome: Sendable {
+        case accepted
+        /// The response waits for the outputs of these tool calls.
+        case pending([String])
+        case failed(code: String, message: String)
+    }
+
+    func steer(_ body: JSONObject) throws(APIError) {
+        let steer = Input.Steer(responseID: try body.optionalString("previous_response_id") ?? "")
+        let items: [Item]
+        do throws(APIError) {
+            guard let value = body["input"] else { throw .invalid("'input' is missing.", param: "input") }
+            items = try InputItems.parse(value)
+        } catch {
+            steerFailed(steer, body, code: "invalid_input", error.message)
+            return
+        }
+        guard let reference = context.directory.session(ofResponse: steer.responseID, owner: owner) else {
+            steerFailed(steer, body, code: "response_not_found", "Response '\(steer.responseID)' is not here.")
+            return
+        }
+        let successor = Identifier.make("resp_")
+        let context = context
+        // The lane of the steered response gets the successor, too. A response of another connection is followed from here on.
+        let followed = lanes.values.flatMap(\.readers).first { $0.open.contains(steer.responseID) }
+        followed?.follow(successor)
+        var own: LaneReader?
+        var cursor: LoopBound<FeedCursor>?
+        if followed == nil {
+            let lane = try lane(Self.streamID(body))
+            let reader = LaneReader(socket: self, lane: lane, responseID: steer.responseID)
+            reader.follow(successor)
+            lane.begin(reader)
+            cursor = reader.makeCursor(for: reference)
+            own = reader
+        }
+        let newCursor = cursor
+        reference.perform(from: loop) { session in
+            Self.steer(session, reference, context, steer, items, successor: successor, cursor: newCursor)
+        } then: { [weak self] outcome in
+            if case .accepted = outcome { return }
+            followed?.unfollow(successor)
+            own?.finish()
+            self?.answer(outcome, to: steer, body, items)
+        }
+    }
+
+    /// On the session's loop.
+    private static func steer(
+        _ session: Session, _ reference: SessionReference, _ context: ServerContext, _ steer: Input.Steer, _ items: [Item],
+        successor: String, cursor: LoopBound<FeedCursor>?
+    ) -> SteerOutcome {
+        guard let target = session.generations.last(where: { $0.id == steer.responseID }) else {
+            return .failed(code: "response_not_found", message: "Response '\(steer.responseID)' is not here.")
+        }
+        if target.isActive {
+            var input = Input(items: items, mode: .steer, parameters: target.parameters, policy: target.policy)
+            input.steer = steer
+            input.responseID = successor
+            do throws(SessionError) {
+                if let cursor { try session.attach(cursor.value, after: session.log.lastSequence) }
+                _ = try context.sessions(on: reference.loop).submit(input, to: session)
+                return .accepted
+            } catch {
+                return .failed(code: "successor_creation_failed", message: error.message)
+            }
+        }
+        if case .completed = target.status {
+            let calls = target.output.filter { $0.type == "function_call" }.compactMap { $0.body["call_id"]?.string }
+            if !calls.isEmpty, session.generations.last === target { return .pending(calls) }
+            return .failed(code: "response_already_completed", message: "Response '\(steer.responseID)' has completed.")
+        }
+        return .failed(code: "response_not_active", message: "Response '\(steer.responseID)' is not running.")
+    }
+
+    private func answer(_ outcome: SteerOutcome, to steer: Input.Steer, _ body: JSONObject, _ items: [Item]) {
+        switch outcome {
+        case .accepted: break
+        case .failed(let code, let message): steerFailed(steer, body, code: code, message)
+        case .pending(let calls):
+            let held = pendingSteers[steer.responseID] ?? []
+            guard held.count < Limits.maxPendingSteers, !held.isEmpty || pendingSteers.count < Limits.maxSteeredResponses else {
+                steerFailed(steer, body, code: "too_many_pending_steers", "As many steers wait as may.")
+                return
+            }
+            pendingSteers[steer.responseID] = held + [items]
+            send("response.steer.pending", for: body) { event in
+                event.field("reason", "waiting_for_required_input")
+                event.array("required_input") { list in
+                    for call in calls {
+                        list.object {
+                            $0.field("type", "function_call_output")
+                            $0.field("call_id", call)
+                        }
+                    }
+                }
+                event.object("steer") {
+                    $0.field("id", steer.id)
+                    $0.field("previous_response_id", steer.responseID)
+                }
+            }
+        }
+    }
+
+    private func steerFailed(_ steer: Input.Steer, _ body: JSONObject, code: String, _ message: String) {
+        send("response.steer.failed", for: body) { event in
+            event.object("error") {
+                $0.field("type", "invalid_request_error")
+                $0.field("code", code)
+                $0.field("message", message)
+            }
+            event.object("steer") {
+                $0.field("id", steer.id)
+                $0.field("previous_response_id", steer.responseID)
+                $0.field("input", body["input"] ?? nil)
+            }
+        }
+    }
+}

@@ -1,0 +1,157 @@
+import HTTP
+import JSON
+import Network
+import Sessions
+
+/// Our own commands: joining, speaking, cancelling. `Protocols/sessions.md`.
+extension ResponsesSocket {
+    func join(_ body: JSONObject) throws(APIError) {
+        guard let id = try body.optionalString("session_id") else {
+            throw .invalid("'session_id' is missing.", param: "session_id", code: "missing_required_parameter")
+        }
+        let reference = try requireSession(id)
+        let participant = try Self.participant(body)
+        let after = try body.optionalCount("starting_after")
+        try join(reference, participant: participant, after: after, body) {}
+    }
+
+    /// - Parameter then: called when the session is joined.
+    private func join(
+        _ reference: SessionReference, participant: Participant?, after: Int?, _ body: JSONObject, then: @escaping () -> Void
+    ) throws(APIError) {
+        guard joined[reference.id] == nil else {
+            throw APIError(
+                status: .conflict, message: "This connection has joined the session already.", code: "already_joined")
+        }
+        guard joined.count < Limits.maxJoinedSessions else {
+            throw APIError(
+                status: .tooManyRequests, message: "This connection has joined \(joined.count) sessions already.",
+                code: "too_many_sessions")
+        }
+        let session = JoinedSession(
+            socket: self, reference: reference, participant: participant, streamID: try Self.streamID(body))
+        joined[reference.id] = session
+        let cursor = session.makeCursor(for: reference)
+        reference.perform(from: loop) { session -> Result<(state: [UInt8], sequence: Int), APIError> in
+            do throws(SessionError) {
+                let state = session.stateJSON()
+                let sequence = session.log.lastSequence
+                try session.attach(cursor.value, after: after ?? sequence)
+                if let participant { try session.join(participant) }
+                return .success((state, sequence))
+            } catch {
+                session.detach(cursor.value)
+                return .failure(APIError(error))
+            }
+        } then: { [weak self] result in
+            guard let self else { return }
+            switch result {
+            case .failure(let error):
+                session.stop()
+                self.joined[reference.id] = nil
+                self.fail(error, for: body)
+            case .success(let (state, sequence)):
+                self.send("interject:joined", for: body) { event in
+                    state.withUnsafeBytes { event.field("session", json: $0) }
+                    if let participant {
+                        event.object("participant") {
+                            $0.field("id", participant.id)
+                            $0.field("name", participant.name)
+                        }
+                    } else {
+                        event.null("participant")
+                    }
+                    event.field("sequence", sequence)
+                }
+                session.open(coveringAfter: after ?? sequence)
+                then()
+            }
+        }
+    }
+
+    func leave(_ body: JSONObject) throws(APIError) {
+        guard let id = try body.optionalString("session_id"), let session = joined.removeValue(forKey: id) else {
+            throw .invalid("This connection has not joined that session.", param: "session_id", code: "not_joined")
+        }
+        session.leave()
+        send("interject:left", for: body) { $0.field("session_id", id) }
+    }
+
+    func input(_ body: JSONObject) throws(APIError) {
+        let request = try SessionInput(body)
+        guard let id = try body.optionalString("session_id") else {
+            let defaults = ResponseParameters(
+                model: request.model ?? context.modelNames.preferred, instructions: request.instructions,
+                members: request.members)
+            let reference = context.sessions(on: loop).makeSession(owner: owner, defaults: defaults, policy: .grace(.seconds(30)))
+            try join(reference, participant: try Self.participant(body), after: 0, body) { [weak self] in
+                self?.speak(request, in: reference, body)
+            }
+            return
+        }
+        let reference = try requireSession(id)
+        if joined[id] == nil {
+            // Who speaks wants to hear the answer.
+            try join(reference, participant: nil, after: nil, body) { [weak self] in self?.speak(request, in: reference, body) }
+        } else {
+            speak(request, in: reference, body)
+        }
+    }
+
+    private func speak(_ request: SessionInput, in reference: SessionReference, _ body: JSONObject) {
+        let context = context
+        let participant = joined[reference.id]?.participant
+        reference.perform(from: loop) { session -> APIError? in
+            do throws(APIError) {
+                let input = try request.command(for: session, participant: participant)
+                _ = try SessionsFace.submit(input, to: session, reference, context)
+                return nil
+            } catch {
+                return error
+            }
+        } then: { [weak self] error in
+            if let error { self?.fail(error, for: body) }
+        }
+    }
+
+    func cancel(_ body: JSONObject) throws(APIError) {
+        let responseID = try body.optionalString("response_id")
+        let sessionID = try body.optionalString("session_id")
+        let reference: SessionReference
+        if let responseID {
+            guard let found = context.directory.session(ofResponse: responseID, owner: owner) else {
+                throw .notFound("response", id: responseID, code: "response_not_found")
+            }
+            reference = found
+        } else if let sessionID {
+            reference = try requireSession(sessionID)
+        } else {
+            throw .invalid("'response_id' or 'session_id' is needed.", param: "response_id", code: "missing_required_parameter")
+        }
+        let clientEventID = try body.optionalString("client_event_id")
+        let participant = joined[reference.id]?.participant
+        reference.perform(from: loop) { session -> APIError? in
+            do throws(SessionError) {
+                try session.cancel(responseID: responseID, by: participant, clientEventID: clientEventID)
+                return nil
+            } catch {
+                return APIError(error)
+            }
+        } then: { [weak self] error in
+            if let error { self?.fail(error, for: body) }
+        }
+    }
+
+    private static func participant(_ body: JSONObject) throws(APIError) -> Participant? {
+        let name = try body.optionalString("name")
+        let role = try body.optionalString("role") ?? (name == nil ? "watcher" : "participant")
+        switch role {
+        case "watcher": return nil
+        case "participant":
+            guard let name else { throw .invalid("A participant needs a 'name'.", param: "name") }
+            try Participant.check(name, param: "name")
+            return Participant(name: name)
+        default: throw .invalid("'role' must be 'participant' or 'watcher'.", param: "role")
+        }
+    }
+}

@@ -1,0 +1,174 @@
+import Bytes
+import HTTP
+import JSON
+import Network
+import Sessions
+import WebSocket
+
+/// `GET /v1/responses` as a WebSocket: OpenAI's WebSocket mode, and our commands beside it. `Protocols/responses.md`.
+///
+/// One socket carries many conversations: each *lane* (a `stream_id`, or none) is a queue of responses; each *joined* session
+/// is followed whole.
+final class ResponsesSocket: WebSocketConnection {
+    /// Bounds of one connection.
+    enum Limits {
+        static let maxLanes = 32
+        static let maxQueuedCreates = 64
+        static let maxJoinedSessions = 64
+        static let maxPendingSteers = 8
+        static let maxSteeredResponses = 16
+    }
+
+    let context: ServerContext
+    let owner: String
+    var lanes: [String?: Lane] = [:]
+    var joined: [String: JoinedSession] = [:]
+    /// Steers that wait for tool outputs, by the response that they steer.
+    var pendingSteers: [String: [[Item]]] = [:]
+    /// Sessions of responses that were not to be stored: they live as long as the connection.
+    private var ephemeral: [SessionReference] = []
+    /// Where the end of an event is written: kept, since there is one for each token.
+    private var tail = ByteBuffer()
+
+    init(_ transport: WebSocketTransport, context: ServerContext, owner: String) {
+        self.context = context
+        self.owner = owner
+        super.init(transport)
+        context.sessions(on: loop).insert(self)
+    }
+
+    // MARK: Commands
+
+    override func receivedText(_ text: UnsafeRawBufferPointer) {
+        let body: JSONObject
+        do {
+            guard let object = try JSONValue.parse(text).object else {
+                fail(.invalid("A message must be a JSON object.", code: "invalid_json"))
+                return
+            }
+            body = object
+        } catch {
+            fail(.invalid("The message is not valid JSON: \(error)", code: "invalid_json"))
+            return
+        }
+        do throws(APIError) {
+            try handle(body)
+        } catch {
+            fail(error, for: body)
+        }
+    }
+
+    override func receivedBinary(_ bytes: UnsafeRawBufferPointer) {
+        // The SDKs treat both kinds alike: JSON is JSON.
+        if UTF8Validator.isValid(bytes) {
+            receivedText(bytes)
+        } else {
+            fail(.invalid("A message must be JSON in UTF-8.", code: "invalid_json"))
+        }
+    }
+
+    private func handle(_ body: JSONObject) throws(APIError) {
+        if context.lifecycle.isDraining { throw .shuttingDown }
+        guard let type = try body.optionalString("type") else { throw .invalid("'type' is missing.", param: "type") }
+        switch type {
+        case "response.create": try create(body)
+        case "response.steer": try steer(body)
+        case "interject:join": try join(body)
+        case "interject:leave": try leave(body)
+        case "interject:input": try input(body)
+        case "interject:cancel": try cancel(body)
+        default:
+            throw .invalid(
+                "There is no command '\(type)'. Known: response.create, response.steer, interject:join, interject:leave, interject:input, interject:cancel.",
+                param: "type", code: "unknown_command")
+        }
+    }
+
+    // MARK: Sending
+
+    /// Sends an event of ours that is not in a log.
+    func send(_ type: StaticString, for command: JSONObject?, _ body: (inout JSONObjectWriter) -> Void) {
+        sendText { output in
+            output.appendJSONObject { event in
+                event.field("type", utf8: UnsafeRawBufferPointer(start: type.utf8Start, count: type.utf8CodeUnitCount))
+                body(&event)
+                Self.echo(command, to: &event)
+            }
+        }
+    }
+
+    func fail(_ error: APIError, for command: JSONObject? = nil) {
+        send("error", for: command) { event in
+            event.field("status", error.status.code)
+            event.object("error") { error.write(to: &$0) }
+        }
+    }
+
+    /// What the client named its command by.
+    private static func echo(_ command: JSONObject?, to event: inout JSONObjectWriter) {
+        if let id = command?["stream_id"]?.string { event.field("stream_id", id) }
+        if let id = command?["client_event_id"]?.string { event.field("client_event_id", id) }
+    }
+
+    /// Sends an event of a log, with its place in it and the lane that it is for.
+    func send(_ event: LogEvent, sessionID: String, suffix: borrowing ByteBuffer) {
+        tail.clear()
+        SequencedPayload.appendPlace(event, sessionID: sessionID, to: &tail)
+        tail.append(suffix.bytes)
+        tail.append("}" as StaticString)
+        event.payload.withUnsafeBytes { sendText(UnsafeRawBufferPointer(rebasing: $0.dropLast()), suffix: tail.bytes) }
+    }
+
+    // MARK: Names
+
+    /// The lane that a command names.
+    static func streamID(_ body: JSONObject) throws(APIError) -> String? {
+        guard let value = body["stream_id"], !value.isNull else { return nil }
+        let id = value.string ?? ""
+        let isValid =
+            (1...256).contains(id.utf8.count)
+            && id.utf8.allSatisfy {
+                switch $0 {
+                case UInt8(ascii: "A")...UInt8(ascii: "Z"), UInt8(ascii: "a")...UInt8(ascii: "z"),
+                    UInt8(ascii: "0")...UInt8(ascii: "9"), UInt8(ascii: "_"), UInt8(ascii: "."), UInt8(ascii: "-"):
+                    true
+                default: false
+                }
+            }
+        guard isValid else {
+            throw .invalid(
+                "'stream_id' must be 1 to 256 letters, digits, '_', '.' or '-'.", param: "stream_id", code: "invalid_stream_id")
+        }
+        return id
+    }
+
+    func requireSession(_ id: String) throws(APIError) -> SessionReference {
+        guard let session = context.directory.session(id, owner: owner) else {
+            throw .notFound("session", id: id, code: "session_not_found")
+        }
+        return session
+    }
+
+    /// Forgets the session when the connection ends.
+    func ownEphemeral(_ session: SessionReference) { ephemeral.append(session) }
+
+    // MARK: Transport
+
+    override func drained() {
+        for reader in lanes.values.flatMap(\.readers) { reader.resume() }
+        for session in joined.values { session.resume() }
+    }
+
+    override func closed(_ end: ConnectionClosed) {
+        context.sessions(on: loop).remove(self)
+        for lane in lanes.values { lane.close() }
+        lanes = [:]
+        for session in joined.values { session.leave() }
+        joined = [:]
+        let context = context
+        for reference in ephemeral {
+            reference.bound.run { context.sessions(on: reference.loop).release($0) }
+        }
+        ephemeral = []
+    }
+}

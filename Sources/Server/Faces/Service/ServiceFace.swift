@@ -1,0 +1,44 @@
+import HTTP
+import JSON
+import Network
+
+/// Models, and whether the server is there and ready.
+enum ServiceFace {
+    /// `GET /v1/models`
+    static func models(_ call: Call) {
+        let names = call.context.modelNames.all
+        call.respond { list in
+            list.field("object", "list")
+            list.array("data") { data in
+                for model in names { data.object { write(model, to: &$0) } }
+            }
+        }
+    }
+
+    /// `GET /v1/models/{id}`
+    static func model(_ call: Call, id: String) throws(APIError) {
+        guard let model = call.context.modelNames.all.first(where: { $0.name == id }) else {
+            throw APIError(
+                status: .notFound, message: "The model '\(id)' is not listed here.", param: "model", code: "model_not_found")
+        }
+        call.respond { write(model, to: &$0) }
+    }
+
+    private static func write(_ model: ModelNames.Entry, to writer: inout JSONObjectWriter) {
+        writer.field("id", model.name)
+        writer.field("object", "model")
+        writer.field("created", model.created)
+        writer.field("owned_by", model.ownedBy)
+    }
+
+    /// `GET /healthz`: the process runs and its loop turns.
+    static func health(_ call: Call) {
+        call.respond { $0.field("status", "ok") }
+    }
+
+    /// `GET /readyz`: it takes new work.
+    static func readiness(_ call: Call) {
+        let isDraining = call.context.lifecycle.isDraining
+        call.respond(isDraining ? .serviceUnavailable : .ok) { $0.field("status", isDraining ? "draining" : "ready") }
+    }
+}

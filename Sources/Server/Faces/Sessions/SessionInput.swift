@@ -1,0 +1,61 @@
+import JSON
+import Sessions
+
+/// The body of `POST /v1/sessions/{id}/input` and of `interject:input`, checked.
+struct SessionInput {
+    var items: [Item]
+    var mode: InterjectionMode?
+    var policy: DisconnectPolicy?
+    /// Members that describe the response; those that are missing come from the session.
+    var members: JSONObject
+    var model: String?
+    var instructions: String?
+    var participantName: String?
+    var clientEventID: String?
+
+    private static let ownMembers: Set<String> = [
+        "type", "session_id", "stream_id", "input", "mode", "disconnect", "model", "instructions", "participant",
+        "client_event_id", "interject", "name", "role", "stream", "store", "event_id", "generate", "previous_response_id",
+    ]
+
+    init(_ body: JSONObject) throws(APIError) {
+        guard let value = body["input"], !value.isNull else {
+            throw .invalid("'input' is missing.", param: "input", code: "missing_required_parameter")
+        }
+        items = try InputItems.parse(value)
+        let extensions = try InterjectMembers(body)
+        mode = extensions.mode
+        policy = extensions.policy
+        model = try body.optionalString("model")
+        instructions = try body.optionalString("instructions")
+        participantName = try body.optionalString("participant")
+        if let name = participantName { try Participant.check(name, param: "participant") }
+        clientEventID = try body.optionalString("client_event_id")
+        members = JSONObject()
+        for (key, value) in body where !Self.ownMembers.contains(key) && !value.isNull { members[key] = value }
+        try ResponsesRequest.check(members)
+    }
+
+    /// As a command to a session. Call on the session's loop.
+    func command(for session: Session, participant: Participant?) throws(APIError) -> Input {
+        guard let model = model ?? (session.defaults.model.isEmpty ? nil : session.defaults.model) else {
+            throw .invalid("'model' is missing: the session has none.", param: "model", code: "missing_required_parameter")
+        }
+        var merged = session.defaults.members
+        for (key, value) in members { merged[key] = value }
+        let parameters = ResponseParameters(
+            model: model, instructions: instructions ?? session.defaults.instructions, members: merged)
+        var input = Input(items: items, mode: mode, parameters: parameters, policy: policy ?? session.defaultPolicy)
+        input.clientEventID = clientEventID
+        input.participant = participant ?? participantName.map { session.guest(named: $0) }
+        return input
+    }
+}
+
+extension Participant {
+    static func check(_ name: String, param: String) throws(APIError) {
+        guard !name.isEmpty, name.utf8.count <= maxNameBytes else {
+            throw .invalid("'\(param)' must be a name of 1 to \(maxNameBytes) bytes.", param: param)
+        }
+    }
+}

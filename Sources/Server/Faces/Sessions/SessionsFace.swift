@@ -1,0 +1,202 @@
+import Bytes
+import HTTP
+import JSON
+import Network
+import Sessions
+
+/// Sessions over plain HTTP: `Protocols/sessions.md`.
+enum SessionsFace {
+    /// `POST /v1/sessions`
+    static func create(_ call: Call) throws(APIError) {
+        let body = call.exchange.body.isEmpty ? JSONObject() : try call.jsonBody()
+        let extensions = try InterjectMembers(body)
+        let metadata = try body.optionalObject("metadata") ?? [:]
+        let defaults = ResponseParameters(
+            model: try body.optionalString("model") ?? call.context.modelNames.preferred,
+            instructions: try body.optionalString("instructions"))
+        let reference = call.context.sessions(on: call.loop).makeSession(
+            owner: call.owner, defaults: defaults, mode: extensions.mode ?? .interrupt, policy: extensions.policy ?? .continuing,
+            metadata: .object(metadata))
+        call.respond(.created, json: reference.bound.value.stateJSON(), fields: [("Interject-Session", reference.id)])
+    }
+
+    /// `GET /v1/sessions`
+    static func list(_ call: Call) throws(APIError) {
+        let limit = max(1, try call.count("limit", default: 20, max: 100))
+        let listing = SessionListing(call, limit: limit, after: call.query["after"])
+        listing.start()
+    }
+
+    /// `GET /v1/sessions/{id}`
+    static func retrieve(_ call: Call, id: String) throws(APIError) {
+        let session = try find(call, id)
+        session.perform(from: call.loop) {
+            $0.stateJSON()
+        } then: {
+            call.respond(json: $0)
+        }
+    }
+
+    /// `GET /v1/sessions/{id}/events`: as a stream, or what is there now.
+    static func events(_ call: Call, id: String) throws(APIError) {
+        let session = try find(call, id)
+        let after = try position(call)
+        if wantsJSON(call) {
+            let limit = max(1, try call.count("limit", default: 1000, max: 10_000))
+            let wait = try call.count("wait", default: 0, max: 60)
+            page(call, of: session, after: after, limit: limit, wait: .seconds(wait))
+        } else {
+            let stream = SessionStream(call, sessionID: id)
+            attach(stream, to: session, after: after, call) { error in
+                if let error { call.fail(error) } else { stream.begin() }
+            }
+        }
+    }
+
+    private static func page(_ call: Call, of session: SessionReference, after: Int, limit: Int, wait: Duration) {
+        session.perform(from: call.loop) {
+            EventPage(of: $0, after: after, limit: limit)
+        } then: { page in
+            guard page.isEmpty, wait > .zero else {
+                call.respond(json: page.json)
+                return
+            }
+            let waiter = EventWaiter(loop: call.loop, timeout: wait) {
+                self.page(call, of: session, after: after, limit: limit, wait: .zero)
+            }
+            call.exchange.onDisconnect = { waiter.cancel() }
+            attach(waiter, to: session, after: after, listens: false, call) { error in
+                guard let error else { return }
+                waiter.cancel()
+                call.fail(error)
+            }
+        }
+    }
+
+    /// `POST /v1/sessions/{id}/input`
+    static func input(_ call: Call, id: String) throws(APIError) {
+        let reference = try find(call, id)
+        let request = try SessionInput(try call.jsonBody())
+        let context = call.context
+        reference.perform(from: call.loop) { session -> Result<Submission.Outcome, APIError> in
+            do throws(APIError) {
+                let input = try request.command(for: session, participant: nil)
+                return .success(try submit(input, to: session, reference, context))
+            } catch {
+                return .failure(error)
+            }
+        } then: { result in
+            answer(call, result, clientEventID: request.clientEventID)
+        }
+    }
+
+    /// On the session's loop.
+    static func submit(
+        _ input: Input, to session: Session, _ reference: SessionReference, _ context: ServerContext
+    ) throws(APIError) -> Submission.Outcome {
+        do {
+            return Submission.Outcome(try context.sessions(on: reference.loop).submit(input, to: session), in: reference)
+        } catch {
+            throw APIError(error)
+        }
+    }
+
+    /// 202, once the input stands in the log.
+    static func answer(_ call: Call, _ result: Result<Submission.Outcome, APIError>, clientEventID: String?) {
+        switch result {
+        case .failure(let error): call.fail(error)
+        case .success(let outcome):
+            call.respond(.accepted, fields: [("Interject-Session", outcome.session.id)]) { object in
+                object.field("object", "interject.input")
+                object.field("session_id", outcome.session.id)
+                object.field("sequence", outcome.sequence)
+                object.field("mode", outcome.mode?.rawValue ?? "none")
+                object.field("response_id", outcome.responseID)
+                if let interrupted = outcome.interrupted {
+                    object.object("interrupted") { interrupted.write(to: &$0) }
+                } else {
+                    object.null("interrupted")
+                }
+                object.field("client_event_id", clientEventID)
+            }
+        }
+    }
+
+    /// `POST /v1/sessions/{id}/cancel`
+    static func cancel(_ call: Call, id: String) throws(APIError) {
+        let session = try find(call, id)
+        let dropsQueued = call.query["queued"] == "drop"
+        session.perform(from: call.loop) { session -> Result<[UInt8], APIError> in
+            if dropsQueued { session.dropQueued() }
+            do throws(SessionError) {
+                return .success(ResponsesFace.json(try session.cancel(by: nil)))
+            } catch {
+                return .failure(APIError(error))
+            }
+        } then: { result in
+            switch result {
+            case .success(let json): call.respond(json: json)
+            case .failure(let error): call.fail(error)
+            }
+        }
+    }
+
+    /// `DELETE /v1/sessions/{id}`
+    static func delete(_ call: Call, id: String) throws(APIError) {
+        let reference = try find(call, id)
+        let context = call.context
+        reference.perform(from: call.loop) { session in
+            context.sessions(on: reference.loop).forget(session)
+            return true
+        } then: { _ in
+            call.respond { object in
+                object.field("id", id)
+                object.field("object", "session")
+                object.field("deleted", true)
+            }
+        }
+    }
+
+    // MARK: Parts
+
+    private static func find(_ call: Call, _ id: String) throws(APIError) -> SessionReference {
+        guard let session = call.context.directory.session(id, owner: call.owner) else {
+            throw .notFound("session", id: id, code: "session_not_found")
+        }
+        return session
+    }
+
+    private static func attach(
+        _ reader: EventReader, to session: SessionReference, after: Int, listens: Bool = true, _ call: Call,
+        then: @escaping (APIError?) -> Void
+    ) {
+        let cursor = reader.makeCursor(for: session, listens: listens)
+        session.perform(from: call.loop) { session -> APIError? in
+            do throws(SessionError) {
+                try session.attach(cursor.value, after: after)
+                return nil
+            } catch {
+                return APIError(error)
+            }
+        } then: { error in
+            if error != nil { reader.stop() }
+            then(error)
+        }
+    }
+
+    /// Where a reader goes on. EventSource sends the header by itself when it connects again, so the header is the newest word.
+    private static func position(_ call: Call) throws(APIError) -> Int {
+        let text = call.request.fields["last-event-id"] ?? call.query["last_event_id"] ?? call.query["starting_after"]
+        guard let text, !text.isEmpty else { return 0 }
+        guard let number = Int(text), number >= 0 else {
+            throw .invalid("The position must be a session sequence number, as in 'id:'.", param: "starting_after")
+        }
+        return number
+    }
+
+    /// EventSource, curl and browsers get the stream; JSON is for those who name it and not the other.
+    private static func wantsJSON(_ call: Call) -> Bool {
+        let fields = call.request.fields
+        return fields.list("accept", contains: "application/json") && !fields.list("accept", contains: "text/event-stream")
+    }
+}

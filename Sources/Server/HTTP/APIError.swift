@@ -1,0 +1,82 @@
+import Bytes
+import HTTP
+import JSON
+import Sessions
+
+/// An error as clients of OpenAI's API know it: `{"error":{"message","type","param","code"}}` and a status.
+struct APIError: Error, Sendable {
+    var status: HTTPStatus
+    var message: String
+    var type = "invalid_request_error"
+    var param: String?
+    var code: String?
+    /// Seconds after which it may be tried again.
+    var retryAfterSeconds: Double?
+    /// Header fields that belong to the status.
+    var fields: [(name: String, value: String)] = []
+
+    static func invalid(_ message: String, param: String? = nil, code: String? = nil) -> APIError {
+        APIError(status: .badRequest, message: message, param: param, code: code)
+    }
+
+    static func notFound(_ what: String, id: String, code: String) -> APIError {
+        APIError(status: .notFound, message: "No \(what) with id '\(id)' is here, or it is not yours.", code: code)
+    }
+
+    static var shuttingDown: APIError {
+        APIError(
+            status: .serviceUnavailable, message: "The server is shutting down. Try again.", type: "server_error",
+            code: "shutting_down", retryAfterSeconds: 1)
+    }
+
+    static func previousResponseNotFound(_ id: String) -> APIError {
+        .invalid(
+            "Previous response with id '\(id)' not found.", param: "previous_response_id", code: "previous_response_not_found")
+    }
+
+    init(
+        status: HTTPStatus, message: String, type: String = "invalid_request_error", param: String? = nil, code: String? = nil,
+        retryAfterSeconds: Double? = nil, fields: [(name: String, value: String)] = []
+    ) {
+        self.status = status
+        self.message = message
+        self.type = type
+        self.param = param
+        self.code = code
+        self.retryAfterSeconds = retryAfterSeconds
+        self.fields = fields
+    }
+
+    init(_ error: SessionError) {
+        let status: HTTPStatus
+        switch error {
+        case .responseInProgress, .responseNotActive, .noActiveResponse: status = .conflict
+        case .tooManyQueuedInputs, .tooManyParticipants, .tooManyCursors: status = .tooManyRequests
+        case .sessionClosed: status = .notFound
+        }
+        self.init(
+            status: status, message: error.message,
+            type: status == .tooManyRequests ? "rate_limit_error" : "invalid_request_error", code: error.code)
+    }
+
+    init(_ error: GenerationError) {
+        self.init(
+            status: HTTPStatus(error.status), message: error.message, type: error.type, code: error.code,
+            retryAfterSeconds: error.retryAfterSeconds)
+    }
+
+    /// Writes the members of the `error` object.
+    func write(to writer: inout JSONObjectWriter) {
+        writer.field("message", message)
+        writer.field("type", type)
+        writer.field("param", param)
+        writer.field("code", code)
+    }
+
+    /// The whole body of an answer.
+    var body: [UInt8] {
+        var buffer = ByteBuffer()
+        buffer.appendJSONObject { $0.object("error") { self.write(to: &$0) } }
+        return buffer.array
+    }
+}

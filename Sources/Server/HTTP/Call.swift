@@ -1,0 +1,61 @@
+import Bytes
+import HTTP
+import JSON
+import Network
+
+/// One HTTP call, with who makes it, on its way to a face.
+struct Call {
+    let exchange: HTTPExchange
+    let context: ServerContext
+    /// Whom the caller's key stands for.
+    let owner: String
+    let requestID: String
+    /// The loop of the connection.
+    let loop: EventLoop
+    let query: QueryItems
+
+    var request: RequestHead { exchange.request }
+
+    /// Answers with JSON.
+    func respond(_ status: HTTPStatus = .ok, json: [UInt8], fields: [(name: String, value: String)] = []) {
+        exchange.respond(status, contentType: "application/json", fields: fields, body: json)
+    }
+
+    /// Answers with a JSON object.
+    func respond(
+        _ status: HTTPStatus = .ok, fields: [(name: String, value: String)] = [], _ body: (inout JSONObjectWriter) -> Void
+    ) {
+        var buffer = ByteBuffer()
+        buffer.appendJSONObject(body)
+        respond(status, json: buffer.array, fields: fields)
+    }
+
+    func fail(_ error: APIError) {
+        var fields = error.fields
+        // SDKs take every 409 for a passing one and send the command again; ours stand until somebody acts.
+        if error.status == .conflict { fields.append(("x-should-retry", "false")) }
+        if let seconds = error.retryAfterSeconds { fields.append(("Retry-After", String(Int(seconds.rounded(.up))))) }
+        respond(error.status, json: error.body, fields: fields)
+    }
+
+    /// The body as a JSON object.
+    func jsonBody() throws(APIError) -> JSONObject {
+        let value: JSONValue
+        do {
+            value = try JSONValue.parse(exchange.body)
+        } catch {
+            throw .invalid("The body is not valid JSON: \(error)", code: "invalid_json")
+        }
+        guard let object = value.object else { throw .invalid("The body must be a JSON object.", code: "invalid_json") }
+        return object
+    }
+
+    /// A query parameter that is a whole number of zero or more.
+    func count(_ name: String, default missing: Int, max: Int = .max) throws(APIError) -> Int {
+        guard let text = query[name] else { return missing }
+        guard let number = Int(text), number >= 0 else {
+            throw .invalid("'\(name)' must be a whole number of 0 or more.", param: name)
+        }
+        return min(number, max)
+    }
+}

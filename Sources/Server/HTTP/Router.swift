@@ -1,0 +1,170 @@
+import HTTP
+import JSON
+import Network
+import Sessions
+import WebSocket
+
+/// Takes each request to its face: identifies it, finds out who calls, and turns errors to answers.
+final class Router: HTTPRequestHandler {
+    private let context: ServerContext
+
+    init(context: ServerContext) { self.context = context }
+
+    func handle(_ exchange: HTTPExchange) {
+        guard let loop = exchange.loop else { return }
+        let requestID = Identifier.make("req_")
+        exchange.commonFields = [("x-request-id", requestID)] + context.crossOrigin.fields(for: exchange.request)
+        let path = exchange.request.target.pathSegments
+        if exchange.request.method == .options {
+            exchange.respond(.noContent, fields: context.crossOrigin.preflightFields(for: exchange.request))
+            return
+        }
+        let isOpen = path == ["healthz"] || path == ["readyz"]
+        var call = Call(
+            exchange: exchange, context: context, owner: Authentication.everybody, requestID: requestID, loop: loop,
+            query: exchange.request.target.queryItems)
+        do throws(APIError) {
+            if !isOpen {
+                if !exchange.isFromUnixSocket { try context.crossOrigin.check(exchange.request) }
+                call = Call(
+                    exchange: exchange, context: context, owner: try context.authentication.owner(exchange.request),
+                    requestID: requestID, loop: loop, query: call.query)
+            }
+            try route(call, path)
+        } catch {
+            call.fail(error)
+        }
+    }
+
+    private func route(_ call: Call, _ path: [String]) throws(APIError) {
+        // HEAD asks for what GET would answer.
+        let method = call.request.method == .head ? .get : call.request.method
+        switch path.count {
+        case 1 where path == ["healthz"]: try only(.get, method) { ServiceFace.health(call) }
+        case 1 where path == ["readyz"]: try only(.get, method) { ServiceFace.readiness(call) }
+        case 2... where path[0] == "v1": try routeV1(call, method, Array(path.dropFirst()))
+        default: throw Self.noSuchPath(call)
+        }
+    }
+
+    private func routeV1(_ call: Call, _ method: HTTPMethod, _ path: [String]) throws(APIError) {
+        switch (path[0], path.count) {
+        case ("models", 1): try only(.get, method) { ServiceFace.models(call) }
+        case ("models", 2): try only(.get, method) { () throws(APIError) in try ServiceFace.model(call, id: path[1]) }
+        case ("chat", 2) where path[1] == "completions":
+            try only(.post, method) { () throws(APIError) in try begin(call, ChatFace.create) }
+        case ("responses", 1):
+            if method == .get {
+                try upgrade(call)
+            } else {
+                try only(.post, method, also: .get) { () throws(APIError) in try begin(call, ResponsesFace.create) }
+            }
+        case ("responses", 2): try only(.get, method) { () throws(APIError) in try ResponsesFace.retrieve(call, id: path[1]) }
+        case ("responses", 3) where path[2] == "cancel":
+            try only(.post, method) { () throws(APIError) in try ResponsesFace.cancel(call, id: path[1]) }
+        case ("responses", 3) where path[2] == "steer":
+            try only(.post, method) { () throws(APIError) in
+                try begin(call) { (call) throws(APIError) in try ResponsesFace.steer(call, id: path[1]) }
+            }
+        case ("sessions", _): try routeSessions(call, method, Array(path.dropFirst()))
+        default: throw Self.noSuchPath(call)
+        }
+    }
+
+    private func routeSessions(_ call: Call, _ method: HTTPMethod, _ path: [String]) throws(APIError) {
+        switch (path.count, path.count > 1 ? path[1] : "") {
+        case (0, _):
+            if method == .get {
+                try SessionsFace.list(call)
+            } else {
+                try only(.post, method, also: .get) { () throws(APIError) in try begin(call, SessionsFace.create) }
+            }
+        case (1, _):
+            if method == .delete {
+                try SessionsFace.delete(call, id: path[0])
+            } else {
+                try only(.get, method, also: .delete) { () throws(APIError) in try SessionsFace.retrieve(call, id: path[0]) }
+            }
+        case (2, "events"): try only(.get, method) { () throws(APIError) in try SessionsFace.events(call, id: path[0]) }
+        case (2, "input"):
+            try only(.post, method) { () throws(APIError) in
+                try begin(call) { (call) throws(APIError) in try SessionsFace.input(call, id: path[0]) }
+            }
+        case (2, "cancel"): try only(.post, method) { () throws(APIError) in try SessionsFace.cancel(call, id: path[0]) }
+        default: throw Self.noSuchPath(call)
+        }
+    }
+
+    // MARK: Rules
+
+    /// New work is refused while the server drains; the client may find another.
+    private func begin(_ call: Call, _ face: (Call) throws(APIError) -> Void) throws(APIError) {
+        if context.lifecycle.isDraining {
+            throw .shuttingDown
+        }
+        try face(call)
+    }
+
+    private func only(
+        _ allowed: HTTPMethod, _ method: HTTPMethod, also: HTTPMethod? = nil, _ body: () throws(APIError) -> Void
+    ) throws(APIError) {
+        guard method == allowed else {
+            let methods = [allowed, also].compactMap { $0?.name }
+            throw APIError(
+                status: .methodNotAllowed, message: "The method must be \(methods.joined(separator: " or ")).",
+                code: "method_not_allowed", fields: [("Allow", methods.joined(separator: ", "))])
+        }
+        try body()
+    }
+
+    private static func noSuchPath(_ call: Call) -> APIError {
+        APIError(
+            status: .notFound, message: "There is no \(call.request.method.name) \(call.request.target.path).", code: "unknown_url")
+    }
+
+    /// Bytes of a body from somebody without a key: enough to be told so.
+    private static let maxStrangersBodyBytes = 64 << 10
+
+    func maxBodyBytes(for request: RequestHead) -> Int {
+        let isKnown = (try? context.authentication.owner(request)) != nil
+        return isKnown ? context.configuration.httpLimits.maxBodyBytes : Self.maxStrangersBodyBytes
+    }
+
+    func errorAnswer(for status: HTTPStatus, _ message: String) -> HTTPErrorAnswer {
+        HTTPErrorAnswer(
+            fields: [("Content-Type", "application/json"), ("x-request-id", Identifier.make("req_"))],
+            body: APIError(status: status, message: message, code: "bad_request").body)
+    }
+
+    // MARK: WebSocket
+
+    private func upgrade(_ call: Call) throws(APIError) {
+        let request = call.request
+        let handshake = HandshakeRequest(
+            method: request.method.name, httpMinorVersion: request.minorVersion,
+            fields: request.fields.map { (name: $0.name, value: $0.value) })
+        guard ServerHandshake.isUpgrade(handshake) else {
+            throw APIError(
+                status: .upgradeRequired,
+                message: "GET /v1/responses is a WebSocket: connect with wss:// or ws://, or POST for an answer over HTTP.",
+                code: "upgrade_required", fields: [("Upgrade", "websocket"), ("Sec-WebSocket-Version", "13")])
+        }
+        if context.lifecycle.isDraining {
+            throw .shuttingDown
+        }
+        do {
+            var acceptance = try ServerHandshake(origins: .any).accept(handshake)
+            // A browser that sent its key as a subprotocol wants to hear one of its offers: never the key.
+            acceptance.subprotocol = handshake.offeredSubprotocols.first { $0 == "realtime" }
+            let context = context
+            let owner = call.owner
+            call.exchange.upgrade(
+                acceptance, limits: WebSocketLimits(maxMessageBytes: context.configuration.maxMessageBytes)
+            ) { ResponsesSocket($0, context: context, owner: owner) }
+        } catch {
+            throw APIError(
+                status: HTTPStatus(error.status), message: error.reason, code: "websocket_handshake_failed",
+                fields: error.fields.filter { $0.name != "Connection" })
+        }
+    }
+}

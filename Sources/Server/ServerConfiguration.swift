@@ -1,0 +1,58 @@
+public import HTTP
+public import Network
+public import Sessions
+public import Upstreams
+
+/// Everything that an operator can set. Read in one place, by the command line.
+public struct ServerConfiguration: Sendable {
+    /// Somebody who may use the server.
+    public struct Principal: Sendable, Hashable {
+        /// Owns the sessions that are made with the key.
+        public var name: String
+        public var key: String
+
+        public init(name: String, key: String) {
+            self.name = name
+            self.key = key
+        }
+    }
+
+    /// Addresses to listen on: TCP, Unix, or both.
+    public var addresses: [SocketAddress] = [.tcp(host: "127.0.0.1", port: 8080)]
+    /// Event loops; as many as there are processors when nil.
+    public var loops: Int?
+    /// Upstreams by preference; the built-in rehearsal model answers when there is none.
+    public var upstreams: [UpstreamConfiguration] = []
+    /// Where the rehearsal model's endpoint listens (port 0: any). It runs only when there is no upstream.
+    public var rehearsalAddress = SocketAddress.tcp(host: "127.0.0.1", port: 0)
+    /// As ``Upstreams/UpstreamConfiguration/silenceTimeout``, for the rehearsal model.
+    public var rehearsalSilenceTimeout = Duration.seconds(60)
+    /// Keys and whom they stand for. When it is empty, everybody is one principal.
+    public var principals: [Principal] = []
+    /// Web pages that may call, by origin (`*`: any). Unset: any when there are keys, else those served from this machine.
+    public var allowedOrigins: [String]?
+    /// Silence on a stream after which a heartbeat is sent.
+    public var heartbeat = Duration.seconds(15)
+    /// How long a session without a running response and without readers is kept.
+    public var retention = Duration.seconds(3600)
+    /// Bytes of all logs together; the oldest idle sessions go first.
+    public var maxLogMemoryBytes = 512 << 20
+    public var sessionLimits = SessionLimits()
+    public var httpLimits = MessageLimits()
+    /// Bytes of one WebSocket message from a client.
+    public var maxMessageBytes = 16 << 20
+    /// How long running generations may go on after the server was asked to stop.
+    public var drainTimeout = Duration.seconds(10)
+
+    public init() {}
+
+    /// Whether only this machine can reach the server.
+    public var isLoopbackOnly: Bool {
+        addresses.allSatisfy {
+            switch $0 {
+            case .unix: true
+            case .tcp(let host, _): host == "localhost" || host == "::1" || host.hasPrefix("127.")
+            }
+        }
+    }
+}

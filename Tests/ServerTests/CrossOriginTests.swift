@@ -1,0 +1,58 @@
+import Bytes
+import HTTP
+import Testing
+
+@testable import Server
+
+/// Which pages may call, and by which name the server is called.
+@Suite struct CrossOriginTests {
+    private func request(_ fields: String...) throws -> RequestHead {
+        let text = "GET /v1/models HTTP/1.1\r\n" + fields.map { $0 + "\r\n" }.joined() + "\r\n"
+        var parser = RequestParser()
+        return try Array(text.utf8).withUnsafeBytes { bytes in
+            var input = bytes
+            guard case .head(let head) = try parser.next(&input) else { throw NoHead() }
+            return head
+        }
+    }
+
+    private struct NoHead: Error {}
+
+    private static let open = CrossOrigin(allowed: nil, keysAreRequired: false, isLoopbackOnly: true)
+    private static let keyed = CrossOrigin(allowed: nil, keysAreRequired: true, isLoopbackOnly: true)
+    private static let listed = CrossOrigin(
+        allowed: ["https://app.example"], keysAreRequired: false, isLoopbackOnly: true)
+
+    @Test(arguments: [
+        ("http://localhost:3000", true), ("http://127.0.0.1", true), ("http://[::1]:8080", true), ("http://app.localhost", true),
+        ("https://evil.example", false), ("http://localhost.evil.example", false), ("http://127.evil.example", false),
+        ("http://127.0.0.1.evil.example", false), ("null", false), ("http://[::1].evil.example", false),
+    ])
+    func withoutKeysOnlyPagesOfThisMachineMayCall(origin: String, isAllowed: Bool) throws {
+        let request = try request("Host: localhost:8080", "Origin: \(origin)")
+        #expect(Self.open.allows(origin) == isAllowed)
+        #expect(((try? Self.open.check(request)) != nil) == isAllowed)
+        #expect(Self.open.fields(for: request).isEmpty != isAllowed)
+    }
+
+    @Test func withKeysAnyPageMayCall() throws {
+        try Self.keyed.check(try request("Host: interject.example", "Origin: https://anything.example"))
+    }
+
+    @Test func aListReplacesTheRule() throws {
+        try Self.listed.check(try request("Host: localhost", "Origin: https://app.example"))
+        #expect(throws: APIError.self) { try Self.listed.check(request("Host: localhost", "Origin: http://localhost:3000")) }
+    }
+
+    @Test func aPageOfTheServersOwnHostMayCall() throws {
+        try Self.listed.check(try request("Host: localhost:8080", "Origin: http://localhost:8080"))
+    }
+
+    /// DNS rebinding: the page's own name leads to the loopback address.
+    @Test(arguments: [("evil.example", false), ("localhost", true), ("127.0.0.1:8080", true), ("[::1]:8080", true)])
+    func withoutKeysTheServerIsCalledByANameOfThisMachine(host: String, isAllowed: Bool) throws {
+        let request = try request("Host: \(host)")
+        #expect(((try? Self.open.check(request)) != nil) == isAllowed)
+        try Self.keyed.check(request)
+    }
+}

@@ -13,9 +13,12 @@ let strict: [SwiftSetting] = [
 // A target is a layer and may import only what stands above it in this list.
 let package = Package(
     name: "interject",
+    products: [.executable(name: "interject", targets: ["interject"])],
     dependencies: [
+        .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.0"),
         .package(url: "https://github.com/apple/swift-collections", from: "1.6.0"),
         .package(url: "https://github.com/apple/swift-log", from: "1.16.0"),
+        .package(url: "https://github.com/jpsim/Yams", from: "6.2.2"),
     ],
     targets: [
         .target(name: "CLinux", swiftSettings: strict),
@@ -45,6 +48,14 @@ let package = Package(
                 .product(name: "Logging", package: "swift-log"),
             ],
             swiftSettings: strict),
+        .executableTarget(
+            name: "interject",
+            dependencies: [
+                "Server", "Upstreams", "Sessions", "Network", "HTTP", "WebSocket", "JSON", "Bytes", "CCurl",
+                .product(name: "ArgumentParser", package: "swift-argument-parser"),
+                .product(name: "Logging", package: "swift-log"), .product(name: "Yams", package: "Yams"),
+            ],
+            swiftSettings: strict),
 
         .testTarget(name: "BytesTests", dependencies: ["Bytes"], swiftSettings: strict),
         .testTarget(name: "JSONTests", dependencies: ["JSON"], swiftSettings: strict),
@@ -62,5 +73,13 @@ let package = Package(
             ],
             swiftSettings: strict),
         .testTarget(name: "ServerTests", dependencies: ["Server", "Sessions", "HTTP", "JSON", "Bytes"], swiftSettings: strict),
+        .testTarget(
+            name: "CommandLineTests",
+            dependencies: [
+                "interject", "Server", "Upstreams", "Sessions", "Network", "WebSocket", "JSON", "Bytes",
+                .product(name: "ArgumentParser", package: "swift-argument-parser"),
+                .product(name: "Logging", package: "swift-log"),
+            ],
+            swiftSettings: strict),
     ]
 )

@@ -1,0 +1,16 @@
+/// How long to wait before the next attempt: longer each time, and never in step with the other clients of a server that restarts.
+struct Backoff {
+    static let first = Duration.milliseconds(200)
+    static let longest = Duration.seconds(10)
+
+    private var attempts = 0
+
+    mutating func next() -> Duration {
+        let ceiling = min(Self.longest, Self.first * (1 << min(attempts, 10)))
+        attempts += 1
+        return ceiling * Double.random(in: 0.5...1)
+    }
+
+    /// After a success.
+    mutating func reset() { attempts = 0 }
+}

@@ -1,0 +1,118 @@
+import ArgumentParser
+import Glibc
+import HTTP
+import JSON
+import Logging
+import Network
+import Sessions
+
+/// `interject chat`
+struct ChatCommand: AsyncParsableCommand {
+    static let defaultURL = "http://127.0.0.1:8080"
+
+    static let configuration = CommandConfiguration(
+        commandName: "chat", abstract: "Talks with a model in the terminal, and cuts in.",
+        discussion: """
+            Type while the model talks: Enter cuts in, Ctrl-C stops it, Ctrl-D leaves, /help lists the commands. \
+            When stdin or stdout is no terminal, each line of stdin is an input: it is sent when the answer to the line before \
+            is complete, or after --cut-in-after tokens of it. Answers go to stdout, remarks to stderr; the exit status is 1 \
+            if an answer failed.
+            """)
+
+    @Option(help: ArgumentHelp("The server: http://HOST:PORT or unix:PATH.", valueName: "URL")) var url = Self.defaultURL
+    @Option(help: ArgumentHelp("Your key, or where it stands: env:NAME, file:PATH.", valueName: "SECRET")) var apiKey: String?
+    @Option(help: ArgumentHelp("The model; the server's first if not given.", valueName: "MODEL")) var model: String?
+    @Option(help: ArgumentHelp("Joins this session in place of a new one.", valueName: "ID")) var session: String?
+    @Option(help: ArgumentHelp("Your name, for the others in the session; your login name if not given.", valueName: "NAME"))
+    var name: String?
+    @Option(help: ArgumentHelp("What Enter does while the model talks: \(ChatLine.modes).", valueName: "MODE"))
+    var mode = InterjectionMode.interrupt.rawValue
+    @Option(help: ArgumentHelp("Watches this session by server-sent events, and says nothing.", valueName: "ID")) var watch: String?
+    @Option(help: ArgumentHelp("Without a terminal: sends the next line after so many tokens.", valueName: "TOKENS"))
+    var cutInAfter: String?
+
+    func run() async throws {
+        let server = try read("url", url, ServerURL.read)
+        let mode: InterjectionMode = try read("mode", mode, SettingValue.choice)
+        let key = try apiKey.map { (key) throws(Failure) in try read("api-key", key, Self.key) }
+        let cutInAfter = try cutInAfter.map { (text) throws(Failure) in
+            try read("cut-in-after", text, SettingValue.count(0...1_000_000_000))
+        }
+        for (flag, id) in [("session", session), ("watch", watch)] {
+            if let id { _ = try read(flag, id, Self.identifier) }
+        }
+        if session != nil, watch != nil { throw Failure.usage("--session and --watch: give one of them") }
+
+        let quiet = Logger(label: "interject") { _ in StandardErrorLog(logLevel: .critical, format: .text) }
+        let loop = try EventLoopGroup(count: 1, logger: quiet).loops[0]
+        let (ends, continuation) = AsyncStream.makeStream(of: Failure?.self)
+        let end: @Sendable (Failure?) -> Void = { continuation.yield($0) }
+        let run: ChatRun
+        if let watch {
+            run = ChatRun(.watching, SessionPlace(server: server, key: key, sessionID: watch), loop, end)
+        } else {
+            let place = try await place(server, key, mode, loop)
+            let kind = RawTerminal.isInteractive ? ChatRun.Kind.interactive : .scripted(cutInAfter: cutInAfter)
+            run = ChatRun(kind, place, loop, end)
+        }
+        let restore = run.start(name: name ?? getenv("USER").map { String(cString: $0) } ?? "guest", mode: mode)
+        Task {
+            let signal = await Signals.first()
+            continuation.yield(signal == SIGINT ? nil : Failure(message: "stopped", exitStatus: 128 + signal))
+        }
+        for await failure in ends {
+            restore()
+            if let failure { throw failure }
+            return
+        }
+    }
+
+    /// The session that was asked for, or a new one.
+    private func place(
+        _ server: ServerURL, _ key: String?, _ mode: InterjectionMode, _ loop: EventLoop
+    ) async throws(Failure) -> SessionPlace {
+        var place = SessionPlace(server: server, key: key, sessionID: session ?? "")
+        if session != nil { return place }
+        var body: JSONValue = ["mode": JSONValue(mode.rawValue)]
+        if let model { body["model"] = JSONValue(model) }
+        let request = HTTPCall.Request(method: .post, target: "/v1/sessions", fields: place.fields, body: body.serialized())
+        switch await HTTPCall.answer(to: request, from: server, on: loop) {
+        case .failure(let failure):
+            throw .runtime("no server answers on \(server.text): \(failure) (start one with: interject serve)")
+        case .success(let answer):
+            let id = (try? JSONValue.parse(answer.body))?["id"]?.string
+            guard answer.status == 201, let id else {
+                throw .runtime("\(server.text): \(SessionPlace.refusal(status: answer.status, body: answer.body))")
+            }
+            place.sessionID = id
+            return place
+        }
+    }
+
+    private func read<Value>(
+        _ flag: String, _ text: String, _ read: (String) throws(InvalidValue) -> Value
+    ) throws(Failure) -> Value {
+        do {
+            return try read(text)
+        } catch {
+            throw .usage("\(SettingSource.flag(flag)): \(error.problem)")
+        }
+    }
+
+    private static func key(_ text: String) throws(InvalidValue) -> String {
+        let key = try SettingValue.secret(text)
+        guard key.utf8.allSatisfy({ $0 > 0x20 && $0 < 0x7F }) else {
+            throw InvalidValue("a key has visible ASCII characters only")
+        }
+        return key
+    }
+
+    private static func identifier(_ text: String) throws(InvalidValue) -> String {
+        let isPlain = text.utf8.allSatisfy { byte in
+            (UInt8(ascii: "a")...UInt8(ascii: "z")).contains(byte | 0x20) || (UInt8(ascii: "0")...UInt8(ascii: "9")).contains(byte)
+                || byte == UInt8(ascii: "_") || byte == UInt8(ascii: "-")
+        }
+        guard isPlain, !text.isEmpty else { throw InvalidValue("\"\(text)\" is not a session's identifier, such as sess_…") }
+        return text
+    }
+}

@@ -1,0 +1,148 @@
+import HTTP
+import JSON
+import Network
+import Sessions
+
+/// A chat with a person at a terminal. Loop-confined.
+final class InteractiveChat: SessionFollower {
+    private let loop: EventLoop
+    private let place: SessionPlace
+    private let name: String
+    private var mode: InterjectionMode
+    private let output: TerminalOutput
+    private let program: String
+    private let end: @Sendable (Failure?) -> Void
+    private var link: SessionLink?
+    private var transcript: Transcript
+    private var editor = LineEditor()
+    private var wasInterruptedWhenIdle = false
+    private var isLost = false
+
+    init(
+        _ place: SessionPlace, name: String, mode: InterjectionMode, program: String, on loop: EventLoop,
+        end: @escaping @Sendable (Failure?) -> Void
+    ) {
+        self.place = place
+        self.name = name
+        transcript = Transcript(ownName: name)
+        self.mode = mode
+        self.program = program
+        self.loop = loop
+        self.end = end
+        output = TerminalOutput(showsInput: true)
+    }
+
+    func start() {
+        let keys = "Enter cuts in (\(mode.rawValue)), Ctrl-C stops the model, /help"
+        output.show(.note("[\(place.server.text), session \(place.sessionID). \(keys)]"))
+        let link = SessionLink(place, name: name, patience: .seconds(86_400), on: loop, follower: self)
+        self.link = link
+        link.start()
+    }
+
+    // MARK: The person
+
+    func typed(_ bytes: [UInt8]) {
+        // Two in a row, and nothing typed between them.
+        if bytes.contains(where: { $0 != 0x03 }) { wasInterruptedWhenIdle = false }
+        for action in editor.receive(bytes) {
+            switch action {
+            case .submitted(let line):
+                output.setInput(editor)
+                obey(ChatLine(line))
+            case .interrupted: interrupted()
+            case .ended: quit()
+            case .redraw: output.clear()
+            }
+        }
+        output.setInput(editor)
+    }
+
+    private func interrupted() {
+        if transcript.isAnswering {
+            link?.cancel()
+        } else if !editor.characters.isEmpty {
+            editor.clear()
+        } else if wasInterruptedWhenIdle {
+            quit()
+        } else {
+            wasInterruptedWhenIdle = true
+            output.show(.note("[nothing is running; Ctrl-C again ends]"))
+        }
+    }
+
+    private func obey(_ line: ChatLine) {
+        switch line {
+        case .nothing: break
+        case .say(let text, let mode): say(text, mode ?? self.mode)
+        case .cancel: link?.cancel()
+        case .mode(let mode?):
+            self.mode = mode
+            output.show(.note("[Enter while the model talks: \(mode.rawValue)]"))
+        case .mode(nil): output.show(.note("[mode \(mode.rawValue); there are \(ChatLine.modes)]"))
+        case .session:
+            let join = "\(program) chat --url \(place.server.text) --session \(place.sessionID)"
+            output.show(.note("[join: \(join)]\n[watch: \(program) chat --url \(place.server.text) --watch \(place.sessionID)]"))
+        case .state: showState()
+        case .help: output.show(.note(ChatLine.helpText))
+        case .quit: quit()
+        case .wrong(let problem): output.show(.failure(problem))
+        }
+    }
+
+    private func say(_ text: String, _ mode: InterjectionMode) {
+        guard let link else { return }
+        if !link.isJoined { output.show(.note("[not connected: sent as soon as the connection is back]")) }
+        transcript.sent(clientEventID: link.say(text, mode: mode.rawValue), text: text)
+    }
+
+    private func showState() {
+        let request = HTTPCall.Request(target: place.path, fields: place.fields)
+        HTTPCall.ask(request, of: place.server, on: loop) { [weak self] result in
+            switch result {
+            case .success(let answer) where answer.status == 200: self?.output.show(.note(Self.describe(answer.body)))
+            case .success(let answer):
+                self?.output.show(.failure(SessionPlace.refusal(status: answer.status, body: answer.body)))
+            case .failure(let failure): self?.output.show(.failure("\(failure)"))
+            }
+        }
+    }
+
+    static func describe(_ body: [UInt8]) -> String {
+        guard let state = try? JSONValue.parse(body) else { return "[the state is not JSON]" }
+        let names = state["participants"]?.array?.compactMap { $0["name"]?.string } ?? []
+        let parts = [
+            state["status"]?.string ?? "?", "\(state["items"]?.array?.count ?? 0) items",
+            "\(state["queued"]?.array?.count ?? 0) queued", "event \(state["last_sequence_number"]?.int ?? 0)",
+            "model \(state["model"]?.string ?? "?")", "here: \(names.isEmpty ? "nobody" : names.joined(separator: ", "))",
+        ]
+        return "[\(parts.joined(separator: "; "))]"
+    }
+
+    private func quit() { leave(nil) }
+
+    /// Ends the chat: takes the input row away and lets the command end.
+    func leave(_ failure: Failure?) {
+        link?.end()
+        output.finish()
+        end(failure)
+    }
+
+    // MARK: The session
+
+    func received(_ event: SessionEvent, sequence: Int?) {
+        for part in transcript.receive(event, sequence: sequence) { output.show(part) }
+    }
+
+    func connected() {
+        if isLost { output.show(.note("[connected again]")) }
+        isLost = false
+    }
+
+    func disconnected(_ reason: String, retryIn delay: Duration) {
+        if !isLost { output.show(.note("[\(reason); connecting again]")) }
+        isLost = true
+    }
+
+    func gaveUp(_ reason: String) { leave(.runtime("\(place.server.text): \(reason)")) }
+}

@@ -1,0 +1,93 @@
+import JSON
+
+/// What a client of a session has to know of an event. `Protocols/sessions.md`.
+enum SessionEvent: Equatable {
+    /// The log of the session follows from here on; the state holds up to `sequence`.
+    case joined(sequence: Int)
+    /// What stands in the place of events that the log no longer has.
+    case snapshot(sequence: Int, activeResponseID: String?, queuedResponseIDs: [String])
+    case responseCreated(id: String)
+    case delta(String)
+    case responseEnded(Ending)
+    case accepted(Acceptance)
+    case cancelled(responseID: String, reason: String)
+    case participantJoined(name: String)
+    case participantLeft(name: String)
+    /// Of a command when it has the command's identifier, else of the running response.
+    case failure(message: String, code: String, clientEventID: String?)
+    /// Nothing that a person must see.
+    case other
+
+    struct Ending: Equatable {
+        var responseID: String
+        /// `completed`, `incomplete`, `cancelled` or `failed`.
+        var status: String
+        var reason: String?
+    }
+
+    struct Acceptance: Equatable {
+        var text: String
+        var mode: String
+        var cut: Cut?
+        var responseID: String?
+        var participant: String?
+        var clientEventID: String?
+    }
+
+    /// What was cut by an interjection.
+    struct Cut: Equatable {
+        var text: String
+        var tokens: Int
+    }
+
+    /// - Returns: the event, and its session sequence number if it stands in the log.
+    static func read(_ json: JSONValue) -> (event: SessionEvent, sequence: Int?) {
+        (event(json), json["interject"]?["sequence"]?.int)
+    }
+
+    private static func event(_ json: JSONValue) -> SessionEvent {
+        switch json["type"]?.string ?? "" {
+        case "interject:joined": return .joined(sequence: json["sequence"]?.int ?? 0)
+        case "interject:snapshot":
+            let session = json["session"]
+            let queued = session?["queued"]?.array?.compactMap { $0["response_id"]?.string } ?? []
+            return .snapshot(
+                sequence: json["sequence"]?.int ?? 0, activeResponseID: session?["active_response"]?["id"]?.string,
+                queuedResponseIDs: queued)
+        case "response.created": return .responseCreated(id: json["response"]?["id"]?.string ?? "")
+        case "response.output_text.delta", "response.refusal.delta": return .delta(json["delta"]?.string ?? "")
+        case "response.completed", "response.incomplete", "response.cancelled", "response.failed":
+            let response = json["response"]
+            return .responseEnded(
+                Ending(
+                    responseID: response?["id"]?.string ?? "", status: response?["status"]?.string ?? "",
+                    reason: response?["incomplete_details"]?["reason"]?.string))
+        case "interject:input.accepted": return .accepted(acceptance(json))
+        case "interject:cancelled":
+            return .cancelled(responseID: json["response_id"]?.string ?? "", reason: json["reason"]?.string ?? "cancel")
+        case "interject:participant.joined": return .participantJoined(name: name(json))
+        case "interject:participant.left": return .participantLeft(name: name(json))
+        case "error":
+            let error = json["error"]?.object == nil ? json : json["error"] ?? json
+            return .failure(
+                message: error["message"]?.string ?? "unknown error", code: error["code"]?.string ?? "",
+                clientEventID: json["client_event_id"]?.string)
+        default: return .other
+        }
+    }
+
+    private static func name(_ json: JSONValue) -> String { json["participant"]?["name"]?.string ?? "somebody" }
+
+    private static func acceptance(_ json: JSONValue) -> Acceptance {
+        let texts = json["items"]?.array?.flatMap { item in
+            item["content"]?.string.map { [$0] } ?? item["content"]?.array?.compactMap { $0["text"]?.string } ?? []
+        }
+        let cut = json["interrupted"].flatMap { cut in
+            cut.object == nil ? nil : Cut(text: cut["output_text"]?.string ?? "", tokens: cut["output_tokens"]?.int ?? 0)
+        }
+        return Acceptance(
+            text: (texts ?? []).joined(separator: "\n"), mode: json["mode"]?.string ?? "none", cut: cut,
+            responseID: json["response_id"]?.string, participant: json["participant"]?["name"]?.string,
+            clientEventID: json["client_event_id"]?.string)
+    }
+}

@@ -1,0 +1,134 @@
+import HTTP
+import JSON
+import Network
+
+/// A session followed by server-sent events, read only: after a loss it goes on behind the last event, by `Last-Event-ID`.
+/// Loop-confined.
+final class SessionFeed {
+    /// Silence after which the connection counts as lost: the server's heartbeats come far more often.
+    static let silenceTimeout = Duration.seconds(90)
+
+    private enum State {
+        case idle
+        case reading(HTTPCall)
+        case waiting(LoopTimer)
+        case ended
+    }
+
+    private let place: SessionPlace
+    private let loop: EventLoop
+    /// Kept alive until the end, which ends the cycle too.
+    private var follower: (any SessionFollower)?
+    private var state = State.idle
+    private var parser = ServerSentEventParser()
+    private var lastEventID: String?
+    private var backoff = Backoff()
+    private var hasStood = false
+    private var status = 0
+    private var refusal: [UInt8] = []
+    private var lastReceived: Instant
+    private var watchdog: LoopTimer?
+
+    init(_ place: SessionPlace, on loop: EventLoop, follower: any SessionFollower) {
+        self.place = place
+        self.loop = loop
+        self.follower = follower
+        lastReceived = loop.now
+    }
+
+    func start() {
+        var fields = place.fields + [(name: "Accept", value: "text/event-stream")]
+        if let lastEventID { fields.append((name: "Last-Event-ID", value: lastEventID)) }
+        parser.reset()
+        status = 0
+        refusal = []
+        lastReceived = loop.now
+        let handlers = HTTPCall.Handlers(
+            head: { [weak self] in self?.began($0) }, body: { [weak self] in self?.received($0) },
+            ended: { [weak self] in self?.ended($0) })
+        do throws(SystemCallError) {
+            let request = HTTPCall.Request(target: "\(place.path)/events", fields: fields)
+            state = .reading(try HTTPCall.start(request, to: place.server, on: loop, handlers))
+            watch()
+        } catch {
+            lost("\(error)", isFinal: false)
+        }
+    }
+
+    func end() {
+        if case .reading(let call) = state { call.cancel() }
+        if case .waiting(let timer) = state { timer.cancel() }
+        watchdog?.cancel()
+        state = .ended
+        follower = nil
+    }
+
+    private func began(_ head: ResponseHead) {
+        status = head.status.code
+        guard status == 200 else { return }
+        hasStood = true
+        backoff.reset()
+        follower?.connected()
+    }
+
+    private func received(_ bytes: UnsafeRawBufferPointer) {
+        lastReceived = loop.now
+        guard status == 200 else {
+            refusal.append(contentsOf: bytes.prefix(max(0, 65_536 - refusal.count)))
+            return
+        }
+        var input = bytes
+        do throws(ServerSentEventError) {
+            while let event = try parser.next(&input) {
+                guard let json = try? JSONValue.parse(event.data) else { continue }
+                let id = String(decoding: parser.lastEventID, as: UTF8.self)
+                let isNew = !id.isEmpty && id != lastEventID
+                if isNew { lastEventID = id }
+                let (read, sequence) = SessionEvent.read(json)
+                follower?.received(read, sequence: sequence ?? (isNew ? Int(id) : nil))
+            }
+        } catch {
+            if case .reading(let call) = state { call.cancel() }
+            lost("\(error)", isFinal: true)
+        }
+    }
+
+    private func ended(_ failure: HTTPCall.Failure?) {
+        watchdog?.cancel()
+        switch (failure, status) {
+        case (let failure?, _): lost("\(failure)", isFinal: false)
+        case (nil, 200): lost("the server ended the stream", isFinal: false)
+        // The session is gone, or there is nothing more to come.
+        case (nil, 204): lost("the session has ended", isFinal: true)
+        case (nil, let status):
+            lost(SessionPlace.refusal(status: status, body: refusal), isFinal: !SessionPlace.isTemporary(status: status))
+        }
+    }
+
+    private func lost(_ reason: String, isFinal: Bool) {
+        if case .ended = state { return }
+        if isFinal || !hasStood {
+            state = .ended
+            follower?.gaveUp(reason)
+            follower = nil
+            return
+        }
+        let asked = parser.retryMilliseconds.map { Duration.milliseconds(min($0, 60_000)) } ?? .zero
+        let delay = max(backoff.next(), asked * Double.random(in: 1...1.2))
+        state = .waiting(loop.schedule(after: delay) { [weak self] in self?.start() })
+        follower?.disconnected(reason, retryIn: delay)
+    }
+
+    private func watch() {
+        watchdog?.cancel()
+        watchdog = loop.schedule(after: Self.silenceTimeout) { [weak self] in
+            guard let self, case .reading(let call) = self.state else { return }
+            if self.loop.now - self.lastReceived < Self.silenceTimeout {
+                self.watch()
+            } else {
+                call.cancel()
+                self.lost("nothing came for \(Int(Self.silenceTimeout.seconds)) s", isFinal: false)
+            }
+        }
+    }
+}

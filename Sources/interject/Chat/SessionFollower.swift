@@ -1,0 +1,39 @@
+import HTTP
+import JSON
+import Network
+
+/// Somebody who follows a session over a connection that may come and go. Called on the loop.
+protocol SessionFollower: AnyObject {
+    /// An event of the log (with its number), or one for us alone.
+    func received(_ event: SessionEvent, sequence: Int?)
+    /// The connection is there, for the first time or again.
+    func connected()
+    /// The connection was lost; it is made again after `delay`.
+    func disconnected(_ reason: String, retryIn delay: Duration)
+    /// There will be no connection: the last call.
+    func gaveUp(_ reason: String)
+}
+
+/// Which session of which server, and as whom.
+struct SessionPlace: Sendable {
+    var server: ServerURL
+    var key: String?
+    var sessionID: String
+
+    /// Header fields of each request.
+    var fields: [(name: String, value: String)] {
+        key.map { [(name: "Authorization", value: "Bearer \($0)")] } ?? []
+    }
+
+    /// The path of the session's resources.
+    var path: String { "/v1/sessions/\(sessionID)" }
+
+    /// What a refusal says: its error's message, or its status.
+    static func refusal(status: Int, body: [UInt8]) -> String {
+        let message = (try? JSONValue.parse(body))?["error"]?["message"]?.string
+        return message.map { "\($0) (status \(status))" } ?? "the server answered with status \(status)"
+    }
+
+    /// Whether asking again may help.
+    static func isTemporary(status: Int) -> Bool { status == 408 || status == 429 || status >= 500 }
+}

@@ -1,0 +1,185 @@
+import HTTP
+import JSON
+import Network
+import WebSocket
+
+/// A place in a session by WebSocket that survives its connections: joins, speaks, and after a loss joins again where it was.
+/// Loop-confined.
+final class SessionLink {
+    private enum State {
+        case idle
+        case connecting
+        /// Joined; what was missed is coming, up to this number.
+        case catchingUp(SessionSocket, until: Int)
+        case joining(SessionSocket)
+        case joined(SessionSocket)
+        case waiting(LoopTimer)
+        case ended
+    }
+
+    let place: SessionPlace
+    let name: String
+    private let loop: EventLoop
+    /// Kept alive until the end, which ends the cycle too.
+    private var follower: (any SessionFollower)?
+    private var state = State.idle
+    private var backoff = Backoff()
+    /// Whether it ever stood: a server that was never there is not waited for.
+    private var hasStood = false
+    /// How long it may be without a connection.
+    private let patience: Duration
+    private var lostAt: Instant?
+    /// Place in the log up to which we have everything.
+    private var lastSequence = 0
+    /// Inputs that the log does not show yet. They are sent again after a loss, once it is certain that they did not arrive.
+    private var outbox: [(id: String, message: JSONValue)] = []
+    private var commandCount = 0
+    private let commandPrefix = String(UInt32.random(in: 0 ... .max), radix: 36)
+
+    private static let joinID = "join"
+
+    init(_ place: SessionPlace, name: String, patience: Duration, on loop: EventLoop, follower: any SessionFollower) {
+        self.place = place
+        self.name = name
+        self.patience = patience
+        self.loop = loop
+        self.follower = follower
+    }
+
+    var isJoined: Bool {
+        switch state {
+        case .joined, .catchingUp: true
+        case .idle, .connecting, .joining, .waiting, .ended: false
+        }
+    }
+
+    // MARK: Speaking
+
+    /// Speaks; the input is in the log when `interject:input.accepted` comes with the identifier that this returns.
+    func say(_ text: String, mode: String) -> String {
+        let id = nextCommandID()
+        let message: JSONValue = [
+            "type": "interject:input", "session_id": JSONValue(place.sessionID), "input": JSONValue(text),
+            "mode": JSONValue(mode), "client_event_id": JSONValue(id),
+            // We come back after a lost connection; when we do not, nobody should pay for an answer that nobody reads.
+            "disconnect": "grace=30",
+        ]
+        outbox.append((id, message))
+        if case .joined(let socket) = state { socket.send(message) }
+        return id
+    }
+
+    /// Cancels what runs.
+    func cancel() {
+        switch state {
+        case .joined(let socket), .catchingUp(let socket, _):
+            socket.send([
+                "type": "interject:cancel", "session_id": JSONValue(place.sessionID), "client_event_id": JSONValue(nextCommandID()),
+            ])
+        case .idle, .connecting, .joining, .waiting, .ended: break
+        }
+    }
+
+    private func nextCommandID() -> String {
+        commandCount += 1
+        return "chat-\(commandPrefix)-\(commandCount)"
+    }
+
+    // MARK: Connecting
+
+    func start() {
+        state = .connecting
+        do throws(SystemCallError) {
+            try WebSocketClient.connect(
+                to: place.server.address, target: "/v1/responses", host: place.server.host, fields: place.fields, on: loop,
+                opened: { transport in
+                    let socket = SessionSocket(
+                        transport, onMessage: { [weak self] in self?.received($0) }, onClosed: { [weak self] in self?.closed($0) })
+                    self.join(socket)
+                    return socket
+                }, failed: { self.failed($0) })
+        } catch {
+            lost("\(error)", isFinal: false)
+        }
+    }
+
+    /// Leaves for good.
+    func end() {
+        switch state {
+        case .joined(let socket), .catchingUp(let socket, _), .joining(let socket): socket.close(.normal)
+        case .waiting(let timer): timer.cancel()
+        case .idle, .connecting, .ended: break
+        }
+        state = .ended
+        follower = nil
+    }
+
+    private func join(_ socket: SessionSocket) {
+        if case .ended = state { return }
+        state = .joining(socket)
+        socket.send([
+            "type": "interject:join", "session_id": JSONValue(place.sessionID), "name": JSONValue(name),
+            "starting_after": JSONValue(lastSequence), "client_event_id": JSONValue(Self.joinID),
+        ])
+    }
+
+    private func received(_ json: JSONValue) {
+        let (event, sequence) = SessionEvent.read(json)
+        switch (state, event) {
+        case (.joining, .failure(let message, _, Self.joinID)):
+            lost(message, isFinal: true)
+            return
+        case (.joining(let socket), .joined(let sequence)):
+            hasStood = true
+            lostAt = nil
+            backoff.reset()
+            state = .catchingUp(socket, until: sequence)
+            follower?.connected()
+        case (_, .snapshot(let sequence, _, _)): lastSequence = max(lastSequence, sequence)
+        case (_, .accepted(let acceptance)): outbox.removeAll { $0.id == acceptance.clientEventID }
+        case (_, .failure(_, _, let id)): outbox.removeAll { $0.id == id }
+        default: break
+        }
+        if let sequence { lastSequence = max(lastSequence, sequence) }
+        follower?.received(event, sequence: sequence)
+        if case .catchingUp(let socket, let until) = state, lastSequence >= until {
+            state = .joined(socket)
+            for waiting in outbox { socket.send(waiting.message) }
+        }
+    }
+
+    private func failed(_ error: WebSocketClientError) {
+        switch error {
+        case .refused(let status, let body):
+            lost(SessionPlace.refusal(status: status, body: body), isFinal: !SessionPlace.isTemporary(status: status))
+        case .handshake, .notHTTP: lost("\(error)", isFinal: true)
+        case .notConnected, .closed, .timeout: lost("\(error)", isFinal: false)
+        }
+    }
+
+    private func closed(_ end: ConnectionClosed) {
+        lost(end.reason.isEmpty ? "the connection was lost (\(end.code))" : end.reason, isFinal: false)
+    }
+
+    private func lost(_ reason: String, isFinal: Bool) {
+        switch state {
+        case .ended, .waiting: return
+        case .idle, .connecting, .joining, .joined, .catchingUp: break
+        }
+        let since = lostAt ?? loop.now
+        lostAt = since
+        if isFinal || !hasStood || loop.now - since > patience {
+            state = .ended
+            follower?.gaveUp(reason)
+            follower = nil
+            return
+        }
+        let delay = backoff.next()
+        state = .waiting(
+            loop.schedule(after: delay) { [weak self] in
+                guard let self, case .waiting = self.state else { return }
+                self.start()
+            })
+        follower?.disconnected(reason, retryIn: delay)
+    }
+}

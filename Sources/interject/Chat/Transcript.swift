@@ -1,0 +1,127 @@
+/// Follows the log of a session: what is to be shown of it, and what is going on. No I/O.
+struct Transcript {
+    /// Something to show, in order.
+    enum Part: Equatable {
+        /// A piece of the model's answer.
+        case text(String)
+        /// The answer is over; what comes next stands on a line of its own.
+        case endOfAnswer
+        /// Somebody's input, ours included.
+        case input(name: String?, text: String)
+        /// A remark on what happened.
+        case note(String)
+        case failure(String)
+    }
+
+    /// Place in the log up to which all was shown.
+    private(set) var lastSequence = 0
+    /// Responses that run or wait.
+    private(set) var pendingResponseIDs: Set<String> = []
+    /// The response whose text comes now.
+    private(set) var activeResponseID: String?
+    /// Tokens of it so far: an upstream sends one with each delta, nearly always.
+    private(set) var activeTokens = 0
+    /// Our commands that stand in no log yet, by identifier.
+    private(set) var unacknowledged: [String: String] = [:]
+    private(set) var lastEnding: SessionEvent.Ending?
+    private var isWithinText = false
+    /// Nobody must be told that they came themselves.
+    private let ownName: String?
+
+    init(ownName: String? = nil) { self.ownName = ownName }
+
+    /// Nothing runs, and nothing that we said waits.
+    var isIdle: Bool { pendingResponseIDs.isEmpty && unacknowledged.isEmpty }
+    var isAnswering: Bool { !pendingResponseIDs.isEmpty }
+
+    /// Notes that a command was sent.
+    mutating func sent(clientEventID: String, text: String) { unacknowledged[clientEventID] = text }
+
+    /// Takes an event of the log, or one to us alone.
+    /// - Returns: what to show.
+    mutating func receive(_ event: SessionEvent, sequence: Int?) -> [Part] {
+        if let sequence {
+            // Replays after a reconnection may overlap; nothing is shown twice.
+            guard sequence > lastSequence else { return [] }
+            lastSequence = sequence
+        }
+        switch event {
+        case .joined, .other: return []
+        case .snapshot(let sequence, let active, let queued):
+            lastSequence = max(lastSequence, sequence)
+            pendingResponseIDs = Set(queued + [active].compactMap(\.self))
+            activeResponseID = active
+            return closeText() + [.note("[the log no longer holds all that happened: some of it is not shown]")]
+        case .responseCreated(let id):
+            pendingResponseIDs.insert(id)
+            activeResponseID = id
+            activeTokens = 0
+            return closeText()
+        case .delta(let text):
+            activeTokens += 1
+            if !text.isEmpty { isWithinText = true }
+            return [.text(text)]
+        case .responseEnded(let ending):
+            return end(ending)
+        case .accepted(let acceptance): return accept(acceptance)
+        case .cancelled(_, let reason):
+            let why = reason == "cancel" ? "" : " (\(reason))"
+            return closeText() + [.note("[cancelled after \(Self.tokens(activeTokens))\(why)]")]
+        case .participantJoined(let name) where name == ownName, .participantLeft(let name) where name == ownName: return []
+        case .participantJoined(let name): return [.note("[\(name) joined]")]
+        case .participantLeft(let name): return [.note("[\(name) left]")]
+        case .failure(let message, _, let clientEventID):
+            if let clientEventID { unacknowledged[clientEventID] = nil }
+            return [.failure(message)]
+        }
+    }
+
+    private mutating func end(_ ending: SessionEvent.Ending) -> [Part] {
+        pendingResponseIDs.remove(ending.responseID)
+        if activeResponseID == ending.responseID { activeResponseID = nil }
+        lastEnding = ending
+        var parts = closeText()
+        switch ending.reason {
+        // The acknowledgement of the input that did it follows and says more.
+        case nil, "interrupted", "steered": break
+        case .some(let reason): parts.append(.note("[stopped: \(reason)]"))
+        }
+        return parts
+    }
+
+    private mutating func accept(_ acceptance: SessionEvent.Acceptance) -> [Part] {
+        if let id = acceptance.clientEventID { unacknowledged[id] = nil }
+        if let id = acceptance.responseID { pendingResponseIDs.insert(id) }
+        var parts: [Part] = []
+        if let cut = acceptance.cut {
+            let tokens = Self.tokens(cut.tokens)
+            switch acceptance.mode {
+            case "rollback": parts.append(.note("[cut: \(tokens) dropped]"))
+            case _ where cut.text.isEmpty: parts.append(.note("[cut: before the first token, nothing to keep]"))
+            default: parts.append(.note("[cut: kept \(tokens) \"\(Self.lastWords(of: cut.text))\"]"))
+            }
+        }
+        parts.append(.input(name: acceptance.participant, text: acceptance.text))
+        if acceptance.mode == "queue" { parts.append(.note("[queued: answered after this]")) }
+        return parts
+    }
+
+    private mutating func closeText() -> [Part] {
+        guard isWithinText else { return [] }
+        isWithinText = false
+        return [.endOfAnswer]
+    }
+
+    static func tokens(_ count: Int) -> String { count == 1 ? "1 token" : "\(count) tokens" }
+
+    /// The end of a text, cut at a word, on one line.
+    static func lastWords(of text: String, maxCharacters: Int = 40) -> String {
+        let words = text.split(whereSeparator: \.isWhitespace)
+        var shown = ""
+        for word in words.reversed() {
+            if !shown.isEmpty, shown.count + word.count + 1 > maxCharacters { return "…" + shown }
+            shown = shown.isEmpty ? String(word.suffix(maxCharacters)) : "\(word) \(shown)"
+        }
+        return shown
+    }
+}

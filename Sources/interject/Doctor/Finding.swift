@@ -1,0 +1,21 @@
+/// One thing that the doctor looked at.
+struct Finding: Equatable, Sendable {
+    enum Verdict: String, Sendable {
+        case ok, warn, fail
+    }
+
+    var verdict: Verdict
+    /// What was looked at, in a word.
+    var subject: String
+    /// What was found and, when it is not good, what to do.
+    var text: String
+
+    static func ok(_ subject: String, _ text: String) -> Finding { Finding(verdict: .ok, subject: subject, text: text) }
+    static func warn(_ subject: String, _ text: String) -> Finding { Finding(verdict: .warn, subject: subject, text: text) }
+    static func fail(_ subject: String, _ text: String) -> Finding { Finding(verdict: .fail, subject: subject, text: text) }
+
+    var line: String {
+        func padded(_ text: String, _ width: Int) -> String { text + String(repeating: " ", count: max(0, width - text.count)) }
+        return "\(padded(verdict.rawValue, 5)) \(padded(subject, 10)) \(text)\n"
+    }
+}

@@ -1,0 +1,45 @@
+import ArgumentParser
+
+/// The program: one command for each thing that a person does with it.
+struct Interject: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "interject",
+        abstract: "A server between people and language models: stream, cut in, and the model really stops.",
+        discussion: "Start with `interject serve`, then `interject chat` in another terminal.",
+        version: interjectVersion,
+        subcommands: [ServeCommand.self, ChatCommand.self, DoctorCommand.self, RehearsalCommand.self, VersionCommand.self])
+
+    /// Parses and runs a command.
+    /// - Returns: the exit status: 0, 1 for what went wrong, 2 for what was asked wrongly.
+    static func run(_ arguments: [String]) async -> Int32 {
+        do {
+            var command = try parseAsRoot(arguments)
+            if var asynchronous = command as? any AsyncParsableCommand {
+                try await asynchronous.run()
+            } else {
+                try command.run()
+            }
+            return 0
+        } catch let failure as Failure {
+            Standard.error("interject: \(failure.message)\n")
+            return failure.exitStatus
+        } catch let status as ExitCode {
+            return status.rawValue
+        } catch {
+            if exitCode(for: error).isSuccess {
+                Standard.output(fullMessage(for: error) + "\n")
+                return 0
+            }
+            let lines = message(for: error).split(whereSeparator: \.isNewline)
+            Standard.error("interject: \(lines.joined(separator: " ")) (see interject --help)\n")
+            return 2
+        }
+    }
+}
+
+/// `interject version`
+struct VersionCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(commandName: "version", abstract: "Says which version this is.")
+
+    func run() { Standard.output("interject \(interjectVersion)\n") }
+}

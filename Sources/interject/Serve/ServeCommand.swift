@@ -1,0 +1,73 @@
+import ArgumentParser
+import Glibc
+import Logging
+import Network
+import Server
+
+/// `interject serve`
+struct ServeCommand: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "serve", abstract: "Runs the server.",
+        discussion: """
+            Every setting can be given as a flag, as an environment variable (its name stands in parentheses; \
+            several values with commas), or in a YAML file that --config names. Flags win over the environment, \
+            the environment over the file.
+            """)
+
+    @OptionGroup var flags: SettingFlags
+
+    func run() async throws {
+        let settings = try flags.resolve()
+        let configuration = try settings.serverConfiguration()
+        DescriptorLimit.raise()
+        let logger = StandardErrorLog.logger(settings)
+        if !settings.isLoopback, settings.principals.isEmpty {
+            let place = "\(settings.host):\(settings.port)"
+            logger.warning("no key is set: everybody who can reach \(place) can use the server and its upstreams")
+        }
+        let server: Server
+        do {
+            server = try await Server.start(configuration, logger: logger)
+        } catch {
+            throw Self.explain(error, settings)
+        }
+        let message = StartMessage(
+            settings: settings, addresses: server.addresses, program: CommandLine.arguments.first ?? "interject")
+        Standard.output(message.text)
+        if let path = settings.readyFile {
+            let ready = ReadyFile(
+                url: message.url, rehearsalURL: server.rehearsalBaseURL.map(ReadyFile.root(of:)), unixSocket: settings.unixSocket)
+            do {
+                try ready.write(to: path)
+            } catch {
+                await server.shutDown()
+                throw error
+            }
+        }
+        if settings.upstreams.isEmpty {
+            Task {
+                for found in await LocalUpstreams.find(besides: server.addresses) {
+                    Standard.output("  found    \(LocalUpstreams.describe(found, program: message.program))\n")
+                }
+            }
+        }
+        let signal = await Signals.first()
+        logger.info("stopping", metadata: ["signal": "\(signal)", "drain": "\(settings.drain)"])
+        await server.shutDown()
+    }
+
+    private static func explain(_ error: any Error, _ settings: ServeSettings) -> Failure {
+        let places = settings.addresses.map { "\($0)" }.joined(separator: " or ")
+        guard let error = error as? SystemCallError else { return .runtime("cannot start: \(error)") }
+        switch error.code {
+        case EADDRINUSE:
+            return .runtime("\(places) is in use: stop what listens there, or give another --port (0: any that is free)")
+        case EACCES:
+            return .runtime("\(places): permission denied: ports below 1024 and foreign folders need rights that you do not have")
+        case EADDRNOTAVAIL:
+            return .runtime("\(places): this machine has no such address: give one of its own as --host, or 0.0.0.0")
+        default:
+            return .runtime("cannot listen on \(places): \(error)")
+        }
+    }
+}

@@ -1,0 +1,66 @@
+import Network
+import Server
+import Upstreams
+
+/// What a person reads who has just started the server: where it is, who answers, and what to do next.
+struct StartMessage {
+    var settings: ServeSettings
+    var addresses: [SocketAddress]
+    /// How this program was called.
+    var program: String
+
+    var text: String {
+        """
+        Interject \(interjectVersion) listens on \(listeners)
+
+          answers  \(whoAnswers)
+          try it   \(curl)
+          talk     \(chat)
+                   (type while the model talks: Enter cuts in)
+          docs     README.md and Protocols/; all settings: \(program) serve --help
+
+
+        """
+    }
+
+    /// The URL of the first listener.
+    var url: String { addresses.first.map { ServerURL(listener: $0).text } ?? "" }
+
+    private var listeners: String {
+        addresses.map { address in
+            let url = ServerURL(listener: address)
+            return url.address == address ? url.text : "\(address), here \(url.text)"
+        }.joined(separator: " and ")
+    }
+
+    private var whoAnswers: String {
+        if settings.upstreams.isEmpty {
+            return "the built-in rehearsal model: no AI, it only talks so that all else can be tried"
+        }
+        return settings.upstreams.map { "\($0.baseURL) (\($0.dialect.rawValue))" }.joined(separator: ", then ")
+    }
+
+    private var model: String {
+        settings.upstreams.isEmpty ? "rehearsal" : settings.modelMappings.first?.publicName ?? "MODEL"
+    }
+
+    private var curl: String {
+        var words = ["curl -N"]
+        var base = url
+        if case .unix(let path) = addresses.first {
+            words.append("--unix-socket \(path)")
+            base = "http://localhost"
+        }
+        words.append("\(base)/v1/chat/completions -H 'Content-Type: application/json'")
+        if !settings.principals.isEmpty { words.append("-H \"Authorization: Bearer $KEY\"") }
+        words.append("-d '{\"model\":\"\(model)\",\"stream\":true,\"messages\":[{\"role\":\"user\",\"content\":\"Hello\"}]}'")
+        return words.joined(separator: " ")
+    }
+
+    private var chat: String {
+        var words = ["\(program) chat"]
+        if url != ChatCommand.defaultURL { words.append("--url \(url)") }
+        if !settings.principals.isEmpty { words.append("--api-key \"$KEY\"") }
+        return words.joined(separator: " ")
+    }
+}

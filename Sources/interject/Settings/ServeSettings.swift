@@ -1,0 +1,95 @@
+import Logging
+import Network
+import Server
+import Sessions
+import Upstreams
+
+/// What an operator can set, with its defaults. Those that the server has itself come from there.
+struct ServeSettings: Sendable {
+    enum LogFormat: String, CaseIterable, Sendable { case text, json }
+
+    private static let defaults = ServerConfiguration()
+
+    var host = "127.0.0.1"
+    var port: UInt16 = 8080
+    var unixSocket: String?
+    var loops: Int?
+    var upstreams: [UpstreamURL] = []
+    var upstreamKeys: [String] = []
+    var modelMappings: [SettingValue.Mapping] = []
+    var principals: [ServerConfiguration.Principal] = []
+    var insecureNoAuth = false
+    var allowedOrigins: [String] = []
+    var heartbeat = defaults.heartbeat
+    var retention = defaults.retention
+    var maxLogMemoryBytes = defaults.maxLogMemoryBytes
+    var maxLogBytesPerSession = defaults.sessionLimits.maxLogBytes
+    var maxMessageBytes = defaults.maxMessageBytes
+    var firstByteTimeout = UpstreamConfiguration(baseURL: "").silenceTimeout
+    var rehearsalPort: UInt16 = 0
+    var drain = defaults.drainTimeout
+    var logLevel = Logger.Level.notice
+    var logFormat = LogFormat.text
+    var readyFile: String?
+    var configFile: String?
+
+    /// The host that means: no TCP, only the Unix socket.
+    static let noHost = "none"
+
+    var isLoopback: Bool {
+        host == Self.noHost || host == "localhost" || host == "::1" || host.hasPrefix("127.")
+    }
+
+    /// Addresses to listen on.
+    var addresses: [SocketAddress] {
+        var addresses: [SocketAddress] = []
+        if host != Self.noHost { addresses.append(.tcp(host: host, port: port)) }
+        if let unixSocket { addresses.append(.unix(path: unixSocket)) }
+        return addresses
+    }
+
+    /// Checks what only shows when all is known, and gives the server's own form.
+    func serverConfiguration() throws(Failure) -> ServerConfiguration {
+        if addresses.isEmpty { throw .usage("--host none leaves nothing to listen on: give --unix-socket PATH too") }
+        if !isLoopback, principals.isEmpty, !insecureNoAuth {
+            throw .usage(
+                """
+                --host \(host) lets other machines in, and no key is set: give --api-key NAME=SECRET, \
+                or --insecure-no-auth if everybody may use it
+                """
+            )
+        }
+        if upstreamKeys.count > 1, upstreamKeys.count != upstreams.count {
+            throw .usage(
+                """
+                --upstream-key: \(upstreamKeys.count) keys for \(upstreams.count) upstreams: give one for each --upstream, \
+                in their order, or one for all
+                """
+            )
+        }
+        if upstreams.isEmpty, !upstreamKeys.isEmpty {
+            throw .usage("--upstream-key: there is no --upstream that it could be for")
+        }
+        let names = Dictionary(modelMappings.map { ($0.publicName, $0.upstreamName) }, uniquingKeysWith: { $1 })
+        var configuration = ServerConfiguration()
+        configuration.addresses = addresses
+        configuration.loops = loops
+        configuration.upstreams = upstreams.enumerated().map { index, upstream in
+            UpstreamConfiguration(
+                baseURL: upstream.baseURL, dialect: upstream.dialect,
+                key: upstreamKeys.count > 1 ? upstreamKeys[index] : upstreamKeys.first, modelNames: names,
+                silenceTimeout: firstByteTimeout)
+        }
+        configuration.rehearsalAddress = .tcp(host: "127.0.0.1", port: rehearsalPort)
+        configuration.rehearsalSilenceTimeout = firstByteTimeout
+        configuration.principals = principals
+        configuration.allowedOrigins = allowedOrigins.isEmpty ? nil : allowedOrigins
+        configuration.heartbeat = heartbeat
+        configuration.retention = retention
+        configuration.maxLogMemoryBytes = maxLogMemoryBytes
+        configuration.sessionLimits.maxLogBytes = maxLogBytesPerSession
+        configuration.maxMessageBytes = maxMessageBytes
+        configuration.drainTimeout = drain
+        return configuration
+    }
+}

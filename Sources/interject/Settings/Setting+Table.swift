@@ -1,0 +1,85 @@
+import Logging
+import Network
+
+/// The table of all settings. Flags, variables, file keys and the help text are made from it.
+extension Setting {
+    static let all: [Setting] = [
+        host, port, unixSocket, loops, upstream, upstreamKey, mapModel, firstByteTimeout, rehearsalPort, apiKey,
+        insecureNoAuth, allowOrigin, heartbeat, retention, logMemory, logBytesPerSession, maxMessageBytes, drain, logLevel,
+        logFormat, readyFile, config,
+    ]
+
+    static let host = Setting(
+        "host", "HOST", \.host, SettingValue.text, describe: { $0 },
+        "Address or name to listen on; 0.0.0.0 for every network, none for the Unix socket alone.")
+    static let port = Setting(
+        "port", "PORT", \.port, SettingValue.port, describe: { String($0) }, "TCP port; 0 takes any that is free.")
+    static let unixSocket = Setting(
+        "unix-socket", "PATH", \.unixSocket, SettingValue.text, "Listens on this Unix socket too.")
+    static let loops = Setting(
+        "loops", "N", \.loops, SettingValue.count(1...1024), "Event loops; as many as there are processors if not set.")
+
+    static let upstream = Setting(
+        list: "upstream", "URL", \.upstreams, UpstreamURL.read,
+        """
+        Base URL of a model server that speaks OpenAI's chat/completions, such as http://127.0.0.1:11434/v1; with \
+        anthropic+ in front of it (or the host api.anthropic.com), one that speaks Anthropic's messages. \
+        The first that has a model answers for it. Without any, the built-in rehearsal model answers.
+        """)
+    static let upstreamKey = Setting(
+        list: "upstream-key", "KEY", \.upstreamKeys, SettingValue.secret,
+        "Key for the upstream, in the order of --upstream, or one for all; env:NAME and file:PATH say where it stands.")
+    static let mapModel = Setting(
+        list: "map-model", "PUBLIC=UPSTREAM", \.modelMappings, SettingValue.mapping,
+        "Offers the upstream's model under another name.")
+    static let firstByteTimeout = Setting(
+        "first-byte-timeout", "SECONDS", \.firstByteTimeout, SettingValue.seconds(0.1...86_400), describe: seconds,
+        "Gives an upstream up that sends nothing for so long.")
+    static let rehearsalPort = Setting(
+        "rehearsal-port", "PORT", \.rehearsalPort, SettingValue.port, describe: { String($0) },
+        "Loopback port of the rehearsal model; 0 takes any that is free.")
+
+    static let apiKey = Setting(
+        list: "api-key", "NAME=SECRET", \.principals, SettingValue.principal,
+        "Lets in only who has a key. The sessions made with it belong to NAME (\"default\" for a secret alone).")
+    static let insecureNoAuth = Setting(
+        "insecure-no-auth", nil, \.insecureNoAuth, SettingValue.bool, describe: { _ in nil },
+        "Starts without keys although other machines can connect.")
+    static let allowOrigin = Setting(
+        list: "allow-origin", "ORIGIN", \.allowedOrigins, SettingValue.origin,
+        "Web pages that may call, such as https://example.com (*: any). Not set: any if keys are needed, else those of this machine."
+    )
+
+    static let heartbeat = Setting(
+        "heartbeat", "SECONDS", \.heartbeat, SettingValue.seconds(0.05...3600), describe: seconds,
+        "Silence on a stream after which a heartbeat is sent.")
+    static let retention = Setting(
+        "retention", "SECONDS", \.retention, SettingValue.seconds(0...31_536_000), describe: seconds,
+        "How long a session is kept that nobody uses.")
+    static let logMemory = Setting(
+        "log-memory", "BYTES", \.maxLogMemoryBytes, SettingValue.bytes(1 << 20...1 << 42), describe: SettingValue.describe(bytes:),
+        "Memory for the logs of all sessions; beyond it the oldest idle ones go.")
+    static let logBytesPerSession = Setting(
+        "log-bytes-per-session", "BYTES", \.maxLogBytesPerSession, SettingValue.bytes(1 << 10...1 << 40),
+        describe: SettingValue.describe(bytes:), "Memory for the log of one session; beyond it the oldest events go.")
+    static let maxMessageBytes = Setting(
+        "max-message-bytes", "BYTES", \.maxMessageBytes, SettingValue.bytes(1 << 10...1 << 30),
+        describe: SettingValue.describe(bytes:), "Largest WebSocket message taken from a client.")
+    static let drain = Setting(
+        "drain", "SECONDS", \.drain, SettingValue.seconds(0...3600), describe: seconds,
+        "How long running answers may go on after the server was asked to stop.")
+
+    static let logLevel = Setting(
+        "log-level", "LEVEL", \.logLevel, SettingValue.choice, describe: { $0.rawValue },
+        "trace, debug, info, notice, warning, error or critical.")
+    static let logFormat = Setting(
+        "log-format", "FORMAT", \.logFormat, SettingValue.choice, describe: { $0.rawValue }, "text or json, on stderr.")
+    static let readyFile = Setting(
+        "ready-file", "PATH", \.readyFile, SettingValue.text,
+        "Writes url, rehearsal_url, pid and unix_socket to this file as JSON once the server listens.")
+    static let config = Setting(
+        "config", "FILE", \.configFile, SettingValue.text,
+        "Reads settings from a YAML file whose keys are these names without the dashes in front.")
+
+    private static func seconds(_ duration: Duration) -> String { SettingValue.decimal(duration.seconds) }
+}

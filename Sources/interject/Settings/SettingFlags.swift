@@ -1,0 +1,72 @@
+import ArgumentParser
+
+/// The flags of the table, for the commands that take them. Values stay texts here: every source is read the same way.
+struct SettingFlags: ParsableArguments {
+    @Option(.host) var host: String?
+    @Option(.port) var port: String?
+    @Option(.unixSocket) var unixSocket: String?
+    @Option(.loops) var loops: String?
+    @Option(.upstream) var upstream: [String] = []
+    @Option(.upstreamKey) var upstreamKey: [String] = []
+    @Option(.mapModel) var mapModel: [String] = []
+    @Option(.firstByteTimeout) var firstByteTimeout: String?
+    @Option(.rehearsalPort) var rehearsalPort: String?
+    @Option(.apiKey) var apiKey: [String] = []
+    @Flag(.insecureNoAuth) var insecureNoAuth = false
+    @Option(.allowOrigin) var allowOrigin: [String] = []
+    @Option(.heartbeat) var heartbeat: String?
+    @Option(.retention) var retention: String?
+    @Option(.logMemory) var logMemory: String?
+    @Option(.logBytesPerSession) var logBytesPerSession: String?
+    @Option(.maxMessageBytes) var maxMessageBytes: String?
+    @Option(.drain) var drain: String?
+    @Option(.logLevel) var logLevel: String?
+    @Option(.logFormat) var logFormat: String?
+    @Option(.readyFile) var readyFile: String?
+    @Option(.config) var config: String?
+
+    /// What was given, by setting name.
+    var given: [String: [String]] {
+        let flags: [(Setting, [String])] = [
+            (.host, host), (.port, port), (.unixSocket, unixSocket), (.loops, loops),
+            (.firstByteTimeout, firstByteTimeout), (.rehearsalPort, rehearsalPort), (.heartbeat, heartbeat),
+            (.retention, retention), (.logMemory, logMemory), (.logBytesPerSession, logBytesPerSession),
+            (.maxMessageBytes, maxMessageBytes), (.drain, drain), (.logLevel, logLevel), (.logFormat, logFormat),
+            (.readyFile, readyFile), (.config, config), (.insecureNoAuth, insecureNoAuth ? "true" : nil),
+        ].map { (setting: Setting, value: String?) in (setting, value.map { [$0] } ?? []) }
+        let lists: [(Setting, [String])] = [
+            (.upstream, upstream), (.upstreamKey, upstreamKey), (.mapModel, mapModel), (.apiKey, apiKey),
+            (.allowOrigin, allowOrigin),
+        ]
+        return Dictionary(
+            (flags + lists).filter { !$0.1.isEmpty }.map { ($0.0.name, $0.1) }, uniquingKeysWith: { first, _ in first })
+    }
+
+    /// The settings of all sources.
+    func resolve() throws(Failure) -> ServeSettings {
+        try SettingSources(flags: given, environment: .process, readFile: Files.read).resolve()
+    }
+}
+
+extension Setting {
+    fileprivate var help: ArgumentHelp {
+        let notes = [defaultText.map { "default \($0)" }, isList ? "repeatable" : nil, variable].compactMap(\.self)
+        return ArgumentHelp("\(text) (\(notes.joined(separator: ", ")))", valueName: valueName ?? name)
+    }
+}
+
+extension Option where Value == String? {
+    fileprivate init(_ setting: Setting) { self.init(name: .customLong(setting.name), help: setting.help) }
+}
+
+extension Option where Value == [String] {
+    fileprivate init(wrappedValue: [String], _ setting: Setting) {
+        self.init(wrappedValue: wrappedValue, name: .customLong(setting.name), parsing: .singleValue, help: setting.help)
+    }
+}
+
+extension Flag where Value == Bool {
+    fileprivate init(wrappedValue: Bool, _ setting: Setting) {
+        self.init(wrappedValue: wrappedValue, name: .customLong(setting.name), help: setting.help)
+    }
+}

@@ -1,0 +1,78 @@
+import Upstreams
+
+/// What `--upstream` says: a base URL, and the dialect that is spoken there.
+struct UpstreamURL: Equatable, Sendable {
+    var baseURL: String
+    var dialect: UpstreamConfiguration.Dialect
+
+    /// Reads `http(s)://host[:port][/path]`, in front of it perhaps `anthropic+` or `openai+`.
+    static func read(_ text: String) throws(InvalidValue) -> UpstreamURL {
+        var url = text
+        var dialect: UpstreamConfiguration.Dialect?
+        for candidate in UpstreamConfiguration.Dialect.allCases where text.hasPrefix(candidate.rawValue + "+") {
+            dialect = candidate
+            url = String(text.dropFirst(candidate.rawValue.utf8.count + 1))
+        }
+        guard let parts = URLParts(url), url.utf8.allSatisfy({ $0 > 0x20 && $0 < 0x7F }) else {
+            throw InvalidValue(
+                "\"\(text)\" is not an upstream's URL: give its base, such as http://127.0.0.1:11434/v1 or https://api.openai.com/v1"
+            )
+        }
+        while url.hasSuffix("/") { url.removeLast() }
+        let spoken = dialect ?? (parts.host.lowercased() == "api.anthropic.com" ? .anthropicMessages : .chatCompletions)
+        switch spoken {
+        case .chatCompletions where parts.path.allSatisfy { $0 == "/" }: url += "/v1"
+        case .anthropicMessages where url.hasSuffix("/v1"): url.removeLast(3)
+        case .chatCompletions, .anthropicMessages: break
+        }
+        return UpstreamURL(baseURL: url, dialect: spoken)
+    }
+}
+
+/// An absolute http or https URL, taken apart.
+struct URLParts: Equatable, Sendable {
+    var isSecure: Bool
+    /// Without the brackets of an IPv6 address.
+    var host: String
+    var port: UInt16
+    /// From the first slash on, or empty; no fragment.
+    var path: String
+
+    init?(_ text: String) {
+        var rest: Substring
+        if text.lowercased().hasPrefix("http://") {
+            isSecure = false
+            rest = text.dropFirst(7)
+        } else if text.lowercased().hasPrefix("https://") {
+            isSecure = true
+            rest = text.dropFirst(8)
+        } else {
+            return nil
+        }
+        let authority = rest.prefix { $0 != "/" && $0 != "?" && $0 != "#" }
+        rest.removeFirst(authority.count)
+        path = String(rest.prefix { $0 != "#" })
+        var portText: Substring?
+        if authority.hasPrefix("[") {
+            guard let end = authority.firstIndex(of: "]") else { return nil }
+            host = String(authority[authority.index(after: authority.startIndex)..<end])
+            let after = authority[authority.index(after: end)...]
+            if after.hasPrefix(":") { portText = after.dropFirst() } else if !after.isEmpty { return nil }
+        } else {
+            let parts = authority.split(separator: ":", omittingEmptySubsequences: false)
+            guard parts.count <= 2 else { return nil }
+            host = String(parts[0])
+            if parts.count == 2 { portText = parts[1] }
+        }
+        guard !host.isEmpty, host.utf8.allSatisfy({ $0 > 0x20 && $0 < 0x7F && $0 != UInt8(ascii: "@") }) else { return nil }
+        if let portText {
+            guard let number = UInt16(portText), number > 0 else { return nil }
+            port = number
+        } else {
+            port = isSecure ? 443 : 80
+        }
+    }
+
+    /// The Host field's value.
+    var authority: String { (host.contains(":") ? "[\(host)]" : host) + (port == (isSecure ? 443 : 80) ? "" : ":\(port)") }
+}

@@ -1,0 +1,14 @@
+import Glibc
+
+/// The environment variables of a process, or a test's.
+struct Environment: Sendable {
+    private let lookUp: @Sendable (String) -> String?
+
+    /// This process's own.
+    static let process = Environment { name in getenv(name).map { String(cString: $0) } }
+
+    init(_ variables: [String: String]) { lookUp = { variables[$0] } }
+    private init(_ lookUp: @escaping @Sendable (String) -> String?) { self.lookUp = lookUp }
+
+    subscript(name: String) -> String? { lookUp(name) }
+}

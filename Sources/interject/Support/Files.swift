@@ -1,0 +1,52 @@
+import Glibc
+
+/// Small files, read and written whole. For start-up, not for a loop.
+enum Files {
+    /// Largest file that is read: configuration and keys are small, anything else is a mistake.
+    static let maxByteCount = 1 << 20
+
+    /// - Throws: the system's words for what is wrong, for example "No such file or directory".
+    static func read(_ path: String) throws(FileError) -> String {
+        let descriptor = open(path, O_RDONLY | O_CLOEXEC)
+        guard descriptor >= 0 else { throw FileError(errno) }
+        defer { close(descriptor) }
+        var contents: [UInt8] = []
+        var chunk = [UInt8](repeating: 0, count: 16_384)
+        while true {
+            let count = Glibc.read(descriptor, &chunk, chunk.count)
+            if count == 0 { break }
+            if count < 0 {
+                if errno == EINTR { continue }
+                throw FileError(errno)
+            }
+            contents.append(contentsOf: chunk[..<count])
+            if contents.count > maxByteCount { throw FileError(EFBIG) }
+        }
+        guard let text = String(validating: contents, as: UTF8.self) else { throw FileError(EILSEQ) }
+        return text
+    }
+
+    /// Writes beside the path and renames, so that whoever sees the file sees all of it.
+    static func writeAtomically(_ text: String, to path: String) throws(FileError) {
+        let temporary = "\(path).\(getpid()).tmp"
+        let descriptor = open(temporary, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0o644)
+        guard descriptor >= 0 else { throw FileError(errno) }
+        let bytes = Array(text.utf8)
+        let written = write(descriptor, bytes, bytes.count)
+        let code = errno
+        close(descriptor)
+        guard written == bytes.count, rename(temporary, path) == 0 else {
+            unlink(temporary)
+            throw FileError(written == bytes.count ? errno : code)
+        }
+    }
+}
+
+/// An errno of a file operation.
+struct FileError: Error, CustomStringConvertible {
+    let code: Int32
+
+    init(_ code: Int32) { self.code = code }
+
+    var description: String { String(cString: strerror(code)) }
+}

@@ -1,0 +1,130 @@
+import JSON
+import Sessions
+import Testing
+
+@testable import interject
+
+/// What a client makes of a log.
+@Suite struct TranscriptTests {
+    /// Feeds events as JSON texts, numbered from 1.
+    private func parts(of events: [JSONValue], in transcript: inout Transcript) -> [Transcript.Part] {
+        var parts: [Transcript.Part] = []
+        for event in events {
+            var event = event
+            event["interject"] = ["sequence": JSONValue(transcript.lastSequence + 1)]
+            let (read, sequence) = SessionEvent.read(event)
+            parts += transcript.receive(read, sequence: sequence)
+        }
+        return parts
+    }
+
+    private func created(_ id: String) -> JSONValue { ["type": "response.created", "response": ["id": JSONValue(id)]] }
+    private func delta(_ text: String) -> JSONValue { ["type": "response.output_text.delta", "delta": JSONValue(text)] }
+    private func ended(_ id: String, _ status: String, _ reason: String? = nil) -> JSONValue {
+        [
+            "type": JSONValue("response.\(status)"),
+            "response": [
+                "id": JSONValue(id), "status": JSONValue(status),
+                "incomplete_details": reason.map { ["reason": JSONValue($0)] } ?? .null,
+            ],
+        ]
+    }
+    private func accepted(_ text: String, mode: String = "none", cut: JSONValue = .null, response: String) -> JSONValue {
+        [
+            "type": "interject:input.accepted", "mode": JSONValue(mode), "interrupted": cut, "response_id": JSONValue(response),
+            "items": [["type": "message", "content": [["type": "input_text", "text": JSONValue(text)]]]],
+            "participant": ["id": "p", "name": "Ada"], "client_event_id": "c",
+        ]
+    }
+
+    @Test func anInterjectionShowsWhatWasKept() {
+        var transcript = Transcript()
+        transcript.sent(clientEventID: "c", text: "Stop")
+        #expect(!transcript.isIdle)
+        let cut: JSONValue = ["response_id": "r1", "item_id": "m", "output_text": "One two three", "output_tokens": 3]
+        let shown = parts(
+            of: [
+                created("r1"), delta("One"), delta(" two"), delta(" three"), ended("r1", "incomplete", "interrupted"),
+                accepted("Stop", mode: "interrupt", cut: cut, response: "r2"), created("r2"), delta("Yes"),
+                ended("r2", "completed"),
+            ], in: &transcript)
+        #expect(
+            shown == [
+                .text("One"), .text(" two"), .text(" three"), .endOfAnswer, .note("[cut: kept 3 tokens \"One two three\"]"),
+                .input(name: "Ada", text: "Stop"), .text("Yes"), .endOfAnswer,
+            ])
+        #expect(transcript.isIdle && transcript.lastSequence == 9)
+    }
+
+    @Test func aRollbackSaysThatNothingIsKept() {
+        var transcript = Transcript()
+        let cut: JSONValue = ["output_text": "One", "output_tokens": 1]
+        let shown = parts(of: [accepted("Again", mode: "rollback", cut: cut, response: "r")], in: &transcript)
+        #expect(shown.first == .note("[cut: 1 token dropped]"))
+    }
+
+    @Test func nothingIsShownTwiceAfterAReconnection() {
+        var transcript = Transcript()
+        #expect(transcript.receive(.delta("a"), sequence: 1) == [.text("a")])
+        #expect(transcript.receive(.delta("a"), sequence: 1) == [])
+        #expect(transcript.receive(.delta("b"), sequence: 2) == [.text("b")])
+    }
+
+    @Test func aSnapshotSaysThatSomethingIsMissing() {
+        var transcript = Transcript()
+        let (event, sequence) = SessionEvent.read([
+            "type": "interject:snapshot", "recovered": false, "sequence": 40,
+            "session": ["active_response": ["id": "r9"], "queued": []],
+        ])
+        #expect(transcript.receive(event, sequence: sequence).count == 1)
+        #expect(transcript.lastSequence == 40 && transcript.activeResponseID == "r9" && !transcript.isIdle)
+    }
+
+    @Test func aRefusedInputIsNoLongerWaitedFor() {
+        var transcript = Transcript()
+        transcript.sent(clientEventID: "c", text: "x")
+        let error: JSONValue = [
+            "type": "error", "status": 409, "error": ["code": "response_in_progress", "message": "No."], "client_event_id": "c",
+        ]
+        let (event, sequence) = SessionEvent.read(error)
+        #expect(transcript.receive(event, sequence: sequence) == [.failure("No.")])
+        #expect(transcript.isIdle)
+    }
+
+    @Test func cancelAndOtherEndsAreTold() {
+        var transcript = Transcript(ownName: "Ada")
+        let shown = parts(
+            of: [
+                ["type": "interject:participant.joined", "participant": ["name": "Ada"]], created("r"), delta("a"), delta("b"),
+                ended("r", "cancelled"), ["type": "interject:cancelled", "response_id": "r", "reason": "cancel"], created("s"),
+                ended("s", "incomplete", "max_output_tokens"),
+                ["type": "interject:participant.left", "participant": ["name": "Bob"]],
+            ], in: &transcript)
+        #expect(
+            shown == [
+                .text("a"), .text("b"), .endOfAnswer, .note("[cancelled after 2 tokens]"), .note("[stopped: max_output_tokens]"),
+                .note("[Bob left]"),
+            ])
+    }
+
+    @Test func theLastWordsAreCutAtAWord() {
+        #expect(Transcript.lastWords(of: "one two  three\nfour", maxCharacters: 10) == "…three four")
+        #expect(Transcript.lastWords(of: "one", maxCharacters: 10) == "one")
+        #expect(Transcript.lastWords(of: "abcdefghij", maxCharacters: 4) == "ghij")
+        #expect(Transcript.lastWords(of: " ") == "")
+    }
+
+    @Test func typedLines() {
+        #expect(ChatLine("hello") == .say("hello", mode: nil))
+        #expect(ChatLine("  ") == .nothing)
+        #expect(ChatLine("/steer  be short") == .say("be short", mode: .steer))
+        #expect(ChatLine("/mode queue") == .mode(.queue))
+        #expect(ChatLine("/mode") == .mode(nil))
+        for line in ["/mode loud", "/steer", "/nothing"] {
+            guard case .wrong = ChatLine(line) else {
+                Issue.record("\(line) was taken")
+                continue
+            }
+        }
+    }
+}

@@ -1,0 +1,48 @@
+# The two commands are `make run` and `make test`; the rest is for whoever works on it.
+SWIFT ?= swift
+PORT ?= 8080
+HOST ?= 127.0.0.1
+export SWIFT
+# Flags for `make run`, for example ARGS="--upstream http://127.0.0.1:11434/v1".
+ARGS ?=
+
+BINARY := .build/release/interject
+VENV := .venv
+
+.DEFAULT_GOAL := help
+.PHONY: help run build test test-unit test-e2e doctor format lint clean
+
+help: ## Says what there is
+	@echo "make TARGET:"
+	@grep -E '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14 | sed 's/^/  /'
+
+run: build ## Installs what is missing, builds, and serves on PORT (8080); more flags in ARGS
+	@$(BINARY) serve --host $(HOST) --port $(PORT) $(ARGS)
+
+build: ## Builds the release binary
+	@Scripts/bootstrap.sh build
+	@$(SWIFT) build -c release --product interject
+
+test: ## Runs all tests: units, then end to end against the release binary
+	@Scripts/bootstrap.sh build python
+	@Scripts/test.sh
+
+test-unit: ## Runs the unit tests
+	@Scripts/bootstrap.sh build
+	@$(SWIFT) test
+
+test-e2e: build ## Runs the end-to-end tests
+	@Scripts/bootstrap.sh python
+	@INTERJECT_BINARY=$(CURDIR)/$(BINARY) $(VENV)/bin/python -m pytest Tests/EndToEnd
+
+doctor: build ## Checks the installation, the port and the upstreams
+	@$(BINARY) doctor --host $(HOST) --port $(PORT) $(ARGS)
+
+format: ## Formats the sources
+	@$(SWIFT) format --in-place --recursive --parallel Package.swift Sources Tests
+
+lint: ## Says what is not formatted
+	@$(SWIFT) format lint --strict --recursive --parallel Package.swift Sources Tests
+
+clean: ## Removes what was built
+	@rm -rf .build $(VENV) .pytest_cache

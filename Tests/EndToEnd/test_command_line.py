@@ -1,0 +1,220 @@
+"""The command line: what a person types, and what it says."""
+
+import signal
+import socket
+import time
+
+import pexpect
+import pytest
+
+from processes import BinaryProcess, environment, run_binary
+from rehearsal import endless, say
+from sessions import Session
+
+CHAT_TIMEOUT_S = 30
+
+
+@pytest.fixture
+def free_ports():
+    """Ports that were free a moment ago."""
+    held = [socket.socket() for _ in range(3)]
+    for one in held:
+        one.bind(("127.0.0.1", 0))
+    ports = [one.getsockname()[1] for one in held]
+    for one in held:
+        one.close()
+    return ports
+
+
+def one_line_on_stderr(result) -> str:
+    lines = [line for line in result.stderr.splitlines() if line.strip()]
+    assert len(lines) == 1, result.stderr
+    return lines[0]
+
+
+def test_help_names_the_commands():
+    result = run_binary("--help")
+    assert result.returncode == 0
+    assert all(command in result.stdout for command in ("serve", "chat", "doctor", "rehearsal"))
+
+
+def test_help_documents_every_flag():
+    result = run_binary("serve", "--help")
+    assert result.returncode == 0
+    for flag in ("host", "port", "ready-file", "upstream", "upstream-key", "map-model", "unix-socket", "api-key", "loops",
+                 "log-bytes-per-session", "heartbeat", "first-byte-timeout", "config", "retention", "log-memory",
+                 "rehearsal-port"):
+        assert f"--{flag}" in result.stdout, flag
+
+
+@pytest.mark.parametrize("arguments, word", [
+    (["serve", "--port", "banana"], "banana"), (["serve", "--port", "70000"], "70000"),
+    (["serve", "--upstream", "not a url"], "not a url"), (["serve", "--loops", "-1"], "loops"),
+    (["serve", "--heartbeat", "often"], "often"), (["serve", "--no-such-flag"], "no-such-flag"),
+    (["serve", "--api-key", "no-equals-sign"], "api-key"), (["serve", "--config", "/no/such/file.yaml"], "/no/such/file"),
+    (["no-such-command"], "no-such-command"),
+])
+def test_a_wrong_value_is_one_clear_line_and_exit_2(arguments, word):
+    result = run_binary(*arguments)
+    assert result.returncode == 2
+    assert word in one_line_on_stderr(result)
+
+
+def test_a_wrong_value_in_the_environment_names_the_variable():
+    result = run_binary("serve", env={"INTERJECT_PORT": "banana"})
+    assert result.returncode == 2 and "INTERJECT_PORT" in one_line_on_stderr(result)
+
+
+@pytest.mark.parametrize("text, word", [("port: banana\n", "port"), ("prot: 8080\n", "prot"), ("port: [\n", "line")])
+def test_a_wrong_config_file_is_one_clear_line(tmp_path, text, word):
+    path = tmp_path / "interject.yaml"
+    path.write_text(text)
+    result = run_binary("serve", "--config", path)
+    assert result.returncode == 2
+    line = one_line_on_stderr(result)
+    assert word in line and str(path) in line
+
+
+def test_flags_win_over_the_environment_and_that_over_the_file(start_server, tmp_path, free_ports):
+    in_file, in_environment, in_flag = free_ports
+    path = tmp_path / "interject.yaml"
+    path.write_text(f"host: 127.0.0.1\nport: {in_file}\n")
+    for expected, flags, env in (
+        (in_file, [], {}),
+        (in_environment, [], {"INTERJECT_PORT": str(in_environment)}),
+        (in_flag, ["--port", in_flag], {"INTERJECT_PORT": str(in_environment)}),
+    ):
+        server = start_server("--config", path, *flags, env=env, listen=())
+        assert server.url == f"http://127.0.0.1:{expected}"
+        server.stop()
+
+
+def test_a_port_in_use_is_said(server):
+    port = server.address[1]
+    result = run_binary("serve", "--host", "127.0.0.1", "--port", port)
+    assert result.returncode not in (0, 2) and result.returncode > 0
+    line = next(line for line in result.stderr.splitlines() if str(port) in line)
+    assert "in use" in line
+
+
+def test_sigterm_stops_within_two_seconds_even_in_mid_stream(start_server, tag):
+    server = start_server("--drain", 1)
+    Session.create(server).speak(endless(tag))
+    server.rehearsal.wait_for_tokens(tag, 5)
+    started = time.monotonic()
+    assert server.stop(timeout_s=10) == 0
+    assert time.monotonic() - started < 3
+
+
+def test_sigint_stops_too(start_server):
+    server = start_server()
+    server.popen.send_signal(signal.SIGINT)
+    assert server.popen.wait(10) in (0, 130)
+
+
+def test_the_start_says_what_to_do_next(start_server):
+    server = start_server()
+    log = server.log_tail(100)
+    assert server.url in log and "rehearsal" in log and "curl" in log and "interject chat" in log
+
+
+def test_doctor_finds_nothing_wrong(free_ports):
+    result = run_binary("doctor", "--port", free_ports[0])
+    assert result.returncode == 0, result.stdout + result.stderr
+    assert str(free_ports[0]) in result.stdout
+
+
+def test_doctor_finds_what_is_wrong(server, free_ports):
+    port = server.address[1]
+    result = run_binary("doctor", "--host", "127.0.0.1", "--port", port)
+    assert result.returncode == 1 and str(port) in result.stdout
+    upstream = f"http://127.0.0.1:{free_ports[0]}/v1"
+    result = run_binary("doctor", "--port", free_ports[1], "--upstream", upstream)
+    assert result.returncode == 1 and upstream in result.stdout
+    assert run_binary("doctor", "--port", "banana").returncode == 2
+
+
+def test_doctor_asks_the_upstream(start_rehearsal, free_ports):
+    upstream = f"{start_rehearsal().url}/v1"
+    result = run_binary("doctor", "--port", free_ports[0], "--upstream", upstream)
+    assert result.returncode == 0 and upstream in result.stdout
+
+
+@pytest.fixture
+def chat(server):
+    """`interject chat` in a terminal."""
+    opened = []
+
+    def start(*arguments):
+        terminal = pexpect.spawn(
+            BinaryProcess.binary(), ["chat", "--url", server.url, *arguments], timeout=CHAT_TIMEOUT_S,
+            env=environment(TERM="xterm"), encoding="utf-8", dimensions=(40, 300))
+        opened.append(terminal)
+        return terminal
+
+    yield start
+    for terminal in opened:
+        terminal.close(force=True)
+
+
+def enter(terminal, line):
+    """Types a line and presses Enter, which is a carriage return to a terminal in raw mode."""
+    terminal.send(line + "\r")
+
+
+def answer_of(word):
+    """A pattern for the answer. What a person types is echoed and holds the word once; only the answer holds it
+    again and again, with nothing between but spaces, redrawn prompts and escape sequences."""
+    gap = r"(?:\x1b\[[0-9;?]*[A-Za-z]|[^A-Za-z])+"
+    return gap.join([word] * 3)
+
+
+def test_a_person_talks_and_cuts_in(chat, rehearsal, tag):
+    terminal = chat()
+    enter(terminal, say(f"{tag}a", text="banana", tokens=100_000, pace=20))
+    terminal.expect(answer_of("banana"))
+    # Enter while the model talks.
+    enter(terminal, say(f"{tag}b", text="cherry", tokens=5, pace=0))
+    terminal.expect("(?i)kept|interrupted|cut")
+    terminal.expect(answer_of("cherry"))
+    rehearsal.wait_for_state(f"{tag}a", "aborted")
+    second = rehearsal.wait_for_state(f"{tag}b", "completed")
+    assert any("banana banana" in str(m["content"]) for m in second["messages"] if m["role"] == "assistant")
+    terminal.sendeof()
+    terminal.expect(pexpect.EOF)
+    terminal.wait()
+    assert terminal.exitstatus == 0
+
+
+def test_what_is_typed_while_the_model_talks_is_not_torn(chat, rehearsal, tag):
+    """Slow fingers: the line is typed in pieces while words arrive, and is sent whole."""
+    terminal = chat()
+    enter(terminal, say(f"{tag}a", text="banana", tokens=100_000, pace=20))
+    terminal.expect(answer_of("banana"))
+    line = say(f"{tag}b", text="cherry", tokens=4, pace=0)
+    for start in range(0, len(line), 8):
+        terminal.send(line[start:start + 8])
+        terminal.expect("banana")
+    terminal.send("\r")
+    terminal.expect(answer_of("cherry"))
+    assert line in str(rehearsal.wait_for_state(f"{tag}b", "completed")["messages"][-1]["content"])
+
+
+def test_a_watcher_follows_a_session(chat, new_session, tag):
+    session = new_session()
+    terminal = chat("--watch", session.id)
+    session.speak(say(tag, text="melon", tokens=6, pace=20))
+    terminal.expect(answer_of("melon"))
+
+
+def test_a_server_that_is_not_there_is_said(free_ports):
+    result = run_binary("chat", "--url", f"http://127.0.0.1:{free_ports[0]}", input="hello\n")
+    assert result.returncode == 1 and str(free_ports[0]) in one_line_on_stderr(result)
+    assert run_binary("chat", "--watch", "sess_x", "--url", "nonsense").returncode == 2
+
+
+def test_the_rehearsal_alone(start_rehearsal, tag):
+    process = start_rehearsal()
+    assert process.rehearsal.stats()["requests"] == 0
+    known = {"requests", "streams_completed", "aborts_seen", "tokens_sent", "active", "now_ns"}
+    assert known <= set(process.rehearsal.stats())

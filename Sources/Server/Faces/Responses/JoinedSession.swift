@@ -35,7 +35,7 @@ final class JoinedSession: EventReader {
     }
 
     override func receiveSnapshot(_ state: [UInt8], sequence: Int) {
-        let payload = SnapshotEvent.payload(state, sequence: sequence)
+        let payload = SnapshotEvent.payload(state, sequence: sequence, sessionID: reference.id)
         payload.withUnsafeBytes { payload in
             var tail = ByteBuffer()
             tail.append(suffix.bytes)

@@ -16,13 +16,7 @@ struct EventPage: Sendable {
         var list = ByteBuffer()
         list.append(UInt8(ascii: "["))
         if !recovered {
-            list.appendJSONObject { event in
-                SnapshotEvent.write(session.stateJSON(), sequence: position, to: &event)
-                event.object("interject") {
-                    $0.field("session_id", session.id)
-                    $0.field("sequence", position)
-                }
-            }
+            list.append(SnapshotEvent.payload(session.stateJSON(), sequence: position, sessionID: session.id))
         }
         var count = 0
         while count < limit, position < log.lastSequence {

@@ -107,6 +107,11 @@ final class CurlHandle {
         }
     }
 
+    /// Stops to read from the connection, or goes on.
+    func pause(_ isPaused: Bool) {
+        curl_easy_pause(easy, isPaused ? CURLPAUSE_RECV : CURLPAUSE_CONT)
+    }
+
     /// When the transfer is taken out before its end, its connection is closed, also one of HTTP/2.
     func forbidReuse() {
         ccurl_set_long(easy, CURLOPT_FORBID_REUSE, 1)

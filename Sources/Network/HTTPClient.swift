@@ -144,6 +144,11 @@ public final class HTTPClient {
         }
     }
 
+    /// Delivers what libcurl gave outside of its own turn.
+    func deliverSoon() {
+        loop.schedule(after: .zero) { [weak self] in self?.deliver() }
+    }
+
     private func deliver() {
         // By index: nothing is appended meanwhile, and the array keeps its storage.
         for index in touched.indices {

@@ -17,7 +17,8 @@ public final class HTTPExchange {
     private enum State { case waiting, streaming, ended }
     private var state = State.waiting
     private var writer: ResponseWriter
-    private weak var connection: HTTPConnection?
+    /// Strong, since a weak reference costs atomics on every token: the cycle is broken when the exchange ends, as it always does.
+    private var connection: HTTPConnection?
 
     init(request: RequestHead, body: [UInt8], connection: HTTPConnection) {
         self.request = request
@@ -72,10 +73,10 @@ public final class HTTPExchange {
 
     /// Breaks the stream off, so that the client sees that it is not whole.
     public func abort() {
-        guard state != .ended else { return }
+        guard state != .ended, let connection else { return }
         state = .ended
         release()
-        connection?.abort(reset: true)
+        connection.abort(reset: true)
     }
 
     /// Makes this the last exchange of its connection.
@@ -120,6 +121,7 @@ public final class HTTPExchange {
     }
 
     private func release() {
+        connection = nil
         onDisconnect = nil
         onDrained = nil
     }

@@ -22,7 +22,7 @@ open class HTTPTransfer {
     /// Bytes of all fields of a response, at most.
     static let maxFieldsByteCount = 64 * 1024
     /// Bytes of the delivery buffer kept between turns.
-    static let idleInboxByteCount = 16 * 1024
+    static let idleInboxByteCount = 64 * 1024
 
     public let request: HTTPClientRequest
     private var state = State.idle
@@ -38,6 +38,7 @@ open class HTTPTransfer {
     private var headIsDelivered = false
     private var fieldsByteCount = 0
     var isTouched = false
+    private var isPaused = false
 
     public init(_ request: HTTPClientRequest) {
         self.request = request
@@ -68,6 +69,22 @@ open class HTTPTransfer {
         silenceTimer?.cancel()
         handle.forbidReuse()
         client.remove(self, handle)
+    }
+
+    /// Takes no more from the connection until ``resume()``. What has arrived may still be delivered.
+    public func pause() {
+        guard case .running(_, let handle) = state, !isPaused else { return }
+        isPaused = true
+        handle.pause(true)
+    }
+
+    public func resume() {
+        guard case .running(let client, let handle) = state, isPaused else { return }
+        isPaused = false
+        lastByteAt = client.loop.now
+        handle.pause(false)
+        // libcurl gives what it had kept within the call above.
+        client.deliverSoon()
     }
 
     /// From now on the silence may last so long; counts from now.
@@ -166,8 +183,8 @@ open class HTTPTransfer {
         guard case .running(let client, let handle) = state else { return }
         let now = Instant.monotonicNow
         let uploaded = handle.uploadedByteCount
-        if uploaded != uploadedByteCount {
-            // A long prompt on a slow line is no silence.
+        if isPaused || uploaded != uploadedByteCount {
+            // A long prompt on a slow line is no silence, nor is one that we asked for.
             uploadedByteCount = uploaded
             lastByteAt = now
         }

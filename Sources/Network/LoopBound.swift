@@ -3,7 +3,7 @@
 /// The compiler cannot see that a class is touched on one thread only. This says it, and checks it when the value is used.
 public struct LoopBound<Value>: @unchecked Sendable {
     public let loop: EventLoop
-    private let bound: Value
+    @usableFromInline let bound: Value
 
     /// - Precondition: called on `loop`.
     public init(_ value: Value, on loop: EventLoop) {
@@ -19,7 +19,7 @@ public struct LoopBound<Value>: @unchecked Sendable {
     }
 
     /// The value. - Precondition: called on ``loop``.
-    public var value: Value {
+    @inlinable public var value: Value {
         loop.checkIsolated()
         return bound
     }

@@ -19,7 +19,8 @@ open class WebSocketConnection {
     public static let closeTimeout = Duration.seconds(5)
 
     public let loop: EventLoop
-    private weak var connection: Connection?
+    /// Strong, since a weak reference costs atomics on every message: the cycle is broken when the transport ends, as it always does.
+    private var connection: Connection?
     private var endpoint: WebSocketEndpoint
     private var keepAlive: LoopTimer?
     private var lastReceived: Instant

@@ -8,8 +8,12 @@ open class Cursor {
 
     /// Sequence number of the last event that was delivered or passed over.
     public internal(set) var position = 0
-    public internal(set) weak var session: Session?
+    public internal(set) weak var session: Session? { didSet { isAttached = session != nil } }
+    /// Asked for every event, where a weak reference would cost.
+    private(set) var isAttached = false
     var isPaused = false
+    /// Bytes of the log up to ``position``.
+    var byteOffset = 0
     /// Whether this cursor counts as somebody who listens, for disconnect policies.
     public let listens: Bool
 

@@ -51,7 +51,8 @@ public final class Generation {
     public private(set) var usage: Usage?
     /// Deltas received: our count of tokens.
     public private(set) var deltaCount = 0
-    public internal(set) unowned var session: Session
+    /// Unchecked, for it is read for every token: who calls has asked ``isActive`` before, and a session that goes ends that.
+    public internal(set) unowned(unsafe) var session: Session
     /// Good also when the session is gone.
     let sessionID: String
     /// Items in the conversation when it ended: where a fork from this response begins.
@@ -111,6 +112,11 @@ public final class Generation {
         call?.cancel()
         call = nil
         end(status)
+    }
+
+    /// Has the upstream wait, or go on.
+    func holdUpstream(_ isHeld: Bool) {
+        if isHeld { call?.pause() } else { call?.resume() }
     }
 
     /// The session is gone: nobody is left to tell.

@@ -55,9 +55,13 @@ public struct LogEvent: Sendable {
     public let delta: Range<Int>
     /// For events of output items: `output_index`.
     public let outputIndex: Int
+    /// Bytes of the log up to the end of this event, from its beginning.
+    public let endOffset: Int
 
     /// Bytes that the event is counted with: its payload and what keeping it costs.
-    var byteCount: Int { payload.count + 96 }
+    var byteCount: Int { Self.byteCount(ofPayload: payload.count) }
+
+    static func byteCount(ofPayload count: Int) -> Int { count + 104 }
 }
 
 /// Which generation an event belongs to: compared by identity, so that a filter on the token path costs one comparison.

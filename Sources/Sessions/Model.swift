@@ -10,6 +10,10 @@ public protocol Model: Sendable {
 public protocol ModelCall: AnyObject {
     /// Closes the upstream connection before it returns; no event comes after.
     func cancel()
+    /// Takes no more from the upstream's connection, so that the upstream has to wait. What has arrived may still be delivered.
+    func pause()
+    /// Goes on after ``pause()``.
+    func resume()
 }
 
 /// The prompt of one generation.

@@ -171,6 +171,8 @@ extension Session {
         latest = generation
         active = generation
         generation.start(conversation: items)
+        releaseUpstreamIfOneKeepsUp()
+        if isUpstreamHeld { generation.holdUpstream(true) }
         if generation.isWarmUp {
             retire(generation)
             startNextQueued()

@@ -39,6 +39,10 @@ public final class Session {
     var scratch = ByteBuffer()
     private var cursors: [Cursor] = []
     private var deliveryDepth = 0
+    /// Bytes of all events so far, also of those that the log has dropped.
+    private var appendedByteCount = 0
+    /// Whether the upstream was asked to wait, since all who listen lag far behind.
+    private(set) var isUpstreamHeld = false
     /// What begun last: the predecessor of the next.
     var latest: Generation?
     /// End the waiting for somebody who listens again.
@@ -93,7 +97,9 @@ public final class Session {
     ) {
         let event = LogEvent(
             sequence: log.lastSequence + 1, type: type, response: response, responseSequence: responseSequence,
-            payload: scratch.array, delta: delta, outputIndex: outputIndex)
+            payload: scratch.array, delta: delta, outputIndex: outputIndex,
+            endOffset: appendedByteCount + LogEvent.byteCount(ofPayload: scratch.count))
+        appendedByteCount = event.endOffset
         let before = log.byteCount
         log.append(event)
         onAppend?(log.byteCount - before)
@@ -102,21 +108,23 @@ public final class Session {
         var index = 0
         while index < cursors.count {
             let cursor = cursors[index]
-            if !cursor.isPaused, cursor.position == event.sequence - 1, cursor.session != nil { advance(cursor, over: event) }
+            if !cursor.isPaused, cursor.position == event.sequence - 1, cursor.isAttached { advance(cursor, over: event) }
             index += 1
         }
         deliveryDepth -= 1
+        if !isUpstreamHeld, active != nil { holdUpstreamIfAllLag() }
     }
 
     private func advance(_ cursor: Cursor, over event: LogEvent) {
         cursor.position = event.sequence
+        cursor.byteOffset = event.endOffset
         if cursor.deliver(event) == .pause { cursor.isPaused = true }
     }
 
     // MARK: Cursors
 
     /// Whether somebody follows the session.
-    public var isFollowed: Bool { cursors.contains { $0.listens && $0.session != nil } }
+    public var isFollowed: Bool { cursors.contains { $0.listens && $0.isAttached } }
     public var cursorCount: Int { cursors.count }
 
     /// Starts to deliver what follows `sequence` to the cursor; what is there already at once, within this call.
@@ -127,6 +135,7 @@ public final class Session {
         guard cursors.count < limits.maxCursors else { throw .tooManyCursors(limit: limits.maxCursors) }
         cursor.session = self
         cursor.position = sequence
+        cursor.byteOffset = byteOffset(of: sequence)
         cursor.isPaused = false
         // It may still be in the list, when it detached itself in this turn.
         if !cursors.contains(where: { $0 === cursor }) { cursors.append(cursor) }
@@ -144,15 +153,46 @@ public final class Session {
     private func serve(_ cursor: Cursor) {
         if !log.holdsAll(after: cursor.position) {
             cursor.position = log.lastSequence
+            cursor.byteOffset = appendedByteCount
             cursor.deliverSnapshot(stateJSON(), sequence: log.lastSequence)
         }
-        while !cursor.isPaused, cursor.session === self, cursor.position < log.lastSequence {
+        while !cursor.isPaused, cursor.isAttached, cursor.position < log.lastSequence {
             guard log.holdsAll(after: cursor.position) else {
                 serve(cursor)
                 return
             }
             advance(cursor, over: log.event(after: cursor.position))
         }
+        releaseUpstreamIfOneKeepsUp()
+    }
+
+    /// Bytes of the log up to the event with this number.
+    private func byteOffset(of sequence: Int) -> Int {
+        guard log.holdsAll(after: sequence), sequence < log.lastSequence else { return appendedByteCount }
+        let next = log.event(after: sequence)
+        return next.endOffset - next.byteCount
+    }
+
+    // MARK: Readers that lag
+
+    /// Bytes by which the foremost of those who listen lags; 0 when nobody listens.
+    private var lagByteCount: Int {
+        let foremost = cursors.lazy.filter { $0.listens && $0.isAttached }.map(\.byteOffset).max()
+        return foremost.map { appendedByteCount - $0 } ?? 0
+    }
+
+    /// An upstream that is faster than everybody who listens would drive events out of the log before one of them had read
+    /// them: it waits. One reader that keeps up is enough for it to go on, so that a slow one delays nobody else.
+    private func holdUpstreamIfAllLag() {
+        guard cursors.contains(where: { $0.isPaused }), lagByteCount > limits.maxLogBytes / 2 else { return }
+        isUpstreamHeld = true
+        active?.holdUpstream(true)
+    }
+
+    func releaseUpstreamIfOneKeepsUp() {
+        guard isUpstreamHeld, lagByteCount <= limits.maxLogBytes / 4 else { return }
+        isUpstreamHeld = false
+        active?.holdUpstream(false)
     }
 
     /// Ends the delivery. When nobody is left who listens, the running response's disconnect policy applies.
@@ -168,8 +208,9 @@ public final class Session {
     }
 
     private func settle() {
-        let listenerLeft = cursors.contains { $0.listens && $0.session == nil }
-        cursors.removeAll { $0.session == nil }
+        let listenerLeft = cursors.contains { $0.listens && !$0.isAttached }
+        cursors.removeAll { !$0.isAttached }
+        releaseUpstreamIfOneKeepsUp()
         if listenerLeft, !isFollowed { applyDisconnectPolicies() }
     }
 

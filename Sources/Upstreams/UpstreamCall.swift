@@ -56,6 +56,14 @@ final class UpstreamCall: ModelCall {
         }
     }
 
+    func pause() {
+        if case .exchanging(let transfer, _) = phase { transfer.pause() }
+    }
+
+    func resume() {
+        if case .exchanging(let transfer, _) = phase { transfer.resume() }
+    }
+
     // MARK: Called by the exchange
 
     func answered(_ reason: FinishReason) {

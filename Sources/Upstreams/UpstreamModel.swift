@@ -42,4 +42,6 @@ public struct UpstreamModel: Model {
 /// A call that failed before it began.
 private final class EndedCall: ModelCall {
     func cancel() {}
+    func pause() {}
+    func resume() {}
 }

@@ -75,6 +75,10 @@ final class ScriptedCall: ModelCall {
         cancelCount += 1
         whenCancelled?()
     }
+
+    private(set) var isPaused = false
+    func pause() { isPaused = true }
+    func resume() { isPaused = false }
 }
 
 /// A cursor that keeps all that it was given.

@@ -97,7 +97,9 @@ final class FeedCursor: Cursor {
 
     private let reader: LoopBound<EventReader>
     private let sessionLoop: EventLoop
-    private let isLocal: Bool
+    /// The reader, when it lives on the session's own loop.
+    private let local: EventReader?
+    private var isLocal: Bool { local != nil }
     private var batch: [LogEvent] = []
     private var bytesOnTheWay = 0
     private var isWindowFull = false
@@ -105,12 +107,12 @@ final class FeedCursor: Cursor {
     init(feeding reader: LoopBound<EventReader>, on loop: EventLoop, listens: Bool) {
         self.reader = reader
         sessionLoop = loop
-        isLocal = reader.loop === loop
+        local = reader.loop === loop ? reader.value : nil
         super.init(listens: listens)
     }
 
     override func deliver(_ event: LogEvent) -> Demand {
-        if isLocal { return reader.value.take(event) }
+        if let local { return local.take(event) }
         if batch.isEmpty { flushAfterTurn() }
         batch.append(event)
         bytesOnTheWay += event.payload.count
@@ -119,8 +121,8 @@ final class FeedCursor: Cursor {
     }
 
     override func deliverSnapshot(_ state: [UInt8], sequence: Int) {
-        if isLocal {
-            reader.value.takeSnapshot(state, sequence: sequence)
+        if let local {
+            local.takeSnapshot(state, sequence: sequence)
         } else {
             flush()
             reader.run { $0.takeSnapshot(state, sequence: sequence) }
@@ -128,8 +130,8 @@ final class FeedCursor: Cursor {
     }
 
     override func sessionClosed() {
-        if isLocal {
-            reader.value.takeEnd()
+        if let local {
+            local.takeEnd()
         } else {
             flush()
             reader.run { $0.takeEnd() }

@@ -5,7 +5,7 @@ import Sessions
 
 /// A session that a socket follows whole, and in which it may speak under a name.
 final class JoinedSession: EventReader {
-    private unowned let socket: ResponsesSocket
+    private let socket: ResponsesSocket
     let reference: SessionReference
     let participant: Participant?
     private var suffix = ByteBuffer()

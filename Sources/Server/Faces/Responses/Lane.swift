@@ -56,7 +56,7 @@ final class Lane {
 
 /// Follows one response, and what steers make of it, for a lane.
 final class LaneReader: EventReader {
-    private unowned let socket: ResponsesSocket
+    private let socket: ResponsesSocket
     private let lane: Lane
     /// Responses that are followed and have not ended.
     private(set) var open: Set<String>

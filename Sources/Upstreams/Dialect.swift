@@ -1,16 +1,43 @@
 import HTTP
+package import JSON
 package import Network
 package import Sessions
 
 /// How one kind of upstream is asked; its ``ResponseDecoder`` understands the answer.
 package protocol Dialect {
-    /// The request for a generation; always a streaming one, since only such a one stops when it is closed.
+    /// Where generations are asked for, after the base URL.
+    static var path: String { get }
+    /// The body that asks for a generation; always for a stream, since only a stream stops when it is closed.
     /// - Throws: when the conversation holds what the dialect has no word for.
-    static func request(
+    static func body(
+        of request: ModelRequest, model: String, to upstream: UpstreamConfiguration
+    ) throws(GenerationError) -> JSONObject
+    static func url(_ upstream: UpstreamConfiguration, _ path: String) -> String
+    /// Adds the fields that every request needs.
+    static func authorize(_ request: inout HTTPClientRequest, _ upstream: UpstreamConfiguration) throws(GenerationError)
+}
+
+extension Dialect {
+    /// The request for a generation.
+    package static func request(
         _ request: ModelRequest, model: String, to upstream: UpstreamConfiguration
-    ) throws(GenerationError) -> HTTPClientRequest
+    ) throws(GenerationError) -> HTTPClientRequest {
+        let body = try body(of: request, model: model, to: upstream)
+        var result = HTTPClientRequest(method: "POST", url: url(upstream, path), body: JSONValue.object(body).serialized())
+        try result.set("Content-Type", "application/json")
+        try result.set("Accept", "text/event-stream")
+        try authorize(&result, upstream)
+        result.silenceTimeout = upstream.silenceTimeout
+        return result
+    }
+
     /// The request that lists the upstream's models.
-    static func modelsRequest(to upstream: UpstreamConfiguration) throws(GenerationError) -> HTTPClientRequest
+    package static func modelsRequest(to upstream: UpstreamConfiguration) throws(GenerationError) -> HTTPClientRequest {
+        var result = HTTPClientRequest(url: url(upstream, "/models"))
+        try result.set("Accept", "application/json")
+        try authorize(&result, upstream)
+        return result
+    }
 }
 
 extension UpstreamConfiguration.Dialect {

@@ -104,7 +104,7 @@ import Upstreams
         #expect(problem(flags: open.merging(["insecure-no-auth": ["true"]]) { $1 }) == "none")
         #expect(problem(flags: open.merging(["api-key": ["a=b"]]) { $1 }) == "none")
         #expect(problem(flags: ["host": ["none"]]).contains("--unix-socket"))
-        #expect(problem(flags: ["host": ["none"], "unix-socket": ["/tmp/a"]]) == "none")
+        #expect(problem(flags: ["host": ["none"], "unix-socket": ["a.socket"]]) == "none")
     }
 
     @Test func keysGoWithUpstreamsInTheirOrder() throws {

@@ -1,4 +1,4 @@
-import JSON
+package import JSON
 package import Network
 package import Sessions
 
@@ -9,9 +9,11 @@ package enum AnthropicMessagesDialect: Dialect {
     /// `max_tokens` must be there; this when the client says nothing.
     package static let defaultMaxTokens = 4096
 
-    package static func request(
-        _ request: ModelRequest, model: String, to upstream: UpstreamConfiguration
-    ) throws(GenerationError) -> HTTPClientRequest {
+    package static let path = "/messages"
+
+    package static func body(
+        of request: ModelRequest, model: String, to upstream: UpstreamConfiguration
+    ) throws(GenerationError) -> JSONObject {
         var body = JSONObject()
         body["model"] = .string(model)
         let conversation = try AnthropicConversation(Conversation(request).turns, upstream)
@@ -19,23 +21,10 @@ package enum AnthropicMessagesDialect: Dialect {
         body["messages"] = conversation.messages
         body["stream"] = true
         for (name, value) in try members(of: request.parameters, to: upstream) { body[name] = value }
-        var result = HTTPClientRequest(
-            method: "POST", url: url(upstream, "/messages"), body: JSONValue.object(body).serialized())
-        try result.set("Content-Type", "application/json")
-        try result.set("Accept", "text/event-stream")
-        try authorize(&result, upstream)
-        result.silenceTimeout = upstream.silenceTimeout
-        return result
+        return body
     }
 
-    package static func modelsRequest(to upstream: UpstreamConfiguration) throws(GenerationError) -> HTTPClientRequest {
-        var result = HTTPClientRequest(url: url(upstream, "/models"))
-        try result.set("Accept", "application/json")
-        try authorize(&result, upstream)
-        return result
-    }
-
-    private static func authorize(
+    package static func authorize(
         _ request: inout HTTPClientRequest, _ upstream: UpstreamConfiguration
     ) throws(GenerationError) {
         try request.set("User-Agent", "interject")
@@ -43,7 +32,7 @@ package enum AnthropicMessagesDialect: Dialect {
         if let key = upstream.key { try request.set("x-api-key", key) }
     }
 
-    private static func url(_ upstream: UpstreamConfiguration, _ path: String) -> String {
+    package static func url(_ upstream: UpstreamConfiguration, _ path: String) -> String {
         upstream.trimmedBaseURL(without: ["/messages", "/v1"]) + "/v1" + path
     }
 

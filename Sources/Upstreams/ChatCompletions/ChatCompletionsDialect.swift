@@ -1,35 +1,24 @@
-import JSON
+package import JSON
 package import Network
 package import Sessions
 
 /// OpenAI's `POST {base}/chat/completions`, as Ollama, llama.cpp, vLLM, LM Studio and many others speak it.
 package enum ChatCompletionsDialect: Dialect {
-    package static func request(
-        _ request: ModelRequest, model: String, to upstream: UpstreamConfiguration
-    ) throws(GenerationError) -> HTTPClientRequest {
+    package static let path = "/chat/completions"
+
+    package static func body(
+        of request: ModelRequest, model: String, to upstream: UpstreamConfiguration
+    ) throws(GenerationError) -> JSONObject {
         var body = JSONObject()
         body["model"] = .string(model)
         body["messages"] = .array(Conversation(request).turns.map { message($0, to: upstream) })
         body["stream"] = true
         body["stream_options"] = ["include_usage": true]
         for (name, value) in try members(of: request.parameters, to: upstream) where body[name] == nil { body[name] = value }
-        var result = HTTPClientRequest(
-            method: "POST", url: url(upstream, "/chat/completions"), body: JSONValue.object(body).serialized())
-        try result.set("Content-Type", "application/json")
-        try result.set("Accept", "text/event-stream")
-        try authorize(&result, upstream)
-        result.silenceTimeout = upstream.silenceTimeout
-        return result
+        return body
     }
 
-    package static func modelsRequest(to upstream: UpstreamConfiguration) throws(GenerationError) -> HTTPClientRequest {
-        var result = HTTPClientRequest(url: url(upstream, "/models"))
-        try result.set("Accept", "application/json")
-        try authorize(&result, upstream)
-        return result
-    }
-
-    private static func authorize(
+    package static func authorize(
         _ request: inout HTTPClientRequest, _ upstream: UpstreamConfiguration
     ) throws(GenerationError) {
         try request.set("User-Agent", "interject")
@@ -37,7 +26,7 @@ package enum ChatCompletionsDialect: Dialect {
     }
 
     /// A base URL of a host alone means its `/v1`.
-    private static func url(_ upstream: UpstreamConfiguration, _ path: String) -> String {
+    package static func url(_ upstream: UpstreamConfiguration, _ path: String) -> String {
         let base = upstream.trimmedBaseURL(without: ["/chat/completions"])
         let afterScheme = base.firstRange(of: "://").map { base[$0.upperBound...] } ?? base[...]
         return afterScheme.contains("/") ? base + path : base + "/v1" + path

@@ -1,0 +1,48 @@
+"""Percentiles, tables, and the machine they come from."""
+
+import math
+import os
+import pathlib
+import platform
+import re
+
+
+def percentile(values, percent):
+    """Nearest rank."""
+    ordered = sorted(values)
+    return ordered[max(0, math.ceil(len(ordered) * percent / 100) - 1)]
+
+
+def microseconds(nanoseconds):
+    return f"{nanoseconds / 1000:,.0f}"
+
+
+def spread(values):
+    """Half the distance of the extremes, in percent of the median."""
+    return f"±{(max(values) - min(values)) / 2 / percentile(values, 50) * 100:.0f}%"
+
+
+def table(title, head, rows):
+    lines = [f"### {title}", "", row(head), "|---" + "|--:" * (len(head) - 1) + "|"]
+    return "\n".join(lines + [row(r) for r in rows] + [""])
+
+
+def row(cells):
+    return "| " + " | ".join(map(str, cells)) + " |"
+
+
+def machine():
+    cpu = re.search(r"model name\s*: (.*)", pathlib.Path("/proc/cpuinfo").read_text())
+    cpu = cpu[1] if cpu else platform.machine()
+    flags = "virtual machine, " if "hypervisor" in pathlib.Path("/proc/cpuinfo").read_text() else ""
+    return f"{cpu}, {os.cpu_count()} processors, {flags}Linux {platform.release()}, Python {platform.python_version()}"
+
+
+def load():
+    return "load average {:.2f}".format(os.getloadavg()[0])
+
+
+def stolen_and_busy():
+    """Ticks of all processors: stolen by the host, and not idle."""
+    ticks = list(map(int, pathlib.Path("/proc/stat").read_text().split("\n")[0].split()[1:9]))
+    return ticks[7], sum(ticks) - ticks[3] - ticks[4]

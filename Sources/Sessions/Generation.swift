@@ -73,6 +73,7 @@ public final class Generation {
     private var isStopping = false
     private var isAccepted = false
     private var promptByteCount = 0
+    private var outputByteCount = 0
 
     init(
         id: String, session: Session, parameters: ResponseParameters, previousResponseID: String?, policy: DisconnectPolicy,
@@ -154,24 +155,21 @@ public final class Generation {
     /// - Parameter escaped: valid contents of a JSON string in UTF-8, without the quotes. Empty pieces are passed over.
     public func textDelta(escaped: UnsafeRawBufferPointer) {
         guard isActive, !escaped.isEmpty else { return }
-        deltaCount += 1
-        emitDelta(.outputTextDelta, of: message(isRefusal: false), escaped)
+        emit(.outputTextDelta, of: message(isRefusal: false), escaped)
     }
 
     /// A piece of a refusal; `escaped` as in ``textDelta(escaped:)``.
     public func refusalDelta(escaped: UnsafeRawBufferPointer) {
         guard isActive, !escaped.isEmpty else { return }
-        deltaCount += 1
-        emitDelta(.refusalDelta, of: message(isRefusal: true), escaped)
+        emit(.refusalDelta, of: message(isRefusal: true), escaped)
     }
 
     /// A piece of the model's reasoning; `escaped` as in ``textDelta(escaped:)``.
     public func reasoningDelta(escaped: UnsafeRawBufferPointer) {
         guard isActive, !escaped.isEmpty else { return }
-        deltaCount += 1
         let item: OutputItem
         if let openItem, case .reasoning = openItem.kind { item = openItem } else { item = open(.reasoning) }
-        emitDelta(.reasoningTextDelta, of: item, escaped)
+        emit(.reasoningTextDelta, of: item, escaped)
     }
 
     /// A tool call begins.
@@ -184,8 +182,18 @@ public final class Generation {
     /// A piece of a tool call's arguments; `escaped` as in ``textDelta(escaped:)``.
     public func toolCallArguments(index: Int, escaped: UnsafeRawBufferPointer) {
         guard isActive, index >= 0, !escaped.isEmpty, let item = items.last(where: { $0.toolIndex == index }) else { return }
+        emit(.functionCallArgumentsDelta, of: item, escaped)
+    }
+
+    private func emit(_ type: EventType, of item: OutputItem, _ escaped: UnsafeRawBufferPointer) {
         deltaCount += 1
-        emitDelta(.functionCallArgumentsDelta, of: item, escaped)
+        outputByteCount += escaped.count
+        emitDelta(type, of: item, escaped)
+        // A model that never ends is stopped, since all that it says is kept.
+        if outputByteCount > session.limits.maxOutputBytes {
+            stop(.incomplete(.maxOutputTokens))
+            session.generationEnded(self)
+        }
     }
 
     /// The upstream's own count.

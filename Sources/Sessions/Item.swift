@@ -1,3 +1,4 @@
+import Bytes
 public import JSON
 
 /// An item of a conversation, in the shape of the Responses API.
@@ -42,6 +43,13 @@ public struct Item: Sendable {
         case .array(let parts)?: parts.compactMap { $0["text"]?.string ?? $0["refusal"]?.string }.joined()
         default: ""
         }
+    }
+
+    /// Bytes that the item takes as JSON, near enough.
+    var byteCount: Int {
+        var buffer = ByteBuffer()
+        buffer.appendJSON(body)
+        return buffer.count + 64
     }
 
     public var json: JSONValue {

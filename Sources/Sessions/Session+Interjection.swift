@@ -10,6 +10,10 @@ extension Session {
         if let steer = input.steer, active?.id != steer.responseID {
             throw .responseNotActive(responseID: steer.responseID)
         }
+        let waiting = queued.flatMap(\.input) + input.items
+        guard conversationByteCount + waiting.reduce(0, { $0 + $1.byteCount }) <= limits.maxConversationBytes else {
+            throw .conversationTooLarge(limitBytes: limits.maxConversationBytes)
+        }
         guard let running = active else { return begin(input, mode: nil, interrupted: nil) }
         let mode = input.steer != nil ? .steer : input.mode ?? defaultMode
         switch mode {
@@ -131,7 +135,7 @@ extension Session {
     /// Takes what a response said into the conversation.
     private func retire(_ generation: Generation) {
         guard active === generation else { return }
-        items += generation.output
+        remember(generation.output)
         generation.conversationItemCount = items.count
         active = nil
         // Its last event carried all that was said; an idle session keeps no buffer of that size.
@@ -145,6 +149,14 @@ extension Session {
         let sequence = emitAccepted(input, mode: mode, interrupted: interrupted, generation)
         start(generation)
         return Acceptance(sequence: sequence, mode: mode, generation: generation, interrupted: interrupted)
+    }
+
+    /// Takes items into the conversation.
+    private func remember(_ new: [Item]) {
+        items += new
+        let byteCount = new.reduce(0) { $0 + $1.byteCount }
+        conversationByteCount += byteCount
+        onAppend?(byteCount)
     }
 
     private func enqueue(_ input: Input) throws(SessionError) -> Acceptance {
@@ -162,11 +174,14 @@ extension Session {
             continuesLastMessage: continues, createdAt: host.unixTime)
         generation.isWarmUp = input.isWarmUp
         generations.append(generation)
+        if generations.count > limits.maxResponses, let index = generations.firstIndex(where: \.status.isTerminal) {
+            generations.remove(at: index)
+        }
         return generation
     }
 
     private func start(_ generation: Generation) {
-        items += generation.input
+        remember(generation.input)
         if generation.previousResponseID == nil { generation.previousResponseID = latest?.id ?? forkedFrom }
         latest = generation
         active = generation

@@ -23,6 +23,8 @@ public final class Session {
     public let log: any LogStorage
     /// The conversation, without the running response.
     public internal(set) var items: [Item]
+    /// Bytes of ``items``.
+    public internal(set) var conversationByteCount = 0
     public internal(set) var active: Generation?
     public internal(set) var queued: [Generation] = []
     /// Every response of the session, oldest first.
@@ -30,7 +32,9 @@ public final class Session {
     public internal(set) var participants: [Participant] = []
     private var guests: [String: Participant] = [:]
     public internal(set) var isClosed = false
-    /// Called after each event: for budgets that span sessions.
+    /// Bytes that the session keeps: its log and its conversation.
+    public var byteCount: Int { log.byteCount + conversationByteCount }
+    /// Called when ``byteCount`` changes: for budgets that span sessions.
     public var onAppend: ((_ byteCountChange: Int) -> Void)?
 
     /// Bytes of ``scratch`` kept between responses.
@@ -63,6 +67,7 @@ public final class Session {
         defaultPolicy = policy
         createdAt = host.unixTime
         items = forking?.items ?? []
+        conversationByteCount = items.reduce(0) { $0 + $1.byteCount }
         forkedFrom = forking?.generation.id
         log = host.makeLog(maxBytes: limits.maxLogBytes)
         append(.sessionCreated) { event in

@@ -8,6 +8,8 @@ public enum SessionError: Error, Sendable, Hashable {
     case noActiveResponse
     /// As many inputs wait as may.
     case tooManyQueuedInputs(limit: Int)
+    /// The conversation is as long as it may be.
+    case conversationTooLarge(limitBytes: Int)
     case tooManyParticipants(limit: Int)
     case tooManyCursors(limit: Int)
     /// The session was deleted while the command was under way.
@@ -20,6 +22,7 @@ public enum SessionError: Error, Sendable, Hashable {
         case .responseNotActive: "response_not_active"
         case .noActiveResponse: "no_active_response"
         case .tooManyQueuedInputs: "too_many_queued_inputs"
+        case .conversationTooLarge: "conversation_too_large"
         case .tooManyParticipants: "too_many_participants"
         case .tooManyCursors: "too_many_cursors"
         case .sessionClosed: "session_not_found"
@@ -33,6 +36,8 @@ public enum SessionError: Error, Sendable, Hashable {
         case .responseNotActive(let id): "Response '\(id)' has ended: there is nothing to cancel or steer."
         case .noActiveResponse: "No response is running in this session."
         case .tooManyQueuedInputs(let limit): "\(limit) inputs wait already. Send it again when one was answered, or interrupt."
+        case .conversationTooLarge(let limit):
+            "The conversation would pass \(limit) bytes. Begin a new session with what matters of this one."
         case .tooManyParticipants(let limit): "The session has \(limit) participants already."
         case .tooManyCursors(let limit): "The session has \(limit) readers already."
         case .sessionClosed: "The session was deleted."

@@ -126,11 +126,11 @@ import Testing
         var limits = SessionLimits()
         limits.maxLogBytes = 3000
         let fixture = Fixture(limits: limits)
-        let before = fixture.session.log.byteCount
+        let before = fixture.session.byteCount
         nonisolated(unsafe) var change = 0
         fixture.session.onAppend = { change += $0 }
         try talk(fixture, words: 50)
-        #expect(before + change == fixture.session.log.byteCount)
+        #expect(before + change == fixture.session.byteCount)
     }
 
     @Test func theNewestEventStaysWhateverItsSize() throws {

@@ -50,7 +50,7 @@ final class SessionLoop: SessionHost {
         let session = Session(
             owner: owner, host: self, defaults: defaults, mode: mode, policy: policy, metadata: metadata, forking: forking,
             limits: configuration.sessionLimits)
-        logBytes += session.log.byteCount
+        logBytes += session.byteCount
         session.onAppend = { [weak self] change in self?.logBytes += change }
         residents[session.id] = Resident(session: session, isEphemeral: isEphemeral, lastUse: loop.now)
         let reference = SessionReference(id: session.id, owner: owner, bound: LoopBound(session, on: loop))
@@ -75,7 +75,7 @@ final class SessionLoop: SessionHost {
         directory.remove(session.id, responses: session.generations.map(\.id))
         session.close()
         session.onAppend = nil
-        logBytes -= session.log.byteCount
+        logBytes -= session.byteCount
     }
 
     /// The connection that a session was kept for is gone: it is forgotten once nothing runs and nobody reads.

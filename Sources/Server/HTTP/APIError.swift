@@ -52,6 +52,7 @@ struct APIError: Error, Sendable {
         switch error {
         case .responseInProgress, .responseNotActive, .noActiveResponse: status = .conflict
         case .tooManyQueuedInputs, .tooManyParticipants, .tooManyCursors: status = .tooManyRequests
+        case .conversationTooLarge: status = .contentTooLarge
         case .sessionClosed: status = .notFound
         }
         self.init(

@@ -10,7 +10,7 @@ struct ChunkedDecoder {
 
     private enum State {
         case size(digits: Int)
-        case sizeExtension
+        case sizeExtension(ChunkExtension)
         case sizeLineFeed
         case data
         case dataReturn
@@ -64,17 +64,21 @@ struct ChunkedDecoder {
                 guard size <= UInt64(max(0, limits.maxBodyBytes - bodyByteCount)) else {
                     throw .bodyTooLarge(limitBytes: limits.maxBodyBytes)
                 }
-                state = octet == .carriageReturn ? .sizeLineFeed : .sizeExtension
+                state = octet == .carriageReturn ? .sizeLineFeed : .sizeExtension(.beforeName)
             }
-        case .sizeExtension:
+        case .sizeExtension(let place):
             if octet == .carriageReturn {
+                guard place.mayEnd else { throw .invalidChunkExtension }
                 state = .sizeLineFeed
             } else {
-                guard octet.isFieldContent else { throw octet == .lineFeed ? .bareLineFeed : .invalidChunkExtension }
+                guard let next = place.after(octet) else {
+                    throw octet == .lineFeed ? .bareLineFeed : .invalidChunkExtension
+                }
                 extensionByteCount += 1
                 guard extensionByteCount <= limits.maxChunkExtensionBytes else {
                     throw .chunkExtensionsTooLarge(limitBytes: limits.maxChunkExtensionBytes)
                 }
+                state = .sizeExtension(next)
             }
         case .sizeLineFeed:
             guard octet == .lineFeed else { throw .bareCarriageReturn }

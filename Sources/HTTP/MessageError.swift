@@ -60,7 +60,7 @@ public enum MessageError: Error, Hashable, Sendable {
     // Chunks
     /// Not hexadecimal digits followed by CR or `;`, or more digits than any length needs.
     case invalidChunkSize
-    /// A control character in a chunk extension.
+    /// Not `;name`, `;name=token` or `;name="text"`.
     case invalidChunkExtension
     case chunkExtensionsTooLarge(limitBytes: Int)
     /// The data of a chunk is not followed by CRLF.
@@ -116,7 +116,7 @@ extension MessageError {
         case .transferEncodingInOldVersion: "Transfer-Encoding is not part of HTTP/1.0."
         case .bodyTooLarge(let limit): "The body is larger than \(limit) bytes."
         case .invalidChunkSize: "A chunk size is not a plain hexadecimal number."
-        case .invalidChunkExtension: "A chunk extension holds a control character."
+        case .invalidChunkExtension: "A chunk extension is not ';name' or ';name=value'."
         case .chunkExtensionsTooLarge(let limit): "The chunk extensions are larger than \(limit) bytes."
         case .unterminatedChunk: "The data of a chunk is not followed by CRLF."
         case .truncated: "The connection ended within the message."

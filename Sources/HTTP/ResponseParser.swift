@@ -108,12 +108,11 @@ public struct ResponseParser: ~Copyable {
                 }
             case .untilClose:
                 guard input.count > 0 else { return .needsMoreBytes }
-                let part = input
-                guard part.count <= limits.maxBodyBytes - bodyByteCount else {
-                    throw .bodyTooLarge(limitBytes: limits.maxBodyBytes)
-                }
+                // Up to the limit, so that the outcome does not depend on how much came at once.
+                let part = input.slice(0, min(input.count, limits.maxBodyBytes - bodyByteCount))
+                guard part.count > 0 else { throw .bodyTooLarge(limitBytes: limits.maxBodyBytes) }
                 bodyByteCount += part.count
-                input = input.slice(input.count, input.count)
+                input = input.slice(part.count, input.count)
                 return .body(part)
             case .end:
                 state = keepAlive ? .startLine : .closed

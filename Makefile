@@ -10,7 +10,7 @@ BINARY := .build/release/interject
 VENV := .venv
 
 .DEFAULT_GOAL := help
-.PHONY: help run build test test-unit test-e2e bench doctor format lint clean
+.PHONY: help run build test test-unit test-e2e bench fuzz sanitize doctor format lint clean
 
 help: ## Says what there is
 	@echo "make TARGET:"
@@ -38,14 +38,22 @@ test-e2e: build ## Runs the end-to-end tests
 bench: build ## Measures the server against going direct and against FastAPI (Benchmarks/README.md)
 	@python3 Benchmarks/run.py
 
+fuzz: ## Fuzzes every parser, a minute in all; SECONDS=600 for so long each, TARGETS="sse json" for some
+	@Scripts/bootstrap.sh build
+	@SECONDS_EACH=$(SECONDS) TARGETS="$(TARGETS)" Fuzz/run.sh
+
+sanitize: ## Runs the tests under the address and the thread sanitizer; PARTS="address thread end-to-end" for some
+	@Scripts/bootstrap.sh build python
+	@PARTS="$(PARTS)" Scripts/sanitize.sh
+
 doctor: build ## Checks the installation, the port and the upstreams
 	@$(BINARY) doctor --host $(HOST) --port $(PORT) $(ARGS)
 
 format: ## Formats the sources
-	@$(SWIFT) format --in-place --recursive --parallel Package.swift Sources Tests
+	@$(SWIFT) format --in-place --recursive --parallel Package.swift Sources Tests Fuzz
 
 lint: ## Says what is not formatted
-	@$(SWIFT) format lint --strict --recursive --parallel Package.swift Sources Tests
+	@$(SWIFT) format lint --strict --recursive --parallel Package.swift Sources Tests Fuzz
 
 clean: ## Removes what was built
 	@rm -rf .build $(VENV) .pytest_cache

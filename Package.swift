@@ -87,3 +87,14 @@ let package = Package(
             swiftSettings: strict),
     ]
 )
+
+// `make fuzz` alone builds this: it needs the fuzzer's instrumentation in every target, and nobody else needs it.
+// Within the package rather than beside it, since the decoders that it feeds are `package`.
+if Context.environment["INTERJECT_FUZZ"] != nil {
+    package.targets.append(
+        .executableTarget(
+            name: "interject-fuzz",
+            dependencies: ["Bytes", "JSON", "WebSocket", "HTTP", "Sessions", "Upstreams"],
+            path: "Fuzz/Targets",
+            swiftSettings: strict + [.enableExperimentalFeature("Extern")]))
+}

@@ -1,0 +1,68 @@
+import Bytes
+import JSON
+import Sessions
+import Upstreams
+
+func fuzzChatCompletions(_ data: UnsafeRawBufferPointer) { fuzz(ChatCompletionsDecoder.self, data) }
+func fuzzAnthropicMessages(_ data: UnsafeRawBufferPointer) { fuzz(AnthropicMessagesDecoder.self, data) }
+
+/// Writes down what a decoder says, and checks what every sink may rely on.
+private final class RecordingSink: ModelSink {
+    var trace = Trace()
+
+    private func delta(_ name: StaticString, _ escaped: UnsafeRawBufferPointer) {
+        var quoted = ByteBuffer()
+        quoted.append(UInt8(ascii: "\""))
+        quoted.append(escaped)
+        quoted.append(UInt8(ascii: "\""))
+        check((try? JSONValue.parse(quoted.bytes))?.string != nil, "a delta that is no JSON string")
+        trace.event(name, escaped)
+    }
+
+    func textDelta(escaped: UnsafeRawBufferPointer) { delta("text", escaped) }
+    func refusalDelta(escaped: UnsafeRawBufferPointer) { delta("refusal", escaped) }
+    func reasoningDelta(escaped: UnsafeRawBufferPointer) { delta("reasoning", escaped) }
+    func toolCall(index: Int, callID: String, name: String) {
+        check((0..<UpstreamLimits.maxToolCalls).contains(index), "tool call \(index)")
+        trace.event("tool", "\(index) \(callID) \(name)")
+    }
+    func toolCallArguments(index: Int, escaped: UnsafeRawBufferPointer) {
+        check((0..<UpstreamLimits.maxToolCalls).contains(index), "arguments of tool call \(index)")
+        delta("arguments", escaped)
+    }
+    func reportUsage(_ usage: Usage) { trace.event("usage", "\(usage)") }
+}
+
+/// Options: odd for a whole body of JSON, even for a stream.
+private func fuzz<Decoder: ResponseDecoder & ~Copyable>(_ type: Decoder.Type, _ data: UnsafeRawBufferPointer) {
+    let (options, bytes) = data.optionsAndInput
+    if options & 1 == 1 {
+        withCopy(bytes, 0, bytes.count) { copy in
+            var decoder = Decoder()
+            _ = try? decoder.receiveWhole(UnsafeRawBufferPointer(copy), into: RecordingSink())
+        }
+        return
+    }
+    _ = sameHoweverCut(bytes) { ends in
+        let sink = RecordingSink()
+        var decoder = Decoder()
+        var isDone = false
+        eachPiece(bytes, ends) { piece in
+            do throws(UpstreamFault) {
+                guard let reason = try decoder.receive(UnsafeRawBufferPointer(piece), into: sink) else { return true }
+                sink.trace.event("finished", "\(reason)")
+            } catch {
+                sink.trace.event("fault", "\(error)")
+            }
+            isDone = true
+            return false
+        }
+        if isDone { return sink.trace }
+        do throws(UpstreamFault) {
+            sink.trace.event("finished", "\(try decoder.end())")
+        } catch {
+            sink.trace.event("fault", "\(error)")
+        }
+        return sink.trace
+    }
+}

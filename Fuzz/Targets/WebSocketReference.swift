@@ -1,0 +1,103 @@
+import WebSocket
+
+/// RFC 6455 read once more, as plainly as can be: whole bytes, no state but indices, Swift's own UTF-8. What it says is
+/// what the receiver must have said.
+struct WebSocketReference {
+    private(set) var trace = Trace()
+    private let bytes: UnsafeRawBufferPointer
+    private let role: Role
+    private let maxMessageBytes: Int
+    private var position = 0
+    private var message: (isText: Bool, content: [UInt8])?
+
+    private struct Violation: Error { let closeCode: Int }
+
+    init(_ bytes: UnsafeRawBufferPointer, _ role: Role, maxMessageBytes: Int) {
+        self.bytes = bytes
+        self.role = role
+        self.maxMessageBytes = maxMessageBytes
+        do throws(Violation) {
+            while try takeFrame() {}
+        } catch {
+            trace.event("failed", "\(error.closeCode)")
+        }
+    }
+
+    /// False when there is no further whole frame, or none that counts.
+    private mutating func takeFrame() throws(Violation) -> Bool {
+        let rest = UnsafeRawBufferPointer(rebasing: bytes[position...])
+        guard rest.count >= 2 else { return false }
+        let opcode = rest[0] & 15
+        let isFinal = rest[0] & 0x80 != 0
+        let isControl = opcode >= 8
+        let isMasked = rest[1] & 0x80 != 0
+        let shortLength = Int(rest[1] & 0x7F)
+        guard [0, 1, 2, 8, 9, 10].contains(opcode), rest[0] & 0x70 == 0, isMasked == (role == .server),
+            !isControl || isFinal && shortLength <= 125
+        else { throw Violation(closeCode: 1002) }
+        let lengthByteCount = shortLength == 126 ? 2 : shortLength == 127 ? 8 : 0
+        let headerByteCount = 2 + lengthByteCount + (isMasked ? 4 : 0)
+        guard rest.count >= headerByteCount else { return false }
+        var length = UInt64(shortLength)
+        if lengthByteCount > 0 {
+            length = rest[2..<2 + lengthByteCount].reduce(0) { $0 << 8 | UInt64($1) }
+            let isMinimal = length > (lengthByteCount == 2 ? 125 : 65535)
+            guard isMinimal, length >> 63 == 0 else { throw Violation(closeCode: 1002) }
+        }
+        if !isControl {
+            guard (message != nil) == (opcode == 0) else { throw Violation(closeCode: 1002) }
+            guard Int(length) <= maxMessageBytes - (message?.content.count ?? 0) else { throw Violation(closeCode: 1009) }
+        }
+        let isWhole = rest.count - headerByteCount >= length
+        var payload = Array(rest[headerByteCount...].prefix(Int(length)))
+        if isMasked {
+            for index in payload.indices { payload[index] ^= rest[headerByteCount - 4 + index % 4] }
+        }
+        if isControl {
+            guard isWhole else { return false }
+            position += headerByteCount + Int(length)
+            return try takeControl(opcode, payload)
+        }
+        var message = self.message ?? (opcode == 1, [])
+        message.content += payload
+        guard !message.isText || Self.beginsText(message.content) else { throw Violation(closeCode: 1007) }
+        guard isWhole else { return false }
+        position += headerByteCount + Int(length)
+        self.message = isFinal ? nil : message
+        if isFinal {
+            guard !message.isText || Self.isText(message.content) else { throw Violation(closeCode: 1007) }
+            message.content.withUnsafeBytes { trace.event(message.isText ? "text" : "binary", $0) }
+        }
+        return true
+    }
+
+    private mutating func takeControl(_ opcode: UInt8, _ payload: [UInt8]) throws(Violation) -> Bool {
+        guard opcode == 8 else {
+            payload.withUnsafeBytes { trace.event(opcode == 9 ? "ping" : "pong", $0) }
+            return true
+        }
+        if payload.isEmpty {
+            trace.event("closed", "1005 ")
+            return false
+        }
+        guard payload.count >= 2 else { throw Violation(closeCode: 1002) }
+        let code = Int(payload[0]) << 8 | Int(payload[1])
+        let isAllowed = (1000...1014).contains(code) && ![1004, 1005, 1006].contains(code) || (3000...4999).contains(code)
+        guard isAllowed else { throw Violation(closeCode: 1002) }
+        guard Self.isText(payload.dropFirst(2)) else { throw Violation(closeCode: 1007) }
+        trace.event("closed", "\(code) " + String(decoding: payload.dropFirst(2), as: UTF8.self))
+        return false
+    }
+
+    private static func isText(_ bytes: some Sequence<UInt8>) -> Bool { String(validating: bytes, as: UTF8.self) != nil }
+
+    /// Whether some end makes it text: every first and last continuation byte of the ranges of RFC 3629 is tried.
+    private static func beginsText(_ bytes: [UInt8]) -> Bool {
+        if isText(bytes) { return true }
+        let ends: [UInt8] = [0x80, 0x8F, 0x90, 0x9F, 0xA0, 0xBF]
+        for first in ends {
+            for more in [[], [0x80], [0x80, 0x80]] as [[UInt8]] where isText(bytes + [first] + more) { return true }
+        }
+        return false
+    }
+}

@@ -1,0 +1,94 @@
+"""Turns the vectors of Protocols/vectors into seeds for libFuzzer: one file each, in DIRECTORY/TARGET/.
+
+    python3 Fuzz/corpus.py DIRECTORY
+
+Made anew for each run, so that a vector that is added for a crash is a seed, and run, from then on. The first byte of
+most seeds chooses options of the target: see Fuzz/Targets.
+"""
+
+import hashlib
+import json
+import pathlib
+import sys
+
+VECTORS = pathlib.Path(__file__).resolve().parent.parent / "Protocols" / "vectors"
+
+
+def cases(name):
+    text = json.loads((VECTORS / name).read_text())
+    return text["cases"] if "cases" in text else text["vectors"]
+
+
+def wire(text):
+    """Hex, in which hh*N is a run."""
+    pieces = (piece.partition("*") for piece in text.split())
+    return b"".join(bytes.fromhex(run) * int(count or 1) for run, _, count in pieces)
+
+
+def seeds():
+    for path in sorted((VECTORS / "websocket").glob("*.json")):
+        for case in cases(f"websocket/{path.name}"):
+            if "input" not in case:
+                continue
+            data = wire(case["input"])
+            limit = case.get("maxMessageBytes", 0)
+            options = bytes([limit if limit < 256 else 0])
+            yield f"websocket-{case.get('role', 'server')}", options + data
+            if "role" not in case:
+                yield "websocket-client", options + unmasked(data)
+    for operation in range(8):
+        for byte_count in (0, 125, 126, 255):
+            yield "websocket-writer", bytes([byte_count & 1, operation, byte_count, 65, 2, 3, 66, 5, 4, 67, 4, 1, 68])
+            yield "websocket-writer", bytes([1 - (byte_count & 1), operation | 0x80, byte_count, 65])
+    for case in cases("http/requests.json"):
+        # Vectors with limits of their own are seeds with tight ones: the same way is found near by.
+        yield "http-requests", bytes([1 if case.get("limits") else 0]) + case["input"].encode()
+        head, end, body = case["input"].partition("\r\n\r\n")
+        if "chunked" in head.lower() and body:
+            yield "chunked", b"\0" + body.encode()
+    for case in cases("http/responses.json"):
+        options = (0x80 if case.get("answersHead") else 0) | (0x40 if case.get("closes") else 0)
+        yield "http-responses", bytes([options]) + case["input"].encode()
+        head, end, body = case["input"].partition("\r\n\r\n")
+        if "chunked" in head.lower() and body:
+            yield "chunked", b"\0" + body.encode()
+    for case in cases("sse/streams.json"):
+        data = case["input"] if "input" in case else bytes.fromhex(case["inputHex"])
+        yield "sse", bytes([min(255, case.get("maxEventBytes", 0))]) + (data.encode() if isinstance(data, str) else data)
+    for case in cases("json/texts.json"):
+        yield "json", case["text"].encode() if "text" in case else bytes.fromhex(case["hex"])
+    for target in ("chat", "anthropic"):
+        for case in cases(f"upstreams/{target}-streams.json"):
+            yield target, bytes([1 if case.get("whole") else 0]) + case["body"].encode()
+
+
+def unmasked(data):
+    """The same frames as a server would send them; what is no whole frame stays as it is."""
+    out, rest = b"", data
+    while len(rest) >= 2 and rest[1] & 0x80:
+        length, at = rest[1] & 0x7F, 2
+        if length == 126:
+            length, at = int.from_bytes(rest[2:4], "big"), 4
+        elif length == 127:
+            length, at = int.from_bytes(rest[2:10], "big"), 10
+        key, payload = rest[at : at + 4], rest[at + 4 : at + 4 + length]
+        if len(key) < 4:
+            break
+        out += bytes([rest[0], rest[1] & 0x7F]) + rest[2:at] + bytes(b ^ key[i & 3] for i, b in enumerate(payload))
+        rest = rest[at + 4 + length :]
+    return out + rest
+
+
+def main():
+    directory = pathlib.Path(sys.argv[1])
+    counts = {}
+    for target, data in seeds():
+        folder = directory / target
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / hashlib.sha1(data).hexdigest()).write_bytes(data)
+        counts[target] = counts.get(target, 0) + 1
+    print("seeds:", ", ".join(f"{target} {count}" for target, count in counts.items()))
+
+
+if __name__ == "__main__":
+    main()

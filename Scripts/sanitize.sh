@@ -17,7 +17,7 @@ address() {
 }
 
 thread() {
-    TSAN_OPTIONS=halt_on_error=0 "$swift" test --sanitize=thread -Xswiftc -use-ld=lld --scratch-path .build/thread
+    TSAN_OPTIONS=suppressions=$PWD/Scripts/threads.supp:print_suppressions=0 "$swift" test --sanitize=thread -Xswiftc -use-ld=lld --scratch-path .build/thread
 }
 
 # Against the binary, whose report goes to a file: the suite reads its standard error, and may kill it.

@@ -25,7 +25,7 @@ end_to_end() {
     "$swift" build --product interject --sanitize=address -Xswiftc -use-ld=lld --scratch-path .build/address || return 1
     local reports=$PWD/.build/address/reports
     rm -rf "$reports" && mkdir -p "$reports"
-    ASAN_OPTIONS="log_path=$reports/asan" INTERJECT_BINARY="$PWD/.build/address/debug/interject" \
+    LSAN_OPTIONS=suppressions=$PWD/Scripts/leaks.supp:print_suppressions=0 ASAN_OPTIONS="log_path=$reports/asan" INTERJECT_BINARY="$PWD/.build/address/debug/interject" \
         .venv/bin/python -m pytest Tests/EndToEnd
     local status=$?
     cat "$reports"/* 2>/dev/null && return 1

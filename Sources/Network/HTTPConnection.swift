@@ -131,6 +131,7 @@ final class HTTPConnection: Connection {
     }
 
     private func refuse(_ status: HTTPStatus, _ message: String) {
+        server.handler.requestRefused(status, on: loop)
         let answer = server.handler.errorAnswer(for: status, message)
         var writer = ResponseWriter(keepAlive: false)
         writer.begin(status, date: loop.httpDate, into: &output)

@@ -9,6 +9,8 @@ public protocol HTTPRequestHandler: AnyObject, Sendable {
     func maxBodyBytes(for request: RequestHead) -> Int
     /// The answer to a request that broke the protocol, or did not come to its end in time.
     func errorAnswer(for status: HTTPStatus, _ message: String) -> HTTPErrorAnswer
+    /// A request that broke the protocol, or did not come to its end in time, is answered with this status.
+    func requestRefused(_ status: HTTPStatus, on loop: EventLoop)
     /// The status of an exchange is decided and sent; 101 for a WebSocket.
     func exchangeAnswered(_ exchange: HTTPExchange, _ status: HTTPStatus)
     /// The exchange is over: answered whole, become a WebSocket, or its client gone.
@@ -16,6 +18,7 @@ public protocol HTTPRequestHandler: AnyObject, Sendable {
 }
 
 extension HTTPRequestHandler {
+    public func requestRefused(_ status: HTTPStatus, on loop: EventLoop) {}
     public func exchangeAnswered(_ exchange: HTTPExchange, _ status: HTTPStatus) {}
     public func exchangeEnded(_ exchange: HTTPExchange) {}
 }

@@ -56,7 +56,7 @@ def test_idle_connections_are_closed_and_busy_ones_after_their_response(start_se
     idle, busy = RawConnection(server), RawConnection(server)
     idle.send(request("GET", "/healthz"))
     assert idle.read_answer().status == 200
-    body = json.dumps({"model": "rehearsal", "input": say(tag, tokens=20, pace=50)}).encode()
+    body = json.dumps({"model": "rehearsal", "input": say(tag, tokens=100, pace=20)}).encode()
     busy.send(request("POST", "/v1/responses", body, Content_Type="application/json"))
     server.rehearsal.wait_for_tokens(tag, 2)
     terminate(server)
@@ -130,7 +130,7 @@ def test_websockets_are_closed_with_1012_spread_over_the_window(start_server):
 def test_a_websocket_whose_answer_runs_is_closed_after_it(start_server, tag):
     server = start_server("--drain", 20, "--drain-window", 0)
     socket = Socket(server)
-    socket.create(say(tag, tokens=20, pace=50))
+    socket.create(say(tag, tokens=100, pace=20))
     socket.wait_for_deltas(2)
     terminate(server)
     eventually(lambda: not takes_connections(server), "draining")

@@ -144,13 +144,13 @@ def raw_socket(server, **options):
 
 
 def test_a_websocket_without_messages_is_closed_by_the_idle_limit(start_server):
-    server = start_server("--idle-limit", 0.3, "--ping-interval", 0.1)
+    server = start_server("--idle-limit", 0.3)
     with raw_socket(server) as socket:
         assert closed_with(socket) == (1001, "idle: no message for 0.3 s")
 
 
 def test_a_websocket_in_use_outlives_the_idle_limit(start_server, tag):
-    server = start_server("--idle-limit", 0.5)
+    server = start_server("--idle-limit", 2)
     socket = Socket(server)
     socket.create(say(tag, tokens=30, pace=50))
     socket.wait_for_type("response.completed")
@@ -172,7 +172,7 @@ def test_the_lifetime_limit_says_so_and_lets_an_answer_end(start_server, tag):
 
 
 def test_a_peer_that_answers_no_ping_is_dropped(start_server):
-    server = start_server("--ping-interval", 0.2)
+    server = start_server("--ping-interval", 1)
     with RawConnection(server) as raw:
         raw.send(request(
             "GET", "/v1/responses", Upgrade="websocket", Connection="Upgrade", Sec_WebSocket_Version="13",

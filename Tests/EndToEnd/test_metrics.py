@@ -19,7 +19,7 @@ from sockets import Socket
 def counted(tmp_path_factory):
     """A server that only this file uses: its numbers are ours."""
     from processes import InterjectProcess
-    with InterjectProcess(tmp_path_factory.mktemp("metrics"), "--loops", 2, "--ping-interval", 0.2) as process:
+    with InterjectProcess(tmp_path_factory.mktemp("metrics"), "--loops", 2, "--ping-interval", 1) as process:
         yield process
 
 

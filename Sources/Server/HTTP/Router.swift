@@ -149,12 +149,13 @@ final class Router: HTTPRequestHandler {
     }
 
     func errorAnswer(for status: HTTPStatus, _ message: String) -> HTTPErrorAnswer {
-        if let loop = EventLoop.current {
-            context.sessions(on: loop).counters.countAnswer(ServerCounters.Face.other.rawValue, status)
-        }
-        return HTTPErrorAnswer(
+        HTTPErrorAnswer(
             fields: [("Content-Type", "application/json"), ("x-request-id", Identifier.make("req_"))],
             body: APIError(status: status, message: message, code: "bad_request").body)
+    }
+
+    func requestRefused(_ status: HTTPStatus, on loop: EventLoop) {
+        context.sessions(on: loop).counters.countAnswer(ServerCounters.Face.other.rawValue, status)
     }
 
     func exchangeAnswered(_ exchange: HTTPExchange, _ status: HTTPStatus) {

@@ -76,7 +76,8 @@ let package = Package(
                 "Upstreams", "Sessions", "Network", "HTTP", "JSON", "Bytes", .product(name: "Logging", package: "swift-log"),
             ],
             swiftSettings: strict),
-        .testTarget(name: "ServerTests", dependencies: ["Server", "Sessions", "HTTP", "JSON", "Bytes"], swiftSettings: strict),
+        .testTarget(
+            name: "ServerTests", dependencies: ["Server", "Network", "Sessions", "HTTP", "JSON", "Bytes"], swiftSettings: strict),
         .testTarget(
             name: "CommandLineTests",
             dependencies: [

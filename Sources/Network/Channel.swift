@@ -32,4 +32,11 @@ open class Channel {
 
     /// The loop ends: close what is open.
     func loopStopped() {}
+
+    // MARK: What an operator wants to know, of channels that are connections of clients
+
+    func count(into census: inout LoopCensus) {}
+    func report() -> ConnectionReport? { nil }
+    /// The server stops: close when nothing is due any more.
+    func finishSoon() {}
 }

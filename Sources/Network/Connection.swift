@@ -41,7 +41,11 @@ open class Connection: Channel {
     var flushScheduled = false
     private var state: State
     private var isReadingPaused = false
-    private var isBlocked = false
+    private(set) var isBlocked = false {
+        didSet { if isBlocked != oldValue { loop.outputIsBlocked(isBlocked, of: self) } }
+    }
+    private(set) var bytesReceived: UInt64 = 0
+    private(set) var bytesSent: UInt64 = 0
     private var interest: Readiness = []
     private var linger: LoopTimer?
 
@@ -86,6 +90,8 @@ open class Connection: Channel {
     // MARK: Output
 
     public var isOpen: Bool { if case .open = state { true } else { false } }
+    /// Whether nothing is due to the peer any more: its own close is all that is waited for.
+    var isLingering: Bool { if case .lingering = state { true } else { false } }
     public var isCongested: Bool { output.count > Self.congestionByteCount }
 
     /// Has what was appended to ``output`` sent at the end of this turn.
@@ -107,6 +113,7 @@ open class Connection: Channel {
             let sent = send(descriptor, output.bytes.baseAddress, output.count, Int32(MSG_NOSIGNAL))
             if sent >= 0 {
                 output.consume(sent)
+                bytesSent &+= UInt64(sent)
             } else if errno == EAGAIN {
                 isBlocked = true
                 updateInterest()
@@ -168,6 +175,7 @@ open class Connection: Channel {
             let buffer = loop.receiveBuffer
             let count = recv(descriptor, buffer.baseAddress, buffer.count, 0)
             if count > 0 {
+                bytesReceived &+= UInt64(count)
                 // After we closed, the peer's bytes are read only so that our last ones are not lost to a reset.
                 if case .open = state { received(UnsafeMutableRawBufferPointer(rebasing: buffer[..<count])) }
                 if count < buffer.count || descriptor < 0 || isReadingPaused { return }
@@ -290,6 +298,7 @@ open class Connection: Channel {
             loop.deregister(self)
             close(descriptor)
             descriptor = -1
+            isBlocked = false
             output.clear(keepingCapacity: 0)
             ended(end)
         }

@@ -28,6 +28,17 @@ public final class EventLoop: @unchecked Sendable {
     /// Where ``unflushed`` goes while it is worked off; kept for its storage.
     private var flushing: [Connection] = []
     private var running = true
+    private var afterFlushActions: [() -> Void] = []
+    /// Connections whose peers do not take what is due to them. Loop only.
+    private(set) var blockedConnections: [ObjectIdentifier: Connection] = [:]
+    /// Connections that linger to be told that they were refused. Loop only.
+    var refusedCount = 0
+    /// What this loop has done. Loop only. Memory of its own, so that an addition is an addition and no more.
+    public let counters: UnsafeMutablePointer<LoopCounters> = {
+        let counters = UnsafeMutablePointer<LoopCounters>.allocate(capacity: 1)
+        counters.initialize(to: LoopCounters())
+        return counters
+    }()
 
     /// Shared by every connection of the loop: valid only within one receive call.
     let receiveBuffer = UnsafeMutableRawBufferPointer.allocate(byteCount: receiveBufferByteCount, alignment: 64)
@@ -65,6 +76,8 @@ public final class EventLoop: @unchecked Sendable {
         close(epoll)
         close(wakeup)
         receiveBuffer.deallocate()
+        counters.deinitialize(count: 1)
+        counters.deallocate()
     }
 
     // MARK: Where am I
@@ -87,8 +100,9 @@ public final class EventLoop: @unchecked Sendable {
         let capacity = 256
         let events = UnsafeMutablePointer<epoll_event>.allocate(capacity: capacity)
         defer { events.deallocate() }
+        var turnEnd = now
         while running {
-            let count = epoll_wait(epoll, events, Int32(capacity), waitMilliseconds())
+            let count = epoll_wait(epoll, events, Int32(capacity), waitMilliseconds(turnEnd))
             now = Instant.monotonicNow
             for index in 0..<max(0, Int(count)) {
                 dispatch(events[index])
@@ -96,6 +110,9 @@ public final class EventLoop: @unchecked Sendable {
             while let timer = timers.popDue(now) { timer.fire() }
             mailbox.drain(self)
             flush()
+            if !afterFlushActions.isEmpty { runAfterFlush() }
+            turnEnd = Instant.monotonicNow
+            counters.pointee.turns.record(nanoseconds: turnEnd.nanoseconds - now.nanoseconds)
         }
         madeHTTPClient?.shutDown()
         let leftover = slots.compactMap(\.channel)
@@ -108,10 +125,10 @@ public final class EventLoop: @unchecked Sendable {
         clinux_set_current_loop(nil)
     }
 
-    private func waitMilliseconds() -> Int32 {
+    private func waitMilliseconds(_ now: Instant) -> Int32 {
         if !unflushed.isEmpty || mailbox.hasWork { return 0 }
         guard let deadline = timers.nextDeadline else { return -1 }
-        let left = deadline - Instant.monotonicNow
+        let left = deadline - now
         // Round up: waking a fraction of a millisecond early would spin until the deadline.
         return left <= .zero ? 0 : Int32(clamping: (left.nanoseconds + 999_999) / 1_000_000)
     }
@@ -139,6 +156,15 @@ public final class EventLoop: @unchecked Sendable {
             connection.flush()
         }
         flushing.removeAll(keepingCapacity: true)
+    }
+
+    /// Runs `action` once what was written in this turn has left. Loop only.
+    public func afterFlush(_ action: @escaping () -> Void) { afterFlushActions.append(action) }
+
+    private func runAfterFlush() {
+        let actions = afterFlushActions
+        afterFlushActions = []
+        for action in actions { action() }
     }
 
     /// Ends the loop after this turn. From any thread.
@@ -200,6 +226,16 @@ public final class EventLoop: @unchecked Sendable {
 
     func scheduleFlush(_ connection: Connection) {
         unflushed.append(connection)
+    }
+
+    func outputIsBlocked(_ isBlocked: Bool, of connection: Connection) {
+        blockedConnections[ObjectIdentifier(connection)] = isBlocked ? connection : nil
+        if isBlocked { counters.pointee.stalls += 1 }
+    }
+
+    func forEachChannel(_ body: (Channel) -> Void) {
+        // By index: the body may close channels, and the table only grows.
+        for index in slots.indices { if let channel = slots[index].channel { body(channel) } }
     }
 
     // MARK: Timers (loop only)

@@ -8,6 +8,10 @@ import WebSocket
 final class HTTPConnection: Connection {
     let server: HTTPServer
     let isUnix: Bool
+    let peer: PeerAddress?
+    private let number: UInt64
+    private let opened: Instant
+    private var lastReceived: Instant
     private var parser: RequestParser
     /// What was read and belongs to requests that wait.
     private var unread = ByteBuffer()
@@ -23,9 +27,13 @@ final class HTTPConnection: Connection {
 
     private enum Phase { case idle, head, body, answering }
 
-    init(loop: EventLoop, descriptor: Int32, server: HTTPServer, isUnix: Bool) {
+    init(loop: EventLoop, descriptor: Int32, server: HTTPServer, isUnix: Bool, peer: PeerAddress?) {
         self.server = server
         self.isUnix = isUnix
+        self.peer = peer
+        number = loop.counters.pointee.connections
+        opened = loop.now
+        lastReceived = loop.now
         parser = RequestParser(limits: server.limits)
         phaseEnds = loop.now + server.deadlines.head
         super.init(loop: loop, descriptor: descriptor)
@@ -39,6 +47,7 @@ final class HTTPConnection: Connection {
             webSocket.received(bytes)
             return
         }
+        lastReceived = loop.now
         if exchange != nil || !unread.isEmpty {
             // Bounded by one receive: reading was paused when the exchange began.
             unread.append(UnsafeRawBufferPointer(bytes))
@@ -122,6 +131,7 @@ final class HTTPConnection: Connection {
     }
 
     private func refuse(_ status: HTTPStatus, _ message: String) {
+        server.handler.requestRefused(status, on: loop)
         let answer = server.handler.errorAnswer(for: status, message)
         var writer = ResponseWriter(keepAlive: false)
         writer.begin(status, date: loop.httpDate, into: &output)
@@ -153,6 +163,7 @@ final class HTTPConnection: Connection {
         exchange = nil
         deadline?.cancel()
         self.webSocket = webSocket
+        loop.counters.pointee.webSockets += 1
         if isParsing { return }
         resumeReading()
         if !unread.isEmpty { parseUnread() }
@@ -182,6 +193,9 @@ final class HTTPConnection: Connection {
     }
 
     override func ended(_ end: End) {
+        server.gate.release(peer)
+        loop.counters.pointee.bytesReceived &+= bytesReceived
+        loop.counters.pointee.bytesSent &+= bytesSent
         deadline?.cancel()
         deadline = nil
         let exchange = exchange
@@ -190,6 +204,46 @@ final class HTTPConnection: Connection {
         webSocket?.transportEnded()
         webSocket = nil
     }
+
+    // MARK: For the operator
+
+    private var kind: ConnectionReport.Kind {
+        webSocket != nil ? .webSocket : exchange?.isEventStream == true ? .eventStream : .http
+    }
+
+    override func count(into census: inout LoopCensus) {
+        switch kind {
+        case .http: census.http += 1
+        case .eventStream: census.eventStreams += 1
+        case .webSocket: census.webSockets += 1
+        }
+        if !isLingering { census.unfinished += 1 }
+        census.queuedBytes += output.count
+        census.bytesReceived &+= bytesReceived
+        census.bytesSent &+= bytesSent
+    }
+
+    override func report() -> ConnectionReport? {
+        let now = loop.now
+        var report = ConnectionReport(
+            id: "\(loop.index)-\(number)", peer: peer?.description, kind: kind, age: now - opened, silence: now - lastReceived,
+            bytesReceived: bytesReceived, bytesSent: bytesSent, queuedBytes: output.count, isClosing: !isOpen)
+        webSocket?.describe(in: &report)
+        return report
+    }
+
+    override func finishSoon() {
+        // A request that is here already is answered, not cut.
+        if isAtRest { ready(.readable) }
+        if let exchange {
+            exchange.closeAfterwards()
+        } else if isAtRest {
+            finish()
+        }
+    }
+
+    /// Between two requests.
+    private var isAtRest: Bool { isOpen && webSocket == nil && exchange == nil && phase == .idle && unread.isEmpty }
 
     // MARK: Deadlines
 

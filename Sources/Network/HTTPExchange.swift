@@ -13,23 +13,37 @@ public final class HTTPExchange {
     public var onDisconnect: (() -> Void)?
     /// Called when a congested connection has sent everything.
     public var onDrained: (() -> Void)?
+    /// For the handler to know it by when it counts: what the request was for.
+    public var label: UInt8 = 0
+    /// Whether it answers by server-sent events.
+    public private(set) var isEventStream = false
+    /// Sent; nil as long as nothing was.
+    public private(set) var status: HTTPStatus?
+    /// When the request was complete.
+    public let began: Instant
 
     private enum State { case waiting, streaming, ended }
     private var state = State.waiting
     private var writer: ResponseWriter
     /// Strong, since a weak reference costs atomics on every token: the cycle is broken when the exchange ends, as it always does.
     private var connection: HTTPConnection?
+    private let server: HTTPServer
 
     init(request: RequestHead, body: [UInt8], connection: HTTPConnection) {
         self.request = request
         self.body = body
         self.connection = connection
+        server = connection.server
+        peer = connection.peer
+        began = connection.loop.now
         writer = ResponseWriter(answering: request)
     }
 
     public var loop: EventLoop? { connection?.loop }
     /// Whether the client came by a Unix socket: no browser does.
     public var isFromUnixSocket: Bool { connection?.isUnix ?? false }
+    /// Address of the connection's other end; nil for a Unix socket.
+    public let peer: PeerAddress?
     /// Whether the status has been sent: from then on an error can only be told in the stream.
     public var hasBegun: Bool { state != .waiting }
     public var isEnded: Bool { state == .ended }
@@ -51,6 +65,10 @@ public final class HTTPExchange {
     public func beginStream(_ status: HTTPStatus, contentType: String, fields: [(name: String, value: String)] = []) {
         guard state == .waiting, let connection else { return }
         state = .streaming
+        if contentType.hasPrefix("text/event-stream") {
+            isEventStream = true
+            connection.loop.counters.pointee.eventStreams += 1
+        }
         beginHead(status, contentType: contentType, fields: fields, connection)
         writer.endHead(.unknown, into: &connection.output)
         connection.scheduleFlush()
@@ -76,6 +94,7 @@ public final class HTTPExchange {
         guard state != .ended, let connection else { return }
         state = .ended
         release()
+        server.handler.exchangeEnded(self)
         connection.abort(reset: true)
     }
 
@@ -84,15 +103,18 @@ public final class HTTPExchange {
 
     /// Turns the connection into a WebSocket; `make` gets the transport.
     public func upgrade(
-        _ acceptance: HandshakeAcceptance, limits: WebSocketLimits, make: (WebSocketTransport) -> WebSocketConnection
+        _ acceptance: HandshakeAcceptance, limits: WebSocketLimits, liveness: WebSocketLiveness.Shared = .standard,
+        make: (WebSocketTransport) -> WebSocketConnection
     ) {
         guard state == .waiting, let connection else { return }
         state = .ended
+        note(.switchingProtocols)
         release()
         acceptance.appendResponse(additionalFields: commonFields, into: &connection.output)
         connection.scheduleFlush()
-        let endpoint = WebSocketTransport(connection: connection, role: .server, limits: limits)
+        let endpoint = WebSocketTransport(connection: connection, role: .server, limits: limits, liveness: liveness)
         connection.upgrade(to: make(endpoint))
+        server.handler.exchangeEnded(self)
     }
 
     func disconnected() {
@@ -101,11 +123,13 @@ public final class HTTPExchange {
         let action = onDisconnect
         release()
         action?()
+        server.handler.exchangeEnded(self)
     }
 
     private func beginHead(
         _ status: HTTPStatus, contentType: String?, fields: [(name: String, value: String)], _ connection: HTTPConnection
     ) {
+        note(status)
         writer.begin(status, date: connection.loop.httpDate, into: &connection.output)
         // A value that cannot stand in a field (it came from a client, with a line break) is left out, not sent broken.
         if let contentType { try? writer.field("Content-Type", contentType, into: &connection.output) }
@@ -117,7 +141,13 @@ public final class HTTPExchange {
         writer.end(into: &connection.output)
         state = .ended
         release()
+        server.handler.exchangeEnded(self)
         connection.exchangeEnded(keepAlive: writer.keepAlive)
+    }
+
+    private func note(_ status: HTTPStatus) {
+        self.status = status
+        server.handler.exchangeAnswered(self, status)
     }
 
     private func release() {

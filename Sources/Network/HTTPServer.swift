@@ -9,6 +9,18 @@ public protocol HTTPRequestHandler: AnyObject, Sendable {
     func maxBodyBytes(for request: RequestHead) -> Int
     /// The answer to a request that broke the protocol, or did not come to its end in time.
     func errorAnswer(for status: HTTPStatus, _ message: String) -> HTTPErrorAnswer
+    /// A request that broke the protocol, or did not come to its end in time, is answered with this status.
+    func requestRefused(_ status: HTTPStatus, on loop: EventLoop)
+    /// The status of an exchange is decided and sent; 101 for a WebSocket.
+    func exchangeAnswered(_ exchange: HTTPExchange, _ status: HTTPStatus)
+    /// The exchange is over: answered whole, become a WebSocket, or its client gone.
+    func exchangeEnded(_ exchange: HTTPExchange)
+}
+
+extension HTTPRequestHandler {
+    public func requestRefused(_ status: HTTPStatus, on loop: EventLoop) {}
+    public func exchangeAnswered(_ exchange: HTTPExchange, _ status: HTTPStatus) {}
+    public func exchangeEnded(_ exchange: HTTPExchange) {}
 }
 
 /// The content of an answer whose status says what went wrong.
@@ -28,6 +40,8 @@ public final class HTTPServer: Sendable {
     public let limits: MessageLimits
     let deadlines: Deadlines
     let handler: any HTTPRequestHandler
+    /// Which connections are taken.
+    public let gate: AcceptGate
 
     /// How long a connection may take.
     public struct Deadlines: Sendable {
@@ -41,8 +55,12 @@ public final class HTTPServer: Sendable {
         public init() {}
     }
 
-    public init(limits: MessageLimits = MessageLimits(), deadlines: Deadlines = Deadlines(), handler: any HTTPRequestHandler) {
+    public init(
+        limits: MessageLimits = MessageLimits(), deadlines: Deadlines = Deadlines(), gate: AcceptGate = AcceptGate(),
+        handler: any HTTPRequestHandler
+    ) {
         self.limits = limits
+        self.gate = gate
         self.deadlines = deadlines
         self.handler = handler
     }
@@ -51,12 +69,23 @@ public final class HTTPServer: Sendable {
     public func listen(on address: SocketAddress, group: EventLoopGroup) async throws -> ListenerSet {
         let isUnix = if case .unix = address { true } else { false }
         return try await ListenerSet(address, group: group) { [self] loop, descriptor in
-            let connection = HTTPConnection(loop: loop, descriptor: descriptor, server: self, isUnix: isUnix)
-            do throws(SystemCallError) {
-                try connection.start()
-            } catch {
-                loop.logger.warning("a connection could not be registered", metadata: ["error": "\(error)"])
-            }
+            take(descriptor, on: loop, isUnix: isUnix)
+        }
+    }
+
+    private func take(_ descriptor: Int32, on loop: EventLoop, isUnix: Bool) {
+        let peer = isUnix ? nil : PeerAddress(ofSocket: descriptor)
+        if let refusal = gate.admit(peer, now: loop.now) {
+            RefusedConnection.refuse(descriptor, on: loop, for: refusal, by: self)
+            return
+        }
+        let connection = HTTPConnection(loop: loop, descriptor: descriptor, server: self, isUnix: isUnix, peer: peer)
+        do throws(SystemCallError) {
+            try connection.start()
+            loop.counters.pointee.connections += 1
+        } catch {
+            gate.release(peer)
+            loop.logger.warning("a connection could not be registered", metadata: ["error": "\(error)"])
         }
     }
 }

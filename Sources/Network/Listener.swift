@@ -116,7 +116,13 @@ public final class ListenerSet: Sendable {
 
     /// Takes no more connections. From any thread.
     public func stop() {
-        for listener in listeners { listener.run { $0.stop() } }
+        // Those whose handshake the kernel has done already would be reset: they are taken first.
+        for listener in listeners {
+            listener.run {
+                $0.ready(.readable)
+                $0.stop()
+            }
+        }
         if case .unix(let path) = address { unlink(path) }
     }
 

@@ -6,15 +6,14 @@ public struct WebSocketTransport {
     let connection: Connection
     let role: Role
     let limits: WebSocketLimits
+    var liveness = WebSocketLiveness.Shared.standard
 }
 
 /// One end of an open WebSocket over a ``Connection``. Loop-confined. A face subclasses it and overrides the `open` methods.
 ///
-/// The connection owns it. It keeps the peer alive and finds out when it is not: a ping after a silence, and an end when
-/// nothing at all has come for two of them.
+/// The connection owns it. It looks after its peer by ``WebSocketLiveness``: pings that measure the round trip, an end when
+/// nothing at all has come for two intervals, and limits on idleness and age.
 open class WebSocketConnection {
-    /// Silence after which a ping is sent.
-    public static let pingInterval = Duration.seconds(20)
     /// How long the close handshake may take.
     public static let closeTimeout = Duration.seconds(5)
 
@@ -22,15 +21,18 @@ open class WebSocketConnection {
     /// Strong, since a weak reference costs atomics on every message: the cycle is broken when the transport ends, as it always does.
     private var connection: Connection?
     private var endpoint: WebSocketEndpoint
+    private let liveness: WebSocketLiveness.Shared
     private var keepAlive: LoopTimer?
-    private var lastReceived: Instant
+    private var pulse: WebSocketPulse
+    private var closeCodeSent: CloseCode?
     private var isEnded = false
 
     public init(_ transport: WebSocketTransport) {
         connection = transport.connection
         loop = transport.connection.loop
         endpoint = WebSocketEndpoint(role: transport.role, limits: transport.limits)
-        lastReceived = loop.now
+        liveness = transport.liveness
+        pulse = WebSocketPulse(now: loop.now)
         scheduleKeepAlive()
     }
 
@@ -44,6 +46,10 @@ open class WebSocketConnection {
     open func drained() {}
     /// The last call, whatever the cause.
     open func closed(_ end: ConnectionClosed) {}
+    /// Whether something runs that a limit on age or idleness should not cut.
+    open var isBusy: Bool { false }
+    /// Adds to the operator's view what only the face knows.
+    open func describe(_ report: inout ConnectionReport) {}
 
     public var isCongested: Bool { connection?.isCongested ?? false }
     public var isOpen: Bool { endpoint.state == .open && connection != nil }
@@ -54,6 +60,7 @@ open class WebSocketConnection {
         var message = ByteBuffer()
         body(&message)
         try? endpoint.send(.text, message.bytes, into: &connection.output)
+        countSent()
         connection.scheduleFlush()
     }
 
@@ -70,6 +77,7 @@ open class WebSocketConnection {
         }
         connection.output.append(payload)
         connection.output.append(suffix)
+        countSent()
         connection.scheduleFlush()
     }
 
@@ -77,6 +85,7 @@ open class WebSocketConnection {
     public func send(_ kind: MessageKind, _ payload: UnsafeRawBufferPointer) {
         guard isOpen, let connection else { return }
         try? endpoint.send(kind, payload, into: &connection.output)
+        countSent()
         connection.scheduleFlush()
     }
 
@@ -84,6 +93,7 @@ open class WebSocketConnection {
     public func close(_ code: CloseCode, reason: String = "") {
         guard isOpen, let connection else { return }
         endpoint.close(code, reason: reason, into: &connection.output)
+        countClose(sent: code)
         connection.scheduleFlush()
         loop.schedule(after: Self.closeTimeout) { [weak self] in self?.connection?.abort() }
     }
@@ -94,13 +104,19 @@ open class WebSocketConnection {
     // MARK: For the connection
 
     func received(_ bytes: UnsafeMutableRawBufferPointer) {
-        lastReceived = loop.now
+        pulse.received = loop.now
         var input = bytes
         while let connection, let event = endpoint.next(&input, output: &connection.output) {
             switch event {
-            case .text(let text): receivedText(text)
-            case .binary(let bytes): receivedBinary(bytes)
-            case .ping, .pong: break
+            case .text(let text):
+                countReceived()
+                receivedText(text)
+            case .binary(let bytes):
+                countReceived()
+                receivedBinary(bytes)
+            case .ping: break
+            case .pong(let payload):
+                if let trip = pulse.pong(payload, now: Instant.monotonicNow) { loop.counters.pointee.roundTrips.record(trip) }
             case .closed(let closed): end(closed)
             }
         }
@@ -139,22 +155,61 @@ open class WebSocketConnection {
         if isEnded { return }
         isEnded = true
         keepAlive?.cancel()
+        loop.counters.pointee.closeCodesReceived[closed.code.rawValue, default: 0] += 1
+        // A violation is answered with its code, a close frame with the peer's own (RFC 6455 §5.5.1).
+        if let violation = closed.violation {
+            countClose(sent: violation.closeCode)
+        } else if closed.wasClean {
+            countClose(sent: closed.code)
+        }
         self.closed(closed)
     }
 
+    // MARK: Counting
+
+    private func countSent() {
+        pulse.message = loop.now
+        loop.counters.pointee.webSocketMessagesSent &+= 1
+    }
+
+    private func countReceived() {
+        pulse.message = loop.now
+        loop.counters.pointee.webSocketMessagesReceived &+= 1
+    }
+
+    /// One close frame leaves a connection, whoever began.
+    private func countClose(sent code: CloseCode) {
+        guard closeCodeSent == nil else { return }
+        closeCodeSent = code
+        loop.counters.pointee.closeCodesSent[code.rawValue, default: 0] += 1
+    }
+
+    func describe(in report: inout ConnectionReport) {
+        report.silence = loop.now - pulse.received
+        report.roundTrip = pulse.roundTrip
+        describe(&report)
+    }
+
+    // MARK: Looking after the peer
+
     private func scheduleKeepAlive() {
-        keepAlive = loop.schedule(after: Self.pingInterval) { [weak self] in self?.checkAlive() }
+        keepAlive = loop.schedule(after: liveness.checkInterval) { [weak self] in self?.checkAlive() }
     }
 
     private func checkAlive() {
         guard !isEnded, let connection else { return }
-        let silence = loop.now - lastReceived
-        if silence >= Self.pingInterval * 2 {
+        switch pulse.action(now: loop.now, liveness.value, isBusy: isBusy) {
+        case .nothing: break
+        case .drop:
+            loop.counters.pointee.pingTimeouts += 1
             connection.abort()
             return
-        }
-        if silence >= Self.pingInterval / 2 {
-            try? endpoint.ping(UnsafeRawBufferPointer(start: nil, count: 0), into: &connection.output)
+        case .close(let code, let reason): close(code, reason: reason)
+        case .ping:
+            // The clock's own reading: its nanoseconds tell one ping from another.
+            let now = Instant.monotonicNow
+            pulse.pingSent = now
+            withUnsafeBytes(of: now.nanoseconds) { try? endpoint.ping($0, into: &connection.output) }
             connection.scheduleFlush()
         }
         scheduleKeepAlive()

@@ -45,7 +45,7 @@ public final class Server: Sendable {
                 ]
             }
             let context = await makeContext(configuration, upstreams, group, isRehearsal: rehearsal != nil)
-            let server = HTTPServer(limits: configuration.httpLimits, handler: Router(context: context))
+            let server = HTTPServer(limits: configuration.httpLimits, gate: context.gate, handler: Router(context: context))
             for address in configuration.addresses {
                 listeners.append(try await server.listen(on: address, group: group))
             }
@@ -67,8 +67,10 @@ public final class Server: Sendable {
         _ configuration: ServerConfiguration, _ upstreams: [UpstreamConfiguration], _ group: EventLoopGroup, isRehearsal: Bool
     ) async -> ServerContext {
         let directory = SessionDirectory()
-        let metrics = ServerMetrics()
-        let model = UpstreamModel(upstreams)
+        _ = ProcessStatistics.startTime
+        let budget = MemoryBudget(limitBytes: configuration.memoryBudgetBytes, loopCount: group.loops.count)
+        let upstreamCounters = group.loops.map { LoopBound(transferring: UpstreamCounters(), to: $0) }
+        let model = UpstreamModel(upstreams, counters: upstreamCounters)
         let count = group.loops.count
         var sessionLoops: [LoopBound<SessionLoop>] = []
         for loop in group.loops {
@@ -76,31 +78,47 @@ public final class Server: Sendable {
                 loop.execute {
                     let sessions = SessionLoop(
                         loop: loop, model: model, directory: directory, configuration: configuration, loopCount: count,
-                        metrics: metrics)
+                        budget: budget)
                     continuation.resume(returning: LoopBound(sessions, on: loop))
                 }
             }
             sessionLoops.append(bound)
         }
         return ServerContext(
-            configuration: configuration, directory: directory, metrics: metrics,
+            configuration: configuration, directory: directory, budget: budget,
             modelNames: ModelNames(preferred: isRehearsal ? "rehearsal" : upstreams[0].modelNames.keys.sorted().first ?? ""),
-            sessionLoops: sessionLoops)
+            sessionLoops: sessionLoops, upstreamCounters: upstreamCounters)
     }
 
-    /// Takes no new work, lets what runs come to its end within the drain timeout, then ends.
+    /// How long the last bytes may take on their way to clients, once nothing runs any more.
+    private static let farewellDuration = Duration.seconds(2)
+    private static let pollInterval = Duration.milliseconds(10)
+
+    /// Ends the server so that nobody loses anything: first it says that it is not ready; then it takes no connections, begins
+    /// nothing, and lets each client go when what it waits for has come; what still runs at the deadline is cancelled and told so.
     public func shutDown() async {
-        context.lifecycle.beginDraining()
+        let configuration = context.configuration
+        context.lifecycle.enter(.leaving)
+        if configuration.drainDelay > .zero { try? await Task.sleep(for: configuration.drainDelay) }
+        context.lifecycle.enter(.draining)
         for listener in listeners { listener.stop() }
-        let deadline = ContinuousClock.now + context.configuration.drainTimeout
-        while await context.activeCount() > 0, ContinuousClock.now < deadline {
-            try? await Task.sleep(for: .milliseconds(50))
+        await context.drain(window: min(configuration.drainWindow, configuration.drainTimeout))
+        let isDrained = await waitUntilDrained(configuration.drainTimeout)
+        if !isDrained {
+            await context.endAll()
+            _ = await waitUntilDrained(Self.farewellDuration)
         }
-        await context.endAll()
-        // What the clients are owed was written in the last turn; one more turn sends it.
-        try? await Task.sleep(for: .milliseconds(100))
         group.shutDown()
         rehearsal?.stop()
-        logger.info("stopped")
+        logger.info("stopped", metadata: ["drained": "\(isDrained)"])
+    }
+
+    private func waitUntilDrained(_ timeout: Duration) async -> Bool {
+        let deadline = ContinuousClock.now + timeout
+        while await !context.isDrained() {
+            if ContinuousClock.now >= deadline { return false }
+            try? await Task.sleep(for: Self.pollInterval)
+        }
+        return true
     }
 }

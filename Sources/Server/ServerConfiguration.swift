@@ -43,6 +43,20 @@ public struct ServerConfiguration: Sendable {
     public var maxMessageBytes = 16 << 20
     /// How long running generations may go on after the server was asked to stop.
     public var drainTimeout = Duration.seconds(10)
+    /// How long the server says that it is not ready before it takes no more connections, so that a balancer sees it.
+    public var drainDelay = Duration.zero
+    /// Over how long the closes of WebSockets and the waits of EventSource clients are spread when the server stops, so that not
+    /// all of them come back at once elsewhere.
+    public var drainWindow = Duration.seconds(2)
+    /// Which connections are taken. A total of 0 stands for four fifths of the descriptors that the process may have.
+    public var acceptLimits = AcceptGate.Limits()
+    /// Bytes of session logs and of output that waits for clients, together; above it new work is refused.
+    public var memoryBudgetBytes = 1 << 30
+    /// Pings, idleness and age of WebSockets.
+    public var webSocketLiveness = WebSocketLiveness()
+    /// Who may read metrics and connections; nil: everybody, if the server has no keys and only this machine reaches it, else
+    /// nobody.
+    public var operatorKey: String?
 
     public init() {}
 

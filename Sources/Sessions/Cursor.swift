@@ -27,6 +27,11 @@ open class Cursor {
     /// The log no longer holds what comes after ``position``: the state in its place, and the number up to which it holds.
     open func deliverSnapshot(_ state: [UInt8], sequence: Int) {}
 
+    /// The server stops, nothing runs in the session any more, and everything that its log holds was delivered: a good moment to
+    /// tell the client to go elsewhere. Called once.
+    open func hostStopping() {}
+    var knowsOfStop = false
+
     /// The session is gone; nothing more comes.
     open func sessionClosed() {}
 }

@@ -266,5 +266,6 @@ public final class Generation {
         case .queued, .inProgress: break
         }
         items = []
+        session.host.ended(self)
     }
 }

@@ -212,6 +212,14 @@ public final class Session {
         settle()
     }
 
+    /// Tells the cursors that have got everything that the server stops.
+    public func announceStop() {
+        for cursor in cursors where cursor.session === self && !cursor.knowsOfStop && cursor.position >= log.lastSequence {
+            cursor.knowsOfStop = true
+            cursor.hostStopping()
+        }
+    }
+
     private func settle() {
         let listenerLeft = cursors.contains { $0.listens && !$0.isAttached }
         cursors.removeAll { !$0.isAttached }

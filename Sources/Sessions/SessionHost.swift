@@ -10,4 +10,10 @@ public protocol SessionHost: AnyObject {
     func makeLog(maxBytes: Int) -> any LogStorage
     /// Tells that an interjection cut a running response, for metrics.
     func interrupted(_ generation: Generation)
+    /// Tells that a response has come to its end, whatever it was, for metrics.
+    func ended(_ generation: Generation)
+}
+
+extension SessionHost {
+    public func ended(_ generation: Generation) {}
 }

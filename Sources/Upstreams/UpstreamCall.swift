@@ -1,3 +1,4 @@
+import Logging
 import Network
 import Sessions
 
@@ -25,16 +26,19 @@ final class UpstreamCall: ModelCall {
     private let request: HTTPClientRequest
     private var generation: Generation?
     private var phase = Phase.between
+    private let counters: UpstreamCounters?
+    private var attemptBegan = Instant(nanoseconds: 0)
 
     init(
         _ request: HTTPClientRequest, to upstream: UpstreamConfiguration, model: String, for generation: Generation,
-        on loop: EventLoop
+        on loop: EventLoop, counters: UpstreamCounters? = nil
     ) {
         self.request = request
         self.upstream = upstream
         self.model = model
         self.generation = generation
         self.loop = loop
+        self.counters = counters
     }
 
     func start() {
@@ -48,6 +52,7 @@ final class UpstreamCall: ModelCall {
         switch stopped {
         case .exchanging(let transfer, let continuation):
             transfer.cancel()
+            counters?.ended("cancelled")
             continuation.resume(returning: nil)
         case .pausing(let timer, let continuation):
             timer.cancel()
@@ -70,6 +75,7 @@ final class UpstreamCall: ModelCall {
         guard case .exchanging(_, let continuation) = phase else { return }
         let generation = generation
         end()
+        counters?.ended("completed")
         continuation.resume(returning: nil)
         generation?.finish(reason)
     }
@@ -77,8 +83,12 @@ final class UpstreamCall: ModelCall {
     func failed(_ fault: UpstreamFault, hasDelivered: Bool) {
         guard case .exchanging(_, let continuation) = phase else { return }
         phase = .between
+        counters?.ended(fault.label)
         continuation.resume(returning: Failure(fault: fault, hasDelivered: hasDelivered))
     }
+
+    /// The first piece of the answer.
+    func answering() { counters?.firstToken(after: Instant.monotonicNow - attemptBegan) }
 
     // MARK: The task
 
@@ -97,6 +107,7 @@ final class UpstreamCall: ModelCall {
             }
             await pause(seconds: delay)
             attempt += 1
+            if case .between = phase { counters?.retried() }
         }
     }
 
@@ -112,6 +123,7 @@ final class UpstreamCall: ModelCall {
                     UpstreamExchange<AnthropicMessagesDecoder>(request, call: self, generation: generation)
                 }
             phase = .exchanging(transfer, continuation)
+            attemptBegan = Instant.monotonicNow
             loop.httpClient.start(transfer)
         }
     }
@@ -133,6 +145,13 @@ final class UpstreamCall: ModelCall {
     private func fail(_ fault: UpstreamFault) {
         guard case .between = phase, let generation else { return }
         end()
+        // What the upstream said may quote the prompt, so only its kind is told.
+        loop.logger.log(
+            level: fault.concernsOperator ? .notice : .info, "an upstream failed",
+            metadata: [
+                "fault": "\(fault.label)", "upstream": "\(upstream.authority)", "response_id": "\(generation.id)",
+                "model": "\(model)",
+            ])
         generation.fail(fault.generationError(upstream: upstream.authority, model: model, key: upstream.key))
     }
 

@@ -21,6 +21,7 @@ final class UpstreamExchange<Decoder: ResponseDecoder & ~Copyable>: HTTPTransfer
     private var mode = Mode.awaitingHead
     private var contentType = ""
     private var collected = ByteBuffer()
+    private var isAnswering = false
 
     init(_ request: HTTPClientRequest, call: UpstreamCall, generation: Generation) {
         self.call = call
@@ -71,7 +72,12 @@ final class UpstreamExchange<Decoder: ResponseDecoder & ~Copyable>: HTTPTransfer
 
     private func receivedStream(_ bytes: UnsafeRawBufferPointer) {
         do throws(UpstreamFault) {
-            if let reason = try decoder.receive(bytes, into: generation) { finish(reason) }
+            let reason = try decoder.receive(bytes, into: generation)
+            if !isAnswering, decoder.hasDelivered {
+                isAnswering = true
+                call?.answering()
+            }
+            if let reason { finish(reason) }
         } catch {
             fail(error)
         }

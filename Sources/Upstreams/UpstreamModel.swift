@@ -1,13 +1,17 @@
-import Network
+public import Network
 public import Sessions
 
 /// Answers by upstreams: picks one by the model's name and calls it on the loop of the generation.
 public struct UpstreamModel: Model {
     /// By preference.
     public let upstreams: [UpstreamConfiguration]
+    /// By loop; empty where nobody counts.
+    private let counters: [LoopBound<UpstreamCounters>]
 
-    public init(_ upstreams: [UpstreamConfiguration]) {
+    /// - Parameter counters: one for each loop of the group, in their order, or none.
+    public init(_ upstreams: [UpstreamConfiguration], counters: [LoopBound<UpstreamCounters>] = []) {
         self.upstreams = upstreams
+        self.counters = counters
     }
 
     /// The upstream for a public model name, and its own name for the model: the first one that maps the name, else the first.
@@ -29,7 +33,8 @@ public struct UpstreamModel: Model {
             }
             let call = UpstreamCall(
                 try upstream.dialect.speaker.request(request, model: model, to: upstream), to: upstream,
-                model: request.parameters.model, for: generation, on: loop)
+                model: request.parameters.model, for: generation, on: loop,
+                counters: counters.isEmpty ? nil : counters[loop.index].value)
             call.start()
             return call
         } catch {

@@ -126,8 +126,13 @@ def test_doctor_finds_nothing_wrong(free_ports):
 
 def test_doctor_finds_what_is_wrong(server, free_ports):
     port = server.address[1]
+    with socket.create_server(("127.0.0.1", 0)) as foreign:
+        result = run_binary("doctor", "--host", "127.0.0.1", "--port", foreign.getsockname()[1])
+        assert result.returncode == 1 and str(foreign.getsockname()[1]) in result.stdout
+    # A server of ours that is well is what one wants to find.
     result = run_binary("doctor", "--host", "127.0.0.1", "--port", port)
-    assert result.returncode == 1 and str(port) in result.stdout
+    line = next(line for line in result.stdout.splitlines() if str(port) in line)
+    assert result.returncode == 0 and line.startswith("ok") and "--port" in line
     upstream = f"http://127.0.0.1:{free_ports[0]}/v1"
     result = run_binary("doctor", "--port", free_ports[1], "--upstream", upstream)
     assert result.returncode == 1 and upstream in result.stdout

@@ -40,6 +40,32 @@ import Testing
         #expect(slow.sequences == Array(1...fixture.session.log.lastSequence))
     }
 
+    @Test func theStopIsToldOnceAndOnlyToWhoHasGotEverything() throws {
+        let fixture = Fixture()
+        let slow = Recorder()
+        let quick = Recorder()
+        slow.credit = 2
+        try fixture.session.attach(slow, after: 0)
+        try fixture.session.attach(quick, after: 0)
+        try talk(fixture, words: 3)
+        let last = fixture.session.log.lastSequence
+        for _ in 0..<2 { fixture.session.announceStop() }
+        #expect(quick.eventsAtStop == [last] && slow.eventsAtStop.isEmpty)
+        slow.credit = nil
+        fixture.session.resume(slow)
+        for _ in 0..<2 { fixture.session.announceStop() }
+        #expect(slow.eventsAtStop == [last])
+    }
+
+    @Test func eachEndOfAResponseIsToldToTheHostOnce() throws {
+        let fixture = Fixture()
+        try talk(fixture, words: 1)
+        try fixture.submit("cut")
+        try fixture.submit("cuts in")
+        try fixture.session.cancel(by: nil)
+        #expect(fixture.host.endings == ["completed", "incomplete", "cancelled"])
+    }
+
     @Test func aCursorThatHadPausedAndLeftIsServedWhenItComesBack() throws {
         let fixture = Fixture()
         let cursor = Recorder()

@@ -24,6 +24,9 @@ final class FakeHost: SessionHost {
 
     func interrupted(_ generation: Generation) { interruptedIDs.append(generation.id) }
 
+    private(set) var endings: [String] = []
+    func ended(_ generation: Generation) { endings.append(generation.status.name) }
+
     func schedule(after delay: Duration, _ action: @escaping () -> Void) -> () -> Void {
         timerCount += 1
         let id = timerCount
@@ -103,6 +106,10 @@ final class Recorder: Cursor {
     }
 
     override func sessionClosed() { sessionClosedCount += 1 }
+
+    /// Events that had come when the stop of the host was told.
+    private(set) var eventsAtStop: [Int] = []
+    override func hostStopping() { eventsAtStop.append(events.count) }
 
     var sequences: [Int] { events.map(\.sequence) }
     var types: [EventType] { events.map(\.type) }

@@ -11,6 +11,8 @@ class EventReader {
     /// Events that came from another loop and wait until the reader takes more.
     private var backlog: [LogEvent] = []
     private var isPaused = false
+    /// The server stops, and the backlog must be taken first.
+    private var isStopPending = false
 
     init(loop: EventLoop) { self.loop = loop }
 
@@ -22,6 +24,8 @@ class EventReader {
     func receiveSnapshot(_ state: [UInt8], sequence: Int) {}
     /// The session is gone.
     func sessionClosed() {}
+    /// The server stops, nothing runs in the session any more, and all of its events were received.
+    func serverStopping() {}
 
     /// Takes more, after ``receive(_:)`` had answered `pause`.
     final func resume() {
@@ -53,7 +57,10 @@ class EventReader {
 
     fileprivate func take(_ event: LogEvent) -> Cursor.Demand {
         let demand = receive(event)
-        if demand == .pause { isPaused = true }
+        if demand == .pause {
+            isPaused = true
+            loop.counters.pointee.readerPauses &+= 1
+        }
         return demand
     }
 
@@ -74,6 +81,16 @@ class EventReader {
         sessionClosed()
     }
 
+    fileprivate func takeStop() {
+        guard cursor != nil else { return }
+        guard backlog.isEmpty else {
+            isStopPending = true
+            return
+        }
+        isStopPending = false
+        serverStopping()
+    }
+
     private func drainBacklog() {
         var taken = 0
         var takenBytes = 0
@@ -87,6 +104,7 @@ class EventReader {
             let credit = takenBytes
             cursor?.run { $0.give(back: credit) }
         }
+        if isStopPending { takeStop() }
     }
 }
 
@@ -126,6 +144,15 @@ final class FeedCursor: Cursor {
         } else {
             flush()
             reader.run { $0.takeSnapshot(state, sequence: sequence) }
+        }
+    }
+
+    override func hostStopping() {
+        if isLocal {
+            reader.value.takeStop()
+        } else {
+            flush()
+            reader.run { $0.takeStop() }
         }
     }
 

@@ -9,11 +9,14 @@ final class SessionLoop: SessionHost {
     let model: any Model
     private let directory: SessionDirectory
     private let configuration: ServerConfiguration
-    private let metrics: ServerMetrics
+    private let budget: MemoryBudget
+    /// Faces and sessions of this loop count here.
+    var counters = ServerCounters()
     /// Bytes that the logs of this loop may have: its share of all.
     private let maxLogBytes: Int
     private var residents: [String: Resident] = [:]
-    private var logBytes = 0
+    private(set) var logBytes = 0
+    private var toldBytes = 0
     private var sockets: [ObjectIdentifier: ResponsesSocket] = [:]
 
     private struct Resident {
@@ -26,16 +29,18 @@ final class SessionLoop: SessionHost {
 
     /// How often sessions are looked over.
     private static let sweepInterval = Duration.seconds(5)
+    /// How often a loop that drains looks for sessions that came to rest.
+    private static let drainInterval = Duration.milliseconds(20)
 
     init(
         loop: EventLoop, model: any Model, directory: SessionDirectory, configuration: ServerConfiguration, loopCount: Int,
-        metrics: ServerMetrics
+        budget: MemoryBudget
     ) {
         self.loop = loop
         self.model = model
         self.directory = directory
         self.configuration = configuration
-        self.metrics = metrics
+        self.budget = budget
         maxLogBytes = configuration.maxLogMemoryBytes / loopCount
         scheduleSweep()
     }
@@ -51,7 +56,7 @@ final class SessionLoop: SessionHost {
             owner: owner, host: self, defaults: defaults, mode: mode, policy: policy, metadata: metadata, forking: forking,
             limits: configuration.sessionLimits)
         logBytes += session.byteCount
-        session.onAppend = { [weak self] change in self?.logBytes += change }
+        session.onAppend = { [weak self] change in self?.logGrew(by: change) }
         residents[session.id] = Resident(session: session, isEphemeral: isEphemeral, lastUse: loop.now)
         let reference = SessionReference(id: session.id, owner: owner, bound: LoopBound(session, on: loop))
         directory.insert(reference)
@@ -83,13 +88,38 @@ final class SessionLoop: SessionHost {
         residents[session.id]?.isEphemeral = true
     }
 
-    /// Ends what runs, for a server that stops: the clients get a terminal event.
+    // MARK: Draining
+
+    /// Lets connections go, each as soon as nothing runs on it: those between two requests now, WebSockets spread over the window,
+    /// streams of sessions when their session is at rest and all of it was delivered.
+    func drain(window: Duration) {
+        loop.finishConnections()
+        for socket in sockets.values {
+            let delay = Duration.nanoseconds(Int64(Double(window.nanoseconds) * .random(in: 0..<1)))
+            loop.schedule(after: delay) { [weak socket] in socket?.closeWhenAtRest() }
+        }
+        announceStop()
+    }
+
+    private func announceStop() {
+        for resident in residents.values where resident.session.active == nil && resident.session.queued.isEmpty {
+            resident.session.announceStop()
+        }
+        loop.schedule(after: Self.drainInterval) { [weak self] in self?.announceStop() }
+    }
+
+    /// Whether nothing runs any more, and nobody is owed a byte.
+    var isDrained: Bool { activeCount == 0 && queuedCount == 0 && loop.census().unfinished == 0 }
+
+    /// Ends what still runs: the clients get a terminal event, and everything closes once it is sent.
     func endAll() {
         for resident in residents.values {
             resident.session.dropQueued()
             _ = try? resident.session.cancel(by: nil, reason: .shutdown)
+            resident.session.announceStop()
         }
-        for socket in sockets.values { socket.close(.serviceRestart, reason: "The server restarts. Connect again.") }
+        for socket in sockets.values { socket.closeForRestart() }
+        loop.finishConnections()
     }
 
     /// WebSockets of this loop, to be told when the server stops.
@@ -97,7 +127,28 @@ final class SessionLoop: SessionHost {
     func remove(_ socket: ResponsesSocket) { sockets[ObjectIdentifier(socket)] = nil }
 
     var activeCount: Int { residents.values.count { $0.session.active != nil } }
+    var queuedCount: Int { residents.values.reduce(0) { $0 + $1.session.queued.count } }
     var sessionCount: Int { residents.count }
+
+    // MARK: Memory
+
+    private func logGrew(by change: Int) {
+        logBytes += change
+        if abs(logBytes - toldBytes) >= MemoryBudget.tellingByteCount { tellBudget() }
+    }
+
+    func tellBudget() {
+        toldBytes = logBytes
+        budget.tell(logBytes + loop.queuedOutputBytes, loop: loop.index)
+    }
+
+    /// Whether so much is held for clients that nothing new may begin.
+    func isOverloaded() -> Bool {
+        tellBudget()
+        guard budget.isExceeded else { return false }
+        counters.overloads += 1
+        return true
+    }
 
     // MARK: Retention
 
@@ -122,6 +173,7 @@ final class SessionLoop: SessionHost {
             }
         }
         if logBytes > maxLogBytes { evict() }
+        tellBudget()
     }
 
     /// The logs are too large together: the sessions that were idle for longest go, to nine tenths, so that this is rare.
@@ -145,5 +197,11 @@ final class SessionLoop: SessionHost {
 
     func makeLog(maxBytes: Int) -> any LogStorage { MemoryLog(maxBytes: maxBytes) }
 
-    func interrupted(_ generation: Generation) { metrics.countInterruption() }
+    /// The upstream is closed; the acknowledgement leaves at the end of this turn, which began when the command came.
+    func interrupted(_ generation: Generation) {
+        let came = loop.now
+        loop.afterFlush { [weak self] in self?.counters.interruptLatency.record(Instant.monotonicNow - came) }
+    }
+
+    func ended(_ generation: Generation) { counters.countEnd(of: generation) }
 }

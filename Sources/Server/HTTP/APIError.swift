@@ -14,6 +14,8 @@ struct APIError: Error, Sendable {
     var retryAfterSeconds: Double?
     /// Header fields that belong to the status.
     var fields: [(name: String, value: String)] = []
+    /// What was wrong with a WebSocket handshake, in a word for counters.
+    var handshakeLabel: String?
 
     static func invalid(_ message: String, param: String? = nil, code: String? = nil) -> APIError {
         APIError(status: .badRequest, message: message, param: param, code: code)
@@ -27,6 +29,13 @@ struct APIError: Error, Sendable {
         APIError(
             status: .serviceUnavailable, message: "The server is shutting down. Try again.", type: "server_error",
             code: "shutting_down", retryAfterSeconds: 1)
+    }
+
+    /// The memory budget is used up.
+    static var overloaded: APIError {
+        APIError(
+            status: .serviceUnavailable, message: "The server holds as much for its clients as it may. Try again later.",
+            type: "server_error", code: "overloaded", retryAfterSeconds: 5)
     }
 
     static func previousResponseNotFound(_ id: String) -> APIError {

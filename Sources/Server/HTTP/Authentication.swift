@@ -33,7 +33,7 @@ struct Authentication: Sendable {
         return found
     }
 
-    private static func key(_ request: RequestHead) -> String? {
+    static func key(_ request: RequestHead) -> String? {
         if let header = request.fields["authorization"] {
             let parts = header.split(separator: " ", maxSplits: 1)
             if parts.count == 2, parts[0].lowercased() == "bearer" { return String(parts[1]) }
@@ -52,7 +52,7 @@ struct Authentication: Sendable {
         return nil
     }
 
-    private static func areEqual(_ left: String, _ right: String) -> Bool {
+    static func areEqual(_ left: String, _ right: String) -> Bool {
         let left = Array(left.utf8)
         let right = Array(right.utf8)
         var difference = left.count ^ right.count

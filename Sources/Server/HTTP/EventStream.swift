@@ -38,6 +38,7 @@ final class EventStream {
     /// Sends what `body` appends: whole events.
     func write(_ body: (inout ByteBuffer) -> Void) {
         lastWrite = loop.now
+        loop.counters.pointee.eventsSent &+= 1
         exchange.write(body)
     }
 

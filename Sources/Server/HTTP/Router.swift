@@ -1,5 +1,6 @@
 import HTTP
 import JSON
+import Logging
 import Network
 import Sessions
 import WebSocket
@@ -15,6 +16,9 @@ final class Router: HTTPRequestHandler {
         let requestID = Identifier.make("req_")
         exchange.commonFields = [("x-request-id", requestID)] + context.crossOrigin.fields(for: exchange.request)
         let path = exchange.request.target.pathSegments
+        exchange.label = ServerCounters.Face(path).rawValue
+        // A balancer that keeps connections open must let go of them, too.
+        if context.lifecycle.stage != .serving { exchange.closeAfterwards() }
         if exchange.request.method == .options {
             exchange.respond(.noContent, fields: context.crossOrigin.preflightFields(for: exchange.request))
             return
@@ -24,7 +28,10 @@ final class Router: HTTPRequestHandler {
             exchange: exchange, context: context, owner: Authentication.everybody, requestID: requestID, loop: loop,
             query: exchange.request.target.queryItems)
         do throws(APIError) {
-            if !isOpen {
+            if path == ["metrics"] || path.first == "debug" {
+                if !exchange.isFromUnixSocket { try context.crossOrigin.check(exchange.request) }
+                try context.operatorAccess.check(exchange.request)
+            } else if !isOpen {
                 if !exchange.isFromUnixSocket { try context.crossOrigin.check(exchange.request) }
                 call = Call(
                     exchange: exchange, context: context, owner: try context.authentication.owner(exchange.request),
@@ -32,8 +39,15 @@ final class Router: HTTPRequestHandler {
             }
             try route(call, path)
         } catch {
+            if Self.isForWebSocket(exchange.request), exchange.label == ServerCounters.Face.responses.rawValue {
+                context.sessions(on: loop).counters.countHandshakeFailure(error.handshakeLabel ?? error.code ?? "refused")
+            }
             call.fail(error)
         }
+    }
+
+    private static func isForWebSocket(_ request: RequestHead) -> Bool {
+        request.method == .get && request.fields.list("upgrade", contains: "websocket")
     }
 
     private func route(_ call: Call, _ path: [String]) throws(APIError) {
@@ -42,6 +56,9 @@ final class Router: HTTPRequestHandler {
         switch path.count {
         case 1 where path == ["healthz"]: try only(.get, method) { ServiceFace.health(call) }
         case 1 where path == ["readyz"]: try only(.get, method) { ServiceFace.readiness(call) }
+        case 1 where path == ["metrics"]: try only(.get, method) { OperatorFace.metrics(call) }
+        case 2 where path == ["debug", "connections"]:
+            try only(.get, method) { () throws(APIError) in try OperatorFace.connections(call) }
         case 2... where path[0] == "v1": try routeV1(call, method, Array(path.dropFirst()))
         default: throw Self.noSuchPath(call)
         }
@@ -102,6 +119,7 @@ final class Router: HTTPRequestHandler {
         if context.lifecycle.isDraining {
             throw .shuttingDown
         }
+        if context.sessions(on: call.loop).isOverloaded() { throw .overloaded }
         try face(call)
     }
 
@@ -136,6 +154,28 @@ final class Router: HTTPRequestHandler {
             body: APIError(status: status, message: message, code: "bad_request").body)
     }
 
+    func requestRefused(_ status: HTTPStatus, on loop: EventLoop) {
+        context.sessions(on: loop).counters.countAnswer(ServerCounters.Face.other.rawValue, status)
+    }
+
+    func exchangeAnswered(_ exchange: HTTPExchange, _ status: HTTPStatus) {
+        guard let loop = exchange.loop else { return }
+        context.sessions(on: loop).counters.countAnswer(exchange.label, status)
+    }
+
+    /// The access line. No query and no fields: they may hold keys.
+    func exchangeEnded(_ exchange: HTTPExchange) {
+        guard let loop = EventLoop.current, loop.logger.logLevel <= .debug else { return }
+        loop.logger.debug(
+            "request",
+            metadata: [
+                "request_id": "\(exchange.commonFields.first?.value ?? "")", "method": "\(exchange.request.method.name)",
+                "path": "\(exchange.request.target.path)", "status": "\(exchange.status.map { "\($0.code)" } ?? "none")",
+                "peer": "\(exchange.peer.map { "\($0)" } ?? "unix")",
+                "duration_ms": "\((Instant.monotonicNow - exchange.began).nanoseconds / 1_000_000)",
+            ])
+    }
+
     // MARK: WebSocket
 
     private func upgrade(_ call: Call) throws(APIError) {
@@ -152,6 +192,7 @@ final class Router: HTTPRequestHandler {
         if context.lifecycle.isDraining {
             throw .shuttingDown
         }
+        if context.sessions(on: call.loop).isOverloaded() { throw .overloaded }
         do {
             var acceptance = try ServerHandshake(origins: .any).accept(handshake)
             // A browser that sent its key as a subprotocol wants to hear one of its offers: never the key.
@@ -159,12 +200,35 @@ final class Router: HTTPRequestHandler {
             let context = context
             let owner = call.owner
             call.exchange.upgrade(
-                acceptance, limits: WebSocketLimits(maxMessageBytes: context.configuration.maxMessageBytes)
+                acceptance, limits: WebSocketLimits(maxMessageBytes: context.configuration.maxMessageBytes),
+                liveness: context.webSocketLiveness
             ) { ResponsesSocket($0, context: context, owner: owner) }
         } catch {
-            throw APIError(
+            var refusal = APIError(
                 status: HTTPStatus(error.status), message: error.reason, code: "websocket_handshake_failed",
                 fields: error.fields.filter { $0.name != "Connection" })
+            refusal.handshakeLabel = error.label
+            throw refusal
+        }
+    }
+}
+
+extension HandshakeRejection {
+    /// In a word, for counters.
+    fileprivate var label: String {
+        switch self {
+        case .methodNotGET: "method"
+        case .httpVersionTooOld: "http_version"
+        case .notAnUpgrade: "not_an_upgrade"
+        case .connectionNotUpgrade: "connection_field"
+        case .fieldNotOnce: "field_not_once"
+        case .invalidKey: "key"
+        case .unsupportedVersion: "version"
+        case .invalidSubprotocols: "subprotocols"
+        case .invalidExtensions: "extensions"
+        case .hasBody: "body"
+        case .originNotAllowed: "origin_not_allowed"
+        case .digestUnavailable: "digest"
         }
     }
 }

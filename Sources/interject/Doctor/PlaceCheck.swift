@@ -12,7 +12,7 @@ enum PlaceCheck {
             listeners.stop()
             return .ok(subject, "\(address) is free")
         } catch let error as SystemCallError where error.code == EADDRINUSE {
-            return .fail(subject, "\(address) is in use: \(await whoAnswers(address, group.loops[0]))")
+            return await whoAnswers(address, group.loops[0], subject)
         } catch let error as SystemCallError where error.code == EACCES {
             return .fail(subject, "\(address): permission denied: take a port above 1023, or a folder that is yours")
         } catch {
@@ -20,15 +20,20 @@ enum PlaceCheck {
         }
     }
 
-    private static func whoAnswers(_ address: SocketAddress, _ loop: EventLoop) async -> String {
+    /// A server of ours that is well is no fault: whoever asks has it already.
+    private static func whoAnswers(_ address: SocketAddress, _ loop: EventLoop, _ subject: String) async -> Finding {
         let server = ServerURL(listener: address)
         let request = HTTPCall.Request(target: "/healthz")
         guard case .success(let answer) = await HTTPCall.answer(to: request, from: server, timeout: .seconds(2), on: loop) else {
-            return "what listens there speaks no HTTP; stop it, or give another --port"
+            return .fail(
+                subject, "\(address) is in use: what listens there speaks no HTTP; stop it, or give another --port")
         }
         let isOurs = answer.status == 200 && (try? JSONValue.parse(answer.body))?["status"]?.string != nil
         return isOurs
-            ? "an Interject server answers there already and is well; use it, or give another --port for a second one"
-            : "some other server answers there; stop it, or give another --port"
+            ? .ok(
+                subject,
+                "\(address): an Interject server answers there already and is well; use it, or give another --port for a second one"
+            )
+            : .fail(subject, "\(address) is in use: some other server answers there; stop it, or give another --port")
     }
 }

@@ -31,6 +31,8 @@ struct ServeCommand: AsyncParsableCommand {
         } catch {
             throw Self.explain(error, settings)
         }
+        // Before anybody is told that the server is there: whoever stops it the next moment wants it to drain, too.
+        Signals.expect()
         let message = StartMessage(
             settings: settings, addresses: server.addresses, program: CommandLine.arguments.first ?? "interject")
         Standard.output(message.text)

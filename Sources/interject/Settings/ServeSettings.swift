@@ -27,7 +27,14 @@ struct ServeSettings: Sendable {
     var maxMessageBytes = defaults.maxMessageBytes
     var firstByteTimeout = UpstreamConfiguration(baseURL: "").silenceTimeout
     var rehearsalPort: UInt16 = 0
+    var maxConnections: Int?
+    var acceptLimits = defaults.acceptLimits
+    var memoryBudgetBytes = defaults.memoryBudgetBytes
+    var liveness = defaults.webSocketLiveness
     var drain = defaults.drainTimeout
+    var drainDelay = defaults.drainDelay
+    var drainWindow = defaults.drainWindow
+    var operatorKey: String?
     var logLevel = Logger.Level.notice
     var logFormat = LogFormat.text
     var readyFile: String?
@@ -89,7 +96,17 @@ struct ServeSettings: Sendable {
         configuration.maxLogMemoryBytes = maxLogMemoryBytes
         configuration.sessionLimits.maxLogBytes = maxLogBytesPerSession
         configuration.maxMessageBytes = maxMessageBytes
+        configuration.acceptLimits = acceptLimits
+        configuration.acceptLimits.total = maxConnections ?? 0
+        configuration.memoryBudgetBytes = memoryBudgetBytes
+        configuration.webSocketLiveness = liveness
         configuration.drainTimeout = drain
+        configuration.drainDelay = drainDelay
+        configuration.drainWindow = drainWindow
+        if let operatorKey, principals.contains(where: { $0.key == operatorKey }) {
+            throw .usage("--operator-key is the secret of an --api-key: give the operator a key of its own")
+        }
+        configuration.operatorKey = operatorKey
         return configuration
     }
 }

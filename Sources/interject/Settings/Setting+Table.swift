@@ -5,8 +5,9 @@ import Network
 extension Setting {
     static let all: [Setting] = [
         host, port, unixSocket, loops, upstream, upstreamKey, mapModel, firstByteTimeout, rehearsalPort, apiKey,
-        insecureNoAuth, allowOrigin, heartbeat, retention, logMemory, logBytesPerSession, maxMessageBytes, drain, logLevel,
-        logFormat, readyFile, config,
+        insecureNoAuth, allowOrigin, heartbeat, retention, logMemory, logBytesPerSession, maxMessageBytes, maxConnections,
+        maxConnectionsPerAddress, connectionRate, limitLoopback, memoryBudget, pingInterval, idleLimit, lifetimeLimit, drain,
+        drainDelay, drainWindow, operatorKey, logLevel, logFormat, readyFile, config,
     ]
 
     static let host = Setting(
@@ -68,6 +69,42 @@ extension Setting {
     static let drain = Setting(
         "drain", "SECONDS", \.drain, SettingValue.seconds(0...3600), describe: seconds,
         "How long running answers may go on after the server was asked to stop.")
+
+    static let drainDelay = Setting(
+        "drain-delay", "SECONDS", \.drainDelay, SettingValue.seconds(0...3600), describe: seconds,
+        "How long /readyz says 503 before the server, asked to stop, takes no more connections.")
+    static let drainWindow = Setting(
+        "drain-window", "SECONDS", \.drainWindow, SettingValue.seconds(0...3600), describe: seconds,
+        "Over how long clients are sent away, so that they do not all come back at once.")
+
+    static let maxConnections = Setting(
+        "max-connections", "N", \.maxConnections, SettingValue.count(1...10_000_000),
+        "Connections open at a time; four fifths of the files that the process may open if not set.")
+    static let maxConnectionsPerAddress = Setting(
+        "max-connections-per-address", "N", \.acceptLimits.perAddress, SettingValue.count(0...10_000_000),
+        describe: { String($0) }, "Connections of one address open at a time (of one /64 in IPv6); 0: no limit.")
+    static let connectionRate = Setting(
+        "connection-rate", "N", \.acceptLimits.ratePerAddress, SettingValue.count(0...1_000_000),
+        describe: { String($0) }, "New connections of one address in a second, twice as many at once; 0: no limit.")
+    static let limitLoopback = Setting(
+        "limit-loopback", nil, \.acceptLimits.includesLoopback, SettingValue.bool, describe: { _ in nil },
+        "Holds this machine's own addresses to the limits per address, too.")
+    static let memoryBudget = Setting(
+        "memory-budget", "BYTES", \.memoryBudgetBytes, SettingValue.bytes(1 << 20...1 << 42),
+        describe: SettingValue.describe(bytes:),
+        "Memory for logs and for output that waits for clients, together; beyond it new work is refused with 503.")
+    static let pingInterval = Setting(
+        "ping-interval", "SECONDS", \.liveness.pingInterval, SettingValue.seconds(0.05...3600), describe: seconds,
+        "How often WebSockets are looked after; silent for two of them they are dropped.")
+    static let idleLimit = Setting(
+        "idle-limit", "SECONDS", \.liveness.idleLimit, SettingValue.seconds(0.1...31_536_000),
+        "Closes WebSockets without a message for so long; not set: never.")
+    static let lifetimeLimit = Setting(
+        "lifetime-limit", "SECONDS", \.liveness.lifetime, SettingValue.seconds(0.1...31_536_000),
+        "Closes WebSockets of this age, a tenth later if an answer runs; not set: never.")
+    static let operatorKey = Setting(
+        "operator-key", "KEY", \.operatorKey, SettingValue.secret,
+        "Opens /metrics and /debug/connections, and nothing else. Without it they are open only where no key is needed at all.")
 
     static let logLevel = Setting(
         "log-level", "LEVEL", \.logLevel, SettingValue.choice, describe: { $0.rawValue },

@@ -20,6 +20,17 @@ struct SettingFlags: ParsableArguments {
     @Option(.logBytesPerSession) var logBytesPerSession: String?
     @Option(.maxMessageBytes) var maxMessageBytes: String?
     @Option(.drain) var drain: String?
+    @Option(.drainDelay) var drainDelay: String?
+    @Option(.drainWindow) var drainWindow: String?
+    @Option(.maxConnections) var maxConnections: String?
+    @Option(.maxConnectionsPerAddress) var maxConnectionsPerAddress: String?
+    @Option(.connectionRate) var connectionRate: String?
+    @Flag(.limitLoopback) var limitLoopback = false
+    @Option(.memoryBudget) var memoryBudget: String?
+    @Option(.pingInterval) var pingInterval: String?
+    @Option(.idleLimit) var idleLimit: String?
+    @Option(.lifetimeLimit) var lifetimeLimit: String?
+    @Option(.operatorKey) var operatorKey: String?
     @Option(.logLevel) var logLevel: String?
     @Option(.logFormat) var logFormat: String?
     @Option(.readyFile) var readyFile: String?
@@ -33,6 +44,10 @@ struct SettingFlags: ParsableArguments {
             (.retention, retention), (.logMemory, logMemory), (.logBytesPerSession, logBytesPerSession),
             (.maxMessageBytes, maxMessageBytes), (.drain, drain), (.logLevel, logLevel), (.logFormat, logFormat),
             (.readyFile, readyFile), (.config, config), (.insecureNoAuth, insecureNoAuth ? "true" : nil),
+            (.drainDelay, drainDelay), (.drainWindow, drainWindow), (.maxConnections, maxConnections),
+            (.maxConnectionsPerAddress, maxConnectionsPerAddress), (.connectionRate, connectionRate),
+            (.limitLoopback, limitLoopback ? "true" : nil), (.memoryBudget, memoryBudget), (.pingInterval, pingInterval),
+            (.idleLimit, idleLimit), (.lifetimeLimit, lifetimeLimit), (.operatorKey, operatorKey),
         ].map { (setting: Setting, value: String?) in (setting, value.map { [$0] } ?? []) }
         let lists: [(Setting, [String])] = [
             (.upstream, upstream), (.upstreamKey, upstreamKey), (.mapModel, mapModel), (.apiKey, apiKey),

@@ -10,6 +10,19 @@ enum Signals {
         pthread_sigmask(Int32(SIG_BLOCK), &set, nil)
     }
 
+    /// Who takes the next signal.
+    private enum Taker {
+        /// Nobody: it ends the process.
+        case nobody
+        /// Somebody who has announced that he will ask for it.
+        case expected
+        case asking(CheckedContinuation<Int32, Never>)
+        /// It came before it was asked for.
+        case arrived(Int32)
+    }
+
+    private static let taker = Mutex(Taker.nobody)
+
     /// Waits for them, for ever: for the main thread. The first one goes to whoever asked for it by ``first()``; if nobody did, and
     /// for the second one, the process ends at once with the status that shells expect.
     static func wait() -> Never {
@@ -17,17 +30,37 @@ enum Signals {
         var number: Int32 = 0
         while true {
             guard sigwait(&set, &number) == 0 else { continue }
-            guard let listener = listener.withLock({ $0.take() }) else { _exit(128 + number) }
-            listener.resume(returning: number)
+            let signal = number
+            let isTaken = taker.withLock { taker in
+                switch taker {
+                case .nobody, .arrived: return false
+                case .expected: taker = .arrived(signal)
+                case .asking(let continuation):
+                    taker = .nobody
+                    continuation.resume(returning: signal)
+                }
+                return true
+            }
+            if !isTaken { _exit(128 + signal) }
         }
     }
 
+    /// From now on the next signal is kept for ``first()`` and does not end the process.
+    static func expect() { taker.withLock { $0 = .expected } }
+
     /// The next signal. One caller.
     static func first() async -> Int32 {
-        await withCheckedContinuation { continuation in listener.withLock { $0 = continuation } }
+        await withCheckedContinuation { continuation in
+            taker.withLock { taker in
+                if case .arrived(let number) = taker {
+                    taker = .nobody
+                    continuation.resume(returning: number)
+                } else {
+                    taker = .asking(continuation)
+                }
+            }
+        }
     }
-
-    private static let listener = Mutex<CheckedContinuation<Int32, Never>?>(nil)
 
     private static var ending: sigset_t {
         var set = sigset_t()

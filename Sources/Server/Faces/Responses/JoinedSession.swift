@@ -44,6 +44,11 @@ final class JoinedSession: EventReader {
         }
     }
 
+    /// The server stops, and nothing that happens here is outstanding.
+    private(set) var isAtRest = false
+
+    override func serverStopping() { isAtRest = true }
+
     override func sessionClosed() {
         socket.joined[reference.id] = nil
         socket.send("interject:left", for: nil) { $0.field("session_id", reference.id) }

@@ -23,6 +23,8 @@ final class Lane {
     }
 
     var isBusy: Bool { !readers.isEmpty }
+    /// Nothing runs, and nothing waits to.
+    var isAtRest: Bool { readers.isEmpty && waiting.isEmpty }
 
     func wait(_ command: JSONObject) throws(APIError) {
         guard waiting.count < ResponsesSocket.Limits.maxQueuedCreates else {

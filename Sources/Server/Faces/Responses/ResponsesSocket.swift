@@ -68,8 +68,14 @@ final class ResponsesSocket: WebSocketConnection {
     }
 
     private func handle(_ body: JSONObject) throws(APIError) {
-        if context.lifecycle.isDraining { throw .shuttingDown }
         guard let type = try body.optionalString("type") else { throw .invalid("'type' is missing.", param: "type") }
+        switch type {
+        // To stop and to go is allowed always.
+        case "interject:cancel", "interject:leave": break
+        default:
+            if context.lifecycle.isDraining { throw .shuttingDown }
+            if type != "interject:join", context.sessions(on: loop).isOverloaded() { throw .overloaded }
+        }
         switch type {
         case "response.create": try create(body)
         case "response.steer": try steer(body)
@@ -152,7 +158,31 @@ final class ResponsesSocket: WebSocketConnection {
     /// Forgets the session when the connection ends.
     func ownEphemeral(_ session: SessionReference) { ephemeral.append(session) }
 
+    // MARK: The server stops
+
+    /// Whether an answer runs or waits that this socket is to bring.
+    private var isAtRest: Bool { lanes.values.allSatisfy(\.isAtRest) && joined.values.allSatisfy(\.isAtRest) }
+
+    /// Closes once what runs has come to its end here.
+    func closeWhenAtRest() {
+        guard isOpen else { return }
+        if isAtRest {
+            closeForRestart()
+        } else {
+            loop.schedule(after: .milliseconds(20)) { [weak self] in self?.closeWhenAtRest() }
+        }
+    }
+
+    func closeForRestart() { close(.serviceRestart, reason: "The server restarts. Connect again.") }
+
     // MARK: Transport
+
+    /// Limits on age and idleness wait for what runs.
+    override var isBusy: Bool { !lanes.values.allSatisfy(\.isAtRest) }
+
+    override func describe(_ report: inout ConnectionReport) {
+        report.counts = [("lanes", lanes.count), ("lanes_busy", lanes.values.count { $0.isBusy }), ("sessions", joined.count)]
+    }
 
     override func drained() {
         for reader in lanes.values.flatMap(\.readers) { reader.resume() }

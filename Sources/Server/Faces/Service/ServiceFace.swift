@@ -38,7 +38,7 @@ enum ServiceFace {
 
     /// `GET /readyz`: it takes new work.
     static func readiness(_ call: Call) {
-        let isDraining = call.context.lifecycle.isDraining
-        call.respond(isDraining ? .serviceUnavailable : .ok) { $0.field("status", isDraining ? "draining" : "ready") }
+        let isReady = call.context.lifecycle.stage == .serving
+        call.respond(isReady ? .ok : .serviceUnavailable) { $0.field("status", isReady ? "ready" : "draining") }
     }
 }

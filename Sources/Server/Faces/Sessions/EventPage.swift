@@ -61,6 +61,7 @@ final class EventWaiter: EventReader {
 
     override func receiveSnapshot(_ state: [UInt8], sequence: Int) { finish() }
     override func sessionClosed() { finish() }
+    override func serverStopping() { finish() }
 
     func cancel() {
         timer?.cancel()

@@ -1,5 +1,6 @@
 import Bytes
 import HTTP
+import JSON
 import Network
 import Sessions
 
@@ -43,6 +44,26 @@ final class SessionStream: EventReader {
     override func sessionClosed() {
         begin()
         stream.end(done: false)
+    }
+
+    /// The client comes back elsewhere, or here when the server is there again: after a wait of its own, so that not all come at
+    /// once. No `id:`: its place in the log stays what it was.
+    override func serverStopping() {
+        begin()
+        let spread = max(1, Int(call.context.configuration.drainWindow.nanoseconds / 1_000_000))
+        let wait = Self.retryMilliseconds + Int.random(in: 0..<spread)
+        stream.write { output in
+            output.append("event: interject:draining\nretry: " as StaticString)
+            output.append(decimal: wait)
+            output.append("\ndata: " as StaticString)
+            output.appendJSONObject {
+                $0.field("type", "interject:draining")
+                $0.field("retry_ms", wait)
+            }
+            output.append("\n\n" as StaticString)
+        }
+        stream.end(done: false)
+        stop()
     }
 
     private func write(_ type: String, id: Int, _ payload: [UInt8]) {

@@ -1,0 +1,31 @@
+import HTTP
+
+/// Who may read what concerns the operator alone: metrics and connections of everybody.
+///
+/// A key of its own, since the keys of clients open only what is theirs. Without one: everybody on a server without keys that only
+/// this machine can reach, and nobody on any other.
+struct OperatorAccess: Sendable {
+    private let key: String?
+    private let isOpen: Bool
+
+    init(_ configuration: ServerConfiguration) {
+        key = configuration.operatorKey
+        isOpen = configuration.principals.isEmpty && configuration.isLoopbackOnly
+    }
+
+    /// - Throws: ``APIError`` 401 without the key or with another, 403 when there is none that could be given.
+    func check(_ request: RequestHead) throws(APIError) {
+        guard let key else {
+            if isOpen { return }
+            throw APIError(
+                status: .forbidden,
+                message: "Metrics and connections are for the operator: start the server with --operator-key KEY and send it.",
+                code: "operator_key_not_set")
+        }
+        guard let given = Authentication.key(request), Authentication.areEqual(key, given) else {
+            throw APIError(
+                status: .unauthorized, message: "The operator's key is needed: send it as 'Authorization: Bearer KEY'.",
+                type: "authentication_error", code: "operator_key_needed", fields: [("WWW-Authenticate", "Bearer")])
+        }
+    }
+}

@@ -1,0 +1,32 @@
+import Network
+import Upstreams
+
+/// Everything that one loop knows of itself, copied on it in one turn.
+struct LoopSnapshot: Sendable {
+    let index: Int
+    let network: LoopCounters
+    let census: LoopCensus
+    let server: ServerCounters
+    let upstreamRequests: [String: UInt64]
+    let upstreamRetries: UInt64
+    let timeToFirstToken: Histogram
+    let sessions: Int
+    let activeGenerations: Int
+    let queuedGenerations: Int
+    let logBytes: Int
+
+    init(_ sessions: SessionLoop, _ upstreams: UpstreamCounters) {
+        sessions.tellBudget()
+        index = sessions.loop.index
+        network = sessions.loop.counters.pointee
+        census = sessions.loop.census()
+        server = sessions.counters
+        upstreamRequests = upstreams.requests
+        upstreamRetries = upstreams.retries
+        timeToFirstToken = upstreams.timeToFirstToken
+        self.sessions = sessions.sessionCount
+        activeGenerations = sessions.activeCount
+        queuedGenerations = sessions.queuedCount
+        logBytes = sessions.logBytes
+    }
+}

@@ -1,0 +1,146 @@
+import Network
+
+/// The page of `GET /metrics`: what all loops have counted, by family. Documented in `Protocols/operations.md`.
+struct MetricsPage: Sendable {
+    let loops: [LoopSnapshot]
+    let refusals: [AcceptGate.Refusal: UInt64]
+    let heldBytes: Int
+    let budgetBytes: Int
+    let isReady: Bool
+
+    func text(_ format: MetricsText.Format) -> [UInt8] {
+        var page = MetricsText(format)
+        writeConnections(to: &page)
+        writeWebSockets(to: &page)
+        writeWork(to: &page)
+        writeUpstreams(to: &page)
+        writeResources(to: &page)
+        return page.finished()
+    }
+
+    private func sum(_ value: (LoopSnapshot) -> UInt64) -> UInt64 { loops.reduce(0) { $0 + value($1) } }
+    private func sum(_ value: (LoopSnapshot) -> Int) -> Int { loops.reduce(0) { $0 + value($1) } }
+
+    private func sum(_ value: (LoopSnapshot) -> Histogram, _ scale: Histogram.Scale) -> Histogram {
+        var total = Histogram(scale)
+        for loop in loops { total.add(value(loop)) }
+        return total
+    }
+
+    private func sum<Key: Hashable>(_ value: (LoopSnapshot) -> [Key: UInt64]) -> [Key: UInt64] {
+        loops.reduce(into: [:]) { $0.merge(value($1), uniquingKeysWith: +) }
+    }
+
+    /// One sample for each key, in order, so that two scrapes can be compared.
+    private func samples<Key: Comparable>(_ label: String, _ counts: [Key: UInt64]) -> [(MetricsText.Labels, UInt64)] {
+        counts.sorted { $0.key < $1.key }.map { ([(label, "\($0.key)")], $0.value) }
+    }
+
+    private func writeConnections(to page: inout MetricsText) {
+        page.gauge(
+            "interject_connections_open", "Open connections by what they speak now.",
+            [
+                ([("protocol", "http")], Double(sum { $0.census.http })),
+                ([("protocol", "sse")], Double(sum { $0.census.eventStreams })),
+                ([("protocol", "websocket")], Double(sum { $0.census.webSockets })),
+            ])
+        page.counter(
+            "interject_connections_total",
+            "Connections taken (http), streams of server-sent events begun (sse), connections that became a WebSocket.",
+            [
+                ([("protocol", "http")], sum { $0.network.connections }),
+                ([("protocol", "sse")], sum { $0.network.eventStreams }),
+                ([("protocol", "websocket")], sum { $0.network.webSockets }),
+            ])
+        page.counter(
+            "interject_connections_refused_total", "New connections over a limit, by limit.",
+            AcceptGate.Refusal.allCases.map { ([("reason", $0.rawValue)], refusals[$0] ?? 0) })
+        page.counter(
+            "interject_messages_total", "Messages by protocol and direction; for sse events, heartbeats among them.",
+            [
+                ([("protocol", "websocket"), ("direction", "in")], sum { $0.network.webSocketMessagesReceived }),
+                ([("protocol", "websocket"), ("direction", "out")], sum { $0.network.webSocketMessagesSent }),
+                ([("protocol", "sse"), ("direction", "out")], sum { $0.network.eventsSent }),
+            ])
+        page.counter(
+            "interject_received_bytes_total", "Bytes from clients.",
+            sum { $0.network.bytesReceived &+ $0.census.bytesReceived })
+        page.counter("interject_sent_bytes_total", "Bytes to clients.", sum { $0.network.bytesSent &+ $0.census.bytesSent })
+        page.gauge("interject_queue_bytes", "Output that waits for clients.", sum { $0.census.queuedBytes })
+        page.counter(
+            "interject_queue_stalls_total", "Times that output began to wait because its client did not take it.",
+            sum { $0.network.stalls })
+        page.counter(
+            "interject_queue_pauses_total",
+            "Times that a reader of a log was paused until its client had taken what waits, by queue policy.",
+            [([("policy", "lossless")], sum { $0.network.readerPauses })])
+    }
+
+    private func writeWebSockets(to page: inout MetricsText) {
+        page.counter(
+            "interject_websocket_closes_sent_total", "Close frames sent, by code.",
+            samples("code", sum { $0.network.closeCodesSent }))
+        page.counter(
+            "interject_websocket_closes_received_total",
+            "Ends of WebSockets by the peer's code; 1005: none in its close frame, 1006: no close frame.",
+            samples("code", sum { $0.network.closeCodesReceived }))
+        page.counter(
+            "interject_websocket_handshake_failures_total", "Requests that did not become a WebSocket, by reason.",
+            samples("reason", sum { $0.server.handshakeFailures }))
+        page.counter(
+            "interject_websocket_ping_timeouts_total", "WebSockets dropped because the peer was silent.",
+            sum { $0.network.pingTimeouts })
+        page.histogram(
+            "interject_websocket_round_trip_seconds", "From a ping to its pong.", [([], sum({ $0.network.roundTrips }, .short))])
+    }
+
+    private func writeWork(to page: inout MetricsText) {
+        var answers: [(MetricsText.Labels, UInt64)] = []
+        for face in ServerCounters.Face.allCases {
+            for digit in 1...5 {
+                let count = sum { $0.server.requests(face, statusClass: digit) }
+                if count > 0 { answers.append(([("face", "\(face)"), ("status", "\(digit)xx")], count)) }
+            }
+        }
+        page.counter("interject_http_requests_total", "HTTP requests answered, by face and class of the status.", answers)
+        page.gauge("interject_sessions", "Sessions in memory.", sum { $0.sessions })
+        page.gauge("interject_generations_active", "Responses that run.", sum { $0.activeGenerations })
+        page.gauge("interject_generations_queued", "Responses that wait for the one before them.", sum { $0.queuedGenerations })
+        page.counter(
+            "interject_generations_total", "Responses that ended, by outcome.",
+            samples("outcome", sum { $0.server.generations }))
+        page.histogram(
+            "interject_interrupt_seconds",
+            "From the command that cuts a response, on its session's loop, until the upstream is closed and the acknowledgement written.",
+            [([], sum({ $0.server.interruptLatency }, .short))])
+    }
+
+    private func writeUpstreams(to page: inout MetricsText) {
+        page.counter(
+            "interject_upstream_requests_total", "Requests to upstreams that are over, by outcome; each attempt counts.",
+            samples("outcome", sum { $0.upstreamRequests }))
+        page.counter("interject_upstream_retries_total", "Attempts after the first.", sum { $0.upstreamRetries })
+        page.histogram(
+            "interject_upstream_first_token_seconds", "From the start of an attempt to the first piece of its answer.",
+            [([], sum({ $0.timeToFirstToken }, .long))])
+    }
+
+    private func writeResources(to page: inout MetricsText) {
+        page.histogram(
+            "interject_loop_lag_seconds", "Turns of each event loop: as long does what is ready wait for its own.",
+            loops.map { ([("loop", "\($0.index)")], $0.network.turns) })
+        page.gauge("interject_log_bytes", "Bytes in the logs of all sessions.", sum { $0.logBytes })
+        page.gauge("interject_memory_held_bytes", "Log bytes and waiting output, as the memory budget counts them.", heldBytes)
+        page.gauge("interject_memory_budget_bytes", "Above this new work is refused.", budgetBytes)
+        page.counter(
+            "interject_overload_refusals_total", "New work refused because of the memory budget.", sum { $0.server.overloads })
+        page.gauge("interject_ready", "1 while new work is taken.", isReady ? 1 : 0)
+        let process = ProcessStatistics()
+        page.counter("process_cpu_seconds_total", "CPU time, user and system.", seconds: process.cpuSeconds)
+        page.gauge("process_resident_memory_bytes", "Resident memory.", process.residentBytes)
+        page.gauge("process_open_fds", "Open file descriptors.", process.openDescriptors)
+        page.gauge("process_max_fds", "File descriptors that may be open.", process.maxDescriptors)
+        page.gauge(
+            "process_start_time_seconds", "Start of the process, in seconds since 1970.", [([], process.startTimeSeconds)])
+    }
+}

@@ -1,0 +1,63 @@
+import HTTP
+import Network
+import Sessions
+
+/// What the faces and sessions of one loop have done. Confined to that loop; the sum is made when somebody asks.
+///
+/// Our own plain numbers and not the swift-metrics facade: there each counter is an existential that is reached through a factory
+/// of the whole process and adds atomically, which is paid on every message; these cost one addition, and everything that is
+/// read is read on the loop that wrote it.
+struct ServerCounters: Sendable {
+    /// What a request was for.
+    enum Face: UInt8, CaseIterable, Sendable {
+        case other, service, models, chat, responses, sessions, operation
+
+        init(_ path: [String]) {
+            switch (path.first, path.count > 1 ? path[1] : nil) {
+            case ("healthz", nil), ("readyz", nil): self = .service
+            case ("metrics", nil), ("debug", _): self = .operation
+            case ("v1", "models"): self = .models
+            case ("v1", "chat"): self = .chat
+            case ("v1", "responses"): self = .responses
+            case ("v1", "sessions"): self = .sessions
+            default: self = .other
+            }
+        }
+    }
+
+    /// Answers by face and first digit of the status.
+    private(set) var requests = [UInt64](repeating: 0, count: Face.allCases.count * 6)
+    /// Requests for a WebSocket that did not become one, by reason.
+    private(set) var handshakeFailures: [String: UInt64] = [:]
+    /// Responses that ended, by how.
+    private(set) var generations: [String: UInt64] = [:]
+    /// From the command on its session's loop until the upstream was closed and all that the turn wrote had left.
+    var interruptLatency = Histogram(.short)
+    /// New work refused because too much memory is held.
+    var overloads: UInt64 = 0
+
+    mutating func countAnswer(_ label: UInt8, _ status: HTTPStatus) {
+        requests[Int(label) * 6 + min(5, status.code / 100)] += 1
+    }
+
+    func requests(_ face: Face, statusClass: Int) -> UInt64 { requests[Int(face.rawValue) * 6 + statusClass] }
+
+    mutating func countHandshakeFailure(_ reason: String) { handshakeFailures[reason, default: 0] += 1 }
+
+    mutating func countEnd(of generation: Generation) { generations[Self.outcome(generation.status), default: 0] += 1 }
+
+    private static func outcome(_ status: Generation.Status) -> String {
+        switch status {
+        case .incomplete(let reason): reason.rawValue
+        case .queued, .inProgress, .completed, .cancelled, .failed: status.name
+        }
+    }
+
+    mutating func add(_ other: ServerCounters) {
+        for index in requests.indices { requests[index] += other.requests[index] }
+        handshakeFailures.merge(other.handshakeFailures, uniquingKeysWith: +)
+        generations.merge(other.generations, uniquingKeysWith: +)
+        interruptLatency.add(other.interruptLatency)
+        overloads += other.overloads
+    }
+}

@@ -7,6 +7,8 @@ import WebSocket
 /// Requests are answered in their order: while one is being answered, later ones wait unread.
 final class HTTPConnection: Connection {
     let server: HTTPServer
+    /// Who connected, to us or to a proxy that says so; nil for a Unix socket.
+    let peer: IPAddress?
     let isUnix: Bool
     private var parser: RequestParser
     /// What was read and belongs to requests that wait.
@@ -23,8 +25,9 @@ final class HTTPConnection: Connection {
 
     private enum Phase { case idle, head, body, answering }
 
-    init(loop: EventLoop, descriptor: Int32, server: HTTPServer, isUnix: Bool) {
+    init(loop: EventLoop, descriptor: Int32, server: HTTPServer, peer: IPAddress?, isUnix: Bool) {
         self.server = server
+        self.peer = peer
         self.isUnix = isUnix
         parser = RequestParser(limits: server.limits)
         phaseEnds = loop.now + server.deadlines.head
@@ -108,7 +111,14 @@ final class HTTPConnection: Connection {
     private func dispatch() {
         guard let head else { return }
         self.head = nil
-        let exchange = HTTPExchange(request: head, body: body, connection: self)
+        let client: RequestClient
+        do throws(ForwardedError) {
+            client = try server.proxies.trusted.client(of: peer, head.fields)
+        } catch {
+            refuse(.badRequest, error.advice)
+            return
+        }
+        let exchange = HTTPExchange(request: head, body: body, client: client, connection: self)
         body = []
         self.exchange = exchange
         phase = .answering

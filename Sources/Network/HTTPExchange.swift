@@ -7,6 +7,10 @@ public final class HTTPExchange {
     public let request: RequestHead
     /// The whole body.
     public let body: [UInt8]
+    /// Who asks: the peer, or whom a trusted proxy stands for.
+    public let client: RequestClient
+    /// The address of who asks; nil for a Unix socket when no proxy says more.
+    public var clientAddress: IPAddress? { client.address }
     /// Fields that every answer of this exchange gets, such as `x-request-id` and CORS.
     public var commonFields: [(name: String, value: String)] = []
     /// Called once when the client goes away before the response is complete.
@@ -20,9 +24,10 @@ public final class HTTPExchange {
     /// Strong, since a weak reference costs atomics on every token: the cycle is broken when the exchange ends, as it always does.
     private var connection: HTTPConnection?
 
-    init(request: RequestHead, body: [UInt8], connection: HTTPConnection) {
+    init(request: RequestHead, body: [UInt8], client: RequestClient, connection: HTTPConnection) {
         self.request = request
         self.body = body
+        self.client = client
         self.connection = connection
         writer = ResponseWriter(answering: request)
     }

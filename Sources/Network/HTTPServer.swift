@@ -1,4 +1,6 @@
+import Bytes
 public import HTTP
+import Glibc
 import Logging
 
 /// Answers the requests of an HTTP server. Called on the loop of the request's connection.
@@ -27,6 +29,7 @@ public final class HTTPServer: Sendable {
     /// Bounds of one request.
     public let limits: MessageLimits
     let deadlines: Deadlines
+    let proxies: ProxyRules
     let handler: any HTTPRequestHandler
 
     /// How long a connection may take.
@@ -41,22 +44,61 @@ public final class HTTPServer: Sendable {
         public init() {}
     }
 
-    public init(limits: MessageLimits = MessageLimits(), deadlines: Deadlines = Deadlines(), handler: any HTTPRequestHandler) {
+    /// What is believed about those who stand in front of the server.
+    public struct ProxyRules: Sendable {
+        /// Whose word about their clients counts: `Forwarded`, `X-Forwarded-For`, `X-Forwarded-Proto`, and PROXY headers.
+        public var trusted = TrustedProxies()
+        /// Whether each connection must begin with a PROXY header, and come from a trusted address.
+        public var requiresProxyHeader = false
+
+        public init() {}
+    }
+
+    public init(
+        limits: MessageLimits = MessageLimits(), deadlines: Deadlines = Deadlines(), proxies: ProxyRules = ProxyRules(),
+        handler: any HTTPRequestHandler
+    ) {
         self.limits = limits
         self.deadlines = deadlines
+        self.proxies = proxies
         self.handler = handler
     }
 
     /// Listens on an address in all loops of a group.
     public func listen(on address: SocketAddress, group: EventLoopGroup) async throws -> ListenerSet {
         let isUnix = if case .unix = address { true } else { false }
-        return try await ListenerSet(address, group: group) { [self] loop, descriptor in
-            let connection = HTTPConnection(loop: loop, descriptor: descriptor, server: self, isUnix: isUnix)
-            do throws(SystemCallError) {
-                try connection.start()
-            } catch {
-                loop.logger.warning("a connection could not be registered", metadata: ["error": "\(error)"])
+        return try await ListenerSet(address, group: group) { [self] loop, descriptor, peer in
+            if proxies.requiresProxyHeader {
+                readProxyHeader(loop, descriptor, peer: peer, isUnix: isUnix)
+            } else {
+                serve(loop, descriptor, peer: peer, isUnix: isUnix)
             }
+        }
+    }
+
+    private func readProxyHeader(_ loop: EventLoop, _ descriptor: Int32, peer: IPAddress?, isUnix: Bool) {
+        guard proxies.trusted.trusts(peer) else {
+            loop.logger.debug("a connection from somebody who is no trusted proxy", metadata: ["peer": "\(peer, default: "unix")"])
+            close(descriptor)
+            return
+        }
+        let reader = ProxyHeaderReader(loop: loop, descriptor: descriptor, timeout: deadlines.head) { [self] descriptor, header in
+            serve(loop, descriptor, peer: header.route?.source ?? peer, isUnix: isUnix)
+        }
+        start(reader.start, on: loop)
+    }
+
+    /// - Parameter peer: who connected, to us or to a proxy that says so; nil for a Unix socket.
+    private func serve(_ loop: EventLoop, _ descriptor: Int32, peer: IPAddress?, isUnix: Bool) {
+        let connection = HTTPConnection(loop: loop, descriptor: descriptor, server: self, peer: peer, isUnix: isUnix)
+        start(connection.start, on: loop)
+    }
+
+    private func start(_ start: () throws(SystemCallError) -> Void, on loop: EventLoop) {
+        do throws(SystemCallError) {
+            try start()
+        } catch {
+            loop.logger.warning("a connection could not be registered", metadata: ["error": "\(error)"])
         }
     }
 }

@@ -10,4 +10,11 @@ public protocol SessionHost: AnyObject {
     func makeLog(maxBytes: Int) -> any LogStorage
     /// Tells that an interjection cut a running response, for metrics.
     func interrupted(_ generation: Generation)
+    /// Tells what a policy did to a reader that lagged, for metrics: so many events were joined to others, replaced by a snapshot,
+    /// or could not be had so that the reader was closed.
+    func applied(_ policy: QueuePolicy, toEvents count: Int)
+}
+
+extension SessionHost {
+    public func applied(_ policy: QueuePolicy, toEvents count: Int) {}
 }

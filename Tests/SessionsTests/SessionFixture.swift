@@ -13,6 +13,8 @@ final class FakeHost: SessionHost {
     var unixTime = 1_700_000_000
     let scripted = ScriptedModel()
     private(set) var interruptedIDs: [String] = []
+    /// Events that each policy was applied to.
+    private(set) var applied: [QueuePolicy: Int] = [:]
     private var elapsed = Duration.zero
     private var timers: [Timer] = []
     private var timerCount = 0
@@ -23,6 +25,8 @@ final class FakeHost: SessionHost {
     func makeLog(maxBytes: Int) -> any LogStorage { MemoryLog(maxBytes: maxBytes) }
 
     func interrupted(_ generation: Generation) { interruptedIDs.append(generation.id) }
+
+    func applied(_ policy: QueuePolicy, toEvents count: Int) { applied[policy, default: 0] += count }
 
     func schedule(after delay: Duration, _ action: @escaping () -> Void) -> () -> Void {
         timerCount += 1
@@ -86,6 +90,7 @@ final class Recorder: Cursor {
     private(set) var events: [LogEvent] = []
     private(set) var snapshots: [(state: JSONValue, sequence: Int)] = []
     private(set) var sessionClosedCount = 0
+    private(set) var placeGoneCount = 0
     /// Takes so many more events, then pauses at each; nil: never pauses.
     var credit: Int?
     var whenDelivered: ((LogEvent) -> Void)?
@@ -101,6 +106,8 @@ final class Recorder: Cursor {
     override func deliverSnapshot(_ state: [UInt8], sequence: Int) {
         snapshots.append(((try? JSONValue.parse(state)) ?? .null, sequence))
     }
+
+    override func deliverPlaceGone() { placeGoneCount += 1 }
 
     override func sessionClosed() { sessionClosedCount += 1 }
 

@@ -43,5 +43,7 @@ public struct CIDRBlock: Hashable, Sendable {
 }
 
 extension CIDRBlock: CustomStringConvertible {
-    public var description: String { base.isIPv4 && prefixBitCount >= 96 ? "\(base)/\(prefixBitCount - 96)" : "\(base)/\(prefixBitCount)" }
+    public var description: String {
+        base.isIPv4 && prefixBitCount >= 96 ? "\(base)/\(prefixBitCount - 96)" : "\(base)/\(prefixBitCount)"
+    }
 }

@@ -96,7 +96,8 @@ enum ForwardedFields {
                 return address
             }
             let name = text.slice(0, text.offset(of: UInt8(ascii: ":")) ?? text.count)
-            guard name.equalsIgnoringCase("unknown") || name.first == UInt8(ascii: "_") && OctetSet.hostName.containsAll(name) else {
+            guard name.equalsIgnoringCase("unknown") || name.first == UInt8(ascii: "_") && OctetSet.hostName.containsAll(name)
+            else {
                 throw .malformed
             }
             return nil

@@ -1,6 +1,6 @@
 import Bytes
-public import HTTP
 import Glibc
+public import HTTP
 import Logging
 
 /// Answers the requests of an HTTP server. Called on the loop of the request's connection.

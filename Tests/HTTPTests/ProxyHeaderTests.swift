@@ -52,7 +52,9 @@ import Testing
     }
 
     private static func describe(_ route: ProxyHeader.Route) -> String {
-        func place(_ address: IPAddress, _ port: UInt16) -> String { address.isIPv4 ? "\(address):\(port)" : "[\(address)]:\(port)" }
+        func place(_ address: IPAddress, _ port: UInt16) -> String {
+            address.isIPv4 ? "\(address):\(port)" : "[\(address)]:\(port)"
+        }
         return "\(place(route.source, route.sourcePort)) \(place(route.destination, route.destinationPort))"
     }
 

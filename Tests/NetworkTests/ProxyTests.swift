@@ -57,7 +57,8 @@ extension Loopback.ProxyTests {
         #expect(try bytes.receiveResponse().body == "192.0.2.1 -")
 
         let local = try server.connect()
-        try local.send(([0x0D, 0x0A, 0x0D, 0x0A, 0, 0x0D, 0x0A, 0x51, 0x55, 0x49, 0x54, 0x0A, 0x20, 0, 0, 0] as [UInt8]) + Array(get().utf8))
+        try local.send(
+            ([0x0D, 0x0A, 0x0D, 0x0A, 0, 0x0D, 0x0A, 0x51, 0x55, 0x49, 0x54, 0x0A, 0x20, 0, 0, 0] as [UInt8]) + Array(get().utf8))
         #expect(try local.receiveResponse().body == "127.0.0.1 -")
     }
 

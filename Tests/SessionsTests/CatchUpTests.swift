@@ -107,8 +107,11 @@ import Testing
                 #expect((event.mergedFrom ?? event.sequence) == position + 1, "seed \(seed), reader \(number)")
                 if let first = event.mergedFrom { #expect(first < event.sequence && event.type.isDelta) }
                 position = event.sequence
-                if event.type.isDelta { texts["\(event.response?.id ?? "") \(event.outputIndex)", default: []] += event.payload[event.delta] }
-                else { #expect(event.payload == fixture.log[event.sequence - 1].payload) }
+                if event.type.isDelta {
+                    texts["\(event.response?.id ?? "") \(event.outputIndex)", default: []] += event.payload[event.delta]
+                } else {
+                    #expect(event.payload == fixture.log[event.sequence - 1].payload)
+                }
             }
             #expect(position == fixture.session.log.lastSequence, "seed \(seed), reader \(number)")
             var whole: [String: [UInt8]] = [:]

@@ -161,7 +161,13 @@ final class FeedCursor: Cursor {
     }
 
     override func deliverPlaceGone() {
-        if let local { local.takePlaceGone() } else { send(.placeGone) }
+        if let local {
+            local.takePlaceGone()
+        } else {
+            send(.placeGone)
+            // Who asks for what is gone is answered with a status, before anything else is said.
+            flush()
+        }
     }
 
     private func send(_ delivery: Delivery) {

@@ -68,7 +68,8 @@ struct ServeSettings: Sendable {
             )
         }
         if proxyProtocol, trustedProxies.isEmpty {
-            throw .usage("--proxy-protocol trusts nobody yet: give the proxy's address as --trusted-proxy, such as 10.0.0.5 or unix")
+            throw .usage(
+                "--proxy-protocol trusts nobody yet: give the proxy's address as --trusted-proxy, such as 10.0.0.5 or unix")
         }
         if upstreamKeys.count > 1, upstreamKeys.count != upstreams.count {
             throw .usage(

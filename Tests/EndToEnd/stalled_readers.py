@@ -43,13 +43,17 @@ class StalledReader:
         self._begin(after)
 
     def read_until(self, last: int):
-        """Reads until the event with the session sequence number `last`; connects again where the server gave up."""
+        """Reads until the event with the session sequence number `last`."""
+        self.read(lambda: bool(self.events) and self.events[-1][0] >= last)
+
+    def read(self, is_done):
+        """Reads until `is_done()` of what came; connects again where the server gave up."""
         while True:
             connection = self.connection
             connection.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 20)
             try:
                 connection.buffer = self._take(connection.buffer)
-                while not self.events or self.events[-1][0] < last:
+                while not is_done():
                     if not (data := connection.socket.recv(1 << 18)):
                         break
                     connection.buffer = self._take(connection.buffer + data)

@@ -1,3 +1,4 @@
+public import Bytes
 import Synchronization
 
 /// Decides which new connections are taken: so many in all, so many from one address at a time, so many from it in a second.
@@ -35,7 +36,7 @@ public final class AcceptGate: Sendable {
 
     private struct State {
         var open = 0
-        var guests: [PeerAddress: Guest] = [:]
+        var guests: [IPAddress: Guest] = [:]
         var refusals: [Refusal: UInt64] = [:]
         /// For the summary in the log.
         var untold: [Refusal: Int] = [:]
@@ -52,14 +53,14 @@ public final class AcceptGate: Sendable {
 
     public init(_ limits: Limits = Limits()) { self.limits = limits }
 
-    private func key(_ peer: PeerAddress?) -> PeerAddress? {
+    private func key(_ peer: IPAddress?) -> IPAddress? {
         guard limits.perAddress > 0 || limits.ratePerAddress > 0, let peer else { return nil }
         return peer.isLoopback && !limits.includesLoopback ? nil : peer.network
     }
 
     /// Takes a connection in, or says why not. One that was taken is given back by ``release(_:)``.
     /// - Parameter peer: nil for a Unix socket: only the limit in all counts.
-    public func admit(_ peer: PeerAddress?, now: Instant) -> Refusal? {
+    public func admit(_ peer: IPAddress?, now: Instant) -> Refusal? {
         let key = key(peer)
         return state.withLock { state in
             let refusal = Self.decide(key, limits, now, &state)
@@ -73,7 +74,7 @@ public final class AcceptGate: Sendable {
         }
     }
 
-    private static func decide(_ key: PeerAddress?, _ limits: Limits, _ now: Instant, _ state: inout State) -> Refusal? {
+    private static func decide(_ key: IPAddress?, _ limits: Limits, _ now: Instant, _ state: inout State) -> Refusal? {
         if limits.total > 0, state.open >= limits.total { return .total }
         guard let key else { return nil }
         let burst = Double(limits.ratePerAddress * 2)
@@ -98,7 +99,7 @@ public final class AcceptGate: Sendable {
     }
 
     /// A connection that was admitted is gone.
-    public func release(_ peer: PeerAddress?) {
+    public func release(_ peer: IPAddress?) {
         let key = key(peer)
         state.withLock { state in
             state.open -= 1

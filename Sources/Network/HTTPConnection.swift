@@ -7,8 +7,9 @@ import WebSocket
 /// Requests are answered in their order: while one is being answered, later ones wait unread.
 final class HTTPConnection: Connection {
     let server: HTTPServer
+    /// Who connected, to us or to a proxy that says so; nil for a Unix socket.
+    let peer: IPAddress?
     let isUnix: Bool
-    let peer: PeerAddress?
     private let number: UInt64
     private let opened: Instant
     private var lastReceived: Instant
@@ -27,10 +28,10 @@ final class HTTPConnection: Connection {
 
     private enum Phase { case idle, head, body, answering }
 
-    init(loop: EventLoop, descriptor: Int32, server: HTTPServer, isUnix: Bool, peer: PeerAddress?) {
+    init(loop: EventLoop, descriptor: Int32, server: HTTPServer, peer: IPAddress?, isUnix: Bool) {
         self.server = server
-        self.isUnix = isUnix
         self.peer = peer
+        self.isUnix = isUnix
         number = loop.counters.pointee.connections
         opened = loop.now
         lastReceived = loop.now
@@ -117,7 +118,14 @@ final class HTTPConnection: Connection {
     private func dispatch() {
         guard let head else { return }
         self.head = nil
-        let exchange = HTTPExchange(request: head, body: body, connection: self)
+        let client: RequestClient
+        do throws(ForwardedError) {
+            client = try server.proxies.trusted.client(of: peer, head.fields)
+        } catch {
+            refuse(.badRequest, error.advice)
+            return
+        }
+        let exchange = HTTPExchange(request: head, body: body, client: client, connection: self)
         body = []
         self.exchange = exchange
         phase = .answering

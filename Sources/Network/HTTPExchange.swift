@@ -7,6 +7,10 @@ public final class HTTPExchange {
     public let request: RequestHead
     /// The whole body.
     public let body: [UInt8]
+    /// Who asks: the peer, or whom a trusted proxy stands for.
+    public let client: RequestClient
+    /// The address of who asks; nil for a Unix socket when no proxy says more.
+    public var clientAddress: IPAddress? { client.address }
     /// Fields that every answer of this exchange gets, such as `x-request-id` and CORS.
     public var commonFields: [(name: String, value: String)] = []
     /// Called once when the client goes away before the response is complete.
@@ -29,9 +33,10 @@ public final class HTTPExchange {
     private var connection: HTTPConnection?
     private let server: HTTPServer
 
-    init(request: RequestHead, body: [UInt8], connection: HTTPConnection) {
+    init(request: RequestHead, body: [UInt8], client: RequestClient, connection: HTTPConnection) {
         self.request = request
         self.body = body
+        self.client = client
         self.connection = connection
         server = connection.server
         peer = connection.peer
@@ -43,7 +48,7 @@ public final class HTTPExchange {
     /// Whether the client came by a Unix socket: no browser does.
     public var isFromUnixSocket: Bool { connection?.isUnix ?? false }
     /// Address of the connection's other end; nil for a Unix socket.
-    public let peer: PeerAddress?
+    public let peer: IPAddress?
     /// Whether the status has been sent: from then on an error can only be told in the stream.
     public var hasBegun: Bool { state != .waiting }
     public var isEnded: Bool { state == .ended }

@@ -1,3 +1,5 @@
+import Bytes
+import Glibc
 public import HTTP
 import Logging
 
@@ -39,6 +41,7 @@ public final class HTTPServer: Sendable {
     /// Bounds of one request.
     public let limits: MessageLimits
     let deadlines: Deadlines
+    let proxies: ProxyRules
     let handler: any HTTPRequestHandler
     /// Which connections are taken.
     public let gate: AcceptGate
@@ -55,37 +58,70 @@ public final class HTTPServer: Sendable {
         public init() {}
     }
 
+    /// What is believed about those who stand in front of the server.
+    public struct ProxyRules: Sendable {
+        /// Whose word about their clients counts: `Forwarded`, `X-Forwarded-For`, `X-Forwarded-Proto`, and PROXY headers.
+        public var trusted = TrustedProxies()
+        /// Whether each connection must begin with a PROXY header, and come from a trusted address.
+        public var requiresProxyHeader = false
+
+        public init() {}
+    }
+
     public init(
-        limits: MessageLimits = MessageLimits(), deadlines: Deadlines = Deadlines(), gate: AcceptGate = AcceptGate(),
+        limits: MessageLimits = MessageLimits(), deadlines: Deadlines = Deadlines(), proxies: ProxyRules = ProxyRules(),
+        gate: AcceptGate = AcceptGate(),
         handler: any HTTPRequestHandler
     ) {
         self.limits = limits
         self.gate = gate
         self.deadlines = deadlines
+        self.proxies = proxies
         self.handler = handler
     }
 
     /// Listens on an address in all loops of a group.
     public func listen(on address: SocketAddress, group: EventLoopGroup) async throws -> ListenerSet {
         let isUnix = if case .unix = address { true } else { false }
-        return try await ListenerSet(address, group: group) { [self] loop, descriptor in
-            take(descriptor, on: loop, isUnix: isUnix)
+        return try await ListenerSet(address, group: group) { [self] loop, descriptor, peer in
+            if proxies.requiresProxyHeader {
+                readProxyHeader(loop, descriptor, peer: peer, isUnix: isUnix)
+            } else {
+                serve(loop, descriptor, peer: peer, isUnix: isUnix)
+            }
         }
     }
 
-    private func take(_ descriptor: Int32, on loop: EventLoop, isUnix: Bool) {
-        let peer = isUnix ? nil : PeerAddress(ofSocket: descriptor)
+    private func readProxyHeader(_ loop: EventLoop, _ descriptor: Int32, peer: IPAddress?, isUnix: Bool) {
+        guard proxies.trusted.trusts(peer) else {
+            loop.logger.debug("a connection from somebody who is no trusted proxy", metadata: ["peer": "\(peer, default: "unix")"])
+            close(descriptor)
+            return
+        }
+        let reader = ProxyHeaderReader(loop: loop, descriptor: descriptor, timeout: deadlines.head) { [self] descriptor, header in
+            serve(loop, descriptor, peer: header.route?.source ?? peer, isUnix: isUnix)
+        }
+        start(reader.start, on: loop)
+    }
+
+    /// - Parameter peer: who connected, to us or to a proxy that says so; nil for a Unix socket.
+    private func serve(_ loop: EventLoop, _ descriptor: Int32, peer: IPAddress?, isUnix: Bool) {
         if let refusal = gate.admit(peer, now: loop.now) {
             RefusedConnection.refuse(descriptor, on: loop, for: refusal, by: self)
             return
         }
-        let connection = HTTPConnection(loop: loop, descriptor: descriptor, server: self, isUnix: isUnix, peer: peer)
+        let connection = HTTPConnection(loop: loop, descriptor: descriptor, server: self, peer: peer, isUnix: isUnix)
+        if start(connection.start, on: loop) { loop.counters.pointee.connections += 1 } else { gate.release(peer) }
+    }
+
+    @discardableResult
+    private func start(_ start: () throws(SystemCallError) -> Void, on loop: EventLoop) -> Bool {
         do throws(SystemCallError) {
-            try connection.start()
-            loop.counters.pointee.connections += 1
+            try start()
+            return true
         } catch {
-            gate.release(peer)
             loop.logger.warning("a connection could not be registered", metadata: ["error": "\(error)"])
+            return false
         }
     }
 }

@@ -1,3 +1,4 @@
+public import Bytes
 import CLinux
 import Glibc
 import Logging
@@ -13,19 +14,22 @@ public final class Listener: Channel {
     public static let acceptsPerTurn = 64
 
     private let interest: Readiness
-    private let accept: (EventLoop, Int32) -> Void
+    private let accept: (EventLoop, Int32, IPAddress?) -> Void
 
-    init(loop: EventLoop, descriptor: Int32, interest: Readiness, accept: @escaping (EventLoop, Int32) -> Void) {
+    init(
+        loop: EventLoop, descriptor: Int32, interest: Readiness, accept: @escaping (EventLoop, Int32, IPAddress?) -> Void
+    ) {
         self.interest = interest
         self.accept = accept
         super.init(loop: loop, descriptor: descriptor)
     }
 
     override func ready(_ readiness: Readiness) {
+        var peer = sockaddr_storage()
         for _ in 0..<Self.acceptsPerTurn {
-            let accepted = clinux_accept(descriptor)
+            let accepted = clinux_accept(descriptor, &peer)
             if accepted >= 0 {
-                accept(loop, accepted)
+                accept(loop, accepted, IPAddress(peer))
                 continue
             }
             switch errno {
@@ -71,10 +75,11 @@ public final class ListenerSet: Sendable {
     public let address: SocketAddress
     private let listeners: [LoopBound<Listener>]
 
-    /// - Parameter accept: called on the loop that took a connection, with a nonblocking descriptor that it then owns.
+    /// - Parameter accept: called on the loop that took a connection, with a nonblocking descriptor that it then owns, and the
+    ///   peer's address (nil: a Unix socket).
     /// - Throws: ``SystemCallError``, for example `EADDRINUSE` or `EACCES` from `bind`.
     public init(
-        _ address: SocketAddress, group: EventLoopGroup, accept: @escaping @Sendable (EventLoop, Int32) -> Void
+        _ address: SocketAddress, group: EventLoopGroup, accept: @escaping @Sendable (EventLoop, Int32, IPAddress?) -> Void
     ) async throws {
         var bound = address
         var sockets: [Int32] = []

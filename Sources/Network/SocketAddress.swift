@@ -1,3 +1,4 @@
+import Bytes
 import CLinux
 import Glibc
 
@@ -50,5 +51,20 @@ public enum SocketAddress: Sendable, Hashable, CustomStringConvertible {
             defer { freeaddrinfo(list) }
             return try body(first.pointee.ai_family, address, first.pointee.ai_addrlen)
         }
+    }
+}
+
+extension IPAddress {
+    /// What the kernel says; nil for families without addresses.
+    init?(_ address: sockaddr_storage) {
+        let found = withUnsafeBytes(of: address) { bytes -> IPAddress? in
+            switch Int32(address.ss_family) {
+            case AF_INET: IPAddress(octets: .init(rebasing: bytes[4..<8]))
+            case AF_INET6: IPAddress(octets: .init(rebasing: bytes[8..<24]))
+            default: nil
+            }
+        }
+        guard let found else { return nil }
+        self = found
     }
 }

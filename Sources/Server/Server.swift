@@ -45,7 +45,10 @@ public final class Server: Sendable {
                 ]
             }
             let context = await makeContext(configuration, upstreams, group, isRehearsal: rehearsal != nil)
-            let server = HTTPServer(limits: configuration.httpLimits, gate: context.gate, handler: Router(context: context))
+            let server = HTTPServer(
+                limits: configuration.httpLimits, deadlines: configuration.httpDeadlines, proxies: configuration.proxies,
+                gate: context.gate,
+                handler: Router(context: context))
             for address in configuration.addresses {
                 listeners.append(try await server.listen(on: address, group: group))
             }

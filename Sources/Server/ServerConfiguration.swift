@@ -39,6 +39,8 @@ public struct ServerConfiguration: Sendable {
     public var maxLogMemoryBytes = 512 << 20
     public var sessionLimits = SessionLimits()
     public var httpLimits = MessageLimits()
+    public var httpDeadlines = HTTPServer.Deadlines()
+    public var proxies = HTTPServer.ProxyRules()
     /// Bytes of one WebSocket message from a client.
     public var maxMessageBytes = 16 << 20
     /// How long running generations may go on after the server was asked to stop.

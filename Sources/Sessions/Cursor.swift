@@ -16,8 +16,13 @@ open class Cursor {
     var byteOffset = 0
     /// Whether this cursor counts as somebody who listens, for disconnect policies.
     public let listens: Bool
+    /// What it gets when it lags.
+    public let catchUp: CatchUp
 
-    public init(listens: Bool = true) { self.listens = listens }
+    public init(listens: Bool = true, catchUp: CatchUp = .snapshot) {
+        self.listens = listens
+        self.catchUp = catchUp
+    }
 
     /// The next event of the log, in order. Also called from within ``Session/attach(_:after:)``.
     ///
@@ -31,6 +36,8 @@ open class Cursor {
     /// tell the client to go elsewhere. Called once.
     open func hostStopping() {}
     var knowsOfStop = false
+    /// The log no longer holds what comes after ``position``, and a state would not do: nothing more comes. It is detached.
+    open func deliverPlaceGone() {}
 
     /// The session is gone; nothing more comes.
     open func sessionClosed() {}

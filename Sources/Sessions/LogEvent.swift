@@ -38,12 +38,22 @@ public enum EventType: String, Sendable {
         default: false
         }
     }
+
+    /// Whether it carries a piece of a longer text.
+    public var isDelta: Bool {
+        switch self {
+        case .outputTextDelta, .refusalDelta, .reasoningTextDelta, .functionCallArgumentsDelta: true
+        default: false
+        }
+    }
 }
 
 /// One event of a session's log. Immutable, and shared by all who read it: framed by each face, encoded once.
 public struct LogEvent: Sendable {
     /// Place in the session's log: 1, 2, 3 … without gaps.
     public let sequence: Int
+    /// For deltas that were joined on the way to one reader: the place of the first; nil for events as they stand in the log.
+    public var mergedFrom: Int?
     public let type: EventType
     /// The generation that it is part of.
     public let response: ResponseReference?

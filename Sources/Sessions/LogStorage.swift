@@ -19,4 +19,16 @@ extension LogStorage {
     public func holdsAll(after sequence: Int) -> Bool {
         sequence >= oldestSequence - 1 && sequence <= lastSequence
     }
+
+    /// Whether a reader that has seen a response's events up to `responseSequence` finds all of its others. O(n) up to the first
+    /// event of the response that is held.
+    public func holdsAll(of response: ResponseReference, afterResponseSequence responseSequence: Int) -> Bool {
+        var position = oldestSequence - 1
+        while position < lastSequence {
+            let event = event(after: position)
+            if event.response === response { return event.responseSequence <= responseSequence + 1 }
+            position = event.sequence
+        }
+        return false
+    }
 }

@@ -156,19 +156,40 @@ public final class Session {
     }
 
     private func serve(_ cursor: Cursor) {
-        if !log.holdsAll(after: cursor.position) {
+        catchUp(cursor)
+        releaseUpstreamIfOneKeepsUp()
+    }
+
+    private func catchUp(_ cursor: Cursor) {
+        while !cursor.isPaused, cursor.isAttached {
+            if !log.holdsAll(after: cursor.position) {
+                replacePlace(of: cursor)
+            } else if cursor.position < log.lastSequence {
+                let merges = cursor.catchUp.mergesDeltas
+                let event = merges ? log.mergedEvent(after: cursor.position) : log.event(after: cursor.position)
+                if let first = event.mergedFrom { host.applied(.mergeDeltas, toEvents: event.sequence - first) }
+                advance(cursor, over: event)
+            } else {
+                return
+            }
+        }
+    }
+
+    /// The log does not hold what the cursor wants next.
+    private func replacePlace(of cursor: Cursor) {
+        // A place that the log never had is no loss of ours.
+        let lost = max(0, log.oldestSequence - 1 - max(0, cursor.position))
+        switch cursor.catchUp.whenPlaceIsGone {
+        case .snapshot:
+            host.applied(.snapshot, toEvents: lost)
             cursor.position = log.lastSequence
             cursor.byteOffset = appendedByteCount
             cursor.deliverSnapshot(stateJSON(), sequence: log.lastSequence)
+        case .close:
+            host.applied(.losslessOrClose, toEvents: lost)
+            detach(cursor)
+            cursor.deliverPlaceGone()
         }
-        while !cursor.isPaused, cursor.isAttached, cursor.position < log.lastSequence {
-            guard log.holdsAll(after: cursor.position) else {
-                serve(cursor)
-                return
-            }
-            advance(cursor, over: log.event(after: cursor.position))
-        }
-        releaseUpstreamIfOneKeepsUp()
     }
 
     /// Bytes of the log up to the event with this number.

@@ -12,8 +12,12 @@ public protocol SessionHost: AnyObject {
     func interrupted(_ generation: Generation)
     /// Tells that a response has come to its end, whatever it was, for metrics.
     func ended(_ generation: Generation)
+    /// Tells what a policy did to a reader that lagged, for metrics: so many events were joined to others, replaced by a snapshot,
+    /// or could not be had so that the reader was closed.
+    func applied(_ policy: QueuePolicy, toEvents count: Int)
 }
 
 extension SessionHost {
     public func ended(_ generation: Generation) {}
+    public func applied(_ policy: QueuePolicy, toEvents count: Int) {}
 }

@@ -20,7 +20,7 @@ import WebSocket
     private func error(answer: String?) async throws -> WebSocketClientError? {
         let group = try EventLoopGroup(count: 1, logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() })
         defer { group.shutDown() }
-        let listeners = try await ListenerSet(.tcp(host: "127.0.0.1", port: 0), group: group) { loop, descriptor in
+        let listeners = try await ListenerSet(.tcp(host: "127.0.0.1", port: 0), group: group) { loop, descriptor, _ in
             let connection = Answering(loop: loop, descriptor: descriptor)
             connection.answer = answer ?? ""
             try? connection.start()

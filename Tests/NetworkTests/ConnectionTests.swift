@@ -43,7 +43,7 @@ extension Loopback.ConnectionTests {
         _ loops: Loops, on address: SocketAddress = .tcp(host: "127.0.0.1", port: 0), journal: Journal = Journal(),
         _ setUp: @escaping @Sendable (ProbeConnection) -> Void
     ) async throws -> ListenerSet {
-        try await ListenerSet(address, group: loops.group) { loop, descriptor in
+        try await ListenerSet(address, group: loops.group) { loop, descriptor, _ in
             let connection = ProbeConnection(loop: loop, descriptor: descriptor, journal: journal)
             do {
                 try connection.start()

@@ -20,6 +20,10 @@ final class TestHandler: HTTPRequestHandler {
         exchange.onDisconnect = { journal.add("disconnect \(path)") }
         switch path {
         case "/hello": exchange.respond(.ok, contentType: "text/plain", body: Array("hello".utf8))
+        case "/whoami":
+            let client = exchange.client
+            let text = "\(client.address?.description ?? "unix") \(client.scheme?.rawValue ?? "-")"
+            exchange.respond(.ok, body: Array(text.utf8))
         case "/echo": exchange.respond(.ok, body: exchange.body)
         case "/slow":
             exchange.loop?.schedule(after: .milliseconds(60)) { exchange.respond(.ok, body: Array("slow".utf8)) }
@@ -111,11 +115,12 @@ struct TestServer {
     var journal: Journal { handler.journal }
 
     init(
-        limits: MessageLimits = MessageLimits(), deadlines: HTTPServer.Deadlines = HTTPServer.Deadlines()
+        limits: MessageLimits = MessageLimits(), deadlines: HTTPServer.Deadlines = HTTPServer.Deadlines(),
+        proxies: HTTPServer.ProxyRules = HTTPServer.ProxyRules(), address: SocketAddress = .tcp(host: "127.0.0.1", port: 0)
     ) async throws {
         loops = try Loops()
-        let server = HTTPServer(limits: limits, deadlines: deadlines, handler: handler)
-        listeners = try await server.listen(on: .tcp(host: "127.0.0.1", port: 0), group: loops.group)
+        let server = HTTPServer(limits: limits, deadlines: deadlines, proxies: proxies, handler: handler)
+        listeners = try await server.listen(on: address, group: loops.group)
     }
 
     func connect(receiveBufferByteCount: Int32? = nil) throws -> RawSocket {

@@ -4,7 +4,7 @@ import Testing
 
 extension Loopback.ListenerTests {
     private func listen(_ loops: Loops, _ address: SocketAddress, journal: Journal = Journal()) async throws -> ListenerSet {
-        try await ListenerSet(address, group: loops.group) { loop, descriptor in
+        try await ListenerSet(address, group: loops.group) { loop, descriptor, _ in
             journal.add("loop \(loop.index)")
             close(descriptor)
         }

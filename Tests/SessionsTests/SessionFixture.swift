@@ -13,6 +13,8 @@ final class FakeHost: SessionHost {
     var unixTime = 1_700_000_000
     let scripted = ScriptedModel()
     private(set) var interruptedIDs: [String] = []
+    /// Events that each policy was applied to.
+    private(set) var applied: [QueuePolicy: Int] = [:]
     private var elapsed = Duration.zero
     private var timers: [Timer] = []
     private var timerCount = 0
@@ -26,6 +28,7 @@ final class FakeHost: SessionHost {
 
     private(set) var endings: [String] = []
     func ended(_ generation: Generation) { endings.append(generation.status.name) }
+    func applied(_ policy: QueuePolicy, toEvents count: Int) { applied[policy, default: 0] += count }
 
     func schedule(after delay: Duration, _ action: @escaping () -> Void) -> () -> Void {
         timerCount += 1
@@ -89,6 +92,7 @@ final class Recorder: Cursor {
     private(set) var events: [LogEvent] = []
     private(set) var snapshots: [(state: JSONValue, sequence: Int)] = []
     private(set) var sessionClosedCount = 0
+    private(set) var placeGoneCount = 0
     /// Takes so many more events, then pauses at each; nil: never pauses.
     var credit: Int?
     var whenDelivered: ((LogEvent) -> Void)?
@@ -104,6 +108,8 @@ final class Recorder: Cursor {
     override func deliverSnapshot(_ state: [UInt8], sequence: Int) {
         snapshots.append(((try? JSONValue.parse(state)) ?? .null, sequence))
     }
+
+    override func deliverPlaceGone() { placeGoneCount += 1 }
 
     override func sessionClosed() { sessionClosedCount += 1 }
 

@@ -14,8 +14,9 @@ static inline void clinux_set_current_loop(void *loop) { clinux_current_loop = l
 
 // A GNU extension, and the Glibc module is built without them.
 extern int accept4(int, struct sockaddr *, socklen_t *, int);
-static inline int clinux_accept(int listener) {
-  return accept4(listener, 0, 0, SOCK_NONBLOCK | SOCK_CLOEXEC);
+static inline int clinux_accept(int listener, struct sockaddr_storage *peer) {
+  socklen_t length = sizeof *peer;
+  return accept4(listener, (struct sockaddr *)peer, &length, SOCK_NONBLOCK | SOCK_CLOEXEC);
 }
 // Variadic, which Swift cannot call.
 static inline int clinux_duplicate(int descriptor) { return fcntl(descriptor, F_DUPFD_CLOEXEC, 0); }

@@ -7,14 +7,19 @@ import Sessions
 /// one for each turn of the session's loop, and never more than a window of bytes ahead of what was taken.
 class EventReader {
     let loop: EventLoop
+    /// What it gets when it lags.
+    let catchUp: CatchUp
     private var cursor: LoopBound<FeedCursor>?
-    /// Events that came from another loop and wait until the reader takes more.
-    private var backlog: [LogEvent] = []
+    /// What came from another loop and waits, in its order, until the reader takes more.
+    private var backlog: [Delivery] = []
     private var isPaused = false
     /// The server stops, and the backlog must be taken first.
     private var isStopPending = false
 
-    init(loop: EventLoop) { self.loop = loop }
+    init(loop: EventLoop, catchUp: CatchUp) {
+        self.loop = loop
+        self.catchUp = catchUp
+    }
 
     // MARK: For faces
 
@@ -22,6 +27,8 @@ class EventReader {
     func receive(_ event: LogEvent) -> Cursor.Demand { .more }
     /// The log no longer holds what comes next: the state in its place.
     func receiveSnapshot(_ state: [UInt8], sequence: Int) {}
+    /// The log no longer holds what comes next, and nothing more comes: see ``Sessions/CatchUp/WhenPlaceIsGone/close``.
+    func receivePlaceGone() {}
     /// The session is gone.
     func sessionClosed() {}
     /// The server stops, nothing runs in the session any more, and all of its events were received.
@@ -48,7 +55,8 @@ class EventReader {
     /// The cursor for this reader on the session's loop, to be attached there. Call on the reader's loop, once.
     final func makeCursor(for session: SessionReference, listens: Bool = true) -> LoopBound<FeedCursor> {
         let cursor = LoopBound(
-            transferring: FeedCursor(feeding: LoopBound(self, on: loop), on: session.loop, listens: listens), to: session.loop)
+            transferring: FeedCursor(feeding: LoopBound(self, on: loop), on: session.loop, listens: listens, catchUp: catchUp),
+            to: session.loop)
         self.cursor = cursor
         return cursor
     }
@@ -64,15 +72,21 @@ class EventReader {
         return demand
     }
 
-    fileprivate func takeBatch(_ events: [LogEvent]) {
+    fileprivate func takeBatch(_ deliveries: [Delivery]) {
         guard cursor != nil else { return }
-        backlog.append(contentsOf: events)
+        backlog.append(contentsOf: deliveries)
         if !isPaused { drainBacklog() }
     }
 
     fileprivate func takeSnapshot(_ state: [UInt8], sequence: Int) {
         guard cursor != nil else { return }
         receiveSnapshot(state, sequence: sequence)
+    }
+
+    fileprivate func takePlaceGone() {
+        guard cursor != nil else { return }
+        cursor = nil
+        receivePlaceGone()
     }
 
     fileprivate func takeEnd() {
@@ -95,9 +109,14 @@ class EventReader {
         var taken = 0
         var takenBytes = 0
         while taken < backlog.count, !isPaused, cursor != nil {
-            takenBytes += backlog[taken].payload.count
-            _ = take(backlog[taken])
+            let delivery = backlog[taken]
             taken += 1
+            takenBytes += delivery.byteCount
+            switch delivery {
+            case .event(let event): _ = take(event)
+            case .snapshot(let state, let sequence): takeSnapshot(state, sequence: sequence)
+            case .placeGone: takePlaceGone()
+            }
         }
         backlog.removeFirst(min(taken, backlog.count))
         if takenBytes > 0 {
@@ -105,6 +124,21 @@ class EventReader {
             cursor?.run { $0.give(back: credit) }
         }
         if isStopPending { takeStop() }
+    }
+}
+
+/// What goes from a session's loop to a reader on another one.
+private enum Delivery: Sendable {
+    case event(LogEvent)
+    case snapshot([UInt8], sequence: Int)
+    case placeGone
+
+    var byteCount: Int {
+        switch self {
+        case .event(let event): event.payload.count
+        case .snapshot(let state, _): state.count
+        case .placeGone: 0
+        }
     }
 }
 
@@ -117,24 +151,20 @@ final class FeedCursor: Cursor {
     private let sessionLoop: EventLoop
     /// The reader, when it lives on the session's own loop.
     private let local: EventReader?
-    private var isLocal: Bool { local != nil }
-    private var batch: [LogEvent] = []
+    private var batch: [Delivery] = []
     private var bytesOnTheWay = 0
     private var isWindowFull = false
 
-    init(feeding reader: LoopBound<EventReader>, on loop: EventLoop, listens: Bool) {
+    init(feeding reader: LoopBound<EventReader>, on loop: EventLoop, listens: Bool, catchUp: CatchUp) {
         self.reader = reader
         sessionLoop = loop
         local = reader.loop === loop ? reader.value : nil
-        super.init(listens: listens)
+        super.init(listens: listens, catchUp: catchUp)
     }
 
     override func deliver(_ event: LogEvent) -> Demand {
         if let local { return local.take(event) }
-        if batch.isEmpty { flushAfterTurn() }
-        batch.append(event)
-        bytesOnTheWay += event.payload.count
-        isWindowFull = bytesOnTheWay > Self.windowBytes
+        send(.event(event))
         return isWindowFull ? .pause : .more
     }
 
@@ -142,18 +172,36 @@ final class FeedCursor: Cursor {
         if let local {
             local.takeSnapshot(state, sequence: sequence)
         } else {
+            send(.snapshot(state, sequence: sequence))
+            // Who joins hears of it before the answer to the join.
             flush()
-            reader.run { $0.takeSnapshot(state, sequence: sequence) }
         }
     }
 
     override func hostStopping() {
-        if isLocal {
-            reader.value.takeStop()
+        if let local {
+            local.takeStop()
         } else {
             flush()
             reader.run { $0.takeStop() }
         }
+    }
+
+    override func deliverPlaceGone() {
+        if let local {
+            local.takePlaceGone()
+        } else {
+            send(.placeGone)
+            // Who asks for what is gone is answered with a status, before anything else is said.
+            flush()
+        }
+    }
+
+    private func send(_ delivery: Delivery) {
+        if batch.isEmpty { flushAfterTurn() }
+        batch.append(delivery)
+        bytesOnTheWay += delivery.byteCount
+        isWindowFull = bytesOnTheWay > Self.windowBytes
     }
 
     override func sessionClosed() {
@@ -167,7 +215,7 @@ final class FeedCursor: Cursor {
 
     /// The reader takes more. Only a reader on this loop pauses the cursor itself; another one's backlog does.
     func resume() {
-        if isLocal { session?.resume(self) }
+        if local != nil { session?.resume(self) }
     }
 
     /// The reader on another loop has taken so many bytes.
@@ -186,8 +234,8 @@ final class FeedCursor: Cursor {
 
     private func flush() {
         if batch.isEmpty { return }
-        let events = batch
+        let deliveries = batch
         batch = []
-        reader.run { $0.takeBatch(events) }
+        reader.run { $0.takeBatch(deliveries) }
     }
 }

@@ -204,4 +204,6 @@ final class SessionLoop: SessionHost {
     }
 
     func ended(_ generation: Generation) { counters.countEnd(of: generation) }
+
+    func applied(_ policy: QueuePolicy, toEvents count: Int) { counters.countCatchUp(policy, events: count) }
 }

@@ -74,6 +74,10 @@ struct MetricsPage: Sendable {
             "interject_queue_pauses_total",
             "Times that a reader of a log was paused until its client had taken what waits, by queue policy.",
             [([("policy", "lossless")], sum { $0.network.readerPauses })])
+        page.counter(
+            "interject_queue_events_replaced_total",
+            "Events that readers which lagged did not get one by one, by queue policy: joined to others, or gone from the log.",
+            samples("policy", sum { $0.server.caughtUp }))
     }
 
     private func writeWebSockets(to page: inout MetricsText) {

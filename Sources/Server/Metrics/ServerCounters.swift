@@ -29,6 +29,8 @@ struct ServerCounters: Sendable {
     private(set) var requests = [UInt64](repeating: 0, count: Face.allCases.count * 6)
     /// Requests for a WebSocket that did not become one, by reason.
     private(set) var handshakeFailures: [String: UInt64] = [:]
+    /// Events that readers which lagged did not get one by one, by queue policy.
+    private(set) var caughtUp: [String: UInt64] = [:]
     /// Responses that ended, by how.
     private(set) var generations: [String: UInt64] = [:]
     /// From the command on its session's loop until the upstream was closed and all that the turn wrote had left.
@@ -44,6 +46,10 @@ struct ServerCounters: Sendable {
 
     mutating func countHandshakeFailure(_ reason: String) { handshakeFailures[reason, default: 0] += 1 }
 
+    mutating func countCatchUp(_ policy: QueuePolicy, events count: Int) {
+        caughtUp[policy.rawValue, default: 0] += UInt64(max(0, count))
+    }
+
     mutating func countEnd(of generation: Generation) { generations[Self.outcome(generation.status), default: 0] += 1 }
 
     private static func outcome(_ status: Generation.Status) -> String {
@@ -56,6 +62,7 @@ struct ServerCounters: Sendable {
     mutating func add(_ other: ServerCounters) {
         for index in requests.indices { requests[index] += other.requests[index] }
         handshakeFailures.merge(other.handshakeFailures, uniquingKeysWith: +)
+        caughtUp.merge(other.caughtUp, uniquingKeysWith: +)
         generations.merge(other.generations, uniquingKeysWith: +)
         interruptLatency.add(other.interruptLatency)
         overloads += other.overloads

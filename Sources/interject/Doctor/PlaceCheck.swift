@@ -8,7 +8,7 @@ enum PlaceCheck {
     static func find(_ address: SocketAddress, _ group: EventLoopGroup) async -> Finding {
         let subject = if case .tcp = address { "port" } else { "socket" }
         do {
-            let listeners = try await ListenerSet(address, group: group) { _, descriptor in close(descriptor) }
+            let listeners = try await ListenerSet(address, group: group) { _, descriptor, _ in close(descriptor) }
             listeners.stop()
             return .ok(subject, "\(address) is free")
         } catch let error as SystemCallError where error.code == EADDRINUSE {

@@ -1,3 +1,4 @@
+import HTTP
 import Logging
 import Network
 import Server
@@ -20,6 +21,13 @@ struct ServeSettings: Sendable {
     var principals: [ServerConfiguration.Principal] = []
     var insecureNoAuth = false
     var allowedOrigins: [String] = []
+    var headerTimeout = defaults.httpDeadlines.head
+    var bodyTimeout = defaults.httpDeadlines.body
+    var idleTimeout = defaults.httpDeadlines.idle
+    var maxHeaderBytes = defaults.httpLimits.maxHeaderBytes
+    var maxBodyBytes = defaults.httpLimits.maxBodyBytes
+    var trustedProxies: [SettingValue.TrustedProxy] = []
+    var proxyProtocol = false
     var heartbeat = defaults.heartbeat
     var retention = defaults.retention
     var maxLogMemoryBytes = defaults.maxLogMemoryBytes
@@ -66,6 +74,10 @@ struct ServeSettings: Sendable {
                 """
             )
         }
+        if proxyProtocol, trustedProxies.isEmpty {
+            throw .usage(
+                "--proxy-protocol trusts nobody yet: give the proxy's address as --trusted-proxy, such as 10.0.0.5 or unix")
+        }
         if upstreamKeys.count > 1, upstreamKeys.count != upstreams.count {
             throw .usage(
                 """
@@ -91,6 +103,13 @@ struct ServeSettings: Sendable {
         configuration.rehearsalSilenceTimeout = firstByteTimeout
         configuration.principals = principals
         configuration.allowedOrigins = allowedOrigins.isEmpty ? nil : allowedOrigins
+        configuration.httpDeadlines.head = headerTimeout
+        configuration.httpDeadlines.body = bodyTimeout
+        configuration.httpDeadlines.idle = idleTimeout
+        configuration.httpLimits.maxHeaderBytes = maxHeaderBytes
+        configuration.httpLimits.maxBodyBytes = maxBodyBytes
+        configuration.proxies.trusted = SettingValue.TrustedProxy.joined(trustedProxies)
+        configuration.proxies.requiresProxyHeader = proxyProtocol
         configuration.heartbeat = heartbeat
         configuration.retention = retention
         configuration.maxLogMemoryBytes = maxLogMemoryBytes

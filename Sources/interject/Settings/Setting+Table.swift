@@ -5,7 +5,8 @@ import Network
 extension Setting {
     static let all: [Setting] = [
         host, port, unixSocket, loops, upstream, upstreamKey, mapModel, firstByteTimeout, rehearsalPort, apiKey,
-        insecureNoAuth, allowOrigin, heartbeat, retention, logMemory, logBytesPerSession, maxMessageBytes, maxConnections,
+        insecureNoAuth, allowOrigin, headerTimeout, bodyTimeout, idleTimeout, maxHeaderBytes, maxBodyBytes, trustedProxy,
+        proxyProtocol, heartbeat, retention, logMemory, logBytesPerSession, maxMessageBytes, maxConnections,
         maxConnectionsPerAddress, connectionRate, limitLoopback, memoryBudget, pingInterval, idleLimit, lifetimeLimit, drain,
         drainDelay, drainWindow, operatorKey, logLevel, logFormat, readyFile, config,
     ]
@@ -50,6 +51,31 @@ extension Setting {
         list: "allow-origin", "ORIGIN", \.allowedOrigins, SettingValue.origin,
         "Web pages that may call, such as https://example.com (*: any). Not set: any if keys are needed, else those of this machine."
     )
+
+    static let headerTimeout = Setting(
+        "header-timeout", "SECONDS", \.headerTimeout, SettingValue.seconds(0.05...3600), describe: seconds,
+        "How long the head of a request may take, from its first byte; also the first byte of a new connection.")
+    static let bodyTimeout = Setting(
+        "body-timeout", "SECONDS", \.bodyTimeout, SettingValue.seconds(0.05...86_400), describe: seconds,
+        "How long the body of a request may take, from the end of its head.")
+    static let idleTimeout = Setting(
+        "idle-timeout", "SECONDS", \.idleTimeout, SettingValue.seconds(0.05...86_400), describe: seconds,
+        "How long a connection may be silent between two requests.")
+    static let maxHeaderBytes = Setting(
+        "max-header-bytes", "BYTES", \.maxHeaderBytes, SettingValue.bytes(1 << 10...1 << 20),
+        describe: SettingValue.describe(bytes:), "Largest header section of a request.")
+    static let maxBodyBytes = Setting(
+        "max-body-bytes", "BYTES", \.maxBodyBytes, SettingValue.bytes(1 << 10...1 << 34), describe: SettingValue.describe(bytes:),
+        "Largest body of a request.")
+    static let trustedProxy = Setting(
+        list: "trusted-proxy", "CIDR", \.trustedProxies, SettingValue.trustedProxy,
+        """
+        Believes what this proxy says about its clients (Forwarded, X-Forwarded-For, X-Forwarded-Proto): an address or a range \
+        such as 10.0.0.0/8, or unix for whoever connects by the Unix socket.
+        """)
+    static let proxyProtocol = Setting(
+        "proxy-protocol", nil, \.proxyProtocol, SettingValue.bool, describe: { _ in nil },
+        "Takes only connections of trusted proxies that begin with a PROXY header (version 1 or 2).")
 
     static let heartbeat = Setting(
         "heartbeat", "SECONDS", \.heartbeat, SettingValue.seconds(0.05...3600), describe: seconds,

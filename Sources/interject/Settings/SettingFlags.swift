@@ -14,6 +14,13 @@ struct SettingFlags: ParsableArguments {
     @Option(.apiKey) var apiKey: [String] = []
     @Flag(.insecureNoAuth) var insecureNoAuth = false
     @Option(.allowOrigin) var allowOrigin: [String] = []
+    @Option(.headerTimeout) var headerTimeout: String?
+    @Option(.bodyTimeout) var bodyTimeout: String?
+    @Option(.idleTimeout) var idleTimeout: String?
+    @Option(.maxHeaderBytes) var maxHeaderBytes: String?
+    @Option(.maxBodyBytes) var maxBodyBytes: String?
+    @Option(.trustedProxy) var trustedProxy: [String] = []
+    @Flag(.proxyProtocol) var proxyProtocol = false
     @Option(.heartbeat) var heartbeat: String?
     @Option(.retention) var retention: String?
     @Option(.logMemory) var logMemory: String?
@@ -40,6 +47,8 @@ struct SettingFlags: ParsableArguments {
     var given: [String: [String]] {
         let flags: [(Setting, [String])] = [
             (.host, host), (.port, port), (.unixSocket, unixSocket), (.loops, loops),
+            (.headerTimeout, headerTimeout), (.bodyTimeout, bodyTimeout), (.idleTimeout, idleTimeout),
+            (.maxHeaderBytes, maxHeaderBytes), (.maxBodyBytes, maxBodyBytes), (.proxyProtocol, proxyProtocol ? "true" : nil),
             (.firstByteTimeout, firstByteTimeout), (.rehearsalPort, rehearsalPort), (.heartbeat, heartbeat),
             (.retention, retention), (.logMemory, logMemory), (.logBytesPerSession, logBytesPerSession),
             (.maxMessageBytes, maxMessageBytes), (.drain, drain), (.logLevel, logLevel), (.logFormat, logFormat),
@@ -51,7 +60,7 @@ struct SettingFlags: ParsableArguments {
         ].map { (setting: Setting, value: String?) in (setting, value.map { [$0] } ?? []) }
         let lists: [(Setting, [String])] = [
             (.upstream, upstream), (.upstreamKey, upstreamKey), (.mapModel, mapModel), (.apiKey, apiKey),
-            (.allowOrigin, allowOrigin),
+            (.allowOrigin, allowOrigin), (.trustedProxy, trustedProxy),
         ]
         return Dictionary(
             (flags + lists).filter { !$0.1.isEmpty }.map { ($0.0.name, $0.1) }, uniquingKeysWith: { first, _ in first })

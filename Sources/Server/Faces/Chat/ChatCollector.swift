@@ -11,7 +11,7 @@ final class ChatCollector: EventReader {
     init(_ call: Call, _ completion: ChatCompletion) {
         self.call = call
         self.completion = completion
-        super.init(loop: call.loop)
+        super.init(loop: call.loop, catchUp: .losslessOrClose)
         call.exchange.onDisconnect = { [self] in stop() }
     }
 
@@ -26,7 +26,7 @@ final class ChatCollector: EventReader {
         return .more
     }
 
-    override func receiveSnapshot(_ state: [UInt8], sequence: Int) {
+    override func receivePlaceGone() {
         fail(APIError(status: .gone, message: "The completion is no longer kept.", code: "events_expired"))
     }
 

@@ -24,7 +24,7 @@ final class ChatStream: EventReader {
         self.completion = completion
         self.includesUsage = includesUsage
         stream = EventStream(call.exchange, loop: call.loop, heartbeat: call.context.configuration.heartbeat)
-        super.init(loop: call.loop)
+        super.init(loop: call.loop, catchUp: .losslessOrClose)
         chunkHead.append("data: " as StaticString)
         chunkHead.appendJSONObject { completion.writeHead(object: "chat.completion.chunk", to: &$0) }
         chunkHead.removeLast(1)
@@ -59,7 +59,7 @@ final class ChatStream: EventReader {
         return stream.isCongested ? .pause : .more
     }
 
-    override func receiveSnapshot(_ state: [UInt8], sequence: Int) {
+    override func receivePlaceGone() {
         fail(APIError(status: .gone, message: "The events of this completion are no longer kept.", code: "events_expired"))
     }
 

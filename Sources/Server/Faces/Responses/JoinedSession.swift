@@ -13,11 +13,11 @@ final class JoinedSession: EventReader {
     /// Until the socket was told that it has joined, events wait.
     private var early: [LogEvent]? = []
 
-    init(socket: ResponsesSocket, reference: SessionReference, participant: Participant?, streamID: String?) {
+    init(socket: ResponsesSocket, reference: SessionReference, participant: Participant?, streamID: String?, mergesDeltas: Bool) {
         self.socket = socket
         self.reference = reference
         self.participant = participant
-        super.init(loop: socket.loop)
+        super.init(loop: socket.loop, catchUp: CatchUp(whenPlaceIsGone: .snapshot, mergesDeltas: mergesDeltas))
         if let streamID {
             suffix.append(",\"stream_id\":\"" as StaticString)
             suffix.append(streamID)

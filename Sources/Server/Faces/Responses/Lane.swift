@@ -68,7 +68,7 @@ final class LaneReader: EventReader {
         self.socket = socket
         self.lane = lane
         open = [responseID]
-        super.init(loop: socket.loop)
+        super.init(loop: socket.loop, catchUp: .losslessOrClose)
     }
 
     func follow(_ responseID: String) { open.insert(responseID) }
@@ -89,7 +89,7 @@ final class LaneReader: EventReader {
         return socket.isCongested ? .pause : .more
     }
 
-    override func receiveSnapshot(_ state: [UInt8], sequence: Int) {
+    override func receivePlaceGone() {
         socket.fail(
             APIError(
                 status: .gone, message: "The connection did not keep up, and the events are no longer kept. Fetch the session.",

@@ -12,7 +12,7 @@ final class ResponseCollector: EventReader {
     init(_ call: Call, responseID: String) {
         self.call = call
         self.responseID = responseID
-        super.init(loop: call.loop)
+        super.init(loop: call.loop, catchUp: .losslessOrClose)
         call.exchange.onDisconnect = { [self] in stop() }
     }
 
@@ -27,7 +27,7 @@ final class ResponseCollector: EventReader {
         return .more
     }
 
-    override func receiveSnapshot(_ state: [UInt8], sequence: Int) {
+    override func receivePlaceGone() {
         fail(APIError(status: .gone, message: "The response is no longer kept.", code: "events_expired"))
     }
 

@@ -26,7 +26,7 @@ final class ResponseStream: EventReader {
         self.responseID = responseID
         self.startingAfter = startingAfter
         stream = EventStream(call.exchange, loop: call.loop, heartbeat: call.context.configuration.heartbeat)
-        super.init(loop: call.loop)
+        super.init(loop: call.loop, catchUp: .losslessOrClose)
         call.exchange.onDisconnect = { [self] in disconnected() }
         call.exchange.onDrained = { [weak self] in self?.resume() }
         if holdsStatus {
@@ -61,7 +61,7 @@ final class ResponseStream: EventReader {
         return stream.isCongested ? .pause : .more
     }
 
-    override func receiveSnapshot(_ state: [UInt8], sequence: Int) {
+    override func receivePlaceGone() {
         fail(
             APIError(
                 status: .gone, message: "The events of response '\(responseID)' are no longer kept. Fetch the response itself.",

@@ -80,7 +80,14 @@ enum ResponsesFace {
             if generation.status.isTerminal, generation.eventCount - 1 <= after ?? -1 { return .success(false) }
             do throws(SessionError) {
                 let first = generation.firstSequence ?? session.log.lastSequence + 1
-                try session.attach(cursor.value, after: first - 1)
+                var start = first - 1
+                // What the client has may be gone.
+                if !session.log.holdsAll(after: start),
+                    session.log.holdsAll(of: generation.reference, afterResponseSequence: after ?? -1)
+                {
+                    start = session.log.oldestSequence - 1
+                }
+                try session.attach(cursor.value, after: start)
                 return .success(true)
             } catch {
                 return .failure(APIError(error))

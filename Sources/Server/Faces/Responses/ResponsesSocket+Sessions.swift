@@ -29,7 +29,8 @@ extension ResponsesSocket {
                 code: "too_many_sessions")
         }
         let session = JoinedSession(
-            socket: self, reference: reference, participant: participant, streamID: try Self.streamID(body))
+            socket: self, reference: reference, participant: participant, streamID: try Self.streamID(body),
+            mergesDeltas: try SessionsFace.mergesDeltas(try body.optionalString("merge")))
         joined[reference.id] = session
         let cursor = session.makeCursor(for: reference)
         reference.perform(from: loop) { session -> Result<(state: [UInt8], sequence: Int), APIError> in

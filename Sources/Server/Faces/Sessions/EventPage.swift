@@ -9,7 +9,7 @@ struct EventPage: Sendable {
     let isEmpty: Bool
 
     /// Reads what the log has after `sequence`. Call on the session's loop.
-    init(of session: Session, after sequence: Int, limit: Int) {
+    init(of session: Session, after sequence: Int, limit: Int, mergesDeltas: Bool) {
         let log = session.log
         let recovered = log.holdsAll(after: sequence)
         var position = recovered ? sequence : log.lastSequence
@@ -21,7 +21,7 @@ struct EventPage: Sendable {
         var count = 0
         while count < limit, position < log.lastSequence {
             if count > 0 { list.append(UInt8(ascii: ",")) }
-            let event = log.event(after: position)
+            let event = mergesDeltas ? log.mergedEvent(after: position) : log.event(after: position)
             SequencedPayload.append(event, sessionID: session.id, to: &list)
             position = event.sequence
             count += 1
@@ -48,7 +48,7 @@ final class EventWaiter: EventReader {
     /// - Parameter then: called once: an event has come, the time is over, or the session is gone.
     init(loop: EventLoop, timeout: Duration, then: @escaping () -> Void) {
         self.then = then
-        super.init(loop: loop)
+        super.init(loop: loop, catchUp: .losslessOrClose)
         timer = loop.schedule(after: timeout) { [weak self] in self?.finish() }
     }
 
@@ -59,7 +59,7 @@ final class EventWaiter: EventReader {
         return .pause
     }
 
-    override func receiveSnapshot(_ state: [UInt8], sequence: Int) { finish() }
+    override func receivePlaceGone() { finish() }
     override func sessionClosed() { finish() }
     override func serverStopping() { finish() }
 

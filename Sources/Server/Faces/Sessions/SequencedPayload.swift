@@ -17,6 +17,22 @@ enum SequencedPayload {
         output.append(sessionID)
         output.append("\",\"sequence\":" as StaticString)
         output.append(decimal: event.sequence)
+        if let first = event.mergedFrom {
+            output.append(",\"merged_from\":" as StaticString)
+            output.append(decimal: first)
+        }
         output.append("}" as StaticString)
+    }
+
+    /// For envelopes that hold the place themselves: the payload, and in it only what they do not say.
+    static func append(_ event: LogEvent, to output: inout ByteBuffer) {
+        guard let first = event.mergedFrom else {
+            output.append(event.payload)
+            return
+        }
+        event.payload.withUnsafeBytes { output.append(UnsafeRawBufferPointer(rebasing: $0.dropLast())) }
+        output.append(",\"interject\":{\"merged_from\":" as StaticString)
+        output.append(decimal: first)
+        output.append("}}" as StaticString)
     }
 }

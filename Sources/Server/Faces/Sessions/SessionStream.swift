@@ -14,11 +14,11 @@ final class SessionStream: EventReader {
     private let sessionID: String
     private var sentRetry = false
 
-    init(_ call: Call, sessionID: String) {
+    init(_ call: Call, sessionID: String, catchUp: CatchUp) {
         self.call = call
         self.sessionID = sessionID
         stream = EventStream(call.exchange, loop: call.loop, heartbeat: call.context.configuration.heartbeat)
-        super.init(loop: call.loop)
+        super.init(loop: call.loop, catchUp: catchUp)
         call.exchange.onDisconnect = { [self] in
             stream.stopHeartbeats()
             stop()
@@ -33,12 +33,14 @@ final class SessionStream: EventReader {
 
     override func receive(_ event: LogEvent) -> Cursor.Demand {
         // EventSource fires its own `error` when a connection fails: ours must not look like that.
-        write(event.type == .error ? "interject:error" : event.type.rawValue, id: event.sequence, event.payload)
+        write(event.type == .error ? "interject:error" : event.type.rawValue, id: event.sequence) {
+            SequencedPayload.append(event, to: &$0)
+        }
         return stream.isCongested ? .pause : .more
     }
 
     override func receiveSnapshot(_ state: [UInt8], sequence: Int) {
-        write("interject:snapshot", id: sequence, SnapshotEvent.payload(state, sequence: sequence))
+        write("interject:snapshot", id: sequence) { $0.append(SnapshotEvent.payload(state, sequence: sequence)) }
     }
 
     override func sessionClosed() {
@@ -66,7 +68,7 @@ final class SessionStream: EventReader {
         stop()
     }
 
-    private func write(_ type: String, id: Int, _ payload: [UInt8]) {
+    private func write(_ type: String, id: Int, _ payload: (inout ByteBuffer) -> Void) {
         begin()
         stream.write { output in
             output.append("id: " as StaticString)
@@ -80,7 +82,7 @@ final class SessionStream: EventReader {
                 sentRetry = true
             }
             output.append("\ndata: " as StaticString)
-            output.append(payload)
+            payload(&output)
             output.append("\n\n" as StaticString)
         }
     }

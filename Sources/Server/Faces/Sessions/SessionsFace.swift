@@ -41,28 +41,32 @@ enum SessionsFace {
     static func events(_ call: Call, id: String) throws(APIError) {
         let session = try find(call, id)
         let after = try position(call)
+        let mergesDeltas = try mergesDeltas(call.query["merge"])
         if wantsJSON(call) {
             let limit = max(1, try call.count("limit", default: 1000, max: 10_000))
             let wait = try call.count("wait", default: 0, max: 60)
-            page(call, of: session, after: after, limit: limit, wait: .seconds(wait))
+            page(call, of: session, after: after, limit: limit, mergesDeltas: mergesDeltas, wait: .seconds(wait))
         } else {
-            let stream = SessionStream(call, sessionID: id)
+            let stream = SessionStream(
+                call, sessionID: id, catchUp: CatchUp(whenPlaceIsGone: .snapshot, mergesDeltas: mergesDeltas))
             attach(stream, to: session, after: after, call) { error in
                 if let error { call.fail(error) } else { stream.begin() }
             }
         }
     }
 
-    private static func page(_ call: Call, of session: SessionReference, after: Int, limit: Int, wait: Duration) {
+    private static func page(
+        _ call: Call, of session: SessionReference, after: Int, limit: Int, mergesDeltas: Bool, wait: Duration
+    ) {
         session.perform(from: call.loop) {
-            EventPage(of: $0, after: after, limit: limit)
+            EventPage(of: $0, after: after, limit: limit, mergesDeltas: mergesDeltas)
         } then: { page in
             guard page.isEmpty, wait > .zero else {
                 call.respond(json: page.json)
                 return
             }
             let waiter = EventWaiter(loop: call.loop, timeout: wait) {
-                self.page(call, of: session, after: after, limit: limit, wait: .zero)
+                self.page(call, of: session, after: after, limit: limit, mergesDeltas: mergesDeltas, wait: .zero)
             }
             call.exchange.onDisconnect = { waiter.cancel() }
             attach(waiter, to: session, after: after, listens: false, call) { error in
@@ -192,6 +196,15 @@ enum SessionsFace {
             throw .invalid("The position must be a session sequence number, as in 'id:'.", param: "starting_after")
         }
         return number
+    }
+
+    /// `merge=deltas`: a reader that lags gets adjacent deltas of one item as one event.
+    static func mergesDeltas(_ text: String?) throws(APIError) -> Bool {
+        guard let text else { return false }
+        guard text == "deltas" else {
+            throw .invalid("'merge' must be 'deltas', or left out.", param: "merge", code: "invalid_value")
+        }
+        return true
     }
 
     /// EventSource, curl and browsers get the stream; JSON is for those who name it and not the other.

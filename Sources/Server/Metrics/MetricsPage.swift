@@ -133,7 +133,7 @@ struct MetricsPage: Sendable {
         page.histogram(
             "interject_loop_lag_seconds", "Turns of each event loop: as long does what is ready wait for its own.",
             loops.map { ([("loop", "\($0.index)")], $0.network.turns) })
-        page.gauge("interject_log_bytes", "Bytes in the logs of all sessions.", sum { $0.logBytes })
+        page.gauge("interject_log_bytes", "Bytes of the logs and conversations of all sessions.", sum { $0.logBytes })
         page.gauge("interject_memory_held_bytes", "Log bytes and waiting output, as the memory budget counts them.", heldBytes)
         page.gauge("interject_memory_budget_bytes", "Above this new work is refused.", budgetBytes)
         page.counter(

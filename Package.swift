@@ -83,7 +83,7 @@ let package = Package(
         .testTarget(
             name: "CommandLineTests",
             dependencies: [
-                "interject", "Server", "Upstreams", "Sessions", "Network", "WebSocket", "JSON", "Bytes",
+                "interject", "Server", "Upstreams", "Sessions", "Network", "HTTP", "WebSocket", "JSON", "Bytes",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
                 .product(name: "Logging", package: "swift-log"),
             ],

@@ -59,7 +59,8 @@ public final class Server: Sendable {
                 gate: context.gate,
                 handler: Router(context: context))
             for address in configuration.addresses {
-                listeners.append(try await server.listen(on: address, group: group))
+                listeners.append(
+                    try await server.listen(on: address, group: group, layer: configuration.connectionLayer))
             }
             let plainCount = listeners.count
             for address in configuration.tlsAddresses {

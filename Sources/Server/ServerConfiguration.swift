@@ -63,6 +63,9 @@ public struct ServerConfiguration: Sendable {
     /// nobody.
     public var operatorKey: String?
 
+    /// For tests: what each accepted connection of ``addresses`` goes through.
+    package var connectionLayer: @Sendable () -> SocketLayer? = { nil }
+
     public init() {}
 
     /// Whether only this machine can reach the server.

@@ -35,7 +35,9 @@ let package = Package(
         .target(name: "HTTP", dependencies: ["Bytes"], swiftSettings: byteSpeed),
         .target(
             name: "Network",
-            dependencies: ["Bytes", "WebSocket", "HTTP", "CLinux", "CCurl", .product(name: "Logging", package: "swift-log")],
+            dependencies: [
+                "Bytes", "WebSocket", "HTTP", "CLinux", "COpenSSL", "CCurl", .product(name: "Logging", package: "swift-log"),
+            ],
             swiftSettings: byteSpeed),
         .target(
             name: "Sessions",
@@ -67,7 +69,7 @@ let package = Package(
         .testTarget(name: "HTTPTests", dependencies: ["HTTP", "Bytes"], swiftSettings: strict),
         .testTarget(
             name: "NetworkTests",
-            dependencies: ["Network", "HTTP", "WebSocket", "Bytes", .product(name: "Logging", package: "swift-log")],
+            dependencies: ["Network", "HTTP", "WebSocket", "Bytes", "COpenSSL", .product(name: "Logging", package: "swift-log")],
             swiftSettings: strict),
         .testTarget(name: "SessionsTests", dependencies: ["Sessions", "JSON", "Bytes"], swiftSettings: strict),
         .testTarget(
@@ -81,7 +83,7 @@ let package = Package(
         .testTarget(
             name: "CommandLineTests",
             dependencies: [
-                "interject", "Server", "Upstreams", "Sessions", "Network", "WebSocket", "JSON", "Bytes",
+                "interject", "Server", "Upstreams", "Sessions", "Network", "HTTP", "WebSocket", "JSON", "Bytes",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
                 .product(name: "Logging", package: "swift-log"),
             ],

@@ -13,12 +13,16 @@ open class Connection: Channel {
         case closed
         /// A read or write failed; the errno.
         case failed(Int32)
+        /// TLS could not be made, or broke.
+        case insecure(TLSError)
         /// The peer did not close in time after we did.
         case lingerTimeout
     }
 
-    private enum State {
+    enum SocketState {
         case connecting
+        /// The socket stands; its TLS is being made.
+        case handshaking
         case open
         /// Nothing more is taken in; the output is sent, then our side is shut down.
         case finishing
@@ -39,19 +43,27 @@ open class Connection: Channel {
     /// Bytes that wait to be sent. Append, then call ``scheduleFlush()``.
     public var output = ByteBuffer()
     var flushScheduled = false
-    private var state: State
-    private var isReadingPaused = false
-    private(set) var isBlocked = false {
+    var socketState: SocketState
+    var isReadingPaused = false
+    var isBlocked = false {
         didSet { if isBlocked != oldValue { loop.outputIsBlocked(isBlocked, of: self) } }
     }
     private(set) var bytesReceived: UInt64 = 0
     private(set) var bytesSent: UInt64 = 0
     private var interest: Readiness = []
-    private var linger: LoopTimer?
+    var linger: LoopTimer?
+    /// TLS, or faults in a test; nil on a bare socket.
+    var layer: SocketLayer?
+    var isHandshakeQueued = false
+    private var isReadScheduled = false
+    /// Told at the end in place of a plain close.
+    var failure: TLSError?
 
     /// Takes over a connected, nonblocking descriptor and starts reading.
-    public init(loop: EventLoop, descriptor: Int32, isConnecting: Bool = false) {
-        state = isConnecting ? .connecting : .open
+    /// - Parameter layer: what the bytes go through on their way to the socket, such as ``TLSClientContext/layer(host:)``.
+    public init(loop: EventLoop, descriptor: Int32, isConnecting: Bool = false, layer: SocketLayer? = nil) {
+        self.layer = layer
+        socketState = isConnecting ? .connecting : layer?.needsHandshake == true ? .handshaking : .open
         super.init(loop: loop, descriptor: descriptor)
     }
 
@@ -59,15 +71,16 @@ open class Connection: Channel {
     public func start() throws(SystemCallError) {
         // Tokens are small and each one matters now: never wait to fill a segment. Fails on Unix sockets, harmlessly.
         setSocketOption(descriptor, IPPROTO_TCP_LEVEL, TCP_NODELAY, 1)
-        interest = state == .connecting ? .writable : .readable
+        interest = socketState == .connecting ? .writable : .readable
         do {
             try loop.register(self, interest: interest)
         } catch {
             close(descriptor)
             descriptor = -1
-            state = .closed
+            socketState = .closed
             throw error
         }
+        if case .handshaking = socketState { armHandshakeDeadline() }
     }
 
     // MARK: For the protocol's shell
@@ -75,7 +88,7 @@ open class Connection: Channel {
     /// Bytes from the peer, valid and writable only within the call.
     open func received(_ bytes: UnsafeMutableRawBufferPointer) {}
 
-    /// A connection that was being made stands.
+    /// A connection that was being made stands, its TLS too.
     open func connected() {}
 
     /// The peer closed its side. The default closes ours after what is due was sent.
@@ -89,9 +102,9 @@ open class Connection: Channel {
 
     // MARK: Output
 
-    public var isOpen: Bool { if case .open = state { true } else { false } }
+    public var isOpen: Bool { if case .open = socketState { true } else { false } }
     /// Whether nothing is due to the peer any more: its own close is all that is waited for.
-    var isLingering: Bool { if case .lingering = state { true } else { false } }
+    var isLingering: Bool { if case .lingering = socketState { true } else { false } }
     public var isCongested: Bool { output.count > Self.congestionByteCount }
 
     /// Has what was appended to ``output`` sent at the end of this turn.
@@ -102,22 +115,22 @@ open class Connection: Channel {
     }
 
     func flush() {
-        switch state {
-        case .closed, .connecting, .lingering: return
+        switch socketState {
+        case .closed, .connecting, .handshaking, .lingering: return
         case .open, .finishing: break
         }
         // Also when all of it leaves at once: whoever saw the congestion waits for its end.
         let wasCongested = isBlocked || isCongested
         let byteCount = output.count
         while !output.isEmpty {
-            let sent = send(descriptor, output.bytes.baseAddress, output.count, Int32(MSG_NOSIGNAL))
+            let sent = sendSome()
             if sent >= 0 {
                 output.consume(sent)
                 bytesSent &+= UInt64(sent)
             } else if errno == EAGAIN {
                 isBlocked = true
                 updateInterest()
-                if case .finishing = state, output.count < byteCount { armLinger(Self.stallDuration) }
+                if case .finishing = socketState, output.count < byteCount { armLinger(Self.stallDuration) }
                 return
             } else if errno != EINTR {
                 end(.failed(errno))
@@ -126,12 +139,18 @@ open class Connection: Channel {
         }
         output.clear(keepingCapacity: Self.idleOutputByteCount)
         isBlocked = false
-        if case .finishing = state {
+        if case .finishing = socketState {
             startLingering()
             return
         }
         updateInterest()
         if wasCongested { outputDrained() }
+    }
+
+    @inline(__always) private func sendSome() -> Int {
+        let bytes = output.bytes
+        guard let layer else { return send(descriptor, bytes.baseAddress, bytes.count, Int32(MSG_NOSIGNAL)) }
+        return bytes.baseAddress.map { layer.send(descriptor, $0, bytes.count) } ?? 0
     }
 
     // MARK: Input
@@ -142,26 +161,33 @@ open class Connection: Channel {
     public func resumeReading() { setReadingPaused(false) }
 
     private func setReadingPaused(_ isPaused: Bool) {
-        switch state {
-        case .connecting, .open:
+        switch socketState {
+        case .connecting, .handshaking, .open:
             isReadingPaused = isPaused
             updateInterest()
+            if !isPaused, let layer, layer.hasUnread { scheduleRead() }
         // From here reading serves the close alone.
         case .finishing, .lingering, .closed: break
         }
     }
 
     override func ready(_ readiness: Readiness) {
-        if case .connecting = state {
+        switch socketState {
+        case .connecting:
             finishConnecting()
             return
+        case .handshaking:
+            queueHandshake()
+            return
+        case .open, .finishing, .lingering, .closed: break
         }
+        if readiness == .writable, layer?.receiveWantsWritable == true { readReady(.readable) }
         if !readiness.isDisjoint(with: [.readable, .hangup, .failed, .peerClosed]) { readReady(readiness) }
         if readiness.contains(.writable), descriptor >= 0 { flush() }
     }
 
     private func readReady(_ readiness: Readiness) {
-        if isReadingPaused, case .open = state {
+        if isReadingPaused, case .open = socketState {
             // What the peer sent before its end stays unread. Bytes alone may still be told of in the turn that paused.
             if !readiness.isDisjoint(with: [.failed, .hangup]) {
                 end(.failed(pendingError()))
@@ -173,33 +199,64 @@ open class Connection: Channel {
         // A full buffer means that there is more; a few rounds, then the others' turn.
         for _ in 0..<4 {
             let buffer = loop.receiveBuffer
-            let count = recv(descriptor, buffer.baseAddress, buffer.count, 0)
+            let count = receiveSome(buffer)
             if count > 0 {
                 bytesReceived &+= UInt64(count)
                 // After we closed, the peer's bytes are read only so that our last ones are not lost to a reset.
-                if case .open = state { received(UnsafeMutableRawBufferPointer(rebasing: buffer[..<count])) }
-                if count < buffer.count || descriptor < 0 || isReadingPaused { return }
+                if case .open = socketState { received(UnsafeMutableRawBufferPointer(rebasing: buffer[..<count])) }
+                if descriptor < 0 || isReadingPaused { return }
+                if let layer, case .open = socketState {
+                    if !layer.hasUnread { return }
+                } else if count < buffer.count {
+                    return
+                }
             } else if count == 0 {
-                switch state {
-                case .open: inputClosed()
-                case .finishing: flush()
-                default: break
-                }
-                switch state {
-                case .finishing:
-                    // The peer may still read: send the rest, but its end of file must not wake the loop again and again.
-                    isReadingPaused = true
-                    updateInterest()
-                case .lingering: end(.closed)
-                case .open, .connecting, .closed: break
-                }
+                peerClosed()
                 return
             } else if errno == EAGAIN {
+                if layer?.receiveWantsWritable == true { updateInterest() }
                 return
             } else if errno != EINTR {
                 end(.failed(errno))
                 return
             }
+        }
+        // The kernel tells of its own bytes only.
+        if let layer, layer.hasUnread { scheduleRead() }
+    }
+
+    /// After we closed, what still comes is dropped as it is: nobody needs it in clear.
+    @inline(__always) private func receiveSome(_ buffer: UnsafeMutableRawBufferPointer) -> Int {
+        guard let layer, case .open = socketState, let base = buffer.baseAddress else {
+            return recv(descriptor, buffer.baseAddress, buffer.count, 0)
+        }
+        return layer.receive(descriptor, base, buffer.count)
+    }
+
+    private func peerClosed() {
+        switch socketState {
+        case .open: inputClosed()
+        case .finishing: flush()
+        default: break
+        }
+        switch socketState {
+        case .finishing:
+            // The peer may still read: send the rest, but its end of file must not wake the loop again and again.
+            isReadingPaused = true
+            updateInterest()
+        case .lingering: end(.closed)
+        case .open, .connecting, .handshaking, .closed: break
+        }
+    }
+
+    /// Reads in the next turn what the layer holds.
+    func scheduleRead() {
+        if isReadScheduled { return }
+        isReadScheduled = true
+        loop.schedule(after: .zero) { [weak self] in
+            guard let self else { return }
+            isReadScheduled = false
+            if case .open = socketState, !isReadingPaused { readReady(.readable) }
         }
     }
 
@@ -209,7 +266,18 @@ open class Connection: Channel {
             end(.failed(code))
             return
         }
-        state = .open
+        if let layer, layer.needsHandshake {
+            socketState = .handshaking
+            armHandshakeDeadline()
+            updateInterest()
+            queueHandshake()
+            return
+        }
+        opened()
+    }
+
+    func opened() {
+        socketState = .open
         updateInterest()
         connected()
         scheduleFlush()
@@ -222,13 +290,15 @@ open class Connection: Channel {
         return code
     }
 
-    private func updateInterest() {
+    func updateInterest() {
         var wanted: Readiness = []
-        switch state {
+        switch socketState {
         case .connecting: wanted = .writable
+        // A blocked step waits for room alone: bytes that it does not read yet would wake the loop again and again.
+        case .handshaking: wanted = isBlocked ? .writable : .readable
         case .open:
             wanted = isReadingPaused ? .peerClosed : .readable
-            if isBlocked { wanted.insert(.writable) }
+            if isBlocked || layer?.receiveWantsWritable == true { wanted.insert(.writable) }
         case .finishing:
             if !isReadingPaused { wanted = .readable }
             if isBlocked { wanted.insert(.writable) }
@@ -244,15 +314,15 @@ open class Connection: Channel {
 
     /// Sends what is due, then closes in order: half-close, wait for the peer, close.
     public func finish() {
-        switch state {
+        switch socketState {
         case .open:
-            state = .finishing
+            socketState = .finishing
             // What comes is read and dropped: to close with bytes unread would reset the connection.
             isReadingPaused = false
             armLinger(Self.stallDuration)
             updateInterest()
             scheduleFlush()
-        case .connecting: end(.closed)
+        case .connecting, .handshaking: end(.closed)
         case .finishing, .lingering, .closed: break
         }
     }
@@ -268,7 +338,12 @@ open class Connection: Channel {
     }
 
     private func startLingering() {
-        state = .lingering
+        if let layer, layer.closeOutput(descriptor) < 0 {
+            isBlocked = true
+            updateInterest()
+            return
+        }
+        socketState = .lingering
         if shutdown(descriptor, Int32(SHUT_WR)) != 0 {
             end(.closed)
             return
@@ -283,14 +358,14 @@ open class Connection: Channel {
     }
 
     /// One deadline for sending the rest, put off while the peer takes some; one for the peer's close.
-    private func armLinger(_ duration: Duration) {
+    func armLinger(_ duration: Duration) {
         linger?.cancel()
         linger = loop.schedule(after: duration) { [weak self] in self?.end(.lingerTimeout) }
     }
 
-    private func end(_ end: End) {
-        if case .closed = state { return }
-        state = .closed
+    func end(_ end: End) {
+        if case .closed = socketState { return }
+        socketState = .closed
         linger?.cancel()
         linger = nil
         // The loop's reference may be the last one.
@@ -300,8 +375,16 @@ open class Connection: Channel {
             descriptor = -1
             isBlocked = false
             output.clear(keepingCapacity: 0)
-            ended(end)
+            let reason = reason(of: end)
+            layer = nil
+            ended(reason)
         }
+    }
+
+    private func reason(of end: End) -> End {
+        if let failure { return .insecure(failure) }
+        if case .failed(EPROTO) = end, let failure = layer?.failure { return .insecure(failure) }
+        return end
     }
 
     override func loopStopped() { end(.closed) }

@@ -27,7 +27,10 @@ public final class EventLoop: @unchecked Sendable {
     private var unflushed: [Connection] = []
     /// Where ``unflushed`` goes while it is worked off; kept for its storage.
     private var flushing: [Connection] = []
+    private var handshakes = HandshakeQueue()
     private var running = true
+    /// When the last turn ended: the clock is read once for its length and for the wait behind it.
+    private var turnEnd = Instant.monotonicNow
     private var afterFlushActions: [() -> Void] = []
     /// Connections whose peers do not take what is due to them. Loop only.
     private(set) var blockedConnections: [ObjectIdentifier: Connection] = [:]
@@ -100,20 +103,7 @@ public final class EventLoop: @unchecked Sendable {
         let capacity = 256
         let events = UnsafeMutablePointer<epoll_event>.allocate(capacity: capacity)
         defer { events.deallocate() }
-        var turnEnd = now
-        while running {
-            let count = epoll_wait(epoll, events, Int32(capacity), waitMilliseconds(turnEnd))
-            now = Instant.monotonicNow
-            for index in 0..<max(0, Int(count)) {
-                dispatch(events[index])
-            }
-            while let timer = timers.popDue(now) { timer.fire() }
-            mailbox.drain(self)
-            flush()
-            if !afterFlushActions.isEmpty { runAfterFlush() }
-            turnEnd = Instant.monotonicNow
-            counters.pointee.turns.record(nanoseconds: turnEnd.nanoseconds - now.nanoseconds)
-        }
+        while running { turn(events, capacity, waitMilliseconds: waitMilliseconds(turnEnd)) }
         madeHTTPClient?.shutDown()
         let leftover = slots.compactMap(\.channel)
         for channel in leftover { channel.loopStopped() }
@@ -125,8 +115,35 @@ public final class EventLoop: @unchecked Sendable {
         clinux_set_current_loop(nil)
     }
 
+    private func turn(_ events: UnsafeMutablePointer<epoll_event>, _ capacity: Int, waitMilliseconds: Int32) {
+        let count = epoll_wait(epoll, events, Int32(capacity), waitMilliseconds)
+        now = Instant.monotonicNow
+        for index in 0..<max(0, Int(count)) {
+            dispatch(events[index])
+        }
+        while let timer = timers.popDue(now) { timer.fire() }
+        mailbox.drain(self)
+        flush()
+        if !afterFlushActions.isEmpty { runAfterFlush() }
+        if !handshakes.isEmpty { stepHandshakes() }
+        turnEnd = Instant.monotonicNow
+        counters.pointee.turns.record(nanoseconds: turnEnd.nanoseconds - now.nanoseconds)
+    }
+
+    /// One turn that waits for nothing, on the calling thread, which is the loop's for its time: for tests that drive a loop
+    /// step by step, and so in an order that is the same each time.
+    package func turnOnce() {
+        clinux_set_current_loop(Unmanaged.passUnretained(self).toOpaque())
+        defer { clinux_set_current_loop(nil) }
+        let capacity = 256
+        withUnsafeTemporaryAllocation(of: epoll_event.self, capacity: capacity) { events in
+            guard let base = events.baseAddress else { return }
+            turn(base, capacity, waitMilliseconds: 0)
+        }
+    }
+
     private func waitMilliseconds(_ now: Instant) -> Int32 {
-        if !unflushed.isEmpty || mailbox.hasWork { return 0 }
+        if !unflushed.isEmpty || mailbox.hasWork || !handshakes.isEmpty { return 0 }
         guard let deadline = timers.nextDeadline else { return -1 }
         let left = deadline - now
         // Round up: waking a fraction of a millisecond early would spin until the deadline.
@@ -222,6 +239,16 @@ public final class EventLoop: @unchecked Sendable {
         slots[Int(slot)].generation &+= 1
         freeSlots.append(slot)
         channel.slot = nil
+    }
+
+    func queueHandshake(_ connection: Connection) { handshakes.append(connection) }
+
+    /// After the flush: live connections come first.
+    private func stepHandshakes() {
+        for _ in 0..<HandshakeQueue.stepsPerTurn {
+            guard let connection = handshakes.next() else { return }
+            connection.stepHandshake()
+        }
     }
 
     func scheduleFlush(_ connection: Connection) {

@@ -28,7 +28,9 @@ final class HTTPConnection: Connection {
 
     private enum Phase { case idle, head, body, answering }
 
-    init(loop: EventLoop, descriptor: Int32, server: HTTPServer, peer: IPAddress?, isUnix: Bool) {
+    init(
+        loop: EventLoop, descriptor: Int32, server: HTTPServer, peer: IPAddress?, isUnix: Bool, layer: SocketLayer? = nil
+    ) {
         self.server = server
         self.peer = peer
         self.isUnix = isUnix
@@ -37,7 +39,7 @@ final class HTTPConnection: Connection {
         lastReceived = loop.now
         parser = RequestParser(limits: server.limits)
         phaseEnds = loop.now + server.deadlines.head
-        super.init(loop: loop, descriptor: descriptor)
+        super.init(loop: loop, descriptor: descriptor, layer: layer)
         watchDeadline()
     }
 

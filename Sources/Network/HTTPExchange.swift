@@ -49,6 +49,8 @@ public final class HTTPExchange {
     public var isFromUnixSocket: Bool { connection?.isUnix ?? false }
     /// Address of the connection's other end; nil for a Unix socket.
     public let peer: IPAddress?
+    /// The name in the client's certificate (RFC 4514), where TLS asked for one and the client has one.
+    public var clientCertificateSubject: String? { connection?.peerCertificateSubject }
     /// Whether the status has been sent: from then on an error can only be told in the stream.
     public var hasBegun: Bool { state != .waiting }
     public var isEnded: Bool { state == .ended }

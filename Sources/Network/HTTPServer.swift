@@ -1,4 +1,4 @@
-import Bytes
+package import Bytes
 import Glibc
 public import HTTP
 import Logging
@@ -81,36 +81,52 @@ public final class HTTPServer: Sendable {
     }
 
     /// Listens on an address in all loops of a group.
-    public func listen(on address: SocketAddress, group: EventLoopGroup) async throws -> ListenerSet {
+    /// - Parameter tls: speaks TLS there.
+    public func listen(
+        on address: SocketAddress, tls: TLSServerContext? = nil, group: EventLoopGroup
+    ) async throws -> ListenerSet {
+        try await listen(on: address, group: group) { tls?.layer() }
+    }
+
+    /// - Parameter layer: makes what each connection's bytes go through.
+    package func listen(
+        on address: SocketAddress, group: EventLoopGroup, layer: @escaping @Sendable () -> SocketLayer?
+    ) async throws -> ListenerSet {
         let isUnix = if case .unix = address { true } else { false }
         return try await ListenerSet(address, group: group) { [self] loop, descriptor, peer in
             if proxies.requiresProxyHeader {
-                readProxyHeader(loop, descriptor, peer: peer, isUnix: isUnix)
+                readProxyHeader(loop, descriptor, peer: peer, isUnix: isUnix, layer: layer())
             } else {
-                serve(loop, descriptor, peer: peer, isUnix: isUnix)
+                serve(descriptor, on: loop, peer: peer, isUnix: isUnix, layer: layer())
             }
         }
     }
 
-    private func readProxyHeader(_ loop: EventLoop, _ descriptor: Int32, peer: IPAddress?, isUnix: Bool) {
+    private func readProxyHeader(
+        _ loop: EventLoop, _ descriptor: Int32, peer: IPAddress?, isUnix: Bool, layer: SocketLayer?
+    ) {
         guard proxies.trusted.trusts(peer) else {
             loop.logger.debug("a connection from somebody who is no trusted proxy", metadata: ["peer": "\(peer, default: "unix")"])
             close(descriptor)
             return
         }
         let reader = ProxyHeaderReader(loop: loop, descriptor: descriptor, timeout: deadlines.head) { [self] descriptor, header in
-            serve(loop, descriptor, peer: header.route?.source ?? peer, isUnix: isUnix)
+            // TLS begins behind the header (PROXY protocol §2).
+            serve(descriptor, on: loop, peer: header.route?.source ?? peer, isUnix: isUnix, layer: layer)
         }
         start(reader.start, on: loop)
     }
 
     /// - Parameter peer: who connected, to us or to a proxy that says so; nil for a Unix socket.
-    private func serve(_ loop: EventLoop, _ descriptor: Int32, peer: IPAddress?, isUnix: Bool) {
+    ///   Loop only; the descriptor, connected and nonblocking, belongs to the connection from now on.
+    package func serve(
+        _ descriptor: Int32, on loop: EventLoop, peer: IPAddress? = nil, isUnix: Bool = false, layer: SocketLayer? = nil
+    ) {
         if let refusal = gate.admit(peer, now: loop.now) {
             RefusedConnection.refuse(descriptor, on: loop, for: refusal, by: self)
             return
         }
-        let connection = HTTPConnection(loop: loop, descriptor: descriptor, server: self, peer: peer, isUnix: isUnix)
+        let connection = HTTPConnection(loop: loop, descriptor: descriptor, server: self, peer: peer, isUnix: isUnix, layer: layer)
         if start(connection.start, on: loop) { loop.counters.pointee.connections += 1 } else { gate.release(peer) }
     }
 

@@ -7,6 +7,8 @@ public import WebSocket
 public enum WebSocketClientError: Error, Sendable, CustomStringConvertible {
     /// Nobody answers there: errno of the connection.
     case notConnected(errno: Int32)
+    /// There is somebody, but no TLS with them.
+    case insecure(TLSError)
     /// The server refused, with the body of its answer (at most ``WebSocketClient/maxRefusalBytes``).
     case refused(status: Int, body: [UInt8])
     /// What answered speaks HTTP, but no WebSocket.
@@ -21,6 +23,7 @@ public enum WebSocketClientError: Error, Sendable, CustomStringConvertible {
     public var description: String {
         switch self {
         case .notConnected(let code): String(cString: strerror(code))
+        case .insecure(let error): "\(error)"
         case .refused(let status, _): "the server answered with status \(status)"
         case .handshake(let failure): "the server does not speak WebSocket there (\(failure))"
         case .notHTTP(let error): "the server does not speak HTTP there (\(error))"
@@ -63,24 +66,37 @@ public final class WebSocketClient: Connection {
     ///   - target: path and query.
     ///   - host: the Host field's value.
     ///   - fields: further header fields, trusted ones.
+    ///   - layer: TLS, for `wss`.
     ///   - opened: makes the WebSocket's owner.
     /// - Throws: ``SystemCallError`` when there is no such address.
     @discardableResult
     public static func connect(
         to address: SocketAddress, target: String, host: String, fields: [(name: String, value: String)] = [],
-        limits: WebSocketLimits = WebSocketLimits(), on loop: EventLoop,
+        limits: WebSocketLimits = WebSocketLimits(), layer: SocketLayer? = nil, on loop: EventLoop,
+        opened: @escaping (WebSocketTransport) -> WebSocketConnection, failed: @escaping (WebSocketClientError) -> Void
+    ) throws(SystemCallError) -> WebSocketClient {
+        try start(
+            over: try connectingSocket(to: address), target: target, host: host, fields: fields, limits: limits, layer: layer,
+            on: loop, opened: opened, failed: failed)
+    }
+
+    /// As ``connect(to:target:host:fields:limits:layer:on:opened:failed:)`` over a socket that is connected, or is being.
+    @discardableResult
+    package static func start(
+        over descriptor: Int32, target: String, host: String, fields: [(name: String, value: String)] = [],
+        limits: WebSocketLimits = WebSocketLimits(), layer: SocketLayer? = nil, on loop: EventLoop,
         opened: @escaping (WebSocketTransport) -> WebSocketConnection, failed: @escaping (WebSocketClientError) -> Void
     ) throws(SystemCallError) -> WebSocketClient {
         let client = WebSocketClient(
-            loop: loop, descriptor: try connectingSocket(to: address), target: target, host: host, fields: fields,
-            limits: limits, opened: opened, failed: failed)
+            loop: loop, descriptor: descriptor, target: target, host: host, fields: fields, limits: limits, layer: layer,
+            opened: opened, failed: failed)
         try client.start()
         return client
     }
 
     private init(
         loop: EventLoop, descriptor: Int32, target: String, host: String, fields: [(name: String, value: String)],
-        limits: WebSocketLimits, opened: @escaping (WebSocketTransport) -> WebSocketConnection,
+        limits: WebSocketLimits, layer: SocketLayer?, opened: @escaping (WebSocketTransport) -> WebSocketConnection,
         failed: @escaping (WebSocketClientError) -> Void
     ) {
         handshake = ClientHandshake()
@@ -90,7 +106,7 @@ public final class WebSocketClient: Connection {
         self.limits = limits
         self.opened = opened
         self.failed = failed
-        super.init(loop: loop, descriptor: descriptor, isConnecting: true)
+        super.init(loop: loop, descriptor: descriptor, isConnecting: true, layer: layer)
         deadline = loop.schedule(after: Self.openTimeout) { [weak self] in self?.fail(.timeout) }
     }
 
@@ -190,6 +206,7 @@ public final class WebSocketClient: Connection {
         }
         switch end {
         case .failed(let code): fail(.notConnected(errno: code))
+        case .insecure(let error): fail(.insecure(error))
         case .closed, .lingerTimeout: fail(.closed)
         }
     }

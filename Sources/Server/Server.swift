@@ -7,6 +7,10 @@ import Upstreams
 public final class Server: Sendable {
     /// Where it listens: with the ports that the kernel chose, where it was asked to.
     public let addresses: [SocketAddress]
+    /// As ``addresses``, where it speaks TLS.
+    public let tlsAddresses: [SocketAddress]
+    /// Certificates, and counts for metrics; nil when it does not speak TLS.
+    public let tls: TLSServerContext?
     private let group: EventLoopGroup
     private let context: ServerContext
     private let listeners: [ListenerSet]
@@ -17,10 +21,13 @@ public final class Server: Sendable {
     public var rehearsalBaseURL: String? { rehearsal?.baseURL }
 
     private init(
-        addresses: [SocketAddress], group: EventLoopGroup, context: ServerContext, listeners: [ListenerSet],
+        addresses: [SocketAddress], tlsAddresses: [SocketAddress], tls: TLSServerContext?, group: EventLoopGroup,
+        context: ServerContext, listeners: [ListenerSet],
         rehearsal: Rehearsal?, logger: Logger
     ) {
         self.addresses = addresses
+        self.tlsAddresses = tlsAddresses
+        self.tls = tls
         self.group = group
         self.context = context
         self.listeners = listeners
@@ -29,8 +36,10 @@ public final class Server: Sendable {
     }
 
     /// Starts everything; returns when it listens.
-    /// - Throws: ``Network/SystemCallError`` when an address cannot be had.
+    /// - Throws: ``Network/SystemCallError`` when an address cannot be had, ``Network/TLSFileError`` when a certificate cannot be
+    ///   used.
     public static func start(_ configuration: ServerConfiguration, logger: Logger) async throws -> Server {
+        let tls = try configuration.tls.map { (settings) throws(TLSFileError) in try TLSServerContext(settings) }
         let group = try EventLoopGroup(count: configuration.loops, logger: logger)
         var rehearsal: Rehearsal?
         var listeners: [ListenerSet] = []
@@ -50,14 +59,20 @@ public final class Server: Sendable {
                 gate: context.gate,
                 handler: Router(context: context))
             for address in configuration.addresses {
-                listeners.append(try await server.listen(on: address, group: group))
+                listeners.append(
+                    try await server.listen(on: address, group: group, layer: configuration.connectionLayer))
+            }
+            let plainCount = listeners.count
+            for address in configuration.tlsAddresses {
+                listeners.append(try await server.listen(on: address, tls: tls, group: group))
             }
             logger.info("listening", metadata: ["addresses": "\(listeners.map(\.address))", "loops": "\(group.loops.count)"])
             let models = ModelList(context: context, upstreams: upstreams, isRehearsal: rehearsal != nil, loop: group.loops[0])
             Task { await models.refresh() }
             return Server(
-                addresses: listeners.map(\.address), group: group, context: context, listeners: listeners, rehearsal: rehearsal,
-                logger: logger)
+                addresses: listeners[..<plainCount].map(\.address), tlsAddresses: listeners[plainCount...].map(\.address), tls: tls,
+                group: group, context: context, listeners: listeners,
+                rehearsal: rehearsal, logger: logger)
         } catch {
             for listener in listeners { listener.stop() }
             rehearsal?.stop()
@@ -91,6 +106,18 @@ public final class Server: Sendable {
             configuration: configuration, directory: directory, budget: budget,
             modelNames: ModelNames(preferred: isRehearsal ? "rehearsal" : upstreams[0].modelNames.keys.sorted().first ?? ""),
             sessionLoops: sessionLoops, upstreamCounters: upstreamCounters)
+    }
+
+    /// Reads the certificate files again. Connections that stand are not touched; when a file cannot be used, the log says so and
+    /// what was loaded before stays.
+    public func reloadCertificates() {
+        guard let tls else { return }
+        do throws(TLSFileError) {
+            try tls.reload()
+            logger.notice("certificates reloaded", metadata: ["count": "\(tls.settings.certificates.count)"])
+        } catch {
+            logger.error("certificates not reloaded: those from before stay in use", metadata: ["error": "\(error)"])
+        }
     }
 
     /// How long the last bytes may take on their way to clients, once nothing runs any more.

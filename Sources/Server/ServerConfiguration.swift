@@ -19,6 +19,9 @@ public struct ServerConfiguration: Sendable {
 
     /// Addresses to listen on: TCP, Unix, or both.
     public var addresses: [SocketAddress] = [.tcp(host: "127.0.0.1", port: 8080)]
+    /// TCP addresses to listen on with TLS; they need ``tls``.
+    public var tlsAddresses: [SocketAddress] = []
+    public var tls: TLSSettings?
     /// Event loops; as many as there are processors when nil.
     public var loops: Int?
     /// Upstreams by preference; the built-in rehearsal model answers when there is none.
@@ -60,11 +63,14 @@ public struct ServerConfiguration: Sendable {
     /// nobody.
     public var operatorKey: String?
 
+    /// For tests: what each accepted connection of ``addresses`` goes through.
+    package var connectionLayer: @Sendable () -> SocketLayer? = { nil }
+
     public init() {}
 
     /// Whether only this machine can reach the server.
     public var isLoopbackOnly: Bool {
-        addresses.allSatisfy {
+        (addresses + tlsAddresses).allSatisfy {
             switch $0 {
             case .unix: true
             case .tcp(let host, _): host == "localhost" || host == "::1" || host.hasPrefix("127.")

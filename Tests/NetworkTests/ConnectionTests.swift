@@ -11,9 +11,11 @@ final class ProbeConnection: Connection {
     var whenDrained: ((ProbeConnection) -> Void)?
     var whenConnected: ((ProbeConnection) -> Void)?
 
-    init(loop: EventLoop, descriptor: Int32, journal: Journal, isConnecting: Bool = false) {
+    init(
+        loop: EventLoop, descriptor: Int32, journal: Journal, isConnecting: Bool = false, layer: SocketLayer? = nil
+    ) {
         self.journal = journal
-        super.init(loop: loop, descriptor: descriptor, isConnecting: isConnecting)
+        super.init(loop: loop, descriptor: descriptor, isConnecting: isConnecting, layer: layer)
     }
 
     override func received(_ bytes: UnsafeMutableRawBufferPointer) { whenReceived?(self, Array(bytes)) }

@@ -24,6 +24,7 @@ final class TestHandler: HTTPRequestHandler {
             let client = exchange.client
             let text = "\(client.address?.description ?? "unix") \(client.scheme?.rawValue ?? "-")"
             exchange.respond(.ok, body: Array(text.utf8))
+        case "/who": exchange.respond(.ok, body: Array((exchange.clientCertificateSubject ?? "nobody").utf8))
         case "/echo": exchange.respond(.ok, body: exchange.body)
         case "/slow":
             exchange.loop?.schedule(after: .milliseconds(60)) { exchange.respond(.ok, body: Array("slow".utf8)) }

@@ -10,6 +10,8 @@ import Testing
     @Suite struct ListenerTests {}
     @Suite struct HTTPConnectionTests {}
     @Suite struct WebSocketConnectionTests {}
+    @Suite struct TLSTests {}
+    @Suite struct FaultTests {}
 }
 
 /// Runs tests on a thread that they may block.
@@ -55,13 +57,20 @@ final class Journal: Sendable {
     func count(of line: String) -> Int { all.count { $0 == line } }
 
     /// Waits for a line, at most five seconds.
-    func has(_ line: String) async -> Bool {
-        for _ in 0..<1000 {
-            if all.contains(line) { return true }
-            try? await Task.sleep(for: .milliseconds(5))
-        }
-        return false
+    func has(_ line: String) async -> Bool { await hasLine { $0 == line } }
+
+    func hasLine(_ isWanted: @escaping @Sendable (String) -> Bool) async -> Bool {
+        await eventually { self.all.contains(where: isWanted) }
     }
+}
+
+/// Waits until it is so, at most five seconds.
+func eventually(_ isSo: @Sendable () -> Bool) async -> Bool {
+    for _ in 0..<1000 {
+        if isSo() { return true }
+        try? await Task.sleep(for: .milliseconds(5))
+    }
+    return false
 }
 
 /// A blocking socket, as the peer of what is tested. Every receive ends after five seconds at the latest.

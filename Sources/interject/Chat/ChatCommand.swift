@@ -19,7 +19,10 @@ struct ChatCommand: AsyncParsableCommand {
             if an answer failed.
             """)
 
-    @Option(help: ArgumentHelp("The server: http://HOST:PORT or unix:PATH.", valueName: "URL")) var url = Self.defaultURL
+    @Option(help: ArgumentHelp("The server: http://HOST:PORT, https://HOST:PORT or unix:PATH.", valueName: "URL")) var url = Self
+        .defaultURL
+    @Option(help: ArgumentHelp("For https: trusts the authorities in this PEM file, not the system's.", valueName: "FILE"))
+    var caFile: String?
     @Option(help: ArgumentHelp("Your key, or where it stands: env:NAME, file:PATH.", valueName: "SECRET")) var apiKey: String?
     @Option(help: ArgumentHelp("The model; the server's first if not given.", valueName: "MODEL")) var model: String?
     @Option(help: ArgumentHelp("Joins this session in place of a new one.", valueName: "ID")) var session: String?
@@ -32,7 +35,10 @@ struct ChatCommand: AsyncParsableCommand {
     var cutInAfter: String?
 
     func run() async throws {
-        let server = try read("url", url, ServerURL.read)
+        let caFile = caFile
+        let server = try read(caFile == nil ? "url" : "ca-file", url) { (text) throws(InvalidValue) in
+            try ServerURL.read(text).secured(authorities: caFile)
+        }
         let mode: InterjectionMode = try read("mode", mode, SettingValue.choice)
         let key = try apiKey.map { (key) throws(Failure) in try read("api-key", key, Self.key) }
         let cutInAfter = try cutInAfter.map { (text) throws(Failure) in
@@ -77,6 +83,7 @@ struct ChatCommand: AsyncParsableCommand {
         if let model { body["model"] = JSONValue(model) }
         let request = HTTPCall.Request(method: .post, target: "/v1/sessions", fields: place.fields, body: body.serialized())
         switch await HTTPCall.answer(to: request, from: server, on: loop) {
+        case .failure(.insecure(let error)): throw .runtime("\(server.text): \(error)")
         case .failure(let failure):
             throw .runtime("no server answers on \(server.text): \(failure) (start one with: interject serve)")
         case .success(let answer):

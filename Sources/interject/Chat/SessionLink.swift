@@ -91,7 +91,8 @@ final class SessionLink {
         state = .connecting
         do throws(SystemCallError) {
             try WebSocketClient.connect(
-                to: place.server.address, target: "/v1/responses", host: place.server.host, fields: place.fields, on: loop,
+                to: place.server.address, target: "/v1/responses", host: place.server.host, fields: place.fields,
+                layer: place.server.layer(), on: loop,
                 opened: { transport in
                     let socket = SessionSocket(
                         transport, onMessage: { [weak self] in self?.received($0) }, onClosed: { [weak self] in self?.closed($0) })
@@ -152,6 +153,9 @@ final class SessionLink {
         switch error {
         case .refused(let status, let body):
             lost(SessionPlace.refusal(status: status, body: body), isFinal: !SessionPlace.isTemporary(status: status))
+        case .insecure(let error) where error.reason != .closed && error.reason != .timeout && error.reason != .truncated:
+            lost("\(error)", isFinal: true)
+        case .insecure: lost("\(error)", isFinal: false)
         case .handshake, .notHTTP: lost("\(error)", isFinal: true)
         case .notConnected, .closed, .timeout: lost("\(error)", isFinal: false)
         }

@@ -34,11 +34,12 @@ struct DoctorCommand: AsyncParsableCommand {
         } catch {
             report(.fail("settings", error.message))
         }
-        for address in settings.addresses { report(await PlaceCheck.find(address, group)) }
+        for finding in CertificateChecks.find(settings) { report(finding) }
+        for address in settings.addresses + settings.tlsAddresses { report(await PlaceCheck.find(address, group)) }
         if settings.upstreams.isEmpty {
             report(.ok("upstream", "none is set: the built-in rehearsal model answers (no AI)"))
         }
-        let found = await LocalUpstreams.find(besides: settings.addresses)
+        let found = await LocalUpstreams.find(besides: settings.addresses + settings.tlsAddresses)
         for upstream in found where !settings.upstreams.contains(where: { $0.baseURL == upstream.configuration.baseURL }) {
             report(.ok("local", LocalUpstreams.describe(upstream, program: CommandLine.arguments.first ?? "interject")))
         }

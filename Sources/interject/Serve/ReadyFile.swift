@@ -4,6 +4,7 @@ import JSON
 /// What a program that started us reads to know where we listen.
 struct ReadyFile {
     var url: String
+    var tlsURL: String?
     var rehearsalURL: String?
     var unixSocket: String?
 
@@ -13,7 +14,8 @@ struct ReadyFile {
     /// Writes it whole or not at all.
     func write(to path: String) throws(Failure) {
         let object: JSONValue = [
-            "url": JSONValue(url), "rehearsal_url": rehearsalURL.map { JSONValue($0) } ?? .null,
+            "url": JSONValue(url), "tls_url": tlsURL.map { JSONValue($0) } ?? .null,
+            "rehearsal_url": rehearsalURL.map { JSONValue($0) } ?? .null,
             "pid": JSONValue(getpid()), "unix_socket": unixSocket.map { JSONValue($0) } ?? .null,
         ]
         do {

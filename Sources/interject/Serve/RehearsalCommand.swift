@@ -22,13 +22,14 @@ struct RehearsalCommand: AsyncParsableCommand {
             if let value { flags[name] = [value] }
         }
         let settings = try SettingSources(flags: flags, environment: Environment([:]), readFile: Files.read).resolve()
+        guard let port = settings.port else { throw Failure.usage("--port: \"none\" leaves nothing to listen on") }
         DescriptorLimit.raise()
         let rehearsal: Rehearsal
         do {
             rehearsal = try await Rehearsal.start(
-                address: .tcp(host: settings.host, port: settings.port), logger: StandardErrorLog.logger(settings))
+                address: .tcp(host: settings.host, port: port), logger: StandardErrorLog.logger(settings))
         } catch {
-            throw Failure.runtime("cannot listen on \(settings.host):\(settings.port): \(error)")
+            throw Failure.runtime("cannot listen on \(settings.host):\(port): \(error)")
         }
         let url = ReadyFile.root(of: rehearsal.baseURL)
         Standard.output(

@@ -22,7 +22,7 @@ struct ServeCommand: AsyncParsableCommand {
         DescriptorLimit.raise()
         let logger = StandardErrorLog.logger(settings)
         if !settings.isLoopback, settings.principals.isEmpty {
-            let place = "\(settings.host):\(settings.port)"
+            let place = (settings.addresses + settings.tlsAddresses).map { "\($0)" }.joined(separator: " and ")
             logger.warning("no key is set: everybody who can reach \(place) can use the server and its upstreams")
         }
         let server: Server
@@ -33,12 +33,15 @@ struct ServeCommand: AsyncParsableCommand {
         }
         // Before anybody is told that the server is there: whoever stops it the next moment wants it to drain, too.
         Signals.expect()
+        if server.tls != nil { Signals.onHangup { server.reloadCertificates() } }
         let message = StartMessage(
-            settings: settings, addresses: server.addresses, program: CommandLine.arguments.first ?? "interject")
+            settings: settings, addresses: server.addresses, tlsAddresses: server.tlsAddresses,
+            program: CommandLine.arguments.first ?? "interject")
         Standard.output(message.text)
         if let path = settings.readyFile {
             let ready = ReadyFile(
-                url: message.url, rehearsalURL: server.rehearsalBaseURL.map(ReadyFile.root(of:)), unixSocket: settings.unixSocket)
+                url: message.url, tlsURL: message.tlsURL, rehearsalURL: server.rehearsalBaseURL.map(ReadyFile.root(of:)),
+                unixSocket: settings.unixSocket)
             do {
                 try ready.write(to: path)
             } catch {
@@ -48,7 +51,7 @@ struct ServeCommand: AsyncParsableCommand {
         }
         if settings.upstreams.isEmpty {
             Task {
-                for found in await LocalUpstreams.find(besides: server.addresses) {
+                for found in await LocalUpstreams.find(besides: server.addresses + server.tlsAddresses) {
                     Standard.output("  found    \(LocalUpstreams.describe(found, program: message.program))\n")
                 }
             }
@@ -59,7 +62,8 @@ struct ServeCommand: AsyncParsableCommand {
     }
 
     private static func explain(_ error: any Error, _ settings: ServeSettings) -> Failure {
-        let places = settings.addresses.map { "\($0)" }.joined(separator: " or ")
+        let places = (settings.addresses + settings.tlsAddresses).map { "\($0)" }.joined(separator: " or ")
+        if let error = error as? TLSFileError { return .usage("TLS: \(error)") }
         guard let error = error as? SystemCallError else { return .runtime("cannot start: \(error)") }
         switch error.code {
         case EADDRINUSE:

@@ -6,6 +6,7 @@ import Upstreams
 struct StartMessage {
     var settings: ServeSettings
     var addresses: [SocketAddress]
+    var tlsAddresses: [SocketAddress] = []
     /// How this program was called.
     var program: String
 
@@ -24,11 +25,15 @@ struct StartMessage {
     }
 
     /// The URL of the first listener.
-    var url: String { addresses.first.map { ServerURL(listener: $0).text } ?? "" }
+    var url: String { addresses.first.map { ServerURL(listener: $0).text } ?? tlsURL ?? "" }
+
+    /// The URL of the first listener with TLS.
+    var tlsURL: String? { tlsAddresses.first.map { ServerURL(listener: $0, isSecure: true).text } }
 
     private var listeners: String {
-        addresses.map { address in
-            let url = ServerURL(listener: address)
+        let all = addresses.map { ($0, false) } + tlsAddresses.map { ($0, true) }
+        return all.map { address, isSecure in
+            let url = ServerURL(listener: address, isSecure: isSecure)
             return url.address == address ? url.text : "\(address), here \(url.text)"
         }.joined(separator: " and ")
     }

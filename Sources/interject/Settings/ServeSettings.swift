@@ -12,7 +12,15 @@ struct ServeSettings: Sendable {
     private static let defaults = ServerConfiguration()
 
     var host = "127.0.0.1"
-    var port: UInt16 = 8080
+    /// nil: no plain TCP.
+    var port: UInt16? = 8080
+    /// nil: no TLS.
+    var tlsPort: UInt16?
+    var tlsCertificates: [String] = []
+    var tlsKeys: [String] = []
+    var tlsClientAuthorities: String?
+    var tlsClientAuthentication = TLSSettings.ClientAuthentication.none
+    var tlsMinVersion = TLSSettings.Version.tls12
     var unixSocket: String?
     var loops: Int?
     var upstreams: [UpstreamURL] = []
@@ -58,14 +66,62 @@ struct ServeSettings: Sendable {
     /// Addresses to listen on.
     var addresses: [SocketAddress] {
         var addresses: [SocketAddress] = []
-        if host != Self.noHost { addresses.append(.tcp(host: host, port: port)) }
+        if host != Self.noHost, let port { addresses.append(.tcp(host: host, port: port)) }
         if let unixSocket { addresses.append(.unix(path: unixSocket)) }
         return addresses
     }
 
+    /// Addresses to listen on with TLS.
+    var tlsAddresses: [SocketAddress] {
+        guard host != Self.noHost, let tlsPort else { return [] }
+        return [.tcp(host: host, port: tlsPort)]
+    }
+
+    /// Certificates with their keys, in the order given.
+    var tlsCertificateFiles: [TLSCertificateFiles] {
+        zip(tlsCertificates, tlsKeys).map { TLSCertificateFiles(certificate: $0, key: $1) }
+    }
+
+    /// How TLS is spoken; nil when it is not.
+    private func tls() throws(Failure) -> TLSSettings? {
+        if tlsCertificates.count != tlsKeys.count {
+            throw .usage(
+                """
+                --tls-certificate and --tls-key come in pairs: there are \(tlsCertificates.count) certificates and \
+                \(tlsKeys.count) keys
+                """)
+        }
+        guard tlsPort != nil else {
+            if tlsCertificates.isEmpty { return nil }
+            throw .usage("--tls-certificate: --tls-port is missing: give the port that speaks TLS")
+        }
+        if host == Self.noHost { throw .usage("--tls-port needs a --host to listen on, and it is none") }
+        if tlsCertificates.isEmpty {
+            throw .usage("--tls-port: the certificate is missing: give --tls-certificate FILE and --tls-key FILE")
+        }
+        if tlsClientAuthentication != .none, tlsClientAuthorities == nil {
+            throw .usage(
+                "--tls-client-auth \(tlsClientAuthentication.rawValue): --tls-client-ca FILE is missing: whose certificates count?")
+        }
+        if tlsClientAuthentication == .none, tlsClientAuthorities != nil {
+            throw .usage("--tls-client-ca: nobody is asked for a certificate: give --tls-client-auth request or require too")
+        }
+        var settings = TLSSettings(certificates: tlsCertificateFiles)
+        settings.clientAuthentication = tlsClientAuthentication
+        settings.clientAuthorities = tlsClientAuthorities
+        settings.minVersion = tlsMinVersion
+        return settings
+    }
+
     /// Checks what only shows when all is known, and gives the server's own form.
     func serverConfiguration() throws(Failure) -> ServerConfiguration {
-        if addresses.isEmpty { throw .usage("--host none leaves nothing to listen on: give --unix-socket PATH too") }
+        let tls = try tls()
+        if addresses.isEmpty, tlsAddresses.isEmpty, port == nil {
+            throw .usage("--port none leaves nothing to listen on: give --tls-port PORT or --unix-socket PATH too")
+        }
+        if addresses.isEmpty, tlsAddresses.isEmpty {
+            throw .usage("--host none leaves nothing to listen on: give --unix-socket PATH too")
+        }
         if !isLoopback, principals.isEmpty, !insecureNoAuth {
             throw .usage(
                 """
@@ -92,6 +148,8 @@ struct ServeSettings: Sendable {
         let names = Dictionary(modelMappings.map { ($0.publicName, $0.upstreamName) }, uniquingKeysWith: { $1 })
         var configuration = ServerConfiguration()
         configuration.addresses = addresses
+        configuration.tlsAddresses = tlsAddresses
+        configuration.tls = tls
         configuration.loops = loops
         configuration.upstreams = upstreams.enumerated().map { index, upstream in
             UpstreamConfiguration(

@@ -4,8 +4,9 @@ import Network
 /// The table of all settings. Flags, variables, file keys and the help text are made from it.
 extension Setting {
     static let all: [Setting] = [
-        host, port, unixSocket, loops, upstream, upstreamKey, mapModel, firstByteTimeout, rehearsalPort, apiKey,
-        insecureNoAuth, allowOrigin, headerTimeout, bodyTimeout, idleTimeout, maxHeaderBytes, maxBodyBytes, trustedProxy,
+        host, port, unixSocket, tlsPort, tlsCertificate, tlsKey, tlsClientCA, tlsClientAuth, tlsMinVersion, loops, upstream,
+        upstreamKey, mapModel, firstByteTimeout, rehearsalPort, apiKey, insecureNoAuth, allowOrigin, headerTimeout, bodyTimeout,
+        idleTimeout, maxHeaderBytes, maxBodyBytes, trustedProxy,
         proxyProtocol, heartbeat, retention, logMemory, logBytesPerSession, maxMessageBytes, maxConnections,
         maxConnectionsPerAddress, connectionRate, limitLoopback, memoryBudget, pingInterval, idleLimit, lifetimeLimit, drain,
         drainDelay, drainWindow, operatorKey, logLevel, logFormat, readyFile, config,
@@ -15,9 +16,32 @@ extension Setting {
         "host", "HOST", \.host, SettingValue.text, describe: { $0 },
         "Address or name to listen on; 0.0.0.0 for every network, none for the Unix socket alone.")
     static let port = Setting(
-        "port", "PORT", \.port, SettingValue.port, describe: { String($0) }, "TCP port; 0 takes any that is free.")
+        "port", "PORT", \.port, SettingValue.portOrNone, describe: { $0.map { String($0) } },
+        "TCP port; 0 takes any that is free, none leaves plain TCP out.")
     static let unixSocket = Setting(
         "unix-socket", "PATH", \.unixSocket, SettingValue.text, "Listens on this Unix socket too.")
+
+    static let tlsPort = Setting(
+        "tls-port", "PORT", \.tlsPort, SettingValue.port,
+        "Listens with TLS (https, wss) on this TCP port too; 0 takes any that is free.")
+    static let tlsCertificate = Setting(
+        list: "tls-certificate", "FILE", \.tlsCertificates, SettingValue.text,
+        """
+        Certificate chain in PEM form. With several, each client gets the first that is for the name it asks for, else the first. \
+        SIGHUP reads the files again.
+        """)
+    static let tlsKey = Setting(
+        list: "tls-key", "FILE", \.tlsKeys, SettingValue.text,
+        "Private key in PEM form, in the order of --tls-certificate.")
+    static let tlsClientCA = Setting(
+        "tls-client-ca", "FILE", \.tlsClientAuthorities, SettingValue.text,
+        "Authorities, in PEM form, whose client certificates are accepted.")
+    static let tlsClientAuth = Setting(
+        "tls-client-auth", "MODE", \.tlsClientAuthentication, SettingValue.choice, describe: { $0.rawValue },
+        "Client certificates: none, request (a client may show one) or require.")
+    static let tlsMinVersion = Setting(
+        "tls-min-version", "VERSION", \.tlsMinVersion, SettingValue.choice, describe: { $0.rawValue }, "1.2 or 1.3.")
+
     static let loops = Setting(
         "loops", "N", \.loops, SettingValue.count(1...1024), "Event loops; as many as there are processors if not set.")
 
@@ -139,7 +163,7 @@ extension Setting {
         "log-format", "FORMAT", \.logFormat, SettingValue.choice, describe: { $0.rawValue }, "text or json, on stderr.")
     static let readyFile = Setting(
         "ready-file", "PATH", \.readyFile, SettingValue.text,
-        "Writes url, rehearsal_url, pid and unix_socket to this file as JSON once the server listens.")
+        "Writes url, tls_url, rehearsal_url, pid and unix_socket to this file as JSON once the server listens.")
     static let config = Setting(
         "config", "FILE", \.configFile, SettingValue.text,
         "Reads settings from a YAML file whose keys are these names without the dashes in front.")

@@ -5,6 +5,12 @@ struct SettingFlags: ParsableArguments {
     @Option(.host) var host: String?
     @Option(.port) var port: String?
     @Option(.unixSocket) var unixSocket: String?
+    @Option(.tlsPort) var tlsPort: String?
+    @Option(.tlsCertificate) var tlsCertificate: [String] = []
+    @Option(.tlsKey) var tlsKey: [String] = []
+    @Option(.tlsClientCA) var tlsClientCA: String?
+    @Option(.tlsClientAuth) var tlsClientAuth: String?
+    @Option(.tlsMinVersion) var tlsMinVersion: String?
     @Option(.loops) var loops: String?
     @Option(.upstream) var upstream: [String] = []
     @Option(.upstreamKey) var upstreamKey: [String] = []
@@ -49,6 +55,7 @@ struct SettingFlags: ParsableArguments {
             (.host, host), (.port, port), (.unixSocket, unixSocket), (.loops, loops),
             (.headerTimeout, headerTimeout), (.bodyTimeout, bodyTimeout), (.idleTimeout, idleTimeout),
             (.maxHeaderBytes, maxHeaderBytes), (.maxBodyBytes, maxBodyBytes), (.proxyProtocol, proxyProtocol ? "true" : nil),
+            (.tlsPort, tlsPort), (.tlsClientCA, tlsClientCA), (.tlsClientAuth, tlsClientAuth), (.tlsMinVersion, tlsMinVersion),
             (.firstByteTimeout, firstByteTimeout), (.rehearsalPort, rehearsalPort), (.heartbeat, heartbeat),
             (.retention, retention), (.logMemory, logMemory), (.logBytesPerSession, logBytesPerSession),
             (.maxMessageBytes, maxMessageBytes), (.drain, drain), (.logLevel, logLevel), (.logFormat, logFormat),
@@ -60,7 +67,7 @@ struct SettingFlags: ParsableArguments {
         ].map { (setting: Setting, value: String?) in (setting, value.map { [$0] } ?? []) }
         let lists: [(Setting, [String])] = [
             (.upstream, upstream), (.upstreamKey, upstreamKey), (.mapModel, mapModel), (.apiKey, apiKey),
-            (.allowOrigin, allowOrigin), (.trustedProxy, trustedProxy),
+            (.allowOrigin, allowOrigin), (.trustedProxy, trustedProxy), (.tlsCertificate, tlsCertificate), (.tlsKey, tlsKey),
         ]
         return Dictionary(
             (flags + lists).filter { !$0.1.isEmpty }.map { ($0.0.name, $0.1) }, uniquingKeysWith: { first, _ in first })

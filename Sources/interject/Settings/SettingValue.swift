@@ -17,6 +17,10 @@ enum SettingValue {
         return port
     }
 
+    static func portOrNone(_ text: String) throws(InvalidValue) -> UInt16? {
+        text == "none" ? nil : try port(text)
+    }
+
     static func count(_ range: ClosedRange<Int>) -> @Sendable (String) throws(InvalidValue) -> Int {
         { (text) throws(InvalidValue) in
             guard let number = Int(text), range.contains(number) else {

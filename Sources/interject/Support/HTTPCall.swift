@@ -17,6 +17,7 @@ final class HTTPCall: Connection {
     /// Why there is no whole answer.
     enum Failure: Error, Sendable, CustomStringConvertible {
         case notConnected(errno: Int32)
+        case insecure(TLSError)
         case notHTTP(String)
         case cut
         case timeout
@@ -24,6 +25,7 @@ final class HTTPCall: Connection {
         var description: String {
             switch self {
             case .notConnected(let code): String(cString: strerror(code))
+            case .insecure(let error): "\(error)"
             case .notHTTP(let error): "what answers there is not HTTP (\(error))"
             case .cut: "the connection was cut"
             case .timeout: "no answer in time"
@@ -52,18 +54,19 @@ final class HTTPCall: Connection {
     ) throws(SystemCallError) -> HTTPCall {
         let call = HTTPCall(
             loop: loop, descriptor: try connectingSocket(to: server.address), request: request, host: server.host,
-            headTimeout: headTimeout, handlers)
+            layer: server.layer(), headTimeout: headTimeout, handlers)
         try call.start()
         return call
     }
 
     private init(
-        loop: EventLoop, descriptor: Int32, request: Request, host: String, headTimeout: Duration, _ handlers: Handlers
+        loop: EventLoop, descriptor: Int32, request: Request, host: String, layer: SocketLayer?, headTimeout: Duration,
+        _ handlers: Handlers
     ) {
         self.request = request
         self.host = host
         self.handlers = handlers
-        super.init(loop: loop, descriptor: descriptor, isConnecting: true)
+        super.init(loop: loop, descriptor: descriptor, isConnecting: true, layer: layer)
         deadline = loop.schedule(after: headTimeout) { [weak self] in self?.end(.timeout) }
     }
 
@@ -110,6 +113,7 @@ final class HTTPCall: Connection {
     override func ended(_ end: End) {
         switch end {
         case .failed(let code): self.end(.notConnected(errno: code))
+        case .insecure(let error): self.end(.insecure(error))
         case .closed, .lingerTimeout: self.end(.cut)
         }
     }

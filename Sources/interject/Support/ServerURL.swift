@@ -1,45 +1,73 @@
 import Network
 
 /// Where a server is that we are a client of.
-struct ServerURL: Equatable, Sendable {
+struct ServerURL: Sendable {
     let address: SocketAddress
     /// The Host field's value.
     let host: String
     /// As it was given, for messages.
     let text: String
+    /// The name that the server's certificate must be for; nil where TLS is not spoken.
+    let secureName: String?
+    /// Whom we trust; set by ``secured(authorities:)``.
+    private var tls: TLSClientContext?
 
-    /// Reads `http://host:port` or `unix:PATH`.
+    /// Reads `http(s)://host:port` or `unix:PATH`.
     static func read(_ text: String) throws(InvalidValue) -> ServerURL {
         if text.hasPrefix("unix:"), text.utf8.count > 5 {
-            return ServerURL(address: .unix(path: String(text.dropFirst(5))), host: "localhost", text: text)
+            return ServerURL(address: .unix(path: String(text.dropFirst(5))), host: "localhost", text: text, secureName: nil)
         }
         guard let parts = URLParts(text), parts.path.allSatisfy({ $0 == "/" }) else {
-            throw InvalidValue("\"\(text)\" is not a server's URL: give http://HOST:PORT or unix:PATH")
+            throw InvalidValue("\"\(text)\" is not a server's URL: give http://HOST:PORT, https://HOST:PORT or unix:PATH")
         }
-        if parts.isSecure { throw InvalidValue("\"\(text)\": https is not spoken yet: give http://HOST:PORT") }
         var shown = text
         while shown.hasSuffix("/") { shown.removeLast() }
-        return ServerURL(address: .tcp(host: parts.host, port: parts.port), host: parts.authority, text: shown)
+        return ServerURL(
+            address: .tcp(host: parts.host, port: parts.port), host: parts.authority, text: shown,
+            secureName: parts.isSecure ? parts.host : nil)
     }
 
     /// The URL of a listener: loopback where it listens on every network.
-    init(listener: SocketAddress) {
+    init(listener: SocketAddress, isSecure: Bool = false) {
         switch listener {
         case .unix:
             address = listener
             host = "localhost"
             text = "\(listener)"
+            secureName = nil
         case .tcp(let host, let port):
             let reachable = host == "0.0.0.0" ? "127.0.0.1" : host == "::" ? "::1" : host
             address = .tcp(host: reachable, port: port)
             self.host = "\(address)"
-            text = "http://\(address)"
+            text = "\(isSecure ? "https" : "http")://\(address)"
+            secureName = isSecure ? reachable : nil
         }
     }
 
-    private init(address: SocketAddress, host: String, text: String) {
+    private init(address: SocketAddress, host: String, text: String, secureName: String?) {
+        self.secureName = secureName
         self.address = address
         self.host = host
         self.text = text
+    }
+
+    /// The same place, with whom to trust there: the system's authorities, or those in a file.
+    func secured(authorities: String?) throws(InvalidValue) -> ServerURL {
+        guard secureName != nil else {
+            if authorities == nil { return self }
+            throw InvalidValue("\(text) speaks no TLS: a CA file is for https")
+        }
+        var url = self
+        do throws(TLSFileError) {
+            url.tls = try TLSClientContext(authorities: authorities)
+        } catch {
+            throw InvalidValue("\(error)")
+        }
+        return url
+    }
+
+    /// The layer for one connection there; nil where TLS is not spoken.
+    func layer() -> SocketLayer? {
+        secureName.flatMap { name in tls?.layer(host: name) }
     }
 }

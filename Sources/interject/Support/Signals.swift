@@ -1,7 +1,7 @@
 import Glibc
 import Synchronization
 
-/// SIGINT and SIGTERM as values. They are blocked in every thread and taken by one that waits for them, so that no code
+/// SIGINT, SIGTERM and SIGHUP as values. They are blocked in every thread and taken by one that waits for them, so that no code
 /// runs inside a signal handler.
 enum Signals {
     /// Blocks them; call it first, since threads inherit the mask of the one that starts them.
@@ -30,6 +30,10 @@ enum Signals {
         var number: Int32 = 0
         while true {
             guard sigwait(&set, &number) == 0 else { continue }
+            if number == SIGHUP, let reload = reload.withLock({ $0 }) {
+                reload()
+                continue
+            }
             let signal = number
             let isTaken = taker.withLock { taker in
                 switch taker {
@@ -62,11 +66,17 @@ enum Signals {
         }
     }
 
+    /// Makes SIGHUP mean "read the files again", in place of the end; `action` runs on the main thread.
+    static func onHangup(_ action: @escaping @Sendable () -> Void) { reload.withLock { $0 = action } }
+
+    private static let reload = Mutex<(@Sendable () -> Void)?>(nil)
+
     private static var ending: sigset_t {
         var set = sigset_t()
         sigemptyset(&set)
         sigaddset(&set, SIGINT)
         sigaddset(&set, SIGTERM)
+        sigaddset(&set, SIGHUP)
         return set
     }
 }

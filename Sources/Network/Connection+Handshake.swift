@@ -1,0 +1,67 @@
+import Bytes
+
+/// The handshake of a connection's layer, between the socket's being there and the first byte of the protocol above.
+extension Connection {
+    func queueHandshake() {
+        if isHandshakeQueued { return }
+        isHandshakeQueued = true
+        loop.queueHandshake(self)
+    }
+
+    func armHandshakeDeadline() {
+        guard let layer else { return }
+        linger = loop.schedule(after: layer.handshakeTimeout) { [weak self] in self?.failHandshake(TLSError(.timeout)) }
+    }
+
+    /// The loop says that it is this connection's turn.
+    func stepHandshake() {
+        isHandshakeQueued = false
+        guard case .handshaking = socketState, let layer else { return }
+        switch layer.handshake(descriptor) {
+        case .done:
+            linger?.cancel()
+            linger = nil
+            isBlocked = false
+            opened()
+            // What came in one segment with the end of the handshake.
+            if layer.hasUnread { scheduleRead() }
+        case .wantsRead:
+            isBlocked = false
+            updateInterest()
+        case .wantsWrite:
+            isBlocked = true
+            updateInterest()
+        case .failed(let error): failHandshake(error)
+        }
+    }
+
+    func failHandshake(_ error: TLSError) {
+        guard case .handshaking = socketState else { return }
+        failure = error
+        let isClient = layer?.isClient ?? true
+        layer?.handshakeAbandoned(error)
+        output.clear(keepingCapacity: 0)
+        if isClient || error.reason == .closed || error.reason == .timeout {
+            end(.closed)
+            return
+        }
+        // The refusal in the only words that this peer understands.
+        if error.reason == .plainHTTP { output.append(Self.plainHTTPAnswer) }
+        // An alert is on its way: close in order, so that it arrives.
+        layer = nil
+        isBlocked = false
+        socketState = .finishing
+        isReadingPaused = false
+        armLinger(Self.stallDuration)
+        updateInterest()
+        scheduleFlush()
+    }
+
+    private static let plainHTTPAnswer: StaticString = """
+        HTTP/1.1 400 Bad Request\r\nContent-Type: text/plain\r\nContent-Length: 53\r\nConnection: close\r\n\r\n\
+        This port speaks HTTPS: begin the URL with https://.\n
+        """
+
+    /// The name in the client's certificate, where TLS asked for one and the client has one.
+    public var peerCertificateSubject: String? { layer?.peerSubject }
+}

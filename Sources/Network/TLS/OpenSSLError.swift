@@ -1,0 +1,56 @@
+import COpenSSL
+import Glibc
+
+/// OpenSSL's error queue of this thread, in our words.
+enum OpenSSLError {
+    /// The first entry's text, where it began, without file and line; empties the queue.
+    static func take() -> String {
+        let code = ERR_peek_error()
+        defer { ERR_clear_error() }
+        return text(code)
+    }
+
+    static func text(_ code: UInt) -> String {
+        if code == 0 { return "" }
+        if let reason = ERR_reason_error_string(code) { return String(cString: reason) }
+        return "error \(String(code, radix: 16))"
+    }
+
+    /// What a call on `ssl` that failed for good means.
+    /// - Parameters:
+    ///   - result: of `SSL_get_error`.
+    ///   - code: errno after the call.
+    static func failure(_ ssl: OpaquePointer, _ result: Int32, errno code: Int32) -> TLSError {
+        // The newest entry is TLS's own word; those before it are the arithmetic's.
+        let error = ERR_peek_last_error()
+        defer { ERR_clear_error() }
+        if error == 0 {
+            return code == 0 || code == EPIPE || code == ECONNRESET
+                ? TLSError(.truncated) : TLSError(.protocolError, String(cString: strerror(code)))
+        }
+        let detail = text(error)
+        let reason = copenssl_error_reason(error)
+        switch reason {
+        case SSL_R_HTTP_REQUEST, SSL_R_HTTPS_PROXY_REQUEST: return TLSError(.plainHTTP)
+        case SSL_R_UNSUPPORTED_PROTOCOL, SSL_R_VERSION_TOO_LOW, SSL_R_NO_PROTOCOLS_AVAILABLE,
+            alert(TLS1_AD_PROTOCOL_VERSION):
+            return TLSError(.protocolVersion, detail)
+        case SSL_R_WRONG_VERSION_NUMBER, SSL_R_BAD_RECORD_TYPE, SSL_R_UNKNOWN_PROTOCOL: return TLSError(.notTLS, detail)
+        case SSL_R_NO_SHARED_CIPHER, SSL_R_NO_SUITABLE_KEY_SHARE, SSL_R_NO_SHARED_GROUPS,
+            SSL_R_NO_SUITABLE_SIGNATURE_ALGORITHM:
+            return TLSError(.noSharedCipher, detail)
+        case SSL_R_NO_APPLICATION_PROTOCOL, alert(TLS1_AD_NO_APPLICATION_PROTOCOL):
+            return TLSError(.noApplicationProtocol, "")
+        case SSL_R_PEER_DID_NOT_RETURN_A_CERTIFICATE: return TLSError(.certificateRequired)
+        case SSL_R_CERTIFICATE_VERIFY_FAILED:
+            let verdict = SSL_get_verify_result(ssl)
+            return TLSError(.badCertificate, X509_verify_cert_error_string(verdict).map { String(cString: $0) } ?? detail)
+        case SSL_R_UNEXPECTED_EOF_WHILE_READING: return TLSError(.truncated)
+        case SSL_AD_REASON_OFFSET...(SSL_AD_REASON_OFFSET + 255): return TLSError(.refusedByPeer, detail)
+        default: return TLSError(.protocolError, detail)
+        }
+    }
+
+    /// OpenSSL's reason for an alert that the peer sent.
+    private static func alert(_ number: Int32) -> Int32 { SSL_AD_REASON_OFFSET + number }
+}

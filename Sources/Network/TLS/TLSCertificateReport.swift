@@ -1,0 +1,21 @@
+import COpenSSL
+
+/// What a check of certificate files found, for people.
+public struct TLSCertificateReport: Sendable {
+    public let subject: String
+    /// Whole days until it is no longer valid; negative when it is over.
+    public let daysLeft: Int
+    /// Whether its validity has begun.
+    public let hasBegun: Bool
+
+    /// Loads certificate and key as the server would.
+    /// - Throws: ``TLSFileError`` when they cannot be used.
+    public static func check(_ files: TLSCertificateFiles) throws(TLSFileError) -> TLSCertificateReport {
+        let set = try TLSCertificateSet(TLSSettings(certificates: [files]), ticketKeys: TLSTicketKeys())
+        guard let certificate = SSL_CTX_get0_certificate(set.defaultContext), let seconds = X509Text.secondsLeft(certificate)
+        else { throw TLSFileError(path: files.certificate, problem: "does not say how long it is valid") }
+        return TLSCertificateReport(
+            subject: X509Text.subject(certificate) ?? "", daysLeft: seconds >= 0 ? seconds / 86_400 : (seconds - 86_399) / 86_400,
+            hasBegun: X509Text.hasBegun(certificate))
+    }
+}

@@ -73,7 +73,7 @@ def main():
     parser.add_argument("which", choices=CASE_COUNT)
     parser.add_argument("--binary", required=True)
     parser.add_argument("--wstest", required=True)
-    parser.add_argument("--processes", type=int, default=max(2, os.cpu_count() or 2))
+    parser.add_argument("--processes", type=int, default=2 * (os.cpu_count() or 2))
     options = parser.parse_args()
     jobs = QUICK if options.which == "quick" else SLOW + QUICK
     cases = {}

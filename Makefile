@@ -10,7 +10,7 @@ BINARY := .build/release/interject
 VENV := .venv
 
 .DEFAULT_GOAL := help
-.PHONY: help run build test test-unit test-e2e bench fuzz sanitize doctor format lint clean
+.PHONY: help run build test test-unit test-e2e conformance bench fuzz sanitize doctor format lint clean
 
 help: ## Says what there is
 	@echo "make TARGET:"
@@ -34,6 +34,9 @@ test-unit: ## Runs the unit tests
 test-e2e: build ## Runs the end-to-end tests
 	@Scripts/bootstrap.sh python
 	@INTERJECT_BINARY=$(CURDIR)/$(BINARY) $(VENV)/bin/python -m pytest Tests/EndToEnd
+
+conformance: build ## Runs all 517 cases of Autobahn's WebSocket suite: 10 to 20 minutes
+	@Scripts/autobahn.sh all $(BINARY)
 
 bench: build ## Measures the server against going direct and against FastAPI (Benchmarks/README.md)
 	@python3 Benchmarks/run.py

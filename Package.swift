@@ -27,11 +27,12 @@ let package = Package(
     targets: [
         .target(name: "CLinux", swiftSettings: strict),
         .systemLibrary(name: "COpenSSL", providers: [.apt(["libssl-dev"])]),
+        .systemLibrary(name: "CZlib", providers: [.apt(["zlib1g-dev"])]),
         .systemLibrary(name: "CCurl", providers: [.apt(["libcurl4-openssl-dev"])]),
 
         .target(name: "Bytes", swiftSettings: byteSpeed),
         .target(name: "JSON", dependencies: ["Bytes"], swiftSettings: byteSpeed),
-        .target(name: "WebSocket", dependencies: ["Bytes", "COpenSSL"], swiftSettings: byteSpeed),
+        .target(name: "WebSocket", dependencies: ["Bytes", "COpenSSL", "CZlib"], swiftSettings: byteSpeed),
         .target(name: "HTTP", dependencies: ["Bytes"], swiftSettings: byteSpeed),
         .target(
             name: "Network",

@@ -119,7 +119,8 @@ public final class HTTPExchange {
         release()
         acceptance.appendResponse(additionalFields: commonFields, into: &connection.output)
         connection.scheduleFlush()
-        let endpoint = WebSocketTransport(connection: connection, role: .server, limits: limits, liveness: liveness)
+        let endpoint = WebSocketTransport(
+            connection: connection, role: .server, limits: limits, extensions: acceptance.extensions, liveness: liveness)
         connection.upgrade(to: make(endpoint))
         server.handler.exchangeEnded(self)
     }

@@ -7,17 +7,13 @@ final class RefusedConnection: Connection {
     static let maxAtATime = 64
     private var isCounted = false
 
-    static func refuse(
-        _ descriptor: Int32, on loop: EventLoop, for refusal: AcceptGate.Refusal, by server: HTTPServer,
-        isPlain: Bool
-    ) {
+    static func refuse(_ descriptor: Int32, on loop: EventLoop, for refusal: AcceptGate.Refusal, by server: HTTPServer) {
         if let summary = server.gate.summary(now: loop.now) {
             let counts = summary.map { ($0.key.rawValue, Logger.MetadataValue.stringConvertible($0.value)) }
             loop.logger.notice("connections refused", metadata: Dictionary(uniqueKeysWithValues: counts))
         }
         let connection = RefusedConnection(loop: loop, descriptor: descriptor)
-        // Who came to speak TLS could not read an answer.
-        guard isPlain, loop.refusedCount < maxAtATime, (try? connection.start()) != nil else {
+        guard loop.refusedCount < maxAtATime, (try? connection.start()) != nil else {
             connection.abort(reset: true)
             return
         }

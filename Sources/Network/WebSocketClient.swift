@@ -149,8 +149,9 @@ public final class WebSocketClient: Connection {
     private func judge(_ head: ResponseHead) {
         let response = HandshakeResponse(
             status: head.status.code, httpMinorVersion: head.minorVersion, fields: head.fields.map { ($0.name, $0.value) })
+        let outcome: HandshakeOutcome
         do {
-            _ = try handshake.validate(response)
+            outcome = try handshake.validate(response)
         } catch .status(let status) {
             state = .refused(status: status, body: [])
             return
@@ -159,7 +160,8 @@ public final class WebSocketClient: Connection {
             return
         }
         deadline?.cancel()
-        state = .open(opened(WebSocketTransport(connection: self, role: .client, limits: limits)))
+        state = .open(
+            opened(WebSocketTransport(connection: self, role: .client, limits: limits, extensions: outcome.extensions)))
     }
 
     private func keep(_ part: UnsafeRawBufferPointer) {

@@ -6,6 +6,7 @@ public struct WebSocketTransport {
     let connection: Connection
     let role: Role
     let limits: WebSocketLimits
+    var extensions = NegotiatedExtensions.none
     var liveness = WebSocketLiveness.Shared.standard
 }
 
@@ -30,7 +31,7 @@ open class WebSocketConnection {
     public init(_ transport: WebSocketTransport) {
         connection = transport.connection
         loop = transport.connection.loop
-        endpoint = WebSocketEndpoint(role: transport.role, limits: transport.limits)
+        endpoint = WebSocketEndpoint(role: transport.role, limits: transport.limits, extensions: transport.extensions)
         liveness = transport.liveness
         pulse = WebSocketPulse(now: loop.now)
         scheduleKeepAlive()
@@ -67,16 +68,7 @@ open class WebSocketConnection {
     /// Sends a text message made of two pieces, without joining them first.
     public func sendText(_ payload: UnsafeRawBufferPointer, suffix: UnsafeRawBufferPointer) {
         guard isOpen, let connection else { return }
-        let length = payload.count + suffix.count
-        do {
-            let key = try endpoint.sendHeader(.text, payloadByteCount: length, into: &connection.output)
-            // Only a client masks what it sends, and only servers have shared payloads to send in pieces.
-            assert(key == nil, "a client's frames are masked: join the pieces first")
-        } catch {
-            return
-        }
-        connection.output.append(payload)
-        connection.output.append(suffix)
+        try? endpoint.send(.text, payload, suffix: suffix, into: &connection.output)
         countSent()
         connection.scheduleFlush()
     }

@@ -2,6 +2,7 @@ public import HTTP
 public import Network
 public import Sessions
 public import Upstreams
+public import WebSocket
 
 /// Everything that an operator can set. Read in one place, by the command line.
 public struct ServerConfiguration: Sendable {
@@ -46,6 +47,8 @@ public struct ServerConfiguration: Sendable {
     public var proxies = HTTPServer.ProxyRules()
     /// Bytes of one WebSocket message from a client.
     public var maxMessageBytes = 16 << 20
+    /// How WebSocket messages are compressed where the client offers it; nil for never.
+    public var deflate: DeflateOptions? = DeflateOptions()
     /// How long running generations may go on after the server was asked to stop.
     public var drainTimeout = Duration.seconds(10)
     /// How long the server says that it is not ready before it takes no more connections, so that a balancer sees it.

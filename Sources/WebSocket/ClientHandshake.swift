@@ -28,8 +28,18 @@ public enum HandshakeFailure: Error, Equatable, Sendable {
     case wrongAcceptKey
     /// The server uses an extension that was not offered.
     case extensionNotOffered
+    /// The server accepted permessage-deflate with parameters that it may not set, RFC 7692 §5.1.
+    case invalidExtensionResponse
     /// The server chose a subprotocol that was not offered, or more than one.
     case subprotocolNotOffered
+}
+
+/// What a server chose of a client's offers.
+public struct HandshakeOutcome: Sendable {
+    /// Nil for none.
+    public let subprotocol: String?
+    /// What the endpoint has to be made with.
+    public let extensions: NegotiatedExtensions
 }
 
 /// The client's half of an opening handshake, RFC 6455 §4.1.
@@ -38,10 +48,13 @@ public struct ClientHandshake: Sendable {
     public let key: String
     /// Offered to the server, the favourite first.
     public let subprotocols: [String]
+    /// Offered to the server; nil for no compression.
+    public let deflate: DeflateOptions?
 
     /// - Parameter subprotocols: different tokens, the favourite first.
-    public init(subprotocols: [String] = []) {
+    public init(subprotocols: [String] = [], deflate: DeflateOptions? = nil) {
         self.subprotocols = subprotocols
+        self.deflate = deflate
         key = withUnsafeTemporaryAllocation(byteCount: AcceptKey.nonceByteCount, alignment: 1) { nonce in
             SecureRandom.fill(nonce)
             return Base64.encode(UnsafeRawBufferPointer(nonce))
@@ -57,6 +70,7 @@ public struct ClientHandshake: Sendable {
         if !subprotocols.isEmpty {
             fields.append((name: "Sec-WebSocket-Protocol", value: subprotocols.joined(separator: ", ")))
         }
+        if let deflate { fields.append((name: "Sec-WebSocket-Extensions", value: deflate.offer.text)) }
         return fields
     }
 
@@ -75,8 +89,7 @@ public struct ClientHandshake: Sendable {
     }
 
     /// Judges the response.
-    /// - Returns: the subprotocol that the server chose, nil for none.
-    public func validate(_ response: HandshakeResponse) throws(HandshakeFailure) -> String? {
+    public func validate(_ response: HandshakeResponse) throws(HandshakeFailure) -> HandshakeOutcome {
         let fields = response.fields
         guard response.status == 101 else { throw .status(response.status) }
         guard response.httpMinorVersion >= 1 else { throw .httpVersionTooOld }
@@ -86,9 +99,16 @@ public struct ClientHandshake: Sendable {
         guard accepted.count == 1, let expected = AcceptKey.accepting(key), accepted.first == expected else {
             throw .wrongAcceptKey
         }
-        guard fields.values(of: "sec-websocket-extensions").allSatisfy(\.isEmpty) else { throw .extensionNotOffered }
+        let extensions = try extensions(in: fields.values(of: "sec-websocket-extensions").filter { !$0.isEmpty })
         let chosen = fields.values(of: "sec-websocket-protocol")
         guard chosen.count <= 1, chosen.allSatisfy(subprotocols.contains) else { throw .subprotocolNotOffered }
-        return chosen.first
+        return HandshakeOutcome(subprotocol: chosen.first, extensions: extensions)
+    }
+
+    private func extensions(in values: [String]) throws(HandshakeFailure) -> NegotiatedExtensions {
+        if values.isEmpty { return .none }
+        guard let deflate else { throw .extensionNotOffered }
+        guard let elements = ExtensionOffer.parse(values) else { throw .invalidExtensionResponse }
+        return NegotiatedExtensions(deflate: try deflate.validate(elements))
     }
 }

@@ -65,4 +65,39 @@ struct FrameHeader {
         }
         maskingKey = second & 0x80 != 0 ? MaskingKey(bytes + position) : .none
     }
+
+    /// Bytes of the shortest header for a payload.
+    @inline(__always)
+    static func byteCount(payloadByteCount: Int, isMasked: Bool) -> Int {
+        (payloadByteCount < 126 ? 2 : payloadByteCount <= 0xFFFF ? 4 : 10) + (isMasked ? 4 : 0)
+    }
+
+    /// Writes the shortest header.
+    /// - Returns: its bytes.
+    @inline(__always)
+    @discardableResult
+    static func write(
+        _ firstByte: UInt8, payloadByteCount: Int, _ key: MaskingKey?, to room: UnsafeMutableRawBufferPointer
+    ) -> Int {
+        guard let start = room.baseAddress else { return 0 }
+        let maskBit: UInt8 = key == nil ? 0 : 0x80
+        start.storeBytes(of: firstByte, as: UInt8.self)
+        var position = 2
+        if payloadByteCount < 126 {
+            start.storeBytes(of: maskBit | UInt8(payloadByteCount), toByteOffset: 1, as: UInt8.self)
+        } else if payloadByteCount <= 0xFFFF {
+            start.storeBytes(of: maskBit | 126, toByteOffset: 1, as: UInt8.self)
+            start.storeBytes(of: UInt16(payloadByteCount).bigEndian, toByteOffset: 2, as: UInt16.self)
+            position = 4
+        } else {
+            start.storeBytes(of: maskBit | 127, toByteOffset: 1, as: UInt8.self)
+            start.storeBytes(of: UInt64(payloadByteCount).bigEndian, toByteOffset: 2, as: UInt64.self)
+            position = 10
+        }
+        if let key {
+            start.storeBytes(of: key.word.littleEndian, toByteOffset: position, as: UInt32.self)
+            position += 4
+        }
+        return position
+    }
 }

@@ -23,22 +23,51 @@ public enum SendError: Error, Equatable, CustomStringConvertible {
 
 /// Writes frames in their shortest form at the end of a buffer, RFC 6455 §5.2 and §6.1.
 ///
-/// A client's frames are masked with fresh keys, a server's are not. Text must be UTF-8; it is not checked again.
+/// A client's frames are masked with fresh keys, a server's are not. Text must be UTF-8; it is not checked again. Messages are
+/// compressed where that was agreed on and pays (RFC 7692); control frames never are.
 public struct FrameWriter: ~Copyable {
-    private enum OutgoingMessage { case none, fragmented }
+    private enum OutgoingMessage {
+        case none
+        /// Begun and not ended.
+        case fragmented
+        /// The same, compressed; bytes before and after.
+        case deflated(MessageKind, byteCount: Int, compressedByteCount: Int)
+    }
+
+    private static let finalBit: UInt8 = 0x80
+    private static var noBytes: UnsafeRawBufferPointer { UnsafeRawBufferPointer(start: nil, count: 0) }
 
     private let role: Role
     private var keys = MaskingKeySource()
     private var outgoing = OutgoingMessage.none
+    private var compressor: Compressor
 
-    public init(role: Role) { self.role = role }
+    public init(role: Role, extensions: NegotiatedExtensions = .none) {
+        self.role = role
+        compressor = Compressor(extensions.deflate?.outgoing)
+    }
+
+    /// Bytes that compression holds now.
+    var deflateMemoryByteCount: Int { compressor.memoryByteCount }
+
+    /// No message follows: gives back what compression holds.
+    mutating func end() { compressor.close() }
 
     /// Writes a message as one frame.
+    /// - Parameter suffix: what follows the payload in the same message.
     public mutating func appendMessage(
-        _ kind: MessageKind, _ payload: UnsafeRawBufferPointer, into output: inout ByteBuffer
+        _ kind: MessageKind, _ payload: UnsafeRawBufferPointer,
+        suffix: UnsafeRawBufferPointer = UnsafeRawBufferPointer(start: nil, count: 0), into output: inout ByteBuffer
     ) throws(SendError) {
         guard case .none = outgoing else { throw .messageOpen }
-        appendFrame(kind.opcode, payload, isFinal: true, into: &output)
+        let byteCount = payload.count + suffix.count
+        if compressor.takes(kind, byteCount: byteCount) {
+            let compressed = appendDeflated(
+                kind.opcode.rawValue | Self.finalBit | DeflateAgreement.reservedBit, payload, suffix, into: &output)
+            compressor.endMessage(kind, byteCount: byteCount, compressedByteCount: compressed)
+        } else {
+            appendFrame(kind.opcode, payload, suffix: suffix, isFinal: true, into: &output)
+        }
     }
 
     /// Writes the first fragment of a message whose end is not known yet.
@@ -46,25 +75,43 @@ public struct FrameWriter: ~Copyable {
         _ kind: MessageKind, _ payload: UnsafeRawBufferPointer, into output: inout ByteBuffer
     ) throws(SendError) {
         guard case .none = outgoing else { throw .messageOpen }
-        outgoing = .fragmented
-        appendFrame(kind.opcode, payload, isFinal: false, into: &output)
+        if compressor.takes(kind, byteCount: nil) {
+            let compressed = appendDeflated(
+                kind.opcode.rawValue | DeflateAgreement.reservedBit, payload, Self.noBytes, into: &output)
+            outgoing = .deflated(kind, byteCount: payload.count, compressedByteCount: compressed)
+        } else {
+            outgoing = .fragmented
+            appendFrame(kind.opcode, payload, isFinal: false, into: &output)
+        }
     }
 
     /// Writes a further fragment.
     public mutating func continueMessage(
         _ payload: UnsafeRawBufferPointer, into output: inout ByteBuffer
     ) throws(SendError) {
-        guard case .fragmented = outgoing else { throw .noMessageOpen }
-        appendFrame(.continuation, payload, isFinal: false, into: &output)
+        switch outgoing {
+        case .none: throw .noMessageOpen
+        case .fragmented: appendFrame(.continuation, payload, isFinal: false, into: &output)
+        case .deflated(let kind, let byteCount, let compressedByteCount):
+            let compressed = appendDeflated(Opcode.continuation.rawValue, payload, Self.noBytes, into: &output)
+            outgoing = .deflated(
+                kind, byteCount: byteCount + payload.count, compressedByteCount: compressedByteCount + compressed)
+        }
     }
 
     /// Writes the last fragment; its payload may be empty.
     public mutating func endMessage(
         _ payload: UnsafeRawBufferPointer, into output: inout ByteBuffer
     ) throws(SendError) {
-        guard case .fragmented = outgoing else { throw .noMessageOpen }
+        switch outgoing {
+        case .none: throw .noMessageOpen
+        case .fragmented: appendFrame(.continuation, payload, isFinal: true, into: &output)
+        case .deflated(let kind, let byteCount, let compressedByteCount):
+            let compressed = appendDeflated(Opcode.continuation.rawValue | Self.finalBit, payload, Self.noBytes, into: &output)
+            compressor.endMessage(
+                kind, byteCount: byteCount + payload.count, compressedByteCount: compressedByteCount + compressed)
+        }
         outgoing = .none
-        appendFrame(.continuation, payload, isFinal: true, into: &output)
     }
 
     /// Writes a ping; a control frame may stand between the fragments of a message.
@@ -88,7 +135,7 @@ public struct FrameWriter: ~Copyable {
     ///   - reason: cut to 123 bytes at the end of a character.
     public mutating func appendClose(_ code: CloseCode?, reason: String = "", into output: inout ByteBuffer) {
         guard let code, code.isAllowedOnWire else {
-            appendFrame(.close, UnsafeRawBufferPointer(start: nil, count: 0), isFinal: true, into: &output)
+            appendFrame(.close, Self.noBytes, isFinal: true, into: &output)
             return
         }
         withUnsafeTemporaryAllocation(byteCount: FrameHeader.maxControlPayloadBytes, alignment: 2) { payload in
@@ -130,47 +177,60 @@ public struct FrameWriter: ~Copyable {
     }
 
     private mutating func appendFrame(
-        _ opcode: Opcode, _ payload: UnsafeRawBufferPointer, isFinal: Bool, into output: inout ByteBuffer
+        _ opcode: Opcode, _ payload: UnsafeRawBufferPointer,
+        suffix: UnsafeRawBufferPointer = UnsafeRawBufferPointer(start: nil, count: 0), isFinal: Bool, into output: inout ByteBuffer
     ) {
-        output.reserve(FrameHeader.maxByteCount + payload.count)
-        let key = appendFrameHeader(opcode, payloadByteCount: payload.count, isFinal: isFinal, into: &output)
+        let byteCount = payload.count + suffix.count
+        output.reserve(FrameHeader.maxByteCount + byteCount)
+        let key = appendFrameHeader(opcode, payloadByteCount: byteCount, isFinal: isFinal, into: &output)
         output.append(payload)
+        output.append(suffix)
         guard let key else { return }
         let written = output.mutableBytes
-        key.apply(to: UnsafeMutableRawBufferPointer(rebasing: written[(written.count - payload.count)...]))
+        key.apply(to: UnsafeMutableRawBufferPointer(rebasing: written[(written.count - byteCount)...]))
+    }
+
+    /// Compresses into place: room for the header is left by the size of what goes in, and mended by that of what came out.
+    /// - Returns: bytes of payload.
+    private mutating func appendDeflated(
+        _ firstByte: UInt8, _ payload: UnsafeRawBufferPointer, _ suffix: UnsafeRawBufferPointer, into output: inout ByteBuffer
+    ) -> Int {
+        let key = nextKey()
+        let start = output.count
+        let room = FrameHeader.byteCount(payloadByteCount: payload.count + suffix.count, isMasked: key != nil)
+        output.write(room: room) { _ in room }
+        compressor.deflate(payload, suffix, into: &output)
+        // Between fragments the flush stays whole, so that the peer can read what it has.
+        if firstByte & Self.finalBit != 0 { output.removeLast(Compressor.tailByteCount) }
+        let byteCount = output.count - start - room
+        let headerByteCount = FrameHeader.byteCount(payloadByteCount: byteCount, isMasked: key != nil)
+        if headerByteCount > room { output.write(room: headerByteCount - room) { _ in headerByteCount - room } }
+        let frame = UnsafeMutableRawBufferPointer(rebasing: output.mutableBytes[start...])
+        if headerByteCount != room, let base = frame.baseAddress {
+            (base + headerByteCount).copyMemory(from: base + room, byteCount: byteCount)
+        }
+        if headerByteCount < room { output.removeLast(room - headerByteCount) }
+        FrameHeader.write(firstByte, payloadByteCount: byteCount, key, to: frame)
+        key?.apply(to: UnsafeMutableRawBufferPointer(rebasing: frame[headerByteCount..<headerByteCount + byteCount]))
+        return byteCount
     }
 
     @inline(__always)
     private mutating func appendFrameHeader(
         _ opcode: Opcode, payloadByteCount: Int, isFinal: Bool, into output: inout ByteBuffer
     ) -> MaskingKey? {
-        let key: MaskingKey? =
-            switch role {
-            case .server: nil
-            case .client: keys.next()
-            }
+        let key = nextKey()
         output.write(room: FrameHeader.maxByteCount) { room in
-            guard let start = room.baseAddress else { return 0 }
-            let maskBit: UInt8 = key == nil ? 0 : 0x80
-            start.storeBytes(of: opcode.rawValue | (isFinal ? 0x80 : 0), as: UInt8.self)
-            var position = 2
-            if payloadByteCount < 126 {
-                start.storeBytes(of: maskBit | UInt8(payloadByteCount), toByteOffset: 1, as: UInt8.self)
-            } else if payloadByteCount <= 0xFFFF {
-                start.storeBytes(of: maskBit | 126, toByteOffset: 1, as: UInt8.self)
-                start.storeBytes(of: UInt16(payloadByteCount).bigEndian, toByteOffset: 2, as: UInt16.self)
-                position = 4
-            } else {
-                start.storeBytes(of: maskBit | 127, toByteOffset: 1, as: UInt8.self)
-                start.storeBytes(of: UInt64(payloadByteCount).bigEndian, toByteOffset: 2, as: UInt64.self)
-                position = 10
-            }
-            if let key {
-                start.storeBytes(of: key.word.littleEndian, toByteOffset: position, as: UInt32.self)
-                position += 4
-            }
-            return position
+            FrameHeader.write(opcode.rawValue | (isFinal ? Self.finalBit : 0), payloadByteCount: payloadByteCount, key, to: room)
         }
         return key
+    }
+
+    @inline(__always)
+    private mutating func nextKey() -> MaskingKey? {
+        switch role {
+        case .server: nil
+        case .client: keys.next()
+        }
     }
 }

@@ -1,10 +1,23 @@
 /// The extensions both ends agreed on in the opening handshake, RFC 6455 §9.
 ///
-/// None exists yet: every offer is declined, so every reserved bit is a violation. An extension that is added here
-/// says which reserved bits its frames may carry; the receiver asks nobody else.
+/// There is one: permessage-deflate. An extension says here which reserved bits its frames may carry; the receiver asks nobody
+/// else.
 public struct NegotiatedExtensions: Equatable, Sendable {
     public static let none = NegotiatedExtensions()
 
-    /// The RSV bits (mask 0x70 of a frame's first byte) that a frame of this kind may have set.
-    func allowedReservedBits(for opcode: Opcode) -> UInt8 { 0 }
+    /// RFC 7692; nil when it was not agreed on.
+    var deflate: DeflateAgreement?
+
+    init(deflate: DeflateAgreement? = nil) { self.deflate = deflate }
+
+    public var hasDeflate: Bool { deflate != nil }
+
+    /// The RSV bits (mask 0x70 of a frame's first byte) that a frame of this kind may have set. RFC 7692 §6.1: RSV1 stands in the
+    /// first frame of a data message alone.
+    func allowedReservedBits(for opcode: Opcode) -> UInt8 {
+        switch opcode {
+        case .text, .binary: deflate == nil ? 0 : DeflateAgreement.reservedBit
+        case .continuation, .close, .ping, .pong: 0
+        }
+    }
 }

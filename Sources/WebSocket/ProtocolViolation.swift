@@ -30,12 +30,20 @@ public enum ProtocolViolation: Error, Equatable, Sendable {
     case textNotUTF8
     /// The message, or the frame that announces it, is larger than ``WebSocketLimits/maxMessageBytes``.
     case messageTooBig(maxMessageBytes: Int)
+    /// A compressed message whose bytes are not DEFLATE, end in the middle of a block, or look back beyond the window.
+    case corruptDeflate
+    /// Not the peer's fault: its compressed message needs memory that we have not.
+    case noMemoryToInflate
 
     /// The code to close with, §7.4.1.
+    ///
+    /// RFC 7692 names none for corrupt compression. It is 1002: the encoding is part of the protocol that was agreed on. 1007 is
+    /// for content that does not fit its type, and is what compressed text that is not UTF-8 gets.
     public var closeCode: CloseCode {
         switch self {
         case .textNotUTF8, .closeReasonNotUTF8: .invalidPayload
         case .messageTooBig: .messageTooBig
+        case .noMemoryToInflate: .internalError
         default: .protocolError
         }
     }
@@ -61,6 +69,8 @@ extension ProtocolViolation: CustomStringConvertible {
         case .closeReasonNotUTF8: "close reason is not UTF-8"
         case .textNotUTF8: "text message is not UTF-8: send binary"
         case .messageTooBig(let limit): "message exceeds \(limit) bytes: split it"
+        case .corruptDeflate: "compressed message is not valid DEFLATE for the agreed window"
+        case .noMemoryToInflate: "no memory to decompress the message: try again later"
         }
     }
 }

@@ -8,7 +8,8 @@ internal import Bytes
 ///
 /// The input is unmasked in place. A message that is one frame and lies wholly in the input is handed out where it
 /// lies; only what straddles reads or is fragmented is gathered, and that storage goes when the input is used up.
-/// Text is validated as it arrives, so that bad text fails in the middle of a frame.
+/// Text is validated as it arrives, so that bad text fails in the middle of a frame. A compressed message (RFC 7692) is
+/// undone as it arrives, and judged by what comes out of it.
 public struct Receiver: ~Copyable {
     /// Where the next byte belongs.
     private enum Position {
@@ -23,9 +24,14 @@ public struct Receiver: ~Copyable {
         var receivedByteCount = 0
     }
 
+    /// How the payload of a message stands on the wire, as its first frame says.
+    private enum Coding { case plain, deflated }
+
     /// What ``message`` holds.
     private enum Assembly {
-        case nothing, text, binary
+        case nothing
+        case text(Coding)
+        case binary(Coding)
         /// A message that the last event pointed into.
         case delivered
     }
@@ -36,6 +42,7 @@ public struct Receiver: ~Copyable {
     private var position = Position.header
     private var assembly = Assembly.nothing
     private var validator = UTF8Validator()
+    private var inflater: Inflater
     private var headerSpill = HeaderSpill()
     private var message = ByteBuffer()
     private var controlPayload = ByteBuffer()
@@ -45,7 +52,12 @@ public struct Receiver: ~Copyable {
         self.role = role
         self.extensions = extensions
         maxMessageBytes = limits.maxMessageBytes
+        // Without an agreement no frame may ask for it.
+        inflater = Inflater(extensions.deflate?.incoming ?? DeflateAgreement.Incoming(windowBits: 15, keepsContext: false))
     }
+
+    /// Bytes that decompression holds now.
+    var deflateMemoryByteCount: Int { inflater.memoryByteCount }
 
     /// The next event, or nil when `input` is used up.
     ///
@@ -83,6 +95,7 @@ public struct Receiver: ~Copyable {
     mutating func end() {
         position = .ended
         assembly = .nothing
+        inflater.close()
         message.clear(keepingCapacity: 0)
         controlPayload.clear(keepingCapacity: 0)
     }
@@ -141,13 +154,11 @@ public struct Receiver: ~Copyable {
             header.maskingKey.apply(to: payload)
             return try controlEvent(header.opcode, UnsafeRawBufferPointer(payload))
         }
-        guard payloadByteCount <= maxMessageBytes - message.count else {
-            try checkOrder(header.opcode)
-            throw .messageTooBig(maxMessageBytes: maxMessageBytes)
-        }
         try checkOrder(header.opcode)
+        guard payloadByteCount <= wireBytesLeft(header) else { throw .messageTooBig(maxMessageBytes: maxMessageBytes) }
         if header.opcode != .continuation {
-            if header.isFinal, input.count >= payloadByteCount {
+            let coding = header.reservedBits == 0 ? Coding.plain : .deflated
+            if header.isFinal, input.count >= payloadByteCount, case .plain = coding {
                 let payload = input.takeFirst(payloadByteCount)
                 header.maskingKey.apply(to: payload)
                 let bytes = UnsafeRawBufferPointer(payload)
@@ -155,7 +166,7 @@ public struct Receiver: ~Copyable {
                 guard UTF8Validator.isValid(bytes) else { throw .textNotUTF8 }
                 return .text(bytes)
             }
-            assembly = header.opcode == .text ? .text : .binary
+            assembly = header.opcode == .text ? .text(coding) : .binary(coding)
         }
         position = .payload(FrameInProgress(header: header))
         return nil
@@ -168,6 +179,20 @@ public struct Receiver: ~Copyable {
         case .text, .binary: if opcode != .continuation { throw .messageInsideMessage }
         case .nothing, .delivered: if opcode == .continuation { throw .unexpectedContinuation }
         }
+    }
+
+    /// Payload bytes that the message may still bring over the wire. A compressed one is judged by what comes out of it;
+    /// DEFLATE makes nothing longer by more than a few per cent, so that an eighth is plenty.
+    @inline(__always)
+    private func wireBytesLeft(_ header: FrameHeader) -> Int {
+        let isDeflated: Bool
+        switch assembly {
+        case .text(.deflated), .binary(.deflated): isDeflated = true
+        case .nothing, .delivered: isDeflated = header.reservedBits != 0
+        case .text(.plain), .binary(.plain): isDeflated = false
+        }
+        if !isDeflated { return maxMessageBytes - message.count }
+        return maxMessageBytes + maxMessageBytes / 8 + 64 - inflater.compressedByteCount
     }
 
     private mutating func continueFrame(
@@ -184,9 +209,31 @@ public struct Receiver: ~Copyable {
             controlPayload.append(UnsafeRawBufferPointer(chunk))
             return isWhole ? try controlEvent(header.opcode, controlPayload.bytes) : nil
         }
-        if case .text = assembly, !validator.validate(UnsafeRawBufferPointer(chunk)) { throw .textNotUTF8 }
-        message.append(UnsafeRawBufferPointer(chunk))
-        return isWhole && header.isFinal ? try assembledMessage() : nil
+        let isLast = isWhole && header.isFinal
+        switch assembly {
+        case .text(.deflated), .binary(.deflated): try inflate(UnsafeRawBufferPointer(chunk), isLast: isLast)
+        case .text(.plain):
+            guard validator.validate(UnsafeRawBufferPointer(chunk)) else { throw .textNotUTF8 }
+            message.append(UnsafeRawBufferPointer(chunk))
+        case .nothing, .binary(.plain), .delivered: message.append(UnsafeRawBufferPointer(chunk))
+        }
+        return isLast ? try assembledMessage() : nil
+    }
+
+    private mutating func inflate(_ chunk: UnsafeRawBufferPointer, isLast: Bool) throws(ProtocolViolation) {
+        let before = message.count
+        var violation: ProtocolViolation?
+        do throws(ProtocolViolation) {
+            try inflater.inflate(chunk, into: &message, maxMessageBytes: maxMessageBytes)
+        } catch {
+            violation = error
+        }
+        // What comes first counts, so that the verdict does not hang on the sizes of the reads.
+        if case .text = assembly, !validator.validate(UnsafeRawBufferPointer(rebasing: message.bytes[before...])) {
+            throw .textNotUTF8
+        }
+        if let violation { throw violation }
+        if isLast { try inflater.endMessage(into: &message) }
     }
 
     private mutating func assembledMessage() throws(ProtocolViolation) -> ReceivedEvent? {

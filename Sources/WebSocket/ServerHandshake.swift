@@ -5,10 +5,13 @@ public struct ServerHandshake: Sendable {
     /// Spoken here, in no order: the client's order of preference decides.
     public var supportedSubprotocols: [String]
     public var origins: OriginPolicy
+    /// How compression is used where it is offered; nil to decline it.
+    public var deflate: DeflateOptions?
 
-    public init(supportedSubprotocols: [String] = [], origins: OriginPolicy = .sameHost) {
+    public init(supportedSubprotocols: [String] = [], origins: OriginPolicy = .sameHost, deflate: DeflateOptions? = nil) {
         self.supportedSubprotocols = supportedSubprotocols
         self.origins = origins
+        self.deflate = deflate
     }
 
     /// Whether a request wants a WebSocket at all, so that an address can serve both.
@@ -42,13 +45,15 @@ public struct ServerHandshake: Sendable {
         guard offered.allSatisfy(HandshakeFields.isToken), Set(offered).count == offered.count else {
             throw .invalidSubprotocols
         }
-        // Every extension is declined by not naming it, yet an offer must be well-formed (§9.1).
-        guard ExtensionOffer.parse(fields.values(of: "sec-websocket-extensions")) != nil else {
+        // An extension is declined by not naming it, yet an offer must be well-formed (§9.1).
+        guard let offers = ExtensionOffer.parse(fields.values(of: "sec-websocket-extensions")) else {
             throw .invalidExtensions
         }
+        let compression = deflate?.accept(offers)
         guard let acceptKey = AcceptKey.accepting(key) else { throw .digestUnavailable }
         return HandshakeAcceptance(
-            acceptKey: acceptKey, subprotocol: offered.first(where: supportedSubprotocols.contains), extensions: .none)
+            acceptKey: acceptKey, subprotocol: offered.first(where: supportedSubprotocols.contains),
+            extensions: NegotiatedExtensions(deflate: compression?.agreement), extensionResponse: compression?.response.text)
     }
 
     private static func once(_ name: String, in fields: HandshakeFields) throws(HandshakeRejection) -> String {
@@ -66,6 +71,8 @@ public struct HandshakeAcceptance: Sendable {
     public var subprotocol: String?
     /// What the endpoint has to be made with.
     public let extensions: NegotiatedExtensions
+    /// The value of `Sec-WebSocket-Extensions`; nil for none.
+    public let extensionResponse: String?
 
     /// The header fields of the 101 response.
     public var fields: [(name: String, value: String)] {
@@ -74,6 +81,7 @@ public struct HandshakeAcceptance: Sendable {
             (name: "Sec-WebSocket-Accept", value: acceptKey),
         ]
         if let subprotocol { fields.append((name: "Sec-WebSocket-Protocol", value: subprotocol)) }
+        if let extensionResponse { fields.append((name: "Sec-WebSocket-Extensions", value: extensionResponse)) }
         return fields
     }
 

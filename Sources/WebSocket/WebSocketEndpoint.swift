@@ -29,6 +29,9 @@ public struct WebSocketEndpoint: ~Copyable {
         case latestWhenDrained
     }
 
+    /// Bytes that compression holds for this connection now, both directions.
+    public var deflateMemoryByteCount: Int { receiver.deflateMemoryByteCount + writer.deflateMemoryByteCount }
+
     private let role: Role
     private let limits: WebSocketLimits
     private var receiver: Receiver
@@ -42,7 +45,7 @@ public struct WebSocketEndpoint: ~Copyable {
         self.role = role
         self.limits = limits
         receiver = Receiver(role: role, limits: limits, extensions: extensions)
-        writer = FrameWriter(role: role)
+        writer = FrameWriter(role: role, extensions: extensions)
     }
 
     /// What the owner does with the transport after it has flushed the output.
@@ -88,12 +91,15 @@ public struct WebSocketEndpoint: ~Copyable {
 
     // Sending
 
-    /// Sends a message as one frame. Text must be UTF-8.
+    /// Sends a message as one frame, compressed where that was agreed on and pays. Text must be UTF-8.
+    ///
+    /// - Parameter suffix: what follows the payload in the same message, for those who would have to join the two.
     public mutating func send(
-        _ kind: MessageKind, _ payload: UnsafeRawBufferPointer, into output: inout ByteBuffer
+        _ kind: MessageKind, _ payload: UnsafeRawBufferPointer,
+        suffix: UnsafeRawBufferPointer = UnsafeRawBufferPointer(start: nil, count: 0), into output: inout ByteBuffer
     ) throws(SendError) {
         try checkOpen()
-        try writer.appendMessage(kind, payload, into: &output)
+        try writer.appendMessage(kind, payload, suffix: suffix, into: &output)
     }
 
     /// Sends the first fragment of a message whose end is not known yet.
@@ -120,8 +126,8 @@ public struct WebSocketEndpoint: ~Copyable {
         try writer.endMessage(payload, into: &output)
     }
 
-    /// Sends only the header of a message whose payload the caller sends itself, in one or more pieces, before
-    /// anything else goes out: see ``FrameWriter/appendHeader(_:payloadByteCount:into:)``.
+    /// Sends only the header of a message whose payload the caller sends itself, uncompressed, in one or more pieces,
+    /// before anything else goes out: see ``FrameWriter/appendHeader(_:payloadByteCount:into:)``.
     @discardableResult
     public mutating func sendHeader(
         _ kind: MessageKind, payloadByteCount: Int, into output: inout ByteBuffer
@@ -196,6 +202,7 @@ public struct WebSocketEndpoint: ~Copyable {
         guard case .open = state else { return }
         forgetWaitingPong()
         writer.appendClose(code, reason: reason, into: &output)
+        writer.end()
         state = .closing
     }
 
@@ -234,6 +241,7 @@ public struct WebSocketEndpoint: ~Copyable {
     private mutating func end(_ action: TransportAction) {
         state = .closed(action)
         receiver.end()
+        writer.end()
         forgetWaitingPong()
     }
 

@@ -7,7 +7,9 @@ struct Interject: ParsableCommand {
         abstract: "A server between people and language models: stream, cut in, and the model really stops.",
         discussion: "Start with `interject serve`, then `interject chat` in another terminal.",
         version: interjectVersion,
-        subcommands: [ServeCommand.self, ChatCommand.self, DoctorCommand.self, RehearsalCommand.self, VersionCommand.self])
+        subcommands: [
+            ServeCommand.self, ChatCommand.self, DoctorCommand.self, RehearsalCommand.self, EchoCommand.self, VersionCommand.self,
+        ])
 
     /// Parses and runs a command.
     /// - Returns: the exit status: 0, 1 for what went wrong, 2 for what was asked wrongly.

@@ -15,8 +15,9 @@ the server tells what it was asked and when its connection was closed (Protocols
 flags starts a server of its own by `start_server`. When a test fails, the end of each server's log is shown.
 
 Helpers: processes.py (binary), rehearsal.py (the model's counters), sessions.py (the sessions face by HTTP),
-sockets.py (WebSocket), event_source.py and raw_http.py (bytes on a socket), starters.py (four ways to start a
-generation), log_rules.py (what every log must obey), scripted_upstream.py (an upstream that does as it is told).
+sockets.py (WebSocket), echo_server.py (`interject echo`, and a WebSocket client that can do everything wrong),
+event_source.py and raw_http.py (bytes on a socket), starters.py (four ways to start a generation), log_rules.py
+(what every log must obey), scripted_upstream.py (an upstream that does as it is told).
 """
 
 import openai

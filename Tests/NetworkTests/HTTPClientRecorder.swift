@@ -36,7 +36,7 @@ final class TransferRecorder: Sendable {
     }
 
     /// Waits until the record is so; at most `seconds`.
-    func wait(seconds: Double = 5, _ condition: (Record) -> Bool) async -> Record {
+    func wait(seconds: Double = 60, _ condition: (Record) -> Bool) async -> Record {
         let deadline = ContinuousClock.now + .seconds(seconds)
         while !condition(now), ContinuousClock.now < deadline { try? await Task.sleep(for: .milliseconds(1)) }
         return now

@@ -11,10 +11,14 @@ final class EchoPeer {
     private(set) var failedAfterBytes: Int?
     private var endpoint: WebSocketEndpoint
     private let role: Role
+    private let extensions: NegotiatedExtensions
 
-    init(role: Role = .server, limits: WebSocketLimits = WebSocketLimits()) {
+    init(
+        role: Role = .server, limits: WebSocketLimits = WebSocketLimits(), extensions: NegotiatedExtensions = .none
+    ) {
         self.role = role
-        endpoint = WebSocketEndpoint(role: role, limits: limits)
+        self.extensions = extensions
+        endpoint = WebSocketEndpoint(role: role, limits: limits, extensions: extensions)
     }
 
     convenience init(_ vector: WireVector) {
@@ -23,6 +27,7 @@ final class EchoPeer {
             limits: WebSocketLimits(maxMessageBytes: vector.maxMessageBytes ?? 16 << 20))
     }
 
+    var deflateMemoryByteCount: Int { endpoint.deflateMemoryByteCount }
     var action: TransportAction { endpoint.transportAction }
 
     func take(_ bytes: some Collection<UInt8>) {
@@ -62,13 +67,21 @@ final class EchoPeer {
     }
 
     /// What the other end reads in the output so far.
-    func replies() -> [String] { Self.read(output.array, as: role == .server ? .client : .server) }
+    func replies() -> [String] {
+        // What this end sends is what the other takes.
+        let incoming = extensions.deflate.map {
+            DeflateAgreement.Incoming(windowBits: $0.outgoing.windowBits, keepsContext: $0.outgoing.keepsContext)
+        }
+        var mirrored = extensions
+        if let incoming { mirrored.deflate?.incoming = incoming }
+        return Self.read(output.array, as: role == .server ? .client : .server, mirrored)
+    }
 
     /// The frames in `bytes`, read by an endpoint of the given role.
-    static func read(_ bytes: [UInt8], as role: Role) -> [String] {
+    static func read(_ bytes: [UInt8], as role: Role, _ extensions: NegotiatedExtensions = .none) -> [String] {
         var bytes = bytes
         var lines: [String] = []
-        var receiver = Receiver(role: role)
+        var receiver = Receiver(role: role, extensions: extensions)
         bytes.withUnsafeMutableBytes { bytes in
             var input = bytes
             do {
@@ -108,6 +121,8 @@ extension ProtocolViolation {
         case .closeReasonNotUTF8: "closeReasonNotUTF8"
         case .textNotUTF8: "textNotUTF8"
         case .messageTooBig: "messageTooBig"
+        case .corruptDeflate: "corruptDeflate"
+        case .noMemoryToInflate: "noMemoryToInflate"
         }
     }
 }

@@ -10,23 +10,25 @@ struct WireVector: Decodable, Sendable, CustomTestStringConvertible {
     var events: [String]
     var replies: [String]
     var failsAfterBytes: Int?
+    /// Of permessage-deflate.
+    var parameters: String?
 
     var testDescription: String { name }
     var bytes: [UInt8] { Self.bytes(input) }
 
     static let files = ["framing-and-pings", "reserved", "fragmentation", "utf8", "closing", "probes"]
 
-    static func load(_ file: String) throws -> [WireVector] {
+    static func load(_ file: String, in folder: String = "websocket") throws -> [WireVector] {
         struct File: Decodable { var vectors: [WireVector] }
-        let url = try directory().appendingPathComponent("\(file).json")
+        let url = try directory(folder).appendingPathComponent("\(file).json")
         return try JSONDecoder().decode(File.self, from: Data(contentsOf: url)).vectors
     }
 
-    private static func directory() throws -> URL {
+    static func directory(_ folder: String) throws -> URL {
         var url = URL(fileURLWithPath: #filePath)
         while url.pathComponents.count > 1 {
             url.deleteLastPathComponent()
-            let candidate = url.appendingPathComponent("Protocols/vectors/websocket")
+            let candidate = url.appendingPathComponent("Protocols/vectors/\(folder)")
             if FileManager.default.fileExists(atPath: candidate.path) { return candidate }
         }
         throw CocoaError(.fileNoSuchFile)

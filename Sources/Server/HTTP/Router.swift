@@ -194,7 +194,7 @@ final class Router: HTTPRequestHandler {
         }
         if context.sessions(on: call.loop).isOverloaded() { throw .overloaded }
         do {
-            var acceptance = try ServerHandshake(origins: .any).accept(handshake)
+            var acceptance = try ServerHandshake(origins: .any, deflate: context.configuration.deflate).accept(handshake)
             // A browser that sent its key as a subprotocol wants to hear one of its offers: never the key.
             acceptance.subprotocol = handshake.offeredSubprotocols.first { $0 == "realtime" }
             let context = context

@@ -4,9 +4,11 @@ import Network
 import Server
 import Sessions
 import Upstreams
+import WebSocket
 
 /// What an operator can set, with its defaults. Those that the server has itself come from there.
 struct ServeSettings: Sendable {
+    enum Switch: String, CaseIterable, Sendable { case on, off }
     enum LogFormat: String, CaseIterable, Sendable { case text, json }
 
     private static let defaults = ServerConfiguration()
@@ -47,6 +49,8 @@ struct ServeSettings: Sendable {
     var acceptLimits = defaults.acceptLimits
     var memoryBudgetBytes = defaults.memoryBudgetBytes
     var liveness = defaults.webSocketLiveness
+    var deflate = Switch.on
+    var deflateOptions = DeflateOptions()
     var drain = defaults.drainTimeout
     var drainDelay = defaults.drainDelay
     var drainWindow = defaults.drainWindow
@@ -177,6 +181,7 @@ struct ServeSettings: Sendable {
         configuration.acceptLimits.total = maxConnections ?? 0
         configuration.memoryBudgetBytes = memoryBudgetBytes
         configuration.webSocketLiveness = liveness
+        configuration.deflate = deflate == .on ? deflateOptions : nil
         configuration.drainTimeout = drain
         configuration.drainDelay = drainDelay
         configuration.drainWindow = drainWindow

@@ -1,13 +1,14 @@
 import Logging
 import Network
+import WebSocket
 
 /// The table of all settings. Flags, variables, file keys and the help text are made from it.
 extension Setting {
     static let all: [Setting] = [
         host, port, unixSocket, tlsPort, tlsCertificate, tlsKey, tlsClientCA, tlsClientAuth, tlsMinVersion, loops, upstream,
         upstreamKey, mapModel, firstByteTimeout, rehearsalPort, apiKey, insecureNoAuth, allowOrigin, headerTimeout, bodyTimeout,
-        idleTimeout, maxHeaderBytes, maxBodyBytes, trustedProxy,
-        proxyProtocol, heartbeat, retention, logMemory, logBytesPerSession, maxMessageBytes, maxConnections,
+        idleTimeout, maxHeaderBytes, maxBodyBytes, trustedProxy, proxyProtocol, heartbeat, retention, logMemory,
+        logBytesPerSession, maxMessageBytes, deflate, deflateWindowBits, deflateMemoryLevel, deflateMinBytes, maxConnections,
         maxConnectionsPerAddress, connectionRate, limitLoopback, memoryBudget, pingInterval, idleLimit, lifetimeLimit, drain,
         drainDelay, drainWindow, operatorKey, logLevel, logFormat, readyFile, config,
     ]
@@ -116,6 +117,19 @@ extension Setting {
     static let maxMessageBytes = Setting(
         "max-message-bytes", "BYTES", \.maxMessageBytes, SettingValue.bytes(1 << 10...1 << 30),
         describe: SettingValue.describe(bytes:), "Largest WebSocket message taken from a client.")
+    static let deflate = Setting(
+        "deflate", "on|off", \.deflate, SettingValue.choice, describe: { $0.rawValue },
+        "Compresses WebSocket messages for clients that offer permessage-deflate.")
+    static let deflateWindowBits = Setting(
+        "deflate-window-bits", "N", \.deflateOptions.windowBits, SettingValue.count(DeflateOptions.windowBitsRange),
+        describe: { String($0) },
+        "Compression looks back 2^N bytes; the table in Protocols/websocket.md says what it costs and saves.")
+    static let deflateMemoryLevel = Setting(
+        "deflate-memory-level", "N", \.deflateOptions.memoryLevel, SettingValue.count(DeflateOptions.memoryLevelRange),
+        describe: { String($0) }, "Memory of a compressor besides its window: 2^(N+9) bytes, 1 to 9.")
+    static let deflateMinBytes = Setting(
+        "deflate-min-bytes", "BYTES", \.deflateOptions.minMessageBytes, SettingValue.bytes(0...1 << 30),
+        describe: SettingValue.describe(bytes:), "Shorter WebSocket messages are sent uncompressed.")
     static let drain = Setting(
         "drain", "SECONDS", \.drain, SettingValue.seconds(0...3600), describe: seconds,
         "How long running answers may go on after the server was asked to stop.")

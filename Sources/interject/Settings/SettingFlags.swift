@@ -32,6 +32,10 @@ struct SettingFlags: ParsableArguments {
     @Option(.logMemory) var logMemory: String?
     @Option(.logBytesPerSession) var logBytesPerSession: String?
     @Option(.maxMessageBytes) var maxMessageBytes: String?
+    @Option(.deflate) var deflate: String?
+    @Option(.deflateWindowBits) var deflateWindowBits: String?
+    @Option(.deflateMemoryLevel) var deflateMemoryLevel: String?
+    @Option(.deflateMinBytes) var deflateMinBytes: String?
     @Option(.drain) var drain: String?
     @Option(.drainDelay) var drainDelay: String?
     @Option(.drainWindow) var drainWindow: String?
@@ -58,7 +62,9 @@ struct SettingFlags: ParsableArguments {
             (.tlsPort, tlsPort), (.tlsClientCA, tlsClientCA), (.tlsClientAuth, tlsClientAuth), (.tlsMinVersion, tlsMinVersion),
             (.firstByteTimeout, firstByteTimeout), (.rehearsalPort, rehearsalPort), (.heartbeat, heartbeat),
             (.retention, retention), (.logMemory, logMemory), (.logBytesPerSession, logBytesPerSession),
-            (.maxMessageBytes, maxMessageBytes), (.drain, drain), (.logLevel, logLevel), (.logFormat, logFormat),
+            (.maxMessageBytes, maxMessageBytes), (.deflate, deflate), (.deflateWindowBits, deflateWindowBits),
+            (.deflateMemoryLevel, deflateMemoryLevel), (.deflateMinBytes, deflateMinBytes), (.drain, drain), (.logLevel, logLevel),
+            (.logFormat, logFormat),
             (.readyFile, readyFile), (.config, config), (.insecureNoAuth, insecureNoAuth ? "true" : nil),
             (.drainDelay, drainDelay), (.drainWindow, drainWindow), (.maxConnections, maxConnections),
             (.maxConnectionsPerAddress, maxConnectionsPerAddress), (.connectionRate, connectionRate),

@@ -1,0 +1,59 @@
+import ArgumentParser
+import HTTP
+import Network
+import WebSocket
+
+/// `interject echo`
+struct EchoCommand: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "echo",
+        abstract: "Runs a WebSocket server that sends every message back: for conformance tests and benchmarks.",
+        discussion: "It answers on every path, without keys, with the layers of `serve` up to WebSocket and nothing above them.")
+
+    /// Larger than `serve`'s, since conformance tests send 16 MiB at once.
+    static let defaultMaxMessageBytes = "64MiB"
+
+    @Option(help: ArgumentHelp("Address to listen on. (default 127.0.0.1)", valueName: "HOST")) var host: String?
+    @Option(help: ArgumentHelp("TCP port; 0 takes any that is free. (default 9001)", valueName: "PORT")) var port: String?
+    @Option(help: ArgumentHelp("Event loops; as many as there are processors if not set.", valueName: "N")) var loops: String?
+    @Option(help: ArgumentHelp("Writes url and pid to this file as JSON once it listens.", valueName: "PATH"))
+    var readyFile: String?
+    @Option(help: ArgumentHelp("Compresses for clients that offer it. (default on)", valueName: "on|off")) var deflate: String?
+    @Option(help: ArgumentHelp("As for serve. (default 11)", valueName: "N")) var deflateWindowBits: String?
+    @Option(help: ArgumentHelp("As for serve. (default 2)", valueName: "N")) var deflateMemoryLevel: String?
+    @Option(help: ArgumentHelp("As for serve. (default 64)", valueName: "BYTES")) var deflateMinBytes: String?
+    @Option(help: ArgumentHelp("Largest message taken. (default \(Self.defaultMaxMessageBytes))", valueName: "BYTES"))
+    var maxMessageBytes: String?
+    @Option(help: ArgumentHelp("trace, debug, info, notice, warning, error or critical. (default notice)", valueName: "LEVEL"))
+    var logLevel: String?
+
+    func run() async throws {
+        let given: [(String, String?)] = [
+            ("host", host), ("port", port ?? "9001"), ("loops", loops), ("ready-file", readyFile), ("deflate", deflate),
+            ("deflate-window-bits", deflateWindowBits), ("deflate-memory-level", deflateMemoryLevel),
+            ("deflate-min-bytes", deflateMinBytes), ("max-message-bytes", maxMessageBytes ?? Self.defaultMaxMessageBytes),
+            ("log-level", logLevel),
+        ]
+        let flags = Dictionary(uniqueKeysWithValues: given.compactMap { name, value in value.map { (name, [$0]) } })
+        let settings = try SettingSources(flags: flags, environment: Environment([:]), readFile: Files.read).resolve()
+        DescriptorLimit.raise()
+        let group: EventLoopGroup
+        let listener: ListenerSet
+        do {
+            group = try EventLoopGroup(count: settings.loops, logger: StandardErrorLog.logger(settings))
+            let handler = EchoHandler(
+                deflate: settings.deflate == .on ? settings.deflateOptions : nil,
+                limits: WebSocketLimits(maxMessageBytes: settings.maxMessageBytes))
+            listener = try await HTTPServer(handler: handler)
+                .listen(on: .tcp(host: settings.host, port: settings.port ?? 0), group: group)
+        } catch {
+            throw Failure.runtime("cannot listen on \(settings.host):\(settings.port ?? 0): \(error)")
+        }
+        let url = ServerURL(listener: listener.address).text
+        Standard.output("Echo listens on \(url)\n")
+        if let readyFile = settings.readyFile { try ReadyFile(url: url).write(to: readyFile) }
+        _ = await Signals.first()
+        listener.stop()
+        group.shutDown()
+    }
+}

@@ -1,0 +1,43 @@
+import HTTP
+import Network
+import WebSocket
+
+/// Makes a WebSocket of every request that asks for one.
+final class EchoHandler: HTTPRequestHandler {
+    private let deflate: DeflateOptions?
+    private let limits: WebSocketLimits
+
+    init(deflate: DeflateOptions?, limits: WebSocketLimits) {
+        self.deflate = deflate
+        self.limits = limits
+    }
+
+    func handle(_ exchange: HTTPExchange) {
+        let request = exchange.request
+        let handshake = HandshakeRequest(
+            method: request.method.name, httpMinorVersion: request.minorVersion,
+            fields: request.fields.map { (name: $0.name, value: $0.value) })
+        do {
+            let acceptance = try ServerHandshake(origins: .any, deflate: deflate).accept(handshake)
+            exchange.upgrade(acceptance, limits: limits) { EchoSocket($0) }
+        } catch {
+            // Connection belongs to the HTTP layer.
+            exchange.respond(
+                HTTPStatus(error.status), contentType: "text/plain", fields: error.fields.filter { $0.name != "Connection" },
+                body: Array("\(error.reason)\n".utf8))
+        }
+    }
+
+    /// A handshake has no body; so much of one is read to be refused in order.
+    func maxBodyBytes(for request: RequestHead) -> Int { 64 << 10 }
+
+    func errorAnswer(for status: HTTPStatus, _ message: String) -> HTTPErrorAnswer {
+        HTTPErrorAnswer(fields: [("Content-Type", "text/plain")], body: Array("\(message)\n".utf8))
+    }
+}
+
+/// Sends every message back as it came.
+final class EchoSocket: WebSocketConnection {
+    override func receivedText(_ text: UnsafeRawBufferPointer) { send(.text, text) }
+    override func receivedBinary(_ bytes: UnsafeRawBufferPointer) { send(.binary, bytes) }
+}

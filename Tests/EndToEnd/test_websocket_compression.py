@@ -1,0 +1,75 @@
+"""permessage-deflate with python-websockets, which we did not write, against `echo` and `serve`."""
+
+import json
+import os
+
+import pytest
+from websockets.extensions.permessage_deflate import ClientPerMessageDeflateFactory
+from websockets.sync.client import connect
+
+from echo_server import EchoProcess
+
+EVENT = '{"type":"response.output_text.delta","sequence_number":%d,"delta":"wörd","item_id":"msg_1234567890"}'
+
+
+@pytest.fixture(scope="module", params=[(11, 2), (9, 1), (15, 9)], ids=lambda p: f"window {p[0]}, memory {p[1]}")
+def echo(request, tmp_path_factory):
+    window, memory = request.param
+    flags = ["--deflate-window-bits", window, "--deflate-memory-level", memory]
+    with EchoProcess(tmp_path_factory.mktemp("echo"), *flags) as process:
+        yield process
+
+
+def open_to(server, path="", **options):
+    return connect(server.url.replace("http", "ws", 1) + path, max_size=None, **options)
+
+
+@pytest.mark.parametrize("parameters", [
+    {}, {"client_max_window_bits": True}, {"client_max_window_bits": 9}, {"server_max_window_bits": 9},
+    {"server_no_context_takeover": True}, {"client_no_context_takeover": True},
+    {"server_no_context_takeover": True, "client_no_context_takeover": True, "server_max_window_bits": 10,
+     "client_max_window_bits": 10},
+], ids=lambda p: ", ".join(f"{k}={v}" for k, v in p.items()) or "plain")
+def test_every_agreement_carries_every_message(echo, parameters):
+    extensions = [ClientPerMessageDeflateFactory(**parameters)]
+    with open_to(echo, compression=None, extensions=extensions) as ws:
+        assert [extension.name for extension in ws.protocol.extensions] == ["permessage-deflate"]
+        messages = [EVENT % number for number in range(50)]
+        messages += ["", "x", "ü" * 70_000, b"", os.urandom(1000), os.urandom(100_000), bytes(200_000)] + messages
+        for message in messages:
+            ws.send(message)
+            assert ws.recv() == message
+        # In fragments, compressed across them.
+        ws.send(["frag", "", "ments ", EVENT % 1])
+        assert ws.recv() == "fragments " + EVENT % 1
+
+
+def test_switched_off(tmp_path):
+    with EchoProcess(tmp_path, "--deflate", "off") as echo, open_to(echo) as ws:
+        assert ws.protocol.extensions == []
+        ws.send("plain")
+        assert ws.recv() == "plain"
+
+
+def test_a_stream_of_the_server_is_compressed(server):
+    """The same events, in a fraction of the bytes."""
+    counts = {}
+    for compression in ("deflate", None):
+        with open_to(server, "/v1/responses", compression=compression) as ws:
+            wire = 0
+            feed = ws.protocol.receive_data
+
+            def count(data):
+                nonlocal wire
+                wire += len(data)
+                feed(data)
+
+            ws.protocol.receive_data = count
+            ws.send(json.dumps({"type": "response.create", "model": "rehearsal", "input": "Count the waves."}))
+            events = []
+            while not events or events[-1]["type"] != "response.completed":
+                events.append(json.loads(ws.recv()))
+            counts[compression] = (wire, [event["type"] for event in events if "delta" not in event["type"]])
+    (compressed, kinds), (plain, plain_kinds) = counts["deflate"], counts[None]
+    assert kinds == plain_kinds
+    assert compressed * 4 < plain, f"{compressed} and {plain} bytes"

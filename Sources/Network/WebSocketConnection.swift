@@ -15,6 +15,8 @@ public struct WebSocketTransport {
 /// The connection owns it. It looks after its peer by ``WebSocketLiveness``: pings that measure the round trip, an end when
 /// nothing at all has come for two intervals, and limits on idleness and age.
 open class WebSocketConnection {
+    /// Bytes of messages, inflated, that one connection may have delivered in one turn of its loop.
+    static let maxDeliveredBytesPerTurn = 4 << 20
     /// How long the close handshake may take.
     public static let closeTimeout = Duration.seconds(5)
 
@@ -26,6 +28,8 @@ open class WebSocketConnection {
     private var keepAlive: LoopTimer?
     private var pulse: WebSocketPulse
     private var closeCodeSent: CloseCode?
+    /// What was read in an earlier turn and waits for its own.
+    private var unread = ByteBuffer()
     private var isEnded = false
 
     public init(_ transport: WebSocketTransport) {
@@ -97,19 +101,30 @@ open class WebSocketConnection {
 
     func received(_ bytes: UnsafeMutableRawBufferPointer) {
         pulse.received = loop.now
+        if unread.isEmpty { process(bytes) } else { unread.append(UnsafeRawBufferPointer(bytes)) }
+    }
+
+    private func process(_ bytes: UnsafeMutableRawBufferPointer) {
         var input = bytes
+        var deliveredByteCount = 0
         while let connection, let event = endpoint.next(&input, output: &connection.output) {
             switch event {
             case .text(let text):
                 countReceived()
+                deliveredByteCount += text.count
                 receivedText(text)
             case .binary(let bytes):
                 countReceived()
+                deliveredByteCount += bytes.count
                 receivedBinary(bytes)
             case .ping: break
             case .pong(let payload):
                 if let trip = pulse.pong(payload, now: Instant.monotonicNow) { loop.counters.pointee.roundTrips.record(trip) }
             case .closed(let closed): end(closed)
+            }
+            if deliveredByteCount > Self.maxDeliveredBytesPerTurn, !input.isEmpty {
+                postpone(UnsafeRawBufferPointer(input), connection)
+                break
             }
         }
         guard let connection else { return }
@@ -120,6 +135,19 @@ open class WebSocketConnection {
         case .halfCloseAndLinger: connection.finish()
         case .awaitPeerClose: loop.schedule(after: Self.closeTimeout) { [weak self] in self?.connection?.abort() }
         case .drop: connection.abort()
+        }
+    }
+
+    /// Leaves the rest for the next turn: a few bytes may inflate to very many, and the loop has others to serve.
+    private func postpone(_ rest: UnsafeRawBufferPointer, _ connection: Connection) {
+        unread.append(rest)
+        connection.pauseReading()
+        loop.schedule(after: .zero) { [weak self] in
+            guard let self, let connection = self.connection else { return }
+            var waiting = ByteBuffer()
+            swap(&waiting, &self.unread)
+            if !connection.isCongested { connection.resumeReading() }
+            self.process(waiting.mutableBytes)
         }
     }
 

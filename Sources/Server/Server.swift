@@ -53,11 +53,10 @@ public final class Server: Sendable {
                         baseURL: started.baseURL, silenceTimeout: configuration.rehearsalSilenceTimeout)
                 ]
             }
-            let context = await makeContext(configuration, upstreams, group, isRehearsal: rehearsal != nil)
+            let context = await makeContext(configuration, upstreams, group, isRehearsal: rehearsal != nil, tls: tls)
             let server = HTTPServer(
                 limits: configuration.httpLimits, deadlines: configuration.httpDeadlines, proxies: configuration.proxies,
-                gate: context.gate,
-                handler: Router(context: context))
+                gate: context.gate, handler: Router(context: context))
             for address in configuration.addresses {
                 listeners.append(
                     try await server.listen(on: address, group: group, layer: configuration.connectionLayer))
@@ -71,8 +70,7 @@ public final class Server: Sendable {
             Task { await models.refresh() }
             return Server(
                 addresses: listeners[..<plainCount].map(\.address), tlsAddresses: listeners[plainCount...].map(\.address), tls: tls,
-                group: group, context: context, listeners: listeners,
-                rehearsal: rehearsal, logger: logger)
+                group: group, context: context, listeners: listeners, rehearsal: rehearsal, logger: logger)
         } catch {
             for listener in listeners { listener.stop() }
             rehearsal?.stop()
@@ -82,7 +80,8 @@ public final class Server: Sendable {
     }
 
     private static func makeContext(
-        _ configuration: ServerConfiguration, _ upstreams: [UpstreamConfiguration], _ group: EventLoopGroup, isRehearsal: Bool
+        _ configuration: ServerConfiguration, _ upstreams: [UpstreamConfiguration], _ group: EventLoopGroup, isRehearsal: Bool,
+        tls: TLSServerContext?
     ) async -> ServerContext {
         let directory = SessionDirectory()
         _ = ProcessStatistics.startTime
@@ -105,7 +104,7 @@ public final class Server: Sendable {
         return ServerContext(
             configuration: configuration, directory: directory, budget: budget,
             modelNames: ModelNames(preferred: isRehearsal ? "rehearsal" : upstreams[0].modelNames.keys.sorted().first ?? ""),
-            sessionLoops: sessionLoops, upstreamCounters: upstreamCounters)
+            sessionLoops: sessionLoops, upstreamCounters: upstreamCounters, tls: tls)
     }
 
     /// Reads the certificate files again. Connections that stand are not touched; when a file cannot be used, the log says so and

@@ -73,3 +73,14 @@ def test_a_stream_of_the_server_is_compressed(server):
     (compressed, kinds), (plain, plain_kinds) = counts["deflate"], counts[None]
     assert kinds == plain_kinds
     assert compressed * 4 < plain, f"{compressed} and {plain} bytes"
+
+
+def test_what_inflates_to_very_much_comes_whole_and_in_order(echo):
+    """More than the server delivers in one turn of its loop, out of a few kilobytes that arrive together."""
+    messages = [bytes([number]) * (1 << 20) for number in range(24)]
+    with open_to(echo) as ws:
+        with ws.protocol_mutex:
+            for message in messages:
+                ws.protocol.send_binary(message)
+            ws.socket.sendall(b"".join(ws.protocol.data_to_send()))
+        assert [ws.recv() for _ in messages] == messages

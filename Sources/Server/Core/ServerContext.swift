@@ -14,13 +14,16 @@ final class ServerContext: Sendable {
     let operatorAccess: OperatorAccess
     let lifecycle = Lifecycle()
     let modelNames: ModelNames
+    /// nil: no TLS.
+    let tls: TLSServerContext?
     private let sessionLoops: [LoopBound<SessionLoop>]
     private let upstreamCounters: [LoopBound<UpstreamCounters>]
 
     init(
         configuration: ServerConfiguration, directory: SessionDirectory, budget: MemoryBudget, modelNames: ModelNames,
-        sessionLoops: [LoopBound<SessionLoop>], upstreamCounters: [LoopBound<UpstreamCounters>]
+        sessionLoops: [LoopBound<SessionLoop>], upstreamCounters: [LoopBound<UpstreamCounters>], tls: TLSServerContext?
     ) {
+        self.tls = tls
         self.configuration = configuration
         self.directory = directory
         self.budget = budget
@@ -61,7 +64,7 @@ final class ServerContext: Sendable {
         }
         return MetricsPage(
             loops: loops, refusals: gate.refusals, heldBytes: budget.heldBytes, budgetBytes: budget.limitBytes,
-            isReady: lifecycle.stage == .serving)
+            isReady: lifecycle.stage == .serving, tls: tls)
     }
 
     func connectionReports(limit: Int) async -> [ConnectionReport] {

@@ -7,10 +7,13 @@ struct MetricsPage: Sendable {
     let heldBytes: Int
     let budgetBytes: Int
     let isReady: Bool
+    /// nil: no TLS.
+    let tls: TLSServerContext?
 
     func text(_ format: MetricsText.Format) -> [UInt8] {
         var page = MetricsText(format)
         writeConnections(to: &page)
+        if let tls { writeTLS(tls, to: &page) }
         writeWebSockets(to: &page)
         writeWork(to: &page)
         writeUpstreams(to: &page)
@@ -78,6 +81,20 @@ struct MetricsPage: Sendable {
             "interject_queue_events_replaced_total",
             "Events that readers which lagged did not get one by one, by queue policy: joined to others, or gone from the log.",
             samples("policy", sum { $0.server.caughtUp }))
+    }
+
+    private func writeTLS(_ tls: TLSServerContext, to page: inout MetricsText) {
+        let handshakes = tls.handshakeCounts
+        page.counter(
+            "interject_tls_handshakes_total", "TLS handshakes that succeeded: whole ones, and those resumed by a ticket.",
+            [
+                ([("kind", "full")], UInt64(max(0, handshakes.total - handshakes.resumed))),
+                ([("kind", "resumed")], UInt64(handshakes.resumed)),
+            ])
+        let failures = tls.failureCounts.map { ($0.key.rawValue, UInt64($0.value)) }
+        page.counter(
+            "interject_tls_failures_total", "TLS handshakes that failed and connections that broke, by reason.",
+            samples("reason", Dictionary(failures, uniquingKeysWith: +)))
     }
 
     private func writeWebSockets(to page: inout MetricsText) {

@@ -3,13 +3,13 @@
 #   Scripts/autobahn.sh quick [BINARY]   groups 1-8 and 10: framing, pings, UTF-8, closing. Seconds
 #   Scripts/autobahn.sh all [BINARY]     all 517 cases, also masses of data (9) and compression (12, 13). 10 to 20 minutes
 #
-# The suite runs only on CPython 2.7: $PYTHON27, python2.7 in PATH, or one of pyenv's (pyenv install 2.7.18). It is installed once,
-# into .build-autobahn or $AUTOBAHN_HOME. Exits 0 when all is strict, 1 when something is not, 3 when there is no CPython 2.7.
+# The suite runs only on CPython 2.7: $PYTHON27, python2.7 in PATH, or one of pyenv's (pyenv install 2.7.18). It is installed once
+# for all clones, which takes some minutes, into the user's cache or $AUTOBAHN_HOME. Exits 0 when all is strict, 1 when something is not, 3 when there is no CPython 2.7.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 which=${1:?quick or all}
 binary=${2:-.build/release/interject}
-home=${AUTOBAHN_HOME:-$PWD/.build-autobahn}
+home=${AUTOBAHN_HOME:-${XDG_CACHE_HOME:-$HOME/.cache}/interject/autobahn-25.10.1}
 
 # The suite and what it needs, as they run together. Wheels exist for some only: the order matters.
 SUITE=autobahntestsuite==25.10.1

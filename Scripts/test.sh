@@ -21,7 +21,7 @@ part() {
 
 end_to_end() {
     $swift build -c release --product interject &&
-        INTERJECT_BINARY="$PWD/.build/release/interject" .venv/bin/python -m pytest Tests/EndToEnd || return 1
+        INTERJECT_BINARY="$PWD/.build/release/interject" .venv/bin/python -m pytest -n 2 Tests/EndToEnd || return 1
 }
 
 part "unit tests" "$swift" test

@@ -1,0 +1,81 @@
+import Bytes
+import CLinux
+import Glibc
+
+/// How a connection ends: in order, so that the peer reads all that it is owed, or at once.
+extension Connection {
+    /// Sends what is due, then closes in order: half-close, wait for the peer, close.
+    public func finish() {
+        switch socketState {
+        case .open:
+            socketState = .finishing
+            // What comes is read and dropped: to close with bytes unread would reset the connection.
+            isReadingPaused = false
+            armLinger(Self.stallDuration)
+            updateInterest()
+            scheduleFlush()
+        case .connecting, .handshaking: end(.closed)
+        case .finishing, .lingering, .closed: break
+        }
+    }
+
+    /// Closes at once; what was not sent is lost.
+    /// - Parameter reset: with a TCP reset, so that the peer sees an error and not an end.
+    public func abort(reset: Bool = false) {
+        if reset, descriptor >= 0 {
+            var option = Glibc.linger(l_onoff: 1, l_linger: 0)
+            setsockopt(descriptor, SOL_SOCKET, SO_LINGER, &option, socklen_t(MemoryLayout<Glibc.linger>.size))
+        }
+        end(.closed)
+    }
+
+    func startLingering() {
+        if let layer, layer.closeOutput(descriptor) < 0 {
+            isBlocked = true
+            updateInterest()
+            return
+        }
+        socketState = .lingering
+        if shutdown(descriptor, Int32(SHUT_WR)) != 0 {
+            end(.closed)
+            return
+        }
+        if isReadingPaused {
+            // Its end was seen before: nothing more to wait for.
+            end(.closed)
+            return
+        }
+        updateInterest()
+        armLinger(Self.lingerDuration)
+    }
+
+    /// One deadline for sending the rest, put off while the peer takes some; one for the peer's close.
+    func armLinger(_ duration: Duration) {
+        linger?.cancel()
+        linger = loop.schedule(after: duration) { [weak self] in self?.end(.lingerTimeout) }
+    }
+
+    func end(_ end: End) {
+        if case .closed = socketState { return }
+        socketState = .closed
+        linger?.cancel()
+        linger = nil
+        // The loop's reference may be the last one.
+        withExtendedLifetime(self) {
+            loop.deregister(self)
+            close(descriptor)
+            descriptor = -1
+            isBlocked = false
+            output.clear(keepingCapacity: 0)
+            let reason = reason(of: end)
+            layer = nil
+            ended(reason)
+        }
+    }
+
+    private func reason(of end: End) -> End {
+        if let failure { return .insecure(failure) }
+        if case .failed(EPROTO) = end, let failure = layer?.failure { return .insecure(failure) }
+        return end
+    }
+}

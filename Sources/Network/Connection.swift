@@ -183,6 +183,9 @@ open class Connection: Channel {
         }
         if readiness == .writable, layer?.receiveWantsWritable == true { readReady(.readable) }
         if !readiness.isDisjoint(with: [.readable, .hangup, .failed, .peerClosed]) { readReady(readiness) }
+        // Larger answers leave at once: kept until the end of the turn, each connection would hold storage of its own, which is
+        // given back after the flush and comes from the kernel page by page in the next turn.
+        if flushScheduled, !isBlocked, output.count > Self.idleOutputByteCount { flush() }
         if readiness.contains(.writable), descriptor >= 0 { flush() }
     }
 

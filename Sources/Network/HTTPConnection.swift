@@ -272,7 +272,8 @@ final class HTTPConnection: Connection {
     private func watchDeadline() {
         if let deadline, deadline.isPending, deadline.deadline <= phaseEnds { return }
         deadline?.cancel()
-        deadline = loop.schedule(after: phaseEnds - loop.now) { [weak self] in self?.deadlineReached() }
+        // Strong: once an object was referenced weakly, each retain of it costs several times as much. Cancelled at the end.
+        deadline = loop.schedule(after: phaseEnds - loop.now) { self.deadlineReached() }
     }
 
     private func deadlineReached() {

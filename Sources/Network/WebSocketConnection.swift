@@ -213,7 +213,8 @@ open class WebSocketConnection {
     // MARK: Looking after the peer
 
     private func scheduleKeepAlive() {
-        keepAlive = loop.schedule(after: liveness.checkInterval) { [weak self] in self?.checkAlive() }
+        // Strong: once an object was referenced weakly, each retain of it costs several times as much. Cancelled at the end.
+        keepAlive = loop.schedule(after: liveness.checkInterval) { self.checkAlive() }
     }
 
     private func checkAlive() {

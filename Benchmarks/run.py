@@ -9,7 +9,7 @@ import time
 
 HERE = pathlib.Path(__file__).resolve().parent
 ENVIRONMENT = HERE / ".venv"
-PARTS = ["interjection", "latency", "throughput"]
+PARTS = ["interjection", "latency", "throughput", "transport"]
 
 
 def in_environment():
@@ -28,6 +28,7 @@ def arguments():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--binary", default=HERE.parent / ".build/release/interject", help="the server (release build)")
     parser.add_argument("--only", choices=PARTS, action="append", help="this part alone; may be repeated")
+    parser.add_argument("--connections", type=int, default=100, help="of the echo in transport (100)")
     parser.add_argument("--quick", action="store_true", help="a fifth of the work, to see whether it runs")
     return parser.parse_args()
 
@@ -45,21 +46,24 @@ def main():
     import latency
     import processes
     import throughput
+    import transport
+    import transport_peers
 
     os.sched_setaffinity(0, {processes.OTHER_CPU})
     parts = options.only or PARTS
     start, ticks, load = time.monotonic(), figures.stolen_and_busy(), figures.load()
     print(f"{time.strftime('%Y-%m-%d')}, {figures.machine()}; {load} before\n")
-    with (
-        processes.rehearsal(options.binary) as rehearsal,
-        processes.interject(options.binary, rehearsal) as interject,
-        processes.relay(rehearsal) as relay,
-        processes.least_relay(rehearsal) as least,
-    ):
-        if "interjection" in parts:
-            print(interjection.run(rehearsal, interject, relay, total=200 if options.quick else 1000), flush=True)
-        if "throughput" in parts:
-            print(throughput.run(interject, relay, least, rounds=1 if options.quick else 5), flush=True)
+    if {"interjection", "throughput"} & set(parts):
+        with (
+            processes.rehearsal(options.binary) as rehearsal,
+            processes.interject(options.binary, rehearsal) as interject,
+            processes.relay(rehearsal) as relay,
+            processes.least_relay(rehearsal) as least,
+        ):
+            if "interjection" in parts:
+                print(interjection.run(rehearsal, interject, relay, total=200 if options.quick else 1000), flush=True)
+            if "throughput" in parts:
+                print(throughput.run(interject, relay, least, rounds=1 if options.quick else 5), flush=True)
     if "latency" in parts:
         with (
             processes.stamping_upstream() as upstream,
@@ -68,6 +72,9 @@ def main():
             processes.least_relay(upstream) as least,
         ):
             print(latency.run(upstream, interject, relay, least, rounds=1 if options.quick else 2), flush=True)
+    if "transport" in parts:
+        with transport_peers.built(options.binary) as (program, commands):
+            print(transport.run(program, commands, options.connections, rounds=1 if options.quick else 5), flush=True)
     stolen, busy = (after - before for after, before in zip(figures.stolen_and_busy(), ticks))
     print(f"{time.monotonic() - start:.0f} s; stolen by the host: {stolen / max(1, busy):.1%} of the busy time")
 

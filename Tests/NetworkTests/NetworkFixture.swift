@@ -203,7 +203,10 @@ func unixAddress(_ path: String) -> sockaddr_un {
 }
 
 /// A path for a Unix socket that nobody else uses.
-func temporaryPath() -> String { "/tmp/interject-test-\(getpid())-\(UInt64.random(in: 0 ... .max))" }
+func temporaryPath() -> String {
+    let folder = getenv("TMPDIR").map { String(cString: $0) } ?? "/tmp"
+    return folder + "/interject-test-\(getpid())-\(UInt64.random(in: 0 ... .max))"
+}
 
 /// Threads of their own, joined before it returns.
 func onThreads(_ count: Int, _ body: @escaping @Sendable (Int) -> Void) {

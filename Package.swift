@@ -22,6 +22,7 @@ let package = Package(
         .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.0"),
         .package(url: "https://github.com/apple/swift-collections", from: "1.6.0"),
         .package(url: "https://github.com/apple/swift-log", from: "1.16.0"),
+        .package(url: "https://github.com/groue/GRDB.swift", from: "7.10.0"),
         .package(url: "https://github.com/jpsim/Yams", from: "6.2.2"),
     ],
     targets: [
@@ -49,9 +50,16 @@ let package = Package(
             dependencies: ["Network", "HTTP", "JSON", "Bytes", "Sessions", .product(name: "Logging", package: "swift-log")],
             swiftSettings: byteSpeed),
         .target(
+            name: "Storage",
+            dependencies: [
+                "Sessions", "JSON", "Bytes", .product(name: "GRDB", package: "GRDB.swift"),
+                .product(name: "GRDBSQLite", package: "GRDB.swift"), .product(name: "Logging", package: "swift-log"),
+            ],
+            swiftSettings: byteSpeed),
+        .target(
             name: "Server",
             dependencies: [
-                "Network", "HTTP", "WebSocket", "JSON", "Bytes", "Sessions", "Upstreams",
+                "Network", "HTTP", "WebSocket", "JSON", "Bytes", "Sessions", "Upstreams", "Storage",
                 .product(name: "Logging", package: "swift-log"),
             ],
             swiftSettings: byteSpeed),
@@ -73,6 +81,7 @@ let package = Package(
             dependencies: ["Network", "HTTP", "WebSocket", "Bytes", "COpenSSL", .product(name: "Logging", package: "swift-log")],
             swiftSettings: strict),
         .testTarget(name: "SessionsTests", dependencies: ["Sessions", "JSON", "Bytes"], swiftSettings: strict),
+        .testTarget(name: "StorageTests", dependencies: ["Storage", "Sessions", "JSON", "Bytes"], swiftSettings: strict),
         .testTarget(
             name: "UpstreamsTests",
             dependencies: [

@@ -6,7 +6,7 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 
 # The one place that names the packages of Debian and Ubuntu.
-BUILD_PACKAGES=(git libssl-dev libcurl4-openssl-dev zlib1g-dev pkg-config)
+BUILD_PACKAGES=(git libssl-dev libcurl4-openssl-dev zlib1g-dev libsqlite3-dev pkg-config)
 PYTHON_PACKAGES=(python3 python3-venv)
 SWIFT_MINIMUM=6.1
 

@@ -1,0 +1,191 @@
+import Dispatch
+import GRDB
+import Glibc
+import Logging
+import Synchronization
+
+/// Something to be written.
+protocol Change: Sendable {
+    /// Bytes that it holds in memory until it is written, near enough.
+    var byteCount: Int { get }
+    /// Makes the change. May be called again after the transaction was rolled back.
+    func apply(to db: Database) throws
+    /// It is durable, or was refused.
+    func finish(_ error: StorageError?)
+}
+
+/// Changes on their way to the disk: what has come while one transaction was committed goes into the next one together.
+final class CommitQueue: Sendable {
+    private struct State {
+        var pending: [any Change] = []
+        var isRunning = false
+        var isClosed = false
+        var failure: StorageError?
+        var statistics = Store.Statistics()
+        var whenIdle: [@Sendable () -> Void] = []
+    }
+
+    private let state = Mutex(State())
+    private let pool: DatabasePool
+    private let queue = DispatchQueue(label: "interject.store.commits")
+    private let logger: Logger
+
+    /// How long a commit that failed waits before it is tried again.
+    private static let retryDelays: [UInt32] = [50_000, 100_000, 250_000, 500_000, 1_000_000]
+
+    init(_ pool: DatabasePool, logger: Logger) {
+        self.pool = pool
+        self.logger = logger
+    }
+
+    var failure: StorageError? { state.withLock { $0.failure } }
+    var statistics: Store.Statistics { state.withLock { $0.statistics } }
+
+    /// Takes a change in. Changes are made in the order in which they came.
+    func submit(_ change: any Change) {
+        let (isClosed, mustStart) = state.withLock { state in
+            if state.isClosed { return (true, false) }
+            state.pending.append(change)
+            state.statistics.pendingBytes += change.byteCount
+            let mustStart = !state.isRunning
+            state.isRunning = true
+            return (false, mustStart)
+        }
+        if isClosed {
+            change.finish(.closed)
+        } else if mustStart {
+            queue.async { self.run() }
+        }
+    }
+
+    func close() async {
+        await withCheckedContinuation { continuation in
+            let isIdle = state.withLock { state in
+                state.isClosed = true
+                if state.isRunning { state.whenIdle.append { continuation.resume() } }
+                return !state.isRunning
+            }
+            if isIdle { continuation.resume() }
+        }
+    }
+
+    private func run() {
+        while let batch = take() {
+            let began = DispatchTime.now().uptimeNanoseconds
+            let outcomes = commit(batch)
+            let seconds = Double(DispatchTime.now().uptimeNanoseconds - began) / 1e9
+            state.withLock { state in
+                state.statistics.commits += 1
+                state.statistics.changes += batch.count
+                state.statistics.commitSeconds += seconds
+                state.statistics.pendingBytes -= batch.reduce(0) { $0 + $1.byteCount }
+            }
+            for (index, change) in batch.enumerated() { change.finish(outcomes?[index]) }
+        }
+    }
+
+    private func take() -> [any Change]? {
+        let (batch, whenIdle) = state.withLock { state -> ([any Change]?, [@Sendable () -> Void]) in
+            if state.pending.isEmpty {
+                state.isRunning = false
+                let whenIdle = state.whenIdle
+                state.whenIdle = []
+                return (nil, whenIdle)
+            }
+            let batch = state.pending
+            state.pending = []
+            return (batch, [])
+        }
+        for action in whenIdle { action() }
+        return batch
+    }
+
+    /// Commits all of them; when the disk fails, again until it works.
+    /// - Returns: what was refused, by index; nil when everything was made.
+    private func commit(_ batch: [any Change]) -> [Int: StorageError]? {
+        var attempt = 0
+        while true {
+            do {
+                let refused = try commitOnce(batch)
+                recovered()
+                return refused
+            } catch {
+                failed(StorageError(error), attempt)
+                usleep(Self.retryDelays[min(attempt, Self.retryDelays.count - 1)])
+                attempt += 1
+            }
+        }
+    }
+
+    private func commitOnce(_ batch: [any Change]) throws -> [Int: StorageError]? {
+        do {
+            try pool.write { db in for change in batch { try change.apply(to: db) } }
+            return nil
+        } catch {
+            guard case .refused(let reason) = StorageError(error) else { throw error }
+            if batch.count == 1 { return [0: .refused(reason: reason)] }
+        }
+        // One of them cannot be made: each by itself, so that it costs nobody else anything.
+        return try pool.write { db in
+            var refused: [Int: StorageError] = [:]
+            for (index, change) in batch.enumerated() {
+                do {
+                    try db.inSavepoint {
+                        try change.apply(to: db)
+                        return .commit
+                    }
+                } catch {
+                    guard case .refused(let reason) = StorageError(error) else { throw error }
+                    refused[index] = .refused(reason: reason)
+                }
+            }
+            return refused
+        }
+    }
+
+    private func failed(_ error: StorageError, _ attempt: Int) {
+        state.withLock { state in
+            state.failure = error
+            state.statistics.failures += 1
+        }
+        if attempt == 0 { logger.error("the store cannot be written; trying again", metadata: ["error": "\(error)"]) }
+    }
+
+    private func recovered() {
+        let hadFailed = state.withLock { state in
+            defer { state.failure = nil }
+            return state.failure != nil
+        }
+        if hadFailed { logger.notice("the store can be written again") }
+    }
+}
+
+/// A change given as a closure, with a result.
+final class ClosureChange<Result: Sendable>: Change {
+    private let body: @Sendable (Database) throws -> Result
+    private let then: @Sendable (Swift.Result<Result, StorageError>) -> Void
+    private let result = Mutex<Result?>(nil)
+
+    init(
+        _ body: @escaping @Sendable (Database) throws -> Result,
+        _ then: @escaping @Sendable (Swift.Result<Result, StorageError>) -> Void
+    ) {
+        self.body = body
+        self.then = then
+    }
+
+    var byteCount: Int { 256 }
+
+    func apply(to db: Database) throws {
+        let value = try body(db)
+        result.withLock { $0 = value }
+    }
+
+    func finish(_ error: StorageError?) {
+        if let error {
+            then(.failure(error))
+        } else if let value = result.withLock({ $0 }) {
+            then(.success(value))
+        }
+    }
+}

@@ -1,0 +1,18 @@
+import GRDB
+import Synchronization
+
+/// Hands out numbers for rows before they are written, so that other rows can name them in the same turn.
+final class RowKeys: Sendable {
+    private let last: Atomic<Int>
+
+    init(_ last: Int) { self.last = Atomic(last) }
+
+    func next() -> Int { last.add(1, ordering: .relaxed).newValue }
+
+    /// The largest that the file has.
+    static func largest(_ db: Database) throws -> Int {
+        let sessions = try Int.fetchOne(db, sql: "SELECT max(key) FROM sessions") ?? 0
+        let responses = try Int.fetchOne(db, sql: "SELECT max(key) FROM responses") ?? 0
+        return max(sessions, responses)
+    }
+}

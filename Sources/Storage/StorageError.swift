@@ -1,0 +1,57 @@
+import GRDB
+
+/// Why data could not be kept or read.
+public enum StorageError: Error, Sendable, Hashable, CustomStringConvertible {
+    /// The directory cannot be made or written.
+    case directoryUnusable(path: String, reason: String)
+    /// Another process has the data directory.
+    case inUse(path: String)
+    /// The file was written by a newer Interject.
+    case newerVersion(path: String)
+    /// The file cannot be opened as a database.
+    case unreadable(path: String, reason: String)
+    /// The disk is full, or fails; writing is tried again until it works.
+    case unavailable(reason: String)
+    /// The change itself cannot be made.
+    case refused(reason: String)
+    /// The store was closed while the change waited.
+    case closed
+
+    public var description: String {
+        switch self {
+        case .directoryUnusable(let path, let reason):
+            "The data directory \(path) cannot be used (\(reason)). Make it writable, or name another with --data."
+        case .inUse(let path):
+            "Another interject uses the data directory \(path). Stop it, or name another directory with --data."
+        case .newerVersion(let path):
+            "\(path) was written by a newer version of Interject. Use that version, or another directory with --data."
+        case .unreadable(let path, let reason):
+            "\(path) is not a readable database (\(reason)). Restore it from a backup, or name another directory with --data."
+        case .unavailable(let reason): "The data cannot be written now (\(reason))."
+        case .refused(let reason): "The change was refused (\(reason))."
+        case .closed: "The store is closed."
+        }
+    }
+
+    init(_ error: any Error) {
+        switch error {
+        case let error as StorageError: self = error
+        case let error as DatabaseError where Self.isOfTheDisk(error.resultCode): self = .unavailable(reason: Self.text(error))
+        case let error as DatabaseError: self = .refused(reason: Self.text(error))
+        default: self = .refused(reason: "\(error)")
+        }
+    }
+
+    /// Without the statement and its arguments: they may hold what users said.
+    private static func text(_ error: DatabaseError) -> String { "SQLite \(error.extendedResultCode.rawValue): \(error.message ?? "")" }
+
+    /// Whether the trouble lies with the disk or with others who use the file, and not with the change.
+    private static func isOfTheDisk(_ code: ResultCode) -> Bool {
+        switch code {
+        case .SQLITE_FULL, .SQLITE_IOERR, .SQLITE_BUSY, .SQLITE_LOCKED, .SQLITE_READONLY, .SQLITE_NOMEM, .SQLITE_CANTOPEN,
+            .SQLITE_PROTOCOL:
+            true
+        default: false
+        }
+    }
+}

@@ -1,0 +1,158 @@
+import Dispatch
+import Foundation
+import GRDB
+import Glibc
+public import Logging
+
+/// The data of one server: a SQLite database in write-ahead mode under a data directory. Safe from any thread.
+///
+/// What is written at about the same time is committed together (group commit): a change is durable when its call returns, and a
+/// busy server pays one `fsync` for many changes.
+public final class Store: Sendable {
+    /// What a commit outlives.
+    public enum Durability: String, Sendable, CaseIterable {
+        /// A loss of power: each commit waits for the disk.
+        case full
+        /// The death of the process at any moment, but not a loss of power: the last moments may be gone then.
+        case process
+    }
+
+    public let path: String
+    let pool: DatabasePool
+    let commits: CommitQueue
+    /// Numbers for rows, unique for the life of the file.
+    let keys: RowKeys
+    private let lock: DirectoryLock
+    let logger: Logger
+
+    private init(path: String, pool: DatabasePool, commits: CommitQueue, keys: RowKeys, lock: DirectoryLock, logger: Logger) {
+        self.path = path
+        self.pool = pool
+        self.commits = commits
+        self.keys = keys
+        self.lock = lock
+        self.logger = logger
+    }
+
+    /// Opens the database of a data directory, or makes both.
+    /// - Throws: ``StorageError``, which says what to do.
+    public static func open(directory: String, durability: Durability = .full, logger: Logger) throws(StorageError) -> Store {
+        do {
+            try FileManager.default.createDirectory(
+                atPath: directory, withIntermediateDirectories: true, attributes: [.posixPermissions: 0o700])
+        } catch {
+            throw .directoryUnusable(path: directory, reason: error.localizedDescription)
+        }
+        let lock = try DirectoryLock(directory)
+        let path = directory + "/interject.sqlite"
+        do {
+            let pool = try DatabasePool(path: path, configuration: configuration(durability))
+            // What users say is nobody else's.
+            for suffix in ["", "-wal", "-shm"] { chmod(path + suffix, 0o600) }
+            let migrator = Migrations.migrator
+            if try pool.read(migrator.hasBeenSuperseded) { throw StorageError.newerVersion(path: path) }
+            try migrator.migrate(pool)
+            let keys = RowKeys(try pool.read(RowKeys.largest))
+            return Store(
+                path: path, pool: pool, commits: CommitQueue(pool, logger: logger), keys: keys, lock: lock, logger: logger)
+        } catch let error as StorageError {
+            throw error
+        } catch {
+            throw .unreadable(path: path, reason: "\(StorageError(error))")
+        }
+    }
+
+    private static func configuration(_ durability: Durability) -> Configuration {
+        var configuration = Configuration()
+        configuration.label = "interject"
+        configuration.maximumReaderCount = 4
+        configuration.busyMode = .timeout(5)
+        configuration.prepareDatabase { db in
+            try db.execute(sql: "PRAGMA synchronous = \(durability == .full ? "FULL" : "NORMAL")")
+            try db.execute(sql: "PRAGMA cache_size = -16384")
+            try db.execute(sql: "PRAGMA temp_store = MEMORY")
+            try db.execute(sql: "PRAGMA journal_size_limit = 67108864")
+            try db.execute(sql: "PRAGMA wal_autocheckpoint = 4000")
+        }
+        return configuration
+    }
+
+    // MARK: Writing
+
+    /// Runs a change in the next commit; returns when it is durable.
+    func write<Result: Sendable>(_ body: @escaping @Sendable (Database) throws -> Result) async throws(StorageError) -> Result {
+        let outcome = await withCheckedContinuation { continuation in
+            write(body) { continuation.resume(returning: $0) }
+        }
+        return try outcome.get()
+    }
+
+    /// Runs a change in the next commit.
+    /// - Parameter then: called on the store's own thread when it is durable, or refused.
+    func write<Result: Sendable>(
+        _ body: @escaping @Sendable (Database) throws -> Result,
+        then: @escaping @Sendable (Swift.Result<Result, StorageError>) -> Void
+    ) {
+        commits.submit(ClosureChange(body, then))
+    }
+
+    // MARK: Reading
+
+    /// Reads a state that does not change meanwhile.
+    func read<Result: Sendable>(_ body: @escaping @Sendable (Database) throws -> Result) async throws(StorageError) -> Result {
+        let outcome = await withCheckedContinuation { continuation in
+            read(body) { continuation.resume(returning: $0) }
+        }
+        return try outcome.get()
+    }
+
+    /// - Parameter then: called on one of the store's threads.
+    func read<Result: Sendable>(
+        _ body: @escaping @Sendable (Database) throws -> Result,
+        then: @escaping @Sendable (Swift.Result<Result, StorageError>) -> Void
+    ) {
+        pool.asyncRead { access in
+            do {
+                then(.success(try body(try access.get())))
+            } catch {
+                then(.failure(StorageError(error)))
+            }
+        }
+    }
+
+    // MARK: State
+
+    /// Why nothing can be written at this time; nil when all is well.
+    public var failure: StorageError? { commits.failure }
+
+    public var statistics: Statistics { commits.statistics }
+
+    /// Bytes of the database and its write-ahead log.
+    public var fileByteCount: Int {
+        ["", "-wal"].reduce(0) { sum, suffix in
+            var status = stat()
+            return stat(path + suffix, &status) == 0 ? sum + Int(status.st_size) : sum
+        }
+    }
+
+    /// For metrics: all since the start.
+    public struct Statistics: Sendable {
+        /// Transactions, each of which waited for the disk once where durability is full.
+        public var commits = 0
+        /// Changes in them.
+        public var changes = 0
+        /// Seconds that all commits took together.
+        public var commitSeconds = 0.0
+        /// Commits that failed and were tried again.
+        public var failures = 0
+        /// Bytes that wait for the next commit.
+        public var pendingBytes = 0
+    }
+
+    /// Ends when everything submitted before is durable. Nothing can be written afterwards.
+    public func close() async {
+        await commits.close()
+        try? pool.close()
+        lock.release()
+    }
+}

@@ -60,13 +60,13 @@ let package = Package(
             name: "Server",
             dependencies: [
                 "Network", "HTTP", "WebSocket", "JSON", "Bytes", "Sessions", "Upstreams", "Storage",
-                .product(name: "Logging", package: "swift-log"),
+                .product(name: "DequeModule", package: "swift-collections"), .product(name: "Logging", package: "swift-log"),
             ],
             swiftSettings: byteSpeed),
         .executableTarget(
             name: "interject",
             dependencies: [
-                "Server", "Upstreams", "Sessions", "Network", "HTTP", "WebSocket", "JSON", "Bytes", "CCurl",
+                "Server", "Storage", "Upstreams", "Sessions", "Network", "HTTP", "WebSocket", "JSON", "Bytes", "CCurl",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
                 .product(name: "Logging", package: "swift-log"), .product(name: "Yams", package: "Yams"),
             ],
@@ -81,7 +81,9 @@ let package = Package(
             dependencies: ["Network", "HTTP", "WebSocket", "Bytes", "COpenSSL", .product(name: "Logging", package: "swift-log")],
             swiftSettings: strict),
         .testTarget(name: "SessionsTests", dependencies: ["Sessions", "JSON", "Bytes"], swiftSettings: strict),
-        .testTarget(name: "StorageTests", dependencies: ["Storage", "Sessions", "JSON", "Bytes"], swiftSettings: strict),
+        .testTarget(
+            name: "StorageTests",
+            dependencies: ["Storage", "Sessions", "JSON", .product(name: "Logging", package: "swift-log")], swiftSettings: strict),
         .testTarget(
             name: "UpstreamsTests",
             dependencies: [

@@ -1,6 +1,7 @@
 public import Logging
 public import Network
 import Sessions
+import Storage
 import Upstreams
 
 /// The whole server: loops, sessions, faces, upstreams.
@@ -37,9 +38,12 @@ public final class Server: Sendable {
 
     /// Starts everything; returns when it listens.
     /// - Throws: ``Network/SystemCallError`` when an address cannot be had, ``Network/TLSFileError`` when a certificate cannot be
-    ///   used.
+    ///   used, ``Storage/StorageError`` when the data cannot be.
     public static func start(_ configuration: ServerConfiguration, logger: Logger) async throws -> Server {
         let tls = try configuration.tls.map { (settings) throws(TLSFileError) in try TLSServerContext(settings) }
+        let store = try configuration.dataDirectory.map { (directory) throws(StorageError) in
+            try Store.open(directory: directory, durability: configuration.durability, logger: logger)
+        }
         let group = try EventLoopGroup(count: configuration.loops, logger: logger)
         var rehearsal: Rehearsal?
         var listeners: [ListenerSet] = []
@@ -53,7 +57,7 @@ public final class Server: Sendable {
                         baseURL: started.baseURL, silenceTimeout: configuration.rehearsalSilenceTimeout)
                 ]
             }
-            let context = await makeContext(configuration, upstreams, group, isRehearsal: rehearsal != nil, tls: tls)
+            let context = await makeContext(configuration, upstreams, group, isRehearsal: rehearsal != nil, tls: tls, store: store)
             let server = HTTPServer(
                 limits: configuration.httpLimits, deadlines: configuration.httpDeadlines, proxies: configuration.proxies,
                 gate: context.gate, handler: Router(context: context))
@@ -68,6 +72,8 @@ public final class Server: Sendable {
             logger.info("listening", metadata: ["addresses": "\(listeners.map(\.address))", "loops": "\(group.loops.count)"])
             let models = ModelList(context: context, upstreams: upstreams, isRehearsal: rehearsal != nil, loop: group.loops[0])
             Task { await models.refresh() }
+            Task { await context.recoverSessions() }
+            Retention(context: context, logger: logger).start()
             return Server(
                 addresses: listeners[..<plainCount].map(\.address), tlsAddresses: listeners[plainCount...].map(\.address), tls: tls,
                 group: group, context: context, listeners: listeners, rehearsal: rehearsal, logger: logger)
@@ -75,13 +81,14 @@ public final class Server: Sendable {
             for listener in listeners { listener.stop() }
             rehearsal?.stop()
             group.shutDown()
+            await store?.close()
             throw error
         }
     }
 
     private static func makeContext(
         _ configuration: ServerConfiguration, _ upstreams: [UpstreamConfiguration], _ group: EventLoopGroup, isRehearsal: Bool,
-        tls: TLSServerContext?
+        tls: TLSServerContext?, store: Store?
     ) async -> ServerContext {
         let directory = SessionDirectory()
         _ = ProcessStatistics.startTime
@@ -89,13 +96,14 @@ public final class Server: Sendable {
         let upstreamCounters = group.loops.map { LoopBound(transferring: UpstreamCounters(), to: $0) }
         let model = UpstreamModel(upstreams, counters: upstreamCounters)
         let count = group.loops.count
+        let ordinals = SessionOrdinals()
         var sessionLoops: [LoopBound<SessionLoop>] = []
         for loop in group.loops {
             let bound = await withCheckedContinuation { continuation in
                 loop.execute {
                     let sessions = SessionLoop(
                         loop: loop, model: model, directory: directory, configuration: configuration, loopCount: count,
-                        budget: budget)
+                        budget: budget, store: store, ordinals: ordinals)
                     continuation.resume(returning: LoopBound(sessions, on: loop))
                 }
             }
@@ -104,7 +112,7 @@ public final class Server: Sendable {
         return ServerContext(
             configuration: configuration, directory: directory, budget: budget,
             modelNames: ModelNames(preferred: isRehearsal ? "rehearsal" : upstreams[0].modelNames.keys.sorted().first ?? ""),
-            sessionLoops: sessionLoops, upstreamCounters: upstreamCounters, tls: tls)
+            sessionLoops: sessionLoops, upstreamCounters: upstreamCounters, tls: tls, store: store)
     }
 
     /// Reads the certificate files again. Connections that stand are not touched; when a file cannot be used, the log says so and
@@ -139,6 +147,7 @@ public final class Server: Sendable {
         }
         group.shutDown()
         rehearsal?.stop()
+        await context.store?.close()
         logger.info("stopped", metadata: ["drained": "\(isDrained)"])
     }
 

@@ -1,5 +1,6 @@
 import Network
 import Sessions
+import Storage
 import Upstreams
 
 /// What the faces share. One for a server.
@@ -16,14 +17,17 @@ final class ServerContext: Sendable {
     let modelNames: ModelNames
     /// nil: no TLS.
     let tls: TLSServerContext?
-    private let sessionLoops: [LoopBound<SessionLoop>]
+    /// nil: nothing outlives the process.
+    let store: Store?
+    let sessionLoops: [LoopBound<SessionLoop>]
     private let upstreamCounters: [LoopBound<UpstreamCounters>]
 
     init(
         configuration: ServerConfiguration, directory: SessionDirectory, budget: MemoryBudget, modelNames: ModelNames,
-        sessionLoops: [LoopBound<SessionLoop>], upstreamCounters: [LoopBound<UpstreamCounters>], tls: TLSServerContext?
+        sessionLoops: [LoopBound<SessionLoop>], upstreamCounters: [LoopBound<UpstreamCounters>], tls: TLSServerContext?, store: Store?
     ) {
         self.tls = tls
+        self.store = store
         self.configuration = configuration
         self.directory = directory
         self.budget = budget
@@ -41,6 +45,9 @@ final class ServerContext: Sendable {
             allowed: configuration.allowedOrigins, keysAreRequired: !configuration.principals.isEmpty,
             isLoopbackOnly: configuration.isLoopbackOnly)
     }
+
+    /// Why no new work can be taken, when what is acknowledged could not be kept.
+    var storageFailure: APIError? { store?.failure.map { APIError($0) } }
 
     /// The sessions that live on a loop. Call on that loop.
     func sessions(on loop: EventLoop) -> SessionLoop { sessionLoops[loop.index].value }

@@ -120,6 +120,7 @@ final class Router: HTTPRequestHandler {
             throw .shuttingDown
         }
         if context.sessions(on: call.loop).isOverloaded() { throw .overloaded }
+        if let failure = context.storageFailure { throw failure }
         try face(call)
     }
 

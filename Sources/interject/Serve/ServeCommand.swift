@@ -3,6 +3,7 @@ import Glibc
 import Logging
 import Network
 import Server
+import Storage
 
 /// `interject serve`
 struct ServeCommand: AsyncParsableCommand {
@@ -63,6 +64,7 @@ struct ServeCommand: AsyncParsableCommand {
 
     private static func explain(_ error: any Error, _ settings: ServeSettings) -> Failure {
         let places = (settings.addresses + settings.tlsAddresses).map { "\($0)" }.joined(separator: " or ")
+        if let error = error as? StorageError { return .runtime("\(error)") }
         if let error = error as? TLSFileError { return .usage("TLS: \(error)") }
         guard let error = error as? SystemCallError else { return .runtime("cannot start: \(error)") }
         switch error.code {

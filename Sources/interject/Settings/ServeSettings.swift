@@ -3,6 +3,7 @@ import Logging
 import Network
 import Server
 import Sessions
+import Storage
 import Upstreams
 import WebSocket
 
@@ -39,7 +40,11 @@ struct ServeSettings: Sendable {
     var trustedProxies: [SettingValue.TrustedProxy] = []
     var proxyProtocol = false
     var heartbeat = defaults.heartbeat
+    /// nil: ``DataDirectory/standard``.
+    var dataDirectory: String?
+    var durability = defaults.durability
     var retention = defaults.retention
+    var maxDataBytes = defaults.maxDataBytes
     var maxLogMemoryBytes = defaults.maxLogMemoryBytes
     var maxLogBytesPerSession = defaults.sessionLimits.maxLogBytes
     var maxMessageBytes = defaults.maxMessageBytes
@@ -173,7 +178,10 @@ struct ServeSettings: Sendable {
         configuration.proxies.trusted = SettingValue.TrustedProxy.joined(trustedProxies)
         configuration.proxies.requiresProxyHeader = proxyProtocol
         configuration.heartbeat = heartbeat
+        configuration.dataDirectory = DataDirectory.resolve(dataDirectory)
+        configuration.durability = durability
         configuration.retention = retention
+        configuration.maxDataBytes = maxDataBytes
         configuration.maxLogMemoryBytes = maxLogMemoryBytes
         configuration.sessionLimits.maxLogBytes = maxLogBytesPerSession
         configuration.maxMessageBytes = maxMessageBytes

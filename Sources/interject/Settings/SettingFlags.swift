@@ -28,7 +28,10 @@ struct SettingFlags: ParsableArguments {
     @Option(.trustedProxy) var trustedProxy: [String] = []
     @Flag(.proxyProtocol) var proxyProtocol = false
     @Option(.heartbeat) var heartbeat: String?
+    @Option(.data) var data: String?
+    @Option(.durability) var durability: String?
     @Option(.retention) var retention: String?
+    @Option(.maxDataBytes) var maxDataBytes: String?
     @Option(.logMemory) var logMemory: String?
     @Option(.logBytesPerSession) var logBytesPerSession: String?
     @Option(.maxMessageBytes) var maxMessageBytes: String?
@@ -61,7 +64,8 @@ struct SettingFlags: ParsableArguments {
             (.maxHeaderBytes, maxHeaderBytes), (.maxBodyBytes, maxBodyBytes), (.proxyProtocol, proxyProtocol ? "true" : nil),
             (.tlsPort, tlsPort), (.tlsClientCA, tlsClientCA), (.tlsClientAuth, tlsClientAuth), (.tlsMinVersion, tlsMinVersion),
             (.firstByteTimeout, firstByteTimeout), (.rehearsalPort, rehearsalPort), (.heartbeat, heartbeat),
-            (.retention, retention), (.logMemory, logMemory), (.logBytesPerSession, logBytesPerSession),
+            (.data, data), (.durability, durability), (.retention, retention), (.maxDataBytes, maxDataBytes),
+            (.logMemory, logMemory), (.logBytesPerSession, logBytesPerSession),
             (.maxMessageBytes, maxMessageBytes), (.deflate, deflate), (.deflateWindowBits, deflateWindowBits),
             (.deflateMemoryLevel, deflateMemoryLevel), (.deflateMinBytes, deflateMinBytes), (.drain, drain), (.logLevel, logLevel),
             (.logFormat, logFormat),

@@ -12,27 +12,38 @@ enum ChatFace {
         input.mode = request.extensions.mode ?? .queue
         let id = Identifier.make("chatcmpl-")
         input.responseID = id
-        let target: SessionReference
-        if let sessionID = request.extensions.sessionID {
-            guard let session = call.context.directory.session(sessionID, owner: call.owner) else {
-                throw .notFound("session", id: sessionID, code: "session_not_found")
-            }
-            target = session
-        } else {
-            target = call.context.sessions(on: call.loop).makeSession(owner: call.owner, defaults: request.parameters)
-        }
-        let submission = Submission(target: .session(target), input: input)
         let completion = ChatCompletion(id: id, model: request.parameters.model, created: call.loop.unixTime)
+        let reader: EventReader
+        let fail: (APIError) -> Void
+        let found: (SessionReference) -> Void
         if request.isStream {
             let stream = ChatStream(call, completion, includesUsage: request.includesUsage)
-            stream.sessionID = target.id
-            submission.submit(from: call.loop, context: call.context, reader: stream) { result in
-                if case .failure(let error) = result { stream.fail(error) }
-            }
+            (reader, fail) = (stream, stream.fail)
+            found = { stream.sessionID = $0.id }
         } else {
             let collector = ChatCollector(call, completion)
-            submission.submit(from: call.loop, context: call.context, reader: collector) { result in
-                if case .failure(let error) = result { collector.fail(error) }
+            (reader, fail, found) = (collector, collector.fail, { _ in })
+        }
+        // A named session decides for itself what is kept.
+        let submit = { (target: SessionReference) in
+            found(target)
+            Submission(target: .session(target), input: input)
+                .submit(from: call.loop, context: call.context, reader: reader) { result in
+                    if case .failure(let error) = result { fail(error) }
+                }
+        }
+        guard let sessionID = request.extensions.sessionID else {
+            // As with OpenAI, a completion is kept only if it says so; without that it stays in memory.
+            submit(
+                call.context.sessions(on: call.loop).makeSession(
+                    owner: call.owner, defaults: request.parameters, isDurable: request.isStored))
+            return
+        }
+        call.context.find(session: sessionID, owner: call.owner, from: call.loop) { result in
+            switch result {
+            case .failure(let error): fail(error)
+            case .success(nil): fail(.notFound("session", id: sessionID, code: "session_not_found"))
+            case .success(let session?): submit(session)
             }
         }
     }

@@ -249,7 +249,10 @@ public final class Session {
             guard let self, let cursor, cursor.session === self, cursor.isFetching, cursor.position == position else { return }
             cursor.isFetching = false
             if events.isEmpty { self.replacePlace(of: cursor) }
-            for event in events where !cursor.isPaused && cursor.isAttached && event.sequence <= self.log.committedSequence {
+            let page = events.prefix { $0.sequence <= self.log.committedSequence }
+            for event in cursor.catchUp.mergesDeltas ? DeltaRun.merged(page) : Array(page) {
+                guard !cursor.isPaused, cursor.isAttached else { break }
+                if let first = event.mergedFrom { self.host.applied(.mergeDeltas, toEvents: event.sequence - first) }
                 self.advance(cursor, over: event)
             }
             self.serve(cursor)

@@ -45,6 +45,11 @@ final class SessionJournal {
         if ticket <= committed { action() } else { waiters[ticket, default: []].append(action) }
     }
 
+    /// Runs the action when everything that has happened until now is on the disk.
+    func whenSettled(_ action: @escaping () -> Void) {
+        whenCommitted(gathering.isEmpty ? handedOver : gatheringTicket, action)
+    }
+
     func list(_ log: DurableLog) { logs.append(log) }
 
     func gather(_ change: (inout SessionChanges) -> Void) {

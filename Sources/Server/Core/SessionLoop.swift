@@ -166,10 +166,18 @@ final class SessionLoop: SessionHost {
         for resident in residents.values {
             resident.session.dropQueued()
             _ = try? resident.session.cancel(by: nil, reason: .shutdown)
-            resident.session.announceStop()
         }
-        for socket in sockets.values { socket.closeForRestart() }
-        loop.finishConnections()
+        // What was said last goes out when it is safe, and only then do connections close.
+        whenSettled { [weak self] in
+            guard let self else { return }
+            for resident in self.residents.values { resident.session.announceStop() }
+            for socket in self.sockets.values { socket.closeForRestart() }
+            self.loop.finishConnections()
+        }
+    }
+
+    private func whenSettled(_ action: @escaping () -> Void) {
+        if let journal { journal.whenSettled(action) } else { action() }
     }
 
     /// WebSockets of this loop, to be told when the server stops.

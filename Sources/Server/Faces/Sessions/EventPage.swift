@@ -28,7 +28,8 @@ struct EventPage: Sendable {
                 if events.isEmpty {
                     snapshot(of: session, then)
                 } else {
-                    then(EventPage(Array(events.prefix(limit)), after: sequence, of: session))
+                    let page = mergesDeltas ? DeltaRun.merged(events) : events
+                    then(EventPage(Array(page.prefix(limit)), after: sequence, of: session))
                 }
             }
         } else {

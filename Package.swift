@@ -59,14 +59,14 @@ let package = Package(
         .target(
             name: "Server",
             dependencies: [
-                "Network", "HTTP", "WebSocket", "JSON", "Bytes", "Sessions", "Upstreams", "Storage",
+                "Network", "HTTP", "WebSocket", "JSON", "Bytes", "Sessions", "Upstreams", "Storage", "COpenSSL",
                 .product(name: "Logging", package: "swift-log"),
             ],
             swiftSettings: byteSpeed),
         .executableTarget(
             name: "interject",
             dependencies: [
-                "Server", "Upstreams", "Sessions", "Network", "HTTP", "WebSocket", "JSON", "Bytes", "CCurl",
+                "Server", "Storage", "Upstreams", "Sessions", "Network", "HTTP", "WebSocket", "JSON", "Bytes", "CCurl",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
                 .product(name: "Logging", package: "swift-log"), .product(name: "Yams", package: "Yams"),
             ],
@@ -81,7 +81,10 @@ let package = Package(
             dependencies: ["Network", "HTTP", "WebSocket", "Bytes", "COpenSSL", .product(name: "Logging", package: "swift-log")],
             swiftSettings: strict),
         .testTarget(name: "SessionsTests", dependencies: ["Sessions", "JSON", "Bytes"], swiftSettings: strict),
-        .testTarget(name: "StorageTests", dependencies: ["Storage", "Sessions", "JSON", "Bytes"], swiftSettings: strict),
+        .testTarget(
+            name: "StorageTests",
+            dependencies: ["Storage", "Sessions", "JSON", "Bytes", .product(name: "Logging", package: "swift-log")],
+            swiftSettings: strict),
         .testTarget(
             name: "UpstreamsTests",
             dependencies: [

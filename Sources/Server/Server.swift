@@ -1,6 +1,7 @@
 public import Logging
 public import Network
 import Sessions
+import Storage
 import Upstreams
 
 /// The whole server: loops, sessions, faces, upstreams.
@@ -53,7 +54,8 @@ public final class Server: Sendable {
                         baseURL: started.baseURL, silenceTimeout: configuration.rehearsalSilenceTimeout)
                 ]
             }
-            let context = await makeContext(configuration, upstreams, group, isRehearsal: rehearsal != nil, tls: tls)
+            let context = try await makeContext(
+                configuration, upstreams, group, isRehearsal: rehearsal != nil, tls: tls, logger: logger)
             let server = HTTPServer(
                 limits: configuration.httpLimits, deadlines: configuration.httpDeadlines, proxies: configuration.proxies,
                 gate: context.gate, handler: Router(context: context))
@@ -81,8 +83,13 @@ public final class Server: Sendable {
 
     private static func makeContext(
         _ configuration: ServerConfiguration, _ upstreams: [UpstreamConfiguration], _ group: EventLoopGroup, isRehearsal: Bool,
-        tls: TLSServerContext?
-    ) async -> ServerContext {
+        tls: TLSServerContext?, logger: Logger
+    ) async throws -> ServerContext {
+        let store = try configuration.dataDirectory.map { (directory) throws(StorageError) in
+            try Store.open(directory: directory, logger: logger)
+        }
+        let authentication = try await Authentication.make(configuration, store, logger)
+        let metering = Metering()
         let directory = SessionDirectory()
         _ = ProcessStatistics.startTime
         let budget = MemoryBudget(limitBytes: configuration.memoryBudgetBytes, loopCount: group.loops.count)
@@ -96,6 +103,7 @@ public final class Server: Sendable {
                     let sessions = SessionLoop(
                         loop: loop, model: model, directory: directory, configuration: configuration, loopCount: count,
                         budget: budget)
+                    sessions.metering = metering
                     continuation.resume(returning: LoopBound(sessions, on: loop))
                 }
             }
@@ -104,7 +112,8 @@ public final class Server: Sendable {
         return ServerContext(
             configuration: configuration, directory: directory, budget: budget,
             modelNames: ModelNames(preferred: isRehearsal ? "rehearsal" : upstreams[0].modelNames.keys.sorted().first ?? ""),
-            sessionLoops: sessionLoops, upstreamCounters: upstreamCounters, tls: tls)
+            authentication: authentication, metering: metering, store: store, sessionLoops: sessionLoops,
+            upstreamCounters: upstreamCounters, tls: tls)
     }
 
     /// Reads the certificate files again. Connections that stand are not touched; when a file cannot be used, the log says so and
@@ -139,6 +148,8 @@ public final class Server: Sendable {
         }
         group.shutDown()
         rehearsal?.stop()
+        context.authentication.stop()
+        await context.store?.close()
         logger.info("stopped", metadata: ["drained": "\(isDrained)"])
     }
 

@@ -5,6 +5,7 @@ enum Migrations {
     static var migrator: DatabaseMigrator {
         var migrator = DatabaseMigrator()
         migrator.registerMigration("sessions", migrate: makeSessions)
+        migrator.registerMigration("api_keys", migrate: APIKeyTable.migrate)
         return migrator
     }
 

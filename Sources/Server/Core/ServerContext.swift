@@ -1,5 +1,6 @@
 import Network
 import Sessions
+import Storage
 import Upstreams
 
 /// What the faces share. One for a server.
@@ -7,7 +8,13 @@ final class ServerContext: Sendable {
     let configuration: ServerConfiguration
     let directory: SessionDirectory
     let authentication: Authentication
+    /// Tickets for streams of pages.
+    let tickets = StreamTickets()
+    /// Limits of keys, and what is counted.
+    let metering: Metering
     let crossOrigin: CrossOrigin
+    /// What outlives the process; nil: nothing does.
+    let store: Store?
     let budget: MemoryBudget
     let gate: AcceptGate
     let webSocketLiveness: WebSocketLiveness.Shared
@@ -21,7 +28,7 @@ final class ServerContext: Sendable {
 
     init(
         configuration: ServerConfiguration, directory: SessionDirectory, budget: MemoryBudget, modelNames: ModelNames,
-        sessionLoops: [LoopBound<SessionLoop>], upstreamCounters: [LoopBound<UpstreamCounters>], tls: TLSServerContext?
+        authentication: Authentication, metering: Metering, store: Store?, sessionLoops: [LoopBound<SessionLoop>], upstreamCounters: [LoopBound<UpstreamCounters>], tls: TLSServerContext?
     ) {
         self.tls = tls
         self.configuration = configuration
@@ -36,9 +43,11 @@ final class ServerContext: Sendable {
         gate = AcceptGate(limits)
         self.modelNames = modelNames
         self.sessionLoops = sessionLoops
-        authentication = Authentication(configuration.principals)
+        self.authentication = authentication
+        self.metering = metering
+        self.store = store
         crossOrigin = CrossOrigin(
-            allowed: configuration.allowedOrigins, keysAreRequired: !configuration.principals.isEmpty,
+            allowed: configuration.allowedOrigins, keysAreRequired: authentication.isRequired,
             isLoopbackOnly: configuration.isLoopbackOnly)
     }
 

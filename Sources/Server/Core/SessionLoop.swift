@@ -12,6 +12,8 @@ final class SessionLoop: SessionHost {
     private let budget: MemoryBudget
     /// Faces and sessions of this loop count here.
     var counters = ServerCounters()
+    /// Who pays for what ends here.
+    var metering: Metering?
     /// Bytes that the logs of this loop may have: its share of all.
     private let maxLogBytes: Int
     private var residents: [String: Resident] = [:]
@@ -203,7 +205,10 @@ final class SessionLoop: SessionHost {
         loop.afterFlush { [weak self] in self?.counters.interruptLatency.record(Instant.monotonicNow - came) }
     }
 
-    func ended(_ generation: Generation) { counters.countEnd(of: generation) }
+    func ended(_ generation: Generation) {
+        counters.countEnd(of: generation)
+        metering?.ended(generation, now: loop.now)
+    }
 
     func applied(_ policy: QueuePolicy, toEvents count: Int) { counters.countCatchUp(policy, events: count) }
 }

@@ -7,8 +7,10 @@ import Network
 struct Call {
     let exchange: HTTPExchange
     let context: ServerContext
+    /// Who calls, and what it may do.
+    var caller: Caller
     /// Whom the caller's key stands for.
-    let owner: String
+    var owner: String { caller.owner }
     let requestID: String
     /// The loop of the connection.
     let loop: EventLoop
@@ -34,7 +36,11 @@ struct Call {
         var fields = error.fields
         // SDKs take every 409 for a passing one and send the command again; ours stand until somebody acts.
         if error.status == .conflict { fields.append(("x-should-retry", "false")) }
-        if let seconds = error.retryAfterSeconds { fields.append(("Retry-After", String(Int(seconds.rounded(.up))))) }
+        if let seconds = error.retryAfterSeconds {
+            fields.append(("Retry-After", String(Int(seconds.rounded(.up)))))
+            // SDKs go by this one first.
+            fields.append(("retry-after-ms", String(Int((seconds * 1000).rounded(.up)))))
+        }
         respond(error.status, json: error.body, fields: fields)
     }
 

@@ -25,17 +25,15 @@ final class Router: HTTPRequestHandler {
         }
         let isOpen = path == ["healthz"] || path == ["readyz"]
         var call = Call(
-            exchange: exchange, context: context, owner: Authentication.everybody, requestID: requestID, loop: loop,
+            exchange: exchange, context: context, caller: .everybody(), requestID: requestID, loop: loop,
             query: exchange.request.target.queryItems)
         do throws(APIError) {
             if path == ["metrics"] || path.first == "debug" {
                 if !exchange.isFromUnixSocket { try context.crossOrigin.check(exchange.request) }
-                try context.operatorAccess.check(exchange.request)
+                try context.operatorAccess.check(exchange.request, keysAreRequired: context.authentication.isRequired)
             } else if !isOpen {
                 if !exchange.isFromUnixSocket { try context.crossOrigin.check(exchange.request) }
-                call = Call(
-                    exchange: exchange, context: context, owner: try context.authentication.owner(exchange.request),
-                    requestID: requestID, loop: loop, query: call.query)
+                call = try admit(call, path)
             }
             try route(call, path)
         } catch {
@@ -144,8 +142,7 @@ final class Router: HTTPRequestHandler {
     private static let maxStrangersBodyBytes = 64 << 10
 
     func maxBodyBytes(for request: RequestHead) -> Int {
-        let isKnown = (try? context.authentication.owner(request)) != nil
-        return isKnown ? context.configuration.httpLimits.maxBodyBytes : Self.maxStrangersBodyBytes
+        context.authentication.knows(request) ? context.configuration.httpLimits.maxBodyBytes : Self.maxStrangersBodyBytes
     }
 
     func errorAnswer(for status: HTTPStatus, _ message: String) -> HTTPErrorAnswer {
@@ -198,11 +195,11 @@ final class Router: HTTPRequestHandler {
             // A browser that sent its key as a subprotocol wants to hear one of its offers: never the key.
             acceptance.subprotocol = handshake.offeredSubprotocols.first { $0 == "realtime" }
             let context = context
-            let owner = call.owner
+            let caller = call.caller
             call.exchange.upgrade(
                 acceptance, limits: WebSocketLimits(maxMessageBytes: context.configuration.maxMessageBytes),
                 liveness: context.webSocketLiveness
-            ) { ResponsesSocket($0, context: context, owner: owner) }
+            ) { ResponsesSocket($0, context: context, caller: caller) }
         } catch {
             var refusal = APIError(
                 status: HTTPStatus(error.status), message: error.reason, code: "websocket_handshake_failed",

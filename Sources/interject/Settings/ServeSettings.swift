@@ -29,6 +29,10 @@ struct ServeSettings: Sendable {
     var upstreamKeys: [String] = []
     var modelMappings: [SettingValue.Mapping] = []
     var principals: [ServerConfiguration.Principal] = []
+    var dataDirectory: String?
+    var requireKey = false
+    var keyLimits = RateLimits()
+    var failedAttemptsPerMinute = defaults.failedAttemptsPerMinute
     var insecureNoAuth = false
     var allowedOrigins: [String] = []
     var headerTimeout = defaults.httpDeadlines.head
@@ -126,11 +130,11 @@ struct ServeSettings: Sendable {
         if addresses.isEmpty, tlsAddresses.isEmpty {
             throw .usage("--host none leaves nothing to listen on: give --unix-socket PATH too")
         }
-        if !isLoopback, principals.isEmpty, !insecureNoAuth {
+        if !isLoopback, principals.isEmpty, !requireKey, !insecureNoAuth {
             throw .usage(
                 """
                 --host \(host) lets other machines in, and no key is set: give --api-key NAME=SECRET, \
-                or --insecure-no-auth if everybody may use it
+                --require-key for keys that `interject keys` makes, or --insecure-no-auth if everybody may use it
                 """
             )
         }
@@ -163,7 +167,14 @@ struct ServeSettings: Sendable {
         }
         configuration.rehearsalAddress = .tcp(host: "127.0.0.1", port: rehearsalPort)
         configuration.rehearsalSilenceTimeout = firstByteTimeout
+        if requireKey, principals.isEmpty, dataDirectory == nil {
+            throw .usage("--require-key lets nobody in without --data DIR, where `interject keys` makes keys")
+        }
         configuration.principals = principals
+        configuration.requiresKey = requireKey || !principals.isEmpty
+        configuration.dataDirectory = dataDirectory
+        configuration.keyLimits = keyLimits
+        configuration.failedAttemptsPerMinute = failedAttemptsPerMinute
         configuration.allowedOrigins = allowedOrigins.isEmpty ? nil : allowedOrigins
         configuration.httpDeadlines.head = headerTimeout
         configuration.httpDeadlines.body = bodyTimeout

@@ -1,12 +1,14 @@
 import Logging
 import Network
+import Server
 import WebSocket
 
 /// The table of all settings. Flags, variables, file keys and the help text are made from it.
 extension Setting {
     static let all: [Setting] = [
         host, port, unixSocket, tlsPort, tlsCertificate, tlsKey, tlsClientCA, tlsClientAuth, tlsMinVersion, loops, upstream,
-        upstreamKey, mapModel, firstByteTimeout, rehearsalPort, apiKey, insecureNoAuth, allowOrigin, headerTimeout, bodyTimeout,
+        upstreamKey, mapModel, firstByteTimeout, rehearsalPort, data, apiKey, requireKey, insecureNoAuth, requestsPerMinute, tokensPerMinute, maxConcurrent, failedKeyLimit,
+        allowOrigin, headerTimeout, bodyTimeout,
         idleTimeout, maxHeaderBytes, maxBodyBytes, trustedProxy, proxyProtocol, heartbeat, retention, logMemory,
         logBytesPerSession, maxMessageBytes, deflate, deflateWindowBits, deflateMemoryLevel, deflateMinBytes, maxConnections,
         maxConnectionsPerAddress, connectionRate, limitLoopback, memoryBudget, pingInterval, idleLimit, lifetimeLimit, drain,
@@ -69,6 +71,24 @@ extension Setting {
     static let apiKey = Setting(
         list: "api-key", "NAME=SECRET", \.principals, SettingValue.principal,
         "Lets in only who has a key. The sessions made with it belong to NAME (\"default\" for a secret alone).")
+    static let data = Setting(
+        "data", "DIR", \.dataDirectory, SettingValue.text,
+        "Keeps what must outlive the process in this directory: API keys, usage. Not set: nothing is kept.")
+    static let requireKey = Setting(
+        "require-key", nil, \.requireKey, SettingValue.bool, describe: { _ in nil },
+        "Lets in only who has a key, also while there is none yet: those that `interject keys` makes in --data.")
+    static let requestsPerMinute = Setting(
+        "requests-per-minute", "N", \.keyLimits.requestsPerMinute, SettingValue.count(1...1_000_000_000),
+        "Generations that each key may begin in a minute, if it has no limit of its own; not set: any number.")
+    static let tokensPerMinute = Setting(
+        "tokens-per-minute", "N", \.keyLimits.tokensPerMinute, SettingValue.count(1...1_000_000_000_000),
+        "Tokens, of prompts and answers, that each key may use in a minute, if it has no limit of its own; not set: any number.")
+    static let maxConcurrent = Setting(
+        "max-concurrent", "N", \.keyLimits.maxConcurrent, SettingValue.count(1...10_000_000),
+        "Generations of each key that may run or wait at a time, if it has no limit of its own; not set: any number.")
+    static let failedKeyLimit = Setting(
+        "failed-key-limit", "N", \.failedAttemptsPerMinute, SettingValue.count(0...1_000_000), describe: { String($0) },
+        "Wrong keys of one address in a minute, and as many at once; 0: no limit. See also --limit-loopback.")
     static let insecureNoAuth = Setting(
         "insecure-no-auth", nil, \.insecureNoAuth, SettingValue.bool, describe: { _ in nil },
         "Starts without keys although other machines can connect.")

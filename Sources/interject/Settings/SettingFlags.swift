@@ -18,6 +18,12 @@ struct SettingFlags: ParsableArguments {
     @Option(.firstByteTimeout) var firstByteTimeout: String?
     @Option(.rehearsalPort) var rehearsalPort: String?
     @Option(.apiKey) var apiKey: [String] = []
+    @Option(.data) var data: String?
+    @Flag(.requireKey) var requireKey = false
+    @Option(.requestsPerMinute) var requestsPerMinute: String?
+    @Option(.tokensPerMinute) var tokensPerMinute: String?
+    @Option(.maxConcurrent) var maxConcurrent: String?
+    @Option(.failedKeyLimit) var failedKeyLimit: String?
     @Flag(.insecureNoAuth) var insecureNoAuth = false
     @Option(.allowOrigin) var allowOrigin: [String] = []
     @Option(.headerTimeout) var headerTimeout: String?
@@ -70,6 +76,8 @@ struct SettingFlags: ParsableArguments {
             (.maxConnectionsPerAddress, maxConnectionsPerAddress), (.connectionRate, connectionRate),
             (.limitLoopback, limitLoopback ? "true" : nil), (.memoryBudget, memoryBudget), (.pingInterval, pingInterval),
             (.idleLimit, idleLimit), (.lifetimeLimit, lifetimeLimit), (.operatorKey, operatorKey),
+            (.data, data), (.requireKey, requireKey ? "true" : nil), (.requestsPerMinute, requestsPerMinute),
+            (.tokensPerMinute, tokensPerMinute), (.maxConcurrent, maxConcurrent), (.failedKeyLimit, failedKeyLimit),
         ].map { (setting: Setting, value: String?) in (setting, value.map { [$0] } ?? []) }
         let lists: [(Setting, [String])] = [
             (.upstream, upstream), (.upstreamKey, upstreamKey), (.mapModel, mapModel), (.apiKey, apiKey),

@@ -12,9 +12,11 @@ enum ChatFace {
         input.mode = request.extensions.mode ?? .queue
         let id = Identifier.make("chatcmpl-")
         input.responseID = id
+        try call.admit(id, input.items, input.parameters)
         let target: SessionReference
         if let sessionID = request.extensions.sessionID {
             guard let session = call.context.directory.session(sessionID, owner: call.owner) else {
+                call.abandon(id)
                 throw .notFound("session", id: sessionID, code: "session_not_found")
             }
             target = session
@@ -27,12 +29,16 @@ enum ChatFace {
             let stream = ChatStream(call, completion, includesUsage: request.includesUsage)
             stream.sessionID = target.id
             submission.submit(from: call.loop, context: call.context, reader: stream) { result in
-                if case .failure(let error) = result { stream.fail(error) }
+                guard case .failure(let error) = result else { return }
+                call.abandon(id)
+                stream.fail(error)
             }
         } else {
             let collector = ChatCollector(call, completion)
             submission.submit(from: call.loop, context: call.context, reader: collector) { result in
-                if case .failure(let error) = result { collector.fail(error) }
+                guard case .failure(let error) = result else { return }
+                call.abandon(id)
+                collector.fail(error)
             }
         }
     }

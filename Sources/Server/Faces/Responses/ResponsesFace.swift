@@ -16,20 +16,31 @@ enum ResponsesFace {
         let responseID = Identifier.make("resp_")
         input.responseID = responseID
         input.isWarmUp = request.isWarmUp
-        let target = try target(of: request, owner: call.owner, loop: call.loop, context: call.context)
+        try call.admit(responseID, input.items, input.parameters)
+        let target: Submission.Target
+        do throws(APIError) {
+            target = try Self.target(of: request, owner: call.owner, loop: call.loop, context: call.context)
+        } catch {
+            call.abandon(responseID)
+            throw error
+        }
         let submission = Submission(target: target, input: input, isStored: request.isStored)
         if request.isStream {
             let stream = ResponseStream(call, responseID: responseID, holdsStatus: true)
             submission.submit(from: call.loop, context: call.context, reader: stream) { result in
                 switch result {
                 case .success(let outcome): stream.sessionID = outcome.session.id
-                case .failure(let error): stream.fail(error)
+                case .failure(let error):
+                    call.abandon(responseID)
+                    stream.fail(error)
                 }
             }
         } else {
             let collector = ResponseCollector(call, responseID: responseID)
             submission.submit(from: call.loop, context: call.context, reader: collector) { result in
-                if case .failure(let error) = result { collector.fail(error) }
+                guard case .failure(let error) = result else { return }
+                call.abandon(responseID)
+                collector.fail(error)
             }
         }
     }
@@ -123,12 +134,15 @@ enum ResponsesFace {
         let policy = try call.disconnectPolicy(InterjectMembers(body["interject"]), default: .continuing)
         let reference = try find(call, id)
         let context = call.context
+        let successor = Identifier.make("resp_")
+        try call.admit(successor, items, ResponseParameters(model: ""))
         reference.perform(from: call.loop) { session -> Result<Submission.Outcome, APIError> in
             guard let running = session.active, running.id == id else {
                 return .failure(APIError(.responseNotActive(responseID: id)))
             }
             var input = Input(items: items, mode: .steer, parameters: running.parameters, policy: policy)
             input.steer = Input.Steer(responseID: id)
+            input.responseID = successor
             do throws(SessionError) {
                 let acceptance = try context.sessions(on: reference.loop).submit(input, to: session)
                 return .success(Submission.Outcome(acceptance, in: reference))
@@ -136,6 +150,7 @@ enum ResponsesFace {
                 return .failure(APIError(error))
             }
         } then: { result in
+            if case .failure = result { call.abandon(successor) }
             SessionsFace.answer(call, result, clientEventID: nil)
         }
     }

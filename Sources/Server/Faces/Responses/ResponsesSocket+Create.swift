@@ -41,7 +41,14 @@ extension ResponsesSocket {
         // A session that is not to be stored lives as long as this connection: what may follow on it needs it until then.
         let keepsSession = !request.isStored
         request.isStored = true
-        let target = try ResponsesFace.target(of: request, owner: owner, loop: loop, context: context)
+        try admit(responseID, input.items, input.parameters)
+        let target: Submission.Target
+        do throws(APIError) {
+            target = try ResponsesFace.target(of: request, owner: owner, loop: loop, context: context)
+        } catch {
+            context.metering.abandon(responseID, now: loop.now)
+            throw error
+        }
         if let previous = request.previousResponseID, let steers = pendingSteers.removeValue(forKey: previous) {
             input.items = steers.flatMap { $0 } + input.items
         }
@@ -52,6 +59,7 @@ extension ResponsesSocket {
             switch result {
             case .success(let outcome): if keepsSession { self?.ownEphemeral(outcome.session) }
             case .failure(let error):
+                self?.context.metering.abandon(responseID, now: reader.loop.now)
                 self?.fail(error, for: body)
                 reader.finish()
             }
@@ -99,6 +107,12 @@ extension ResponsesSocket {
             return
         }
         let successor = Identifier.make("resp_")
+        do throws(APIError) {
+            try admit(successor, items, ResponseParameters(model: ""))
+        } catch {
+            steerFailed(steer, body, code: error.code ?? "rate_limit_exceeded", error.message)
+            return
+        }
         let context = context
         // The lane of the steered response gets the successor, too. A response of another connection is followed from here on.
         let followed = lanes.values.flatMap(\.readers).first { $0.open.contains(steer.responseID) }
@@ -118,6 +132,7 @@ extension ResponsesSocket {
             Self.steer(session, reference, context, steer, items, successor: successor, cursor: newCursor)
         } then: { [weak self] outcome in
             if case .accepted = outcome { return }
+            context.metering.abandon(successor, now: Instant.monotonicNow)
             followed?.unfollow(successor)
             own?.finish()
             self?.answer(outcome, to: steer, body, items)

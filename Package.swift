@@ -60,6 +60,7 @@ let package = Package(
             name: "Server",
             dependencies: [
                 "Network", "HTTP", "WebSocket", "JSON", "Bytes", "Sessions", "Upstreams", "Storage", "COpenSSL",
+                .product(name: "DequeModule", package: "swift-collections"),
                 .product(name: "Logging", package: "swift-log"),
             ],
             swiftSettings: byteSpeed),

@@ -1,3 +1,4 @@
+import Glibc
 public import Logging
 public import Network
 import Sessions
@@ -89,7 +90,10 @@ public final class Server: Sendable {
             try Store.open(directory: directory, logger: logger)
         }
         let authentication = try await Authentication.make(configuration, store, logger)
-        let metering = Metering()
+        let usage = UsageLedger(store)
+        let idempotency = try await IdempotencyKeys(
+            store, retention: configuration.idempotencyRetention, unixTime: Int(time(nil)))
+        let metering = Metering(usage: usage, idempotency: idempotency)
         let directory = SessionDirectory()
         _ = ProcessStatistics.startTime
         let budget = MemoryBudget(limitBytes: configuration.memoryBudgetBytes, loopCount: group.loops.count)
@@ -112,7 +116,8 @@ public final class Server: Sendable {
         return ServerContext(
             configuration: configuration, directory: directory, budget: budget,
             modelNames: ModelNames(preferred: isRehearsal ? "rehearsal" : upstreams[0].modelNames.keys.sorted().first ?? ""),
-            authentication: authentication, metering: metering, store: store, sessionLoops: sessionLoops,
+            authentication: authentication, metering: metering, usage: usage, idempotency: idempotency, store: store,
+            sessionLoops: sessionLoops,
             upstreamCounters: upstreamCounters, tls: tls)
     }
 

@@ -39,6 +39,8 @@ public struct ServerConfiguration: Sendable {
     public var dataDirectory: String?
     /// Limits of keys that have none of their own.
     public var keyLimits = RateLimits()
+    /// How long the client's name for a command (`Idempotency-Key`) is remembered.
+    public var idempotencyRetention = Duration.seconds(86_400)
     /// Wrong keys of one address in a minute, and as many at once; 0: no limit.
     public var failedAttemptsPerMinute = 60
     /// Web pages that may call, by origin (`*`: any). Unset: any when there are keys, else those served from this machine.

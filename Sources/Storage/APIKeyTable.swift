@@ -64,7 +64,8 @@ enum APIKeyTable {
 
     static func revoke(_ id: String, at time: Int, _ db: Database) throws {
         try db.execute(
-            sql: "UPDATE api_keys SET revoked_at = ?, previous_hash = NULL, previous_until = NULL WHERE id = ? AND revoked_at IS NULL",
+            sql:
+                "UPDATE api_keys SET revoked_at = ?, previous_hash = NULL, previous_until = NULL WHERE id = ? AND revoked_at IS NULL",
             arguments: [time, id])
     }
 
@@ -84,7 +85,8 @@ enum APIKeyTable {
 
     static func secret(_ name: String, else new: [UInt8], _ db: Database) throws -> [UInt8] {
         try db.execute(sql: "INSERT INTO secrets VALUES (?, ?) ON CONFLICT DO NOTHING", arguments: [name, data(new)])
-        return try Row.fetchOne(db, sql: "SELECT value FROM secrets WHERE name = ?", arguments: [name]).map { bytes($0["value"]) } ?? new
+        return try Row.fetchOne(db, sql: "SELECT value FROM secrets WHERE name = ?", arguments: [name]).map { bytes($0["value"]) }
+            ?? new
     }
 
     private static func record(_ row: Row) -> APIKeyRecord {

@@ -6,6 +6,8 @@ enum Migrations {
         var migrator = DatabaseMigrator()
         migrator.registerMigration("sessions", migrate: makeSessions)
         migrator.registerMigration("api_keys", migrate: APIKeyTable.migrate)
+        migrator.registerMigration("usage", migrate: UsageStore.migrate)
+        migrator.registerMigration("idempotency_keys", migrate: IdempotencyStore.migrate)
         return migrator
     }
 

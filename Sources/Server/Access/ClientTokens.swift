@@ -22,7 +22,8 @@ struct ClientTokens: Sendable {
 
     func sign(_ caller: Caller, expiresAt: Int) -> String {
         var payload: JSONObject = [
-            "o": .string(caller.owner), "k": .string(caller.keyID), "s": JSONValue(Int(caller.scopes.rawValue)), "x": JSONValue(expiresAt),
+            "o": .string(caller.owner), "k": .string(caller.keyID), "s": JSONValue(Int(caller.scopes.rawValue)),
+            "x": JSONValue(expiresAt),
         ]
         if case .session(let id)? = caller.binding { payload["n"] = .string(id) }
         let body = Base64URL.encode(Array("\(JSONValue.object(payload))".utf8))
@@ -61,7 +62,9 @@ enum Base64URL {
     }
 
     static func decode(_ text: String) -> [UInt8]? {
-        guard !text.utf8.contains(where: { [UInt8(ascii: "+"), UInt8(ascii: "/"), UInt8(ascii: "=")].contains($0) }) else { return nil }
+        guard !text.utf8.contains(where: { [UInt8(ascii: "+"), UInt8(ascii: "/"), UInt8(ascii: "=")].contains($0) }) else {
+            return nil
+        }
         var letters = text.utf8.map {
             switch $0 {
             case UInt8(ascii: "-"): UInt8(ascii: "+")

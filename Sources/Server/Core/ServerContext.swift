@@ -12,6 +12,8 @@ final class ServerContext: Sendable {
     let tickets = StreamTickets()
     /// Limits of keys, and what is counted.
     let metering: Metering
+    let usage: UsageLedger
+    let idempotency: IdempotencyKeys
     let crossOrigin: CrossOrigin
     /// What outlives the process; nil: nothing does.
     let store: Store?
@@ -28,7 +30,8 @@ final class ServerContext: Sendable {
 
     init(
         configuration: ServerConfiguration, directory: SessionDirectory, budget: MemoryBudget, modelNames: ModelNames,
-        authentication: Authentication, metering: Metering, store: Store?, sessionLoops: [LoopBound<SessionLoop>], upstreamCounters: [LoopBound<UpstreamCounters>], tls: TLSServerContext?
+        authentication: Authentication, metering: Metering, usage: UsageLedger, idempotency: IdempotencyKeys, store: Store?,
+        sessionLoops: [LoopBound<SessionLoop>], upstreamCounters: [LoopBound<UpstreamCounters>], tls: TLSServerContext?
     ) {
         self.tls = tls
         self.configuration = configuration
@@ -45,6 +48,8 @@ final class ServerContext: Sendable {
         self.sessionLoops = sessionLoops
         self.authentication = authentication
         self.metering = metering
+        self.usage = usage
+        self.idempotency = idempotency
         self.store = store
         crossOrigin = CrossOrigin(
             allowed: configuration.allowedOrigins, keysAreRequired: authentication.isRequired,

@@ -207,7 +207,7 @@ final class SessionLoop: SessionHost {
 
     func ended(_ generation: Generation) {
         counters.countEnd(of: generation)
-        metering?.ended(generation, now: loop.now)
+        metering?.ended(generation, now: loop.now, unixTime: loop.unixTime)
     }
 
     func applied(_ policy: QueuePolicy, toEvents count: Int) { counters.countCatchUp(policy, events: count) }

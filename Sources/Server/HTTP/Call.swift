@@ -15,11 +15,22 @@ struct Call {
     /// The loop of the connection.
     let loop: EventLoop
     let query: QueryItems
+    /// The client's name for the command, if it is the first that bears it.
+    var onceName: IdempotencyKeys.Name?
+    /// The identifier that the response is to have then.
+    var onceResponseID: String?
 
     var request: RequestHead { exchange.request }
 
     /// Answers with JSON.
     func respond(_ status: HTTPStatus = .ok, json: [UInt8], fields: [(name: String, value: String)] = []) {
+        if let onceName {
+            if status.code >= 400 {
+                context.idempotency.release(onceName, responseID: onceResponseID)
+            } else if onceResponseID == nil {
+                context.idempotency.setAnswer(onceName, status: status.code, json)
+            }
+        }
         exchange.respond(status, contentType: "application/json", fields: fields, body: json)
     }
 

@@ -29,7 +29,8 @@ extension Router {
     /// What is made for one session or response is for nothing else: all else is not there.
     private static func check(_ binding: Caller.Binding, _ call: Call, _ path: [String]) throws(APIError) {
         switch (path.count > 1 ? path[1] : "", path.count) {
-        case ("models", _): return
+        // What is asked for there is looked at by itself.
+        case ("models", _), ("stream_tickets", _): return
         case ("sessions", 3...):
             if binding == .session(path[2]) { return }
             throw .notFound("session", id: path[2], code: "session_not_found")

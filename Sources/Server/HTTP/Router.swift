@@ -35,13 +35,23 @@ final class Router: HTTPRequestHandler {
                 if !exchange.isFromUnixSocket { try context.crossOrigin.check(exchange.request) }
                 call = try admit(call, path)
             }
-            try route(call, path)
-        } catch {
-            if Self.isForWebSocket(exchange.request), exchange.label == ServerCounters.Face.responses.rawValue {
-                context.sessions(on: loop).counters.countHandshakeFailure(error.handshakeLabel ?? error.code ?? "refused")
+            try once(call, path) { [self] call in
+                do throws(APIError) {
+                    try route(call, path)
+                } catch {
+                    refuse(call, error)
+                }
             }
-            call.fail(error)
+        } catch {
+            refuse(call, error)
         }
+    }
+
+    private func refuse(_ call: Call, _ error: APIError) {
+        if Self.isForWebSocket(call.request), call.exchange.label == ServerCounters.Face.responses.rawValue {
+            context.sessions(on: call.loop).counters.countHandshakeFailure(error.handshakeLabel ?? error.code ?? "refused")
+        }
+        call.fail(error)
     }
 
     private static func isForWebSocket(_ request: RequestHead) -> Bool {
@@ -81,6 +91,11 @@ final class Router: HTTPRequestHandler {
             try only(.post, method) { () throws(APIError) in
                 try begin(call) { (call) throws(APIError) in try ResponsesFace.steer(call, id: path[1]) }
             }
+        case ("usage", 1),
+            ("organization", 3) where path[0] == "usage" || path[1...] == ["usage", "completions"]:
+            try only(.get, method) { () throws(APIError) in try UsageFace.report(call) }
+        case ("client_tokens", 1): try only(.post, method) { () throws(APIError) in try CredentialsFace.createToken(call) }
+        case ("stream_tickets", 1): try only(.post, method) { () throws(APIError) in try CredentialsFace.createTicket(call) }
         case ("sessions", _): try routeSessions(call, method, Array(path.dropFirst()))
         default: throw Self.noSuchPath(call)
         }

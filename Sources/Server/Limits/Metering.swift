@@ -15,8 +15,15 @@ final class Metering: Sendable {
     }
 
     private let limiter = RateLimiter()
+    private let usage: UsageLedger
+    private let idempotency: IdempotencyKeys
     /// By response identifier, until it ends. Bounded by the generations that sessions hold.
     private let accounts = Mutex<[String: Account]>([:])
+
+    init(usage: UsageLedger, idempotency: IdempotencyKeys) {
+        self.usage = usage
+        self.idempotency = idempotency
+    }
 
     /// Takes a generation in.
     /// - Returns: fields for the answer.
@@ -42,8 +49,15 @@ final class Metering: Sendable {
     }
 
     /// It has come to its end. On the session's loop.
-    func ended(_ generation: Generation, now: Instant) {
-        guard let account = accounts.withLock({ $0.removeValue(forKey: generation.id) }), account.hasLimits else { return }
+    func ended(_ generation: Generation, now: Instant, unixTime: Int) {
+        let account = accounts.withLock { $0.removeValue(forKey: generation.id) }
+        usage.add(
+            generation, owner: account?.owner ?? generation.session.owner, keyID: account?.keyID ?? "", unixTime: unixTime)
+        switch generation.status {
+        case .failed, .cancelled: idempotency.release(responseID: generation.id)
+        case .queued, .inProgress, .completed, .incomplete: break
+        }
+        guard let account, account.hasLimits else { return }
         let actual = generation.usage.map { $0.inputTokens + $0.outputTokens } ?? 0
         limiter.settle(account.keyID, estimate: account.estimate, actual: actual, now: now)
     }

@@ -113,7 +113,8 @@ final class RateLimiter: Sendable {
                 limit: .requests, size: limit, used: limit - (account.requests?.remaining(now: now) ?? 0), requested: 1,
                 retryAfter: wait, standing: standing(&account, now))
         }
-        if let limit = limits.tokensPerMinute, let wait = account.tokens?.wait(for: Double(tokens), now: now), wait > .zero || tokens > limit
+        if let limit = limits.tokensPerMinute, let wait = account.tokens?.wait(for: Double(tokens), now: now),
+            wait > .zero || tokens > limit
         {
             return Refusal(
                 limit: .tokens, size: limit, used: limit - (account.tokens?.remaining(now: now) ?? 0), requested: tokens,
@@ -168,7 +169,8 @@ extension APIError {
         case (.tokens, nil):
             self.init(
                 status: .tooManyRequests,
-                message: "Request too large for key \(keyID) on tokens per min (TPM): Limit \(size), Requested \(requested). Ask for less.",
+                message:
+                    "Request too large for key \(keyID) on tokens per min (TPM): Limit \(size), Requested \(requested). Ask for less.",
                 type: "tokens", code: "rate_limit_exceeded")
         case (.concurrency, let wait):
             self.init(
@@ -176,7 +178,8 @@ extension APIError {
                 message: "Key \(keyID) has \(used) generations running or waiting, and may have \(size). Wait for one to end.",
                 type: "requests", code: "rate_limit_exceeded", retryAfterSeconds: wait?.seconds)
         case (.requests, let wait), (.tokens, let wait):
-            let (words, type) = refusal.limit == .requests ? ("requests per min (RPM)", "requests") : ("tokens per min (TPM)", "tokens")
+            let (words, type) =
+                refusal.limit == .requests ? ("requests per min (RPM)", "requests") : ("tokens per min (TPM)", "tokens")
             let text =
                 "Rate limit reached for key \(keyID) on \(words): Limit \(size), Used \(used), Requested \(requested). Please try again in \((wait ?? .zero).goText)."
             self.init(

@@ -18,7 +18,8 @@ public struct RateLimits: Sendable, Hashable {
     /// These where they say something, else the others.
     func or(_ others: RateLimits) -> RateLimits {
         RateLimits(
-            requestsPerMinute: requestsPerMinute ?? others.requestsPerMinute, tokensPerMinute: tokensPerMinute ?? others.tokensPerMinute,
+            requestsPerMinute: requestsPerMinute ?? others.requestsPerMinute,
+            tokensPerMinute: tokensPerMinute ?? others.tokensPerMinute,
             maxConcurrent: maxConcurrent ?? others.maxConcurrent)
     }
 

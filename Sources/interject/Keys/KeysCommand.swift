@@ -34,7 +34,9 @@ struct KeysOptions: ParsableArguments {
         throw .runtime("\(named.count) keys are named \(word): give the identifier of one, as `interject keys list` shows it")
     }
 
-    static func all(_ file: APIKeyFile) throws(Failure) -> [APIKeyRecord] { try attempt { () throws(StorageError) in try file.all() } }
+    static func all(_ file: APIKeyFile) throws(Failure) -> [APIKeyRecord] {
+        try attempt { () throws(StorageError) in try file.all() }
+    }
 
     static func attempt<Result>(_ body: () throws(StorageError) -> Result) throws(Failure) -> Result {
         do { return try body() } catch { throw .runtime("\(error)") }

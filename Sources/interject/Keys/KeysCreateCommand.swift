@@ -11,7 +11,8 @@ struct KeysCreateCommand: ParsableCommand {
 
     @OptionGroup var options: KeysOptions
     @Argument(help: "What you call it.") var name: String
-    @Option(help: ArgumentHelp("Whom it stands for: keys of one owner see the same sessions. (default: the name)", valueName: "OWNER"))
+    @Option(
+        help: ArgumentHelp("Whom it stands for: keys of one owner see the same sessions. (default: the name)", valueName: "OWNER"))
     var owner: String?
     @Option(
         help: ArgumentHelp(
@@ -21,7 +22,8 @@ struct KeysCreateCommand: ParsableCommand {
     @Option(help: ArgumentHelp("Ends by itself after so many seconds, or 90d, 12h, 30m.", valueName: "TIME")) var expiresIn: String?
     @Option(help: ArgumentHelp("Generations that it may begin in a minute. (default: the server's)", valueName: "N"))
     var requestsPerMinute: Int?
-    @Option(help: ArgumentHelp("Tokens that it may use in a minute. (default: the server's)", valueName: "N")) var tokensPerMinute: Int?
+    @Option(help: ArgumentHelp("Tokens that it may use in a minute. (default: the server's)", valueName: "N")) var tokensPerMinute:
+        Int?
     @Option(help: ArgumentHelp("Generations that may run or wait at a time. (default: the server's)", valueName: "N"))
     var maxConcurrent: Int?
 
@@ -39,7 +41,8 @@ struct KeysCreateCommand: ParsableCommand {
         let secret = APIKeySecret()
         let now = Int(time(nil))
         var key = APIKeyRecord(
-            id: Identifier.make("key_"), hash: secret.hash, hint: secret.hint, name: name, owner: owner ?? name, scopes: scopes.text,
+            id: Identifier.make("key_"), hash: secret.hash, hint: secret.hint, name: name, owner: owner ?? name,
+            scopes: scopes.text,
             createdAt: now)
         key.expiresAt = try expiresIn.map { (text) throws(Failure) in now + (try KeyTime.seconds(text, flag: "expires-in")) }
         key.requestsPerMinute = requestsPerMinute
@@ -63,7 +66,9 @@ struct KeysRotateCommand: ParsableCommand {
 
     @OptionGroup var options: KeysOptions
     @Argument(help: "Its identifier, or its name.") var key: String
-    @Option(help: ArgumentHelp("How long the secret before is taken beside the new one: seconds, or 1d, 12h, 30m. (default 0)", valueName: "TIME"))
+    @Option(
+        help: ArgumentHelp(
+            "How long the secret before is taken beside the new one: seconds, or 1d, 12h, 30m. (default 0)", valueName: "TIME"))
     var grace: String = "0"
 
     func run() throws {

@@ -43,7 +43,9 @@ struct KeysRevokeCommand: ParsableCommand {
 enum KeyText {
     static func line(_ key: APIKeyRecord, now: Int) -> String {
         let state =
-            key.revokedAt.map { "revoked \(day($0))" } ?? key.expiresAt.map { $0 <= now ? "expired \(day($0))" : "until \(day($0))" }
+            key.revokedAt.map { "revoked \(day($0))" } ?? key.expiresAt.map {
+                $0 <= now ? "expired \(day($0))" : "until \(day($0))"
+            }
             ?? "valid"
         let limits = [("rpm", key.requestsPerMinute), ("tpm", key.tokensPerMinute), ("concurrent", key.maxConcurrent)]
             .compactMap { name, value in value.map { "\(name)=\($0)" } }

@@ -33,6 +33,7 @@ struct ServeSettings: Sendable {
     var requireKey = false
     var keyLimits = RateLimits()
     var failedAttemptsPerMinute = defaults.failedAttemptsPerMinute
+    var idempotencyRetention = defaults.idempotencyRetention
     var insecureNoAuth = false
     var allowedOrigins: [String] = []
     var headerTimeout = defaults.httpDeadlines.head
@@ -174,6 +175,7 @@ struct ServeSettings: Sendable {
         configuration.requiresKey = requireKey || !principals.isEmpty
         configuration.dataDirectory = dataDirectory
         configuration.keyLimits = keyLimits
+        configuration.idempotencyRetention = idempotencyRetention
         configuration.failedAttemptsPerMinute = failedAttemptsPerMinute
         configuration.allowedOrigins = allowedOrigins.isEmpty ? nil : allowedOrigins
         configuration.httpDeadlines.head = headerTimeout

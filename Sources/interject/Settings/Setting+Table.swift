@@ -7,7 +7,7 @@ import WebSocket
 extension Setting {
     static let all: [Setting] = [
         host, port, unixSocket, tlsPort, tlsCertificate, tlsKey, tlsClientCA, tlsClientAuth, tlsMinVersion, loops, upstream,
-        upstreamKey, mapModel, firstByteTimeout, rehearsalPort, data, apiKey, requireKey, insecureNoAuth, requestsPerMinute, tokensPerMinute, maxConcurrent, failedKeyLimit,
+        upstreamKey, mapModel, firstByteTimeout, rehearsalPort, data, apiKey, requireKey, insecureNoAuth, requestsPerMinute, tokensPerMinute, maxConcurrent, failedKeyLimit, idempotencyRetention,
         allowOrigin, headerTimeout, bodyTimeout,
         idleTimeout, maxHeaderBytes, maxBodyBytes, trustedProxy, proxyProtocol, heartbeat, retention, logMemory,
         logBytesPerSession, maxMessageBytes, deflate, deflateWindowBits, deflateMemoryLevel, deflateMinBytes, maxConnections,
@@ -89,6 +89,9 @@ extension Setting {
     static let failedKeyLimit = Setting(
         "failed-key-limit", "N", \.failedAttemptsPerMinute, SettingValue.count(0...1_000_000), describe: { String($0) },
         "Wrong keys of one address in a minute, and as many at once; 0: no limit. See also --limit-loopback.")
+    static let idempotencyRetention = Setting(
+        "idempotency-retention", "SECONDS", \.idempotencyRetention, SettingValue.seconds(1...31_536_000), describe: seconds,
+        "How long an Idempotency-Key is remembered.")
     static let insecureNoAuth = Setting(
         "insecure-no-auth", nil, \.insecureNoAuth, SettingValue.bool, describe: { _ in nil },
         "Starts without keys although other machines can connect.")

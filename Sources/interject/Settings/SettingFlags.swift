@@ -24,6 +24,7 @@ struct SettingFlags: ParsableArguments {
     @Option(.tokensPerMinute) var tokensPerMinute: String?
     @Option(.maxConcurrent) var maxConcurrent: String?
     @Option(.failedKeyLimit) var failedKeyLimit: String?
+    @Option(.idempotencyRetention) var idempotencyRetention: String?
     @Flag(.insecureNoAuth) var insecureNoAuth = false
     @Option(.allowOrigin) var allowOrigin: [String] = []
     @Option(.headerTimeout) var headerTimeout: String?
@@ -78,6 +79,7 @@ struct SettingFlags: ParsableArguments {
             (.idleLimit, idleLimit), (.lifetimeLimit, lifetimeLimit), (.operatorKey, operatorKey),
             (.data, data), (.requireKey, requireKey ? "true" : nil), (.requestsPerMinute, requestsPerMinute),
             (.tokensPerMinute, tokensPerMinute), (.maxConcurrent, maxConcurrent), (.failedKeyLimit, failedKeyLimit),
+            (.idempotencyRetention, idempotencyRetention),
         ].map { (setting: Setting, value: String?) in (setting, value.map { [$0] } ?? []) }
         let lists: [(Setting, [String])] = [
             (.upstream, upstream), (.upstreamKey, upstreamKey), (.mapModel, mapModel), (.apiKey, apiKey),

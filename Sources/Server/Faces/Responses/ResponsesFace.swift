@@ -13,7 +13,7 @@ enum ResponsesFace {
         var input = Input(items: request.items, parameters: request.parameters, policy: policy)
         // OpenAI's own verbs wait their turn, as its clients expect, unless they say otherwise.
         input.mode = request.extensions.mode ?? .queue
-        let responseID = Identifier.make("resp_")
+        let responseID = call.onceResponseID ?? Identifier.make("resp_")
         input.responseID = responseID
         input.isWarmUp = request.isWarmUp
         try call.admit(responseID, input.items, input.parameters)
@@ -83,6 +83,40 @@ enum ResponsesFace {
             }
             return number
         }
+        stream(call, id: id, of: session, after: after)
+    }
+
+    /// What a call began that was sent before: from its start, or whole once it is there.
+    static func replay(_ call: Call, id: String) throws(APIError) {
+        let session = try find(call, id)
+        if try call.jsonBody().optionalBool("stream") == true {
+            stream(call, id: id, of: session, after: nil)
+            return
+        }
+        let collector = ResponseCollector(call, responseID: id)
+        let cursor = collector.makeCursor(for: session)
+        session.perform(from: call.loop) { session -> Result<[UInt8]?, APIError> in
+            guard let generation = session.generations.last(where: { $0.id == id }) else { return .failure(notFound(id)) }
+            if generation.status.isTerminal { return .success(json(generation)) }
+            do throws(SessionError) {
+                try session.attach(cursor.value, after: session.log.lastSequence)
+                return .success(nil)
+            } catch {
+                return .failure(APIError(error))
+            }
+        } then: { result in
+            switch result {
+            case .success(nil): break
+            case .success(let json?):
+                collector.stop()
+                call.respond(json: json, fields: [("Interject-Session", session.id)])
+            case .failure(let error): collector.fail(error)
+            }
+        }
+    }
+
+    /// Sends the events of a response after `after`, those that were and those that come.
+    private static func stream(_ call: Call, id: String, of session: SessionReference, after: Int?) {
         let stream = ResponseStream(call, responseID: id, startingAfter: after ?? -1, holdsStatus: false)
         let cursor = stream.makeCursor(for: session)
         session.perform(from: call.loop) { session -> Result<Bool, APIError> in
@@ -170,10 +204,16 @@ enum ResponsesFace {
 }
 
 extension Call {
+    /// How long a response whose command has a name goes on without a listener.
+    static let onceGrace = Duration.seconds(30)
+
     /// The policy by body, header or default.
     func disconnectPolicy(_ members: InterjectMembers, default missing: DisconnectPolicy) throws(APIError) -> DisconnectPolicy {
         if let policy = members.policy { return policy }
-        guard let text = request.fields[DisconnectPolicy.headerName] else { return missing }
+        guard let text = request.fields[DisconnectPolicy.headerName] else {
+            // Who names a command will come back for it when the connection breaks.
+            return onceResponseID != nil && missing == .cancel ? .grace(Self.onceGrace) : missing
+        }
         return try DisconnectPolicy.parse(text, param: "Interject-On-Disconnect")
     }
 }

@@ -89,7 +89,7 @@ public final class Server: Sendable {
         let store = try configuration.dataDirectory.map { (directory) throws(StorageError) in
             try Store.open(directory: directory, logger: logger)
         }
-        let authentication = try await Authentication.make(configuration, store, logger)
+        let authentication = try await Authentication.make(configuration, store, loop: group.loops[0], logger)
         let usage = UsageLedger(store)
         let idempotency = try await IdempotencyKeys(
             store, retention: configuration.idempotencyRetention, unixTime: Int(time(nil)))

@@ -39,6 +39,8 @@ public struct ServerConfiguration: Sendable {
     public var dataDirectory: String?
     /// Limits of keys that have none of their own.
     public var keyLimits = RateLimits()
+    /// Whose JSON Web Tokens let in; nil: nobody's.
+    public var jwt: JWTSettings?
     /// How long the client's name for a command (`Idempotency-Key`) is remembered.
     public var idempotencyRetention = Duration.seconds(86_400)
     /// Wrong keys of one address in a minute, and as many at once; 0: no limit.

@@ -20,7 +20,7 @@ import Testing
 
     /// FIPS 180-4's "abc", and the second case of RFC 4231.
     @Test func digestsAreThoseOfTheStandards() {
-        func hex(_ bytes: [UInt8]) -> String { bytes.map { String($0 | 0x100 as UInt16, radix: 16).dropFirst() }.joined() }
+        func hex(_ bytes: [UInt8]) -> String { bytes.map { String(UInt16($0) | 0x100, radix: 16).dropFirst() }.joined() }
         #expect(hex(SHA256.digest("abc")) == "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad")
         #expect(
             hex(SHA256.authenticate(Array("what do ya want for nothing?".utf8), key: Array("Jefe".utf8)))

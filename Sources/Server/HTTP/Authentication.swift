@@ -17,15 +17,17 @@ struct Authentication: Sendable {
     private let defaultLimits: RateLimits
     private let keys: KeyRing?
     private let tokens: ClientTokens?
+    private let webTokens: JWTVerifier?
     let attempts: FailedAttempts
 
     init(
         _ principals: [ServerConfiguration.Principal], requiresKey: Bool = false, limits: RateLimits = RateLimits(),
-        keys: KeyRing? = nil, tokens: ClientTokens? = nil,
+        keys: KeyRing? = nil, tokens: ClientTokens? = nil, webTokens: JWTVerifier? = nil,
         attempts: FailedAttempts = FailedAttempts(perMinute: 0, includesLoopback: false)
     ) {
         self.principals = principals
-        self.requiresKey = requiresKey || !principals.isEmpty
+        self.requiresKey = requiresKey || !principals.isEmpty || webTokens != nil
+        self.webTokens = webTokens
         defaultLimits = limits
         self.keys = keys
         self.tokens = tokens
@@ -34,7 +36,7 @@ struct Authentication: Sendable {
 
     /// What the settings and the store say.
     static func make(
-        _ configuration: ServerConfiguration, _ store: Store?, _ logger: Logger
+        _ configuration: ServerConfiguration, _ store: Store?, loop: EventLoop, _ logger: Logger
     ) async throws(StorageError) -> Authentication {
         var keys: KeyRing?
         var secret = ClientTokens.makeSecret()
@@ -45,15 +47,24 @@ struct Authentication: Sendable {
             keys = ring
             secret = try await stored.secret(ClientTokens.secretName, else: secret)
         }
+        var webTokens: JWTVerifier?
+        if let settings = configuration.jwt {
+            let source = settings.keySet.map { JSONWebKeySource($0, loop: loop, logger: logger) }
+            await source?.start()
+            webTokens = JWTVerifier(settings, keys: source, limits: configuration.keyLimits)
+        }
         return Authentication(
             configuration.principals, requiresKey: configuration.requiresKey, limits: configuration.keyLimits, keys: keys,
-            tokens: ClientTokens(secret: secret),
+            tokens: ClientTokens(secret: secret), webTokens: webTokens,
             attempts: FailedAttempts(
                 perMinute: configuration.failedAttemptsPerMinute, includesLoopback: configuration.acceptLimits.includesLoopback))
     }
 
     /// Follows changes of stored keys no longer.
-    func stop() { keys?.stop() }
+    func stop() {
+        keys?.stop()
+        webTokens?.stop()
+    }
 
     var tokenSigner: ClientTokens? { tokens }
 
@@ -70,7 +81,12 @@ struct Authentication: Sendable {
                 status: .unauthorized, message: "An API key is needed: send it as 'Authorization: Bearer KEY'.",
                 type: "authentication_error", code: "missing_api_key", fields: [("WWW-Authenticate", "Bearer")])
         }
-        // What we made cannot be guessed, so that it lets in whatever else comes from the address.
+        if let webTokens, case .keyIsBeingFetched = webTokens.verify(key, at: Self.unixTime) {
+            throw APIError(
+                status: .serviceUnavailable, message: "The issuer's keys are being fetched. Try again.", type: "server_error",
+                code: "issuer_keys_pending", retryAfterSeconds: 1)
+        }
+        // What we made, or an issuer signed, cannot be guessed, so that it lets in whatever else comes from the address.
         if let caller = madeHere(key) { return caller }
         if let wait = attempts.waiting(address, now: now) {
             throw APIError(
@@ -104,9 +120,10 @@ struct Authentication: Sendable {
 
     private static var unixTime: Int { Int(time(nil)) }
 
-    /// Stored keys and client tokens.
+    /// Stored keys, client tokens, and tokens of an issuer.
     private func madeHere(_ key: String) -> Caller? {
         let time = Self.unixTime
+        if case .caller(let caller)? = webTokens?.verify(key, at: time) { return caller }
         if APIKeySecret.isWellFormed(key), let record = keys?.key(key, at: time) {
             return Caller(
                 owner: record.owner, keyID: record.id, scopes: Scopes(text: record.scopes) ?? [],
@@ -128,6 +145,7 @@ struct Authentication: Sendable {
     /// Whether the key that something was made with still lets in.
     private func stands(behind keyID: String, _ time: Int) -> Bool {
         if keyID == Self.everybody { return !isRequired }
+        if webTokens != nil, keyID.hasPrefix(JWTVerifier.ownerPrefix) { return true }
         return principals.contains { $0.name == keyID } || keys?.key(id: keyID, at: time) != nil
     }
 

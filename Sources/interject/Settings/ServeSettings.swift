@@ -34,6 +34,12 @@ struct ServeSettings: Sendable {
     var keyLimits = RateLimits()
     var failedAttemptsPerMinute = defaults.failedAttemptsPerMinute
     var idempotencyRetention = defaults.idempotencyRetention
+    var jwtKeys: String?
+    var jwtIssuer: String?
+    var jwtAudience: String?
+    var jwtOwnerClaim = "sub"
+    var jwtScopeClaim = "scope"
+    var jwtSecret: String?
     var insecureNoAuth = false
     var allowedOrigins: [String] = []
     var headerTimeout = defaults.httpDeadlines.head
@@ -125,13 +131,14 @@ struct ServeSettings: Sendable {
     /// Checks what only shows when all is known, and gives the server's own form.
     func serverConfiguration() throws(Failure) -> ServerConfiguration {
         let tls = try tls()
+        let jwt = try jwt()
         if addresses.isEmpty, tlsAddresses.isEmpty, port == nil {
             throw .usage("--port none leaves nothing to listen on: give --tls-port PORT or --unix-socket PATH too")
         }
         if addresses.isEmpty, tlsAddresses.isEmpty {
             throw .usage("--host none leaves nothing to listen on: give --unix-socket PATH too")
         }
-        if !isLoopback, principals.isEmpty, !requireKey, !insecureNoAuth {
+        if !isLoopback, principals.isEmpty, !requireKey, jwt == nil, !insecureNoAuth {
             throw .usage(
                 """
                 --host \(host) lets other machines in, and no key is set: give --api-key NAME=SECRET, \
@@ -172,7 +179,8 @@ struct ServeSettings: Sendable {
             throw .usage("--require-key lets nobody in without --data DIR, where `interject keys` makes keys")
         }
         configuration.principals = principals
-        configuration.requiresKey = requireKey || !principals.isEmpty
+        configuration.requiresKey = requireKey || !principals.isEmpty || jwt != nil
+        configuration.jwt = jwt
         configuration.dataDirectory = dataDirectory
         configuration.keyLimits = keyLimits
         configuration.idempotencyRetention = idempotencyRetention

@@ -8,6 +8,7 @@ extension Setting {
     static let all: [Setting] = [
         host, port, unixSocket, tlsPort, tlsCertificate, tlsKey, tlsClientCA, tlsClientAuth, tlsMinVersion, loops, upstream,
         upstreamKey, mapModel, firstByteTimeout, rehearsalPort, data, apiKey, requireKey, insecureNoAuth, requestsPerMinute, tokensPerMinute, maxConcurrent, failedKeyLimit, idempotencyRetention,
+        jwtKeys, jwtIssuer, jwtAudience, jwtOwnerClaim, jwtScopeClaim, jwtSecret,
         allowOrigin, headerTimeout, bodyTimeout,
         idleTimeout, maxHeaderBytes, maxBodyBytes, trustedProxy, proxyProtocol, heartbeat, retention, logMemory,
         logBytesPerSession, maxMessageBytes, deflate, deflateWindowBits, deflateMemoryLevel, deflateMinBytes, maxConnections,
@@ -89,6 +90,21 @@ extension Setting {
     static let failedKeyLimit = Setting(
         "failed-key-limit", "N", \.failedAttemptsPerMinute, SettingValue.count(0...1_000_000), describe: { String($0) },
         "Wrong keys of one address in a minute, and as many at once; 0: no limit. See also --limit-loopback.")
+    static let jwtKeys = Setting(
+        "jwt-jwks", "FILE|URL", \.jwtKeys, SettingValue.text,
+        "Lets in by JSON Web Tokens that are signed with a key of this JWK set: a file, or a URL (https, or http of this machine).")
+    static let jwtIssuer = Setting("jwt-issuer", "TEXT", \.jwtIssuer, SettingValue.text, "What `iss` of a JSON Web Token must be.")
+    static let jwtAudience = Setting(
+        "jwt-audience", "TEXT", \.jwtAudience, SettingValue.text, "What `aud` of a JSON Web Token must be or hold.")
+    static let jwtOwnerClaim = Setting(
+        "jwt-owner-claim", "NAME", \.jwtOwnerClaim, SettingValue.text, describe: { $0 },
+        "The claim that tells for whom a JSON Web Token stands.")
+    static let jwtScopeClaim = Setting(
+        "jwt-scope-claim", "NAME", \.jwtScopeClaim, SettingValue.text, describe: { $0 },
+        "The claim that tells the scopes of a JSON Web Token; one without it may do everything but administer.")
+    static let jwtSecret = Setting(
+        "jwt-secret", "SECRET", \.jwtSecret, SettingValue.secret,
+        "Lets in by JSON Web Tokens that are signed with this secret by HS256, which no other setting permits.")
     static let idempotencyRetention = Setting(
         "idempotency-retention", "SECONDS", \.idempotencyRetention, SettingValue.seconds(1...31_536_000), describe: seconds,
         "How long an Idempotency-Key is remembered.")

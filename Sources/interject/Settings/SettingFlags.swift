@@ -25,6 +25,12 @@ struct SettingFlags: ParsableArguments {
     @Option(.maxConcurrent) var maxConcurrent: String?
     @Option(.failedKeyLimit) var failedKeyLimit: String?
     @Option(.idempotencyRetention) var idempotencyRetention: String?
+    @Option(.jwtKeys) var jwtKeys: String?
+    @Option(.jwtIssuer) var jwtIssuer: String?
+    @Option(.jwtAudience) var jwtAudience: String?
+    @Option(.jwtOwnerClaim) var jwtOwnerClaim: String?
+    @Option(.jwtScopeClaim) var jwtScopeClaim: String?
+    @Option(.jwtSecret) var jwtSecret: String?
     @Flag(.insecureNoAuth) var insecureNoAuth = false
     @Option(.allowOrigin) var allowOrigin: [String] = []
     @Option(.headerTimeout) var headerTimeout: String?
@@ -79,7 +85,8 @@ struct SettingFlags: ParsableArguments {
             (.idleLimit, idleLimit), (.lifetimeLimit, lifetimeLimit), (.operatorKey, operatorKey),
             (.data, data), (.requireKey, requireKey ? "true" : nil), (.requestsPerMinute, requestsPerMinute),
             (.tokensPerMinute, tokensPerMinute), (.maxConcurrent, maxConcurrent), (.failedKeyLimit, failedKeyLimit),
-            (.idempotencyRetention, idempotencyRetention),
+            (.idempotencyRetention, idempotencyRetention), (.jwtKeys, jwtKeys), (.jwtIssuer, jwtIssuer),
+            (.jwtAudience, jwtAudience), (.jwtOwnerClaim, jwtOwnerClaim), (.jwtScopeClaim, jwtScopeClaim), (.jwtSecret, jwtSecret),
         ].map { (setting: Setting, value: String?) in (setting, value.map { [$0] } ?? []) }
         let lists: [(Setting, [String])] = [
             (.upstream, upstream), (.upstreamKey, upstreamKey), (.mapModel, mapModel), (.apiKey, apiKey),

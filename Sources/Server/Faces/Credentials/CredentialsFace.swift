@@ -25,7 +25,8 @@ enum CredentialsFace {
             try requireSession(sessionID, call)
             caller.binding = .session(sessionID)
         }
-        let expiresAt = Int(time(nil)) + seconds
+        // Not longer than what it is made with.
+        let expiresAt = min(Int(time(nil)) + seconds, call.caller.expiresAt ?? .max)
         let token = signer.sign(caller, expiresAt: expiresAt)
         call.respond(.created, fields: [("Cache-Control", "no-store")]) { object in
             object.field("object", "client_token")

@@ -93,7 +93,11 @@ let package = Package(
             ],
             swiftSettings: strict),
         .testTarget(
-            name: "ServerTests", dependencies: ["Server", "Network", "Sessions", "HTTP", "JSON", "Bytes"], swiftSettings: strict),
+            name: "ServerTests",
+            dependencies: [
+                "Server", "Storage", "Network", "Sessions", "HTTP", "JSON", "Bytes", .product(name: "Logging", package: "swift-log"),
+            ],
+            swiftSettings: strict),
         .testTarget(
             name: "CommandLineTests",
             dependencies: [

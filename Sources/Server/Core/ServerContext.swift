@@ -78,7 +78,8 @@ final class ServerContext: Sendable {
         }
         return MetricsPage(
             loops: loops, refusals: gate.refusals, heldBytes: budget.heldBytes, budgetBytes: budget.limitBytes,
-            isReady: lifecycle.stage == .serving, tls: tls)
+            isReady: lifecycle.stage == .serving, failedAttempts: authentication.attempts.total,
+            limited: metering.refusals, tls: tls)
     }
 
     func connectionReports(limit: Int) async -> [ConnectionReport] {

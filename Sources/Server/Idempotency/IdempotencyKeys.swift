@@ -7,8 +7,9 @@ import Synchronization
 final class IdempotencyKeys: Sendable {
     /// Names remembered at a time; beyond it the oldest go.
     static let maxRecords = 100_000
-    /// Bytes of an answer that is kept to be given again.
+    /// Bytes of one answer that is kept to be given again, and of all of them; beyond it the oldest names go.
     static let maxAnswerBytes = 1 << 20
+    static let maxAllAnswerBytes = 64 << 20
 
     struct Name: Hashable, Sendable {
         var owner: String
@@ -33,6 +34,19 @@ final class IdempotencyKeys: Sendable {
         /// By age. A name may stand here longer than its record.
         var order: Deque<(name: Name, createdAt: Int)> = []
         var names: [String: Name] = [:]
+        var answerBytes = 0
+
+        mutating func remove(_ name: Name) {
+            guard let record = records.removeValue(forKey: name) else { return }
+            answerBytes -= record.answer?.count ?? 0
+            if let id = record.responseID { names[id] = nil }
+        }
+
+        /// The oldest name goes, unless it was used anew since.
+        mutating func removeOldest() {
+            guard let (name, createdAt) = order.popFirst() else { return }
+            if records[name]?.createdAt == createdAt { remove(name) }
+        }
     }
 
     private let state = Mutex(State())
@@ -81,9 +95,13 @@ final class IdempotencyKeys: Sendable {
             return
         }
         let record = state.withLock { state in
-            state.records[name]?.answer = body
-            state.records[name]?.status = status
-            return state.records[name]
+            guard var record = state.records[name] else { return nil as IdempotencyRecord? }
+            record.answer = body
+            record.status = status
+            state.records[name] = record
+            state.answerBytes += body.count
+            while state.answerBytes > Self.maxAllAnswerBytes { state.removeOldest() }
+            return record
         }
         if let record { store?.put(record) }
     }
@@ -93,8 +111,7 @@ final class IdempotencyKeys: Sendable {
     func release(_ name: Name, responseID: String?) {
         let isRemoved = state.withLock { state in
             guard let record = state.records[name], record.responseID == responseID else { return false }
-            state.records[name] = nil
-            if let id = record.responseID { state.names[id] = nil }
+            state.remove(name)
             return true
         }
         if isRemoved { store?.remove(owner: name.owner, key: name.key) }
@@ -107,20 +124,17 @@ final class IdempotencyKeys: Sendable {
 
     private static func insert(_ record: IdempotencyRecord, _ state: inout State) {
         let name = Name(owner: record.owner, key: record.key)
-        if let old = state.records.updateValue(record, forKey: name)?.responseID { state.names[old] = nil }
+        state.remove(name)
+        state.records[name] = record
+        state.answerBytes += record.answer?.count ?? 0
         state.order.append((name, record.createdAt))
         if let id = record.responseID { state.names[id] = name }
     }
 
     private func makeRoom(_ state: inout State, _ unixTime: Int) {
-        while let (name, createdAt) = state.order.first,
-            unixTime - createdAt >= retentionSeconds || state.order.count >= Self.maxRecords
+        while let first = state.order.first, unixTime - first.createdAt >= retentionSeconds || state.order.count >= Self.maxRecords
         {
-            state.order.removeFirst()
-            // The name may have been used anew since.
-            guard let record = state.records[name], record.createdAt == createdAt else { continue }
-            state.records[name] = nil
-            if let id = record.responseID { state.names[id] = nil }
+            state.removeOldest()
         }
     }
 }

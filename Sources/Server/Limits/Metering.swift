@@ -18,12 +18,16 @@ final class Metering: Sendable {
     private let usage: UsageLedger
     private let idempotency: IdempotencyKeys
     /// By response identifier, until it ends. Bounded by the generations that sessions hold.
+    private let refused = Mutex<[String: UInt64]>([:])
     private let accounts = Mutex<[String: Account]>([:])
 
     init(usage: UsageLedger, idempotency: IdempotencyKeys) {
         self.usage = usage
         self.idempotency = idempotency
     }
+
+    /// Generations that were refused, by limit, for metrics.
+    var refusals: [String: UInt64] { refused.withLock { $0 } }
 
     /// Takes a generation in.
     /// - Returns: fields for the answer.
@@ -35,6 +39,7 @@ final class Metering: Sendable {
         do {
             standing = try limiter.admit(caller.keyID, caller.limits, tokens: estimate, now: now)
         } catch {
+            refused.withLock { $0[error.limit.rawValue, default: 0] += 1 }
             throw APIError(error, keyID: caller.keyID)
         }
         let account = Account(owner: caller.owner, keyID: caller.keyID, estimate: estimate, hasLimits: !caller.limits.isEmpty)

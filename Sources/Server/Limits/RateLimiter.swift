@@ -55,7 +55,7 @@ final class RateLimiter: Sendable {
 
     /// Why a request must wait.
     struct Refusal: Error, Sendable, Equatable {
-        enum Limit: String, Sendable { case requests, tokens, concurrency }
+        enum Limit: String, Sendable, CaseIterable { case requests, tokens, concurrency }
         var limit: Limit
         var size: Int
         var used: Int

@@ -95,7 +95,8 @@ let package = Package(
         .testTarget(
             name: "ServerTests",
             dependencies: [
-                "Server", "Storage", "Network", "Sessions", "HTTP", "JSON", "Bytes", .product(name: "Logging", package: "swift-log"),
+                "Server", "Storage", "Network", "Sessions", "HTTP", "JSON", "Bytes",
+                .product(name: "Logging", package: "swift-log"),
             ],
             swiftSettings: strict),
         .testTarget(

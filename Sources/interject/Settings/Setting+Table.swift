@@ -7,9 +7,9 @@ import WebSocket
 extension Setting {
     static let all: [Setting] = [
         host, port, unixSocket, tlsPort, tlsCertificate, tlsKey, tlsClientCA, tlsClientAuth, tlsMinVersion, loops, upstream,
-        upstreamKey, mapModel, firstByteTimeout, rehearsalPort, data, apiKey, requireKey, insecureNoAuth, requestsPerMinute, tokensPerMinute, maxConcurrent, failedKeyLimit, idempotencyRetention,
-        jwtKeys, jwtIssuer, jwtAudience, jwtOwnerClaim, jwtScopeClaim, jwtSecret,
-        allowOrigin, headerTimeout, bodyTimeout,
+        upstreamKey, mapModel, firstByteTimeout, rehearsalPort, data, apiKey, requireKey, insecureNoAuth, requestsPerMinute,
+        tokensPerMinute, maxConcurrent, failedKeyLimit, idempotencyRetention, jwtKeys, jwtIssuer, jwtAudience, jwtOwnerClaim,
+        jwtScopeClaim, jwtSecret, allowOrigin, headerTimeout, bodyTimeout,
         idleTimeout, maxHeaderBytes, maxBodyBytes, trustedProxy, proxyProtocol, heartbeat, retention, logMemory,
         logBytesPerSession, maxMessageBytes, deflate, deflateWindowBits, deflateMemoryLevel, deflateMinBytes, maxConnections,
         maxConnectionsPerAddress, connectionRate, limitLoopback, memoryBudget, pingInterval, idleLimit, lifetimeLimit, drain,

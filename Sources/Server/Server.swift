@@ -39,9 +39,12 @@ public final class Server: Sendable {
 
     /// Starts everything; returns when it listens.
     /// - Throws: ``Network/SystemCallError`` when an address cannot be had, ``Network/TLSFileError`` when a certificate cannot be
-    ///   used.
+    ///   used, ``Storage/StorageError`` when the data cannot be.
     public static func start(_ configuration: ServerConfiguration, logger: Logger) async throws -> Server {
         let tls = try configuration.tls.map { (settings) throws(TLSFileError) in try TLSServerContext(settings) }
+        let store = try configuration.dataDirectory.map { (directory) throws(StorageError) in
+            try Store.open(directory: directory, durability: configuration.durability, logger: logger)
+        }
         let group = try EventLoopGroup(count: configuration.loops, logger: logger)
         var rehearsal: Rehearsal?
         var listeners: [ListenerSet] = []
@@ -56,7 +59,7 @@ public final class Server: Sendable {
                 ]
             }
             let context = try await makeContext(
-                configuration, upstreams, group, isRehearsal: rehearsal != nil, tls: tls, logger: logger)
+                configuration, upstreams, group, isRehearsal: rehearsal != nil, tls: tls, store: store, logger: logger)
             let server = HTTPServer(
                 limits: configuration.httpLimits, deadlines: configuration.httpDeadlines, proxies: configuration.proxies,
                 gate: context.gate, handler: Router(context: context))
@@ -71,6 +74,8 @@ public final class Server: Sendable {
             logger.info("listening", metadata: ["addresses": "\(listeners.map(\.address))", "loops": "\(group.loops.count)"])
             let models = ModelList(context: context, upstreams: upstreams, isRehearsal: rehearsal != nil, loop: group.loops[0])
             Task { await models.refresh() }
+            Task { await context.recoverSessions() }
+            Retention(context: context, logger: logger).start()
             return Server(
                 addresses: listeners[..<plainCount].map(\.address), tlsAddresses: listeners[plainCount...].map(\.address), tls: tls,
                 group: group, context: context, listeners: listeners, rehearsal: rehearsal, logger: logger)
@@ -78,17 +83,15 @@ public final class Server: Sendable {
             for listener in listeners { listener.stop() }
             rehearsal?.stop()
             group.shutDown()
+            await store?.close()
             throw error
         }
     }
 
     private static func makeContext(
         _ configuration: ServerConfiguration, _ upstreams: [UpstreamConfiguration], _ group: EventLoopGroup, isRehearsal: Bool,
-        tls: TLSServerContext?, logger: Logger
+        tls: TLSServerContext?, store: Store?, logger: Logger
     ) async throws -> ServerContext {
-        let store = try configuration.dataDirectory.map { (directory) throws(StorageError) in
-            try Store.open(directory: directory, logger: logger)
-        }
         let authentication = try await Authentication.make(configuration, store, loop: group.loops[0], logger)
         let usage = UsageLedger(store)
         let idempotency = try await IdempotencyKeys(
@@ -100,13 +103,14 @@ public final class Server: Sendable {
         let upstreamCounters = group.loops.map { LoopBound(transferring: UpstreamCounters(), to: $0) }
         let model = UpstreamModel(upstreams, counters: upstreamCounters)
         let count = group.loops.count
+        let ordinals = SessionOrdinals()
         var sessionLoops: [LoopBound<SessionLoop>] = []
         for loop in group.loops {
             let bound = await withCheckedContinuation { continuation in
                 loop.execute {
                     let sessions = SessionLoop(
                         loop: loop, model: model, directory: directory, configuration: configuration, loopCount: count,
-                        budget: budget)
+                        budget: budget, store: store, ordinals: ordinals)
                     sessions.metering = metering
                     continuation.resume(returning: LoopBound(sessions, on: loop))
                 }
@@ -117,8 +121,7 @@ public final class Server: Sendable {
             configuration: configuration, directory: directory, budget: budget,
             modelNames: ModelNames(preferred: isRehearsal ? "rehearsal" : upstreams[0].modelNames.keys.sorted().first ?? ""),
             authentication: authentication, metering: metering, usage: usage, idempotency: idempotency, store: store,
-            sessionLoops: sessionLoops,
-            upstreamCounters: upstreamCounters, tls: tls)
+            sessionLoops: sessionLoops, upstreamCounters: upstreamCounters, tls: tls)
     }
 
     /// Reads the certificate files again. Connections that stand are not touched; when a file cannot be used, the log says so and

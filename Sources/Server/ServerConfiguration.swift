@@ -1,6 +1,7 @@
 public import HTTP
 public import Network
 public import Sessions
+public import Storage
 public import Upstreams
 public import WebSocket
 
@@ -35,8 +36,6 @@ public struct ServerConfiguration: Sendable {
     public var principals: [Principal] = []
     /// Whether nobody gets in without a key, also while there is none yet.
     public var requiresKey = false
-    /// Where what outlives the process is kept; nil: nowhere.
-    public var dataDirectory: String?
     /// Limits of keys that have none of their own.
     public var keyLimits = RateLimits()
     /// Whose JSON Web Tokens let in; nil: nobody's.
@@ -49,8 +48,18 @@ public struct ServerConfiguration: Sendable {
     public var allowedOrigins: [String]?
     /// Silence on a stream after which a heartbeat is sent.
     public var heartbeat = Duration.seconds(15)
-    /// How long a session without a running response and without readers is kept.
-    public var retention = Duration.seconds(3600)
+    /// Where everything is kept; nil: in memory alone, until the process ends.
+    public var dataDirectory: String?
+    /// What a commit outlives.
+    public var durability = Store.Durability.full
+    /// How long a session is kept after its last response or input.
+    public var retention = Duration.seconds(168 * 3600)
+    /// Bytes that the database may use; above that the sessions that were not used for longest are deleted.
+    public var maxDataBytes = 16 << 30
+    /// How long a session that nobody uses stays in memory, when the store has it.
+    public var residency = Duration.seconds(300)
+    /// Bytes of the newest events of each session that stay in memory, when the store has them all.
+    public var residentLogBytes: Int { dataDirectory == nil ? sessionLimits.maxLogBytes : min(sessionLimits.maxLogBytes, 2 << 20) }
     /// Bytes of all logs together; the oldest idle sessions go first.
     public var maxLogMemoryBytes = 512 << 20
     public var sessionLimits = SessionLimits()

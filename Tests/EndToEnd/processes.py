@@ -121,6 +121,12 @@ class RehearsalProcess(BinaryProcess):
 class InterjectProcess(BinaryProcess):
     command = "serve"
 
+    def __init__(self, directory: Path, *flags, **options):
+        super().__init__(directory, *flags, **options)
+        # Each has a data directory of its own, that of a test alone.
+        if "--data" not in self.flags:
+            self.flags += ["--data", str(directory / f"{self.name}.data")]
+
     @property
     def rehearsal(self) -> Rehearsal:
         """The built-in model's counters."""

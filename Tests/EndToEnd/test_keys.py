@@ -114,8 +114,10 @@ def test_what_cannot_be_done_is_said_in_one_line(keys, arguments, complaint):
     assert done.returncode in (1, 2) and complaint in done.stderr and done.stderr.count("\n") == 1
 
 
-def test_the_data_directory_must_be_named():
-    done = run_binary("keys", "list")
+def test_the_data_directory_is_that_of_the_server(tmp_path):
+    done = run_binary("keys", "create", "ada", env={"STATE_DIRECTORY": str(tmp_path / "state")})
+    assert done.returncode == 0 and (tmp_path / "state" / "interject.sqlite").exists()
+    done = run_binary("keys", "list", "--data", "none")
     assert done.returncode == 2 and "--data" in done.stderr
 
 

@@ -15,8 +15,6 @@ final class ServerContext: Sendable {
     let usage: UsageLedger
     let idempotency: IdempotencyKeys
     let crossOrigin: CrossOrigin
-    /// What outlives the process; nil: nothing does.
-    let store: Store?
     let budget: MemoryBudget
     let gate: AcceptGate
     let webSocketLiveness: WebSocketLiveness.Shared
@@ -25,7 +23,9 @@ final class ServerContext: Sendable {
     let modelNames: ModelNames
     /// nil: no TLS.
     let tls: TLSServerContext?
-    private let sessionLoops: [LoopBound<SessionLoop>]
+    /// nil: nothing outlives the process.
+    let store: Store?
+    let sessionLoops: [LoopBound<SessionLoop>]
     private let upstreamCounters: [LoopBound<UpstreamCounters>]
 
     init(
@@ -34,6 +34,7 @@ final class ServerContext: Sendable {
         sessionLoops: [LoopBound<SessionLoop>], upstreamCounters: [LoopBound<UpstreamCounters>], tls: TLSServerContext?
     ) {
         self.tls = tls
+        self.store = store
         self.configuration = configuration
         self.directory = directory
         self.budget = budget
@@ -50,11 +51,13 @@ final class ServerContext: Sendable {
         self.metering = metering
         self.usage = usage
         self.idempotency = idempotency
-        self.store = store
         crossOrigin = CrossOrigin(
             allowed: configuration.allowedOrigins, keysAreRequired: authentication.isRequired,
             isLoopbackOnly: configuration.isLoopbackOnly)
     }
+
+    /// Why no new work can be taken, when what is acknowledged could not be kept.
+    var storageFailure: APIError? { store?.failure.map { APIError($0) } }
 
     /// The sessions that live on a loop. Call on that loop.
     func sessions(on loop: EventLoop) -> SessionLoop { sessionLoops[loop.index].value }

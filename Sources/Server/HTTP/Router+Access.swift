@@ -3,13 +3,21 @@ import Network
 
 /// Who calls, and whether it may.
 extension Router {
-    /// The caller by its key or its ticket, if its scopes and what it is bound to permit the call.
-    func admit(_ call: Call, _ path: [String]) throws(APIError) -> Call {
+    /// Goes on with the caller by its key or its ticket, if its scopes and what it is bound to permit the call.
+    func admit(_ call: Call, _ path: [String], _ then: @escaping (Call) throws(APIError) -> Void) throws(APIError) {
         var call = call
         call.caller = try identify(call)
         try call.caller.require(RouteScopes.needed(call.request.method, path))
-        if let binding = call.caller.binding { try Self.check(binding, call, path) }
-        return call
+        guard let binding = call.caller.binding else { return try then(call) }
+        switch try Self.check(binding, call, path) {
+        case .permitted: try then(call)
+        case .ifResponse(let id, let sessionID):
+            let admitted = call
+            call.withSession(ofResponse: id) { (session) throws(APIError) in
+                if session.id != sessionID { throw .notFound("response", id: id, code: "response_not_found") }
+                try then(admitted)
+            }
+        }
     }
 
     private func identify(_ call: Call) throws(APIError) -> Caller {
@@ -26,26 +34,28 @@ extension Router {
         return try context.authentication.caller(call.request, from: call.exchange.clientAddress, now: call.loop.now)
     }
 
+    private enum Check {
+        case permitted
+        /// Only if the response belongs to the session.
+        case ifResponse(String, of: String)
+    }
+
     /// What is made for one session or response is for nothing else: all else is not there.
-    private static func check(_ binding: Caller.Binding, _ call: Call, _ path: [String]) throws(APIError) {
+    private static func check(_ binding: Caller.Binding, _ call: Call, _ path: [String]) throws(APIError) -> Check {
         switch (path.count > 1 ? path[1] : "", path.count) {
         // What is asked for there is looked at by itself.
-        case ("models", _), ("stream_tickets", _): return
+        case ("models", _), ("stream_tickets", _): return .permitted
         case ("sessions", 3...):
-            if binding == .session(path[2]) { return }
+            if binding == .session(path[2]) { return .permitted }
             throw .notFound("session", id: path[2], code: "session_not_found")
         // Each command of the WebSocket is looked at by itself.
-        case ("responses", 2) where call.request.method == .get: return
+        case ("responses", 2) where call.request.method == .get: return .permitted
         case ("responses", 3...):
-            if binding == .response(path[2]) { return }
-            if case .session(let id) = binding, isResponse(path[2], of: id, call.caller, call.context) { return }
+            if binding == .response(path[2]) { return .permitted }
+            if case .session(let id) = binding { return .ifResponse(path[2], of: id) }
             throw .notFound("response", id: path[2], code: "response_not_found")
         default: throw .boundElsewhere
         }
-    }
-
-    static func isResponse(_ id: String, of sessionID: String, _ caller: Caller, _ context: ServerContext) -> Bool {
-        context.directory.session(ofResponse: id, owner: caller.owner)?.id == sessionID
     }
 }
 

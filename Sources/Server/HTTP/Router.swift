@@ -24,22 +24,26 @@ final class Router: HTTPRequestHandler {
             return
         }
         let isOpen = path == ["healthz"] || path == ["readyz"]
-        var call = Call(
+        let call = Call(
             exchange: exchange, context: context, caller: .everybody(), requestID: requestID, loop: loop,
             query: exchange.request.target.queryItems)
         do throws(APIError) {
             if path == ["metrics"] || path.first == "debug" {
                 if !exchange.isFromUnixSocket { try context.crossOrigin.check(exchange.request) }
                 try context.operatorAccess.check(exchange.request, keysAreRequired: context.authentication.isRequired)
-            } else if !isOpen {
+                try route(call, path)
+            } else if isOpen {
+                try route(call, path)
+            } else {
                 if !exchange.isFromUnixSocket { try context.crossOrigin.check(exchange.request) }
-                call = try admit(call, path)
-            }
-            try once(call, path) { [self] call in
-                do throws(APIError) {
-                    try route(call, path)
-                } catch {
-                    refuse(call, error)
+                try admit(call, path) { [self] (call) throws(APIError) in
+                    try once(call, path) { [self] call in
+                        do throws(APIError) {
+                            try route(call, path)
+                        } catch {
+                            refuse(call, error)
+                        }
+                    }
                 }
             }
         } catch {
@@ -133,6 +137,7 @@ final class Router: HTTPRequestHandler {
             throw .shuttingDown
         }
         if context.sessions(on: call.loop).isOverloaded() { throw .overloaded }
+        if let failure = context.storageFailure { throw failure }
         try face(call)
     }
 

@@ -66,16 +66,19 @@ extension Router {
             call.exchange.commonFields.append(Self.replayed)
             call.respond(HTTPStatus(status), json: body)
         case .response(let id, let createdAt):
-            if call.context.directory.session(ofResponse: id, owner: call.owner) != nil {
-                call.exchange.commonFields.append(Self.replayed)
-                try path[1] == "chat" ? ChatFace.replay(call, id: id) : ResponsesFace.replay(call, id: id)
-            } else if now - createdAt > Self.pollSeconds {
-                throw APIError(
-                    status: .gone,
-                    message: "The response of this Idempotency-Key is no longer kept. Use a new key to have another made.",
-                    code: "idempotent_result_expired")
-            } else {
-                again(call, path, kind, name, fingerprint, carryOut)
+            call.context.find(response: id, owner: call.owner, from: call.loop) { [self] result in
+                do throws(APIError) {
+                    if try result.get() != nil {
+                        call.exchange.commonFields.append(Self.replayed)
+                        try path[1] == "chat" ? ChatFace.replay(call, id: id) : ResponsesFace.replay(call, id: id)
+                    } else if now - createdAt > Self.pollSeconds {
+                        throw Self.resultExpired
+                    } else {
+                        again(call, path, kind, name, fingerprint, carryOut)
+                    }
+                } catch {
+                    call.fail(error)
+                }
             }
         case .running(let since):
             guard now - since <= Self.pollSeconds else {
@@ -99,6 +102,12 @@ extension Router {
                 call.fail(error)
             }
         }
+    }
+
+    private static var resultExpired: APIError {
+        APIError(
+            status: .gone, message: "The response of this Idempotency-Key is no longer kept. Use a new key to have another made.",
+            code: "idempotent_result_expired")
     }
 
     private static let replayed = (name: "Idempotent-Replayed", value: "true")

@@ -53,7 +53,7 @@ extension LogStorage {
         let event = event(after: sequence)
         guard var run = DeltaRun(event) else { return event }
         var position = event.sequence
-        while position < lastSequence, run.absorb(self.event(after: position)) { position += 1 }
+        while position < committedSequence, run.absorb(self.event(after: position)) { position += 1 }
         return run.joined()
     }
 }

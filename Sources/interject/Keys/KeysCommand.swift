@@ -14,12 +14,13 @@ struct KeysCommand: ParsableCommand {
 
 /// Where the keys are, and how to tell of them.
 struct KeysOptions: ParsableArguments {
-    @Option(help: ArgumentHelp("The data directory of the server. (INTERJECT_DATA)", valueName: "DIR")) var data: String?
+    @Option(help: ArgumentHelp("The data directory of the server. (default that of serve, INTERJECT_DATA)", valueName: "DIR")) var data: String?
     @Flag(help: "Prints JSON, one object a line.") var json = false
 
     func open() throws(Failure) -> APIKeyFile {
-        guard let directory = data ?? Environment.process["INTERJECT_DATA"], !directory.isEmpty else {
-            throw .usage("--data DIR is missing: name the data directory of the server")
+        let named = data ?? Environment.process["INTERJECT_DATA"].flatMap { $0.isEmpty ? nil : $0 }
+        guard let directory = DataDirectory.resolve(named) else {
+            throw .usage("--data none has no keys: name the data directory of the server")
         }
         do { return try APIKeyFile(directory: directory) } catch { throw .runtime("\(error)") }
     }

@@ -18,6 +18,7 @@ struct StartMessage {
           try it   \(curl)
           talk     \(chat)
                    (type while the model talks: Enter cuts in)
+          data     \(data)
           docs     README.md and Protocols/; all settings: \(program) serve --help
 
 
@@ -43,6 +44,10 @@ struct StartMessage {
             return "the built-in rehearsal model: no AI, it only talks so that all else can be tried"
         }
         return settings.upstreams.map { "\($0.baseURL) (\($0.dialect.rawValue))" }.joined(separator: ", then ")
+    }
+
+    private var data: String {
+        DataDirectory.resolve(settings.dataDirectory) ?? "in memory alone, until the process ends"
     }
 
     private var model: String {

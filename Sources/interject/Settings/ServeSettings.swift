@@ -3,6 +3,7 @@ import Logging
 import Network
 import Server
 import Sessions
+import Storage
 import Upstreams
 import WebSocket
 
@@ -29,7 +30,6 @@ struct ServeSettings: Sendable {
     var upstreamKeys: [String] = []
     var modelMappings: [SettingValue.Mapping] = []
     var principals: [ServerConfiguration.Principal] = []
-    var dataDirectory: String?
     var requireKey = false
     var keyLimits = RateLimits()
     var failedAttemptsPerMinute = defaults.failedAttemptsPerMinute
@@ -50,7 +50,11 @@ struct ServeSettings: Sendable {
     var trustedProxies: [SettingValue.TrustedProxy] = []
     var proxyProtocol = false
     var heartbeat = defaults.heartbeat
+    /// nil: ``DataDirectory/standard``.
+    var dataDirectory: String?
+    var durability = defaults.durability
     var retention = defaults.retention
+    var maxDataBytes = defaults.maxDataBytes
     var maxLogMemoryBytes = defaults.maxLogMemoryBytes
     var maxLogBytesPerSession = defaults.sessionLimits.maxLogBytes
     var maxMessageBytes = defaults.maxMessageBytes
@@ -175,13 +179,12 @@ struct ServeSettings: Sendable {
         }
         configuration.rehearsalAddress = .tcp(host: "127.0.0.1", port: rehearsalPort)
         configuration.rehearsalSilenceTimeout = firstByteTimeout
-        if requireKey, principals.isEmpty, dataDirectory == nil {
-            throw .usage("--require-key lets nobody in without --data DIR, where `interject keys` makes keys")
+        if requireKey, principals.isEmpty, DataDirectory.resolve(dataDirectory) == nil {
+            throw .usage("--require-key lets nobody in with --data none: give a DIR, where `interject keys` makes keys")
         }
         configuration.principals = principals
         configuration.requiresKey = requireKey || !principals.isEmpty || jwt != nil
         configuration.jwt = jwt
-        configuration.dataDirectory = dataDirectory
         configuration.keyLimits = keyLimits
         configuration.idempotencyRetention = idempotencyRetention
         configuration.failedAttemptsPerMinute = failedAttemptsPerMinute
@@ -194,7 +197,10 @@ struct ServeSettings: Sendable {
         configuration.proxies.trusted = SettingValue.TrustedProxy.joined(trustedProxies)
         configuration.proxies.requiresProxyHeader = proxyProtocol
         configuration.heartbeat = heartbeat
+        configuration.dataDirectory = DataDirectory.resolve(dataDirectory)
+        configuration.durability = durability
         configuration.retention = retention
+        configuration.maxDataBytes = maxDataBytes
         configuration.maxLogMemoryBytes = maxLogMemoryBytes
         configuration.sessionLimits.maxLogBytes = maxLogBytesPerSession
         configuration.maxMessageBytes = maxMessageBytes

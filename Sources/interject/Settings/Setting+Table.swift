@@ -1,16 +1,17 @@
 import Logging
 import Network
 import Server
+import Storage
 import WebSocket
 
 /// The table of all settings. Flags, variables, file keys and the help text are made from it.
 extension Setting {
     static let all: [Setting] = [
         host, port, unixSocket, tlsPort, tlsCertificate, tlsKey, tlsClientCA, tlsClientAuth, tlsMinVersion, loops, upstream,
-        upstreamKey, mapModel, firstByteTimeout, rehearsalPort, data, apiKey, requireKey, insecureNoAuth, requestsPerMinute,
+        upstreamKey, mapModel, firstByteTimeout, rehearsalPort, apiKey, requireKey, insecureNoAuth, requestsPerMinute,
         tokensPerMinute, maxConcurrent, failedKeyLimit, idempotencyRetention, jwtKeys, jwtIssuer, jwtAudience, jwtOwnerClaim,
-        jwtScopeClaim, jwtSecret, allowOrigin, headerTimeout, bodyTimeout,
-        idleTimeout, maxHeaderBytes, maxBodyBytes, trustedProxy, proxyProtocol, heartbeat, retention, logMemory,
+        jwtScopeClaim, jwtSecret, allowOrigin, headerTimeout, bodyTimeout, idleTimeout, maxHeaderBytes, maxBodyBytes, trustedProxy,
+        proxyProtocol, heartbeat, data, durability, retention, maxDataBytes, logMemory,
         logBytesPerSession, maxMessageBytes, deflate, deflateWindowBits, deflateMemoryLevel, deflateMinBytes, maxConnections,
         maxConnectionsPerAddress, connectionRate, limitLoopback, memoryBudget, pingInterval, idleLimit, lifetimeLimit, drain,
         drainDelay, drainWindow, operatorKey, logLevel, logFormat, readyFile, config,
@@ -72,9 +73,6 @@ extension Setting {
     static let apiKey = Setting(
         list: "api-key", "NAME=SECRET", \.principals, SettingValue.principal,
         "Lets in only who has a key. The sessions made with it belong to NAME (\"default\" for a secret alone).")
-    static let data = Setting(
-        "data", "DIR", \.dataDirectory, SettingValue.text,
-        "Keeps what must outlive the process in this directory: API keys, usage. Not set: nothing is kept.")
     static let requireKey = Setting(
         "require-key", nil, \.requireKey, SettingValue.bool, describe: { _ in nil },
         "Lets in only who has a key, also while there is none yet: those that `interject keys` makes in --data.")
@@ -144,9 +142,24 @@ extension Setting {
     static let heartbeat = Setting(
         "heartbeat", "SECONDS", \.heartbeat, SettingValue.seconds(0.05...3600), describe: seconds,
         "Silence on a stream after which a heartbeat is sent.")
+    static let data = Setting(
+        "data", "DIR", \.dataDirectory, SettingValue.text,
+        """
+        Directory in which sessions, logs, responses, API keys and usage are kept; none: in memory alone, until the process ends. \
+        Not set: $STATE_DIRECTORY, $XDG_DATA_HOME/interject or ~/.local/share/interject.
+        """)
+    static let durability = Setting(
+        "durability", "full|process", \.durability, SettingValue.choice, describe: { $0.rawValue },
+        """
+        What outlives what: with full, everything that was acknowledged outlives a loss of power; with process, the death of the \
+        process at any moment, and commits do not wait for the disk.
+        """)
     static let retention = Setting(
         "retention", "SECONDS", \.retention, SettingValue.seconds(0...31_536_000), describe: seconds,
-        "How long a session is kept that nobody uses.")
+        "How long a session is kept after its last input or response (the default is 168 hours).")
+    static let maxDataBytes = Setting(
+        "max-data-bytes", "BYTES", \.maxDataBytes, SettingValue.bytes(1 << 20...1 << 46), describe: SettingValue.describe(bytes:),
+        "Size of the database above which the sessions that were not used for longest are deleted.")
     static let logMemory = Setting(
         "log-memory", "BYTES", \.maxLogMemoryBytes, SettingValue.bytes(1 << 20...1 << 42), describe: SettingValue.describe(bytes:),
         "Memory for the logs of all sessions; beyond it the oldest idle ones go.")

@@ -18,7 +18,6 @@ struct SettingFlags: ParsableArguments {
     @Option(.firstByteTimeout) var firstByteTimeout: String?
     @Option(.rehearsalPort) var rehearsalPort: String?
     @Option(.apiKey) var apiKey: [String] = []
-    @Option(.data) var data: String?
     @Flag(.requireKey) var requireKey = false
     @Option(.requestsPerMinute) var requestsPerMinute: String?
     @Option(.tokensPerMinute) var tokensPerMinute: String?
@@ -41,7 +40,10 @@ struct SettingFlags: ParsableArguments {
     @Option(.trustedProxy) var trustedProxy: [String] = []
     @Flag(.proxyProtocol) var proxyProtocol = false
     @Option(.heartbeat) var heartbeat: String?
+    @Option(.data) var data: String?
+    @Option(.durability) var durability: String?
     @Option(.retention) var retention: String?
+    @Option(.maxDataBytes) var maxDataBytes: String?
     @Option(.logMemory) var logMemory: String?
     @Option(.logBytesPerSession) var logBytesPerSession: String?
     @Option(.maxMessageBytes) var maxMessageBytes: String?
@@ -74,7 +76,8 @@ struct SettingFlags: ParsableArguments {
             (.maxHeaderBytes, maxHeaderBytes), (.maxBodyBytes, maxBodyBytes), (.proxyProtocol, proxyProtocol ? "true" : nil),
             (.tlsPort, tlsPort), (.tlsClientCA, tlsClientCA), (.tlsClientAuth, tlsClientAuth), (.tlsMinVersion, tlsMinVersion),
             (.firstByteTimeout, firstByteTimeout), (.rehearsalPort, rehearsalPort), (.heartbeat, heartbeat),
-            (.retention, retention), (.logMemory, logMemory), (.logBytesPerSession, logBytesPerSession),
+            (.data, data), (.durability, durability), (.retention, retention), (.maxDataBytes, maxDataBytes),
+            (.logMemory, logMemory), (.logBytesPerSession, logBytesPerSession),
             (.maxMessageBytes, maxMessageBytes), (.deflate, deflate), (.deflateWindowBits, deflateWindowBits),
             (.deflateMemoryLevel, deflateMemoryLevel), (.deflateMinBytes, deflateMinBytes), (.drain, drain), (.logLevel, logLevel),
             (.logFormat, logFormat),
@@ -83,7 +86,7 @@ struct SettingFlags: ParsableArguments {
             (.maxConnectionsPerAddress, maxConnectionsPerAddress), (.connectionRate, connectionRate),
             (.limitLoopback, limitLoopback ? "true" : nil), (.memoryBudget, memoryBudget), (.pingInterval, pingInterval),
             (.idleLimit, idleLimit), (.lifetimeLimit, lifetimeLimit), (.operatorKey, operatorKey),
-            (.data, data), (.requireKey, requireKey ? "true" : nil), (.requestsPerMinute, requestsPerMinute),
+            (.requireKey, requireKey ? "true" : nil), (.requestsPerMinute, requestsPerMinute),
             (.tokensPerMinute, tokensPerMinute), (.maxConcurrent, maxConcurrent), (.failedKeyLimit, failedKeyLimit),
             (.idempotencyRetention, idempotencyRetention), (.jwtKeys, jwtKeys), (.jwtIssuer, jwtIssuer),
             (.jwtAudience, jwtAudience), (.jwtOwnerClaim, jwtOwnerClaim), (.jwtScopeClaim, jwtScopeClaim), (.jwtSecret, jwtSecret),

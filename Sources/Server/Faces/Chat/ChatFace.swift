@@ -13,32 +13,42 @@ enum ChatFace {
         let id = call.onceResponseID ?? Identifier.make("chatcmpl-")
         input.responseID = id
         try call.admit(id, input.items, input.parameters)
-        let target: SessionReference
-        if let sessionID = request.extensions.sessionID {
-            guard let session = call.context.directory.session(sessionID, owner: call.owner) else {
-                call.abandon(id)
-                throw .notFound("session", id: sessionID, code: "session_not_found")
-            }
-            target = session
-        } else {
-            target = call.context.sessions(on: call.loop).makeSession(owner: call.owner, defaults: request.parameters)
-        }
-        let submission = Submission(target: .session(target), input: input)
         let completion = ChatCompletion(id: id, model: request.parameters.model, created: call.loop.unixTime)
+        let reader: EventReader
+        let refuse: (APIError) -> Void
+        let found: (SessionReference) -> Void
         if request.isStream {
             let stream = ChatStream(call, completion, includesUsage: request.includesUsage)
-            stream.sessionID = target.id
-            submission.submit(from: call.loop, context: call.context, reader: stream) { result in
-                guard case .failure(let error) = result else { return }
-                call.abandon(id)
-                stream.fail(error)
-            }
+            (reader, refuse) = (stream, stream.fail)
+            found = { stream.sessionID = $0.id }
         } else {
             let collector = ChatCollector(call, completion)
-            submission.submit(from: call.loop, context: call.context, reader: collector) { result in
-                guard case .failure(let error) = result else { return }
-                call.abandon(id)
-                collector.fail(error)
+            (reader, refuse, found) = (collector, collector.fail, { _ in })
+        }
+        let fail = { (error: APIError) in
+            call.abandon(id)
+            refuse(error)
+        }
+        // A named session decides for itself what is kept.
+        let submit = { (target: SessionReference) in
+            found(target)
+            Submission(target: .session(target), input: input)
+                .submit(from: call.loop, context: call.context, reader: reader) { result in
+                    if case .failure(let error) = result { fail(error) }
+                }
+        }
+        guard let sessionID = request.extensions.sessionID else {
+            // As with OpenAI, a completion is kept only if it says so; without that it stays in memory.
+            submit(
+                call.context.sessions(on: call.loop).makeSession(
+                    owner: call.owner, defaults: request.parameters, isDurable: request.isStored))
+            return
+        }
+        call.context.find(session: sessionID, owner: call.owner, from: call.loop) { result in
+            switch result {
+            case .failure(let error): fail(error)
+            case .success(nil): fail(.notFound("session", id: sessionID, code: "session_not_found"))
+            case .success(let session?): submit(session)
             }
         }
     }
@@ -46,7 +56,10 @@ enum ChatFace {
     /// What a call began that was sent before: from its start, or whole once it is there.
     static func replay(_ call: Call, id: String) throws(APIError) {
         let request = try ChatRequest(try call.jsonBody())
-        guard let session = call.context.directory.session(ofResponse: id, owner: call.owner) else { throw notFound(id) }
+        call.withSession(ofResponse: id) { replay(call, request, id: id, of: $0) }
+    }
+
+    private static func replay(_ call: Call, _ request: ChatRequest, id: String, of session: SessionReference) {
         session.perform(from: call.loop) { session in
             session.generations.last { $0.id == id }.map { ($0.createdAt, $0.firstSequence ?? session.log.lastSequence + 1) }
         } then: { found in

@@ -20,11 +20,16 @@ enum CredentialsFace {
         var caller = call.caller
         caller.scopes = try scopes(body) ?? call.caller.scopes.intersection([.sessions, .responses, .chat, .realtime])
         try call.caller.require(caller.scopes)
-        let sessionID = try body.optionalString("session_id")
-        if let sessionID {
-            try requireSession(sessionID, call)
-            caller.binding = .session(sessionID)
+        guard let sessionID = try body.optionalString("session_id") else {
+            answer(call, caller, seconds: seconds, signer)
+            return
         }
+        caller.binding = .session(sessionID)
+        let bound = caller
+        call.withSession(sessionID) { _ in answer(call, bound, seconds: seconds, signer) }
+    }
+
+    private static func answer(_ call: Call, _ caller: Caller, seconds: Int, _ signer: ClientTokens) {
         // Not longer than what it is made with.
         let expiresAt = min(Int(time(nil)) + seconds, call.caller.expiresAt ?? .max)
         let token = signer.sign(caller, expiresAt: expiresAt)
@@ -33,7 +38,7 @@ enum CredentialsFace {
             object.field("token", token)
             object.field("expires_at", expiresAt)
             object.array("scopes") { for name in caller.scopes.names { $0.element(name) } }
-            object.field("session_id", sessionID)
+            if case .session(let id)? = caller.binding { object.field("session_id", id) } else { object.null("session_id") }
         }
     }
 
@@ -54,7 +59,27 @@ enum CredentialsFace {
         guard (1...maxTicketSeconds).contains(seconds) else {
             throw .invalid("'expires_in' must be 1 to \(maxTicketSeconds) seconds.", param: "expires_in", code: "invalid_value")
         }
-        let binding = try binding(body, call)
+        let own = call.caller.binding
+        switch (try body.optionalString("session_id"), try body.optionalString("response_id")) {
+        case (let id?, nil):
+            try call.caller.require(.sessionsRead)
+            if let own, own != .session(id) { throw .notFound("session", id: id, code: "session_not_found") }
+            call.withSession(id) { (_) throws(APIError) in try answer(call, ticketFor: .session(id), seconds: seconds) }
+        case (nil, let id?):
+            try call.caller.require(.responsesRead)
+            call.withSession(ofResponse: id) { (session) throws(APIError) in
+                guard own == nil || own == .response(id) || own == .session(session.id) else {
+                    throw .notFound("response", id: id, code: "response_not_found")
+                }
+                try answer(call, ticketFor: .response(id), seconds: seconds)
+            }
+        default:
+            throw .invalid(
+                "Either 'session_id' or 'response_id' is needed.", param: "session_id", code: "missing_required_parameter")
+        }
+    }
+
+    private static func answer(_ call: Call, ticketFor binding: Caller.Binding, seconds: Int) throws(APIError) {
         guard
             let ticket = call.context.tickets.issue(to: call.caller, for: binding, lifetime: .seconds(seconds), now: call.loop.now)
         else {
@@ -71,33 +96,6 @@ enum CredentialsFace {
             case .session(let id): object.field("session_id", id)
             case .response(let id): object.field("response_id", id)
             }
-        }
-    }
-
-    private static func binding(_ body: JSONObject, _ call: Call) throws(APIError) -> Caller.Binding {
-        let own = call.caller.binding
-        switch (try body.optionalString("session_id"), try body.optionalString("response_id")) {
-        case (let id?, nil):
-            try call.caller.require(.sessionsRead)
-            if let own, own != .session(id) { throw .notFound("session", id: id, code: "session_not_found") }
-            try requireSession(id, call)
-            return .session(id)
-        case (nil, let id?):
-            try call.caller.require(.responsesRead)
-            let session = call.context.directory.session(ofResponse: id, owner: call.owner)
-            guard let session, own == nil || own == .response(id) || own == .session(session.id) else {
-                throw .notFound("response", id: id, code: "response_not_found")
-            }
-            return .response(id)
-        default:
-            throw .invalid(
-                "Either 'session_id' or 'response_id' is needed.", param: "session_id", code: "missing_required_parameter")
-        }
-    }
-
-    private static func requireSession(_ id: String, _ call: Call) throws(APIError) {
-        guard call.context.directory.session(id, owner: call.owner) != nil else {
-            throw .notFound("session", id: id, code: "session_not_found")
         }
     }
 

@@ -17,63 +17,75 @@ enum ResponsesFace {
         input.responseID = responseID
         input.isWarmUp = request.isWarmUp
         try call.admit(responseID, input.items, input.parameters)
-        let target: Submission.Target
-        do throws(APIError) {
-            target = try Self.target(of: request, owner: call.owner, loop: call.loop, context: call.context)
-        } catch {
-            call.abandon(responseID)
-            throw error
-        }
-        let submission = Submission(target: target, input: input, isStored: request.isStored)
+        let isStored = request.isStored
+        let reader: EventReader
+        let started: (Submission.Outcome) -> Void
+        let refuse: (APIError) -> Void
         if request.isStream {
             let stream = ResponseStream(call, responseID: responseID, holdsStatus: true)
-            submission.submit(from: call.loop, context: call.context, reader: stream) { result in
-                switch result {
-                case .success(let outcome): stream.sessionID = outcome.session.id
-                case .failure(let error):
-                    call.abandon(responseID)
-                    stream.fail(error)
-                }
-            }
+            (reader, refuse) = (stream, stream.fail)
+            started = { stream.sessionID = $0.session.id }
         } else {
             let collector = ResponseCollector(call, responseID: responseID)
-            submission.submit(from: call.loop, context: call.context, reader: collector) { result in
-                guard case .failure(let error) = result else { return }
-                call.abandon(responseID)
-                collector.fail(error)
+            (reader, refuse, started) = (collector, collector.fail, { _ in })
+        }
+        let fail = { (error: APIError) in
+            call.abandon(responseID)
+            refuse(error)
+        }
+        target(of: request, owner: call.owner, loop: call.loop, context: call.context) { target in
+            switch target {
+            case .failure(let error): fail(error)
+            case .success(let target):
+                Submission(target: target, input: input, isStored: isStored, isDurable: isStored)
+                    .submit(from: call.loop, context: call.context, reader: reader) { result in
+                        switch result {
+                        case .success(let outcome): started(outcome)
+                        case .failure(let error): fail(error)
+                        }
+                    }
             }
         }
     }
 
     /// The conversation that a request belongs to.
+    /// - Parameter then: called on `loop`, at once when the conversation is in memory.
     static func target(
-        of request: ResponsesRequest, owner: String, loop: EventLoop, context: ServerContext
-    ) throws(APIError) -> Submission.Target {
+        of request: ResponsesRequest, owner: String, loop: EventLoop, context: ServerContext, isDurable: Bool = true,
+        then: @escaping (Result<Submission.Target, APIError>) -> Void
+    ) {
         if let previous = request.previousResponseID {
-            guard let session = context.directory.session(ofResponse: previous, owner: owner) else {
-                throw .previousResponseNotFound(previous)
+            context.find(response: previous, owner: owner, from: loop) { result in
+                then(
+                    result.flatMap { session in
+                        session.map { .success(.continuation(of: previous, in: $0)) }
+                            ?? .failure(.previousResponseNotFound(previous))
+                    })
             }
-            return .continuation(of: previous, in: session)
-        }
-        if let sessionID = request.extensions.sessionID {
-            guard let session = context.directory.session(sessionID, owner: owner) else {
-                throw .notFound("session", id: sessionID, code: "session_not_found")
+        } else if let sessionID = request.extensions.sessionID {
+            context.find(session: sessionID, owner: owner, from: loop) { result in
+                then(
+                    result.flatMap { session in
+                        session.map { .success(.session($0)) }
+                            ?? .failure(.notFound("session", id: sessionID, code: "session_not_found"))
+                    })
             }
-            return .session(session)
+        } else {
+            let session = context.sessions(on: loop).makeSession(
+                owner: owner, defaults: request.parameters, isEphemeral: !request.isStored, isDurable: isDurable)
+            then(.success(.session(session)))
         }
-        return .session(
-            context.sessions(on: loop).makeSession(
-                owner: owner, defaults: request.parameters, isEphemeral: !request.isStored))
     }
 
     /// `GET /v1/responses/{id}`, as it stands or as a stream.
     static func retrieve(_ call: Call, id: String) throws(APIError) {
-        let session = try find(call, id)
         guard call.query["stream"] == "true" else {
-            session.perform(from: call.loop) { session in
-                session.generations.last { $0.id == id }.map(Self.json)
-            } then: { json in
-                if let json { call.respond(json: json) } else { call.fail(notFound(id)) }
+            call.withSession(ofResponse: id) { session in
+                session.perform(from: call.loop) { session in
+                    session.generations.last { $0.id == id }.map(Self.json)
+                } then: { json in
+                    if let json { call.respond(json: json) } else { call.fail(notFound(id)) }
+                }
             }
             return
         }
@@ -83,16 +95,19 @@ enum ResponsesFace {
             }
             return number
         }
-        stream(call, id: id, of: session, after: after)
+        call.withSession(ofResponse: id) { replay(call, id: id, of: $0, after: after ?? -1) }
     }
 
     /// What a call began that was sent before: from its start, or whole once it is there.
     static func replay(_ call: Call, id: String) throws(APIError) {
-        let session = try find(call, id)
-        if try call.jsonBody().optionalBool("stream") == true {
-            stream(call, id: id, of: session, after: nil)
-            return
+        let isStream = try call.jsonBody().optionalBool("stream") == true
+        call.withSession(ofResponse: id) { session in
+            if isStream { replay(call, id: id, of: session, after: -1) } else { collect(call, id: id, of: session) }
         }
+    }
+
+    /// The response whole, once it has ended.
+    private static func collect(_ call: Call, id: String, of session: SessionReference) {
         let collector = ResponseCollector(call, responseID: id)
         let cursor = collector.makeCursor(for: session)
         session.perform(from: call.loop) { session -> Result<[UInt8]?, APIError> in
@@ -115,20 +130,20 @@ enum ResponsesFace {
         }
     }
 
-    /// Sends the events of a response after `after`, those that were and those that come.
-    private static func stream(_ call: Call, id: String, of session: SessionReference, after: Int?) {
-        let stream = ResponseStream(call, responseID: id, startingAfter: after ?? -1, holdsStatus: false)
+    /// The events of a response after `sequence_number` `after`: those that were, and those to come.
+    private static func replay(_ call: Call, id: String, of session: SessionReference, after: Int) {
+        let stream = ResponseStream(call, responseID: id, startingAfter: after, holdsStatus: false)
         let cursor = stream.makeCursor(for: session)
         session.perform(from: call.loop) { session -> Result<Bool, APIError> in
             guard let generation = session.generations.last(where: { $0.id == id }) else { return .failure(notFound(id)) }
             // Somebody who has seen the end comes back: there is nothing to wait for.
-            if generation.status.isTerminal, generation.eventCount - 1 <= after ?? -1 { return .success(false) }
+            if generation.status.isTerminal, generation.eventCount - 1 <= after { return .success(false) }
             do throws(SessionError) {
                 let first = generation.firstSequence ?? session.log.lastSequence + 1
                 var start = first - 1
                 // What the client has may be gone.
-                if !session.log.holdsAll(after: start),
-                    session.log.holdsAll(of: generation.reference, afterResponseSequence: after ?? -1)
+                if !session.log.canProvideAll(after: start),
+                    session.log.holdsAll(of: generation.reference, afterResponseSequence: after)
                 {
                     start = session.log.oldestSequence - 1
                 }
@@ -150,12 +165,13 @@ enum ResponsesFace {
 
     /// `POST /v1/responses/{id}/cancel`: of one that has ended, the response as it ended.
     static func cancel(_ call: Call, id: String) throws(APIError) {
-        let session = try find(call, id)
-        session.perform(from: call.loop) { session in
-            _ = try? session.cancel(responseID: id, by: nil)
-            return session.generations.last { $0.id == id }.map(Self.json)
-        } then: { json in
-            if let json { call.respond(json: json) } else { call.fail(notFound(id)) }
+        call.withSession(ofResponse: id) { session in
+            session.perform(from: call.loop) { session in
+                _ = try? session.cancel(responseID: id, by: nil)
+                return session.generations.last { $0.id == id }.map(Self.json)
+            } then: { json in
+                if let json { call.respond(json: json) } else { call.fail(notFound(id)) }
+            }
         }
     }
 
@@ -166,7 +182,12 @@ enum ResponsesFace {
         let items = try InputItems.parse(value)
         // Nobody is bound to the successor by a connection yet: without a word on it, it goes on unheard.
         let policy = try call.disconnectPolicy(InterjectMembers(body["interject"]), default: .continuing)
-        let reference = try find(call, id)
+        call.withSession(ofResponse: id) { (session) throws(APIError) in try steer(call, id: id, in: session, items, policy) }
+    }
+
+    private static func steer(
+        _ call: Call, id: String, in reference: SessionReference, _ items: [Item], _ policy: DisconnectPolicy
+    ) throws(APIError) {
         let context = call.context
         let successor = Identifier.make("resp_")
         try call.admit(successor, items, ResponseParameters(model: ""))
@@ -193,11 +214,6 @@ enum ResponsesFace {
         var buffer = ByteBuffer()
         buffer.appendJSONObject { generation.write(to: &$0) }
         return buffer.array
-    }
-
-    private static func find(_ call: Call, _ id: String) throws(APIError) -> SessionReference {
-        guard let session = call.context.directory.session(ofResponse: id, owner: call.owner) else { throw notFound(id) }
-        return session
     }
 
     private static func notFound(_ id: String) -> APIError { .notFound("response", id: id, code: "response_not_found") }

@@ -42,26 +42,34 @@ extension ResponsesSocket {
         let keepsSession = !request.isStored
         request.isStored = true
         try admit(responseID, input.items, input.parameters)
-        let target: Submission.Target
-        do throws(APIError) {
-            target = try ResponsesFace.target(of: request, owner: owner, loop: loop, context: context)
-        } catch {
-            context.metering.abandon(responseID, now: loop.now)
-            throw error
-        }
         if let previous = request.previousResponseID, let steers = pendingSteers.removeValue(forKey: previous) {
             input.items = steers.flatMap { $0 } + input.items
         }
         let reader = LaneReader(socket: self, lane: lane, responseID: responseID)
         lane.begin(reader)
-        let submission = Submission(target: target, input: input)
-        submission.submit(from: loop, context: context, reader: reader) { [weak self] result in
-            switch result {
-            case .success(let outcome): if keepsSession { self?.ownEphemeral(outcome.session) }
+        let context = context
+        ResponsesFace.target(of: request, owner: owner, loop: loop, context: context, isDurable: !keepsSession) {
+            [weak self] target in
+            guard let self, self.isOpen else {
+                context.metering.abandon(responseID, now: reader.loop.now)
+                return
+            }
+            switch target {
             case .failure(let error):
-                self?.context.metering.abandon(responseID, now: reader.loop.now)
-                self?.fail(error, for: body)
+                self.context.metering.abandon(responseID, now: self.loop.now)
+                self.fail(error, for: body)
                 reader.finish()
+            case .success(let target):
+                Submission(target: target, input: input, isDurable: !keepsSession)
+                    .submit(from: self.loop, context: self.context, reader: reader) { [weak self] result in
+                        switch result {
+                        case .success(let outcome): if keepsSession { self?.ownEphemeral(outcome.session) }
+                        case .failure(let error):
+                            self?.context.metering.abandon(responseID, now: reader.loop.now)
+                            self?.fail(error, for: body)
+                            reader.finish()
+                        }
+                    }
             }
         }
     }
@@ -102,10 +110,24 @@ extension ResponsesSocket {
             steerFailed(steer, body, code: "invalid_input", error.message)
             return
         }
-        guard let reference = context.directory.session(ofResponse: steer.responseID, owner: owner) else {
-            steerFailed(steer, body, code: "response_not_found", "Response '\(steer.responseID)' is not here.")
-            return
+        let streamID = try Self.streamID(body)
+        context.find(response: steer.responseID, owner: owner, from: loop) { [weak self] result in
+            guard let self, self.isOpen else { return }
+            do throws(APIError) {
+                guard let reference = try result.get() else {
+                    self.steerFailed(steer, body, code: "response_not_found", "Response '\(steer.responseID)' is not here.")
+                    return
+                }
+                try self.steer(steer, in: reference, body, items, streamID)
+            } catch {
+                self.fail(error, for: body)
+            }
         }
+    }
+
+    private func steer(
+        _ steer: Input.Steer, in reference: SessionReference, _ body: JSONObject, _ items: [Item], _ streamID: String?
+    ) throws(APIError) {
         let successor = Identifier.make("resp_")
         do throws(APIError) {
             try admit(successor, items, ResponseParameters(model: ""))
@@ -120,7 +142,7 @@ extension ResponsesSocket {
         var own: LaneReader?
         var cursor: LoopBound<FeedCursor>?
         if followed == nil {
-            let lane = try lane(Self.streamID(body))
+            let lane = try lane(streamID)
             let reader = LaneReader(socket: self, lane: lane, responseID: steer.responseID)
             reader.follow(successor)
             lane.begin(reader)

@@ -78,6 +78,7 @@ final class ResponsesSocket: WebSocketConnection {
         default:
             if context.lifecycle.isDraining { throw .shuttingDown }
             if type != "interject:join", context.sessions(on: loop).isOverloaded() { throw .overloaded }
+            if type != "interject:join", let failure = context.storageFailure { throw failure }
         }
         switch type {
         case "response.create": try create(body)
@@ -151,11 +152,33 @@ final class ResponsesSocket: WebSocketConnection {
         return id
     }
 
-    func requireSession(_ id: String) throws(APIError) -> SessionReference {
-        guard let session = context.directory.session(id, owner: owner) else {
-            throw .notFound("session", id: id, code: "session_not_found")
+    /// Goes on with a session of the caller's, or tells that there is none.
+    func withSession(_ id: String, for command: JSONObject, _ body: @escaping (SessionReference) throws(APIError) -> Void) {
+        context.find(session: id, owner: owner, from: loop) { [weak self] result in
+            self?.go(on: result, orElse: .notFound("session", id: id, code: "session_not_found"), for: command, body)
         }
-        return session
+    }
+
+    /// Goes on with the session of a response of the caller's, or tells that there is none.
+    func withSession(
+        ofResponse id: String, for command: JSONObject, _ body: @escaping (SessionReference) throws(APIError) -> Void
+    ) {
+        context.find(response: id, owner: owner, from: loop) { [weak self] result in
+            self?.go(on: result, orElse: .notFound("response", id: id, code: "response_not_found"), for: command, body)
+        }
+    }
+
+    private func go(
+        on result: Result<SessionReference?, APIError>, orElse missing: APIError, for command: JSONObject,
+        _ body: (SessionReference) throws(APIError) -> Void
+    ) {
+        guard isOpen else { return }
+        do throws(APIError) {
+            guard let reference = try result.get() else { throw missing }
+            try body(reference)
+        } catch {
+            fail(error, for: command)
+        }
     }
 
     /// Forgets the session when the connection ends.

@@ -58,7 +58,7 @@ enum UsageFace {
                 let rows = try await ledger.rows(from: start, to: stop, owner: owner)
                 bound.run { Self.answer($0, rows, from: start, to: stop, width, grouping, hasMore: stop < end) }
             } catch {
-                bound.run { $0.fail(.unavailable(error)) }
+                bound.run { $0.fail(APIError(error)) }
             }
         }
     }
@@ -125,14 +125,5 @@ enum UsageFace {
             $0.field("tokens_saved_estimated", counts.savedTokensEstimated)
             $0.field("estimated_requests", counts.estimatedRequests)
         }
-    }
-}
-
-extension APIError {
-    /// The store cannot be read or written now.
-    static func unavailable(_ error: StorageError) -> APIError {
-        APIError(
-            status: .serviceUnavailable, message: "The data cannot be had now. Try again.", type: "server_error",
-            code: "storage_unavailable", retryAfterSeconds: 1)
     }
 }

@@ -14,7 +14,8 @@ struct KeysCommand: ParsableCommand {
 
 /// Where the keys are, and how to tell of them.
 struct KeysOptions: ParsableArguments {
-    @Option(help: ArgumentHelp("The data directory of the server. (default that of serve, INTERJECT_DATA)", valueName: "DIR")) var data: String?
+    @Option(help: ArgumentHelp("The data directory of the server. (default that of serve, INTERJECT_DATA)", valueName: "DIR"))
+    var data: String?
     @Flag(help: "Prints JSON, one object a line.") var json = false
 
     func open() throws(Failure) -> APIKeyFile {

@@ -9,7 +9,7 @@ import pytest
 
 from event_source import SseParser
 from keys import Keys, bearer
-from rehearsal import brief, eventually, say
+from rehearsal import brief, say
 from sessions import Session
 
 
@@ -169,16 +169,13 @@ def test_keys_of_different_owners_are_different(tmp_path, start_server, tag):
     assert ids[0] != ids[1]
 
 
-def test_a_forgotten_response_is_said_to_be_gone(start_server, tag):
-    server = start_server("--retention", 0)
+def test_a_forgotten_response_is_said_to_be_gone(server, rehearsal, tag):
     with server.http(headers=named(tag)) as http:
-        assert http.post("/v1/responses", json=body(brief(tag))).status_code == 200
-
-        def gone():
-            answer = http.post("/v1/responses", json=body(brief(tag)))
-            return answer if answer.status_code == 410 else None
-
-        assert eventually(gone, "the response is forgotten").json()["error"]["code"] == "idempotent_result_expired"
+        first = http.post("/v1/responses", json=body(brief(tag)))
+        assert http.delete(f"/v1/sessions/{first.headers['interject-session']}").status_code == 200
+        again = http.post("/v1/responses", json=body(brief(tag)))
+    assert again.status_code == 410 and again.json()["error"]["code"] == "idempotent_result_expired"
+    assert asked(rehearsal, tag) == 1
 
 
 def test_the_key_is_bounded(server, tag):
@@ -203,4 +200,18 @@ def test_names_outlive_the_process(tmp_path, start_server, start_rehearsal, tag)
         other = http.post(f"{session.path}/input", json={"input": brief(tag + "x")})
     assert again.status_code == 202 and again.json() == first and again.headers["idempotent-replayed"] == "true"
     assert other.status_code == 422
+    assert asked(model.rehearsal, tag) == 1
+
+
+def test_a_response_outlives_the_process_under_its_name(tmp_path, start_server, start_rehearsal, tag):
+    model = start_rehearsal()
+    flags = ("--data", tmp_path / "data", "--upstream", f"{model.url}/v1")
+    server = start_server(*flags)
+    with server.http(headers=named(tag)) as http:
+        first = http.post("/v1/responses", json=body(brief(tag))).json()
+    server.popen.kill()
+    server.popen.wait()
+    with start_server(*flags).http(headers=named(tag)) as http:
+        again = http.post("/v1/responses", json=body(brief(tag)))
+    assert again.status_code == 200 and again.headers["idempotent-replayed"] == "true" and again.json() == first
     assert asked(model.rehearsal, tag) == 1

@@ -213,6 +213,25 @@ def test_the_scope_alone_is_enough(shared, route):
     assert ask(shared, f"only {route[3]}", route)[0] == 200
 
 
+def test_what_comes_from_the_disk_is_checked_for_its_owner_too(keys, start_server):
+    ada, bob = keys.create("ada"), keys.create("bob")
+    server = start_server("--data", keys.directory)
+    session = Session.create(server, headers=bearer(ada))
+    response_id = session.speak(brief(unique()))["response_id"]
+    session.wait_for_end_of(response_id)
+    server.stop()
+    server = start_server("--data", keys.directory)
+    names = {"sess": session.id, "resp": response_id}
+    for key, expected in ((bob, {404}), (ada, {200})):
+        with server.http(headers=bearer(key)) as http:
+            paths = [fill(path, names) for method, path, *_ in OF_ANOTHER if method == "GET"]
+            codes = set()
+            for path in paths:
+                with http.stream("GET", path) as answer:
+                    codes.add(answer.status_code)
+            assert codes == expected, paths
+
+
 def test_foreign_sessions_are_not_listed(shared):
     with shared.http(headers=bearer(shared.keys["bob"])) as http:
         assert http.get("/v1/sessions").json()["data"] == []

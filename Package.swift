@@ -59,8 +59,9 @@ let package = Package(
         .target(
             name: "Server",
             dependencies: [
-                "Network", "HTTP", "WebSocket", "JSON", "Bytes", "Sessions", "Upstreams", "Storage",
-                .product(name: "DequeModule", package: "swift-collections"), .product(name: "Logging", package: "swift-log"),
+                "Network", "HTTP", "WebSocket", "JSON", "Bytes", "Sessions", "Upstreams", "Storage", "COpenSSL",
+                .product(name: "DequeModule", package: "swift-collections"),
+                .product(name: "Logging", package: "swift-log"),
             ],
             swiftSettings: byteSpeed),
         .executableTarget(
@@ -83,7 +84,8 @@ let package = Package(
         .testTarget(name: "SessionsTests", dependencies: ["Sessions", "JSON", "Bytes"], swiftSettings: strict),
         .testTarget(
             name: "StorageTests",
-            dependencies: ["Storage", "Sessions", "JSON", .product(name: "Logging", package: "swift-log")], swiftSettings: strict),
+            dependencies: ["Storage", "Sessions", "JSON", "Bytes", .product(name: "Logging", package: "swift-log")],
+            swiftSettings: strict),
         .testTarget(
             name: "UpstreamsTests",
             dependencies: [
@@ -91,7 +93,12 @@ let package = Package(
             ],
             swiftSettings: strict),
         .testTarget(
-            name: "ServerTests", dependencies: ["Server", "Network", "Sessions", "HTTP", "JSON", "Bytes"], swiftSettings: strict),
+            name: "ServerTests",
+            dependencies: [
+                "Server", "Storage", "Network", "Sessions", "HTTP", "JSON", "Bytes",
+                .product(name: "Logging", package: "swift-log"),
+            ],
+            swiftSettings: strict),
         .testTarget(
             name: "CommandLineTests",
             dependencies: [

@@ -1,3 +1,4 @@
+import Glibc
 public import Logging
 public import Network
 import Sessions
@@ -57,7 +58,8 @@ public final class Server: Sendable {
                         baseURL: started.baseURL, silenceTimeout: configuration.rehearsalSilenceTimeout)
                 ]
             }
-            let context = await makeContext(configuration, upstreams, group, isRehearsal: rehearsal != nil, tls: tls, store: store)
+            let context = try await makeContext(
+                configuration, upstreams, group, isRehearsal: rehearsal != nil, tls: tls, store: store, logger: logger)
             let server = HTTPServer(
                 limits: configuration.httpLimits, deadlines: configuration.httpDeadlines, proxies: configuration.proxies,
                 gate: context.gate, handler: Router(context: context))
@@ -88,8 +90,13 @@ public final class Server: Sendable {
 
     private static func makeContext(
         _ configuration: ServerConfiguration, _ upstreams: [UpstreamConfiguration], _ group: EventLoopGroup, isRehearsal: Bool,
-        tls: TLSServerContext?, store: Store?
-    ) async -> ServerContext {
+        tls: TLSServerContext?, store: Store?, logger: Logger
+    ) async throws -> ServerContext {
+        let authentication = try await Authentication.make(configuration, store, loop: group.loops[0], logger)
+        let usage = UsageLedger(store)
+        let idempotency = try await IdempotencyKeys(
+            store, retention: configuration.idempotencyRetention, unixTime: Int(time(nil)))
+        let metering = Metering(usage: usage, idempotency: idempotency)
         let directory = SessionDirectory()
         _ = ProcessStatistics.startTime
         let budget = MemoryBudget(limitBytes: configuration.memoryBudgetBytes, loopCount: group.loops.count)
@@ -104,6 +111,7 @@ public final class Server: Sendable {
                     let sessions = SessionLoop(
                         loop: loop, model: model, directory: directory, configuration: configuration, loopCount: count,
                         budget: budget, store: store, ordinals: ordinals)
+                    sessions.metering = metering
                     continuation.resume(returning: LoopBound(sessions, on: loop))
                 }
             }
@@ -112,7 +120,8 @@ public final class Server: Sendable {
         return ServerContext(
             configuration: configuration, directory: directory, budget: budget,
             modelNames: ModelNames(preferred: isRehearsal ? "rehearsal" : upstreams[0].modelNames.keys.sorted().first ?? ""),
-            sessionLoops: sessionLoops, upstreamCounters: upstreamCounters, tls: tls, store: store)
+            authentication: authentication, metering: metering, usage: usage, idempotency: idempotency, store: store,
+            sessionLoops: sessionLoops, upstreamCounters: upstreamCounters, tls: tls)
     }
 
     /// Reads the certificate files again. Connections that stand are not touched; when a file cannot be used, the log says so and
@@ -147,6 +156,7 @@ public final class Server: Sendable {
         }
         group.shutDown()
         rehearsal?.stop()
+        context.authentication.stop()
         await context.store?.close()
         logger.info("stopped", metadata: ["drained": "\(isDrained)"])
     }

@@ -34,6 +34,16 @@ public struct ServerConfiguration: Sendable {
     public var rehearsalSilenceTimeout = Duration.seconds(60)
     /// Keys and whom they stand for. When it is empty, everybody is one principal.
     public var principals: [Principal] = []
+    /// Whether nobody gets in without a key, also while there is none yet.
+    public var requiresKey = false
+    /// Limits of keys that have none of their own.
+    public var keyLimits = RateLimits()
+    /// Whose JSON Web Tokens let in; nil: nobody's.
+    public var jwt: JWTSettings?
+    /// How long the client's name for a command (`Idempotency-Key`) is remembered.
+    public var idempotencyRetention = Duration.seconds(86_400)
+    /// Wrong keys of one address in a minute, and as many at once; 0: no limit.
+    public var failedAttemptsPerMinute = 60
     /// Web pages that may call, by origin (`*`: any). Unset: any when there are keys, else those served from this machine.
     public var allowedOrigins: [String]?
     /// Silence on a stream after which a heartbeat is sent.

@@ -5,6 +5,9 @@ enum Migrations {
     static var migrator: DatabaseMigrator {
         var migrator = DatabaseMigrator()
         migrator.registerMigration("sessions", migrate: makeSessions)
+        migrator.registerMigration("api_keys", migrate: APIKeyTable.migrate)
+        migrator.registerMigration("usage", migrate: UsageStore.migrate)
+        migrator.registerMigration("idempotency_keys", migrate: IdempotencyStore.migrate)
         return migrator
     }
 

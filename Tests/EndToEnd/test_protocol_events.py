@@ -161,6 +161,14 @@ def test_the_answers_of_the_calls(server, tag):
         for body in ({}, {"model": "m"}, {"model": "m", "input": 7}, {"model": "m", "input": "x", "background": True}):
             check_answer(http.post("/v1/responses", json=body), "/v1/responses")
         check_answer(http.post("/v1/chat/completions", json={"model": "m"}), "/v1/chat/completions")
+        for params in ({}, {"bucket_width": "1h", "group_by": "model,key,owner"}, {"bucket_width": "1y"}):
+            check_answer(http.get("/v1/usage", params=params), "/v1/usage")
+            check_answer(http.get("/v1/organization/usage/completions", params=params), "/v1/organization/usage/completions")
+        for body in ({}, {"expires_in": 0}, {"session_id": "sess_none"}):
+            check_answer(http.post("/v1/client_tokens", json=body), "/v1/client_tokens")
+        kept = http.post("/v1/sessions", json={}).json()["id"]
+        for body in ({}, {"session_id": kept}, {"response_id": "resp_none"}):
+            check_answer(http.post("/v1/stream_tickets", json=body), "/v1/stream_tickets")
 
 
 def test_what_a_websocket_sends(new_session, open_socket, lookup_tool, tag):

@@ -8,6 +8,12 @@ final class ServerContext: Sendable {
     let configuration: ServerConfiguration
     let directory: SessionDirectory
     let authentication: Authentication
+    /// Tickets for streams of pages.
+    let tickets = StreamTickets()
+    /// Limits of keys, and what is counted.
+    let metering: Metering
+    let usage: UsageLedger
+    let idempotency: IdempotencyKeys
     let crossOrigin: CrossOrigin
     let budget: MemoryBudget
     let gate: AcceptGate
@@ -24,7 +30,8 @@ final class ServerContext: Sendable {
 
     init(
         configuration: ServerConfiguration, directory: SessionDirectory, budget: MemoryBudget, modelNames: ModelNames,
-        sessionLoops: [LoopBound<SessionLoop>], upstreamCounters: [LoopBound<UpstreamCounters>], tls: TLSServerContext?, store: Store?
+        authentication: Authentication, metering: Metering, usage: UsageLedger, idempotency: IdempotencyKeys, store: Store?,
+        sessionLoops: [LoopBound<SessionLoop>], upstreamCounters: [LoopBound<UpstreamCounters>], tls: TLSServerContext?
     ) {
         self.tls = tls
         self.store = store
@@ -40,9 +47,12 @@ final class ServerContext: Sendable {
         gate = AcceptGate(limits)
         self.modelNames = modelNames
         self.sessionLoops = sessionLoops
-        authentication = Authentication(configuration.principals)
+        self.authentication = authentication
+        self.metering = metering
+        self.usage = usage
+        self.idempotency = idempotency
         crossOrigin = CrossOrigin(
-            allowed: configuration.allowedOrigins, keysAreRequired: !configuration.principals.isEmpty,
+            allowed: configuration.allowedOrigins, keysAreRequired: authentication.isRequired,
             isLoopbackOnly: configuration.isLoopbackOnly)
     }
 
@@ -71,7 +81,8 @@ final class ServerContext: Sendable {
         }
         return MetricsPage(
             loops: loops, refusals: gate.refusals, heldBytes: budget.heldBytes, budgetBytes: budget.limitBytes,
-            isReady: lifecycle.stage == .serving, tls: tls)
+            isReady: lifecycle.stage == .serving, failedAttempts: authentication.attempts.total,
+            limited: metering.refusals, tls: tls)
     }
 
     func connectionReports(limit: Int) async -> [ConnectionReport] {

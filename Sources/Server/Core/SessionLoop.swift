@@ -16,6 +16,8 @@ final class SessionLoop: SessionHost {
     private let ordinals: SessionOrdinals
     /// Faces and sessions of this loop count here.
     var counters = ServerCounters()
+    /// Who pays for what ends here.
+    var metering: Metering?
     /// Bytes that the logs of this loop may have: its share of all.
     private let maxLogBytes: Int
     private var residents: [String: Resident] = [:]
@@ -263,7 +265,10 @@ final class SessionLoop: SessionHost {
         loop.afterFlush { [weak self] in self?.counters.interruptLatency.record(Instant.monotonicNow - came) }
     }
 
-    func ended(_ generation: Generation) { counters.countEnd(of: generation) }
+    func ended(_ generation: Generation) {
+        counters.countEnd(of: generation)
+        metering?.ended(generation, now: loop.now, unixTime: loop.unixTime)
+    }
 
     func applied(_ policy: QueuePolicy, toEvents count: Int) { counters.countCatchUp(policy, events: count) }
 }

@@ -24,26 +24,38 @@ final class Router: HTTPRequestHandler {
             return
         }
         let isOpen = path == ["healthz"] || path == ["readyz"]
-        var call = Call(
-            exchange: exchange, context: context, owner: Authentication.everybody, requestID: requestID, loop: loop,
+        let call = Call(
+            exchange: exchange, context: context, caller: .everybody(), requestID: requestID, loop: loop,
             query: exchange.request.target.queryItems)
         do throws(APIError) {
             if path == ["metrics"] || path.first == "debug" {
                 if !exchange.isFromUnixSocket { try context.crossOrigin.check(exchange.request) }
-                try context.operatorAccess.check(exchange.request)
-            } else if !isOpen {
+                try context.operatorAccess.check(exchange.request, keysAreRequired: context.authentication.isRequired)
+                try route(call, path)
+            } else if isOpen {
+                try route(call, path)
+            } else {
                 if !exchange.isFromUnixSocket { try context.crossOrigin.check(exchange.request) }
-                call = Call(
-                    exchange: exchange, context: context, owner: try context.authentication.owner(exchange.request),
-                    requestID: requestID, loop: loop, query: call.query)
+                try admit(call, path) { [self] (call) throws(APIError) in
+                    try once(call, path) { [self] call in
+                        do throws(APIError) {
+                            try route(call, path)
+                        } catch {
+                            refuse(call, error)
+                        }
+                    }
+                }
             }
-            try route(call, path)
         } catch {
-            if Self.isForWebSocket(exchange.request), exchange.label == ServerCounters.Face.responses.rawValue {
-                context.sessions(on: loop).counters.countHandshakeFailure(error.handshakeLabel ?? error.code ?? "refused")
-            }
-            call.fail(error)
+            refuse(call, error)
         }
+    }
+
+    private func refuse(_ call: Call, _ error: APIError) {
+        if Self.isForWebSocket(call.request), call.exchange.label == ServerCounters.Face.responses.rawValue {
+            context.sessions(on: call.loop).counters.countHandshakeFailure(error.handshakeLabel ?? error.code ?? "refused")
+        }
+        call.fail(error)
     }
 
     private static func isForWebSocket(_ request: RequestHead) -> Bool {
@@ -83,6 +95,11 @@ final class Router: HTTPRequestHandler {
             try only(.post, method) { () throws(APIError) in
                 try begin(call) { (call) throws(APIError) in try ResponsesFace.steer(call, id: path[1]) }
             }
+        case ("usage", 1),
+            ("organization", 3) where path[0] == "usage" || path[1...] == ["usage", "completions"]:
+            try only(.get, method) { () throws(APIError) in try UsageFace.report(call) }
+        case ("client_tokens", 1): try only(.post, method) { () throws(APIError) in try CredentialsFace.createToken(call) }
+        case ("stream_tickets", 1): try only(.post, method) { () throws(APIError) in try CredentialsFace.createTicket(call) }
         case ("sessions", _): try routeSessions(call, method, Array(path.dropFirst()))
         default: throw Self.noSuchPath(call)
         }
@@ -145,8 +162,7 @@ final class Router: HTTPRequestHandler {
     private static let maxStrangersBodyBytes = 64 << 10
 
     func maxBodyBytes(for request: RequestHead) -> Int {
-        let isKnown = (try? context.authentication.owner(request)) != nil
-        return isKnown ? context.configuration.httpLimits.maxBodyBytes : Self.maxStrangersBodyBytes
+        context.authentication.knows(request) ? context.configuration.httpLimits.maxBodyBytes : Self.maxStrangersBodyBytes
     }
 
     func errorAnswer(for status: HTTPStatus, _ message: String) -> HTTPErrorAnswer {
@@ -199,11 +215,11 @@ final class Router: HTTPRequestHandler {
             // A browser that sent its key as a subprotocol wants to hear one of its offers: never the key.
             acceptance.subprotocol = handshake.offeredSubprotocols.first { $0 == "realtime" }
             let context = context
-            let owner = call.owner
+            let caller = call.caller
             call.exchange.upgrade(
                 acceptance, limits: WebSocketLimits(maxMessageBytes: context.configuration.maxMessageBytes),
                 liveness: context.webSocketLiveness
-            ) { ResponsesSocket($0, context: context, owner: owner) }
+            ) { ResponsesSocket($0, context: context, caller: caller) }
         } catch {
             var refusal = APIError(
                 status: HTTPStatus(error.status), message: error.reason, code: "websocket_handshake_failed",

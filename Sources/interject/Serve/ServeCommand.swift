@@ -22,7 +22,7 @@ struct ServeCommand: AsyncParsableCommand {
         let configuration = try settings.serverConfiguration()
         DescriptorLimit.raise()
         let logger = StandardErrorLog.logger(settings)
-        if !settings.isLoopback, settings.principals.isEmpty {
+        if !settings.isLoopback, settings.principals.isEmpty, !settings.requireKey, configuration.jwt == nil {
             let place = (settings.addresses + settings.tlsAddresses).map { "\($0)" }.joined(separator: " and ")
             logger.warning("no key is set: everybody who can reach \(place) can use the server and its upstreams")
         }

@@ -30,6 +30,16 @@ struct ServeSettings: Sendable {
     var upstreamKeys: [String] = []
     var modelMappings: [SettingValue.Mapping] = []
     var principals: [ServerConfiguration.Principal] = []
+    var requireKey = false
+    var keyLimits = RateLimits()
+    var failedAttemptsPerMinute = defaults.failedAttemptsPerMinute
+    var idempotencyRetention = defaults.idempotencyRetention
+    var jwtKeys: String?
+    var jwtIssuer: String?
+    var jwtAudience: String?
+    var jwtOwnerClaim = "sub"
+    var jwtScopeClaim = "scope"
+    var jwtSecret: String?
     var insecureNoAuth = false
     var allowedOrigins: [String] = []
     var headerTimeout = defaults.httpDeadlines.head
@@ -125,17 +135,18 @@ struct ServeSettings: Sendable {
     /// Checks what only shows when all is known, and gives the server's own form.
     func serverConfiguration() throws(Failure) -> ServerConfiguration {
         let tls = try tls()
+        let jwt = try jwt()
         if addresses.isEmpty, tlsAddresses.isEmpty, port == nil {
             throw .usage("--port none leaves nothing to listen on: give --tls-port PORT or --unix-socket PATH too")
         }
         if addresses.isEmpty, tlsAddresses.isEmpty {
             throw .usage("--host none leaves nothing to listen on: give --unix-socket PATH too")
         }
-        if !isLoopback, principals.isEmpty, !insecureNoAuth {
+        if !isLoopback, principals.isEmpty, !requireKey, jwt == nil, !insecureNoAuth {
             throw .usage(
                 """
                 --host \(host) lets other machines in, and no key is set: give --api-key NAME=SECRET, \
-                or --insecure-no-auth if everybody may use it
+                --require-key for keys that `interject keys` makes, or --insecure-no-auth if everybody may use it
                 """
             )
         }
@@ -168,7 +179,15 @@ struct ServeSettings: Sendable {
         }
         configuration.rehearsalAddress = .tcp(host: "127.0.0.1", port: rehearsalPort)
         configuration.rehearsalSilenceTimeout = firstByteTimeout
+        if requireKey, principals.isEmpty, DataDirectory.resolve(dataDirectory) == nil {
+            throw .usage("--require-key lets nobody in with --data none: give a DIR, where `interject keys` makes keys")
+        }
         configuration.principals = principals
+        configuration.requiresKey = requireKey || !principals.isEmpty || jwt != nil
+        configuration.jwt = jwt
+        configuration.keyLimits = keyLimits
+        configuration.idempotencyRetention = idempotencyRetention
+        configuration.failedAttemptsPerMinute = failedAttemptsPerMinute
         configuration.allowedOrigins = allowedOrigins.isEmpty ? nil : allowedOrigins
         configuration.httpDeadlines.head = headerTimeout
         configuration.httpDeadlines.body = bodyTimeout

@@ -1,5 +1,6 @@
 import Logging
 import Network
+import Server
 import Storage
 import WebSocket
 
@@ -7,8 +8,10 @@ import WebSocket
 extension Setting {
     static let all: [Setting] = [
         host, port, unixSocket, tlsPort, tlsCertificate, tlsKey, tlsClientCA, tlsClientAuth, tlsMinVersion, loops, upstream,
-        upstreamKey, mapModel, firstByteTimeout, rehearsalPort, apiKey, insecureNoAuth, allowOrigin, headerTimeout, bodyTimeout,
-        idleTimeout, maxHeaderBytes, maxBodyBytes, trustedProxy, proxyProtocol, heartbeat, data, durability, retention, maxDataBytes, logMemory,
+        upstreamKey, mapModel, firstByteTimeout, rehearsalPort, apiKey, requireKey, insecureNoAuth, requestsPerMinute,
+        tokensPerMinute, maxConcurrent, failedKeyLimit, idempotencyRetention, jwtKeys, jwtIssuer, jwtAudience, jwtOwnerClaim,
+        jwtScopeClaim, jwtSecret, allowOrigin, headerTimeout, bodyTimeout, idleTimeout, maxHeaderBytes, maxBodyBytes, trustedProxy,
+        proxyProtocol, heartbeat, data, durability, retention, maxDataBytes, logMemory,
         logBytesPerSession, maxMessageBytes, deflate, deflateWindowBits, deflateMemoryLevel, deflateMinBytes, maxConnections,
         maxConnectionsPerAddress, connectionRate, limitLoopback, memoryBudget, pingInterval, idleLimit, lifetimeLimit, drain,
         drainDelay, drainWindow, operatorKey, logLevel, logFormat, readyFile, config,
@@ -70,6 +73,39 @@ extension Setting {
     static let apiKey = Setting(
         list: "api-key", "NAME=SECRET", \.principals, SettingValue.principal,
         "Lets in only who has a key. The sessions made with it belong to NAME (\"default\" for a secret alone).")
+    static let requireKey = Setting(
+        "require-key", nil, \.requireKey, SettingValue.bool, describe: { _ in nil },
+        "Lets in only who has a key, also while there is none yet: those that `interject keys` makes in --data.")
+    static let requestsPerMinute = Setting(
+        "requests-per-minute", "N", \.keyLimits.requestsPerMinute, SettingValue.count(1...1_000_000_000),
+        "Generations that each key may begin in a minute, if it has no limit of its own; not set: any number.")
+    static let tokensPerMinute = Setting(
+        "tokens-per-minute", "N", \.keyLimits.tokensPerMinute, SettingValue.count(1...1_000_000_000_000),
+        "Tokens, of prompts and answers, that each key may use in a minute, if it has no limit of its own; not set: any number.")
+    static let maxConcurrent = Setting(
+        "max-concurrent", "N", \.keyLimits.maxConcurrent, SettingValue.count(1...10_000_000),
+        "Generations of each key that may run or wait at a time, if it has no limit of its own; not set: any number.")
+    static let failedKeyLimit = Setting(
+        "failed-key-limit", "N", \.failedAttemptsPerMinute, SettingValue.count(0...1_000_000), describe: { String($0) },
+        "Wrong keys of one address in a minute, and as many at once; 0: no limit. See also --limit-loopback.")
+    static let jwtKeys = Setting(
+        "jwt-jwks", "FILE|URL", \.jwtKeys, SettingValue.text,
+        "Lets in by JSON Web Tokens that are signed with a key of this JWK set: a file, or a URL (https, or http of this machine).")
+    static let jwtIssuer = Setting("jwt-issuer", "TEXT", \.jwtIssuer, SettingValue.text, "What `iss` of a JSON Web Token must be.")
+    static let jwtAudience = Setting(
+        "jwt-audience", "TEXT", \.jwtAudience, SettingValue.text, "What `aud` of a JSON Web Token must be or hold.")
+    static let jwtOwnerClaim = Setting(
+        "jwt-owner-claim", "NAME", \.jwtOwnerClaim, SettingValue.text, describe: { $0 },
+        "The claim that tells for whom a JSON Web Token stands.")
+    static let jwtScopeClaim = Setting(
+        "jwt-scope-claim", "NAME", \.jwtScopeClaim, SettingValue.text, describe: { $0 },
+        "The claim that tells the scopes of a JSON Web Token; one without it may do everything but administer.")
+    static let jwtSecret = Setting(
+        "jwt-secret", "SECRET", \.jwtSecret, SettingValue.secret,
+        "Lets in by JSON Web Tokens that are signed with this secret by HS256, which no other setting permits.")
+    static let idempotencyRetention = Setting(
+        "idempotency-retention", "SECONDS", \.idempotencyRetention, SettingValue.seconds(1...31_536_000), describe: seconds,
+        "How long an Idempotency-Key is remembered.")
     static let insecureNoAuth = Setting(
         "insecure-no-auth", nil, \.insecureNoAuth, SettingValue.bool, describe: { _ in nil },
         "Starts without keys although other machines can connect.")
@@ -109,7 +145,7 @@ extension Setting {
     static let data = Setting(
         "data", "DIR", \.dataDirectory, SettingValue.text,
         """
-        Directory in which sessions, logs and responses are kept; none: in memory alone, until the process ends. \
+        Directory in which sessions, logs, responses, API keys and usage are kept; none: in memory alone, until the process ends. \
         Not set: $STATE_DIRECTORY, $XDG_DATA_HOME/interject or ~/.local/share/interject.
         """)
     static let durability = Setting(

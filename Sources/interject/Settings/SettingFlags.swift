@@ -18,6 +18,18 @@ struct SettingFlags: ParsableArguments {
     @Option(.firstByteTimeout) var firstByteTimeout: String?
     @Option(.rehearsalPort) var rehearsalPort: String?
     @Option(.apiKey) var apiKey: [String] = []
+    @Flag(.requireKey) var requireKey = false
+    @Option(.requestsPerMinute) var requestsPerMinute: String?
+    @Option(.tokensPerMinute) var tokensPerMinute: String?
+    @Option(.maxConcurrent) var maxConcurrent: String?
+    @Option(.failedKeyLimit) var failedKeyLimit: String?
+    @Option(.idempotencyRetention) var idempotencyRetention: String?
+    @Option(.jwtKeys) var jwtKeys: String?
+    @Option(.jwtIssuer) var jwtIssuer: String?
+    @Option(.jwtAudience) var jwtAudience: String?
+    @Option(.jwtOwnerClaim) var jwtOwnerClaim: String?
+    @Option(.jwtScopeClaim) var jwtScopeClaim: String?
+    @Option(.jwtSecret) var jwtSecret: String?
     @Flag(.insecureNoAuth) var insecureNoAuth = false
     @Option(.allowOrigin) var allowOrigin: [String] = []
     @Option(.headerTimeout) var headerTimeout: String?
@@ -74,6 +86,10 @@ struct SettingFlags: ParsableArguments {
             (.maxConnectionsPerAddress, maxConnectionsPerAddress), (.connectionRate, connectionRate),
             (.limitLoopback, limitLoopback ? "true" : nil), (.memoryBudget, memoryBudget), (.pingInterval, pingInterval),
             (.idleLimit, idleLimit), (.lifetimeLimit, lifetimeLimit), (.operatorKey, operatorKey),
+            (.requireKey, requireKey ? "true" : nil), (.requestsPerMinute, requestsPerMinute),
+            (.tokensPerMinute, tokensPerMinute), (.maxConcurrent, maxConcurrent), (.failedKeyLimit, failedKeyLimit),
+            (.idempotencyRetention, idempotencyRetention), (.jwtKeys, jwtKeys), (.jwtIssuer, jwtIssuer),
+            (.jwtAudience, jwtAudience), (.jwtOwnerClaim, jwtOwnerClaim), (.jwtScopeClaim, jwtScopeClaim), (.jwtSecret, jwtSecret),
         ].map { (setting: Setting, value: String?) in (setting, value.map { [$0] } ?? []) }
         let lists: [(Setting, [String])] = [
             (.upstream, upstream), (.upstreamKey, upstreamKey), (.mapModel, mapModel), (.apiKey, apiKey),

@@ -13,20 +13,25 @@ enum ResponsesFace {
         var input = Input(items: request.items, parameters: request.parameters, policy: policy)
         // OpenAI's own verbs wait their turn, as its clients expect, unless they say otherwise.
         input.mode = request.extensions.mode ?? .queue
-        let responseID = Identifier.make("resp_")
+        let responseID = call.onceResponseID ?? Identifier.make("resp_")
         input.responseID = responseID
         input.isWarmUp = request.isWarmUp
+        try call.admit(responseID, input.items, input.parameters)
         let isStored = request.isStored
         let reader: EventReader
         let started: (Submission.Outcome) -> Void
-        let fail: (APIError) -> Void
+        let refuse: (APIError) -> Void
         if request.isStream {
             let stream = ResponseStream(call, responseID: responseID, holdsStatus: true)
-            (reader, fail) = (stream, stream.fail)
+            (reader, refuse) = (stream, stream.fail)
             started = { stream.sessionID = $0.session.id }
         } else {
             let collector = ResponseCollector(call, responseID: responseID)
-            (reader, fail, started) = (collector, collector.fail, { _ in })
+            (reader, refuse, started) = (collector, collector.fail, { _ in })
+        }
+        let fail = { (error: APIError) in
+            call.abandon(responseID)
+            refuse(error)
         }
         target(of: request, owner: call.owner, loop: call.loop, context: call.context) { target in
             switch target {
@@ -93,6 +98,38 @@ enum ResponsesFace {
         call.withSession(ofResponse: id) { replay(call, id: id, of: $0, after: after ?? -1) }
     }
 
+    /// What a call began that was sent before: from its start, or whole once it is there.
+    static func replay(_ call: Call, id: String) throws(APIError) {
+        let isStream = try call.jsonBody().optionalBool("stream") == true
+        call.withSession(ofResponse: id) { session in
+            if isStream { replay(call, id: id, of: session, after: -1) } else { collect(call, id: id, of: session) }
+        }
+    }
+
+    /// The response whole, once it has ended.
+    private static func collect(_ call: Call, id: String, of session: SessionReference) {
+        let collector = ResponseCollector(call, responseID: id)
+        let cursor = collector.makeCursor(for: session)
+        session.perform(from: call.loop) { session -> Result<[UInt8]?, APIError> in
+            guard let generation = session.generations.last(where: { $0.id == id }) else { return .failure(notFound(id)) }
+            if generation.status.isTerminal { return .success(json(generation)) }
+            do throws(SessionError) {
+                try session.attach(cursor.value, after: session.log.lastSequence)
+                return .success(nil)
+            } catch {
+                return .failure(APIError(error))
+            }
+        } then: { result in
+            switch result {
+            case .success(nil): break
+            case .success(let json?):
+                collector.stop()
+                call.respond(json: json, fields: [("Interject-Session", session.id)])
+            case .failure(let error): collector.fail(error)
+            }
+        }
+    }
+
     /// The events of a response after `sequence_number` `after`: those that were, and those to come.
     private static func replay(_ call: Call, id: String, of session: SessionReference, after: Int) {
         let stream = ResponseStream(call, responseID: id, startingAfter: after, holdsStatus: false)
@@ -145,19 +182,22 @@ enum ResponsesFace {
         let items = try InputItems.parse(value)
         // Nobody is bound to the successor by a connection yet: without a word on it, it goes on unheard.
         let policy = try call.disconnectPolicy(InterjectMembers(body["interject"]), default: .continuing)
-        call.withSession(ofResponse: id) { steer(call, id: id, in: $0, items, policy) }
+        call.withSession(ofResponse: id) { (session) throws(APIError) in try steer(call, id: id, in: session, items, policy) }
     }
 
     private static func steer(
         _ call: Call, id: String, in reference: SessionReference, _ items: [Item], _ policy: DisconnectPolicy
-    ) {
+    ) throws(APIError) {
         let context = call.context
+        let successor = Identifier.make("resp_")
+        try call.admit(successor, items, ResponseParameters(model: ""))
         reference.perform(from: call.loop) { session -> Result<Submission.Outcome, APIError> in
             guard let running = session.active, running.id == id else {
                 return .failure(APIError(.responseNotActive(responseID: id)))
             }
             var input = Input(items: items, mode: .steer, parameters: running.parameters, policy: policy)
             input.steer = Input.Steer(responseID: id)
+            input.responseID = successor
             do throws(SessionError) {
                 let acceptance = try context.sessions(on: reference.loop).submit(input, to: session)
                 return .success(Submission.Outcome(acceptance, in: reference))
@@ -165,6 +205,7 @@ enum ResponsesFace {
                 return .failure(APIError(error))
             }
         } then: { result in
+            if case .failure = result { call.abandon(successor) }
             SessionsFace.answer(call, result, clientEventID: nil)
         }
     }
@@ -179,10 +220,16 @@ enum ResponsesFace {
 }
 
 extension Call {
+    /// How long a response whose command has a name goes on without a listener.
+    static let onceGrace = Duration.seconds(30)
+
     /// The policy by body, header or default.
     func disconnectPolicy(_ members: InterjectMembers, default missing: DisconnectPolicy) throws(APIError) -> DisconnectPolicy {
         if let policy = members.policy { return policy }
-        guard let text = request.fields[DisconnectPolicy.headerName] else { return missing }
+        guard let text = request.fields[DisconnectPolicy.headerName] else {
+            // Who names a command will come back for it when the connection breaks.
+            return onceResponseID != nil && missing == .cancel ? .grace(Self.onceGrace) : missing
+        }
         return try DisconnectPolicy.parse(text, param: "Interject-On-Disconnect")
     }
 }

@@ -41,16 +41,22 @@ extension ResponsesSocket {
         // A session that is not to be stored lives as long as this connection: what may follow on it needs it until then.
         let keepsSession = !request.isStored
         request.isStored = true
+        try admit(responseID, input.items, input.parameters)
         if let previous = request.previousResponseID, let steers = pendingSteers.removeValue(forKey: previous) {
             input.items = steers.flatMap { $0 } + input.items
         }
         let reader = LaneReader(socket: self, lane: lane, responseID: responseID)
         lane.begin(reader)
+        let context = context
         ResponsesFace.target(of: request, owner: owner, loop: loop, context: context, isDurable: !keepsSession) {
             [weak self] target in
-            guard let self, self.isOpen else { return }
+            guard let self, self.isOpen else {
+                context.metering.abandon(responseID, now: reader.loop.now)
+                return
+            }
             switch target {
             case .failure(let error):
+                self.context.metering.abandon(responseID, now: self.loop.now)
                 self.fail(error, for: body)
                 reader.finish()
             case .success(let target):
@@ -59,6 +65,7 @@ extension ResponsesSocket {
                         switch result {
                         case .success(let outcome): if keepsSession { self?.ownEphemeral(outcome.session) }
                         case .failure(let error):
+                            self?.context.metering.abandon(responseID, now: reader.loop.now)
                             self?.fail(error, for: body)
                             reader.finish()
                         }
@@ -122,6 +129,12 @@ extension ResponsesSocket {
         _ steer: Input.Steer, in reference: SessionReference, _ body: JSONObject, _ items: [Item], _ streamID: String?
     ) throws(APIError) {
         let successor = Identifier.make("resp_")
+        do throws(APIError) {
+            try admit(successor, items, ResponseParameters(model: ""))
+        } catch {
+            steerFailed(steer, body, code: error.code ?? "rate_limit_exceeded", error.message)
+            return
+        }
         let context = context
         // The lane of the steered response gets the successor, too. A response of another connection is followed from here on.
         let followed = lanes.values.flatMap(\.readers).first { $0.open.contains(steer.responseID) }
@@ -141,6 +154,7 @@ extension ResponsesSocket {
             Self.steer(session, reference, context, steer, items, successor: successor, cursor: newCursor)
         } then: { [weak self] outcome in
             if case .accepted = outcome { return }
+            context.metering.abandon(successor, now: Instant.monotonicNow)
             followed?.unfollow(successor)
             own?.finish()
             self?.answer(outcome, to: steer, body, items)

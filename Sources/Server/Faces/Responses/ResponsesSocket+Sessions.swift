@@ -103,17 +103,27 @@ extension ResponsesSocket {
 
     private func speak(_ request: SessionInput, in reference: SessionReference, _ body: JSONObject) {
         let context = context
+        let responseID = Identifier.make("resp_")
+        do throws(APIError) {
+            try admit(responseID, request.items, ResponseParameters(model: "", members: request.members))
+        } catch {
+            fail(error, for: body)
+            return
+        }
         let participant = joined[reference.id]?.participant
         reference.perform(from: loop) { session -> APIError? in
             do throws(APIError) {
-                let input = try request.command(for: session, participant: participant)
+                var input = try request.command(for: session, participant: participant)
+                input.responseID = responseID
                 _ = try SessionsFace.submit(input, to: session, reference, context)
                 return nil
             } catch {
                 return error
             }
         } then: { [weak self] error in
-            if let error { self?.fail(error, for: body) }
+            guard let error else { return }
+            context.metering.abandon(responseID, now: Instant.monotonicNow)
+            self?.fail(error, for: body)
         }
     }
 

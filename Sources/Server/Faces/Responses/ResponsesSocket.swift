@@ -20,7 +20,9 @@ final class ResponsesSocket: WebSocketConnection {
     }
 
     let context: ServerContext
-    let owner: String
+    /// Who opened it.
+    let caller: Caller
+    var owner: String { caller.owner }
     var lanes: [String?: Lane] = [:]
     var joined: [String: JoinedSession] = [:]
     /// Steers that wait for tool outputs, by the response that they steer.
@@ -30,9 +32,9 @@ final class ResponsesSocket: WebSocketConnection {
     /// Where the end of an event is written: kept, since there is one for each token.
     private var tail = ByteBuffer()
 
-    init(_ transport: WebSocketTransport, context: ServerContext, owner: String) {
+    init(_ transport: WebSocketTransport, context: ServerContext, caller: Caller) {
         self.context = context
-        self.owner = owner
+        self.caller = caller
         super.init(transport)
         context.sessions(on: loop).insert(self)
     }
@@ -69,6 +71,7 @@ final class ResponsesSocket: WebSocketConnection {
 
     private func handle(_ body: JSONObject) throws(APIError) {
         guard let type = try body.optionalString("type") else { throw .invalid("'type' is missing.", param: "type") }
+        try authorize(type, body)
         switch type {
         // To stop and to go is allowed always.
         case "interject:cancel", "interject:leave": break

@@ -89,15 +89,19 @@ enum SessionsFace {
     static func input(_ call: Call, id: String) throws(APIError) {
         let request = try SessionInput(try call.jsonBody())
         let context = call.context
-        call.withSession(id) { reference in
+        let responseID = Identifier.make("resp_")
+        call.withSession(id) { (reference) throws(APIError) in
+            try call.admit(responseID, request.items, ResponseParameters(model: "", members: request.members))
             reference.perform(from: call.loop) { session -> Result<Submission.Outcome, APIError> in
                 do throws(APIError) {
-                    let input = try request.command(for: session, participant: nil)
+                    var input = try request.command(for: session, participant: nil)
+                    input.responseID = responseID
                     return .success(try submit(input, to: session, reference, context))
                 } catch {
                     return .failure(error)
                 }
             } then: { result in
+                if case .failure = result { call.abandon(responseID) }
                 answer(call, result, clientEventID: request.clientEventID)
             }
         }

@@ -51,7 +51,9 @@ let package = Package(
             swiftSettings: byteSpeed),
         .target(
             name: "Jobs",
-            dependencies: ["Sessions", "Upstreams", "Network", "HTTP", "JSON", "Bytes", .product(name: "Logging", package: "swift-log")],
+            dependencies: [
+                "Sessions", "Upstreams", "Network", "HTTP", "JSON", "Bytes", .product(name: "Logging", package: "swift-log"),
+            ],
             swiftSettings: byteSpeed),
         .target(
             name: "Storage",
@@ -70,7 +72,7 @@ let package = Package(
         .executableTarget(
             name: "interject",
             dependencies: [
-                "Server", "Storage", "Upstreams", "Sessions", "Network", "HTTP", "WebSocket", "JSON", "Bytes", "CCurl",
+                "Server", "Jobs", "Storage", "Upstreams", "Sessions", "Network", "HTTP", "WebSocket", "JSON", "Bytes", "CCurl",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
                 .product(name: "Logging", package: "swift-log"), .product(name: "Yams", package: "Yams"),
             ],

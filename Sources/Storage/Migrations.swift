@@ -5,6 +5,8 @@ enum Migrations {
     static var migrator: DatabaseMigrator {
         var migrator = DatabaseMigrator()
         migrator.registerMigration("sessions", migrate: makeSessions)
+        migrator.registerMigration("files", migrate: makeFiles)
+        migrator.registerMigration("batches", migrate: makeBatches)
         return migrator
     }
 

@@ -1,5 +1,6 @@
 import HTTP
 import JSON
+import Jobs
 import Logging
 import Network
 import Sessions
@@ -84,6 +85,8 @@ final class Router: HTTPRequestHandler {
                 try begin(call) { (call) throws(APIError) in try ResponsesFace.steer(call, id: path[1]) }
             }
         case ("sessions", _): try routeSessions(call, method, Array(path.dropFirst()))
+        case ("files", _): try routeFiles(call, method, Array(path.dropFirst()))
+        case ("batches", _): try routeBatches(call, method, Array(path.dropFirst()))
         default: throw Self.noSuchPath(call)
         }
     }
@@ -115,7 +118,7 @@ final class Router: HTTPRequestHandler {
     // MARK: Rules
 
     /// New work is refused while the server drains; the client may find another.
-    private func begin(_ call: Call, _ face: (Call) throws(APIError) -> Void) throws(APIError) {
+    func begin(_ call: Call, _ face: (Call) throws(APIError) -> Void) throws(APIError) {
         if context.lifecycle.isDraining {
             throw .shuttingDown
         }
@@ -124,7 +127,7 @@ final class Router: HTTPRequestHandler {
         try face(call)
     }
 
-    private func only(
+    func only(
         _ allowed: HTTPMethod, _ method: HTTPMethod, also: HTTPMethod? = nil, _ body: () throws(APIError) -> Void
     ) throws(APIError) {
         guard method == allowed else {
@@ -136,7 +139,7 @@ final class Router: HTTPRequestHandler {
         try body()
     }
 
-    private static func noSuchPath(_ call: Call) -> APIError {
+    static func noSuchPath(_ call: Call) -> APIError {
         APIError(
             status: .notFound, message: "There is no \(call.request.method.name) \(call.request.target.path).", code: "unknown_url")
     }
@@ -146,8 +149,14 @@ final class Router: HTTPRequestHandler {
 
     func maxBodyBytes(for request: RequestHead) -> Int {
         let isKnown = (try? context.authentication.owner(request)) != nil
+        if isKnown, streamsBody(of: request) {
+            return context.configuration.fileLimits.maxFileBytes + FileReception.maxFormBytes
+        }
         return isKnown ? context.configuration.httpLimits.maxBodyBytes : Self.maxStrangersBodyBytes
     }
+
+    /// Files go to the disk as they come.
+    func streamsBody(of request: RequestHead) -> Bool { request.method == .post && request.target.path == "/v1/files" }
 
     func errorAnswer(for status: HTTPStatus, _ message: String) -> HTTPErrorAnswer {
         HTTPErrorAnswer(

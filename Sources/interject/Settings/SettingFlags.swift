@@ -51,6 +51,12 @@ struct SettingFlags: ParsableArguments {
     @Option(.idleLimit) var idleLimit: String?
     @Option(.lifetimeLimit) var lifetimeLimit: String?
     @Option(.operatorKey) var operatorKey: String?
+    @Option(.maxFileBytes) var maxFileBytes: String?
+    @Option(.maxFileBytesPerOwner) var maxFileBytesPerOwner: String?
+    @Option(.batchConcurrency) var batchConcurrency: String?
+    @Option(.batchConcurrencyEach) var batchConcurrencyEach: String?
+    @Option(.batchAttempts) var batchAttempts: String?
+    @Option(.maxBatchRequests) var maxBatchRequests: String?
     @Option(.logLevel) var logLevel: String?
     @Option(.logFormat) var logFormat: String?
     @Option(.readyFile) var readyFile: String?
@@ -74,6 +80,9 @@ struct SettingFlags: ParsableArguments {
             (.maxConnectionsPerAddress, maxConnectionsPerAddress), (.connectionRate, connectionRate),
             (.limitLoopback, limitLoopback ? "true" : nil), (.memoryBudget, memoryBudget), (.pingInterval, pingInterval),
             (.idleLimit, idleLimit), (.lifetimeLimit, lifetimeLimit), (.operatorKey, operatorKey),
+            (.maxFileBytes, maxFileBytes), (.maxFileBytesPerOwner, maxFileBytesPerOwner),
+            (.batchConcurrency, batchConcurrency), (.batchConcurrencyEach, batchConcurrencyEach), (.batchAttempts, batchAttempts),
+            (.maxBatchRequests, maxBatchRequests),
         ].map { (setting: Setting, value: String?) in (setting, value.map { [$0] } ?? []) }
         let lists: [(Setting, [String])] = [
             (.upstream, upstream), (.upstreamKey, upstreamKey), (.mapModel, mapModel), (.apiKey, apiKey),

@@ -88,8 +88,11 @@ let package = Package(
             swiftSettings: strict),
         .testTarget(name: "SessionsTests", dependencies: ["Sessions", "JSON", "Bytes"], swiftSettings: strict),
         .testTarget(
+            name: "JobsTests", dependencies: ["Jobs", "JSON", "Bytes", .product(name: "Logging", package: "swift-log")],
+            swiftSettings: strict),
+        .testTarget(
             name: "StorageTests",
-            dependencies: ["Storage", "Sessions", "Jobs", "JSON", .product(name: "Logging", package: "swift-log")],
+            dependencies: ["Storage", "Sessions", "Jobs", "JSON", "Bytes", .product(name: "Logging", package: "swift-log")],
             swiftSettings: strict),
         .testTarget(
             name: "UpstreamsTests",

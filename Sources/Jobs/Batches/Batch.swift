@@ -29,6 +29,12 @@ public struct Batch: Sendable, Codable, Hashable {
         public var total = 0
         public var completed = 0
         public var failed = 0
+
+        public init(total: Int = 0, completed: Int = 0, failed: Int = 0) {
+            self.total = total
+            self.completed = completed
+            self.failed = failed
+        }
     }
 
     public var id: String
@@ -61,7 +67,11 @@ public struct Batch: Sendable, Codable, Hashable {
     /// Grows with each change, so that changes on their way to the disk cannot overtake each other.
     public var revision = 0
 
-    init(
+    /// A batch that was just asked for.
+    /// - Parameters:
+    ///   - metadata: a JSON object.
+    ///   - now: seconds since 1970.
+    public init(
         id: String, owner: String, endpoint: BatchEndpoint, inputFileID: String, window: CompletionWindow, metadata: String?,
         outputExpires: ExpiresAfter?, now: Int
     ) {

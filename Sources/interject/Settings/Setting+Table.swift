@@ -196,7 +196,8 @@ extension Setting {
         describe: SettingValue.describe(bytes:), "Largest size of all files of one owner together; beyond it uploads are refused.")
     static let batchConcurrency = Setting(
         "batch-concurrency", "N", \.batchLimits.concurrency, SettingValue.count(1...10_000), describe: { String($0) },
-        "Requests of batches that run at a time; each answer that somebody waits for takes one of these places, to the last but one.")
+        "Requests of batches that run at a time; each answer that somebody waits for takes one of these places, to the last but one."
+    )
     static let batchConcurrencyEach = Setting(
         "batch-concurrency-each", "N", \.batchLimits.concurrencyPerBatch, SettingValue.count(1...10_000),
         describe: { String($0) }, "Requests of one batch that run at a time.")

@@ -106,6 +106,49 @@ import Testing
         #expect(fixture.events.all == ["batch.completed ann \(made.id)"])
     }
 
+    /// The process ends when all is answered and the files are made, but not the batch's end.
+    @Test(arguments: [Batch.Status.completed, .expired, .cancelled])
+    func aRestartJustBeforeTheEndEndsItAsItWouldHaveEnded(_ status: Batch.Status) async throws {
+        let fixture = try await BatchFixture()
+        let first = try await fixture.engine(
+            ScriptedRunner { id, _ in status == .completed || id == "l0" ? ScriptedRunner.answer(id) : await ScriptedRunner.hang() }
+        )
+        fixture.store.state.withLock { $0.refusesEnds = true }
+        let made = try await fixture.create(first, count: 3, window: status == .expired ? "1s" : "24h")
+        if status == .cancelled {
+            _ = try await fixture.wait(first, made) { $0.counts.completed == 1 }
+            _ = try await first.cancel(made.id, owner: fixture.owner)
+        } else {
+            _ = try await fixture.wait(first, made) { $0.status == .finalizing && $0.counts.completed + $0.counts.failed == 3 }
+        }
+        await first.stop()
+        fixture.store.state.withLock { $0.refusesEnds = false }
+        let runner = ScriptedRunner()
+        let batch = try await fixture.wait(try await fixture.engine(runner), made)
+        #expect(batch.status == status)
+        #expect(runner.attempts.isEmpty)
+        #expect(try fixture.read(batch.outputFileID).count == batch.counts.completed)
+        #expect(try fixture.read(batch.errorFileID).count == batch.counts.failed)
+    }
+
+    @Test func aBatchWhoseTimeWasOverWhileNoServerRanIsNotBegunAgain() async throws {
+        let fixture = try await BatchFixture()
+        let first = try await fixture.engine(ScriptedRunner { _, _ in await ScriptedRunner.hang() })
+        let made = try await fixture.create(first, count: 3)
+        _ = try await fixture.wait(first, made) { $0.status == .inProgress }
+        fixture.store.close()
+        await first.stop()
+        fixture.store.state.withLock { state in
+            state.isClosed = false
+            state.batches[0].expiresAt = 1
+        }
+        let runner = ScriptedRunner()
+        let batch = try await fixture.wait(try await fixture.engine(runner), made)
+        #expect(batch.status == .expired)
+        #expect(batch.counts == Batch.Counts(total: 3, completed: 0, failed: 3))
+        #expect(runner.attempts.isEmpty)
+    }
+
     @Test func anEndThatNobodyHeardIsToldAfterARestart() async throws {
         let fixture = try await BatchFixture()
         let engine = try await fixture.engine(ScriptedRunner())

@@ -11,6 +11,8 @@ final class MemoryJobStore: FileStore, BatchStore {
         var lines: [String: [BatchLineResult]] = [:]
         var unheard: Set<String> = []
         var isClosed = false
+        /// Batches cannot be ended, as if the process had ended just before.
+        var refusesEnds = false
     }
 
     let state = Mutex(State())
@@ -101,6 +103,7 @@ final class MemoryJobStore: FileStore, BatchStore {
     }
 
     func end(_ batch: Batch, files: [StoredFile]) async throws(JobError) {
+        if state.withLock({ $0.refusesEnds }) { throw .storageUnavailable(reason: "closed") }
         try change { state in
             guard let index = state.batches.firstIndex(where: { $0.id == batch.id }) else { return }
             state.batches[index] = batch

@@ -48,6 +48,8 @@ public struct Batch: Sendable, Codable, Hashable {
     /// How long its output is kept; nil: until somebody deletes it.
     public var outputExpires: ExpiresAfter?
     public var status = Status.validating
+    /// What it is about to become, while its files are made.
+    var ending: Status?
     public var model: String?
     public var faults: [Fault] = []
     public var outputFileID: String?

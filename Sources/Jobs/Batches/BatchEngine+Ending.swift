@@ -19,6 +19,7 @@ extension BatchEngine {
         while true {
             do throws(JobError) {
                 if ending != .cancelled, opened.batch.status != .finalizing {
+                    opened.batch.ending = ending
                     opened.batch.enter(.finalizing, now: time(nil))
                     try await store.update(opened.batch)
                 }

@@ -132,12 +132,15 @@ public actor BatchEngine {
         } else if opening[id] != nil {
             opening[id]?.cancel(now: time(nil))
             if let batch = opening[id] { try await store.update(batch) }
-        } else if let found = open.first(where: { $0.batch.id == id }), !found.isFinalizing {
-            found.batch.cancel(now: time(nil))
-            found.stop(as: .cancelled)
-            try await store.update(found.batch)
-            endIfDone(found)
-        } else if known.status != .cancelled, known.status != .cancelling {
+        } else if let found = open.first(where: { $0.batch.id == id }) {
+            if found.ending != .cancelled {
+                guard !found.isFinalizing, found.ending == nil else { throw .notCancellable(status: "finalizing") }
+                found.batch.cancel(now: time(nil))
+                found.stop(as: .cancelled)
+                try await store.update(found.batch)
+                endIfDone(found)
+            }
+        } else if known.status != .cancelled {
             throw .notCancellable(status: known.status.rawValue)
         }
         return try await batch(id, owner: owner)
@@ -194,7 +197,12 @@ public actor BatchEngine {
         interactiveCount = await runner.interactiveCount()
         guard let batch = opening.removeValue(forKey: id) else { return }
         let opened = OpenBatch(batch, input: input, finished: finished)
-        if batch.cancellingAt != nil { opened.stop(as: .cancelled) }
+        if batch.cancellingAt != nil {
+            opened.stop(as: .cancelled)
+        } else if batch.ending == .expired || batch.ending == nil && batch.expiresAt <= time(nil) {
+            // Also when that was while no server ran.
+            opened.stop(as: .expired)
+        }
         open.append(opened)
         pump()
         endIfDone(opened)

@@ -13,6 +13,7 @@ final class MemoryJobStore: FileStore, BatchStore {
         var isClosed = false
         /// Batches cannot be ended, as if the process had ended just before.
         var refusesEnds = false
+        var refusedEndCount = 0
     }
 
     let state = Mutex(State())
@@ -103,7 +104,11 @@ final class MemoryJobStore: FileStore, BatchStore {
     }
 
     func end(_ batch: Batch, files: [StoredFile]) async throws(JobError) {
-        if state.withLock({ $0.refusesEnds }) { throw .storageUnavailable(reason: "closed") }
+        let isRefused = state.withLock { state in
+            if state.refusesEnds { state.refusedEndCount += 1 }
+            return state.refusesEnds
+        }
+        if isRefused { throw .storageUnavailable(reason: "closed") }
         try change { state in
             guard let index = state.batches.firstIndex(where: { $0.id == batch.id }) else { return }
             state.batches[index] = batch

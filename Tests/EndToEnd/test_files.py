@@ -214,7 +214,7 @@ def test_others_are_served_during_an_upload(start_server, tmp_path):
     assert answers[0].status_code == 200 and answers[0].json()["bytes"] == 100_001
 
 
-def test_a_server_that_keeps_nothing_says_so(server):
+def test_a_server_that_keeps_nothing_says_so(start_server):
     with pytest.raises(openai.APIStatusError) as caught:
-        upload(server.sdk())
+        upload(start_server("--data", "none").sdk())
     assert caught.value.status_code == 501 and caught.value.code == "storage_disabled"

@@ -163,8 +163,8 @@ def test_the_answers_of_the_calls(server, tag):
         check_answer(http.post("/v1/chat/completions", json={"model": "m"}), "/v1/chat/completions")
 
 
-def test_the_answers_of_files_and_batches(start_server, tmp_path, server, tag):
-    with start_server("--data", tmp_path / "data").http() as http:
+def test_the_answers_of_files_and_batches(start_server, server, tag):
+    with server.http() as http:
         line = {"custom_id": "a", "method": "POST", "url": "/v1/responses", "body": {"model": "m", "input": brief(tag)}}
         text = json.dumps(line)
         for form, content in (({"purpose": "batch"}, text), ({}, text), ({"purpose": "batch"}, "{")):
@@ -187,7 +187,7 @@ def test_the_answers_of_files_and_batches(start_server, tmp_path, server, tag):
                 check_answer(http.get(path), path)
                 check_answer(http.get(path, params={"limit": 0}), path)
             check_answer(http.delete(one), "/v1/files/{file_id}")
-    with server.http() as http:
+    with start_server("--data", "none").http() as http:
         for path in ("/v1/files", "/v1/batches"):
             assert "storage_disabled" == check_answer(http.get(path), path)["error"]["code"]
 

@@ -96,7 +96,8 @@ extension APIError {
     /// A server that keeps nothing has no files.
     static var nothingIsKept: APIError {
         APIError(
-            status: .notImplemented, message: "This server keeps no data: the operator can give it a directory with --data DIR.",
+            status: .notImplemented,
+            message: "This server keeps no data (--data none): the operator can give it a directory with --data DIR.",
             code: "storage_disabled")
     }
 }

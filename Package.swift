@@ -50,16 +50,22 @@ let package = Package(
             dependencies: ["Network", "HTTP", "JSON", "Bytes", "Sessions", .product(name: "Logging", package: "swift-log")],
             swiftSettings: byteSpeed),
         .target(
+            name: "Jobs",
+            dependencies: [
+                "Sessions", "Upstreams", "Network", "HTTP", "JSON", "Bytes", .product(name: "Logging", package: "swift-log"),
+            ],
+            swiftSettings: byteSpeed),
+        .target(
             name: "Storage",
             dependencies: [
-                "Sessions", "JSON", "Bytes", .product(name: "GRDB", package: "GRDB.swift"),
+                "Sessions", "Jobs", "JSON", "Bytes", .product(name: "GRDB", package: "GRDB.swift"),
                 .product(name: "GRDBSQLite", package: "GRDB.swift"), .product(name: "Logging", package: "swift-log"),
             ],
             swiftSettings: byteSpeed),
         .target(
             name: "Server",
             dependencies: [
-                "Network", "HTTP", "WebSocket", "JSON", "Bytes", "Sessions", "Upstreams", "Storage", "COpenSSL",
+                "Network", "HTTP", "WebSocket", "JSON", "Bytes", "Sessions", "Upstreams", "Jobs", "Storage", "COpenSSL",
                 .product(name: "DequeModule", package: "swift-collections"),
                 .product(name: "Logging", package: "swift-log"),
             ],
@@ -67,7 +73,7 @@ let package = Package(
         .executableTarget(
             name: "interject",
             dependencies: [
-                "Server", "Storage", "Upstreams", "Sessions", "Network", "HTTP", "WebSocket", "JSON", "Bytes", "CCurl",
+                "Server", "Jobs", "Storage", "Upstreams", "Sessions", "Network", "HTTP", "WebSocket", "JSON", "Bytes", "CCurl",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
                 .product(name: "Logging", package: "swift-log"), .product(name: "Yams", package: "Yams"),
             ],
@@ -83,8 +89,11 @@ let package = Package(
             swiftSettings: strict),
         .testTarget(name: "SessionsTests", dependencies: ["Sessions", "JSON", "Bytes"], swiftSettings: strict),
         .testTarget(
+            name: "JobsTests", dependencies: ["Jobs", "JSON", "Bytes", .product(name: "Logging", package: "swift-log")],
+            swiftSettings: strict),
+        .testTarget(
             name: "StorageTests",
-            dependencies: ["Storage", "Sessions", "JSON", "Bytes", .product(name: "Logging", package: "swift-log")],
+            dependencies: ["Storage", "Sessions", "Jobs", "JSON", "Bytes", .product(name: "Logging", package: "swift-log")],
             swiftSettings: strict),
         .testTarget(
             name: "UpstreamsTests",

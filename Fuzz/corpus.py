@@ -52,6 +52,12 @@ def seeds():
         head, end, body = case["input"].partition("\r\n\r\n")
         if "chunked" in head.lower() and body:
             yield "chunked", b"\0" + body.encode()
+    for form in (
+        b"--x\r\nContent-Disposition: form-data; name=\"a\"\r\n\r\nb\r\n--x--\r\n",
+        b"--x\r\nContent-Disposition: form-data; name=\"f\"; filename=\"a\\\"b\"\r\nContent-Type: text/plain\r\n\r\n\r\n--y\r\n--x\r\n",
+    ):
+        yield "multipart", b"\0" + form
+        yield "multipart", b"\7" + form
     for case in cases("sse/streams.json"):
         data = case["input"] if "input" in case else bytes.fromhex(case["inputHex"])
         yield "sse", bytes([min(255, case.get("maxEventBytes", 0))]) + (data.encode() if isinstance(data, str) else data)

@@ -23,6 +23,7 @@ enum Fuzz {
         ("http-requests", fuzzRequests),
         ("http-responses", fuzzResponses),
         ("chunked", fuzzChunked),
+        ("multipart", fuzzMultipart),
         ("sse", fuzzServerSentEvents),
         ("json", fuzzJSON),
         ("chat", fuzzChatCompletions),

@@ -51,10 +51,10 @@ final class HTTPConnection: Connection {
             return
         }
         lastReceived = loop.now
-        if exchange != nil || !unread.isEmpty {
-            // Bounded by one receive: reading was paused when the exchange began.
+        if exchange.map({ !$0.takesBody }) ?? false || !unread.isEmpty {
+            // Bounded by one receive: reading was paused when the exchange began, or asked for a rest.
             unread.append(UnsafeRawBufferPointer(bytes))
-            if exchange == nil { parseUnread() }
+            if exchange.map(\.takesBody) ?? true { parseUnread() }
             return
         }
         let left = parse(UnsafeRawBufferPointer(bytes))
@@ -81,7 +81,7 @@ final class HTTPConnection: Connection {
         defer { isParsing = false }
         do throws(MessageError) {
             // A client that asks and does not read is answered no more for now.
-            while exchange == nil, webSocket == nil, isOpen, !isCongested {
+            while exchange.map(\.takesBody) ?? true, webSocket == nil, isOpen, !isCongested {
                 switch try parser.next(&input) {
                 case .needsMoreBytes:
                     updatePhase()
@@ -91,12 +91,30 @@ final class HTTPConnection: Connection {
                     body = []
                     if let length = head.contentLength, length > 0 { body.reserveCapacity(min(length, 1 << 20)) }
                     try parser.restrictBody(toBytes: server.handler.maxBodyBytes(for: head))
+                    if head.body != .none, server.handler.streamsBody(of: head) {
+                        dispatch(streaming: true)
+                        // Whoever is refused at once need not send it.
+                        guard exchange != nil else { continue }
+                    }
                     if head.expectsContinue, head.body != .none {
                         ResponseWriter.appendContinue(into: &output)
                         scheduleFlush()
                     }
-                case .body(let part): body.append(contentsOf: part)
-                case .end: dispatch()
+                case .body(let part):
+                    if let exchange {
+                        phaseEnds = phaseEnds + server.deadlines.time(forBytes: part.count)
+                        exchange.received(part)
+                    } else {
+                        body.append(contentsOf: part)
+                    }
+                case .end:
+                    guard let exchange else {
+                        dispatch()
+                        continue
+                    }
+                    phase = .answering
+                    exchange.bodyEnded()
+                    if self.exchange != nil { pauseReading() }
                 }
             }
         } catch {
@@ -117,7 +135,8 @@ final class HTTPConnection: Connection {
         if !unread.isEmpty { parseUnread() }
     }
 
-    private func dispatch() {
+    /// - Parameter streaming: whether the body is still to come.
+    private func dispatch(streaming: Bool = false) {
         guard let head else { return }
         self.head = nil
         let client: RequestClient
@@ -127,12 +146,30 @@ final class HTTPConnection: Connection {
             refuse(.badRequest, error.advice)
             return
         }
-        let exchange = HTTPExchange(request: head, body: body, client: client, connection: self)
+        let exchange = HTTPExchange(request: head, body: body, client: client, connection: self, isBodyStreamed: streaming)
         body = []
         self.exchange = exchange
-        phase = .answering
+        phase = streaming ? .body : .answering
+        if streaming {
+            phaseEnds = loop.now + server.deadlines.body
+            watchDeadline()
+        }
         server.handler.handle(exchange)
-        if self.exchange != nil, webSocket == nil { pauseReading() }
+        if !streaming, self.exchange != nil, webSocket == nil { pauseReading() }
+    }
+
+    /// The exchange takes no more of the body for now, or takes more again.
+    func bodyDemandChanged(isPaused: Bool) {
+        if isPaused {
+            pauseReading()
+            return
+        }
+        // What the exchange made wait is not the client's slowness.
+        phaseEnds = max(phaseEnds, loop.now + server.deadlines.body)
+        watchDeadline()
+        resumeReading()
+        // Within the parser's own call, its loop goes on by itself. Without a byte left there may still be the body's end to tell.
+        if !isParsing { parseUnread() }
     }
 
     /// A request that is none: answer, and close, since nobody knows where the next one would begin.
@@ -141,6 +178,16 @@ final class HTTPConnection: Connection {
     }
 
     private func refuse(_ status: HTTPStatus, _ message: String) {
+        if let exchange {
+            // Its body was being read: it is not going to be whole.
+            self.exchange = nil
+            let hasBegun = exchange.hasBegun
+            exchange.disconnected()
+            if hasBegun {
+                abort(reset: true)
+                return
+            }
+        }
         server.handler.requestRefused(status, on: loop)
         let answer = server.handler.errorAnswer(for: status, message)
         var writer = ResponseWriter(keepAlive: false)
@@ -278,7 +325,7 @@ final class HTTPConnection: Connection {
 
     private func deadlineReached() {
         guard webSocket == nil, isOpen else { return }
-        if phase == .answering {
+        if phase == .answering || exchange?.isBodyPaused ?? false {
             phaseEnds = loop.now + server.deadlines.idle
             watchDeadline()
         } else if loop.now < phaseEnds {

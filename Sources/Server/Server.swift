@@ -1,4 +1,6 @@
 import Glibc
+import HTTP
+import Jobs
 public import Logging
 public import Network
 import Sessions
@@ -60,8 +62,13 @@ public final class Server: Sendable {
             }
             let context = try await makeContext(
                 configuration, upstreams, group, isRehearsal: rehearsal != nil, tls: tls, store: store, logger: logger)
+            if let store, let directory = configuration.dataDirectory {
+                try await startJobs(context, store: store, directory: directory, logger: logger)
+            }
+            var limits = configuration.httpLimits
+            limits.maxBodyBytes = max(limits.maxBodyBytes, configuration.fileLimits.maxFileBytes + FileReception.maxFormBytes)
             let server = HTTPServer(
-                limits: configuration.httpLimits, deadlines: configuration.httpDeadlines, proxies: configuration.proxies,
+                limits: limits, deadlines: configuration.httpDeadlines, proxies: configuration.proxies,
                 gate: context.gate, handler: Router(context: context))
             for address in configuration.addresses {
                 listeners.append(
@@ -148,12 +155,14 @@ public final class Server: Sendable {
         if configuration.drainDelay > .zero { try? await Task.sleep(for: configuration.drainDelay) }
         context.lifecycle.enter(.draining)
         for listener in listeners { listener.stop() }
+        await context.jobs.current?.batches.stop()
         await context.drain(window: min(configuration.drainWindow, configuration.drainTimeout))
         let isDrained = await waitUntilDrained(configuration.drainTimeout)
         if !isDrained {
             await context.endAll()
             _ = await waitUntilDrained(Self.farewellDuration)
         }
+        await Self.waitForJobs(context, timeout: Self.farewellDuration)
         group.shutDown()
         rehearsal?.stop()
         context.authentication.stop()

@@ -1,4 +1,5 @@
 public import HTTP
+public import Jobs
 public import Network
 public import Sessions
 public import Storage
@@ -86,6 +87,10 @@ public struct ServerConfiguration: Sendable {
     /// Who may read metrics and connections; nil: everybody, if the server has no keys and only this machine reaches it, else
     /// nobody.
     public var operatorKey: String?
+    /// How much of files there may be.
+    public var fileLimits = FileLimits()
+    /// What batches may ask for, and how much of the server they get.
+    public var batchLimits = BatchLimits()
 
     /// For tests: what each accepted connection of ``addresses`` goes through.
     package var connectionLayer: @Sendable () -> SocketLayer? = { nil }

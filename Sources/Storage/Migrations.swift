@@ -8,6 +8,8 @@ enum Migrations {
         migrator.registerMigration("api_keys", migrate: APIKeyTable.migrate)
         migrator.registerMigration("usage", migrate: UsageStore.migrate)
         migrator.registerMigration("idempotency_keys", migrate: IdempotencyStore.migrate)
+        migrator.registerMigration("files", migrate: makeFiles)
+        migrator.registerMigration("batches", migrate: makeBatches)
         return migrator
     }
 

@@ -25,6 +25,8 @@ final class ServerContext: Sendable {
     let tls: TLSServerContext?
     /// nil: nothing outlives the process.
     let store: Store?
+    /// Files and batches; nil where nothing is kept.
+    let jobs = JobServices.Slot()
     let sessionLoops: [LoopBound<SessionLoop>]
     private let upstreamCounters: [LoopBound<UpstreamCounters>]
 
@@ -58,6 +60,9 @@ final class ServerContext: Sendable {
 
     /// Why no new work can be taken, when what is acknowledged could not be kept.
     var storageFailure: APIError? { store?.failure.map { APIError($0) } }
+
+    /// Where sessions live.
+    var loops: [EventLoop] { sessionLoops.map(\.loop) }
 
     /// The sessions that live on a loop. Call on that loop.
     func sessions(on loop: EventLoop) -> SessionLoop { sessionLoops[loop.index].value }

@@ -1,5 +1,6 @@
 import HTTP
 import JSON
+import Jobs
 import Logging
 import Network
 import Sessions
@@ -101,6 +102,8 @@ final class Router: HTTPRequestHandler {
         case ("client_tokens", 1): try only(.post, method) { () throws(APIError) in try CredentialsFace.createToken(call) }
         case ("stream_tickets", 1): try only(.post, method) { () throws(APIError) in try CredentialsFace.createTicket(call) }
         case ("sessions", _): try routeSessions(call, method, Array(path.dropFirst()))
+        case ("files", _): try routeFiles(call, method, Array(path.dropFirst()))
+        case ("batches", _): try routeBatches(call, method, Array(path.dropFirst()))
         default: throw Self.noSuchPath(call)
         }
     }
@@ -132,7 +135,7 @@ final class Router: HTTPRequestHandler {
     // MARK: Rules
 
     /// New work is refused while the server drains; the client may find another.
-    private func begin(_ call: Call, _ face: (Call) throws(APIError) -> Void) throws(APIError) {
+    func begin(_ call: Call, _ face: (Call) throws(APIError) -> Void) throws(APIError) {
         if context.lifecycle.isDraining {
             throw .shuttingDown
         }
@@ -141,7 +144,7 @@ final class Router: HTTPRequestHandler {
         try face(call)
     }
 
-    private func only(
+    func only(
         _ allowed: HTTPMethod, _ method: HTTPMethod, also: HTTPMethod? = nil, _ body: () throws(APIError) -> Void
     ) throws(APIError) {
         guard method == allowed else {
@@ -153,7 +156,7 @@ final class Router: HTTPRequestHandler {
         try body()
     }
 
-    private static func noSuchPath(_ call: Call) -> APIError {
+    static func noSuchPath(_ call: Call) -> APIError {
         APIError(
             status: .notFound, message: "There is no \(call.request.method.name) \(call.request.target.path).", code: "unknown_url")
     }
@@ -162,8 +165,15 @@ final class Router: HTTPRequestHandler {
     private static let maxStrangersBodyBytes = 64 << 10
 
     func maxBodyBytes(for request: RequestHead) -> Int {
-        context.authentication.knows(request) ? context.configuration.httpLimits.maxBodyBytes : Self.maxStrangersBodyBytes
+        let isKnown = context.authentication.knows(request)
+        if isKnown, streamsBody(of: request) {
+            return context.configuration.fileLimits.maxFileBytes + FileReception.maxFormBytes
+        }
+        return isKnown ? context.configuration.httpLimits.maxBodyBytes : Self.maxStrangersBodyBytes
     }
+
+    /// Files go to the disk as they come.
+    func streamsBody(of request: RequestHead) -> Bool { request.method == .post && request.target.path == "/v1/files" }
 
     func errorAnswer(for status: HTTPStatus, _ message: String) -> HTTPErrorAnswer {
         HTTPErrorAnswer(

@@ -1,4 +1,5 @@
 import HTTP
+import Jobs
 import Logging
 import Network
 import Server
@@ -70,6 +71,8 @@ struct ServeSettings: Sendable {
     var drainDelay = defaults.drainDelay
     var drainWindow = defaults.drainWindow
     var operatorKey: String?
+    var fileLimits = defaults.fileLimits
+    var batchLimits = defaults.batchLimits
     var logLevel = Logger.Level.notice
     var logFormat = LogFormat.text
     var readyFile: String?
@@ -216,6 +219,8 @@ struct ServeSettings: Sendable {
             throw .usage("--operator-key is the secret of an --api-key: give the operator a key of its own")
         }
         configuration.operatorKey = operatorKey
+        configuration.fileLimits = fileLimits
+        configuration.batchLimits = batchLimits
         return configuration
     }
 }

@@ -1,3 +1,4 @@
+import Jobs
 import Logging
 import Network
 import Server
@@ -14,7 +15,8 @@ extension Setting {
         proxyProtocol, heartbeat, data, durability, retention, maxDataBytes, logMemory,
         logBytesPerSession, maxMessageBytes, deflate, deflateWindowBits, deflateMemoryLevel, deflateMinBytes, maxConnections,
         maxConnectionsPerAddress, connectionRate, limitLoopback, memoryBudget, pingInterval, idleLimit, lifetimeLimit, drain,
-        drainDelay, drainWindow, operatorKey, logLevel, logFormat, readyFile, config,
+        drainDelay, drainWindow, operatorKey, maxFileBytes, maxFileBytesPerOwner, batchConcurrency, batchConcurrencyEach,
+        batchAttempts, maxBatchRequests, logLevel, logFormat, readyFile, config,
     ]
 
     static let host = Setting(
@@ -221,6 +223,27 @@ extension Setting {
     static let operatorKey = Setting(
         "operator-key", "KEY", \.operatorKey, SettingValue.secret,
         "Opens /metrics and /debug/connections, and nothing else. Without it they are open only where no key is needed at all.")
+
+    static let maxFileBytes = Setting(
+        "max-file-bytes", "BYTES", \.fileLimits.maxFileBytes, SettingValue.bytes(1 << 10...1 << 40),
+        describe: SettingValue.describe(bytes:), "Largest file that can be uploaded.")
+    static let maxFileBytesPerOwner = Setting(
+        "max-file-bytes-per-owner", "BYTES", \.fileLimits.maxBytesPerOwner, SettingValue.bytes(1 << 10...1 << 50),
+        describe: SettingValue.describe(bytes:), "Largest size of all files of one owner together; beyond it uploads are refused.")
+    static let batchConcurrency = Setting(
+        "batch-concurrency", "N", \.batchLimits.concurrency, SettingValue.count(1...10_000), describe: { String($0) },
+        "Requests of batches that run at a time; each answer that somebody waits for takes one of these places, to the last but one."
+    )
+    static let batchConcurrencyEach = Setting(
+        "batch-concurrency-each", "N", \.batchLimits.concurrencyPerBatch, SettingValue.count(1...10_000),
+        describe: { String($0) }, "Requests of one batch that run at a time.")
+    static let batchAttempts = Setting(
+        "batch-attempts", "N", \.batchLimits.maxAttempts, SettingValue.count(1...1000), describe: { String($0) },
+        "How often a request of a batch is tried whose upstream fails. One that asks to slow down or is not there is tried to the end."
+    )
+    static let maxBatchRequests = Setting(
+        "max-batch-requests", "N", \.batchLimits.maxLines, SettingValue.count(1...1_000_000), describe: { String($0) },
+        "Requests in one batch.")
 
     static let logLevel = Setting(
         "log-level", "LEVEL", \.logLevel, SettingValue.choice, describe: { $0.rawValue },

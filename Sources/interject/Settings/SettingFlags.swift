@@ -63,6 +63,12 @@ struct SettingFlags: ParsableArguments {
     @Option(.idleLimit) var idleLimit: String?
     @Option(.lifetimeLimit) var lifetimeLimit: String?
     @Option(.operatorKey) var operatorKey: String?
+    @Option(.maxFileBytes) var maxFileBytes: String?
+    @Option(.maxFileBytesPerOwner) var maxFileBytesPerOwner: String?
+    @Option(.batchConcurrency) var batchConcurrency: String?
+    @Option(.batchConcurrencyEach) var batchConcurrencyEach: String?
+    @Option(.batchAttempts) var batchAttempts: String?
+    @Option(.maxBatchRequests) var maxBatchRequests: String?
     @Option(.logLevel) var logLevel: String?
     @Option(.logFormat) var logFormat: String?
     @Option(.readyFile) var readyFile: String?
@@ -90,6 +96,9 @@ struct SettingFlags: ParsableArguments {
             (.tokensPerMinute, tokensPerMinute), (.maxConcurrent, maxConcurrent), (.failedKeyLimit, failedKeyLimit),
             (.idempotencyRetention, idempotencyRetention), (.jwtKeys, jwtKeys), (.jwtIssuer, jwtIssuer),
             (.jwtAudience, jwtAudience), (.jwtOwnerClaim, jwtOwnerClaim), (.jwtScopeClaim, jwtScopeClaim), (.jwtSecret, jwtSecret),
+            (.maxFileBytes, maxFileBytes), (.maxFileBytesPerOwner, maxFileBytesPerOwner),
+            (.batchConcurrency, batchConcurrency), (.batchConcurrencyEach, batchConcurrencyEach), (.batchAttempts, batchAttempts),
+            (.maxBatchRequests, maxBatchRequests),
         ].map { (setting: Setting, value: String?) in (setting, value.map { [$0] } ?? []) }
         let lists: [(Setting, [String])] = [
             (.upstream, upstream), (.upstreamKey, upstreamKey), (.mapModel, mapModel), (.apiKey, apiKey),

@@ -15,6 +15,8 @@ public final class Server: Sendable {
     private let context: ServerContext
     private let listeners: [ListenerSet]
     private let rehearsal: Rehearsal?
+    /// Asks upstreams how they are.
+    private let probe: Task<Void, Never>
     private let logger: Logger
 
     /// Base URL of the rehearsal model's own endpoint; nil when real upstreams answer.
@@ -23,8 +25,9 @@ public final class Server: Sendable {
     private init(
         addresses: [SocketAddress], tlsAddresses: [SocketAddress], tls: TLSServerContext?, group: EventLoopGroup,
         context: ServerContext, listeners: [ListenerSet],
-        rehearsal: Rehearsal?, logger: Logger
+        rehearsal: Rehearsal?, probe: Task<Void, Never>, logger: Logger
     ) {
+        self.probe = probe
         self.addresses = addresses
         self.tlsAddresses = tlsAddresses
         self.tls = tls
@@ -68,9 +71,10 @@ public final class Server: Sendable {
             logger.info("listening", metadata: ["addresses": "\(listeners.map(\.address))", "loops": "\(group.loops.count)"])
             let models = ModelList(context: context, upstreams: upstreams, isRehearsal: rehearsal != nil, loop: group.loops[0])
             Task { await models.refresh() }
+            let probe = Task { await context.router.probe(on: group.loops[0]) }
             return Server(
                 addresses: listeners[..<plainCount].map(\.address), tlsAddresses: listeners[plainCount...].map(\.address), tls: tls,
-                group: group, context: context, listeners: listeners, rehearsal: rehearsal, logger: logger)
+                group: group, context: context, listeners: listeners, rehearsal: rehearsal, probe: probe, logger: logger)
         } catch {
             for listener in listeners { listener.stop() }
             rehearsal?.stop()
@@ -87,7 +91,8 @@ public final class Server: Sendable {
         _ = ProcessStatistics.startTime
         let budget = MemoryBudget(limitBytes: configuration.memoryBudgetBytes, loopCount: group.loops.count)
         let upstreamCounters = group.loops.map { LoopBound(transferring: UpstreamCounters(), to: $0) }
-        let model = UpstreamModel(upstreams, counters: upstreamCounters)
+        let router = UpstreamRouter(upstreams, options: configuration.routing)
+        let model = UpstreamModel(router, counters: upstreamCounters)
         let count = group.loops.count
         var sessionLoops: [LoopBound<SessionLoop>] = []
         for loop in group.loops {
@@ -103,8 +108,17 @@ public final class Server: Sendable {
         }
         return ServerContext(
             configuration: configuration, directory: directory, budget: budget,
-            modelNames: ModelNames(preferred: isRehearsal ? "rehearsal" : upstreams[0].modelNames.keys.sorted().first ?? ""),
-            sessionLoops: sessionLoops, upstreamCounters: upstreamCounters, tls: tls)
+            modelNames: ModelNames(preferred: isRehearsal ? "rehearsal" : preferred(upstreams)),
+            sessionLoops: sessionLoops, upstreamCounters: upstreamCounters, router: router, tls: tls)
+    }
+
+    /// For a session that names no model: the first name that the operator gave.
+    private static func preferred(_ upstreams: [UpstreamConfiguration]) -> String {
+        for upstream in upstreams {
+            if let name = upstream.modelNames.keys.min() { return name }
+            if let name = upstream.models?.first(where: { $0.closeness == .name }) { return name.text }
+        }
+        return ""
     }
 
     /// Reads the certificate files again. Connections that stand are not touched; when a file cannot be used, the log says so and
@@ -137,6 +151,7 @@ public final class Server: Sendable {
             await context.endAll()
             _ = await waitUntilDrained(Self.farewellDuration)
         }
+        probe.cancel()
         group.shutDown()
         rehearsal?.stop()
         logger.info("stopped", metadata: ["drained": "\(isDrained)"])

@@ -62,6 +62,8 @@ public final class Generation {
     /// The text goes on from the assistant message before it (mode `steer`).
     let continuesLastMessage: Bool
     var isWarmUp = false
+    /// Which upstreams were asked.
+    public internal(set) var route = ResponseRoute()
 
     /// Events so far: one more than the last `sequence_number`.
     public var eventCount: Int { sequenceNumber }

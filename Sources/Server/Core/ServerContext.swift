@@ -14,6 +14,7 @@ final class ServerContext: Sendable {
     let operatorAccess: OperatorAccess
     let lifecycle = Lifecycle()
     let modelNames: ModelNames
+    let router: UpstreamRouter
     /// nil: no TLS.
     let tls: TLSServerContext?
     private let sessionLoops: [LoopBound<SessionLoop>]
@@ -21,8 +22,10 @@ final class ServerContext: Sendable {
 
     init(
         configuration: ServerConfiguration, directory: SessionDirectory, budget: MemoryBudget, modelNames: ModelNames,
-        sessionLoops: [LoopBound<SessionLoop>], upstreamCounters: [LoopBound<UpstreamCounters>], tls: TLSServerContext?
+        sessionLoops: [LoopBound<SessionLoop>], upstreamCounters: [LoopBound<UpstreamCounters>], router: UpstreamRouter,
+        tls: TLSServerContext?
     ) {
+        self.router = router
         self.tls = tls
         self.configuration = configuration
         self.directory = directory
@@ -64,7 +67,7 @@ final class ServerContext: Sendable {
         }
         return MetricsPage(
             loops: loops, refusals: gate.refusals, heldBytes: budget.heldBytes, budgetBytes: budget.limitBytes,
-            isReady: lifecycle.stage == .serving, tls: tls)
+            isReady: lifecycle.stage == .serving, tls: tls, routing: router.report)
     }
 
     func connectionReports(limit: Int) async -> [ConnectionReport] {

@@ -1,4 +1,5 @@
 import Network
+import Upstreams
 
 /// The page of `GET /metrics`: what all loops have counted, by family. Documented in `Protocols/operations.md`.
 struct MetricsPage: Sendable {
@@ -9,6 +10,7 @@ struct MetricsPage: Sendable {
     let isReady: Bool
     /// nil: no TLS.
     let tls: TLSServerContext?
+    let routing: RoutingReport
 
     func text(_ format: MetricsText.Format) -> [UInt8] {
         var page = MetricsText(format)
@@ -17,6 +19,7 @@ struct MetricsPage: Sendable {
         writeWebSockets(to: &page)
         writeWork(to: &page)
         writeUpstreams(to: &page)
+        routing.write(to: &page)
         writeResources(to: &page)
         return page.finished()
     }

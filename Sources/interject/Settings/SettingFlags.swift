@@ -13,6 +13,7 @@ struct SettingFlags: ParsableArguments {
     @Option(.tlsMinVersion) var tlsMinVersion: String?
     @Option(.loops) var loops: String?
     @Option(.upstream) var upstream: [String] = []
+    @Option(.upstreamsFile) var upstreamsFile: String?
     @Option(.upstreamKey) var upstreamKey: [String] = []
     @Option(.mapModel) var mapModel: [String] = []
     @Option(.firstByteTimeout) var firstByteTimeout: String?
@@ -69,7 +70,7 @@ struct SettingFlags: ParsableArguments {
             (.drainDelay, drainDelay), (.drainWindow, drainWindow), (.maxConnections, maxConnections),
             (.maxConnectionsPerAddress, maxConnectionsPerAddress), (.connectionRate, connectionRate),
             (.limitLoopback, limitLoopback ? "true" : nil), (.memoryBudget, memoryBudget), (.pingInterval, pingInterval),
-            (.idleLimit, idleLimit), (.lifetimeLimit, lifetimeLimit), (.operatorKey, operatorKey),
+            (.idleLimit, idleLimit), (.lifetimeLimit, lifetimeLimit), (.operatorKey, operatorKey), (.upstreamsFile, upstreamsFile),
         ].map { (setting: Setting, value: String?) in (setting, value.map { [$0] } ?? []) }
         let lists: [(Setting, [String])] = [
             (.upstream, upstream), (.upstreamKey, upstreamKey), (.mapModel, mapModel), (.apiKey, apiKey),

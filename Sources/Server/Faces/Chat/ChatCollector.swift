@@ -21,7 +21,7 @@ final class ChatCollector: EventReader {
         if let failure = reference.failure {
             fail(APIError(failure))
         } else {
-            answer(ChatCompletion.Ending(event), sessionID: reference.sessionID)
+            answer(ChatCompletion.Ending(event), reference)
         }
         return .more
     }
@@ -39,8 +39,9 @@ final class ChatCollector: EventReader {
         call.fail(error)
     }
 
-    private func answer(_ ending: ChatCompletion.Ending, sessionID: String) {
-        call.respond(fields: [("Interject-Session", sessionID)]) { object in
+    private func answer(_ ending: ChatCompletion.Ending, _ reference: ResponseReference) {
+        let sessionID = reference.sessionID
+        call.respond(fields: reference.fields) { object in
             completion.writeHead(object: "chat.completion", to: &object)
             object.array("choices") { choices in
                 choices.object { choice in

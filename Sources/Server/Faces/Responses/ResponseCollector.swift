@@ -22,7 +22,7 @@ final class ResponseCollector: EventReader {
         if let failure = reference.failure {
             fail(APIError(failure))
         } else if let response = event.responseObject {
-            call.respond(json: response, fields: [("Interject-Session", reference.sessionID)])
+            call.respond(json: response, fields: reference.fields)
         }
         return .more
     }
@@ -55,5 +55,12 @@ extension LogEvent {
             } catch {}
             return nil
         }
+    }
+}
+
+extension ResponseReference {
+    /// Fields of an answer that is about this response: its session, and the upstream that was asked.
+    var fields: [(name: String, value: String)] {
+        [("Interject-Session", sessionID)] + (upstream.map { [("Interject-Upstream", $0)] } ?? [])
     }
 }

@@ -54,7 +54,7 @@ struct CrossOrigin: Sendable {
         guard let origin = request.fields["origin"], allows(origin) else { return [] }
         return [
             ("Access-Control-Allow-Origin", origin), ("Vary", "Origin"),
-            ("Access-Control-Expose-Headers", "x-request-id, interject-session, retry-after"),
+            ("Access-Control-Expose-Headers", "x-request-id, interject-session, interject-upstream, retry-after"),
         ]
     }
 

@@ -14,8 +14,9 @@ extension RouteTable.Refusal {
         switch self {
         case .busy(let seconds):
             GenerationError(
-                code: "upstream_busy", message: "Every upstream for the model \(model.prefix(200)) is at its limit. Try again later.",
-                status: 429, type: "rate_limit_error", retryAfterSeconds: seconds)
+                code: "upstream_busy",
+                message: "Every upstream for the model \(model.prefix(200)) is at its limit. Try again later.", status: 429,
+                type: "rate_limit_error", retryAfterSeconds: seconds)
         case .unhealthy(let seconds):
             .server(
                 "no_healthy_upstream", 503,

@@ -6,7 +6,8 @@ import WebSocket
 extension Setting {
     static let all: [Setting] = [
         host, port, unixSocket, tlsPort, tlsCertificate, tlsKey, tlsClientCA, tlsClientAuth, tlsMinVersion, loops, upstream,
-        upstreamsFile, upstreamKey, mapModel, firstByteTimeout, rehearsalPort, apiKey, insecureNoAuth, allowOrigin, headerTimeout, bodyTimeout,
+        upstreamsFile, upstreamKey, mapModel, firstByteTimeout, rehearsalPort, apiKey, insecureNoAuth, allowOrigin, headerTimeout,
+        bodyTimeout,
         idleTimeout, maxHeaderBytes, maxBodyBytes, trustedProxy, proxyProtocol, heartbeat, retention, logMemory,
         logBytesPerSession, maxMessageBytes, deflate, deflateWindowBits, deflateMemoryLevel, deflateMinBytes, maxConnections,
         maxConnectionsPerAddress, connectionRate, limitLoopback, memoryBudget, pingInterval, idleLimit, lifetimeLimit, drain,

@@ -9,7 +9,9 @@ struct UpstreamURL: Equatable, Sendable {
     /// Reads a URL as ``read(_:)`` does, and after it `member=value`, parted by blanks.
     static func readWithMembers(_ text: String) throws(InvalidValue) -> UpstreamURL {
         let words = text.split(separator: " ")
-        var upstream = try read(words.first.map(String.init) ?? text)
+        // What stands behind something that is no URL are no members: the whole text is what is wrong.
+        guard let first = words.first.map(String.init), URLParts(first) != nil || first.contains("+") else { return try read(text) }
+        var upstream = try read(first)
         for word in words.dropFirst() {
             let parts = word.split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false).map(String.init)
             guard parts.count == 2 else { throw InvalidValue("\"\(word)\" is not MEMBER=VALUE") }

@@ -35,7 +35,11 @@ struct UpstreamsFile: Sendable, Equatable {
                     throw InvalidValue(":\(Self.line(of: error.byteOffset, in: bytes)): \(error.reason.advice)")
                 }
                 var reader = MemberReader(bytes)
-                try file.read(&reader)
+                do throws(InvalidValue) {
+                    try file.read(&reader)
+                } catch {
+                    throw error.problem.hasPrefix(":") ? error : InvalidValue(":1: \(error.problem)")
+                }
                 return file
             }
         }

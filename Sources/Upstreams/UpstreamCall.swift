@@ -148,18 +148,19 @@ final class UpstreamCall: ModelCall {
 
     /// An upstream to ask; nil when nothing remains to be done.
     private func admission() async -> RouteTable.Lease? {
-        guard case .between = phase else { return nil }
         let bound = LoopBound(self, on: loop)
-        let admission = router.acquire(route) { answer in bound.run { $0.waited(answer) } }
-        let answer: RouteTable.Answer? =
-            switch admission {
-            case .answered(let answer): answer
-            case .waits(let ticket):
-                await withCheckedContinuation { continuation in
-                    let timer = loop.schedule(after: router.options.waitTimeout) { [weak self] in self?.waitEnded() }
-                    phase = .waiting(ticket: ticket, timer, continuation)
-                }
+        let answer: RouteTable.Answer? = await withCheckedContinuation { continuation in
+            guard case .between = phase else {
+                continuation.resume(returning: nil)
+                return
             }
+            switch router.acquire(route, { answer in bound.run { $0.waited(answer) } }) {
+            case .answered(let answer): continuation.resume(returning: answer)
+            case .waits(let ticket):
+                let timer = loop.schedule(after: router.options.waitTimeout) { [weak self] in self?.waitEnded() }
+                phase = .waiting(ticket: ticket, timer, continuation)
+            }
+        }
         switch answer {
         case .granted(let lease): return lease
         case .refused(let refusal):
@@ -189,10 +190,6 @@ final class UpstreamCall: ModelCall {
 
     /// One attempt; nil when nothing remains to be done.
     private func exchange(_ lease: RouteTable.Lease) async -> Failure? {
-        guard case .between = phase, let generation else {
-            router.end(lease, RouteTable.Ending("cancelled", .nothing, tokens: 0))
-            return nil
-        }
         let upstream = router.upstreams[lease.upstream]
         let httpRequest: HTTPClientRequest
         do throws(GenerationError) {
@@ -201,8 +198,15 @@ final class UpstreamCall: ModelCall {
             router.end(lease, RouteTable.Ending("not_sent", .nothing, tokens: 0))
             return Failure(fault: .notSent(error), upstream: lease.upstream, hasDelivered: false)
         }
-        generation.noteAttempt(at: upstream.name)
         return await withCheckedContinuation { continuation in
+            // Each await may let others of the loop go first, this one too: only from here on is nobody between the look at the
+            // phase and its change.
+            guard case .between = phase, let generation else {
+                router.end(lease, RouteTable.Ending("cancelled", .nothing, tokens: 0))
+                continuation.resume(returning: nil)
+                return
+            }
+            generation.noteAttempt(at: upstream.name)
             let transfer: HTTPTransfer =
                 switch upstream.dialect {
                 case .chatCompletions:
@@ -219,8 +223,11 @@ final class UpstreamCall: ModelCall {
     }
 
     private func pause(seconds: Double) async {
-        guard case .between = phase else { return }
         await withCheckedContinuation { (continuation: CheckedContinuation<Void, Never>) in
+            guard case .between = phase else {
+                continuation.resume()
+                return
+            }
             let timer = loop.schedule(after: .seconds(seconds)) { [weak self] in self?.pauseEnded() }
             phase = .pausing(timer, continuation)
         }

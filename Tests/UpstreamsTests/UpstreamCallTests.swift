@@ -377,6 +377,21 @@ private struct Conversing {
         }
     }
 
+    @Test func interruptionsFasterThanAnyStartLeaveNothingBehind() async throws {
+        try await with { peer, _ in
+            peer.waitForClose()
+        } _: { _, conversing in
+            await withTaskGroup { group in
+                for index in 0..<300 { group.addTask { await conversing.say("\(index)") } }
+            }
+            await conversing.cancel()
+            #expect(await conversing.transferCount == 0)
+            #expect(await Self.wait { !conversing.model.hasCall })
+            #expect(await conversing.transferCount == 0)
+            #expect(conversing.router.report.upstreams[0].inFlight == 0)
+        }
+    }
+
     @Test func anInterjectionStopsOneAnswerAndStartsTheNext() async throws {
         try await with { peer, number in
             if number == 1 {

@@ -19,6 +19,8 @@ public final class Server: Sendable {
     private let context: ServerContext
     private let listeners: [ListenerSet]
     private let rehearsal: Rehearsal?
+    /// Asks upstreams how they are.
+    private let probe: Task<Void, Never>
     private let logger: Logger
 
     /// Base URL of the rehearsal model's own endpoint; nil when real upstreams answer.
@@ -27,8 +29,9 @@ public final class Server: Sendable {
     private init(
         addresses: [SocketAddress], tlsAddresses: [SocketAddress], tls: TLSServerContext?, group: EventLoopGroup,
         context: ServerContext, listeners: [ListenerSet],
-        rehearsal: Rehearsal?, logger: Logger
+        rehearsal: Rehearsal?, probe: Task<Void, Never>, logger: Logger
     ) {
+        self.probe = probe
         self.addresses = addresses
         self.tlsAddresses = tlsAddresses
         self.tls = tls
@@ -83,9 +86,10 @@ public final class Server: Sendable {
             Task { await models.refresh() }
             Task { await context.recoverSessions() }
             Retention(context: context, logger: logger).start()
+            let probe = Task { await context.router.probe(on: group.loops[0]) }
             return Server(
                 addresses: listeners[..<plainCount].map(\.address), tlsAddresses: listeners[plainCount...].map(\.address), tls: tls,
-                group: group, context: context, listeners: listeners, rehearsal: rehearsal, logger: logger)
+                group: group, context: context, listeners: listeners, rehearsal: rehearsal, probe: probe, logger: logger)
         } catch {
             for listener in listeners { listener.stop() }
             rehearsal?.stop()
@@ -108,7 +112,8 @@ public final class Server: Sendable {
         _ = ProcessStatistics.startTime
         let budget = MemoryBudget(limitBytes: configuration.memoryBudgetBytes, loopCount: group.loops.count)
         let upstreamCounters = group.loops.map { LoopBound(transferring: UpstreamCounters(), to: $0) }
-        let model = UpstreamModel(upstreams, counters: upstreamCounters)
+        let router = UpstreamRouter(upstreams, options: configuration.routing)
+        let model = UpstreamModel(router, counters: upstreamCounters)
         let count = group.loops.count
         let ordinals = SessionOrdinals()
         var sessionLoops: [LoopBound<SessionLoop>] = []
@@ -126,9 +131,18 @@ public final class Server: Sendable {
         }
         return ServerContext(
             configuration: configuration, directory: directory, budget: budget,
-            modelNames: ModelNames(preferred: isRehearsal ? "rehearsal" : upstreams[0].modelNames.keys.sorted().first ?? ""),
+            modelNames: ModelNames(preferred: isRehearsal ? "rehearsal" : preferred(upstreams)),
             authentication: authentication, metering: metering, usage: usage, idempotency: idempotency, store: store,
-            sessionLoops: sessionLoops, upstreamCounters: upstreamCounters, tls: tls)
+            sessionLoops: sessionLoops, upstreamCounters: upstreamCounters, router: router, tls: tls)
+    }
+
+    /// For a session that names no model: the first name that the operator gave.
+    private static func preferred(_ upstreams: [UpstreamConfiguration]) -> String {
+        for upstream in upstreams {
+            if let name = upstream.modelNames.keys.min() { return name }
+            if let name = upstream.models?.first(where: { $0.closeness == .name }) { return name.text }
+        }
+        return ""
     }
 
     /// Reads the certificate files again. Connections that stand are not touched; when a file cannot be used, the log says so and
@@ -163,6 +177,7 @@ public final class Server: Sendable {
             _ = await waitUntilDrained(Self.farewellDuration)
         }
         await Self.waitForJobs(context, timeout: Self.farewellDuration)
+        probe.cancel()
         group.shutDown()
         rehearsal?.stop()
         context.authentication.stop()

@@ -27,8 +27,10 @@ public struct ServerConfiguration: Sendable {
     public var tls: TLSSettings?
     /// Event loops; as many as there are processors when nil.
     public var loops: Int?
-    /// Upstreams by preference; the built-in rehearsal model answers when there is none.
+    /// The built-in rehearsal model answers when there is none.
     public var upstreams: [UpstreamConfiguration] = []
+    /// How requests are spread over ``upstreams``.
+    public var routing = RoutingOptions()
     /// Where the rehearsal model's endpoint listens (port 0: any). It runs only when there is no upstream.
     public var rehearsalAddress = SocketAddress.tcp(host: "127.0.0.1", port: 0)
     /// As ``Upstreams/UpstreamConfiguration/silenceTimeout``, for the rehearsal model.

@@ -68,6 +68,8 @@ public final class Generation {
     var isWarmUp = false
     /// How often an upstream was asked; more than once when the server was started again meanwhile.
     public private(set) var attempts = 0
+    /// Which upstreams were asked.
+    public internal(set) var route = ResponseRoute()
 
     /// Events so far: one more than the last `sequence_number`.
     public var eventCount: Int { sequenceNumber }

@@ -117,4 +117,12 @@ public final class ResponseReference: Sendable {
         get { storedFailure.withLock { $0 } }
         set { storedFailure.withLock { $0 = newValue } }
     }
+
+    private let storedUpstream = Mutex<String?>(nil)
+
+    /// The upstream that answers, or was asked last; by its name in the configuration.
+    public internal(set) var upstream: String? {
+        get { storedUpstream.withLock { $0 } }
+        set { storedUpstream.withLock { $0 = newValue } }
+    }
 }

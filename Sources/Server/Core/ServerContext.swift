@@ -21,6 +21,7 @@ final class ServerContext: Sendable {
     let operatorAccess: OperatorAccess
     let lifecycle = Lifecycle()
     let modelNames: ModelNames
+    let router: UpstreamRouter
     /// nil: no TLS.
     let tls: TLSServerContext?
     /// nil: nothing outlives the process.
@@ -33,8 +34,10 @@ final class ServerContext: Sendable {
     init(
         configuration: ServerConfiguration, directory: SessionDirectory, budget: MemoryBudget, modelNames: ModelNames,
         authentication: Authentication, metering: Metering, usage: UsageLedger, idempotency: IdempotencyKeys, store: Store?,
-        sessionLoops: [LoopBound<SessionLoop>], upstreamCounters: [LoopBound<UpstreamCounters>], tls: TLSServerContext?
+        sessionLoops: [LoopBound<SessionLoop>], upstreamCounters: [LoopBound<UpstreamCounters>], router: UpstreamRouter,
+        tls: TLSServerContext?
     ) {
+        self.router = router
         self.tls = tls
         self.store = store
         self.configuration = configuration
@@ -87,7 +90,7 @@ final class ServerContext: Sendable {
         return MetricsPage(
             loops: loops, refusals: gate.refusals, heldBytes: budget.heldBytes, budgetBytes: budget.limitBytes,
             isReady: lifecycle.stage == .serving, failedAttempts: authentication.attempts.total,
-            limited: metering.refusals, tls: tls)
+            limited: metering.refusals, tls: tls, routing: router.report)
     }
 
     func connectionReports(limit: Int) async -> [ConnectionReport] {

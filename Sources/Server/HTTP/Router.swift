@@ -72,6 +72,7 @@ final class Router: HTTPRequestHandler {
         case 1 where path == ["metrics"]: try only(.get, method) { OperatorFace.metrics(call) }
         case 2 where path == ["debug", "connections"]:
             try only(.get, method) { () throws(APIError) in try OperatorFace.connections(call) }
+        case 2 where path == ["debug", "upstreams"]: try only(.get, method) { UpstreamsReport.answer(call) }
         case 2... where path[0] == "v1": try routeV1(call, method, Array(path.dropFirst()))
         default: throw Self.noSuchPath(call)
         }

@@ -1,4 +1,5 @@
 import Network
+import Upstreams
 
 /// The page of `GET /metrics`: what all loops have counted, by family. Documented in `Protocols/operations.md`.
 struct MetricsPage: Sendable {
@@ -13,6 +14,7 @@ struct MetricsPage: Sendable {
     let limited: [String: UInt64]
     /// nil: no TLS.
     let tls: TLSServerContext?
+    let routing: RoutingReport
 
     func text(_ format: MetricsText.Format) -> [UInt8] {
         var page = MetricsText(format)
@@ -22,6 +24,7 @@ struct MetricsPage: Sendable {
         writeWork(to: &page)
         writeAccess(to: &page)
         writeUpstreams(to: &page)
+        routing.write(to: &page)
         writeResources(to: &page)
         return page.finished()
     }

@@ -50,7 +50,7 @@ struct ServeCommand: AsyncParsableCommand {
                 throw error
             }
         }
-        if settings.upstreams.isEmpty {
+        if settings.allUpstreams.isEmpty {
             Task {
                 for found in await LocalUpstreams.find(besides: server.addresses + server.tlsAddresses) {
                     Standard.output("  found    \(LocalUpstreams.describe(found, program: message.program))\n")

@@ -40,10 +40,11 @@ struct StartMessage {
     }
 
     private var whoAnswers: String {
-        if settings.upstreams.isEmpty {
+        if settings.allUpstreams.isEmpty {
             return "the built-in rehearsal model: no AI, it only talks so that all else can be tried"
         }
-        return settings.upstreams.map { "\($0.baseURL) (\($0.dialect.rawValue))" }.joined(separator: ", then ")
+        let names = settings.allUpstreams.map { "\($0.baseURL) (\($0.dialect.rawValue))" }
+        return names.joined(separator: settings.upstreamsFile == nil ? ", then " : ", ")
     }
 
     private var data: String {
@@ -51,7 +52,7 @@ struct StartMessage {
     }
 
     private var model: String {
-        settings.upstreams.isEmpty ? "rehearsal" : settings.modelMappings.first?.publicName ?? "MODEL"
+        settings.allUpstreams.isEmpty ? "rehearsal" : settings.modelMappings.first?.publicName ?? "MODEL"
     }
 
     private var curl: String {

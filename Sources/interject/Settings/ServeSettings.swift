@@ -28,6 +28,7 @@ struct ServeSettings: Sendable {
     var unixSocket: String?
     var loops: Int?
     var upstreams: [UpstreamURL] = []
+    var upstreamsFile: UpstreamsFile?
     var upstreamKeys: [String] = []
     var modelMappings: [SettingValue.Mapping] = []
     var principals: [ServerConfiguration.Principal] = []
@@ -168,18 +169,13 @@ struct ServeSettings: Sendable {
         if upstreams.isEmpty, !upstreamKeys.isEmpty {
             throw .usage("--upstream-key: there is no --upstream that it could be for")
         }
-        let names = Dictionary(modelMappings.map { ($0.publicName, $0.upstreamName) }, uniquingKeysWith: { $1 })
         var configuration = ServerConfiguration()
         configuration.addresses = addresses
         configuration.tlsAddresses = tlsAddresses
         configuration.tls = tls
         configuration.loops = loops
-        configuration.upstreams = upstreams.enumerated().map { index, upstream in
-            UpstreamConfiguration(
-                baseURL: upstream.baseURL, dialect: upstream.dialect,
-                key: upstreamKeys.count > 1 ? upstreamKeys[index] : upstreamKeys.first, modelNames: names,
-                silenceTimeout: firstByteTimeout)
-        }
+        configuration.upstreams = try upstreamConfigurations()
+        if let upstreamsFile { configuration.routing = upstreamsFile.routing }
         configuration.rehearsalAddress = .tcp(host: "127.0.0.1", port: rehearsalPort)
         configuration.rehearsalSilenceTimeout = firstByteTimeout
         if requireKey, principals.isEmpty, DataDirectory.resolve(dataDirectory) == nil {

@@ -9,9 +9,9 @@ import WebSocket
 extension Setting {
     static let all: [Setting] = [
         host, port, unixSocket, tlsPort, tlsCertificate, tlsKey, tlsClientCA, tlsClientAuth, tlsMinVersion, loops, upstream,
-        upstreamKey, mapModel, firstByteTimeout, rehearsalPort, apiKey, requireKey, insecureNoAuth, requestsPerMinute,
-        tokensPerMinute, maxConcurrent, failedKeyLimit, idempotencyRetention, jwtKeys, jwtIssuer, jwtAudience, jwtOwnerClaim,
-        jwtScopeClaim, jwtSecret, allowOrigin, headerTimeout, bodyTimeout, idleTimeout, maxHeaderBytes, maxBodyBytes, trustedProxy,
+        upstreamsFile, upstreamKey, mapModel, firstByteTimeout, rehearsalPort, apiKey, requireKey, insecureNoAuth,
+        requestsPerMinute, tokensPerMinute, maxConcurrent, failedKeyLimit, idempotencyRetention, jwtKeys, jwtIssuer,
+        jwtAudience, jwtOwnerClaim, jwtScopeClaim, jwtSecret, allowOrigin, headerTimeout, bodyTimeout, idleTimeout, maxHeaderBytes, maxBodyBytes, trustedProxy,
         proxyProtocol, heartbeat, data, durability, retention, maxDataBytes, logMemory,
         logBytesPerSession, maxMessageBytes, deflate, deflateWindowBits, deflateMemoryLevel, deflateMinBytes, maxConnections,
         maxConnectionsPerAddress, connectionRate, limitLoopback, memoryBudget, pingInterval, idleLimit, lifetimeLimit, drain,
@@ -53,12 +53,16 @@ extension Setting {
         "loops", "N", \.loops, SettingValue.count(1...1024), "Event loops; as many as there are processors if not set.")
 
     static let upstream = Setting(
-        list: "upstream", "URL", \.upstreams, UpstreamURL.read,
+        list: "upstream", "URL", \.upstreams, UpstreamURL.readWithMembers,
         """
         Base URL of a model server that speaks OpenAI's chat/completions, such as http://127.0.0.1:11434/v1; with \
         anthropic+ in front of it (or the host api.anthropic.com), one that speaks Anthropic's messages. \
-        The first that has a model answers for it. Without any, the built-in rehearsal model answers.
+        Of several the first is asked, the next when it fails or is busy; weights, limits and more stand behind the URL, as in \
+        "http://a/v1 weight=3 models=llama*|qwen* max_concurrent_requests=8". Without any, the built-in rehearsal model answers.
         """)
+    static let upstreamsFile = Setting(
+        "upstreams", "FILE", \.upstreamsFile, UpstreamsFile.read,
+        "JSON file of all upstreams and how requests are spread over them (Protocols/upstreams.md), in place of --upstream.")
     static let upstreamKey = Setting(
         list: "upstream-key", "KEY", \.upstreamKeys, SettingValue.secret,
         "Key for the upstream, in the order of --upstream, or one for all; env:NAME and file:PATH say where it stands.")

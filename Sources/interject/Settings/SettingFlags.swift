@@ -13,6 +13,7 @@ struct SettingFlags: ParsableArguments {
     @Option(.tlsMinVersion) var tlsMinVersion: String?
     @Option(.loops) var loops: String?
     @Option(.upstream) var upstream: [String] = []
+    @Option(.upstreamsFile) var upstreamsFile: String?
     @Option(.upstreamKey) var upstreamKey: [String] = []
     @Option(.mapModel) var mapModel: [String] = []
     @Option(.firstByteTimeout) var firstByteTimeout: String?
@@ -91,7 +92,7 @@ struct SettingFlags: ParsableArguments {
             (.drainDelay, drainDelay), (.drainWindow, drainWindow), (.maxConnections, maxConnections),
             (.maxConnectionsPerAddress, maxConnectionsPerAddress), (.connectionRate, connectionRate),
             (.limitLoopback, limitLoopback ? "true" : nil), (.memoryBudget, memoryBudget), (.pingInterval, pingInterval),
-            (.idleLimit, idleLimit), (.lifetimeLimit, lifetimeLimit), (.operatorKey, operatorKey),
+            (.idleLimit, idleLimit), (.lifetimeLimit, lifetimeLimit), (.operatorKey, operatorKey), (.upstreamsFile, upstreamsFile),
             (.requireKey, requireKey ? "true" : nil), (.requestsPerMinute, requestsPerMinute),
             (.tokensPerMinute, tokensPerMinute), (.maxConcurrent, maxConcurrent), (.failedKeyLimit, failedKeyLimit),
             (.idempotencyRetention, idempotencyRetention), (.jwtKeys, jwtKeys), (.jwtIssuer, jwtIssuer),

@@ -29,7 +29,7 @@ final class ChatCollector: EventReader {
             fail(APIError(failure))
         } else {
             let json = json(ChatCompletion.Ending(event), sessionID: reference.sessionID)
-            then(.success(CollectedResponse(json: json, sessionID: reference.sessionID, ending: event.type)))
+            then(.success(CollectedResponse(json: json, reference: reference, ending: event.type)))
         }
         return .more
     }

@@ -7,7 +7,7 @@ import Sessions
 /// A response that has ended, in the form of a face.
 struct CollectedResponse {
     var json: [UInt8]
-    var sessionID: String
+    var reference: ResponseReference
     /// How it ended.
     var ending: EventType
 }
@@ -36,7 +36,7 @@ final class ResponseCollector: EventReader {
         if let failure = reference.failure {
             fail(APIError(failure))
         } else if let response = event.responseObject {
-            then(.success(CollectedResponse(json: response, sessionID: reference.sessionID, ending: event.type)))
+            then(.success(CollectedResponse(json: response, reference: reference, ending: event.type)))
         }
         return .more
     }
@@ -59,7 +59,7 @@ extension Call {
     /// Answers with a response that was waited for.
     func answer(_ result: Result<CollectedResponse, APIError>) {
         switch result {
-        case .success(let response): respond(json: response.json, fields: [("Interject-Session", response.sessionID)])
+        case .success(let response): respond(json: response.json, fields: response.reference.fields)
         case .failure(let error): fail(error)
         }
     }
@@ -79,5 +79,12 @@ extension LogEvent {
             } catch {}
             return nil
         }
+    }
+}
+
+extension ResponseReference {
+    /// Fields of an answer that is about this response: its session, and the upstream that was asked.
+    var fields: [(name: String, value: String)] {
+        [("Interject-Session", sessionID)] + (upstream.map { [("Interject-Upstream", $0)] } ?? [])
     }
 }

@@ -110,7 +110,8 @@ def report(role: str, cases: dict, expected: int) -> bool:
     scored = len(cases) - counts["INFORMATIONAL"]
     print(
         f"Autobahn, {role}: {counts['OK']} of {scored} scored cases strictly OK, {counts['NON-STRICT']} non-strict; "
-        f"close codes wrong: {wrong_codes}; {len(cases)} of {expected} cases run, {counts['INFORMATIONAL']} informational", flush=True)
+        f"close codes wrong: {wrong_codes}; {len(cases)} of {expected} cases run, {counts['INFORMATIONAL']} informational",
+        flush=True)
     return counts["OK"] == scored and not wrong_codes and len(cases) == expected
 
 

@@ -1,32 +1,60 @@
 #!/bin/bash
 # Runs the tests with the compiler's sanitizers, one at a time since they exclude each other. Called by `make sanitize`.
 #   PARTS  of "address thread end-to-end" (default: all)
+#     address     the unit tests with the address and the leak sanitizer
+#     thread      the unit tests with the thread sanitizer, which first has to find three races made for it
+#     end-to-end  the end-to-end tests against a binary with the address and the leak sanitizer
 cd "$(dirname "$0")/.." || exit 1
 swift=${SWIFT:-swift}
+tools=$(dirname "$(readlink -f "$(command -v "$swift")")")
 declare -A outcome
 
 # Swift's own crash report waits for a terminal; the sanitizers' have the same in them.
 export SWIFT_BACKTRACE=enable=no
-symbolizer=$(dirname "$(readlink -f "$(command -v "$swift")")")/llvm-symbolizer
-[ -x "$symbolizer" ] && export ASAN_SYMBOLIZER_PATH=$symbolizer TSAN_SYMBOLIZER_PATH=$symbolizer
-
+[ -x "$tools/llvm-symbolizer" ] && export ASAN_SYMBOLIZER_PATH=$tools/llvm-symbolizer TSAN_SYMBOLIZER_PATH=$tools/llvm-symbolizer
 # lld, because gold, which Swift takes by default, does not survive the debug information of these objects.
+linker=(-Xswiftc -use-ld=lld)
 # Leaks end the run too; those of XCTest itself are not ours.
+export LSAN_OPTIONS=suppressions=$PWD/Scripts/sanitizers/leaks.supp:print_suppressions=0
+
 address() {
-    LSAN_OPTIONS=suppressions=$PWD/Scripts/leaks.supp:print_suppressions=0 "$swift" test --sanitize=address -Xswiftc -use-ld=lld --scratch-path .build/address
+    "$swift" test --sanitize=address "${linker[@]}" --scratch-path .build/address
 }
 
 thread() {
-    TSAN_OPTIONS=suppressions=$PWD/Scripts/threads.supp:print_suppressions=0 "$swift" test --sanitize=thread -Xswiftc -use-ld=lld --scratch-path .build/thread
+    local built=$PWD/.build/thread
+    "$swift" build --build-tests --sanitize=thread "${linker[@]}" --scratch-path "$built" || return 1
+    "$tools/clang" -shared -fPIC -O1 -Wall -Werror Scripts/sanitizers/runtime_order.c -o "$built/runtime_order.so" &&
+        "${swift}c" -sanitize=thread -use-ld=lld -module-name races Scripts/sanitizers/races.swift -o "$built/races" || return 1
+    finds_races "$built" || return 1
+    LD_PRELOAD=$built/runtime_order.so "$swift" test --skip-build --sanitize=thread "${linker[@]}" --scratch-path "$built"
+}
+
+# What passes where a race stands says nothing about the tests, and neither does what fails where there is none.
+finds_races() {
+    local built=$1 kind expected status
+    for kind in mutex continuation beside-mutex two-mutexes after-resume; do
+        case $kind in
+        mutex | continuation) expected=0 ;;
+        *) expected=66 ;;
+        esac
+        LD_PRELOAD=$built/runtime_order.so TSAN_OPTIONS=exitcode=66 "$built/races" $kind >"$built/races.log" 2>&1
+        status=$?
+        [ $status = $expected ] && continue
+        cat "$built/races.log"
+        echo "the thread sanitizer does not judge well: races $kind ended with $status, not $expected"
+        return 1
+    done
+    echo "the thread sanitizer finds the races made for it, and none in a contended Mutex or a continuation"
 }
 
 # Against the binary, whose report goes to a file: the suite reads its standard error, and may kill it.
 end_to_end() {
-    "$swift" build --product interject --sanitize=address -Xswiftc -use-ld=lld --scratch-path .build/address || return 1
+    "$swift" build --product interject --sanitize=address "${linker[@]}" --scratch-path .build/address || return 1
     local reports=$PWD/.build/address/reports
     rm -rf "$reports" && mkdir -p "$reports"
-    LSAN_OPTIONS=suppressions=$PWD/Scripts/leaks.supp:print_suppressions=0 ASAN_OPTIONS="log_path=$reports/asan" INTERJECT_BINARY="$PWD/.build/address/debug/interject" \
-        .venv/bin/python -m pytest Tests/EndToEnd
+    INTERJECT_PATIENCE=4 ASAN_OPTIONS="log_path=$reports/asan" INTERJECT_BINARY="$PWD/.build/address/debug/interject" \
+        .venv/bin/python -m pytest -n 2 Tests/EndToEnd
     local status=$?
     cat "$reports"/* 2>/dev/null && return 1
     return $status

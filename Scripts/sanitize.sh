@@ -14,11 +14,13 @@ export SWIFT_BACKTRACE=enable=no
 [ -x "$tools/llvm-symbolizer" ] && export ASAN_SYMBOLIZER_PATH=$tools/llvm-symbolizer TSAN_SYMBOLIZER_PATH=$tools/llvm-symbolizer
 # lld, because gold, which Swift takes by default, does not survive the debug information of these objects.
 linker=(-Xswiftc -use-ld=lld)
+# One test at a time: slowed down and all at once, they would wait for each other beyond their deadlines.
+serially=(--no-parallel)
 # Leaks end the run too; those of XCTest itself are not ours.
 export LSAN_OPTIONS=suppressions=$PWD/Scripts/sanitizers/leaks.supp:print_suppressions=0
 
 address() {
-    "$swift" test --sanitize=address "${linker[@]}" --scratch-path .build/address
+    "$swift" test "${serially[@]}" --sanitize=address "${linker[@]}" --scratch-path .build/address
 }
 
 thread() {
@@ -27,7 +29,7 @@ thread() {
     "$tools/clang" -shared -fPIC -O1 -Wall -Werror Scripts/sanitizers/runtime_order.c -o "$built/runtime_order.so" &&
         "${swift}c" -sanitize=thread -use-ld=lld -module-name races Scripts/sanitizers/races.swift -o "$built/races" || return 1
     finds_races "$built" || return 1
-    LD_PRELOAD=$built/runtime_order.so "$swift" test --skip-build --sanitize=thread "${linker[@]}" --scratch-path "$built"
+    LD_PRELOAD=$built/runtime_order.so "$swift" test --skip-build "${serially[@]}" --sanitize=thread "${linker[@]}" --scratch-path "$built"
 }
 
 # What passes where a race stands says nothing about the tests, and neither does what fails where there is none.

@@ -125,7 +125,7 @@ if Context.environment["INTERJECT_FUZZ"] != nil {
     package.targets.append(
         .executableTarget(
             name: "interject-fuzz",
-            dependencies: ["Bytes", "JSON", "WebSocket", "HTTP", "Sessions", "Upstreams"],
+            dependencies: ["Bytes", "JSON", "WebSocket", "HTTP", "Sessions", "Upstreams", "CZlib"],
             path: "Fuzz/Targets",
             swiftSettings: strict + [.enableExperimentalFeature("Extern")]))
 }

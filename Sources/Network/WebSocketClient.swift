@@ -66,40 +66,41 @@ public final class WebSocketClient: Connection {
     ///   - target: path and query.
     ///   - host: the Host field's value.
     ///   - fields: further header fields, trusted ones.
+    ///   - deflate: compression to offer; nil for none.
     ///   - layer: TLS, for `wss`.
     ///   - opened: makes the WebSocket's owner.
     /// - Throws: ``SystemCallError`` when there is no such address.
     @discardableResult
     public static func connect(
         to address: SocketAddress, target: String, host: String, fields: [(name: String, value: String)] = [],
-        limits: WebSocketLimits = WebSocketLimits(), layer: SocketLayer? = nil, on loop: EventLoop,
+        limits: WebSocketLimits = WebSocketLimits(), deflate: DeflateOptions? = nil, layer: SocketLayer? = nil, on loop: EventLoop,
         opened: @escaping (WebSocketTransport) -> WebSocketConnection, failed: @escaping (WebSocketClientError) -> Void
     ) throws(SystemCallError) -> WebSocketClient {
         try start(
-            over: try connectingSocket(to: address), target: target, host: host, fields: fields, limits: limits, layer: layer,
-            on: loop, opened: opened, failed: failed)
+            over: try connectingSocket(to: address), target: target, host: host, fields: fields, limits: limits, deflate: deflate,
+            layer: layer, on: loop, opened: opened, failed: failed)
     }
 
-    /// As ``connect(to:target:host:fields:limits:layer:on:opened:failed:)`` over a socket that is connected, or is being.
+    /// As ``connect(to:target:host:fields:limits:deflate:layer:on:opened:failed:)`` over a socket that is connected, or is being.
     @discardableResult
     package static func start(
         over descriptor: Int32, target: String, host: String, fields: [(name: String, value: String)] = [],
-        limits: WebSocketLimits = WebSocketLimits(), layer: SocketLayer? = nil, on loop: EventLoop,
+        limits: WebSocketLimits = WebSocketLimits(), deflate: DeflateOptions? = nil, layer: SocketLayer? = nil, on loop: EventLoop,
         opened: @escaping (WebSocketTransport) -> WebSocketConnection, failed: @escaping (WebSocketClientError) -> Void
     ) throws(SystemCallError) -> WebSocketClient {
         let client = WebSocketClient(
-            loop: loop, descriptor: descriptor, target: target, host: host, fields: fields, limits: limits, layer: layer,
-            opened: opened, failed: failed)
+            loop: loop, descriptor: descriptor, target: target, host: host, fields: fields, limits: limits, deflate: deflate,
+            layer: layer, opened: opened, failed: failed)
         try client.start()
         return client
     }
 
     private init(
         loop: EventLoop, descriptor: Int32, target: String, host: String, fields: [(name: String, value: String)],
-        limits: WebSocketLimits, layer: SocketLayer?, opened: @escaping (WebSocketTransport) -> WebSocketConnection,
-        failed: @escaping (WebSocketClientError) -> Void
+        limits: WebSocketLimits, deflate: DeflateOptions?, layer: SocketLayer?,
+        opened: @escaping (WebSocketTransport) -> WebSocketConnection, failed: @escaping (WebSocketClientError) -> Void
     ) {
-        handshake = ClientHandshake()
+        handshake = ClientHandshake(deflate: deflate)
         self.target = target
         self.host = host
         self.fields = fields

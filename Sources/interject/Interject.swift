@@ -9,7 +9,7 @@ struct Interject: ParsableCommand {
         version: interjectVersion,
         subcommands: [
             ServeCommand.self, KeysCommand.self, ChatCommand.self, DoctorCommand.self, RehearsalCommand.self, EchoCommand.self,
-            VersionCommand.self,
+            EchoClientCommand.self, VersionCommand.self,
         ])
 
     /// Parses and runs a command.

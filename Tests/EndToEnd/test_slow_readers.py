@@ -57,6 +57,7 @@ def check_cover(events, start: int, end: int):
     assert position == end
 
 
+@pytest.mark.resident
 def test_stalled_readers_delay_nobody_and_miss_nothing(start_server, tag):
     flags = ("--log-bytes-per-session", "128MiB")
     alone = start_server(*flags)
@@ -91,6 +92,7 @@ def test_stalled_readers_delay_nobody_and_miss_nothing(start_server, tag):
     session.close()
 
 
+@pytest.mark.resident
 def test_stalled_readers_whose_place_is_gone_get_a_snapshot(start_server, tag):
     server = start_server("--data", "none", "--log-bytes-per-session", "4MiB")
     session = Session.create(server)

@@ -119,7 +119,12 @@ public final class EventLoop: @unchecked Sendable {
         mailbox.drain(self)
         // While the loop still can: libcurl takes its sockets out of it before it closes them.
         madeHTTPClient = nil
+        // Each of these may hold a channel, and a channel holds the loop.
         timers = TimerQueue()
+        unflushed = []
+        flushing = []
+        handshakes = HandshakeQueue()
+        blockedConnections = [:]
         slots = []
         clinux_set_current_loop(nil)
     }

@@ -158,10 +158,10 @@ public final class HTTPExchange {
         note(.switchingProtocols)
         release()
         acceptance.appendResponse(additionalFields: commonFields, into: &connection.output)
-        connection.scheduleFlush()
-        let endpoint = WebSocketTransport(
-            connection: connection, role: .server, limits: limits, extensions: acceptance.extensions, liveness: liveness)
-        connection.upgrade(to: make(endpoint))
+        let transport = WebSocketTransport(
+            connection: connection, role: .server, limits: limits, extensions: acceptance.extensions, liveness: liveness,
+            client: connection.client)
+        connection.upgraded(to: make(transport))
         server.handler.exchangeEnded(self)
     }
 

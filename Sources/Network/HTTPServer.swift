@@ -138,7 +138,12 @@ public final class HTTPServer: Sendable {
             return
         }
         let connection = HTTPConnection(loop: loop, descriptor: descriptor, server: self, peer: peer, isUnix: isUnix, layer: layer)
-        if start(connection.start, on: loop) { loop.counters.pointee.connections += 1 } else { gate.release(peer) }
+        guard start(connection.start, on: loop) else {
+            gate.release(peer)
+            return
+        }
+        loop.counters.pointee.connections += 1
+        connection.watchDeadline()
     }
 
     @discardableResult

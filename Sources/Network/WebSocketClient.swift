@@ -117,10 +117,6 @@ public final class WebSocketClient: Connection {
     }
 
     public override func received(_ bytes: UnsafeMutableRawBufferPointer) {
-        if case .open(let webSocket) = state {
-            webSocket.received(bytes)
-            return
-        }
         var input = UnsafeRawBufferPointer(bytes)
         do throws(MessageError) {
             while isAnswering {
@@ -161,8 +157,10 @@ public final class WebSocketClient: Connection {
             return
         }
         deadline?.cancel()
-        state = .open(
-            opened(WebSocketTransport(connection: self, role: .client, limits: limits, extensions: outcome.extensions)))
+        let webSocket = opened(
+            WebSocketTransport(connection: self, role: .client, limits: limits, extensions: outcome.extensions))
+        state = .open(webSocket)
+        webSocket.resumeReading()
     }
 
     private func keep(_ part: UnsafeRawBufferPointer) {
@@ -187,26 +185,16 @@ public final class WebSocketClient: Connection {
         failed(error)
     }
 
-    public override func outputDrained() {
-        if case .open(let webSocket) = state { webSocket.transportDrained() }
-    }
-
     public override func inputClosed() {
         switch state {
-        case .open(let webSocket): webSocket.inputClosed()
         case .refused: refusalEnded()
         case .opening: fail(.closed)
-        case .over: finish()
+        case .open, .over: finish()
         }
     }
 
     public override func ended(_ end: End) {
         deadline?.cancel()
-        if case .open(let webSocket) = state {
-            state = .over
-            webSocket.transportEnded()
-            return
-        }
         switch end {
         case .failed(let code): fail(.notConnected(errno: code))
         case .insecure(let error): fail(.insecure(error))

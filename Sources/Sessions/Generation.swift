@@ -66,8 +66,6 @@ public final class Generation {
     /// The text goes on from the assistant message before it (mode `steer`).
     let continuesLastMessage: Bool
     var isWarmUp = false
-    /// How often an upstream was asked; more than once when the server was started again meanwhile.
-    public private(set) var attempts = 0
     /// Which upstreams were asked.
     public internal(set) var route = ResponseRoute()
 
@@ -118,7 +116,8 @@ public final class Generation {
         conversationItemCount = record.conversationItemCount
         firstSequence = record.firstSequence
         sequenceNumber = record.eventCount
-        attempts = record.attempts
+        route = record.route
+        self.reference.upstream = route.upstream
         if case .failed(let error) = record.status { self.reference.failure = error }
         if !record.status.isTerminal { replay(events) }
     }
@@ -176,7 +175,6 @@ public final class Generation {
     }
 
     private func ask(_ conversation: [Item], continuesLastMessage: Bool) {
-        attempts += 1
         promptByteCount = conversation.reduce(0) { $0 + $1.text.utf8.count }
         let request = ModelRequest(parameters: parameters, items: conversation, continuesLastMessage: continuesLastMessage)
         let call = session.host.model.start(request, for: self)

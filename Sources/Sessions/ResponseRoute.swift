@@ -7,12 +7,23 @@ public struct ResponseRoute: Sendable, Hashable {
         public let upstream: String
         /// In a word: `unreachable`, `timeout`, `server_error`, …; `Protocols/upstreams.md` lists them.
         public let fault: String
+
+        public init(upstream: String, fault: String) {
+            self.upstream = upstream
+            self.fault = fault
+        }
     }
 
     /// Who answers, or was asked last; nil before anybody was.
     public internal(set) var upstream: String?
     public internal(set) var attempts = 0
     public internal(set) var faults: [Fault] = []
+
+    public init(upstream: String? = nil, attempts: Int = 0, faults: [Fault] = []) {
+        self.upstream = upstream
+        self.attempts = attempts
+        self.faults = faults
+    }
 
     /// Writes the members that the `interject` object of a response has of it.
     func write(to writer: inout JSONObjectWriter) {

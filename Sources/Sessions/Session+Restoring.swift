@@ -64,6 +64,6 @@ extension GenerationRecord {
             input: generation.input, output: generation.output, status: generation.status, usage: generation.usage,
             deltaCount: generation.deltaCount, conversationItemCount: generation.conversationItemCount,
             firstSequence: generation.firstSequence, eventCount: generation.eventCount,
-            continuesLastMessage: generation.continuesLastMessage, attempts: generation.attempts)
+            continuesLastMessage: generation.continuesLastMessage, route: generation.route)
     }
 }

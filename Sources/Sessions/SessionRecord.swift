@@ -48,13 +48,13 @@ public struct GenerationRecord: Sendable {
     /// Events so far.
     public var eventCount: Int
     public var continuesLastMessage: Bool
-    /// How often an upstream was asked; more than once when the server was started again meanwhile.
-    public var attempts: Int
+    /// Which upstreams were asked, also before the server was started again.
+    public var route: ResponseRoute
 
     public init(
         id: String, createdAt: Int, completedAt: Int?, parameters: ResponseParameters, previousResponseID: String?,
         policy: DisconnectPolicy, input: [Item], output: [Item], status: Generation.Status, usage: Usage?, deltaCount: Int,
-        conversationItemCount: Int?, firstSequence: Int?, eventCount: Int, continuesLastMessage: Bool, attempts: Int
+        conversationItemCount: Int?, firstSequence: Int?, eventCount: Int, continuesLastMessage: Bool, route: ResponseRoute
     ) {
         self.id = id
         self.createdAt = createdAt
@@ -71,7 +71,7 @@ public struct GenerationRecord: Sendable {
         self.firstSequence = firstSequence
         self.eventCount = eventCount
         self.continuesLastMessage = continuesLastMessage
-        self.attempts = attempts
+        self.route = route
     }
 }
 

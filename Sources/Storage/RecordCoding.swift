@@ -85,6 +85,23 @@ extension GenerationError {
     }
 }
 
+extension ResponseRoute {
+    var stored: JSONValue {
+        [
+            "upstream": JSONValue(upstream), "attempts": JSONValue(attempts),
+            "faults": .array(faults.map { [.string($0.upstream), .string($0.fault)] }),
+        ]
+    }
+
+    init(stored: JSONValue) {
+        let faults = (stored["faults"]?.array ?? []).compactMap { fault -> Fault? in
+            guard let pair = fault.array, pair.count == 2, let upstream = pair[0].string, let word = pair[1].string else { return nil }
+            return Fault(upstream: upstream, fault: word)
+        }
+        self.init(upstream: stored["upstream"]?.string, attempts: stored["attempts"]?.int ?? 0, faults: faults)
+    }
+}
+
 extension GenerationRecord {
     var stored: JSONValue {
         var object: JSONObject = [
@@ -93,7 +110,7 @@ extension GenerationRecord {
             "input": .array(input.map(\.stored)), "output": .array(output.map(\.stored)), "usage": usage?.stored ?? .null,
             "delta_count": JSONValue(deltaCount), "item_count": JSONValue(conversationItemCount),
             "first_sequence": JSONValue(firstSequence), "event_count": JSONValue(eventCount),
-            "continues": JSONValue(continuesLastMessage), "attempts": JSONValue(attempts),
+            "continues": JSONValue(continuesLastMessage), "route": route.stored,
         ]
         switch status {
         case .incomplete(let reason): object["reason"] = .string(reason.rawValue)
@@ -126,6 +143,6 @@ extension GenerationRecord {
             usage: stored["usage"].flatMap { $0.isNull ? nil : Usage(stored: $0) }, deltaCount: stored["delta_count"]?.int ?? 0,
             conversationItemCount: stored["item_count"]?.int, firstSequence: stored["first_sequence"]?.int,
             eventCount: stored["event_count"]?.int ?? 0, continuesLastMessage: stored["continues"]?.bool ?? false,
-            attempts: stored["attempts"]?.int ?? 0)
+            route: ResponseRoute(stored: stored["route"] ?? .null))
     }
 }

@@ -71,7 +71,7 @@ class Aims:
 def echo_rows(payload, connections, results, figures, mode):
     for name, median in figures.items():
         rate = compared(name, figures, "per_second", UWEBSOCKETS)
-        cpu = [compared(name, figures, "cpu_us", peer) for peer in ([LIMIT] if mode == PLAIN else []) + [UWEBSOCKETS]]
+        cpu = [compared(name, figures, "cpu_us", peer) for peer in ([] if mode == DEFLATE else [LIMIT]) + [UWEBSOCKETS]]
         noise = spread([r["cpu_us"] for r in results[name]])
         times = [f"{median[key]:,.0f}" for key in ("p50_us", "p99_us")]
         busy = [f"{median[key]:.0%}" for key in ("server_cpu", "load_cpu")]
@@ -94,7 +94,7 @@ def echoes(folder, had, mode, connection_counts, rounds, aims):
             blocks[payload, connections] = list(echo_rows(payload, connections, of_payload, figures, mode))
     rows = [row for key in sorted(blocks) for row in blocks[key]]
     size = ["bytes of a reply"] if mode == DEFLATE else []
-    limit = ["CPU to the limit"] if mode == PLAIN else []
+    limit = [] if mode == DEFLATE else ["CPU to the limit"]
     head = ["server", "bytes", "connections", *size, "echoes/s", "to uWebSockets", "CPU µs/echo", "spread", *limit,
             "CPU to uWebSockets", "p50 µs", "p99 µs", "server's CPU", "load's CPU"]  # fmt: skip
     return table(TITLES[mode], head, rows)

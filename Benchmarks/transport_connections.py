@@ -6,7 +6,7 @@ import re
 import subprocess
 
 from figures import percentile, spread, table
-from transport_peers import INTERJECT, PLAIN, TLS, quick_to_connect, started
+from transport_peers import INTERJECT, PLAIN, TLS, started
 
 IDLE = {PLAIN: 10_000, TLS: 2_000}
 #: KiB of private memory that an idle connection of Interject may take, of the issue.
@@ -17,9 +17,9 @@ WAYS = {"plain": (PLAIN, "TCP"), "tls": (TLS, "TLS 1.3, full"), "resumed": (TLS,
 
 
 def connects(folder, had, rounds, in_turn, lines):
-    rows = []
+    rows, had = [], [peer for peer in had if peer.most_idle]
     for way, (mode, title) in WAYS.items():
-        with started(folder, quick_to_connect(had), mode) as servers:
+        with started(folder, had, mode) as servers:
             results = in_turn(servers, rounds, lambda server: lines(
                 folder / "connect_load", way, server.port, server.pid, AT_ONCE, CONNECTING_S)[0])  # fmt: skip
         for name, rs in results.items():
@@ -52,19 +52,21 @@ def kept(folder, server, mode, count):
 
 
 def idle(folder, had, mode, aims):
-    count, rows = IDLE[mode], []
-    with started(folder, quick_to_connect(had), mode) as servers:
+    counts, rows = {peer.name: min(IDLE[mode], peer.most_idle) for peer in had if peer.most_idle}, []
+    with started(folder, [peer for peer in had if peer.name in counts], mode) as servers:
         for name, server in servers.items():
+            count = counts[name]
             try:
                 figures, before, after = kept(folder, server, mode, count)
             except RuntimeError as error:
                 print(f"without {name}: {error}", flush=True)
                 continue
             each = (after - before) / count
-            rows.append([name, f"{before:,}", f"{after:,}", f"{each:.2f}", f"{figures['cpu_us']:.1f}",
+            rows.append([name, f"{count:,}", f"{before:,}", f"{after:,}", f"{each:.2f}", f"{figures['cpu_us']:.1f}",
                          f"{figures['connects_per_second']:,.0f}"])  # fmt: skip
             if name == INTERJECT:
                 aims.add(f"An idle connection, {mode}", f"{each:.2f} KiB", f"< {MOST_KIB[mode]} KiB", each < MOST_KIB[mode])
-    title = f"{count:,} idle connections, {mode}, upgraded one after the other"
-    head = ["server", "private dirty before, KiB", "with them", "KiB each", "CPU µs/connect", "connects/s, one at a time"]
+    title = f"Idle connections, {mode}, upgraded one after the other"
+    head = ["server", "connections", "private dirty before, KiB", "with them", "KiB each", "CPU µs/connect",
+            "connects/s, one at a time"]  # fmt: skip
     return table(title, head, rows)

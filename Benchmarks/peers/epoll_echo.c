@@ -1,9 +1,11 @@
 // The least that any WebSocket echo can do on this kernel: epoll_wait, one recv, unmask, one send, for each message.
-// No ping, close or fragment, no limit or deadline: a measure, not a server. Usage: epoll_echo PORT plain|fan-out
+// No ping, close or fragment, no limit or deadline: a measure, not a server. Usage:
+// epoll_echo PORT plain|tls|fan-out CERTIFICATE KEY
 #include "answers.h"
 #include <arpa/inet.h>
 #include <errno.h>
 #include <netinet/tcp.h>
+#include <openssl/ssl.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <sys/epoll.h>
@@ -15,6 +17,7 @@ enum { events_at_once = 512, most_connections = 1 << 15 };
 /// What is left of a frame or a request that has not come whole, or of a reply that the kernel did not take.
 struct connection {
     int fd, upgraded, place;
+    SSL *ssl;
     uint8_t *rest, *unsent;
     size_t rest_length, unsent_length;
 };
@@ -22,6 +25,7 @@ struct connection {
 static uint8_t shared[room];
 static int poller, fans_out, connection_count;
 static struct connection *connections[most_connections];
+static SSL_CTX *secure;
 
 static void die(const char *what) {
     perror(what);
@@ -33,6 +37,7 @@ static uint8_t *copy(const uint8_t *bytes, size_t length) {
 }
 
 static void drop(struct connection *c) {
+    SSL_free(c->ssl);
     close(c->fd);
     connections[c->place] = connections[--connection_count];
     connections[c->place]->place = c->place;
@@ -44,9 +49,24 @@ static void watch(struct connection *c, uint32_t events) {
     epoll_ctl(poller, EPOLL_CTL_MOD, c->fd, &event);
 }
 
+static ssize_t put(struct connection *c, const uint8_t *bytes, size_t length) {
+    if (!c->ssl) return send(c->fd, bytes, length, MSG_NOSIGNAL);
+    const int now = SSL_write(c->ssl, bytes, (int)length);
+    if (now > 0) return now;
+    return errno = SSL_get_error(c->ssl, now) == SSL_ERROR_WANT_WRITE ? EAGAIN : EIO, -1;
+}
+
+/// Makes the TLS, too, as its bytes come.
+static ssize_t get(struct connection *c, uint8_t *bytes, size_t length) {
+    if (!c->ssl) return recv(c->fd, bytes, length, 0);
+    const int now = SSL_read(c->ssl, bytes, (int)length);
+    if (now > 0) return now;
+    return errno = SSL_get_error(c->ssl, now) == SSL_ERROR_WANT_READ ? EAGAIN : EIO, -1;
+}
+
 /// Sends, or keeps what the kernel does not take and stops reading until it does.
 static int reply(struct connection *c, const uint8_t *bytes, size_t length) {
-    const ssize_t sent = send(c->fd, bytes, length, MSG_NOSIGNAL);
+    const ssize_t sent = put(c, bytes, length);
     if (sent == (ssize_t)length) return 1;
     if (sent < 0 && errno != EAGAIN) return 0;
     const size_t taken = sent < 0 ? 0 : (size_t)sent;
@@ -76,7 +96,7 @@ static int answer(struct connection *c, const uint8_t *bytes, size_t length) {
 static int serve(struct connection *c) {
     size_t length = c->rest_length, used = 0;
     if (length) memcpy(shared, c->rest, length);
-    const ssize_t got = recv(c->fd, shared + length, room - 1 - length, 0);
+    const ssize_t got = get(c, shared + length, room - 1 - length);
     if (got <= 0) return got < 0 && errno == EAGAIN;
     length += (size_t)got;
     if (!c->upgraded) {
@@ -93,7 +113,8 @@ static int serve(struct connection *c) {
     }
     if (c->rest) free(c->rest);
     c->rest = copy(shared + used, c->rest_length = length - used);
-    return 1;
+    // The kernel does not tell of what OpenSSL holds.
+    return c->ssl && !c->unsent && SSL_has_pending(c->ssl) ? serve(c) : 1;
 }
 
 static void take(int listener) {
@@ -102,6 +123,8 @@ static void take(int listener) {
         if (connection_count == most_connections) die("too many connections");
         struct connection *c = calloc(1, sizeof *c);
         c->fd = fd, c->place = connection_count;
+        if (secure && (!(c->ssl = SSL_new(secure)) || !SSL_set_fd(c->ssl, fd))) die("TLS");
+        if (secure) SSL_set_accept_state(c->ssl);
         connections[connection_count++] = c;
         setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
         struct epoll_event event = {.events = EPOLLIN, .data.ptr = c};
@@ -109,9 +132,19 @@ static void take(int listener) {
     }
 }
 
+static void use(const char *certificate, const char *key) {
+    secure = SSL_CTX_new(TLS_server_method());
+    if (SSL_CTX_use_certificate_chain_file(secure, certificate) != 1) die(certificate);
+    if (SSL_CTX_use_PrivateKey_file(secure, key, SSL_FILETYPE_PEM) != 1) die(key);
+    SSL_CTX_set_mode(secure, SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER | SSL_MODE_RELEASE_BUFFERS);
+    SSL_CTX_set_session_cache_mode(secure, SSL_SESS_CACHE_OFF);
+    SSL_CTX_set_read_ahead(secure, 1);
+}
+
 int main(int count, char **arguments) {
-    if (count != 3) return fprintf(stderr, "usage: epoll_echo PORT plain|fan-out\n"), 2;
+    if (count != 5) return fprintf(stderr, "usage: epoll_echo PORT plain|tls|fan-out CERTIFICATE KEY\n"), 2;
     fans_out = !strcmp(arguments[2], "fan-out");
+    if (!strcmp(arguments[2], "tls")) use(arguments[3], arguments[4]);
     const int listener = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK, 0), on = 1;
     struct sockaddr_in address = {.sin_family = AF_INET, .sin_port = htons((uint16_t)atoi(arguments[1]))};
     address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);

@@ -65,7 +65,7 @@ class Aims:
         self.rows.append([what, figure, aim, "met" if met else "missed"])
 
     def table(self):
-        return table("The aims, row by row", ["what", "measured", "aim", ""], self.rows)
+        return table("The aims, row by row", ["what", "measured", "aim", ""], self.rows, level=4)
 
 
 def echo_rows(payload, connections, results, figures, mode):
@@ -97,7 +97,7 @@ def echoes(folder, had, mode, connection_counts, rounds, aims):
     limit = [] if mode == DEFLATE else ["CPU to the limit"]
     head = ["server", "bytes", "connections", *size, "echoes/s", "to uWebSockets", "CPU µs/echo", "spread", *limit,
             "CPU to uWebSockets", "p50 µs", "p99 µs", "server's CPU", "load's CPU"]  # fmt: skip
-    return table(TITLES[mode], head, rows)
+    return table(TITLES[mode], head, rows, level=4)
 
 
 def fan_out(folder, had, rounds, aims):
@@ -115,7 +115,7 @@ def fan_out(folder, had, rounds, aims):
     title = f"Fan-out, 1 → {SUBSCRIBERS:,}, {FAN_OUT_BYTES} bytes, one message under way"
     head = ["server", "deliveries/CPU-s", "CPU to the limit", "CPU to uWebSockets", "spread", "deliveries/s", "to uWebSockets",
             "p50 ms", "p99 ms"]  # fmt: skip
-    return table(title, head, rows)
+    return table(title, head, rows, level=4)
 
 
 def run(folder, had, connection_counts, rounds):

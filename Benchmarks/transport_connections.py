@@ -30,7 +30,7 @@ def connects(folder, had, rounds, in_turn, lines):
                          spread([r["cpu_us"] for r in rs]), f"{median['p50_us'] / 1000:.2f}", f"{median['p99_us'] / 1000:.2f}",
                          f"{median['server_cpu']:.0%}", f"{median['load_cpu']:.0%}"])  # fmt: skip
     head = ["server", "by", "connects/s", "CPU µs/connect", "spread", "p50 ms", "p99 ms", "server's CPU", "load's CPU"]
-    return table(f"Connects at full rate: connection, upgrade, the client's close; {AT_ONCE} at a time", head, rows)
+    return table(f"Connects at full rate: connection, upgrade, the client's close; {AT_ONCE} at a time", head, rows, level=4)
 
 
 def private_dirty_kib(pid):
@@ -69,4 +69,4 @@ def idle(folder, had, mode, aims):
     title = f"Idle connections, {mode}, upgraded one after the other"
     head = ["server", "connections", "private dirty before, KiB", "with them", "KiB each", "CPU µs/connect",
             "connects/s, one at a time"]  # fmt: skip
-    return table(title, head, rows)
+    return table(title, head, rows, level=4)

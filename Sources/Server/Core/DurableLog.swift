@@ -26,7 +26,7 @@ final class DurableLog: LogStorage {
     private var latest: (reference: ResponseReference, key: Int)?
 
     /// Bytes of events that a reader gets from the disk at once.
-    private static let pageByteCount = 256 * 1024
+    private static let pageByteCount = 128 * 1024
 
     /// An empty log of a new session.
     init(journal: SessionJournal, key: Int, ordinal: Int, maxBytes: Int) {

@@ -145,7 +145,7 @@ private enum Delivery: Sendable {
 /// Feeds an ``EventReader``. Confined to the session's loop.
 final class FeedCursor: Cursor {
     /// Bytes that may be on their way to another loop.
-    static let windowBytes = 256 * 1024
+    static let windowBytes = 128 * 1024
 
     private let reader: LoopBound<EventReader>
     private let sessionLoop: EventLoop

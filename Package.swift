@@ -50,16 +50,20 @@ let package = Package(
             dependencies: ["Network", "HTTP", "JSON", "Bytes", "Sessions", .product(name: "Logging", package: "swift-log")],
             swiftSettings: byteSpeed),
         .target(
+            name: "Jobs",
+            dependencies: ["Sessions", "Upstreams", "Network", "HTTP", "JSON", "Bytes", .product(name: "Logging", package: "swift-log")],
+            swiftSettings: byteSpeed),
+        .target(
             name: "Storage",
             dependencies: [
-                "Sessions", "JSON", "Bytes", .product(name: "GRDB", package: "GRDB.swift"),
+                "Sessions", "Jobs", "JSON", "Bytes", .product(name: "GRDB", package: "GRDB.swift"),
                 .product(name: "GRDBSQLite", package: "GRDB.swift"), .product(name: "Logging", package: "swift-log"),
             ],
             swiftSettings: byteSpeed),
         .target(
             name: "Server",
             dependencies: [
-                "Network", "HTTP", "WebSocket", "JSON", "Bytes", "Sessions", "Upstreams", "Storage",
+                "Network", "HTTP", "WebSocket", "JSON", "Bytes", "Sessions", "Upstreams", "Jobs", "Storage",
                 .product(name: "Logging", package: "swift-log"),
             ],
             swiftSettings: byteSpeed),
@@ -81,7 +85,7 @@ let package = Package(
             dependencies: ["Network", "HTTP", "WebSocket", "Bytes", "COpenSSL", .product(name: "Logging", package: "swift-log")],
             swiftSettings: strict),
         .testTarget(name: "SessionsTests", dependencies: ["Sessions", "JSON", "Bytes"], swiftSettings: strict),
-        .testTarget(name: "StorageTests", dependencies: ["Storage", "Sessions", "JSON", "Bytes"], swiftSettings: strict),
+        .testTarget(name: "StorageTests", dependencies: ["Storage", "Sessions", "Jobs", "JSON", "Bytes"], swiftSettings: strict),
         .testTarget(
             name: "UpstreamsTests",
             dependencies: [

@@ -51,7 +51,11 @@ let package = Package(
             swiftSettings: byteSpeed),
         .target(
             name: "Jobs",
-            dependencies: ["Sessions", "Upstreams", "Network", "HTTP", "JSON", "Bytes", .product(name: "Logging", package: "swift-log")],
+            dependencies: [
+                "Sessions", "Upstreams", "Network", "HTTP", "JSON", "Bytes", "COpenSSL",
+                .product(name: "DequeModule", package: "swift-collections"),
+                .product(name: "HeapModule", package: "swift-collections"), .product(name: "Logging", package: "swift-log"),
+            ],
             swiftSettings: byteSpeed),
         .target(
             name: "Storage",
@@ -70,7 +74,7 @@ let package = Package(
         .executableTarget(
             name: "interject",
             dependencies: [
-                "Server", "Upstreams", "Sessions", "Network", "HTTP", "WebSocket", "JSON", "Bytes", "CCurl",
+                "Server", "Jobs", "Upstreams", "Sessions", "Network", "HTTP", "WebSocket", "JSON", "Bytes", "CCurl",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
                 .product(name: "Logging", package: "swift-log"), .product(name: "Yams", package: "Yams"),
             ],
@@ -92,6 +96,7 @@ let package = Package(
                 "Upstreams", "Sessions", "Network", "HTTP", "JSON", "Bytes", .product(name: "Logging", package: "swift-log"),
             ],
             swiftSettings: strict),
+        .testTarget(name: "WebhooksTests", dependencies: ["Jobs"], swiftSettings: strict),
         .testTarget(
             name: "ServerTests", dependencies: ["Server", "Network", "Sessions", "HTTP", "JSON", "Bytes"], swiftSettings: strict),
         .testTarget(

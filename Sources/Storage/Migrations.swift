@@ -5,6 +5,7 @@ enum Migrations {
     static var migrator: DatabaseMigrator {
         var migrator = DatabaseMigrator()
         migrator.registerMigration("sessions", migrate: makeSessions)
+        migrator.registerMigration("webhooks", migrate: makeWebhooks)
         return migrator
     }
 

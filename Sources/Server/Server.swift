@@ -1,6 +1,8 @@
+import Jobs
 public import Logging
 public import Network
 import Sessions
+import Storage
 import Upstreams
 
 /// The whole server: loops, sessions, faces, upstreams.
@@ -40,6 +42,9 @@ public final class Server: Sendable {
     ///   used.
     public static func start(_ configuration: ServerConfiguration, logger: Logger) async throws -> Server {
         let tls = try configuration.tls.map { (settings) throws(TLSFileError) in try TLSServerContext(settings) }
+        let store = try configuration.dataDirectory.map { (directory) throws(StorageError) in
+            try Store.open(directory: directory, logger: logger)
+        }
         let group = try EventLoopGroup(count: configuration.loops, logger: logger)
         var rehearsal: Rehearsal?
         var listeners: [ListenerSet] = []
@@ -53,7 +58,9 @@ public final class Server: Sendable {
                         baseURL: started.baseURL, silenceTimeout: configuration.rehearsalSilenceTimeout)
                 ]
             }
-            let context = await makeContext(configuration, upstreams, group, isRehearsal: rehearsal != nil, tls: tls)
+            let webhooks = try await Webhooks.start(configuration.webhooks, store: store, on: group.loops[0])
+            let context = await makeContext(
+                configuration, upstreams, group, isRehearsal: rehearsal != nil, tls: tls, webhooks: webhooks)
             let server = HTTPServer(
                 limits: configuration.httpLimits, deadlines: configuration.httpDeadlines, proxies: configuration.proxies,
                 gate: context.gate, handler: Router(context: context))
@@ -75,13 +82,14 @@ public final class Server: Sendable {
             for listener in listeners { listener.stop() }
             rehearsal?.stop()
             group.shutDown()
+            await store?.close()
             throw error
         }
     }
 
     private static func makeContext(
         _ configuration: ServerConfiguration, _ upstreams: [UpstreamConfiguration], _ group: EventLoopGroup, isRehearsal: Bool,
-        tls: TLSServerContext?
+        tls: TLSServerContext?, webhooks: Webhooks
     ) async -> ServerContext {
         let directory = SessionDirectory()
         _ = ProcessStatistics.startTime
@@ -96,6 +104,7 @@ public final class Server: Sendable {
                     let sessions = SessionLoop(
                         loop: loop, model: model, directory: directory, configuration: configuration, loopCount: count,
                         budget: budget)
+                    sessions.webhooks = webhooks
                     continuation.resume(returning: LoopBound(sessions, on: loop))
                 }
             }
@@ -104,7 +113,7 @@ public final class Server: Sendable {
         return ServerContext(
             configuration: configuration, directory: directory, budget: budget,
             modelNames: ModelNames(preferred: isRehearsal ? "rehearsal" : upstreams[0].modelNames.keys.sorted().first ?? ""),
-            sessionLoops: sessionLoops, upstreamCounters: upstreamCounters, tls: tls)
+            sessionLoops: sessionLoops, upstreamCounters: upstreamCounters, tls: tls, webhooks: webhooks)
     }
 
     /// Reads the certificate files again. Connections that stand are not touched; when a file cannot be used, the log says so and
@@ -137,6 +146,7 @@ public final class Server: Sendable {
             await context.endAll()
             _ = await waitUntilDrained(Self.farewellDuration)
         }
+        await context.webhooks.stop(within: Self.farewellDuration)
         group.shutDown()
         rehearsal?.stop()
         logger.info("stopped", metadata: ["drained": "\(isDrained)"])

@@ -1,4 +1,5 @@
 public import HTTP
+public import Jobs
 public import Network
 public import Sessions
 public import Upstreams
@@ -65,6 +66,11 @@ public struct ServerConfiguration: Sendable {
     /// Who may read metrics and connections; nil: everybody, if the server has no keys and only this machine reaches it, else
     /// nobody.
     public var operatorKey: String?
+
+    /// Who is told of what has ended.
+    public var webhooks = WebhookSettings()
+    /// Where data is kept; nil: in memory only.
+    public var dataDirectory: String?
 
     /// For tests: what each accepted connection of ``addresses`` goes through.
     package var connectionLayer: @Sendable () -> SocketLayer? = { nil }

@@ -1,3 +1,4 @@
+import Jobs
 import Network
 import Sessions
 import Upstreams
@@ -14,6 +15,7 @@ final class ServerContext: Sendable {
     let operatorAccess: OperatorAccess
     let lifecycle = Lifecycle()
     let modelNames: ModelNames
+    let webhooks: Webhooks
     /// nil: no TLS.
     let tls: TLSServerContext?
     private let sessionLoops: [LoopBound<SessionLoop>]
@@ -21,8 +23,10 @@ final class ServerContext: Sendable {
 
     init(
         configuration: ServerConfiguration, directory: SessionDirectory, budget: MemoryBudget, modelNames: ModelNames,
-        sessionLoops: [LoopBound<SessionLoop>], upstreamCounters: [LoopBound<UpstreamCounters>], tls: TLSServerContext?
+        sessionLoops: [LoopBound<SessionLoop>], upstreamCounters: [LoopBound<UpstreamCounters>], tls: TLSServerContext?,
+        webhooks: Webhooks
     ) {
+        self.webhooks = webhooks
         self.tls = tls
         self.configuration = configuration
         self.directory = directory
@@ -62,9 +66,10 @@ final class ServerContext: Sendable {
         for (sessions, upstreams) in zip(sessionLoops, upstreamCounters) {
             loops.append(await sessions.call { LoopSnapshot($0, upstreams.value) })
         }
+        let webhooks = await webhooks.statistics()
         return MetricsPage(
             loops: loops, refusals: gate.refusals, heldBytes: budget.heldBytes, budgetBytes: budget.limitBytes,
-            isReady: lifecycle.stage == .serving, tls: tls)
+            isReady: lifecycle.stage == .serving, tls: tls, webhooks: webhooks)
     }
 
     func connectionReports(limit: Int) async -> [ConnectionReport] {

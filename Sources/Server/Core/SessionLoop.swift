@@ -1,4 +1,5 @@
 import JSON
+import Jobs
 import Network
 import Sessions
 import WebSocket
@@ -12,6 +13,8 @@ final class SessionLoop: SessionHost {
     private let budget: MemoryBudget
     /// Faces and sessions of this loop count here.
     var counters = ServerCounters()
+    /// Who wants to know of what has ended.
+    var webhooks: Webhooks?
     /// Bytes that the logs of this loop may have: its share of all.
     private let maxLogBytes: Int
     private var residents: [String: Resident] = [:]
@@ -203,7 +206,10 @@ final class SessionLoop: SessionHost {
         loop.afterFlush { [weak self] in self?.counters.interruptLatency.record(Instant.monotonicNow - came) }
     }
 
-    func ended(_ generation: Generation) { counters.countEnd(of: generation) }
+    func ended(_ generation: Generation) {
+        counters.countEnd(of: generation)
+        webhooks?.ended(generation)
+    }
 
     func applied(_ policy: QueuePolicy, toEvents count: Int) { counters.countCatchUp(policy, events: count) }
 }

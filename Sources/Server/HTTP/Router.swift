@@ -83,6 +83,7 @@ final class Router: HTTPRequestHandler {
             try only(.post, method) { () throws(APIError) in
                 try begin(call) { (call) throws(APIError) in try ResponsesFace.steer(call, id: path[1]) }
             }
+        case ("webhook_endpoints", _), ("webhook_events", _), ("webhook_event_types", _): try routeWebhooks(call, method, path)
         case ("sessions", _): try routeSessions(call, method, Array(path.dropFirst()))
         default: throw Self.noSuchPath(call)
         }
@@ -108,6 +109,36 @@ final class Router: HTTPRequestHandler {
                 try begin(call) { (call) throws(APIError) in try SessionsFace.input(call, id: path[0]) }
             }
         case (2, "cancel"): try only(.post, method) { () throws(APIError) in try SessionsFace.cancel(call, id: path[0]) }
+        default: throw Self.noSuchPath(call)
+        }
+    }
+
+    private func routeWebhooks(_ call: Call, _ method: HTTPMethod, _ path: [String]) throws(APIError) {
+        switch (path[0], path.count, path.count > 2 ? path[2] : "") {
+        case ("webhook_endpoints", 1, _):
+            if method == .get {
+                try WebhooksFace.list(call)
+            } else {
+                try only(.post, method, also: .get) { () throws(APIError) in try begin(call, WebhooksFace.create) }
+            }
+        case ("webhook_endpoints", 2, _):
+            switch method {
+            case .get: WebhooksFace.retrieve(call, id: path[1])
+            case .delete: WebhooksFace.delete(call, id: path[1])
+            case .patch: try WebhooksFace.update(call, id: path[1])
+            default: try only(.post, method, also: .get) { () throws(APIError) in try WebhooksFace.update(call, id: path[1]) }
+            }
+        case ("webhook_endpoints", 3, "rotate_secret"):
+            try only(.post, method) { () throws(APIError) in try WebhooksFace.rotateSecret(call, id: path[1]) }
+        case ("webhook_endpoints", 3, "test"):
+            try only(.post, method) { () throws(APIError) in
+                try begin(call) { (call) throws(APIError) in try WebhooksFace.test(call, id: path[1]) }
+            }
+        case ("webhook_endpoints", 3, "deliveries"):
+            try only(.get, method) { () throws(APIError) in try WebhooksFace.deliveries(call, id: path[1]) }
+        case ("webhook_events", 3, "redeliver"):
+            try only(.post, method) { () throws(APIError) in try WebhooksFace.redeliver(call, id: path[1]) }
+        case ("webhook_event_types", 1, _): try only(.get, method) { WebhooksFace.eventTypes(call) }
         default: throw Self.noSuchPath(call)
         }
     }

@@ -1,4 +1,5 @@
 import HTTP
+import Jobs
 import Logging
 import Network
 import Server
@@ -55,6 +56,11 @@ struct ServeSettings: Sendable {
     var drainDelay = defaults.drainDelay
     var drainWindow = defaults.drainWindow
     var operatorKey: String?
+    var dataDirectory: String?
+    var webhooks: [WebhookSetting] = []
+    var webhookSecrets: [String] = []
+    var webhooksAllowPrivate = false
+    var webhookRetryBase = defaults.webhooks.retryBase
     var logLevel = Logger.Level.notice
     var logFormat = LogFormat.text
     var readyFile: String?
@@ -189,6 +195,8 @@ struct ServeSettings: Sendable {
             throw .usage("--operator-key is the secret of an --api-key: give the operator a key of its own")
         }
         configuration.operatorKey = operatorKey
+        configuration.dataDirectory = dataDirectory
+        configuration.webhooks = try webhookSettings()
         return configuration
     }
 }

@@ -48,6 +48,11 @@ struct SettingFlags: ParsableArguments {
     @Option(.idleLimit) var idleLimit: String?
     @Option(.lifetimeLimit) var lifetimeLimit: String?
     @Option(.operatorKey) var operatorKey: String?
+    @Option(.data) var data: String?
+    @Option(.webhook) var webhook: [String] = []
+    @Option(.webhookSecret) var webhookSecret: [String] = []
+    @Flag(.webhooksAllowPrivate) var webhooksAllowPrivate = false
+    @Option(.webhookRetryBase) var webhookRetryBase: String?
     @Option(.logLevel) var logLevel: String?
     @Option(.logFormat) var logFormat: String?
     @Option(.readyFile) var readyFile: String?
@@ -70,10 +75,12 @@ struct SettingFlags: ParsableArguments {
             (.maxConnectionsPerAddress, maxConnectionsPerAddress), (.connectionRate, connectionRate),
             (.limitLoopback, limitLoopback ? "true" : nil), (.memoryBudget, memoryBudget), (.pingInterval, pingInterval),
             (.idleLimit, idleLimit), (.lifetimeLimit, lifetimeLimit), (.operatorKey, operatorKey),
+            (.data, data), (.webhooksAllowPrivate, webhooksAllowPrivate ? "true" : nil), (.webhookRetryBase, webhookRetryBase),
         ].map { (setting: Setting, value: String?) in (setting, value.map { [$0] } ?? []) }
         let lists: [(Setting, [String])] = [
             (.upstream, upstream), (.upstreamKey, upstreamKey), (.mapModel, mapModel), (.apiKey, apiKey),
             (.allowOrigin, allowOrigin), (.trustedProxy, trustedProxy), (.tlsCertificate, tlsCertificate), (.tlsKey, tlsKey),
+            (.webhook, webhook), (.webhookSecret, webhookSecret),
         ]
         return Dictionary(
             (flags + lists).filter { !$0.1.isEmpty }.map { ($0.0.name, $0.1) }, uniquingKeysWith: { first, _ in first })

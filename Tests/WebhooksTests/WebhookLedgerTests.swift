@@ -85,12 +85,12 @@ import Testing
         ledger.admit(delivery("r"), isKept: false, now: 0)
         var now = 0
         var attempts = 0
-        while ledger.endpoints["e"]?.isEnabled == true, attempts < 50 {
+        while let dueAt = ledger.nextDueAt {
+            now = dueAt
             attempts += attemptAll(&ledger, at: now, .failed(retryAfter: nil)).count
-            now = ledger.nextDueAt ?? now
         }
-        #expect(attempts == WebhookSchedule.attemptCount && state(ledger, "r") == .failed)
-        #expect(now > 23 * 3_600_000)
+        #expect(attempts == WebhookSchedule.attemptCount && ledger.endpoints["e"]?.isEnabled == false)
+        #expect(state(ledger, "r") == .failed && now > 23 * 3_600_000)
     }
 
     @Test func oneThatTookOtherEventsMeanwhileIsNot() {

@@ -323,7 +323,8 @@ struct WebhookLedger {
 
     /// A delivery has used up its attempts. If nothing else came through in that time, the endpoint is dead.
     private mutating func disableIfDead(_ id: String, _ delivery: WebhookDelivery, now: Int) {
-        guard let endpoint = endpoints[id], let began = delivery.roundBeganAt, (endpoint.lastSuccessAt ?? 0) < began else { return }
+        guard let endpoint = endpoints[id], let began = delivery.roundBeganAt, endpoint.lastSuccessAt.map({ $0 < began }) ?? true
+        else { return }
         let word = delivery.attempts.last?.error ?? "unknown"
         disable(
             id,

@@ -3,7 +3,7 @@ SWIFT ?= swift
 PORT ?= 8080
 HOST ?= 127.0.0.1
 export SWIFT
-# Flags for `make run`, for example ARGS="--upstream http://127.0.0.1:11434/v1".
+# Flags for `make run` and `make bench`, for example ARGS="--upstream http://127.0.0.1:11434/v1".
 ARGS ?=
 
 BINARY := .build/release/interject
@@ -35,15 +35,15 @@ test-e2e: build ## Runs the end-to-end tests
 	@Scripts/bootstrap.sh python
 	@INTERJECT_BINARY=$(CURDIR)/$(BINARY) $(VENV)/bin/python -m pytest Tests/EndToEnd
 
-conformance: build ## Runs all 517 cases of Autobahn's WebSocket suite: 10 to 20 minutes
+conformance: build ## Runs all 517 cases of Autobahn's WebSocket suite against both roles: half an hour
 	@Scripts/autobahn.sh all $(BINARY)
 
-bench: build ## Measures the server against going direct and against FastAPI (Benchmarks/README.md)
-	@python3 Benchmarks/run.py
+bench: build ## Measures the server against others and going direct (Benchmarks/README.md); ARGS="--only transport --nio"
+	@python3 Benchmarks/run.py $(ARGS)
 
-fuzz: ## Fuzzes every parser, a minute in all; SECONDS=600 for so long each, TARGETS="sse json" for some
+fuzz: ## Fuzzes every parser, a minute in all; FUZZ_SECONDS=60 for so long each, TARGETS="sse json" for some
 	@Scripts/bootstrap.sh build
-	@SECONDS_EACH=$(SECONDS) TARGETS="$(TARGETS)" Fuzz/run.sh
+	@FUZZ_SECONDS=$(FUZZ_SECONDS) TARGETS="$(TARGETS)" Fuzz/run.sh
 
 sanitize: ## Runs the tests under the address and the thread sanitizer; PARTS="address thread end-to-end" for some
 	@Scripts/bootstrap.sh build python

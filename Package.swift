@@ -67,14 +67,15 @@ let package = Package(
         .target(
             name: "Server",
             dependencies: [
-                "Network", "HTTP", "WebSocket", "JSON", "Bytes", "Sessions", "Upstreams", "Jobs", "Storage",
+                "Network", "HTTP", "WebSocket", "JSON", "Bytes", "Sessions", "Upstreams", "Jobs", "Storage", "COpenSSL",
+                .product(name: "DequeModule", package: "swift-collections"),
                 .product(name: "Logging", package: "swift-log"),
             ],
             swiftSettings: byteSpeed),
         .executableTarget(
             name: "interject",
             dependencies: [
-                "Server", "Jobs", "Upstreams", "Sessions", "Network", "HTTP", "WebSocket", "JSON", "Bytes", "CCurl",
+                "Server", "Jobs", "Storage", "Upstreams", "Sessions", "Network", "HTTP", "WebSocket", "JSON", "Bytes", "CCurl",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
                 .product(name: "Logging", package: "swift-log"), .product(name: "Yams", package: "Yams"),
             ],
@@ -89,7 +90,13 @@ let package = Package(
             dependencies: ["Network", "HTTP", "WebSocket", "Bytes", "COpenSSL", .product(name: "Logging", package: "swift-log")],
             swiftSettings: strict),
         .testTarget(name: "SessionsTests", dependencies: ["Sessions", "JSON", "Bytes"], swiftSettings: strict),
-        .testTarget(name: "StorageTests", dependencies: ["Storage", "Sessions", "Jobs", "JSON", "Bytes"], swiftSettings: strict),
+        .testTarget(
+            name: "JobsTests", dependencies: ["Jobs", "JSON", "Bytes", .product(name: "Logging", package: "swift-log")],
+            swiftSettings: strict),
+        .testTarget(
+            name: "StorageTests",
+            dependencies: ["Storage", "Sessions", "Jobs", "JSON", "Bytes", .product(name: "Logging", package: "swift-log")],
+            swiftSettings: strict),
         .testTarget(
             name: "UpstreamsTests",
             dependencies: [
@@ -98,7 +105,12 @@ let package = Package(
             swiftSettings: strict),
         .testTarget(name: "WebhooksTests", dependencies: ["Jobs"], swiftSettings: strict),
         .testTarget(
-            name: "ServerTests", dependencies: ["Server", "Network", "Sessions", "HTTP", "JSON", "Bytes"], swiftSettings: strict),
+            name: "ServerTests",
+            dependencies: [
+                "Server", "Storage", "Network", "Sessions", "HTTP", "JSON", "Bytes",
+                .product(name: "Logging", package: "swift-log"),
+            ],
+            swiftSettings: strict),
         .testTarget(
             name: "CommandLineTests",
             dependencies: [
@@ -116,7 +128,7 @@ if Context.environment["INTERJECT_FUZZ"] != nil {
     package.targets.append(
         .executableTarget(
             name: "interject-fuzz",
-            dependencies: ["Bytes", "JSON", "WebSocket", "HTTP", "Sessions", "Upstreams"],
+            dependencies: ["Bytes", "JSON", "WebSocket", "HTTP", "Sessions", "Upstreams", "CZlib"],
             path: "Fuzz/Targets",
             swiftSettings: strict + [.enableExperimentalFeature("Extern")]))
 }

@@ -22,8 +22,8 @@ def spread(values):
     return f"±{(max(values) - min(values)) / 2 / percentile(values, 50) * 100:.0f}%"
 
 
-def table(title, head, rows):
-    lines = [f"### {title}", "", row(head), "|---" + "|--:" * (len(head) - 1) + "|"]
+def table(title, head, rows, level=3):
+    lines = [f"{'#' * level} {title}", "", row(head), "|---" + "|--:" * (len(head) - 1) + "|"]
     return "\n".join(lines + [row(r) for r in rows] + [""])
 
 

@@ -1,6 +1,8 @@
-"""The echo servers beside Interject, built in a temporary folder and started; a peer that cannot be had is named and left out."""
+"""The servers beside Interject, built in a temporary folder and started; a peer that cannot be had is named and left out."""
 
 import contextlib
+import dataclasses
+import os
 import pathlib
 import shutil
 import subprocess
@@ -13,10 +15,32 @@ HERE = pathlib.Path(__file__).parent / "peers"
 INTERJECT, LIMIT, UWEBSOCKETS, SOCKETIFY = (
     "Interject", "epoll loop in C (the limit)", "uWebSockets, handler in C", "socketify, handler in Python",
 )  # fmt: skip
+PLAIN, TLS, DEFLATE, FAN_OUT = "plain", "tls", "deflate", "fan-out"
+ALL = (PLAIN, TLS, DEFLATE, FAN_OUT)
+OPENSSL = ["-lssl", "-lcrypto"]
+NIO_BUILD = HERE.parent / ".build-nio"
+#: What Interject's echo is told; the compressors as the peers' (window bits 10, memory level 3, every message).
+INTERJECT_FLAGS = {
+    PLAIN: ["--deflate", "off"],
+    TLS: ["--deflate", "off", "--tls-certificate", "CERTIFICATE", "--tls-key", "KEY"],
+    DEFLATE: ["--deflate-window-bits", "10", "--deflate-memory-level", "3", "--deflate-min-bytes", "0"],
+    FAN_OUT: ["--fan-out"],
+}
 
 
 class CannotBeHad(Exception):
     pass
+
+
+@dataclasses.dataclass
+class Peer:
+    """Programs take `PORT MODE CERTIFICATE KEY`, as many of them as they need."""
+
+    name: str
+    modes: tuple
+    command: list
+    #: Of idle connections, and none at full rate when 0: some take long to make them.
+    most_idle: int = 1 << 20
 
 
 def run(arguments, **options):
@@ -28,7 +52,7 @@ def run(arguments, **options):
 def c_program(folder, name, *libraries):
     compiler = shutil.which("cc") or "clang"
     run([compiler, "-O2", "-D_GNU_SOURCE", "-o", folder / name, HERE / f"{name}.c", *libraries])
-    return [folder / name, "PORT"]
+    return folder / name
 
 
 def of_socketify(folder):
@@ -41,38 +65,69 @@ def of_socketify(folder):
 
 def python_program(name, package):
     run([sys.executable, "-c", f"import {package}"])
-    return [sys.executable, HERE / name, "PORT"]
+    return [sys.executable, HERE / name]
 
 
-def ways(folder, binary):
-    """Name and what makes the command."""
-    options = ["--host", "127.0.0.1", "--port", "PORT", "--loops", "1", "--deflate", "off", "--log-level", "warning"]
-    yield INTERJECT, lambda: [binary, "echo", *options]
-    yield LIMIT, lambda: c_program(folder, "epoll_echo")
-    yield UWEBSOCKETS, lambda: of_socketify(folder)
-    yield "libwebsockets", lambda: c_program(folder, "lws_echo", "-lwebsockets")
-    yield SOCKETIFY, lambda: python_program("socketify_echo.py", "socketify")
-    yield "websockets on uvloop", lambda: python_program("websockets_echo.py", "websockets")
+def nio(build):
+    """Minutes the first time: only when asked for, or when it was built before."""
+    program = NIO_BUILD / "release/NIOEcho"
+    if build:
+        swift = os.environ.get("SWIFT", "swift")
+        run([swift, "build", "-c", "release", "--package-path", HERE / "NIOEcho", "--scratch-path", NIO_BUILD])
+    elif not program.exists():
+        raise CannotBeHad("give --nio to have it built")
+    return program
+
+
+def peers(folder, binary, build_nio):
+    """Name and what makes the peer."""
+    three = ["PORT", "MODE", "CERTIFICATE", "KEY"]
+    listen = ["--host", "127.0.0.1", "--port", "PORT", "--loops", "1", "--log-level", "warning"]
+    python = "websockets on uvloop"
+    yield INTERJECT, lambda name: Peer(name, ALL, [binary, "echo", *listen, "FLAGS"])
+    yield LIMIT, lambda name: Peer(name, (PLAIN, TLS, FAN_OUT), [c_program(folder, "epoll_echo", *OPENSSL), *three])
+    yield "io_uring in C", lambda name: Peer(name, (PLAIN,), [c_program(folder, "uring_echo"), "PORT", "MODE"])
+    yield UWEBSOCKETS, lambda name: Peer(name, ALL, [of_socketify(folder), *three])
+    # The ten-thousandth connect takes seven times the processor time of the first.
+    yield "libwebsockets", lambda name: Peer(
+        name, (PLAIN, TLS, DEFLATE), [c_program(folder, "lws_echo", "-lwebsockets"), *three], most_idle=5000)
+    yield "SwiftNIO", lambda name: Peer(name, (PLAIN, FAN_OUT), [nio(build_nio), "PORT", "MODE"])
+    # Alone it takes 15 ms for a connect.
+    yield SOCKETIFY, lambda name: Peer(
+        name, (PLAIN, FAN_OUT), [*python_program("socketify_echo.py", "socketify"), "PORT", "MODE"], most_idle=0)
+    yield python, lambda name: Peer(name, ALL, [*python_program("websockets_echo.py", "websockets"), *three])
 
 
 @contextlib.contextmanager
-def built(binary):
-    """The load's program, and the servers' commands by name."""
+def built(binary, build_nio=False):
+    """The folder of the load's programs, and those servers that can be had."""
     with tempfile.TemporaryDirectory() as folder:
-        folder, commands = pathlib.Path(folder), {}
-        load = c_program(folder, "echo_load")[0]
-        for name, command in ways(folder, binary):
+        folder, had = pathlib.Path(folder), []
+        for name in ("echo_load", "fanout_load", "connect_load"):
+            c_program(folder, name, *OPENSSL, "-lz")
+        key = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-keyout", folder / "key.pem"]
+        run(["openssl", "req", "-x509", *key, "-out", folder / "certificate.pem", "-days", "2", "-subj", "/CN=localhost"])
+        for name, make in peers(folder, binary, build_nio):
             try:
-                commands[name] = command()
+                had.append(make(name))
             except (CannotBeHad, ImportError, OSError) as error:
                 print(f"without {name}: {error}", flush=True)
-        yield load, commands
+        yield folder, had
 
 
 @contextlib.contextmanager
-def started(commands):
+def started(folder, had, mode):
+    """The processes of those that can do it, by name; one that does not start is named and left out."""
+    values = {"MODE": mode, "CERTIFICATE": folder / "certificate.pem", "KEY": folder / "key.pem"}
     with contextlib.ExitStack() as stack:
         servers = {}
-        for name, command in commands.items():
-            servers[name] = stack.enter_context(processes.running(command, processes.SERVER_CPU))
+        for peer in had:
+            if mode not in peer.modes:
+                continue
+            command = [part for word in peer.command for part in (INTERJECT_FLAGS[mode] if word == "FLAGS" else [word])]
+            command = [values.get(word, word) for word in command]
+            try:
+                servers[peer.name] = stack.enter_context(processes.running(command, processes.SERVER_CPU))
+            except SystemExit as error:
+                print(f"without {peer.name} for {mode}: {error}", flush=True)
         yield servers

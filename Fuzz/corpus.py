@@ -40,6 +40,7 @@ def seeds():
         for byte_count in (0, 125, 126, 255):
             yield "websocket-writer", bytes([byte_count & 1, operation, byte_count, 65, 2, 3, 66, 5, 4, 67, 4, 1, 68])
             yield "websocket-writer", bytes([1 - (byte_count & 1), operation | 0x80, byte_count, 65])
+    yield from deflate_seeds()
     for case in cases("http/requests.json"):
         # Vectors with limits of their own are seeds with tight ones: the same way is found near by.
         yield "http-requests", bytes([1 if case.get("limits") else 0]) + case["input"].encode()
@@ -52,6 +53,12 @@ def seeds():
         head, end, body = case["input"].partition("\r\n\r\n")
         if "chunked" in head.lower() and body:
             yield "chunked", b"\0" + body.encode()
+    for form in (
+        b"--x\r\nContent-Disposition: form-data; name=\"a\"\r\n\r\nb\r\n--x--\r\n",
+        b"--x\r\nContent-Disposition: form-data; name=\"f\"; filename=\"a\\\"b\"\r\nContent-Type: text/plain\r\n\r\n\r\n--y\r\n--x\r\n",
+    ):
+        yield "multipart", b"\0" + form
+        yield "multipart", b"\7" + form
     for case in cases("sse/streams.json"):
         data = case["input"] if "input" in case else bytes.fromhex(case["inputHex"])
         yield "sse", bytes([min(255, case.get("maxEventBytes", 0))]) + (data.encode() if isinstance(data, str) else data)
@@ -60,6 +67,43 @@ def seeds():
     for target in ("chat", "anthropic"):
         for case in cases(f"upstreams/{target}-streams.json"):
             yield target, bytes([1 if case.get("whole") else 0]) + case["body"].encode()
+
+
+def deflate_seeds():
+    """See fuzzDeflate: limit, options (window 2^15, 0x20: frames as they are), a line that is the offer, frames."""
+    for case in cases("deflate/messages.json"):
+        data = wire(case["input"])
+        limit = min(255, case.get("maxMessageBytes", 0) // 16)
+        offer = "permessage-deflate" + (f"; {case['parameters']}" if "parameters" in case else "")
+        swapped = offer.replace("client_", "other_").replace("server_", "client_").replace("other_", "server_")
+        for target, text, frames in (("server", offer, data), ("client", swapped, unmasked(data))):
+            yield f"deflate-{target}", bytes([limit, 0x26]) + text.encode() + b"\n" + frames
+            if short := short_form(unmasked(data)):
+                yield f"deflate-{target}", bytes([limit, 0x06]) + text.encode() + b"\n" + short
+    for case in json.loads((VECTORS / "deflate/negotiation.json").read_text())["offers"]:
+        line = ", ".join(case["offers"]).encode() + b"\n"
+        for target in ("server", "client"):
+            # "Hello" twice, the second time out of the window.
+            yield f"deflate-{target}", b"\0\6" + line + bytes.fromhex("c107f248cdc9c90700c105f200110000")
+    for operation in (0x10, 0x18, 0xF8, 0x03, 0x34, 0x05):
+        text = b'{"type":"response.output_text.delta"}'
+        for options in range(0, 128, 9):
+            program = bytes([operation, len(text)]) + text + bytes([0x10, 5]) + b"Hello" + bytes([0x04, 0])
+            yield "deflate-writer", bytes([options, options, 127 - options]) + program * 2
+
+
+def short_form(data):
+    """Unmasked frames as framesFromShortForm reads them; None if one is too long, or none."""
+    out = b""
+    while len(data) >= 2:
+        length, at = data[1] & 0x7F, 2
+        if length == 126:
+            length, at = int.from_bytes(data[2:4], "big"), 4
+        if length > 255 or len(data) < at + length:
+            return None
+        out += bytes([data[0], length]) + data[at : at + length]
+        data = data[at + length :]
+    return out if not data else None
 
 
 def unmasked(data):

@@ -1,6 +1,6 @@
 #!/bin/bash
 # Runs every fuzz target, two at a time, and fails if one finds something. Called by `make fuzz`.
-#   SECONDS_EACH  of each target (default: so that all together take about a minute)
+#   FUZZ_SECONDS  of each target (default: so that all together take about a minute)
 #   TARGETS       names, for example "sse json" (default: all)
 # What is found, and the corpus that grows from run to run, stay in .build/fuzz.
 set -uo pipefail
@@ -16,7 +16,7 @@ rm -rf "$out/seeds"
 python3 Fuzz/corpus.py "$out/seeds" || exit 1
 
 read -ra targets <<<"${TARGETS:-$("$fuzzer" | tr '\n' ' ')}"
-each=${SECONDS_EACH:-$((120 / ${#targets[@]}))}
+each=${FUZZ_SECONDS:-$((120 / ${#targets[@]}))}
 
 # Swift's own crash report waits for a terminal and a debugger; the address sanitizer's has the same in it.
 export SWIFT_BACKTRACE=enable=no

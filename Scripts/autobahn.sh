@@ -1,7 +1,9 @@
 #!/bin/bash
-# Autobahn's test suite for WebSocket servers against `interject echo`; every case must be strictly OK.
+# Autobahn's test suite for WebSockets against `interject echo` and, for the client's role, `interject echo-client`. Every case must
+# be strictly OK.
 #   Scripts/autobahn.sh quick [BINARY]   groups 1-8 and 10: framing, pings, UTF-8, closing. Seconds
-#   Scripts/autobahn.sh all [BINARY]     all 517 cases, also masses of data (9) and compression (12, 13). 10 to 20 minutes
+#   Scripts/autobahn.sh all [BINARY]     all 517 cases, also masses of data (9) and compression (12, 13). Half an hour
+#   AUTOBAHN_ROLES                       "server", "client" or both (default)
 #
 # The suite runs only on CPython 2.7: $PYTHON27, python2.7 in PATH, or one of pyenv's (pyenv install 2.7.18). It is installed once
 # for all clones, which takes some minutes, into the user's cache or $AUTOBAHN_HOME. Exits 0 when all is strict, 1 when something is not, 3 when there is no CPython 2.7.
@@ -62,4 +64,6 @@ install() {
 [ -x "$binary" ] || { echo "there is no $binary: run 'make build'" >&2; exit 1; }
 # A home of somebody else's making counts when its wstest runs.
 [ -e "$home/installed" ] || { [ -x "$home/bin/wstest" ] && "$home/bin/wstest" --help >/dev/null 2>&1; } || install
-exec python3 Scripts/autobahn_cases.py "$which" --binary "$binary" --wstest "$home/bin/wstest"
+# shellcheck disable=SC2086 # The roles are words.
+exec python3 Scripts/autobahn_cases.py "$which" --binary "$binary" --wstest "$home/bin/wstest" \
+    --roles ${AUTOBAHN_ROLES:-server client}

@@ -34,6 +34,17 @@ struct Trace: Equatable, CustomStringConvertible {
 
     var description: String { String(decoding: bytes, as: UTF8.self) }
 
+    func starts(with other: Trace) -> Bool { bytes.starts(with: other.bytes) }
+
+    /// What was said before the protocol was broken; nil if it was not.
+    var withoutFailure: Trace? {
+        let failure = Array("\nfailed 1002".utf8)
+        guard bytes.suffix(failure.count) == failure[...] else { return nil }
+        var trace = self
+        trace.bytes.removeLast(failure.count)
+        return trace
+    }
+
     private mutating func append(_ texts: StaticString...) {
         for text in texts { bytes.append(contentsOf: UnsafeRawBufferPointer(start: text.utf8Start, count: text.utf8CodeUnitCount)) }
     }
@@ -45,14 +56,20 @@ struct Trace: Equatable, CustomStringConvertible {
 /// - Returns: what was read from the whole.
 func sameHoweverCut(_ bytes: UnsafeRawBufferPointer, _ read: ([Int]) -> Trace) -> Trace {
     let whole = read([bytes.count])
-    var random = SplitMix(state: bytes.reduce(0xCBF2_9CE4_8422_2325) { ($0 ^ UInt64($1)) &* 0x100_0000_01B3 })
-    var ways = [cuts(bytes.count, upTo: max(2, bytes.count), &random), cuts(bytes.count, upTo: 16, &random)]
-    if bytes.count <= 256 { ways.append(Array(1..<max(2, bytes.count + 1))) }
-    for way in ways where bytes.count > 1 {
+    for way in waysToCut(bytes) {
         let pieces = read(way)
         check(pieces == whole, "cut at \(way):\(pieces)\n-- but whole:\(whole)")
     }
     return whole
+}
+
+/// The offsets at which pieces end, the last one being the number of bytes; without the whole in one piece.
+func waysToCut(_ bytes: UnsafeRawBufferPointer) -> [[Int]] {
+    if bytes.count < 2 { return [] }
+    var random = SplitMix(state: bytes.reduce(0xCBF2_9CE4_8422_2325) { ($0 ^ UInt64($1)) &* 0x100_0000_01B3 })
+    var ways = [cuts(bytes.count, upTo: bytes.count, &random), cuts(bytes.count, upTo: 16, &random)]
+    if bytes.count <= 256 { ways.append(Array(1...bytes.count)) }
+    return ways
 }
 
 private func cuts(_ byteCount: Int, upTo longest: Int, _ random: inout SplitMix) -> [Int] {

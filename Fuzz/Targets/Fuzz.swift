@@ -9,7 +9,7 @@ private func runDriver(
     _ testOneInput: @convention(c) (UnsafePointer<UInt8>?, Int) -> CInt
 ) -> CInt
 
-/// All targets in one program, since linking one is faster than linking nine; INTERJECT_FUZZ_TARGET chooses, so that the
+/// All targets in one program, since linking one is faster than linking one for each; INTERJECT_FUZZ_TARGET chooses, so that the
 /// command line is libFuzzer's own and its child processes (`-merge=1`, `-fork=1`) choose the same.
 @main
 enum Fuzz {
@@ -20,9 +20,13 @@ enum Fuzz {
         ("websocket-server", { fuzzWebSocket($0, role: .server) }),
         ("websocket-client", { fuzzWebSocket($0, role: .client) }),
         ("websocket-writer", fuzzFrameWriter),
+        ("deflate-server", { fuzzDeflate($0, role: .server) }),
+        ("deflate-client", { fuzzDeflate($0, role: .client) }),
+        ("deflate-writer", fuzzDeflateWriter),
         ("http-requests", fuzzRequests),
         ("http-responses", fuzzResponses),
         ("chunked", fuzzChunked),
+        ("multipart", fuzzMultipart),
         ("sse", fuzzServerSentEvents),
         ("json", fuzzJSON),
         ("chat", fuzzChatCompletions),

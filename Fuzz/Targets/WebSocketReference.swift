@@ -8,11 +8,20 @@ struct WebSocketReference {
     private let role: Role
     private let maxMessageBytes: Int
     private var position = 0
-    private var message: (isText: Bool, content: [UInt8])?
+    private var message: Message?
+    private var deflate: DeflateReference?
+
+    private struct Message {
+        let isText: Bool
+        let isDeflated: Bool
+        /// As it came, frames joined.
+        var bytes: [UInt8] = []
+    }
 
     private struct Violation: Error { let closeCode: Int }
 
-    init(_ bytes: UnsafeRawBufferPointer, _ role: Role, maxMessageBytes: Int) {
+    init(_ bytes: UnsafeRawBufferPointer, _ role: Role, maxMessageBytes: Int, deflate: DeflateReference? = nil) {
+        self.deflate = deflate
         self.bytes = bytes
         self.role = role
         self.maxMessageBytes = maxMessageBytes
@@ -32,7 +41,8 @@ struct WebSocketReference {
         let isControl = opcode >= 8
         let isMasked = rest[1] & 0x80 != 0
         let shortLength = Int(rest[1] & 0x7F)
-        guard [0, 1, 2, 8, 9, 10].contains(opcode), rest[0] & 0x70 == 0, isMasked == (role == .server),
+        let mayBeDeflated = deflate != nil && (opcode == 1 || opcode == 2)
+        guard [0, 1, 2, 8, 9, 10].contains(opcode), rest[0] & (mayBeDeflated ? 0x30 : 0x70) == 0, isMasked == (role == .server),
             !isControl || isFinal && shortLength <= 125
         else { throw Violation(closeCode: 1002) }
         let lengthByteCount = shortLength == 126 ? 2 : shortLength == 127 ? 8 : 0
@@ -46,7 +56,9 @@ struct WebSocketReference {
         }
         if !isControl {
             guard (message != nil) == (opcode == 0) else { throw Violation(closeCode: 1002) }
-            guard Int(length) <= maxMessageBytes - (message?.content.count ?? 0) else { throw Violation(closeCode: 1009) }
+            let isDeflated = message?.isDeflated ?? (rest[0] & 0x40 != 0)
+            let most = isDeflated ? maxMessageBytes + maxMessageBytes / 8 + 64 : maxMessageBytes
+            guard Int(length) <= most - (message?.bytes.count ?? 0) else { throw Violation(closeCode: 1009) }
         }
         let isWhole = rest.count - headerByteCount >= length
         var payload = Array(rest[headerByteCount...].prefix(Int(length)))
@@ -58,17 +70,30 @@ struct WebSocketReference {
             position += headerByteCount + Int(length)
             return try takeControl(opcode, payload)
         }
-        var message = self.message ?? (opcode == 1, [])
-        message.content += payload
-        guard !message.isText || Self.beginsText(message.content) else { throw Violation(closeCode: 1007) }
+        var message = self.message ?? Message(isText: opcode == 1, isDeflated: rest[0] & 0x40 != 0)
+        message.bytes += payload
+        let isEnd = isWhole && isFinal
+        let content = try content(of: message, isEnd: isEnd)
         guard isWhole else { return false }
         position += headerByteCount + Int(length)
         self.message = isFinal ? nil : message
-        if isFinal {
-            guard !message.isText || Self.isText(message.content) else { throw Violation(closeCode: 1007) }
-            message.content.withUnsafeBytes { trace.event(message.isText ? "text" : "binary", $0) }
+        if isEnd {
+            guard !message.isText || Self.isText(content) else { throw Violation(closeCode: 1007) }
+            content.withUnsafeBytes { trace.event(message.isText ? "text" : "binary", $0) }
         }
         return true
+    }
+
+    /// What has come of the message so far. The first thing that is wrong with it counts.
+    private mutating func content(of message: Message, isEnd: Bool) throws(Violation) -> [UInt8] {
+        let read = message.isDeflated ? deflate?.message(message.bytes, isWhole: isEnd, most: maxMessageBytes) : nil
+        let (content, outcome) = read ?? (message.bytes, .fine)
+        guard !message.isText || Self.beginsText(content) else { throw Violation(closeCode: 1007) }
+        switch outcome {
+        case .fine: return content
+        case .tooBig: throw Violation(closeCode: 1009)
+        case .corrupt: throw Violation(closeCode: 1002)
+        }
     }
 
     private mutating func takeControl(_ opcode: UInt8, _ payload: [UInt8]) throws(Violation) -> Bool {

@@ -13,15 +13,19 @@ func fuzzWebSocket(_ data: UnsafeRawBufferPointer, role: Role) {
     check(read == expected, "read:\(read)\n-- but RFC 6455 says:\(expected)")
 }
 
-private func echo(_ bytes: UnsafeRawBufferPointer, _ ends: [Int], _ role: Role, _ limits: WebSocketLimits) -> Trace {
+/// - Parameter extensions: agreed on; the peer's are those with which it reads the replies.
+func echo(
+    _ bytes: UnsafeRawBufferPointer, _ ends: [Int], _ role: Role, _ limits: WebSocketLimits,
+    extensions: (own: NegotiatedExtensions, peer: NegotiatedExtensions) = (.none, .none)
+) -> Trace {
     var trace = Trace()
     var sent = Trace()
     var output = ByteBuffer()
-    var endpoint = WebSocketEndpoint(role: role, limits: limits)
+    var endpoint = WebSocketEndpoint(role: role, limits: limits, extensions: extensions.own)
     var isClosed = false
     eachPiece(bytes, ends) { piece in
         var input = piece
-        while let event = endpoint.next(&input, output: &output) {
+        while let event = nextWithinBounds(&endpoint, &input, &output, limits) {
             check(!isClosed, "an event after the last one")
             switch event {
             case .text(let payload):
@@ -57,8 +61,9 @@ private func echo(_ bytes: UnsafeRawBufferPointer, _ ends: [Int], _ role: Role, 
         check((endpoint.transportAction != .keepOpen) == isClosed, "closed and yet open")
         return true
     }
-    checkReplies(output.mutableBytes, to: role, sent)
+    checkReplies(output.mutableBytes, to: role, extensions.peer, sent)
     if isClosed {
+        check(endpoint.deflateMemoryByteCount == 0, "an ended connection holds compression")
         let byteCount = output.count
         check((try? endpoint.send(.text, UnsafeRawBufferPointer(start: nil, count: 0), into: &output)) == nil, "sent after the end")
         endpoint.close(.normal, into: &output)
@@ -67,10 +72,31 @@ private func echo(_ bytes: UnsafeRawBufferPointer, _ ends: [Int], _ role: Role, 
     return trace
 }
 
+/// Of the heap now, in bytes: the address sanitizer's.
+@_extern(c, "__sanitizer_get_current_allocated_bytes")
+private func allocatedByteCount() -> Int
+
+/// The next event, for which no more memory was taken than a message and compression may have: twice the limit, since a buffer that
+/// grows doubles, and what zlib says that it needs with the largest settings (its own `zconf.h`: 44 KiB to inflate, 384 KiB and a bit
+/// to deflate).
+private func nextWithinBounds(
+    _ endpoint: inout WebSocketEndpoint, _ input: inout UnsafeMutableRawBufferPointer, _ output: inout ByteBuffer,
+    _ limits: WebSocketLimits
+) -> EndpointEvent? {
+    let before = allocatedByteCount()
+    let event = endpoint.next(&input, output: &output)
+    let taken = allocatedByteCount() - before
+    check(taken <= 2 * limits.maxMessageBytes + 64 << 10, "took \(taken) bytes for a message of at most \(limits.maxMessageBytes)")
+    check(endpoint.deflateMemoryByteCount <= 448 << 10, "compression holds \(endpoint.deflateMemoryByteCount) bytes")
+    return event
+}
+
 /// What was written is what the other end reads.
-private func checkReplies(_ output: UnsafeMutableRawBufferPointer, to role: Role, _ sent: Trace) {
+private func checkReplies(
+    _ output: UnsafeMutableRawBufferPointer, to role: Role, _ extensions: NegotiatedExtensions, _ sent: Trace
+) {
     var trace = Trace()
-    var receiver = Receiver(role: role == .server ? .client : .server)
+    var receiver = Receiver(role: role == .server ? .client : .server, extensions: extensions)
     var input = output
     do throws(ProtocolViolation) {
         while let event = try receiver.next(&input) { record(event, &trace) }
@@ -80,7 +106,7 @@ private func checkReplies(_ output: UnsafeMutableRawBufferPointer, to role: Role
     check(trace == sent, "read:\(trace)\n-- but sent:\(sent)")
 }
 
-private func record(_ event: ReceivedEvent, _ trace: inout Trace) {
+func record(_ event: ReceivedEvent, _ trace: inout Trace) {
     switch event {
     case .text(let payload): trace.event("text", payload)
     case .binary(let payload): trace.event("binary", payload)

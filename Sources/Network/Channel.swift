@@ -16,11 +16,13 @@ public struct Readiness: OptionSet, Sendable {
 
 /// A descriptor in an event loop. Loop-confined; the loop keeps it alive while it is registered.
 open class Channel {
-    public unowned let loop: EventLoop
-    /// The file descriptor.
-    public internal(set) var descriptor: Int32
-    /// Place in the loop's table while registered.
-    var slot: UInt32?
+    /// The loop lets go of a channel when it ends, so the two do not keep each other alive.
+    public final let loop: EventLoop
+    /// The file descriptor; -1 once it is closed or another channel has it.
+    public final internal(set) var descriptor: Int32
+    /// Place in the loop's table while registered, else ``noSlot``. An optional would take twice the space.
+    final var slot = noSlot
+    static let noSlot = UInt32.max
 
     init(loop: EventLoop, descriptor: Int32) {
         self.loop = loop

@@ -50,23 +50,19 @@ extension Connection {
     }
 
     /// One deadline for sending the rest, put off while the peer takes some; one for the peer's close.
-    func armLinger(_ duration: Duration) {
-        linger?.cancel()
-        linger = loop.schedule(after: duration) { [weak self] in self?.end(.lingerTimeout) }
-    }
+    func armLinger(_ duration: Duration) { setTimer(after: duration) }
 
     func end(_ end: End) {
         if case .closed = socketState { return }
         socketState = .closed
-        linger?.cancel()
-        linger = nil
         // The loop's reference may be the last one.
         withExtendedLifetime(self) {
+            cancelTimer()
             loop.deregister(self)
             close(descriptor)
             descriptor = -1
             isBlocked = false
-            output.clear(keepingCapacity: 0)
+            loop.takeBack(&output)
             let reason = reason(of: end)
             layer = nil
             ended(reason)
@@ -74,7 +70,7 @@ extension Connection {
     }
 
     private func reason(of end: End) -> End {
-        if let failure { return .insecure(failure) }
+        if let failure { return .insecure(failure.error) }
         if case .failed(EPROTO) = end, let failure = layer?.failure { return .insecure(failure) }
         return end
     }

@@ -10,7 +10,7 @@ extension Connection {
 
     func armHandshakeDeadline() {
         guard let layer else { return }
-        linger = loop.schedule(after: layer.handshakeTimeout) { [weak self] in self?.failHandshake(TLSError(.timeout)) }
+        setTimer(after: layer.handshakeTimeout)
     }
 
     /// The loop says that it is this connection's turn.
@@ -19,8 +19,7 @@ extension Connection {
         guard case .handshaking = socketState, let layer else { return }
         switch layer.handshake(descriptor) {
         case .done:
-            linger?.cancel()
-            linger = nil
+            cancelTimer()
             isBlocked = false
             opened()
             // What came in one segment with the end of the handshake.
@@ -37,7 +36,7 @@ extension Connection {
 
     func failHandshake(_ error: TLSError) {
         guard case .handshaking = socketState else { return }
-        failure = error
+        failure = Failure(error)
         let isClient = layer?.isClient ?? true
         layer?.handshakeAbandoned(error)
         output.clear(keepingCapacity: 0)

@@ -31,8 +31,8 @@ open class Connection: Channel {
         case closed
     }
 
-    /// Bytes of output kept between turns before its storage is given back.
-    static let idleOutputByteCount = 1024
+    /// Answers above this many bytes leave before the next connection's turn.
+    static let promptOutputByteCount = 1024
     /// Above this many bytes of waiting output a connection is congested: whoever feeds it should wait for ``outputDrained()``.
     public static let congestionByteCount = 256 * 1024
     /// How long a peer may take nothing of what is due to it, once we want to close.
@@ -41,23 +41,30 @@ open class Connection: Channel {
     public static let lingerDuration = Duration.seconds(3)
 
     /// Bytes that wait to be sent. Append, then call ``scheduleFlush()``.
-    public var output = ByteBuffer()
-    var flushScheduled = false
-    var socketState: SocketState
-    var isReadingPaused = false
-    var isBlocked = false {
+    public final var output = ByteBuffer()
+    final private(set) var bytesReceived: UInt64 = 0
+    final private(set) var bytesSent: UInt64 = 0
+    /// TLS, or faults in a test; nil on a bare socket.
+    final var layer: SocketLayer?
+    /// Told at the end in place of a plain close. In memory of its own, as few need it.
+    final var failure: Failure?
+    /// Place of the connection's timer among the loop's, ``TimerQueue/noPlace`` while none is set.
+    final var timerPlace = TimerQueue.noPlace
+    final private var interest: Readiness = []
+    // One byte each, side by side: there are very many connections, and most of them idle.
+    final var socketState: SocketState
+    final var flushScheduled = false
+    final var isReadingPaused = false
+    final var isBlocked = false {
         didSet { if isBlocked != oldValue { loop.outputIsBlocked(isBlocked, of: self) } }
     }
-    private(set) var bytesReceived: UInt64 = 0
-    private(set) var bytesSent: UInt64 = 0
-    private var interest: Readiness = []
-    var linger: LoopTimer?
-    /// TLS, or faults in a test; nil on a bare socket.
-    var layer: SocketLayer?
-    var isHandshakeQueued = false
-    private var isReadScheduled = false
-    /// Told at the end in place of a plain close.
-    var failure: TLSError?
+    final var isHandshakeQueued = false
+    final private var isReadScheduled = false
+
+    final class Failure {
+        let error: TLSError
+        init(_ error: TLSError) { self.error = error }
+    }
 
     /// Takes over a connected, nonblocking descriptor and starts reading.
     /// - Parameter layer: what the bytes go through on their way to the socket, such as ``TLSClientContext/layer(host:)``.
@@ -65,6 +72,27 @@ open class Connection: Channel {
         self.layer = layer
         socketState = isConnecting ? .connecting : layer?.needsHandshake == true ? .handshaking : .open
         super.init(loop: loop, descriptor: descriptor)
+    }
+
+    /// Goes on with another's socket, layer and output when the protocol changes. The other has ended then, without being told.
+    init(succeeding other: Connection) {
+        layer = other.layer
+        socketState = other.socketState
+        bytesReceived = other.bytesReceived
+        bytesSent = other.bytesSent
+        interest = other.interest
+        isReadingPaused = other.isReadingPaused
+        isBlocked = other.isBlocked
+        failure = other.failure
+        super.init(loop: other.loop, descriptor: other.descriptor)
+        swap(&output, &other.output)
+        other.cancelTimer()
+        loop.replace(other, by: self)
+        other.descriptor = -1
+        other.layer = nil
+        other.socketState = .closed
+        if case .finishing = socketState { armLinger(Self.stallDuration) }
+        if !output.isEmpty { scheduleFlush() }
     }
 
     /// Registers the connection with its loop, which then keeps it alive until it ends.
@@ -97,6 +125,9 @@ open class Connection: Channel {
     /// A congested connection has sent everything.
     open func outputDrained() {}
 
+    /// The time that ``setTimer(after:)`` gave is over, and the connection is open.
+    func timerFired() {}
+
     /// The connection is gone; called once, whatever the cause.
     open func ended(_ end: End) {}
 
@@ -114,7 +145,10 @@ open class Connection: Channel {
         loop.scheduleFlush(self)
     }
 
-    func flush() {
+    /// Sends what waits before the end of the turn.
+    final func flushNow() { if !isBlocked { flush() } }
+
+    final func flush() {
         switch socketState {
         case .closed, .connecting, .handshaking, .lingering: return
         case .open, .finishing: break
@@ -128,6 +162,7 @@ open class Connection: Channel {
                 output.consume(sent)
                 bytesSent &+= UInt64(sent)
             } else if errno == EAGAIN {
+                loop.keepSpareOutput(&output)
                 isBlocked = true
                 updateInterest()
                 if case .finishing = socketState, output.count < byteCount { armLinger(Self.stallDuration) }
@@ -137,7 +172,7 @@ open class Connection: Channel {
                 return
             }
         }
-        output.clear(keepingCapacity: Self.idleOutputByteCount)
+        loop.takeBack(&output)
         isBlocked = false
         if case .finishing = socketState {
             startLingering()
@@ -185,7 +220,7 @@ open class Connection: Channel {
         if !readiness.isDisjoint(with: [.readable, .hangup, .failed, .peerClosed]) { readReady(readiness) }
         // Larger answers leave at once: kept until the end of the turn, each connection would hold storage of its own, which is
         // given back after the flush and comes from the kernel page by page in the next turn.
-        if flushScheduled, !isBlocked, output.count > Self.idleOutputByteCount { flush() }
+        if flushScheduled, !isBlocked, output.count > Self.promptOutputByteCount { flush() }
         if readiness.contains(.writable), descriptor >= 0 { flush() }
     }
 
@@ -206,7 +241,7 @@ open class Connection: Channel {
             if count > 0 {
                 bytesReceived &+= UInt64(count)
                 // After we closed, the peer's bytes are read only so that our last ones are not lost to a reset.
-                if case .open = socketState { received(UnsafeMutableRawBufferPointer(rebasing: buffer[..<count])) }
+                if case .open = socketState { receive(UnsafeMutableRawBufferPointer(rebasing: buffer[..<count])) }
                 if descriptor < 0 || isReadingPaused { return }
                 if let layer, case .open = socketState {
                     if !layer.hasUnread { return }
@@ -226,6 +261,13 @@ open class Connection: Channel {
         }
         // The kernel tells of its own bytes only.
         if let layer, layer.hasUnread { scheduleRead() }
+    }
+
+    /// What is answered at once is written to storage that the loop lends, and that the flush gives back.
+    @inline(__always) private func receive(_ bytes: UnsafeMutableRawBufferPointer) {
+        if output.capacity == 0 { loop.lend(&output) }
+        received(bytes)
+        if output.isEmpty { loop.takeBack(&output) }
     }
 
     /// After we closed, what still comes is dropped as it is: nobody needs it in clear.
@@ -256,10 +298,10 @@ open class Connection: Channel {
     func scheduleRead() {
         if isReadScheduled { return }
         isReadScheduled = true
-        loop.schedule(after: .zero) { [weak self] in
-            guard let self else { return }
-            isReadScheduled = false
-            if case .open = socketState, !isReadingPaused { readReady(.readable) }
+        // Strong: an object that was once referred to weakly pays for it at each retain.
+        loop.schedule(after: .zero) {
+            self.isReadScheduled = false
+            if case .open = self.socketState, !self.isReadingPaused { self.readReady(.readable) }
         }
     }
 

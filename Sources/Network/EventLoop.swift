@@ -1,3 +1,4 @@
+import Bytes
 import CLinux
 import Glibc
 public import Logging
@@ -13,6 +14,9 @@ import Synchronization
 public final class EventLoop: @unchecked Sendable {
     /// Bytes of the receive buffer that all connections of a loop share.
     public static let receiveBufferByteCount = 256 * 1024
+
+    /// Events taken from the kernel at once.
+    static let eventsPerTurn = 512
 
     /// Position of the loop in its group.
     public let index: Int
@@ -45,6 +49,11 @@ public final class EventLoop: @unchecked Sendable {
 
     /// Shared by every connection of the loop: valid only within one receive call.
     let receiveBuffer = UnsafeMutableRawBufferPointer.allocate(byteCount: receiveBufferByteCount, alignment: 64)
+    /// Storage for what one connection answers at once, used again and again while it is in the processor's cache.
+    private var spareOutput = ByteBuffer(capacity: spareOutputByteCount)
+    private static let spareOutputByteCount = 32 << 10
+    /// Larger storage is given back.
+    private static let maxSpareOutputByteCount = 128 << 10
     /// CLOCK_MONOTONIC at the start of this turn. Loop only.
     public private(set) var now = Instant.monotonicNow
     /// The text of HTTP's Date field and the second that it is for.
@@ -100,7 +109,7 @@ public final class EventLoop: @unchecked Sendable {
     /// Runs turns until ``stop()``, on the calling thread, which becomes this loop's.
     func run() {
         clinux_set_current_loop(Unmanaged.passUnretained(self).toOpaque())
-        let capacity = 256
+        let capacity = Self.eventsPerTurn
         let events = UnsafeMutablePointer<epoll_event>.allocate(capacity: capacity)
         defer { events.deallocate() }
         while running { turn(events, capacity, waitMilliseconds: waitMilliseconds(turnEnd)) }
@@ -110,7 +119,12 @@ public final class EventLoop: @unchecked Sendable {
         mailbox.drain(self)
         // While the loop still can: libcurl takes its sockets out of it before it closes them.
         madeHTTPClient = nil
+        // Each of these may hold a channel, and a channel holds the loop.
         timers = TimerQueue()
+        unflushed = []
+        flushing = []
+        handshakes = HandshakeQueue()
+        blockedConnections = [:]
         slots = []
         clinux_set_current_loop(nil)
     }
@@ -121,7 +135,12 @@ public final class EventLoop: @unchecked Sendable {
         for index in 0..<max(0, Int(count)) {
             dispatch(events[index])
         }
-        while let timer = timers.popDue(now) { timer.fire() }
+        while let due = timers.popDue(now) {
+            switch due {
+            case .timer(let timer): timer.fire()
+            case .connection(let connection): connection.timerIsDue()
+            }
+        }
         mailbox.drain(self)
         flush()
         if !afterFlushActions.isEmpty { runAfterFlush() }
@@ -135,7 +154,7 @@ public final class EventLoop: @unchecked Sendable {
     package func turnOnce() {
         clinux_set_current_loop(Unmanaged.passUnretained(self).toOpaque())
         defer { clinux_set_current_loop(nil) }
-        let capacity = 256
+        let capacity = Self.eventsPerTurn
         withUnsafeTemporaryAllocation(of: epoll_event.self, capacity: capacity) { events in
             guard let base = events.baseAddress else { return }
             turn(base, capacity, waitMilliseconds: 0)
@@ -225,7 +244,8 @@ public final class EventLoop: @unchecked Sendable {
     }
 
     func setInterest(_ interest: Readiness, of channel: Channel) {
-        guard let slot = channel.slot else { return }
+        let slot = channel.slot
+        guard slot != Channel.noSlot else { return }
         let generation = slots[Int(slot)].generation
         var event = epoll_event(events: interest.rawValue, data: epoll_data_t(u64: UInt64(generation) << 32 | UInt64(slot)))
         epoll_ctl(epoll, EPOLL_CTL_MOD, channel.descriptor, &event)
@@ -233,12 +253,24 @@ public final class EventLoop: @unchecked Sendable {
 
     /// Must be called before the descriptor is closed: its number may be given out again at once.
     func deregister(_ channel: Channel) {
-        guard let slot = channel.slot else { return }
+        let slot = channel.slot
+        guard slot != Channel.noSlot else { return }
         epoll_ctl(epoll, EPOLL_CTL_DEL, channel.descriptor, nil)
         slots[Int(slot)].channel = nil
         slots[Int(slot)].generation &+= 1
         freeSlots.append(slot)
-        channel.slot = nil
+        channel.slot = Channel.noSlot
+    }
+
+    /// Gives a connection's place and descriptor to another: the kernel need not be told.
+    func replace(_ connection: Connection, by successor: Connection) {
+        guard connection.slot != Channel.noSlot else { return }
+        slots[Int(connection.slot)].channel = successor
+        successor.slot = connection.slot
+        connection.slot = Channel.noSlot
+        if blockedConnections.removeValue(forKey: ObjectIdentifier(connection)) != nil {
+            blockedConnections[ObjectIdentifier(successor)] = successor
+        }
     }
 
     func queueHandshake(_ connection: Connection) { handshakes.append(connection) }
@@ -265,7 +297,43 @@ public final class EventLoop: @unchecked Sendable {
         for index in slots.indices { if let channel = slots[index].channel { body(channel) } }
     }
 
+    // MARK: Storage for output (loop only)
+
+    /// Lends storage to an output that has none; ``takeBack(_:)`` gets it when the output was sent.
+    @inline(__always) func lend(_ output: inout ByteBuffer) { swap(&spareOutput, &output) }
+
+    /// Takes the storage of an output that is empty.
+    @inline(__always) func takeBack(_ output: inout ByteBuffer) {
+        let capacity = output.capacity
+        if capacity == 0 { return }
+        if spareOutput.capacity == 0, capacity >= Self.spareOutputByteCount, capacity <= Self.maxSpareOutputByteCount {
+            output.clear()
+            swap(&spareOutput, &output)
+        } else {
+            output.clear(keepingCapacity: 0)
+            if spareOutput.capacity == 0, capacity > Self.maxSpareOutputByteCount { spareOutput.reserve(Self.spareOutputByteCount) }
+        }
+    }
+
+    /// What the kernel does not take moves to storage of its own size, lest a connection that waits keep what all use.
+    func keepSpareOutput(_ output: inout ByteBuffer) {
+        guard spareOutput.capacity == 0, output.capacity >= Self.spareOutputByteCount else { return }
+        if output.capacity > Self.maxSpareOutputByteCount || output.count > Self.spareOutputByteCount {
+            spareOutput.reserve(Self.spareOutputByteCount)
+            return
+        }
+        var own = ByteBuffer(capacity: output.count)
+        own.append(output.bytes)
+        swap(&own, &output)
+        own.clear()
+        swap(&own, &spareOutput)
+    }
+
     // MARK: Timers (loop only)
+
+    func setTimer(of connection: Connection, at deadline: Instant) { timers.set(connection, at: deadline) }
+    func cancelTimer(of connection: Connection) { timers.remove(connection) }
+    func timerDeadline(of connection: Connection) -> Instant? { timers.deadline(of: connection) }
 
     /// Runs `action` on this loop once `delay` has passed. Loop only.
     @discardableResult

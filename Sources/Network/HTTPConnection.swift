@@ -2,7 +2,7 @@ import Bytes
 import HTTP
 import WebSocket
 
-/// The server's end of a connection that speaks HTTP/1.1, and perhaps WebSocket after an upgrade. Loop-confined.
+/// The server's end of a connection that speaks HTTP/1.1, until a ``WebSocketConnection`` takes the socket over. Loop-confined.
 ///
 /// Requests are answered in their order: while one is being answered, later ones wait unread.
 final class HTTPConnection: Connection {
@@ -19,8 +19,8 @@ final class HTTPConnection: Connection {
     private var head: RequestHead?
     private var body: [UInt8] = []
     private(set) var exchange: HTTPExchange?
-    private(set) var webSocket: WebSocketConnection?
-    private var deadline: LoopTimer?
+    /// Who has the socket after an upgrade.
+    private var successor: WebSocketConnection?
     private var isParsing = false
     /// When the current phase (idle, head, body) must be over.
     private var phaseEnds: Instant
@@ -40,21 +40,21 @@ final class HTTPConnection: Connection {
         parser = RequestParser(limits: server.limits)
         phaseEnds = loop.now + server.deadlines.head
         super.init(loop: loop, descriptor: descriptor, layer: layer)
+    }
+
+    override func connected() {
+        phaseEnds = loop.now + server.deadlines.head
         watchDeadline()
     }
 
     // MARK: Input
 
     override func received(_ bytes: UnsafeMutableRawBufferPointer) {
-        if let webSocket {
-            webSocket.received(bytes)
-            return
-        }
         lastReceived = loop.now
-        if exchange != nil || !unread.isEmpty {
-            // Bounded by one receive: reading was paused when the exchange began.
+        if exchange.map({ !$0.takesBody }) ?? false || !unread.isEmpty {
+            // Bounded by one receive: reading was paused when the exchange began, or asked for a rest.
             unread.append(UnsafeRawBufferPointer(bytes))
-            if exchange == nil { parseUnread() }
+            if exchange.map(\.takesBody) ?? true { parseUnread() }
             return
         }
         let left = parse(UnsafeRawBufferPointer(bytes))
@@ -62,7 +62,7 @@ final class HTTPConnection: Connection {
     }
 
     private func keep(_ bytes: UnsafeMutableRawBufferPointer) {
-        if let webSocket { webSocket.received(bytes) } else { unread.append(UnsafeRawBufferPointer(bytes)) }
+        if let successor { successor.received(bytes) } else { unread.append(UnsafeRawBufferPointer(bytes)) }
     }
 
     private func parseUnread() {
@@ -81,7 +81,7 @@ final class HTTPConnection: Connection {
         defer { isParsing = false }
         do throws(MessageError) {
             // A client that asks and does not read is answered no more for now.
-            while exchange == nil, webSocket == nil, isOpen, !isCongested {
+            while exchange.map(\.takesBody) ?? true, isOpen, !isCongested {
                 switch try parser.next(&input) {
                 case .needsMoreBytes:
                     updatePhase()
@@ -91,19 +91,37 @@ final class HTTPConnection: Connection {
                     body = []
                     if let length = head.contentLength, length > 0 { body.reserveCapacity(min(length, 1 << 20)) }
                     try parser.restrictBody(toBytes: server.handler.maxBodyBytes(for: head))
+                    if head.body != .none, server.handler.streamsBody(of: head) {
+                        dispatch(streaming: true)
+                        // Whoever is refused at once need not send it.
+                        guard exchange != nil else { continue }
+                    }
                     if head.expectsContinue, head.body != .none {
                         ResponseWriter.appendContinue(into: &output)
                         scheduleFlush()
                     }
-                case .body(let part): body.append(contentsOf: part)
-                case .end: dispatch()
+                case .body(let part):
+                    if let exchange {
+                        phaseEnds = phaseEnds + server.deadlines.time(forBytes: part.count)
+                        exchange.received(part)
+                    } else {
+                        body.append(contentsOf: part)
+                    }
+                case .end:
+                    guard let exchange else {
+                        dispatch()
+                        continue
+                    }
+                    phase = .answering
+                    exchange.bodyEnded()
+                    if self.exchange != nil { pauseReading() }
                 }
             }
         } catch {
             refuse(error)
             return 0
         }
-        if exchange == nil, webSocket == nil, isCongested { pauseReading() }
+        if exchange == nil, isCongested { pauseReading() }
         return input.count
     }
 
@@ -117,7 +135,8 @@ final class HTTPConnection: Connection {
         if !unread.isEmpty { parseUnread() }
     }
 
-    private func dispatch() {
+    /// - Parameter streaming: whether the body is still to come.
+    private func dispatch(streaming: Bool = false) {
         guard let head else { return }
         self.head = nil
         let client: RequestClient
@@ -127,12 +146,30 @@ final class HTTPConnection: Connection {
             refuse(.badRequest, error.advice)
             return
         }
-        let exchange = HTTPExchange(request: head, body: body, client: client, connection: self)
+        let exchange = HTTPExchange(request: head, body: body, client: client, connection: self, isBodyStreamed: streaming)
         body = []
         self.exchange = exchange
-        phase = .answering
+        phase = streaming ? .body : .answering
+        if streaming {
+            phaseEnds = loop.now + server.deadlines.body
+            watchDeadline()
+        }
         server.handler.handle(exchange)
-        if self.exchange != nil, webSocket == nil { pauseReading() }
+        if !streaming, self.exchange != nil { pauseReading() }
+    }
+
+    /// The exchange takes no more of the body for now, or takes more again.
+    func bodyDemandChanged(isPaused: Bool) {
+        if isPaused {
+            pauseReading()
+            return
+        }
+        // What the exchange made wait is not the client's slowness.
+        phaseEnds = max(phaseEnds, loop.now + server.deadlines.body)
+        watchDeadline()
+        resumeReading()
+        // Within the parser's own call, its loop goes on by itself. Without a byte left there may still be the body's end to tell.
+        if !isParsing { parseUnread() }
     }
 
     /// A request that is none: answer, and close, since nobody knows where the next one would begin.
@@ -141,6 +178,16 @@ final class HTTPConnection: Connection {
     }
 
     private func refuse(_ status: HTTPStatus, _ message: String) {
+        if let exchange {
+            // Its body was being read: it is not going to be whole.
+            self.exchange = nil
+            let hasBegun = exchange.hasBegun
+            exchange.disconnected()
+            if hasBegun {
+                abort(reset: true)
+                return
+            }
+        }
         server.handler.requestRefused(status, on: loop)
         let answer = server.handler.errorAnswer(for: status, message)
         var writer = ResponseWriter(keepAlive: false)
@@ -169,33 +216,28 @@ final class HTTPConnection: Connection {
         if !isParsing { goOn() }
     }
 
-    func upgrade(to webSocket: WebSocketConnection) {
+    /// The WebSocket has the socket from now on, and gets what was read for it already.
+    func upgraded(to webSocket: WebSocketConnection) {
         exchange = nil
-        deadline?.cancel()
-        self.webSocket = webSocket
+        successor = webSocket
         loop.counters.pointee.webSockets += 1
-        if isParsing { return }
-        resumeReading()
-        if !unread.isEmpty { parseUnread() }
+        webSocket.resumeReading()
+        // The parser's own call hands the rest of its input on.
+        if isParsing || unread.isEmpty { return }
+        webSocket.received(unread.mutableBytes)
+        unread.clear(keepingCapacity: 0)
     }
 
+    /// Who is served here.
+    var client: ServedClient { ServedClient(server: server, number: number, peer: peer) }
+
     override func outputDrained() {
-        if let webSocket {
-            webSocket.transportDrained()
-        } else if let exchange {
-            exchange.onDrained?()
-        } else {
-            goOn()
-        }
+        if let exchange { exchange.onDrained?() } else { goOn() }
     }
 
     // MARK: Ending
 
     override func inputClosed() {
-        if let webSocket {
-            webSocket.inputClosed()
-            return
-        }
         let exchange = exchange
         self.exchange = nil
         exchange?.disconnected()
@@ -203,43 +245,24 @@ final class HTTPConnection: Connection {
     }
 
     override func ended(_ end: End) {
-        server.gate.release(peer)
-        loop.counters.pointee.bytesReceived &+= bytesReceived
-        loop.counters.pointee.bytesSent &+= bytesSent
-        deadline?.cancel()
-        deadline = nil
+        client.left(self)
         let exchange = exchange
         self.exchange = nil
         exchange?.disconnected()
-        webSocket?.transportEnded()
-        webSocket = nil
     }
 
     // MARK: For the operator
 
     private var kind: ConnectionReport.Kind {
-        webSocket != nil ? .webSocket : exchange?.isEventStream == true ? .eventStream : .http
+        exchange?.isEventStream == true ? .eventStream : .http
     }
 
     override func count(into census: inout LoopCensus) {
-        switch kind {
-        case .http: census.http += 1
-        case .eventStream: census.eventStreams += 1
-        case .webSocket: census.webSockets += 1
-        }
-        if !isLingering { census.unfinished += 1 }
-        census.queuedBytes += output.count
-        census.bytesReceived &+= bytesReceived
-        census.bytesSent &+= bytesSent
+        census.count(self, kind)
     }
 
     override func report() -> ConnectionReport? {
-        let now = loop.now
-        var report = ConnectionReport(
-            id: "\(loop.index)-\(number)", peer: peer?.description, kind: kind, age: now - opened, silence: now - lastReceived,
-            bytesReceived: bytesReceived, bytesSent: bytesSent, queuedBytes: output.count, isClosing: !isOpen)
-        webSocket?.describe(in: &report)
-        return report
+        client.report(of: self, kind, opened: opened, lastReceived: lastReceived)
     }
 
     override func finishSoon() {
@@ -253,7 +276,7 @@ final class HTTPConnection: Connection {
     }
 
     /// Between two requests.
-    private var isAtRest: Bool { isOpen && webSocket == nil && exchange == nil && phase == .idle && unread.isEmpty }
+    private var isAtRest: Bool { isOpen && exchange == nil && phase == .idle && unread.isEmpty }
 
     // MARK: Deadlines
 
@@ -267,18 +290,17 @@ final class HTTPConnection: Connection {
         watchDeadline()
     }
 
-    /// One timer for a connection, set again only when it fires: a request moves the deadline, not the timer. Only when a new
-    /// phase ends before the timer would look is it set anew.
-    private func watchDeadline() {
-        if let deadline, deadline.isPending, deadline.deadline <= phaseEnds { return }
-        deadline?.cancel()
-        // Strong: once an object was referenced weakly, each retain of it costs several times as much. Cancelled at the end.
-        deadline = loop.schedule(after: phaseEnds - loop.now) { self.deadlineReached() }
+    /// The timer is set again only when it fires: a request moves the deadline, not the timer. Only when a new phase ends before
+    /// the timer would look is it set anew.
+    func watchDeadline() {
+        guard isOpen else { return }
+        if let timerDeadline, timerDeadline <= phaseEnds { return }
+        setTimer(after: phaseEnds - loop.now)
     }
 
-    private func deadlineReached() {
-        guard webSocket == nil, isOpen else { return }
-        if phase == .answering {
+    override func timerFired() {
+        guard isOpen else { return }
+        if phase == .answering || exchange?.isBodyPaused ?? false {
             phaseEnds = loop.now + server.deadlines.idle
             watchDeadline()
         } else if loop.now < phaseEnds {

@@ -5,8 +5,12 @@ public import WebSocket
 /// One request and its response. Loop-confined; the connection drops it when the response is complete or the client gone.
 public final class HTTPExchange {
     public let request: RequestHead
-    /// The whole body.
+    /// The whole body; empty where it is streamed.
     public let body: [UInt8]
+    /// Called with each piece of a streamed body (``HTTPRequestHandler/streamsBody(of:)``), valid within the call.
+    public var onBody: ((UnsafeRawBufferPointer) -> Void)?
+    /// Called once when a streamed body has come whole.
+    public var onBodyEnd: (() -> Void)?
     /// Who asks: the peer, or whom a trusted proxy stands for.
     public let client: RequestClient
     /// The address of who asks; nil for a Unix socket when no proxy says more.
@@ -28,12 +32,18 @@ public final class HTTPExchange {
 
     private enum State { case waiting, streaming, ended }
     private var state = State.waiting
+    /// Whether some of the body is still to come.
+    private var isBodyAwaited: Bool
+    private(set) var isBodyPaused = false
     private var writer: ResponseWriter
     /// Strong, since a weak reference costs atomics on every token: the cycle is broken when the exchange ends, as it always does.
     private var connection: HTTPConnection?
     private let server: HTTPServer
 
-    init(request: RequestHead, body: [UInt8], client: RequestClient, connection: HTTPConnection) {
+    init(
+        request: RequestHead, body: [UInt8], client: RequestClient, connection: HTTPConnection, isBodyStreamed: Bool = false
+    ) {
+        isBodyAwaited = isBodyStreamed
         self.request = request
         self.body = body
         self.client = client
@@ -57,6 +67,33 @@ public final class HTTPExchange {
     /// Whether whoever feeds the response should wait for ``onDrained``.
     public var isCongested: Bool { connection?.isCongested ?? false }
 
+    // MARK: A streamed body
+
+    /// Whether the connection's bytes are pieces of the body that it wants now.
+    var takesBody: Bool { isBodyAwaited && !isBodyPaused && state != .ended }
+
+    /// Takes no more of a streamed body until ``resumeBody()``; the client is made to wait.
+    public func pauseBody() {
+        guard isBodyAwaited, !isBodyPaused, let connection else { return }
+        isBodyPaused = true
+        connection.bodyDemandChanged(isPaused: true)
+    }
+
+    public func resumeBody() {
+        guard isBodyPaused else { return }
+        isBodyPaused = false
+        connection?.bodyDemandChanged(isPaused: false)
+    }
+
+    func received(_ part: UnsafeRawBufferPointer) { onBody?(part) }
+
+    func bodyEnded() {
+        isBodyAwaited = false
+        onBodyEnd?()
+    }
+
+    // MARK: The answer
+
     /// Answers whole.
     public func respond(
         _ status: HTTPStatus, contentType: String? = nil, fields: [(name: String, value: String)] = [], body: [UInt8] = []
@@ -68,8 +105,11 @@ public final class HTTPExchange {
         finish(connection)
     }
 
-    /// Begins a response of unknown length.
-    public func beginStream(_ status: HTTPStatus, contentType: String, fields: [(name: String, value: String)] = []) {
+    /// Begins a response that is written in pieces.
+    /// - Parameter length: if it is known, so much must be written: what is cut shows.
+    public func beginStream(
+        _ status: HTTPStatus, contentType: String, fields: [(name: String, value: String)] = [], length: BodyLength = .unknown
+    ) {
         guard state == .waiting, let connection else { return }
         state = .streaming
         if contentType.hasPrefix("text/event-stream") {
@@ -77,7 +117,7 @@ public final class HTTPExchange {
             connection.loop.counters.pointee.eventStreams += 1
         }
         beginHead(status, contentType: contentType, fields: fields, connection)
-        writer.endHead(.unknown, into: &connection.output)
+        writer.endHead(length, into: &connection.output)
         connection.scheduleFlush()
     }
 
@@ -118,10 +158,10 @@ public final class HTTPExchange {
         note(.switchingProtocols)
         release()
         acceptance.appendResponse(additionalFields: commonFields, into: &connection.output)
-        connection.scheduleFlush()
-        let endpoint = WebSocketTransport(
-            connection: connection, role: .server, limits: limits, extensions: acceptance.extensions, liveness: liveness)
-        connection.upgrade(to: make(endpoint))
+        let transport = WebSocketTransport(
+            connection: connection, role: .server, limits: limits, extensions: acceptance.extensions, liveness: liveness,
+            client: connection.client)
+        connection.upgraded(to: make(transport))
         server.handler.exchangeEnded(self)
     }
 
@@ -138,6 +178,8 @@ public final class HTTPExchange {
         _ status: HTTPStatus, contentType: String?, fields: [(name: String, value: String)], _ connection: HTTPConnection
     ) {
         note(status)
+        // What is left of the body would be read as the next request.
+        if isBodyAwaited { writer.closeAfterwards() }
         writer.begin(status, date: connection.loop.httpDate, into: &connection.output)
         // A value that cannot stand in a field (it came from a client, with a line break) is left out, not sent broken.
         if let contentType { try? writer.field("Content-Type", contentType, into: &connection.output) }
@@ -162,5 +204,7 @@ public final class HTTPExchange {
         connection = nil
         onDisconnect = nil
         onDrained = nil
+        onBody = nil
+        onBodyEnd = nil
     }
 }

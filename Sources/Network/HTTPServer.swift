@@ -5,8 +5,11 @@ import Logging
 
 /// Answers the requests of an HTTP server. Called on the loop of the request's connection.
 public protocol HTTPRequestHandler: AnyObject, Sendable {
-    /// A whole request. The handler answers at once or later, by the exchange.
+    /// A request, whole unless its body is streamed. The handler answers at once or later, by the exchange.
     func handle(_ exchange: HTTPExchange)
+    /// Whether the request goes to ``handle(_:)`` as soon as its head is here, and its body piece by piece to
+    /// ``HTTPExchange/onBody``. Asked for requests with a body.
+    func streamsBody(of request: RequestHead) -> Bool
     /// Bytes that the body of this request may have; called when its head is complete, before anything of the body is kept.
     func maxBodyBytes(for request: RequestHead) -> Int
     /// The answer to a request that broke the protocol, or did not come to its end in time.
@@ -20,6 +23,7 @@ public protocol HTTPRequestHandler: AnyObject, Sendable {
 }
 
 extension HTTPRequestHandler {
+    public func streamsBody(of request: RequestHead) -> Bool { false }
     public func requestRefused(_ status: HTTPStatus, on loop: EventLoop) {}
     public func exchangeAnswered(_ exchange: HTTPExchange, _ status: HTTPStatus) {}
     public func exchangeEnded(_ exchange: HTTPExchange) {}
@@ -50,12 +54,19 @@ public final class HTTPServer: Sendable {
     public struct Deadlines: Sendable {
         /// For a request's head, from its first byte.
         public var head = Duration.seconds(10)
-        /// For a request's body, from the end of its head.
+        /// For a request's body, from the end of its head. A body that is streamed gets more as it comes, so that a large one
+        /// may take its time and a slow one cannot: a second for each ``minBytesPerSecond``.
         public var body = Duration.seconds(60)
+        /// Slowest pace of a body that is streamed.
+        public var minBytesPerSecond = 16 << 10
         /// Between requests.
         public var idle = Duration.seconds(75)
 
         public init() {}
+
+        func time(forBytes count: Int) -> Duration {
+            .nanoseconds(Int64(count) * 1_000_000_000 / Int64(max(1, minBytesPerSecond)))
+        }
     }
 
     /// What is believed about those who stand in front of the server.
@@ -127,7 +138,12 @@ public final class HTTPServer: Sendable {
             return
         }
         let connection = HTTPConnection(loop: loop, descriptor: descriptor, server: self, peer: peer, isUnix: isUnix, layer: layer)
-        if start(connection.start, on: loop) { loop.counters.pointee.connections += 1 } else { gate.release(peer) }
+        guard start(connection.start, on: loop) else {
+            gate.release(peer)
+            return
+        }
+        loop.counters.pointee.connections += 1
+        connection.watchDeadline()
     }
 
     @discardableResult

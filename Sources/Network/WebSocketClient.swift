@@ -66,40 +66,41 @@ public final class WebSocketClient: Connection {
     ///   - target: path and query.
     ///   - host: the Host field's value.
     ///   - fields: further header fields, trusted ones.
+    ///   - deflate: compression to offer; nil for none.
     ///   - layer: TLS, for `wss`.
     ///   - opened: makes the WebSocket's owner.
     /// - Throws: ``SystemCallError`` when there is no such address.
     @discardableResult
     public static func connect(
         to address: SocketAddress, target: String, host: String, fields: [(name: String, value: String)] = [],
-        limits: WebSocketLimits = WebSocketLimits(), layer: SocketLayer? = nil, on loop: EventLoop,
+        limits: WebSocketLimits = WebSocketLimits(), deflate: DeflateOptions? = nil, layer: SocketLayer? = nil, on loop: EventLoop,
         opened: @escaping (WebSocketTransport) -> WebSocketConnection, failed: @escaping (WebSocketClientError) -> Void
     ) throws(SystemCallError) -> WebSocketClient {
         try start(
-            over: try connectingSocket(to: address), target: target, host: host, fields: fields, limits: limits, layer: layer,
-            on: loop, opened: opened, failed: failed)
+            over: try connectingSocket(to: address), target: target, host: host, fields: fields, limits: limits, deflate: deflate,
+            layer: layer, on: loop, opened: opened, failed: failed)
     }
 
-    /// As ``connect(to:target:host:fields:limits:layer:on:opened:failed:)`` over a socket that is connected, or is being.
+    /// As ``connect(to:target:host:fields:limits:deflate:layer:on:opened:failed:)`` over a socket that is connected, or is being.
     @discardableResult
     package static func start(
         over descriptor: Int32, target: String, host: String, fields: [(name: String, value: String)] = [],
-        limits: WebSocketLimits = WebSocketLimits(), layer: SocketLayer? = nil, on loop: EventLoop,
+        limits: WebSocketLimits = WebSocketLimits(), deflate: DeflateOptions? = nil, layer: SocketLayer? = nil, on loop: EventLoop,
         opened: @escaping (WebSocketTransport) -> WebSocketConnection, failed: @escaping (WebSocketClientError) -> Void
     ) throws(SystemCallError) -> WebSocketClient {
         let client = WebSocketClient(
-            loop: loop, descriptor: descriptor, target: target, host: host, fields: fields, limits: limits, layer: layer,
-            opened: opened, failed: failed)
+            loop: loop, descriptor: descriptor, target: target, host: host, fields: fields, limits: limits, deflate: deflate,
+            layer: layer, opened: opened, failed: failed)
         try client.start()
         return client
     }
 
     private init(
         loop: EventLoop, descriptor: Int32, target: String, host: String, fields: [(name: String, value: String)],
-        limits: WebSocketLimits, layer: SocketLayer?, opened: @escaping (WebSocketTransport) -> WebSocketConnection,
-        failed: @escaping (WebSocketClientError) -> Void
+        limits: WebSocketLimits, deflate: DeflateOptions?, layer: SocketLayer?,
+        opened: @escaping (WebSocketTransport) -> WebSocketConnection, failed: @escaping (WebSocketClientError) -> Void
     ) {
-        handshake = ClientHandshake()
+        handshake = ClientHandshake(deflate: deflate)
         self.target = target
         self.host = host
         self.fields = fields
@@ -116,10 +117,6 @@ public final class WebSocketClient: Connection {
     }
 
     public override func received(_ bytes: UnsafeMutableRawBufferPointer) {
-        if case .open(let webSocket) = state {
-            webSocket.received(bytes)
-            return
-        }
         var input = UnsafeRawBufferPointer(bytes)
         do throws(MessageError) {
             while isAnswering {
@@ -160,8 +157,10 @@ public final class WebSocketClient: Connection {
             return
         }
         deadline?.cancel()
-        state = .open(
-            opened(WebSocketTransport(connection: self, role: .client, limits: limits, extensions: outcome.extensions)))
+        let webSocket = opened(
+            WebSocketTransport(connection: self, role: .client, limits: limits, extensions: outcome.extensions))
+        state = .open(webSocket)
+        webSocket.resumeReading()
     }
 
     private func keep(_ part: UnsafeRawBufferPointer) {
@@ -186,26 +185,16 @@ public final class WebSocketClient: Connection {
         failed(error)
     }
 
-    public override func outputDrained() {
-        if case .open(let webSocket) = state { webSocket.transportDrained() }
-    }
-
     public override func inputClosed() {
         switch state {
-        case .open(let webSocket): webSocket.inputClosed()
         case .refused: refusalEnded()
         case .opening: fail(.closed)
-        case .over: finish()
+        case .open, .over: finish()
         }
     }
 
     public override func ended(_ end: End) {
         deadline?.cancel()
-        if case .open(let webSocket) = state {
-            state = .over
-            webSocket.transportEnded()
-            return
-        }
         switch end {
         case .failed(let code): fail(.notConnected(errno: code))
         case .insecure(let error): fail(.insecure(error))

@@ -8,37 +8,37 @@ public struct WebSocketTransport {
     let limits: WebSocketLimits
     var extensions = NegotiatedExtensions.none
     var liveness = WebSocketLiveness.Shared.standard
+    /// Of a server.
+    var client: ServedClient?
 }
 
 /// One end of an open WebSocket over a ``Connection``. Loop-confined. A face subclasses it and overrides the `open` methods.
 ///
-/// The connection owns it. It looks after its peer by ``WebSocketLiveness``: pings that measure the round trip, an end when
-/// nothing at all has come for two intervals, and limits on idleness and age.
-open class WebSocketConnection {
+/// It takes the socket over from the connection that made the handshake, which ends there: one object serves an open WebSocket.
+/// It looks after its peer by ``WebSocketLiveness``: pings that measure the round trip, an end when nothing at all has come for
+/// two intervals, and limits on idleness and age.
+open class WebSocketConnection: Connection {
     /// Bytes of messages, inflated, that one connection may have delivered in one turn of its loop.
     static let maxDeliveredBytesPerTurn = 4 << 20
     /// How long the close handshake may take.
     public static let closeTimeout = Duration.seconds(5)
 
-    public let loop: EventLoop
-    /// Strong, since a weak reference costs atomics on every message: the cycle is broken when the transport ends, as it always does.
-    private var connection: Connection?
-    private var endpoint: WebSocketEndpoint
-    private let liveness: WebSocketLiveness.Shared
-    private var keepAlive: LoopTimer?
-    private var pulse: WebSocketPulse
+    private var isConcluded = false
     private var closeCodeSent: CloseCode?
+    private var endpoint: WebSocketEndpoint
+    private var pulse: WebSocketPulse
+    private let liveness: WebSocketLiveness.Shared
     /// What was read in an earlier turn and waits for its own.
-    private var unread = ByteBuffer()
-    private var isEnded = false
+    private var unread: [UInt8] = []
+    private let client: ServedClient?
 
     public init(_ transport: WebSocketTransport) {
-        connection = transport.connection
-        loop = transport.connection.loop
         endpoint = WebSocketEndpoint(role: transport.role, limits: transport.limits, extensions: transport.extensions)
+        pulse = WebSocketPulse(now: transport.connection.loop.now)
         liveness = transport.liveness
-        pulse = WebSocketPulse(now: loop.now)
-        scheduleKeepAlive()
+        client = transport.client
+        super.init(succeeding: transport.connection)
+        if super.isOpen { setTimer(after: liveness.checkInterval) }
     }
 
     // MARK: For the face
@@ -56,58 +56,55 @@ open class WebSocketConnection {
     /// Adds to the operator's view what only the face knows.
     open func describe(_ report: inout ConnectionReport) {}
 
-    public var isCongested: Bool { connection?.isCongested ?? false }
-    public var isOpen: Bool { endpoint.state == .open && connection != nil }
+    /// Whether messages can be sent: neither end has begun to close.
+    public final override var isOpen: Bool { endpoint.state == .open && super.isOpen }
 
     /// Sends a text message; `body` appends its UTF-8. It leaves at the end of this turn.
     public func sendText(_ body: (inout ByteBuffer) -> Void) {
-        guard isOpen, let connection else { return }
+        guard isOpen else { return }
         var message = ByteBuffer()
         body(&message)
-        try? endpoint.send(.text, message.bytes, into: &connection.output)
+        try? endpoint.send(.text, message.bytes, into: &output)
         countSent()
-        connection.scheduleFlush()
+        scheduleFlush()
     }
 
     /// Sends a text message made of two pieces, without joining them first.
     public func sendText(_ payload: UnsafeRawBufferPointer, suffix: UnsafeRawBufferPointer) {
-        guard isOpen, let connection else { return }
-        try? endpoint.send(.text, payload, suffix: suffix, into: &connection.output)
+        guard isOpen else { return }
+        try? endpoint.send(.text, payload, suffix: suffix, into: &output)
         countSent()
-        connection.scheduleFlush()
+        scheduleFlush()
     }
 
     /// Sends a message.
     public func send(_ kind: MessageKind, _ payload: UnsafeRawBufferPointer) {
-        guard isOpen, let connection else { return }
-        try? endpoint.send(kind, payload, into: &connection.output)
+        guard isOpen else { return }
+        try? endpoint.send(kind, payload, into: &output)
         countSent()
-        connection.scheduleFlush()
+        scheduleFlush()
     }
 
     /// Starts the close handshake.
     public func close(_ code: CloseCode, reason: String = "") {
-        guard isOpen, let connection else { return }
-        endpoint.close(code, reason: reason, into: &connection.output)
+        guard isOpen else { return }
+        endpoint.close(code, reason: reason, into: &output)
         countClose(sent: code)
-        connection.scheduleFlush()
-        loop.schedule(after: Self.closeTimeout) { [weak self] in self?.connection?.abort() }
+        scheduleFlush()
+        setTimer(after: Self.closeTimeout)
     }
-
-    /// Ends the connection at once, without a handshake.
-    public func abort(reset: Bool = false) { connection?.abort(reset: reset) }
 
     // MARK: For the connection
 
-    func received(_ bytes: UnsafeMutableRawBufferPointer) {
+    public final override func received(_ bytes: UnsafeMutableRawBufferPointer) {
         pulse.received = loop.now
-        if unread.isEmpty { process(bytes) } else { unread.append(UnsafeRawBufferPointer(bytes)) }
+        if unread.isEmpty { process(bytes) } else { unread.append(contentsOf: bytes) }
     }
 
     private func process(_ bytes: UnsafeMutableRawBufferPointer) {
         var input = bytes
         var deliveredByteCount = 0
-        while let connection, let event = endpoint.next(&input, output: &connection.output) {
+        while let event = endpoint.next(&input, output: &output) {
             switch event {
             case .text(let text):
                 countReceived()
@@ -120,61 +117,58 @@ open class WebSocketConnection {
             case .ping: break
             case .pong(let payload):
                 if let trip = pulse.pong(payload, now: Instant.monotonicNow) { loop.counters.pointee.roundTrips.record(trip) }
-            case .closed(let closed): end(closed)
+            case .closed(let closed): conclude(closed)
             }
             if deliveredByteCount > Self.maxDeliveredBytesPerTurn, !input.isEmpty {
-                postpone(UnsafeRawBufferPointer(input), connection)
+                postpone(UnsafeRawBufferPointer(input))
                 break
             }
         }
-        guard let connection else { return }
-        if !connection.output.isEmpty { connection.scheduleFlush() }
+        // Now, while socket and storage are in the cache: 500 answers kept for the end of the turn would find them gone.
+        if !output.isEmpty { flushNow() }
         switch endpoint.transportAction {
         // A peer that commands and does not read is not listened to until it has.
-        case .keepOpen: if connection.isCongested { connection.pauseReading() }
-        case .halfCloseAndLinger: connection.finish()
-        case .awaitPeerClose: loop.schedule(after: Self.closeTimeout) { [weak self] in self?.connection?.abort() }
-        case .drop: connection.abort()
+        case .keepOpen: if isCongested { pauseReading() }
+        case .halfCloseAndLinger: finish()
+        case .awaitPeerClose: if super.isOpen { setTimer(after: Self.closeTimeout) }
+        case .drop: abort()
         }
     }
 
     /// Leaves the rest for the next turn: a few bytes may inflate to very many, and the loop has others to serve.
-    private func postpone(_ rest: UnsafeRawBufferPointer, _ connection: Connection) {
-        unread.append(rest)
-        connection.pauseReading()
-        loop.schedule(after: .zero) { [weak self] in
-            guard let self, let connection = self.connection else { return }
-            var waiting = ByteBuffer()
+    private func postpone(_ rest: UnsafeRawBufferPointer) {
+        unread.append(contentsOf: rest)
+        pauseReading()
+        // Strong: once an object was referenced weakly, each retain of it costs several times as much.
+        loop.schedule(after: .zero) {
+            guard case .open = self.socketState else { return }
+            var waiting: [UInt8] = []
             swap(&waiting, &self.unread)
-            if !connection.isCongested { connection.resumeReading() }
-            self.process(waiting.mutableBytes)
+            if !self.isCongested { self.resumeReading() }
+            waiting.withUnsafeMutableBytes { self.process($0) }
         }
     }
 
-    func transportDrained() {
-        if let connection {
-            endpoint.outputDrained(into: &connection.output)
-            if !connection.output.isEmpty { connection.scheduleFlush() }
-            connection.resumeReading()
-        }
+    public final override func outputDrained() {
+        endpoint.outputDrained(into: &output)
+        if !output.isEmpty { scheduleFlush() }
+        resumeReading()
         drained()
     }
 
-    func inputClosed() {
-        if let closed = endpoint.transportEnded() { end(closed) }
-        connection?.finish()
+    public final override func inputClosed() {
+        if let closed = endpoint.transportEnded() { conclude(closed) }
+        finish()
     }
 
-    func transportEnded() {
-        if let closed = endpoint.transportEnded() { end(closed) }
-        keepAlive?.cancel()
-        connection = nil
+    public final override func ended(_ end: End) {
+        client?.left(self)
+        if let closed = endpoint.transportEnded() { conclude(closed) }
     }
 
-    private func end(_ closed: ConnectionClosed) {
-        if isEnded { return }
-        isEnded = true
-        keepAlive?.cancel()
+    private func conclude(_ closed: ConnectionClosed) {
+        if isConcluded { return }
+        isConcluded = true
         loop.counters.pointee.closeCodesReceived[closed.code.rawValue, default: 0] += 1
         // A violation is answered with its code, a close frame with the peer's own (RFC 6455 §5.5.1).
         if let violation = closed.violation {
@@ -204,35 +198,42 @@ open class WebSocketConnection {
         loop.counters.pointee.closeCodesSent[code.rawValue, default: 0] += 1
     }
 
-    func describe(in report: inout ConnectionReport) {
-        report.silence = loop.now - pulse.received
+    // MARK: For the operator
+
+    override func count(into census: inout LoopCensus) { if client != nil { census.count(self, .webSocket) } }
+
+    override func report() -> ConnectionReport? {
+        guard let client else { return nil }
+        var report = client.report(of: self, .webSocket, opened: pulse.opened, lastReceived: pulse.received)
         report.roundTrip = pulse.roundTrip
         describe(&report)
+        return report
     }
 
     // MARK: Looking after the peer
 
-    private func scheduleKeepAlive() {
-        // Strong: once an object was referenced weakly, each retain of it costs several times as much. Cancelled at the end.
-        keepAlive = loop.schedule(after: liveness.checkInterval) { self.checkAlive() }
-    }
-
-    private func checkAlive() {
-        guard !isEnded, let connection else { return }
+    override func timerFired() {
+        // The close handshake took too long.
+        guard isOpen else {
+            abort()
+            return
+        }
         switch pulse.action(now: loop.now, liveness.value, isBusy: isBusy) {
         case .nothing: break
         case .drop:
             loop.counters.pointee.pingTimeouts += 1
-            connection.abort()
+            abort()
             return
-        case .close(let code, let reason): close(code, reason: reason)
+        case .close(let code, let reason):
+            close(code, reason: reason)
+            return
         case .ping:
             // The clock's own reading: its nanoseconds tell one ping from another.
             let now = Instant.monotonicNow
             pulse.pingSent = now
-            withUnsafeBytes(of: now.nanoseconds) { try? endpoint.ping($0, into: &connection.output) }
-            connection.scheduleFlush()
+            withUnsafeBytes(of: now.nanoseconds) { try? endpoint.ping($0, into: &output) }
+            scheduleFlush()
         }
-        scheduleKeepAlive()
+        setTimer(after: liveness.checkInterval)
     }
 }

@@ -1,3 +1,5 @@
+import Glibc
+import HTTP
 import Jobs
 public import Logging
 public import Network
@@ -17,6 +19,8 @@ public final class Server: Sendable {
     private let context: ServerContext
     private let listeners: [ListenerSet]
     private let rehearsal: Rehearsal?
+    /// Asks upstreams how they are.
+    private let probe: Task<Void, Never>
     private let logger: Logger
 
     /// Base URL of the rehearsal model's own endpoint; nil when real upstreams answer.
@@ -25,8 +29,9 @@ public final class Server: Sendable {
     private init(
         addresses: [SocketAddress], tlsAddresses: [SocketAddress], tls: TLSServerContext?, group: EventLoopGroup,
         context: ServerContext, listeners: [ListenerSet],
-        rehearsal: Rehearsal?, logger: Logger
+        rehearsal: Rehearsal?, probe: Task<Void, Never>, logger: Logger
     ) {
+        self.probe = probe
         self.addresses = addresses
         self.tlsAddresses = tlsAddresses
         self.tls = tls
@@ -39,11 +44,11 @@ public final class Server: Sendable {
 
     /// Starts everything; returns when it listens.
     /// - Throws: ``Network/SystemCallError`` when an address cannot be had, ``Network/TLSFileError`` when a certificate cannot be
-    ///   used.
+    ///   used, ``Storage/StorageError`` when the data cannot be.
     public static func start(_ configuration: ServerConfiguration, logger: Logger) async throws -> Server {
         let tls = try configuration.tls.map { (settings) throws(TLSFileError) in try TLSServerContext(settings) }
         let store = try configuration.dataDirectory.map { (directory) throws(StorageError) in
-            try Store.open(directory: directory, logger: logger)
+            try Store.open(directory: directory, durability: configuration.durability, logger: logger)
         }
         let group = try EventLoopGroup(count: configuration.loops, logger: logger)
         var rehearsal: Rehearsal?
@@ -59,10 +64,16 @@ public final class Server: Sendable {
                 ]
             }
             let webhooks = try await Webhooks.start(configuration.webhooks, store: store, on: group.loops[0])
-            let context = await makeContext(
-                configuration, upstreams, group, isRehearsal: rehearsal != nil, tls: tls, webhooks: webhooks)
+            let context = try await makeContext(
+                configuration, upstreams, group, isRehearsal: rehearsal != nil, tls: tls, store: store, webhooks: webhooks,
+                logger: logger)
+            if let store, let directory = configuration.dataDirectory {
+                try await startJobs(context, store: store, directory: directory, sink: webhooks, logger: logger)
+            }
+            var limits = configuration.httpLimits
+            limits.maxBodyBytes = max(limits.maxBodyBytes, configuration.fileLimits.maxFileBytes + FileReception.maxFormBytes)
             let server = HTTPServer(
-                limits: configuration.httpLimits, deadlines: configuration.httpDeadlines, proxies: configuration.proxies,
+                limits: limits, deadlines: configuration.httpDeadlines, proxies: configuration.proxies,
                 gate: context.gate, handler: Router(context: context))
             for address in configuration.addresses {
                 listeners.append(
@@ -75,9 +86,12 @@ public final class Server: Sendable {
             logger.info("listening", metadata: ["addresses": "\(listeners.map(\.address))", "loops": "\(group.loops.count)"])
             let models = ModelList(context: context, upstreams: upstreams, isRehearsal: rehearsal != nil, loop: group.loops[0])
             Task { await models.refresh() }
+            Task { await context.recoverSessions() }
+            Retention(context: context, logger: logger).start()
+            let probe = Task { await context.router.probe(on: group.loops[0]) }
             return Server(
                 addresses: listeners[..<plainCount].map(\.address), tlsAddresses: listeners[plainCount...].map(\.address), tls: tls,
-                group: group, context: context, listeners: listeners, rehearsal: rehearsal, logger: logger)
+                group: group, context: context, listeners: listeners, rehearsal: rehearsal, probe: probe, logger: logger)
         } catch {
             for listener in listeners { listener.stop() }
             rehearsal?.stop()
@@ -89,21 +103,29 @@ public final class Server: Sendable {
 
     private static func makeContext(
         _ configuration: ServerConfiguration, _ upstreams: [UpstreamConfiguration], _ group: EventLoopGroup, isRehearsal: Bool,
-        tls: TLSServerContext?, webhooks: Webhooks
-    ) async -> ServerContext {
+        tls: TLSServerContext?, store: Store?, webhooks: Webhooks, logger: Logger
+    ) async throws -> ServerContext {
+        let authentication = try await Authentication.make(configuration, store, loop: group.loops[0], logger)
+        let usage = UsageLedger(store)
+        let idempotency = try await IdempotencyKeys(
+            store, retention: configuration.idempotencyRetention, unixTime: Int(time(nil)))
+        let metering = Metering(usage: usage, idempotency: idempotency)
         let directory = SessionDirectory()
         _ = ProcessStatistics.startTime
         let budget = MemoryBudget(limitBytes: configuration.memoryBudgetBytes, loopCount: group.loops.count)
         let upstreamCounters = group.loops.map { LoopBound(transferring: UpstreamCounters(), to: $0) }
-        let model = UpstreamModel(upstreams, counters: upstreamCounters)
+        let router = UpstreamRouter(upstreams, options: configuration.routing)
+        let model = UpstreamModel(router, counters: upstreamCounters)
         let count = group.loops.count
+        let ordinals = SessionOrdinals()
         var sessionLoops: [LoopBound<SessionLoop>] = []
         for loop in group.loops {
             let bound = await withCheckedContinuation { continuation in
                 loop.execute {
                     let sessions = SessionLoop(
                         loop: loop, model: model, directory: directory, configuration: configuration, loopCount: count,
-                        budget: budget)
+                        budget: budget, store: store, ordinals: ordinals)
+                    sessions.metering = metering
                     sessions.webhooks = webhooks
                     continuation.resume(returning: LoopBound(sessions, on: loop))
                 }
@@ -112,8 +134,18 @@ public final class Server: Sendable {
         }
         return ServerContext(
             configuration: configuration, directory: directory, budget: budget,
-            modelNames: ModelNames(preferred: isRehearsal ? "rehearsal" : upstreams[0].modelNames.keys.sorted().first ?? ""),
-            sessionLoops: sessionLoops, upstreamCounters: upstreamCounters, tls: tls, webhooks: webhooks)
+            modelNames: ModelNames(preferred: isRehearsal ? "rehearsal" : preferred(upstreams)),
+            authentication: authentication, metering: metering, usage: usage, idempotency: idempotency, store: store,
+            sessionLoops: sessionLoops, upstreamCounters: upstreamCounters, router: router, tls: tls, webhooks: webhooks)
+    }
+
+    /// For a session that names no model: the first name that the operator gave.
+    private static func preferred(_ upstreams: [UpstreamConfiguration]) -> String {
+        for upstream in upstreams {
+            if let name = upstream.modelNames.keys.min() { return name }
+            if let name = upstream.models?.first(where: { $0.closeness == .name }) { return name.text }
+        }
+        return ""
     }
 
     /// Reads the certificate files again. Connections that stand are not touched; when a file cannot be used, the log says so and
@@ -140,15 +172,20 @@ public final class Server: Sendable {
         if configuration.drainDelay > .zero { try? await Task.sleep(for: configuration.drainDelay) }
         context.lifecycle.enter(.draining)
         for listener in listeners { listener.stop() }
+        await context.jobs.current?.batches.stop()
         await context.drain(window: min(configuration.drainWindow, configuration.drainTimeout))
         let isDrained = await waitUntilDrained(configuration.drainTimeout)
         if !isDrained {
             await context.endAll()
             _ = await waitUntilDrained(Self.farewellDuration)
         }
+        await Self.waitForJobs(context, timeout: Self.farewellDuration)
+        probe.cancel()
         await context.webhooks.stop(within: Self.farewellDuration)
         group.shutDown()
         rehearsal?.stop()
+        context.authentication.stop()
+        await context.store?.close()
         logger.info("stopped", metadata: ["drained": "\(isDrained)"])
     }
 

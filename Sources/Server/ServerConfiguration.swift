@@ -2,6 +2,7 @@ public import HTTP
 public import Jobs
 public import Network
 public import Sessions
+public import Storage
 public import Upstreams
 public import WebSocket
 
@@ -26,20 +27,42 @@ public struct ServerConfiguration: Sendable {
     public var tls: TLSSettings?
     /// Event loops; as many as there are processors when nil.
     public var loops: Int?
-    /// Upstreams by preference; the built-in rehearsal model answers when there is none.
+    /// The built-in rehearsal model answers when there is none.
     public var upstreams: [UpstreamConfiguration] = []
+    /// How requests are spread over ``upstreams``.
+    public var routing = RoutingOptions()
     /// Where the rehearsal model's endpoint listens (port 0: any). It runs only when there is no upstream.
     public var rehearsalAddress = SocketAddress.tcp(host: "127.0.0.1", port: 0)
     /// As ``Upstreams/UpstreamConfiguration/silenceTimeout``, for the rehearsal model.
     public var rehearsalSilenceTimeout = Duration.seconds(60)
     /// Keys and whom they stand for. When it is empty, everybody is one principal.
     public var principals: [Principal] = []
+    /// Whether nobody gets in without a key, also while there is none yet.
+    public var requiresKey = false
+    /// Limits of keys that have none of their own.
+    public var keyLimits = RateLimits()
+    /// Whose JSON Web Tokens let in; nil: nobody's.
+    public var jwt: JWTSettings?
+    /// How long the client's name for a command (`Idempotency-Key`) is remembered.
+    public var idempotencyRetention = Duration.seconds(86_400)
+    /// Wrong keys of one address in a minute, and as many at once; 0: no limit.
+    public var failedAttemptsPerMinute = 60
     /// Web pages that may call, by origin (`*`: any). Unset: any when there are keys, else those served from this machine.
     public var allowedOrigins: [String]?
     /// Silence on a stream after which a heartbeat is sent.
     public var heartbeat = Duration.seconds(15)
-    /// How long a session without a running response and without readers is kept.
-    public var retention = Duration.seconds(3600)
+    /// Where everything is kept; nil: in memory alone, until the process ends.
+    public var dataDirectory: String?
+    /// What a commit outlives.
+    public var durability = Store.Durability.full
+    /// How long a session is kept after its last response or input.
+    public var retention = Duration.seconds(168 * 3600)
+    /// Bytes that the database may use; above that the sessions that were not used for longest are deleted.
+    public var maxDataBytes = 16 << 30
+    /// How long a session that nobody uses stays in memory, when the store has it.
+    public var residency = Duration.seconds(300)
+    /// Bytes of the newest events of each session that stay in memory, when the store has them all.
+    public var residentLogBytes: Int { dataDirectory == nil ? sessionLimits.maxLogBytes : min(sessionLimits.maxLogBytes, 2 << 20) }
     /// Bytes of all logs together; the oldest idle sessions go first.
     public var maxLogMemoryBytes = 512 << 20
     public var sessionLimits = SessionLimits()
@@ -66,11 +89,13 @@ public struct ServerConfiguration: Sendable {
     /// Who may read metrics and connections; nil: everybody, if the server has no keys and only this machine reaches it, else
     /// nobody.
     public var operatorKey: String?
+    /// How much of files there may be.
+    public var fileLimits = FileLimits()
+    /// What batches may ask for, and how much of the server they get.
+    public var batchLimits = BatchLimits()
 
     /// Who is told of what has ended.
     public var webhooks = WebhookSettings()
-    /// Where data is kept; nil: in memory only.
-    public var dataDirectory: String?
 
     /// For tests: what each accepted connection of ``addresses`` goes through.
     package var connectionLayer: @Sendable () -> SocketLayer? = { nil }

@@ -12,6 +12,8 @@ open class Cursor {
     /// Asked for every event, where a weak reference would cost.
     private(set) var isAttached = false
     var isPaused = false
+    /// Whether events for it are being read from where the log keeps the old ones.
+    var isFetching = false
     /// Bytes of the log up to ``position``.
     var byteOffset = 0
     /// Whether this cursor counts as somebody who listens, for disconnect policies.

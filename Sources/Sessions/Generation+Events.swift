@@ -162,6 +162,7 @@ extension Generation {
             $0.field("session_id", sessionID)
             $0.field("disconnect", policy.text)
             if let usage { $0.field("usage_estimated", usage.isEstimated) }
+            route.write(to: &$0)
         }
     }
 

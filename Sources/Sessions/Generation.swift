@@ -1,3 +1,5 @@
+import Bytes
+
 /// One response in the making (OpenAI's word on the wire: *response*): an object of the session that writes into its log.
 ///
 /// No connection owns it. The upstream calls it with what the model says; the session stops it. Once it has ended, whatever
@@ -33,6 +35,8 @@ public final class Generation {
         case maxOutputTokens = "max_output_tokens"
         case contentFilter = "content_filter"
         case steered, interrupted
+        /// The server was started again in the middle of the answer, and nobody was to hear the rest.
+        case serverRestarted = "server_restarted"
     }
 
     public let reference: ResponseReference
@@ -62,6 +66,8 @@ public final class Generation {
     /// The text goes on from the assistant message before it (mode `steer`).
     let continuesLastMessage: Bool
     var isWarmUp = false
+    /// Which upstreams were asked.
+    public internal(set) var route = ResponseRoute()
 
     /// Events so far: one more than the last `sequence_number`.
     public var eventCount: Int { sequenceNumber }
@@ -90,6 +96,71 @@ public final class Generation {
         self.createdAt = createdAt
     }
 
+    /// As it was kept.
+    /// - Parameter events: its events so far, if it had not ended.
+    init(restoring record: GenerationRecord, reference: ResponseReference?, session: Session, events: [LogEvent]) {
+        self.reference = reference ?? ResponseReference(record.id, sessionID: session.id)
+        self.session = session
+        sessionID = session.id
+        parameters = record.parameters
+        previousResponseID = record.previousResponseID
+        policy = record.policy
+        input = record.input
+        continuesLastMessage = record.continuesLastMessage
+        createdAt = record.createdAt
+        completedAt = record.completedAt
+        status = record.status
+        output = record.output
+        usage = record.usage
+        deltaCount = record.deltaCount
+        conversationItemCount = record.conversationItemCount
+        firstSequence = record.firstSequence
+        sequenceNumber = record.eventCount
+        route = record.route
+        self.reference.upstream = route.upstream
+        if case .failed(let error) = record.status { self.reference.failure = error }
+        if !record.status.isTerminal { replay(events) }
+    }
+
+    /// Takes up again what it had said when the process ended.
+    private func replay(_ events: [LogEvent]) {
+        for event in events {
+            firstSequence = firstSequence ?? event.sequence
+            sequenceNumber = event.responseSequence + 1
+            switch event.type {
+            case .responseInProgress: isAccepted = true
+            case .outputItemAdded:
+                if let item = OutputItem(restoringFrom: event) { items.append(item) }
+            case .outputItemDone:
+                items.first { $0.index == event.outputIndex }?.close(as: .completed)
+            case _ where event.type.isDelta:
+                deltaCount += 1
+                outputByteCount += event.delta.count
+                guard let item = items.first(where: { $0.index == event.outputIndex }) else { continue }
+                if event.type == .refusalDelta { item.becomeRefusal() }
+                event.payload.withUnsafeBytes { item.contents.append(UnsafeRawBufferPointer(rebasing: $0[event.delta])) }
+            default: break
+            }
+        }
+        openItem = items.last { $0.closedAs == nil }
+    }
+
+    /// Goes on after the server was started again: the model is asked to go on with what it had said.
+    func goOn(conversation: [Item]) {
+        if let openItem, !openItem.isMessage {
+            if case .functionCall = openItem.kind {
+                // Half of a tool's arguments can neither be taken back nor be continued.
+                end(.incomplete(.serverRestarted))
+                session.retire(self)
+                return
+            }
+            close(openItem, as: .completed)
+            self.openItem = nil
+        }
+        let said = items.map(\.item)
+        ask(conversation + said, continuesLastMessage: continuesLastMessage && said.isEmpty || endsInText)
+    }
+
     // MARK: For the session
 
     func start(conversation: [Item]) {
@@ -100,6 +171,10 @@ public final class Generation {
             end(.completed)
             return
         }
+        ask(conversation, continuesLastMessage: continuesLastMessage)
+    }
+
+    private func ask(_ conversation: [Item], continuesLastMessage: Bool) {
         promptByteCount = conversation.reduce(0) { $0 + $1.text.utf8.count }
         let request = ModelRequest(parameters: parameters, items: conversation, continuesLastMessage: continuesLastMessage)
         let call = session.host.model.start(request, for: self)

@@ -31,6 +31,15 @@ public enum EventType: String, Sendable {
     case cancelled = "interject:cancelled"
     case rolledBack = "interject:rolled_back"
 
+    /// The type of an event as it stands in a log: every payload begins with it.
+    public init?(payload: [UInt8]) {
+        let head = #"{"type":""#
+        guard payload.starts(with: head.utf8), let end = payload[head.utf8.count...].firstIndex(of: UInt8(ascii: "\"")) else {
+            return nil
+        }
+        self.init(rawValue: String(decoding: payload[head.utf8.count..<end], as: UTF8.self))
+    }
+
     /// Whether it is the last event of its response.
     public var isTerminal: Bool {
         switch self {
@@ -68,10 +77,25 @@ public struct LogEvent: Sendable {
     /// Bytes of the log up to the end of this event, from its beginning.
     public let endOffset: Int
 
-    /// Bytes that the event is counted with: its payload and what keeping it costs.
-    var byteCount: Int { Self.byteCount(ofPayload: payload.count) }
+    public init(
+        sequence: Int, mergedFrom: Int? = nil, type: EventType, response: ResponseReference?, responseSequence: Int,
+        payload: [UInt8], delta: Range<Int>, outputIndex: Int, endOffset: Int
+    ) {
+        self.sequence = sequence
+        self.mergedFrom = mergedFrom
+        self.type = type
+        self.response = response
+        self.responseSequence = responseSequence
+        self.payload = payload
+        self.delta = delta
+        self.outputIndex = outputIndex
+        self.endOffset = endOffset
+    }
 
-    static func byteCount(ofPayload count: Int) -> Int { count + 104 }
+    /// Bytes that the event is counted with: its payload and what keeping it costs.
+    public var byteCount: Int { Self.byteCount(ofPayload: payload.count) }
+
+    public static func byteCount(ofPayload count: Int) -> Int { count + 104 }
 }
 
 /// Which generation an event belongs to: compared by identity, so that a filter on the token path costs one comparison.
@@ -82,7 +106,7 @@ public final class ResponseReference: Sendable {
     public let sessionID: String
     private let storedFailure = Mutex<GenerationError?>(nil)
 
-    init(_ id: String, sessionID: String) {
+    public init(_ id: String, sessionID: String) {
         self.id = id
         self.sessionID = sessionID
     }
@@ -92,5 +116,13 @@ public final class ResponseReference: Sendable {
     public internal(set) var failure: GenerationError? {
         get { storedFailure.withLock { $0 } }
         set { storedFailure.withLock { $0 = newValue } }
+    }
+
+    private let storedUpstream = Mutex<String?>(nil)
+
+    /// The upstream that answers, or was asked last; by its name in the configuration.
+    public internal(set) var upstream: String? {
+        get { storedUpstream.withLock { $0 } }
+        set { storedUpstream.withLock { $0 = newValue } }
     }
 }

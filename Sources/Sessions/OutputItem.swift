@@ -13,13 +13,31 @@ final class OutputItem {
 
     let id: String
     let index: Int
-    let kind: Kind
+    private(set) var kind: Kind
     /// The upstream's number of the tool call, for deltas that name only that.
     let toolIndex: Int
     /// nil while it is being written.
     private(set) var closedAs: Item.Status?
     /// Escaped contents of the text or arguments.
     var contents = ByteBuffer()
+
+    /// From the event that announced it; nil if that says something else.
+    init?(restoringFrom event: LogEvent) {
+        guard let item = (try? JSONValue.parse(event.payload))?["item"], let id = item["id"]?.string else { return nil }
+        switch item["type"]?.string {
+        case "message": kind = .message(isRefusal: false)
+        case "reasoning": kind = .reasoning
+        case "function_call":
+            kind = .functionCall(callID: item["call_id"]?.string ?? "", name: item["name"]?.string ?? "")
+        default: return nil
+        }
+        self.id = id
+        index = event.outputIndex
+        toolIndex = -1
+    }
+
+    /// A restored message turns out to be a refusal: the event that announced it does not tell.
+    func becomeRefusal() { kind = .message(isRefusal: true) }
 
     init(kind: Kind, index: Int, toolIndex: Int = -1) {
         self.kind = kind

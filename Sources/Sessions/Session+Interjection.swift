@@ -58,6 +58,8 @@ extension Session {
         case cancel, disconnect
         /// The server stops.
         case shutdown
+        /// The server was started again, and nobody was to hear the answer.
+        case restart
     }
 
     /// Drops the inputs that wait.
@@ -121,6 +123,7 @@ extension Session {
         if mode == .rollback {
             let dropped = running.output.map(\.id)
             running.conversationItemCount = items.count
+            log.keep(.response(GenerationRecord(running)))
             active = nil
             append(.rolledBack) { event in
                 event.field("response_id", running.id)
@@ -133,10 +136,11 @@ extension Session {
     }
 
     /// Takes what a response said into the conversation.
-    private func retire(_ generation: Generation) {
+    func retire(_ generation: Generation) {
         guard active === generation else { return }
         remember(generation.output)
         generation.conversationItemCount = items.count
+        log.keep(.response(GenerationRecord(generation)))
         active = nil
         // Its last event carried all that was said; an idle session keeps no buffer of that size.
         scratch.clear(keepingCapacity: Self.idleScratchByteCount)
@@ -153,6 +157,8 @@ extension Session {
 
     /// Takes items into the conversation.
     private func remember(_ new: [Item]) {
+        if new.isEmpty { return }
+        log.keep(.remembered(new, position: items.count))
         items += new
         let byteCount = new.reduce(0) { $0 + $1.byteCount }
         conversationByteCount += byteCount
@@ -163,6 +169,7 @@ extension Session {
         guard queued.count < limits.maxQueuedInputs else { throw .tooManyQueuedInputs(limit: limits.maxQueuedInputs) }
         let generation = makeGeneration(input, continues: false)
         queued.append(generation)
+        log.keep(.response(GenerationRecord(generation)))
         let sequence = emitAccepted(input, mode: .queue, interrupted: nil, generation)
         return Acceptance(sequence: sequence, mode: .queue, generation: generation, interrupted: nil)
     }
@@ -186,6 +193,7 @@ extension Session {
         latest = generation
         active = generation
         generation.start(conversation: items)
+        if !generation.status.isTerminal { log.keep(.response(GenerationRecord(generation))) }
         releaseUpstreamIfOneKeepsUp()
         if isUpstreamHeld { generation.holdUpstream(true) }
         if generation.isWarmUp {
@@ -194,7 +202,7 @@ extension Session {
         }
     }
 
-    private func startNextQueued() {
+    func startNextQueued() {
         // A generation may end within its start; its end comes here again.
         guard active == nil, !isClosed, !queued.isEmpty else { return }
         start(queued.removeFirst())
@@ -203,6 +211,7 @@ extension Session {
     func discard(_ waiting: Generation) {
         waiting.cancelQueued()
         waiting.conversationItemCount = items.count
+        log.keep(.response(GenerationRecord(waiting)))
     }
 
     // MARK: Events
@@ -233,7 +242,7 @@ extension Session {
         return log.lastSequence
     }
 
-    private func emitCancelled(
+    func emitCancelled(
         _ generation: Generation, by participant: Participant?, _ clientEventID: String?, _ reason: CancelReason
     ) {
         append(.cancelled) { event in

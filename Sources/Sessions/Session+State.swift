@@ -39,13 +39,20 @@ extension Session {
 
     /// The session without its contents.
     public func writeSummary(to writer: inout JSONObjectWriter) {
+        record.write(isGenerating: active != nil, to: &writer)
+    }
+}
+
+extension SessionRecord {
+    /// A session without its contents.
+    public func write(isGenerating: Bool, to writer: inout JSONObjectWriter) {
         writer.field("id", id)
         writer.field("object", "session")
         writer.field("created_at", createdAt)
-        writer.field("status", active == nil ? "idle" : "generating")
+        writer.field("status", isGenerating ? "generating" : "idle")
         writer.field("model", defaults.model)
-        writer.field("mode", defaultMode.rawValue)
-        writer.field("disconnect", defaultPolicy.text)
+        writer.field("mode", mode.rawValue)
+        writer.field("disconnect", policy.text)
         writer.field("forked_from", forkedFrom)
         writer.field("metadata", metadata)
     }

@@ -20,7 +20,7 @@ public final class Session {
     public let limits: SessionLimits
     public unowned let host: any SessionHost
 
-    public let log: any LogStorage
+    public internal(set) var log: any LogStorage
     /// The conversation, without the running response.
     public internal(set) var items: [Item]
     /// Bytes of ``items``.
@@ -44,7 +44,7 @@ public final class Session {
     private var cursors: [Cursor] = []
     private var deliveryDepth = 0
     /// Bytes of all events so far, also of those that the log has dropped.
-    private var appendedByteCount = 0
+    var appendedByteCount = 0
     /// Whether the upstream was asked to wait, since all who listen lag far behind.
     private(set) var isUpstreamHeld = false
     /// What begun last: the predecessor of the next.
@@ -55,7 +55,8 @@ public final class Session {
     public init(
         id: String = Identifier.make("sess_"), owner: String, host: any SessionHost, defaults: ResponseParameters,
         mode: InterjectionMode = .interrupt, policy: DisconnectPolicy = .continuing, metadata: JSONValue = [:],
-        forking: (generation: Generation, items: [Item])? = nil, limits: SessionLimits = SessionLimits()
+        forking: (generation: Generation, items: [Item])? = nil, limits: SessionLimits = SessionLimits(),
+        log: (any LogStorage)? = nil
     ) {
         self.id = id
         self.owner = owner
@@ -69,9 +70,45 @@ public final class Session {
         items = forking?.items ?? []
         conversationByteCount = items.reduce(0) { $0 + $1.byteCount }
         forkedFrom = forking?.generation.id
-        log = host.makeLog(maxBytes: limits.maxLogBytes)
+        self.log = log ?? host.makeLog(maxBytes: limits.maxLogBytes)
+        followLog()
+        self.log.keep(.created(record))
+        if !items.isEmpty { self.log.keep(.remembered(items, position: 0)) }
         append(.sessionCreated) { event in
             event.object("session") { self.writeSummary(to: &$0) }
+        }
+    }
+
+    /// As it was kept. ``recover()`` goes on with what had not ended.
+    /// - Parameter log: holds the newest events already.
+    public init(restoring stored: StoredSession, host: any SessionHost, log: any LogStorage, limits: SessionLimits) {
+        let record = stored.record
+        id = record.id
+        owner = record.owner
+        self.host = host
+        defaults = record.defaults
+        self.limits = limits
+        metadata = record.metadata
+        defaultMode = record.mode
+        defaultPolicy = record.policy
+        createdAt = record.createdAt
+        items = stored.items
+        conversationByteCount = items.reduce(0) { $0 + $1.byteCount }
+        forkedFrom = record.forkedFrom
+        self.log = log
+        appendedByteCount = stored.appendedByteCount
+        followLog()
+        for record in stored.generations {
+            let generation = Generation(
+                restoring: record, reference: stored.references[record.id], session: self,
+                events: stored.unfinishedEvents[record.id] ?? [])
+            generations.append(generation)
+            switch record.status {
+            case .queued: queued.append(generation)
+            case .inProgress: active = generation
+            default: break
+            }
+            if record.status != .queued { latest = generation }
         }
     }
 
@@ -108,6 +145,12 @@ public final class Session {
         let before = log.byteCount
         log.append(event)
         onAppend?(log.byteCount - before)
+        // Not safe yet: readers get it when it is.
+        if log.committedSequence >= event.sequence { deliver(event) }
+        if !isUpstreamHeld, active != nil { holdUpstreamIfAllLag() }
+    }
+
+    private func deliver(_ event: LogEvent) {
         deliveryDepth += 1
         // By index: a reader that joins while others are served is at the end of the list, and has the event already.
         var index = 0
@@ -117,7 +160,29 @@ public final class Session {
             index += 1
         }
         deliveryDepth -= 1
-        if !isUpstreamHeld, active != nil { holdUpstreamIfAllLag() }
+    }
+
+    func followLog() {
+        log.onCommit = { [weak self] previous in
+            guard let self else { return }
+            self.deliver(upTo: self.log.committedSequence, toThoseAt: previous)
+            if self.isUpstreamHeld { self.releaseUpstreamIfOneKeepsUp() }
+        }
+    }
+
+    /// More of the log is safe: those who had everything until then get it now.
+    private func deliver(upTo last: Int, toThoseAt previous: Int) {
+        deliveryDepth += 1
+        var index = 0
+        while index < cursors.count {
+            let cursor = cursors[index]
+            index += 1
+            guard cursor.position >= previous else { continue }
+            while !cursor.isPaused, cursor.isAttached, cursor.position < last, log.holdsAll(after: cursor.position) {
+                advance(cursor, over: log.event(after: cursor.position))
+            }
+        }
+        deliveryDepth -= 1
     }
 
     private func advance(_ cursor: Cursor, over event: LogEvent) {
@@ -142,6 +207,7 @@ public final class Session {
         cursor.position = sequence
         cursor.byteOffset = byteOffset(of: sequence)
         cursor.isPaused = false
+        cursor.isFetching = false
         // It may still be in the list, when it detached itself in this turn.
         if !cursors.contains(where: { $0 === cursor }) { cursors.append(cursor) }
         if cursor.listens { endGrace() }
@@ -161,10 +227,10 @@ public final class Session {
     }
 
     private func catchUp(_ cursor: Cursor) {
-        while !cursor.isPaused, cursor.isAttached {
+        while !cursor.isPaused, cursor.isAttached, !cursor.isFetching {
             if !log.holdsAll(after: cursor.position) {
-                replacePlace(of: cursor)
-            } else if cursor.position < log.lastSequence {
+                if log.canProvideAll(after: cursor.position) { fetch(for: cursor) } else { replacePlace(of: cursor) }
+            } else if cursor.position < log.committedSequence {
                 let merges = cursor.catchUp.mergesDeltas
                 let event = merges ? log.mergedEvent(after: cursor.position) : log.event(after: cursor.position)
                 if let first = event.mergedFrom { host.applied(.mergeDeltas, toEvents: event.sequence - first) }
@@ -175,10 +241,28 @@ public final class Session {
         }
     }
 
-    /// The log does not hold what the cursor wants next.
+    /// What the cursor wants next is kept, but not in memory.
+    private func fetch(for cursor: Cursor) {
+        cursor.isFetching = true
+        let position = cursor.position
+        log.fetch(after: position) { [weak self, weak cursor] events in
+            guard let self, let cursor, cursor.session === self, cursor.isFetching, cursor.position == position else { return }
+            cursor.isFetching = false
+            if events.isEmpty { self.replacePlace(of: cursor) }
+            let page = events.prefix { $0.sequence <= self.log.committedSequence }
+            for event in cursor.catchUp.mergesDeltas ? DeltaRun.merged(page) : Array(page) {
+                guard !cursor.isPaused, cursor.isAttached else { break }
+                if let first = event.mergedFrom { self.host.applied(.mergeDeltas, toEvents: event.sequence - first) }
+                self.advance(cursor, over: event)
+            }
+            self.serve(cursor)
+        }
+    }
+
+    /// Nobody holds what the cursor wants next.
     private func replacePlace(of cursor: Cursor) {
         // A place that the log never had is no loss of ours.
-        let lost = max(0, log.oldestSequence - 1 - max(0, cursor.position))
+        let lost = max(0, min(log.oldestSequence, log.oldestStoredSequence) - 1 - max(0, cursor.position))
         switch cursor.catchUp.whenPlaceIsGone {
         case .snapshot:
             host.applied(.snapshot, toEvents: lost)
@@ -210,13 +294,14 @@ public final class Session {
     /// An upstream that is faster than everybody who listens would drive events out of the log before one of them had read
     /// them: it waits. One reader that keeps up is enough for it to go on, so that a slow one delays nobody else.
     private func holdUpstreamIfAllLag() {
-        guard cursors.contains(where: { $0.isPaused }), lagByteCount > limits.maxLogBytes / 2 else { return }
+        let allLag = cursors.contains { $0.isPaused } && lagByteCount > limits.maxLogBytes / 2
+        guard allLag || log.isCongested else { return }
         isUpstreamHeld = true
         active?.holdUpstream(true)
     }
 
     func releaseUpstreamIfOneKeepsUp() {
-        guard isUpstreamHeld, lagByteCount <= limits.maxLogBytes / 4 else { return }
+        guard isUpstreamHeld, lagByteCount <= limits.maxLogBytes / 4, !log.isCongested else { return }
         isUpstreamHeld = false
         active?.holdUpstream(false)
     }
@@ -248,13 +333,23 @@ public final class Session {
         if listenerLeft, !isFollowed { applyDisconnectPolicies() }
     }
 
+    /// The host lets go of a session that nothing happens in; it can be made again from what its log has kept.
+    public func unload() {
+        isClosed = true
+        endGrace()
+        log.onCommit = nil
+    }
+
     /// Forgets everything: cancels what runs, tells those who follow.
     public func close() {
         if isClosed { return }
         dropQueued()
         if active != nil { _ = try? cancel(by: nil) }
+        // What is forgotten need not be safe first.
+        deliver(upTo: log.lastSequence, toThoseAt: log.committedSequence)
         isClosed = true
         endGrace()
+        log.onCommit = nil
         for cursor in cursors {
             cursor.session = nil
             cursor.sessionClosed()

@@ -6,7 +6,7 @@ public protocol SessionHost: AnyObject {
     func schedule(after delay: Duration, _ action: @escaping () -> Void) -> () -> Void
     /// The model by its public name.
     var model: any Model { get }
-    /// An empty log.
+    /// An empty log, for a session that is not given one.
     func makeLog(maxBytes: Int) -> any LogStorage
     /// Tells that an interjection cut a running response, for metrics.
     func interrupted(_ generation: Generation)

@@ -5,6 +5,11 @@ enum Migrations {
     static var migrator: DatabaseMigrator {
         var migrator = DatabaseMigrator()
         migrator.registerMigration("sessions", migrate: makeSessions)
+        migrator.registerMigration("api_keys", migrate: APIKeyTable.migrate)
+        migrator.registerMigration("usage", migrate: UsageStore.migrate)
+        migrator.registerMigration("idempotency_keys", migrate: IdempotencyStore.migrate)
+        migrator.registerMigration("files", migrate: makeFiles)
+        migrator.registerMigration("batches", migrate: makeBatches)
         migrator.registerMigration("webhooks", migrate: makeWebhooks)
         return migrator
     }

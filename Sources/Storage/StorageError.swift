@@ -43,7 +43,9 @@ public enum StorageError: Error, Sendable, Hashable, CustomStringConvertible {
     }
 
     /// Without the statement and its arguments: they may hold what users said.
-    private static func text(_ error: DatabaseError) -> String { "SQLite \(error.extendedResultCode.rawValue): \(error.message ?? "")" }
+    private static func text(_ error: DatabaseError) -> String {
+        "SQLite \(error.extendedResultCode.rawValue): \(error.message ?? "")"
+    }
 
     /// Whether the trouble lies with the disk or with others who use the file, and not with the change.
     private static func isOfTheDisk(_ code: ResultCode) -> Bool {

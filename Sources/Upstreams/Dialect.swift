@@ -27,7 +27,8 @@ extension Dialect {
         try result.set("Content-Type", "application/json")
         try result.set("Accept", "text/event-stream")
         try authorize(&result, upstream)
-        result.silenceTimeout = upstream.silenceTimeout
+        result.connectTimeout = upstream.connectTimeout
+        result.silenceTimeout = upstream.firstByteTimeout ?? upstream.silenceTimeout
         return result
     }
 

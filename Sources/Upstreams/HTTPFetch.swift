@@ -1,20 +1,20 @@
 import Bytes
-import Network
+package import Network
 
 /// A small response whole, for questions that are no generation.
-final class HTTPFetch: HTTPTransfer {
+package final class HTTPFetch: HTTPTransfer {
     static let maxBodyBytes = 4 << 20
 
-    struct Response: Sendable {
-        let status: Int
-        let body: [UInt8]
+    package struct Response: Sendable {
+        package let status: Int
+        package let body: [UInt8]
     }
 
     private var body = ByteBuffer()
     private var done: ((Result<Response, HTTPTransferError>) -> Void)?
 
     /// Makes the request on a loop. From any thread.
-    static func response(to request: HTTPClientRequest, on loop: EventLoop) async -> Result<Response, HTTPTransferError> {
+    package static func response(to request: HTTPClientRequest, on loop: EventLoop) async -> Result<Response, HTTPTransferError> {
         await withCheckedContinuation { continuation in
             loop.execute {
                 let fetch = HTTPFetch(request)
@@ -24,7 +24,7 @@ final class HTTPFetch: HTTPTransfer {
         }
     }
 
-    override func received(_ bytes: UnsafeRawBufferPointer) {
+    package override func received(_ bytes: UnsafeRawBufferPointer) {
         body.append(bytes)
         if body.count > Self.maxBodyBytes {
             cancel()
@@ -32,7 +32,7 @@ final class HTTPFetch: HTTPTransfer {
         }
     }
 
-    override func ended(_ end: End) {
+    package override func ended(_ end: End) {
         switch end {
         case .finished(let status): finish(.success(Response(status: status, body: body.array)))
         case .failed(let error): finish(.failure(error))

@@ -2,7 +2,7 @@ import Logging
 import Network
 import Sessions
 
-/// One generation's work with an upstream: attempts, and the pauses between them. Loop-confined.
+/// One generation's work with upstreams: the wait for one, attempts, and the pauses between them. Loop-confined.
 ///
 /// The control flow is a task on the generation's loop; the answer's bytes do not pass through it but go from the transfer to the
 /// generation by plain calls. The session may stop it in every phase, at once.
@@ -10,32 +10,46 @@ final class UpstreamCall: ModelCall {
     private enum Phase {
         /// Nothing is under way, the task is about to go on.
         case between
-        case exchanging(HTTPTransfer, CheckedContinuation<Failure?, Never>)
+        /// Every upstream is at its limit.
+        case waiting(ticket: UInt64, LoopTimer, CheckedContinuation<RouteTable.Answer?, Never>)
+        case exchanging(HTTPTransfer, RouteTable.Lease, CheckedContinuation<Failure?, Never>)
         case pausing(LoopTimer, CheckedContinuation<Void, Never>)
         case ended
     }
 
+    /// How an attempt failed.
     private struct Failure: Sendable {
         let fault: UpstreamFault
+        let upstream: Int
         let hasDelivered: Bool
     }
 
     private let loop: EventLoop
-    private let upstream: UpstreamConfiguration
-    private let model: String
-    private let request: HTTPClientRequest
+    private let router: UpstreamRouter
+    private let request: ModelRequest
+    private let promptTokens: Int
+    private var route: RouteTable.Request
+    private var plan: AttemptPlan
     private var generation: Generation?
     private var phase = Phase.between
     private let counters: UpstreamCounters?
     private var attemptBegan = Instant(nanoseconds: 0)
+    private var lastFailure: Failure?
 
+    private var model: String { request.parameters.model }
+
+    /// - Parameter groups: the upstreams that have the model, by preference.
     init(
-        _ request: HTTPClientRequest, to upstream: UpstreamConfiguration, model: String, for generation: Generation,
+        _ request: ModelRequest, through router: UpstreamRouter, groups: [UpstreamSet], for generation: Generation,
         on loop: EventLoop, counters: UpstreamCounters? = nil
     ) {
         self.request = request
-        self.upstream = upstream
-        self.model = model
+        self.router = router
+        // Counting costs a look at the whole conversation: only where a limit asks for it.
+        let isCounted = router.upstreams.contains { $0.limit.tokensPerMinute != nil }
+        promptTokens = isCounted ? TokenEstimate.tokens(of: request) : 0
+        route = RouteTable.Request(groups: groups, tokens: promptTokens)
+        plan = AttemptPlan(candidates: route.candidates, maxAttempts: router.maxAttempts(route.candidates))
         self.generation = generation
         self.loop = loop
         self.counters = counters
@@ -48,11 +62,18 @@ final class UpstreamCall: ModelCall {
 
     func cancel() {
         let stopped = phase
+        let generation = generation
         end()
         switch stopped {
-        case .exchanging(let transfer, let continuation):
+        case .waiting(let ticket, let timer, let continuation):
+            timer.cancel()
+            // If its answer is on its way, it is given back when it comes.
+            _ = router.withdraw(ticket, isLate: false)
+            continuation.resume(returning: nil)
+        case .exchanging(let transfer, let lease, let continuation):
             transfer.cancel()
             counters?.ended("cancelled")
+            router.end(lease, RouteTable.Ending("cancelled", .nothing, tokens: tokens(of: generation)))
             continuation.resume(returning: nil)
         case .pausing(let timer, let continuation):
             timer.cancel()
@@ -62,75 +83,151 @@ final class UpstreamCall: ModelCall {
     }
 
     func pause() {
-        if case .exchanging(let transfer, _) = phase { transfer.pause() }
+        if case .exchanging(let transfer, _, _) = phase { transfer.pause() }
     }
 
     func resume() {
-        if case .exchanging(let transfer, _) = phase { transfer.resume() }
+        if case .exchanging(let transfer, _, _) = phase { transfer.resume() }
     }
 
     // MARK: Called by the exchange
 
     func answered(_ reason: FinishReason) {
-        guard case .exchanging(_, let continuation) = phase else { return }
+        guard case .exchanging(_, let lease, let continuation) = phase else { return }
         let generation = generation
         end()
         counters?.ended("completed")
+        router.end(lease, RouteTable.Ending("completed", .success, tokens: tokens(of: generation)))
         continuation.resume(returning: nil)
         generation?.finish(reason)
     }
 
     func failed(_ fault: UpstreamFault, hasDelivered: Bool) {
-        guard case .exchanging(_, let continuation) = phase else { return }
+        guard case .exchanging(_, let lease, let continuation) = phase else { return }
         phase = .between
         counters?.ended(fault.label)
-        continuation.resume(returning: Failure(fault: fault, hasDelivered: hasDelivered))
+        router.end(
+            lease,
+            RouteTable.Ending(
+                fault.label, fault.verdict, rest: fault.rest, tokens: hasDelivered ? tokens(of: generation) : 0))
+        continuation.resume(returning: Failure(fault: fault, upstream: lease.upstream, hasDelivered: hasDelivered))
     }
 
     /// The first piece of the answer.
-    func answering() { counters?.firstToken(after: Instant.monotonicNow - attemptBegan) }
+    func answering() {
+        counters?.firstToken(after: Instant.monotonicNow - attemptBegan)
+        if case .exchanging(_, let lease, _) = phase { router.answered(lease) }
+    }
 
     // MARK: The task
 
     private func run() async {
-        var attempt = 1
-        while let failure = await exchange() {
+        while let lease = await admission() {
+            guard let failure = await exchange(lease) else { return }
+            lastFailure = failure
+            let name = router.upstreams[failure.upstream].name
+            generation?.noteAttempt(failedBy: failure.fault.label, at: name)
+            let step = plan.step(
+                after: failure.fault, at: failure.upstream, healthy: router.healthy(of: route), jitter: .random(in: 0..<1))
             // A part of the answer that was delivered cannot be taken back, so it must not come again.
-            let delay =
-                failure.hasDelivered
-                ? nil
-                : RetryPolicy.delay(
-                    after: failure.fault, attempt: attempt, maxAttempts: upstream.maxAttempts, jitter: .random(in: 0..<1))
-            guard let delay else {
-                fail(failure.fault)
+            switch failure.hasDelivered ? .giveUp : step {
+            case .giveUp:
+                fail(failure)
                 return
+            case .go(let excluded):
+                log(failure, .info, "an upstream failed, another is asked")
+                route.excluded = excluded
+            case .pause(let seconds, let excluded):
+                log(failure, .info, "an upstream failed, it is asked again")
+                await pause(seconds: seconds)
+                route.excluded = excluded
             }
-            await pause(seconds: delay)
-            attempt += 1
             if case .between = phase { counters?.retried() }
         }
     }
 
+    /// An upstream to ask; nil when nothing remains to be done.
+    private func admission() async -> RouteTable.Lease? {
+        let bound = LoopBound(self, on: loop)
+        let answer: RouteTable.Answer? = await withCheckedContinuation { continuation in
+            guard case .between = phase else {
+                continuation.resume(returning: nil)
+                return
+            }
+            switch router.acquire(route, { answer in bound.run { $0.waited(answer) } }) {
+            case .answered(let answer): continuation.resume(returning: answer)
+            case .waits(let ticket):
+                let timer = loop.schedule(after: router.options.waitTimeout) { [weak self] in self?.waitEnded() }
+                phase = .waiting(ticket: ticket, timer, continuation)
+            }
+        }
+        switch answer {
+        case .granted(let lease): return lease
+        case .refused(let refusal):
+            refuse(refusal)
+            return nil
+        case nil: return nil
+        }
+    }
+
+    private func waited(_ answer: RouteTable.Answer) {
+        guard case .waiting(_, let timer, let continuation) = phase else {
+            if case .granted(let lease) = answer { router.end(lease, RouteTable.Ending("cancelled", .nothing, tokens: 0)) }
+            return
+        }
+        timer.cancel()
+        phase = .between
+        continuation.resume(returning: answer)
+    }
+
+    private func waitEnded() {
+        guard case .waiting(let ticket, _, let continuation) = phase,
+            let refusal = router.withdraw(ticket, isLate: true)
+        else { return }
+        phase = .between
+        continuation.resume(returning: .refused(refusal))
+    }
+
     /// One attempt; nil when nothing remains to be done.
-    private func exchange() async -> Failure? {
-        guard case .between = phase, let generation else { return nil }
+    private func exchange(_ lease: RouteTable.Lease) async -> Failure? {
+        let upstream = router.upstreams[lease.upstream]
+        let httpRequest: HTTPClientRequest
+        do throws(GenerationError) {
+            httpRequest = try upstream.dialect.speaker.request(request, model: upstream.ownName(of: model), to: upstream)
+        } catch {
+            router.end(lease, RouteTable.Ending("not_sent", .nothing, tokens: 0))
+            return Failure(fault: .notSent(error), upstream: lease.upstream, hasDelivered: false)
+        }
         return await withCheckedContinuation { continuation in
+            // Each await may let others of the loop go first, this one too: only from here on is nobody between the look at the
+            // phase and its change.
+            guard case .between = phase, let generation else {
+                router.end(lease, RouteTable.Ending("cancelled", .nothing, tokens: 0))
+                continuation.resume(returning: nil)
+                return
+            }
+            generation.noteAttempt(at: upstream.name)
             let transfer: HTTPTransfer =
                 switch upstream.dialect {
                 case .chatCompletions:
-                    UpstreamExchange<ChatCompletionsDecoder>(request, call: self, generation: generation)
+                    UpstreamExchange<ChatCompletionsDecoder>(
+                        httpRequest, call: self, generation: generation, silenceTimeout: upstream.silenceTimeout)
                 case .anthropicMessages:
-                    UpstreamExchange<AnthropicMessagesDecoder>(request, call: self, generation: generation)
+                    UpstreamExchange<AnthropicMessagesDecoder>(
+                        httpRequest, call: self, generation: generation, silenceTimeout: upstream.silenceTimeout)
                 }
-            phase = .exchanging(transfer, continuation)
+            phase = .exchanging(transfer, lease, continuation)
             attemptBegan = Instant.monotonicNow
             loop.httpClient.start(transfer)
         }
     }
 
     private func pause(seconds: Double) async {
-        guard case .between = phase else { return }
         await withCheckedContinuation { (continuation: CheckedContinuation<Void, Never>) in
+            guard case .between = phase else {
+                continuation.resume()
+                return
+            }
             let timer = loop.schedule(after: .seconds(seconds)) { [weak self] in self?.pauseEnded() }
             phase = .pausing(timer, continuation)
         }
@@ -142,17 +239,42 @@ final class UpstreamCall: ModelCall {
         continuation.resume()
     }
 
-    private func fail(_ fault: UpstreamFault) {
+    // MARK: The end
+
+    private func tokens(of generation: Generation?) -> Int? {
+        generation.map { TokenEstimate.tokens(of: $0, promptTokens: promptTokens) }
+    }
+
+    private func fail(_ failure: Failure) {
         guard case .between = phase, let generation else { return }
         end()
-        // What the upstream said may quote the prompt, so only its kind is told.
+        log(failure, failure.fault.concernsOperator ? .notice : .info, "an upstream failed", generation.id)
+        let upstream = router.upstreams[failure.upstream]
+        generation.fail(failure.fault.generationError(upstream: upstream.authority, model: model, key: upstream.key))
+    }
+
+    /// No upstream could be had. What the last one said is told rather, if one was asked.
+    private func refuse(_ refusal: RouteTable.Refusal) {
+        if let lastFailure {
+            fail(lastFailure)
+            return
+        }
+        guard case .between = phase, let generation else { return }
+        end()
+        loop.logger.info(
+            "no upstream could be asked",
+            metadata: ["reason": "\(refusal.label)", "response_id": "\(generation.id)", "model": "\(model)"])
+        generation.fail(refusal.generationError(model: model))
+    }
+
+    /// What the upstream said may quote the prompt, so only its kind is told.
+    private func log(_ failure: Failure, _ level: Logger.Level, _ message: Logger.Message, _ id: String? = nil) {
         loop.logger.log(
-            level: fault.concernsOperator ? .notice : .info, "an upstream failed",
+            level: level, message,
             metadata: [
-                "fault": "\(fault.label)", "upstream": "\(upstream.authority)", "response_id": "\(generation.id)",
-                "model": "\(model)",
+                "fault": "\(failure.fault.label)", "upstream": "\(router.upstreams[failure.upstream].name)",
+                "response_id": "\(id ?? generation?.id ?? "")", "model": "\(model)", "attempt": "\(plan.attempts)",
             ])
-        generation.fail(fault.generationError(upstream: upstream.authority, model: model, key: upstream.key))
     }
 
     private func end() {

@@ -34,6 +34,7 @@ extension UpstreamFault {
         case .inBand: "error_in_stream"
         case .malformed, .notAStream: "malformed"
         case .truncated: "cut"
+        case .notSent: "not_sent"
         }
     }
 
@@ -41,7 +42,7 @@ extension UpstreamFault {
     var concernsOperator: Bool {
         switch self {
         case .status(let status, _, _): status >= 500 || status == 401 || status == 403
-        case .transport(.loopStopped): false
+        case .transport(.loopStopped), .notSent: false
         default: true
         }
     }

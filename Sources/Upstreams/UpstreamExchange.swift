@@ -22,14 +22,18 @@ final class UpstreamExchange<Decoder: ResponseDecoder & ~Copyable>: HTTPTransfer
     private var contentType = ""
     private var collected = ByteBuffer()
     private var isAnswering = false
+    /// Of the body, where it is not that of the head.
+    private let silenceTimeout: Duration
 
-    init(_ request: HTTPClientRequest, call: UpstreamCall, generation: Generation) {
+    init(_ request: HTTPClientRequest, call: UpstreamCall, generation: Generation, silenceTimeout: Duration) {
+        self.silenceTimeout = silenceTimeout
         self.call = call
         self.generation = generation
         super.init(request)
     }
 
     override func receivedHead(_ head: HTTPClientResponse) {
+        if request.silenceTimeout != silenceTimeout { limitSilence(to: silenceTimeout) }
         contentType = head.fields["content-type"]?.lowercased() ?? ""
         if !(200..<300).contains(head.status) {
             mode = .refusal(status: head.status, retryAfterSeconds: RetryPolicy.retryAfterSeconds(head.fields))

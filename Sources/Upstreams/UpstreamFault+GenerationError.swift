@@ -18,6 +18,7 @@ extension UpstreamFault {
         case .status(let status, let error, let retryAfter):
             Self.status(status, error, upstream: upstream, model: model, retryAfter: retryAfter)
         case .inBand(let error): Self.status(error.impliedStatus, error, upstream: upstream, model: model, retryAfter: nil)
+        case .notSent(let error): error
         case .malformed(let what):
             .server("upstream_malformed", 502, "The upstream \(upstream) sent what is not in its protocol: \(what).")
         case .truncated:

@@ -1,5 +1,6 @@
 package import JSON
 package import Network
+package import Sessions
 
 /// What went wrong with an upstream, before it is put into words for clients.
 package enum UpstreamFault: Error, Sendable, Hashable {
@@ -15,6 +16,8 @@ package enum UpstreamFault: Error, Sendable, Hashable {
     case truncated
     /// The body ended and was no stream at all.
     case notAStream(contentType: String)
+    /// The request could not be put into the upstream's dialect.
+    case notSent(GenerationError)
 }
 
 /// The error object of OpenAI's and Anthropic's protocols, as far as it could be read.
@@ -62,7 +65,24 @@ extension UpstreamFault {
         case .status(let status, let error, _): Self.isRetryable(status) && error.code != "insufficient_quota"
         case .inBand(let error): Self.isRetryable(error.impliedStatus)
         case .truncated: true
-        case .malformed, .notAStream: false
+        case .malformed, .notAStream, .notSent: false
+        }
+    }
+
+    /// Whether another upstream may do better with the same request: always, but for what is wrong with the request itself.
+    package var mayFallOver: Bool {
+        switch self {
+        case .transport(let error): error != .loopStopped
+        case .status(let status, _, _): Self.concernsUpstream(status)
+        case .inBand(let error): Self.concernsUpstream(error.impliedStatus)
+        case .malformed, .truncated, .notAStream, .notSent: true
+        }
+    }
+
+    private static func concernsUpstream(_ status: Int) -> Bool {
+        switch status {
+        case 401, 403, 404, 408, 409, 429: true
+        default: !(400..<500).contains(status)
         }
     }
 

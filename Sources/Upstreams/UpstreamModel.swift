@@ -1,39 +1,36 @@
 public import Network
 public import Sessions
 
-/// Answers by upstreams: picks one by the model's name and calls it on the loop of the generation.
+/// Answers by upstreams: has the router choose one by the model's name and calls it on the loop of the generation.
 public struct UpstreamModel: Model {
-    /// By preference.
-    public let upstreams: [UpstreamConfiguration]
+    public let router: UpstreamRouter
     /// By loop; empty where nobody counts.
     private let counters: [LoopBound<UpstreamCounters>]
 
     /// - Parameter counters: one for each loop of the group, in their order, or none.
-    public init(_ upstreams: [UpstreamConfiguration], counters: [LoopBound<UpstreamCounters>] = []) {
-        self.upstreams = upstreams
+    public init(_ router: UpstreamRouter, counters: [LoopBound<UpstreamCounters>] = []) {
+        self.router = router
         self.counters = counters
-    }
-
-    /// The upstream for a public model name, and its own name for the model: the first one that maps the name, else the first.
-    public func upstream(for model: String) -> (upstream: UpstreamConfiguration, model: String)? {
-        for upstream in upstreams {
-            if let name = upstream.modelNames[model] { return (upstream, name) }
-        }
-        return upstreams.first.map { ($0, model) }
     }
 
     /// - Precondition: called on an event loop.
     public func start(_ request: ModelRequest, for generation: Generation) -> any ModelCall {
         do throws(GenerationError) {
-            guard let (upstream, model) = upstream(for: request.parameters.model) else {
+            if router.upstreams.isEmpty {
                 throw .server("no_upstream", 503, "No upstream is configured: start the server with --upstream URL.")
+            }
+            let model = request.parameters.model
+            let groups = router.groups(for: model)
+            if groups.isEmpty {
+                throw GenerationError(
+                    code: "model_not_found", message: "No upstream of this server has the model \(model.prefix(200)).", status: 404,
+                    type: "invalid_request_error")
             }
             guard let loop = EventLoop.current else {
                 throw .server("internal_error", 500, "A generation was started outside of an event loop.")
             }
             let call = UpstreamCall(
-                try upstream.dialect.speaker.request(request, model: model, to: upstream), to: upstream,
-                model: request.parameters.model, for: generation, on: loop,
+                request, through: router, groups: groups, for: generation, on: loop,
                 counters: counters.isEmpty ? nil : counters[loop.index].value)
             call.start()
             return call

@@ -10,6 +10,8 @@ public enum UpstreamProbe {
         public var isUsable: Bool { error == nil }
         /// Whether anything answered at all.
         public var isReachable: Bool
+        /// Whether it seems able to answer: it was content with the key and reports no failure of its own.
+        public var isServing = false
         /// Identifiers of its models.
         public var models: [String]
         public var latency: Duration
@@ -84,6 +86,7 @@ public enum UpstreamProbe {
 
     private static func report(_ response: HTTPFetch.Response, _ upstream: UpstreamConfiguration, _ latency: Duration) -> Report {
         var report = Report(isReachable: true, models: [], latency: latency)
+        report.isServing = response.status < 500 && response.status != 401 && response.status != 403
         switch response.status {
         case 200:
             guard let models = (try? JSONValue.parse(response.body))?["data"]?.array else {

@@ -1,3 +1,11 @@
+/// What a receiver holds the header of a frame against.
+struct FrameRules {
+    /// Of the receiver.
+    let role: Role
+    /// ``NegotiatedExtensions/reservedBits``
+    let reservedBits: UInt8
+}
+
 /// The two to fourteen bytes before a frame's payload, RFC 6455 §5.2.
 struct FrameHeader {
     static let maxByteCount = 14
@@ -22,12 +30,12 @@ struct FrameHeader {
     /// Judges the first two bytes, so that a bad frame is refused before the rest of its header is there.
     @inline(__always)
     static func check(
-        _ first: UInt8, _ second: UInt8, receiver role: Role, _ extensions: NegotiatedExtensions
+        _ first: UInt8, _ second: UInt8, _ rules: FrameRules
     ) throws(ProtocolViolation) -> Opcode {
         guard let opcode = Opcode(rawValue: first & 0x0F) else { throw .reservedOpcode(first & 0x0F) }
         let reserved = first & 0x70
-        if reserved != 0, reserved & ~extensions.allowedReservedBits(for: opcode) != 0 { throw .reservedBits(reserved) }
-        switch role {
+        if reserved & ~(opcode.startsMessage ? rules.reservedBits : 0) != 0 { throw .reservedBits(reserved) }
+        switch rules.role {
         case .server: if second & 0x80 == 0 { throw .unmaskedClientFrame }
         case .client: if second & 0x80 != 0 { throw .maskedServerFrame }
         }
@@ -40,12 +48,10 @@ struct FrameHeader {
 
     /// - Parameter bytes: a whole header, ``byteCount(secondByte:)`` bytes.
     @inline(__always)
-    init(
-        _ bytes: UnsafeRawPointer, receiver role: Role, _ extensions: NegotiatedExtensions
-    ) throws(ProtocolViolation) {
+    init(_ bytes: UnsafeRawPointer, _ rules: FrameRules) throws(ProtocolViolation) {
         let first = bytes.load(as: UInt8.self)
         let second = bytes.load(fromByteOffset: 1, as: UInt8.self)
-        opcode = try Self.check(first, second, receiver: role, extensions)
+        opcode = try Self.check(first, second, rules)
         isFinal = first & 0x80 != 0
         reservedBits = first & 0x70
         var position = 2

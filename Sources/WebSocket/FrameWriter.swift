@@ -30,28 +30,35 @@ public struct FrameWriter: ~Copyable {
         case none
         /// Begun and not ended.
         case fragmented
-        /// The same, compressed; bytes before and after.
-        case deflated(MessageKind, byteCount: Int, compressedByteCount: Int)
+        /// The same, compressed.
+        case deflated
+    }
+
+    private struct Deflation: ~Copyable {
+        var compressor: Compressor
+        /// The fragmented message in progress: its kind, and its bytes before and after.
+        var message = (kind: MessageKind.text, byteCount: 0, compressedByteCount: 0)
     }
 
     private static let finalBit: UInt8 = 0x80
     private static var noBytes: UnsafeRawBufferPointer { UnsafeRawBufferPointer(start: nil, count: 0) }
 
-    private let role: Role
-    private var keys = MaskingKeySource()
+    /// A client's; a server masks nothing.
+    private let keys: Box<MaskingKeySource>?
+    /// Nil when compression was not agreed on.
+    private let deflation: Box<Deflation>?
     private var outgoing = OutgoingMessage.none
-    private var compressor: Compressor
 
     public init(role: Role, extensions: NegotiatedExtensions = .none) {
-        self.role = role
-        compressor = Compressor(extensions.deflate?.outgoing)
+        keys = role == .client ? Box(MaskingKeySource()) : nil
+        deflation = extensions.deflate.map { Box(Deflation(compressor: Compressor($0.outgoing))) }
     }
 
     /// Bytes that compression holds now.
-    var deflateMemoryByteCount: Int { compressor.memoryByteCount }
+    var deflateMemoryByteCount: Int { deflation?.value.compressor.memoryByteCount ?? 0 }
 
     /// No message follows: gives back what compression holds.
-    mutating func end() { compressor.close() }
+    mutating func end() { deflation?.value.compressor.close() }
 
     /// Writes a message as one frame.
     /// - Parameter suffix: what follows the payload in the same message.
@@ -61,10 +68,10 @@ public struct FrameWriter: ~Copyable {
     ) throws(SendError) {
         guard case .none = outgoing else { throw .messageOpen }
         let byteCount = payload.count + suffix.count
-        if compressor.takes(kind, byteCount: byteCount) {
+        if let deflation, deflation.value.compressor.takes(kind, byteCount: byteCount) {
             let compressed = appendDeflated(
-                kind.opcode.rawValue | Self.finalBit | DeflateAgreement.reservedBit, payload, suffix, into: &output)
-            compressor.endMessage(kind, byteCount: byteCount, compressedByteCount: compressed)
+                kind.opcode.rawValue | Self.finalBit | DeflateAgreement.reservedBit, payload, suffix, by: deflation, into: &output)
+            deflation.value.compressor.endMessage(kind, byteCount: byteCount, compressedByteCount: compressed)
         } else {
             appendFrame(kind.opcode, payload, suffix: suffix, isFinal: true, into: &output)
         }
@@ -75,10 +82,11 @@ public struct FrameWriter: ~Copyable {
         _ kind: MessageKind, _ payload: UnsafeRawBufferPointer, into output: inout ByteBuffer
     ) throws(SendError) {
         guard case .none = outgoing else { throw .messageOpen }
-        if compressor.takes(kind, byteCount: nil) {
+        if let deflation, deflation.value.compressor.takes(kind, byteCount: nil) {
             let compressed = appendDeflated(
-                kind.opcode.rawValue | DeflateAgreement.reservedBit, payload, Self.noBytes, into: &output)
-            outgoing = .deflated(kind, byteCount: payload.count, compressedByteCount: compressed)
+                kind.opcode.rawValue | DeflateAgreement.reservedBit, payload, Self.noBytes, by: deflation, into: &output)
+            deflation.value.message = (kind, payload.count, compressed)
+            outgoing = .deflated
         } else {
             outgoing = .fragmented
             appendFrame(kind.opcode, payload, isFinal: false, into: &output)
@@ -92,10 +100,7 @@ public struct FrameWriter: ~Copyable {
         switch outgoing {
         case .none: throw .noMessageOpen
         case .fragmented: appendFrame(.continuation, payload, isFinal: false, into: &output)
-        case .deflated(let kind, let byteCount, let compressedByteCount):
-            let compressed = appendDeflated(Opcode.continuation.rawValue, payload, Self.noBytes, into: &output)
-            outgoing = .deflated(
-                kind, byteCount: byteCount + payload.count, compressedByteCount: compressedByteCount + compressed)
+        case .deflated: appendDeflatedContinuation(Opcode.continuation.rawValue, payload, into: &output)
         }
     }
 
@@ -106,10 +111,12 @@ public struct FrameWriter: ~Copyable {
         switch outgoing {
         case .none: throw .noMessageOpen
         case .fragmented: appendFrame(.continuation, payload, isFinal: true, into: &output)
-        case .deflated(let kind, let byteCount, let compressedByteCount):
-            let compressed = appendDeflated(Opcode.continuation.rawValue | Self.finalBit, payload, Self.noBytes, into: &output)
-            compressor.endMessage(
-                kind, byteCount: byteCount + payload.count, compressedByteCount: compressedByteCount + compressed)
+        case .deflated:
+            appendDeflatedContinuation(Opcode.continuation.rawValue | Self.finalBit, payload, into: &output)
+            if let deflation {
+                let (kind, byteCount, compressedByteCount) = deflation.value.message
+                deflation.value.compressor.endMessage(kind, byteCount: byteCount, compressedByteCount: compressedByteCount)
+            }
         }
         outgoing = .none
     }
@@ -190,16 +197,26 @@ public struct FrameWriter: ~Copyable {
         key.apply(to: UnsafeMutableRawBufferPointer(rebasing: written[(written.count - byteCount)...]))
     }
 
+    private func appendDeflatedContinuation(
+        _ firstByte: UInt8, _ payload: UnsafeRawBufferPointer, into output: inout ByteBuffer
+    ) {
+        guard let deflation else { return }
+        let compressed = appendDeflated(firstByte, payload, Self.noBytes, by: deflation, into: &output)
+        deflation.value.message.byteCount += payload.count
+        deflation.value.message.compressedByteCount += compressed
+    }
+
     /// Compresses into place: room for the header is left by the size of what goes in, and mended by that of what came out.
     /// - Returns: bytes of payload.
-    private mutating func appendDeflated(
-        _ firstByte: UInt8, _ payload: UnsafeRawBufferPointer, _ suffix: UnsafeRawBufferPointer, into output: inout ByteBuffer
+    private func appendDeflated(
+        _ firstByte: UInt8, _ payload: UnsafeRawBufferPointer, _ suffix: UnsafeRawBufferPointer, by deflation: Box<Deflation>,
+        into output: inout ByteBuffer
     ) -> Int {
         let key = nextKey()
         let start = output.count
         let room = FrameHeader.byteCount(payloadByteCount: payload.count + suffix.count, isMasked: key != nil)
         output.write(room: room) { _ in room }
-        compressor.deflate(payload, suffix, into: &output)
+        deflation.value.compressor.deflate(payload, suffix, into: &output)
         // Between fragments the flush stays whole, so that the peer can read what it has.
         if firstByte & Self.finalBit != 0 { output.removeLast(Compressor.tailByteCount) }
         let byteCount = output.count - start - room
@@ -227,10 +244,5 @@ public struct FrameWriter: ~Copyable {
     }
 
     @inline(__always)
-    private mutating func nextKey() -> MaskingKey? {
-        switch role {
-        case .server: nil
-        case .client: keys.next()
-        }
-    }
+    private func nextKey() -> MaskingKey? { keys?.value.next() }
 }

@@ -12,12 +12,7 @@ public struct NegotiatedExtensions: Equatable, Sendable {
 
     public var hasDeflate: Bool { deflate != nil }
 
-    /// The RSV bits (mask 0x70 of a frame's first byte) that a frame of this kind may have set. RFC 7692 §6.1: RSV1 stands in the
-    /// first frame of a data message alone.
-    func allowedReservedBits(for opcode: Opcode) -> UInt8 {
-        switch opcode {
-        case .text, .binary: deflate == nil ? 0 : DeflateAgreement.reservedBit
-        case .continuation, .close, .ping, .pong: 0
-        }
-    }
+    /// The RSV bits (mask 0x70 of a frame's first byte) that the first frame of a data message may have set; no other frame may
+    /// have any (RFC 7692 §6.1).
+    var reservedBits: UInt8 { deflate == nil ? 0 : DeflateAgreement.reservedBit }
 }

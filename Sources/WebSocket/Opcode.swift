@@ -9,6 +9,9 @@ public enum Opcode: UInt8, Sendable {
 
     /// Whether frames of this kind may stand between the fragments of a message (RFC 6455 §5.5).
     public var isControl: Bool { rawValue >= 0x8 }
+
+    /// Whether a message begins with it.
+    var startsMessage: Bool { self == .text || self == .binary }
 }
 
 /// What a message is made of, RFC 6455 §5.6.

@@ -11,53 +11,22 @@ internal import Bytes
 /// Text is validated as it arrives, so that bad text fails in the middle of a frame. A compressed message (RFC 7692) is
 /// undone as it arrives, and judged by what comes out of it.
 public struct Receiver: ~Copyable {
-    /// Where the next byte belongs.
-    private enum Position {
-        case header
-        case payload(FrameInProgress)
-        /// After a close frame or a violation: every further byte is dropped.
-        case ended
-    }
-
-    private struct FrameInProgress {
-        var header: FrameHeader
-        var receivedByteCount = 0
-    }
-
-    /// How the payload of a message stands on the wire, as its first frame says.
-    private enum Coding { case plain, deflated }
-
-    /// What ``message`` holds.
-    private enum Assembly {
-        case nothing
-        case text(Coding)
-        case binary(Coding)
-        /// A message that the last event pointed into.
-        case delivered
-    }
-
-    private let role: Role
-    private let extensions: NegotiatedExtensions
+    private let rules: FrameRules
+    /// After a close frame or a violation: every further byte is dropped.
+    private var hasEnded = false
     private let maxMessageBytes: Int
-    private var position = Position.header
-    private var assembly = Assembly.nothing
-    private var validator = UTF8Validator()
-    private var inflater: Inflater
-    private var headerSpill = HeaderSpill()
-    private var message = ByteBuffer()
-    private var controlPayload = ByteBuffer()
+    private let inflater: Box<Inflater>?
+    private var gathered: GatheredFrames?
 
     /// - Parameter role: of this end: a server's receiver takes a client's frames.
     public init(role: Role, limits: WebSocketLimits = WebSocketLimits(), extensions: NegotiatedExtensions = .none) {
-        self.role = role
-        self.extensions = extensions
+        rules = FrameRules(role: role, reservedBits: extensions.reservedBits)
         maxMessageBytes = limits.maxMessageBytes
-        // Without an agreement no frame may ask for it.
-        inflater = Inflater(extensions.deflate?.incoming ?? DeflateAgreement.Incoming(windowBits: 15, keepsContext: false))
+        inflater = extensions.deflate.map { Box(Inflater($0.incoming)) }
     }
 
     /// Bytes that decompression holds now.
-    var deflateMemoryByteCount: Int { inflater.memoryByteCount }
+    var deflateMemoryByteCount: Int { inflater?.value.memoryByteCount ?? 0 }
 
     /// The next event, or nil when `input` is used up.
     ///
@@ -67,24 +36,23 @@ public struct Receiver: ~Copyable {
     public mutating func next(
         _ input: inout UnsafeMutableRawBufferPointer
     ) throws(ProtocolViolation) -> ReceivedEvent? {
-        if case .delivered = assembly { forgetMessage() }
+        if let gathered, case .delivered = gathered.assembly { gathered.forgetMessage() }
         do throws(ProtocolViolation) {
-            while true {
-                switch position {
-                case .header:
-                    guard let header = try takeHeader(&input) else {
-                        releaseIdleStorage()
-                        return nil
-                    }
-                    if let event = try startFrame(header, &input) { return event }
-                case .payload(let frame):
-                    if let event = try continueFrame(frame, &input) { return event }
-                    if case .payload = position, input.isEmpty { return nil }
-                case .ended:
-                    input.removeFirst(input.count)
+            while !hasEnded {
+                if let gathered, let frame = gathered.frame {
+                    if let event = try continueFrame(frame, of: gathered, &input) { return event }
+                    if gathered.frame != nil, input.isEmpty { return nil }
+                    continue
+                }
+                guard let header = try takeHeader(&input) else {
+                    // An idle connection owns no buffer.
+                    if let gathered, gathered.isIdle { self.gathered = nil }
                     return nil
                 }
+                if let event = try startFrame(header, &input) { return event }
             }
+            input.removeFirst(input.count)
+            return nil
         } catch {
             end()
             throw error
@@ -93,11 +61,16 @@ public struct Receiver: ~Copyable {
 
     /// Stops listening: drops what is half received and everything that still comes.
     mutating func end() {
-        position = .ended
-        assembly = .nothing
-        inflater.close()
-        message.clear(keepingCapacity: 0)
-        controlPayload.clear(keepingCapacity: 0)
+        hasEnded = true
+        inflater?.value.close()
+        gathered = nil
+    }
+
+    private mutating func gather() -> GatheredFrames {
+        if let gathered { return gathered }
+        let new = GatheredFrames()
+        gathered = new
+        return new
     }
 
     // Frames
@@ -106,10 +79,10 @@ public struct Receiver: ~Copyable {
     private mutating func takeHeader(
         _ input: inout UnsafeMutableRawBufferPointer
     ) throws(ProtocolViolation) -> FrameHeader? {
-        if headerSpill.isEmpty, input.count >= 2, let start = input.baseAddress {
+        if gathered?.headerSpill.isEmpty ?? true, input.count >= 2, let start = input.baseAddress {
             let byteCount = FrameHeader.byteCount(secondByte: start.load(fromByteOffset: 1, as: UInt8.self))
             if input.count >= byteCount {
-                let header = try FrameHeader(start, receiver: role, extensions)
+                let header = try FrameHeader(start, rules)
                 input.removeFirst(byteCount)
                 return header
             }
@@ -121,19 +94,20 @@ public struct Receiver: ~Copyable {
     private mutating func takeSpilledHeader(
         _ input: inout UnsafeMutableRawBufferPointer
     ) throws(ProtocolViolation) -> FrameHeader? {
+        if input.isEmpty { return nil }
+        let gathered = gather()
         while let byte = input.first {
             input.removeFirst(1)
-            headerSpill.append(byte)
-            if headerSpill.count == 2 {
-                _ = try FrameHeader.check(headerSpill[0], headerSpill[1], receiver: role, extensions)
+            gathered.headerSpill.append(byte)
+            if gathered.headerSpill.count == 2 {
+                _ = try FrameHeader.check(gathered.headerSpill[0], gathered.headerSpill[1], rules)
             }
-            if headerSpill.isWholeHeader {
-                let role = role
-                let extensions = extensions
-                let header = try headerSpill.withBytes { (bytes) throws(ProtocolViolation) in
-                    try FrameHeader(bytes, receiver: role, extensions)
+            if gathered.headerSpill.isWholeHeader {
+                let rules = rules
+                let header = try gathered.headerSpill.withBytes { (bytes) throws(ProtocolViolation) in
+                    try FrameHeader(bytes, rules)
                 }
-                headerSpill.removeAll()
+                gathered.headerSpill.removeAll()
                 return header
             }
         }
@@ -147,7 +121,7 @@ public struct Receiver: ~Copyable {
         let payloadByteCount = header.payloadByteCount
         if header.opcode.isControl {
             if input.count < payloadByteCount {
-                position = .payload(FrameInProgress(header: header))
+                gather().frame = GatheredFrames.FrameInProgress(header: header)
                 return nil
             }
             let payload = input.takeFirst(payloadByteCount)
@@ -157,7 +131,7 @@ public struct Receiver: ~Copyable {
         try checkOrder(header.opcode)
         guard payloadByteCount <= wireBytesLeft(header) else { throw .messageTooBig(maxMessageBytes: maxMessageBytes) }
         if header.opcode != .continuation {
-            let coding = header.reservedBits == 0 ? Coding.plain : .deflated
+            let coding = header.reservedBits == 0 ? GatheredFrames.Coding.plain : .deflated
             if header.isFinal, input.count >= payloadByteCount, case .plain = coding {
                 let payload = input.takeFirst(payloadByteCount)
                 header.maskingKey.apply(to: payload)
@@ -166,18 +140,18 @@ public struct Receiver: ~Copyable {
                 guard UTF8Validator.isValid(bytes) else { throw .textNotUTF8 }
                 return .text(bytes)
             }
-            assembly = header.opcode == .text ? .text(coding) : .binary(coding)
+            gather().assembly = header.opcode == .text ? .text(coding) : .binary(coding)
         }
-        position = .payload(FrameInProgress(header: header))
+        gather().frame = GatheredFrames.FrameInProgress(header: header)
         return nil
     }
 
     /// RFC 6455 §5.4: the fragments of one message are not interleaved with another's.
     @inline(__always)
     private func checkOrder(_ opcode: Opcode) throws(ProtocolViolation) {
-        switch assembly {
+        switch gathered?.assembly {
         case .text, .binary: if opcode != .continuation { throw .messageInsideMessage }
-        case .nothing, .delivered: if opcode == .continuation { throw .unexpectedContinuation }
+        case .nothing, .delivered, nil: if opcode == .continuation { throw .unexpectedContinuation }
         }
     }
 
@@ -185,18 +159,13 @@ public struct Receiver: ~Copyable {
     /// DEFLATE makes nothing longer by more than a few per cent, so that an eighth is plenty.
     @inline(__always)
     private func wireBytesLeft(_ header: FrameHeader) -> Int {
-        let isDeflated: Bool
-        switch assembly {
-        case .text(.deflated), .binary(.deflated): isDeflated = true
-        case .nothing, .delivered: isDeflated = header.reservedBits != 0
-        case .text(.plain), .binary(.plain): isDeflated = false
-        }
-        if !isDeflated { return maxMessageBytes - message.count }
-        return maxMessageBytes + maxMessageBytes / 8 + 64 - inflater.compressedByteCount
+        let gatheredByteCount = gathered?.message.count ?? 0
+        if header.reservedBits == 0, gathered?.isDeflated != true { return maxMessageBytes - gatheredByteCount }
+        return maxMessageBytes + maxMessageBytes / 8 + 64 - (inflater?.value.compressedByteCount ?? 0)
     }
 
     private mutating func continueFrame(
-        _ frame: FrameInProgress, _ input: inout UnsafeMutableRawBufferPointer
+        _ frame: GatheredFrames.FrameInProgress, of gathered: GatheredFrames, _ input: inout UnsafeMutableRawBufferPointer
     ) throws(ProtocolViolation) -> ReceivedEvent? {
         var frame = frame
         let header = frame.header
@@ -204,57 +173,63 @@ public struct Receiver: ~Copyable {
         header.maskingKey.apply(to: chunk, payloadOffset: frame.receivedByteCount)
         frame.receivedByteCount += chunk.count
         let isWhole = frame.receivedByteCount == header.payloadByteCount
-        position = isWhole ? .header : .payload(frame)
+        gathered.frame = isWhole ? nil : frame
         if header.opcode.isControl {
-            controlPayload.append(UnsafeRawBufferPointer(chunk))
-            return isWhole ? try controlEvent(header.opcode, controlPayload.bytes) : nil
+            gathered.controlPayload.append(UnsafeRawBufferPointer(chunk))
+            return isWhole ? try controlEvent(header.opcode, gathered.controlPayload.bytes) : nil
         }
         let isLast = isWhole && header.isFinal
-        switch assembly {
-        case .text(.deflated), .binary(.deflated): try inflate(UnsafeRawBufferPointer(chunk), isLast: isLast)
+        switch gathered.assembly {
+        case .text(.deflated), .binary(.deflated): try inflate(UnsafeRawBufferPointer(chunk), isLast: isLast, into: gathered)
         case .text(.plain):
-            guard validator.validate(UnsafeRawBufferPointer(chunk)) else { throw .textNotUTF8 }
-            message.append(UnsafeRawBufferPointer(chunk))
-        case .nothing, .binary(.plain), .delivered: message.append(UnsafeRawBufferPointer(chunk))
+            guard gathered.validator.validate(UnsafeRawBufferPointer(chunk)) else { throw .textNotUTF8 }
+            gathered.message.append(UnsafeRawBufferPointer(chunk))
+        case .nothing, .binary(.plain), .delivered: gathered.message.append(UnsafeRawBufferPointer(chunk))
         }
-        return isLast ? try assembledMessage() : nil
+        return isLast ? try assembledMessage(of: gathered) : nil
     }
 
-    private mutating func inflate(_ chunk: UnsafeRawBufferPointer, isLast: Bool) throws(ProtocolViolation) {
-        let before = message.count
+    private func inflate(
+        _ chunk: UnsafeRawBufferPointer, isLast: Bool, into gathered: GatheredFrames
+    ) throws(ProtocolViolation) {
+        // Without an agreement the header's bit was refused.
+        guard let inflater else { return }
+        let before = gathered.message.count
         var violation: ProtocolViolation?
         do throws(ProtocolViolation) {
-            try inflater.inflate(chunk, into: &message, maxMessageBytes: maxMessageBytes)
+            try inflater.value.inflate(chunk, into: &gathered.message, maxMessageBytes: maxMessageBytes)
         } catch {
             violation = error
         }
         // What comes first counts, so that the verdict does not hang on the sizes of the reads.
-        if case .text = assembly, !validator.validate(UnsafeRawBufferPointer(rebasing: message.bytes[before...])) {
+        if case .text = gathered.assembly,
+            !gathered.validator.validate(UnsafeRawBufferPointer(rebasing: gathered.message.bytes[before...]))
+        {
             throw .textNotUTF8
         }
         if let violation { throw violation }
-        if isLast { try inflater.endMessage(into: &message) }
+        if isLast { try inflater.value.endMessage(into: &gathered.message) }
     }
 
-    private mutating func assembledMessage() throws(ProtocolViolation) -> ReceivedEvent? {
-        let finished = assembly
-        assembly = .delivered
-        guard case .text = finished else { return .binary(message.bytes) }
-        guard validator.isComplete else { throw .textNotUTF8 }
-        return .text(message.bytes)
+    private func assembledMessage(of gathered: GatheredFrames) throws(ProtocolViolation) -> ReceivedEvent? {
+        let finished = gathered.assembly
+        gathered.assembly = .delivered
+        guard case .text = finished else { return .binary(gathered.message.bytes) }
+        guard gathered.validator.isComplete else { throw .textNotUTF8 }
+        return .text(gathered.message.bytes)
     }
 
     private mutating func controlEvent(
         _ opcode: Opcode, _ payload: UnsafeRawBufferPointer
     ) throws(ProtocolViolation) -> ReceivedEvent {
         // The view stays good: emptying the buffer keeps its storage until the input is used up.
-        controlPayload.clear()
+        gathered?.controlPayload.clear()
         switch opcode {
         case .ping: return .ping(payload)
         case .pong: return .pong(payload)
         default:
             let event = try Self.closeEvent(payload)
-            position = .ended
+            hasEnded = true
             return event
         }
     }
@@ -270,18 +245,5 @@ public struct Receiver: ~Copyable {
         let reason = UnsafeRawBufferPointer(start: start + 2, count: payload.count - 2)
         guard UTF8Validator.isValid(reason) else { throw .closeReasonNotUTF8 }
         return .close(code, reason: reason)
-    }
-
-    // Storage
-
-    private mutating func forgetMessage() {
-        assembly = .nothing
-        message.clear()
-    }
-
-    /// An idle connection owns no buffer.
-    private mutating func releaseIdleStorage() {
-        if case .nothing = assembly, message.capacity > 0 { message.clear(keepingCapacity: 0) }
-        if controlPayload.capacity > 0 { controlPayload.clear(keepingCapacity: 0) }
     }
 }

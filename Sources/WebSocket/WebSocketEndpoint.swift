@@ -33,17 +33,17 @@ public struct WebSocketEndpoint: ~Copyable {
     public var deflateMemoryByteCount: Int { receiver.deflateMemoryByteCount + writer.deflateMemoryByteCount }
 
     private let role: Role
-    private let limits: WebSocketLimits
+    private let maxUnsentBytesBeforePongsWait: Int
     private var receiver: Receiver
     private var writer: FrameWriter
     private var pongPolicy = PongPolicy.each
     /// The frame that answers the latest ping that had to wait.
-    private var waitingPong = ByteBuffer()
+    private var waitingPong: [UInt8] = []
     public private(set) var state = State.open
 
     public init(role: Role, limits: WebSocketLimits = WebSocketLimits(), extensions: NegotiatedExtensions = .none) {
         self.role = role
-        self.limits = limits
+        maxUnsentBytesBeforePongsWait = limits.maxUnsentBytesBeforePongsWait
         receiver = Receiver(role: role, limits: limits, extensions: extensions)
         writer = FrameWriter(role: role, extensions: extensions)
     }
@@ -172,20 +172,21 @@ public struct WebSocketEndpoint: ~Copyable {
         if mayAnswerNow(output) {
             try? writer.appendPong(ping, into: &output)
         } else {
-            waitingPong.clear()
-            try? writer.appendPong(ping, into: &waitingPong)
+            var frame = ByteBuffer()
+            try? writer.appendPong(ping, into: &frame)
+            waitingPong = frame.array
         }
     }
 
     private mutating func appendWaitingPong(into output: inout ByteBuffer) {
         guard mayAnswerNow(output) else { return }
-        output.append(waitingPong.bytes)
-        waitingPong.clear(keepingCapacity: 0)
+        output.append(waitingPong)
+        waitingPong = []
     }
 
     private func mayAnswerNow(_ output: borrowing ByteBuffer) -> Bool {
         switch pongPolicy {
-        case .each: output.count <= limits.maxUnsentBytesBeforePongsWait
+        case .each: output.count <= maxUnsentBytesBeforePongsWait
         case .latestWhenDrained: false
         }
     }
@@ -245,5 +246,5 @@ public struct WebSocketEndpoint: ~Copyable {
         forgetWaitingPong()
     }
 
-    private mutating func forgetWaitingPong() { waitingPong.clear(keepingCapacity: 0) }
+    private mutating func forgetWaitingPong() { waitingPong = [] }
 }

@@ -8,7 +8,8 @@ struct Interject: ParsableCommand {
         discussion: "Start with `interject serve`, then `interject chat` in another terminal.",
         version: interjectVersion,
         subcommands: [
-            ServeCommand.self, ChatCommand.self, DoctorCommand.self, RehearsalCommand.self, EchoCommand.self, VersionCommand.self,
+            ServeCommand.self, KeysCommand.self, ChatCommand.self, DoctorCommand.self, RehearsalCommand.self, EchoCommand.self,
+            EchoClientCommand.self, VersionCommand.self,
         ])
 
     /// Parses and runs a command.

@@ -45,7 +45,7 @@ import Upstreams
         #expect(settings.port == 100)
         #expect(settings.heartbeat == .seconds(20))
         #expect(settings.loops == 3)
-        #expect(settings.retention == .seconds(3600))
+        #expect(settings.retention == .seconds(604_800))
     }
 
     @Test func theFileMayBeNamedByTheEnvironment() throws {

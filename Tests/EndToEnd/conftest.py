@@ -9,6 +9,7 @@ How to run, from the root of the repository:
 
 INTERJECT_BINARY        the binary to test (default: .build/release/interject, else .build/debug/interject)
 INTERJECT_CURSOR_SEED   the seed of test_cursor.py, which prints the one that it used
+INTERJECT_PATIENCE      a factor for every deadline: 4 for a binary with sanitizers
 
 Most tests share one server and find what is theirs by a unique word in the prompt; the rehearsal model behind
 the server tells what it was asked and when its connection was closed (Protocols/rehearsal.md). A test that needs
@@ -23,6 +24,7 @@ event_source.py and raw_http.py (bytes on a socket), starters.py (four ways to s
 import openai
 import pytest
 
+from patience import PATIENCE
 from processes import InterjectProcess, RehearsalProcess, live_processes
 from rehearsal import unique
 from sessions import Session
@@ -132,6 +134,13 @@ def pytest_runtest_makereport(item, call):
         for process in live_processes():
             report.sections.append((f"log of {process.name} ({process.log_path})", process.log_tail()))
     return report
+
+
+def pytest_collection_modifyitems(config, items):
+    for item in items:
+        own = item.get_closest_marker("timeout")
+        limit_s = own.args[0] if own else float(config.getini("timeout"))
+        item.add_marker(pytest.mark.timeout(limit_s * PATIENCE), append=False)
 
 
 def pytest_report_header(config):

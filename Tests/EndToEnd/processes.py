@@ -13,11 +13,12 @@ import httpx
 import openai
 import pytest
 
+from patience import PATIENCE
 from rehearsal import Rehearsal
 
 REPOSITORY = Path(__file__).resolve().parents[2]
-START_TIMEOUT_S = 30
-STOP_TIMEOUT_S = 10
+START_TIMEOUT_S = 30 * PATIENCE
+STOP_TIMEOUT_S = 10 * PATIENCE
 _live = weakref.WeakSet()
 _libc = ctypes.CDLL(None)
 PR_SET_PDEATHSIG = 1
@@ -121,6 +122,12 @@ class RehearsalProcess(BinaryProcess):
 class InterjectProcess(BinaryProcess):
     command = "serve"
 
+    def __init__(self, directory: Path, *flags, **options):
+        super().__init__(directory, *flags, **options)
+        # Each has a data directory of its own, that of a test alone.
+        if "--data" not in self.flags:
+            self.flags += ["--data", str(directory / f"{self.name}.data")]
+
     @property
     def rehearsal(self) -> Rehearsal:
         """The built-in model's counters."""
@@ -132,7 +139,7 @@ class InterjectProcess(BinaryProcess):
         return url.host, url.port
 
     def http(self, **options) -> httpx.Client:
-        options.setdefault("timeout", 60)
+        options.setdefault("timeout", 60 * PATIENCE)
         return httpx.Client(base_url=self.url, **options)
 
     def sdk(self, api_key="test", **options) -> openai.OpenAI:
@@ -142,12 +149,12 @@ class InterjectProcess(BinaryProcess):
         return openai.AsyncOpenAI(**self._sdk_options(api_key, options))
 
     def _sdk_options(self, api_key, options):
-        return {"base_url": f"{self.url}/v1", "api_key": api_key, "max_retries": 0, "timeout": 60, **options}
+        return {"base_url": f"{self.url}/v1", "api_key": api_key, "max_retries": 0, "timeout": 60 * PATIENCE, **options}
 
 
 def run_binary(*arguments, timeout_s=15, env=None, input=None) -> subprocess.CompletedProcess:
     """Runs a command that ends by itself."""
     return subprocess.run(
-        [BinaryProcess.binary(), *map(str, arguments)], capture_output=True, text=True, timeout=timeout_s,
+        [BinaryProcess.binary(), *map(str, arguments)], capture_output=True, text=True, timeout=timeout_s * PATIENCE,
         env=environment(**(env or {})), input=input,
     )

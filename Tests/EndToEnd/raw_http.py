@@ -3,6 +3,8 @@
 import socket
 from dataclasses import dataclass
 
+from patience import PATIENCE
+
 
 @dataclass
 class Answer:
@@ -27,7 +29,7 @@ def request(method, path, body=b"", host="127.0.0.1", **headers) -> bytes:
 class RawConnection:
     """One connection; reads answers in order, or a body piece by piece."""
 
-    def __init__(self, server, timeout_s=30):
+    def __init__(self, server, timeout_s=30 * PATIENCE):
         self.socket = socket.create_connection(server.address, timeout_s)
         self.buffer = b""
 

@@ -6,7 +6,9 @@ import uuid
 
 import httpx
 
-DEADLINE_S = 20
+from patience import PATIENCE
+
+DEADLINE_S = 20 * PATIENCE
 
 
 def unique() -> str:

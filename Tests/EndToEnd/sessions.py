@@ -2,6 +2,7 @@
 
 import time
 
+from patience import PATIENCE
 from rehearsal import eventually
 
 TERMINAL = {"response.completed", "response.incomplete", "response.cancelled", "response.failed"}
@@ -99,7 +100,7 @@ class Session:
                 return events
             after = page["last_sequence_number"]
 
-    def wait_for(self, condition, what: str, timeout_s=30) -> list[dict]:
+    def wait_for(self, condition, what: str, timeout_s=30 * PATIENCE) -> list[dict]:
         """The log once one of its events meets `condition`; waits at the server, not in a loop."""
         events, after, deadline = [], 0, time.monotonic() + timeout_s
         while True:

@@ -7,11 +7,12 @@ import time
 import pexpect
 import pytest
 
+from patience import PATIENCE
 from processes import BinaryProcess, environment, run_binary
 from rehearsal import endless, say
 from sessions import Session
 
-CHAT_TIMEOUT_S = 30
+CHAT_TIMEOUT_S = 30 * PATIENCE
 
 
 @pytest.fixture

@@ -7,7 +7,7 @@ import pytest
 
 from event_source import EventSource, SseParser
 from protocol_schemas import PROTOCOLS, check, check_event, document, resolve, validator
-from rehearsal import brief, endless, say
+from rehearsal import brief, endless, eventually, say
 from sessions import TERMINAL
 
 OPENAPI = (PROTOCOLS / "openapi.yaml").as_uri()
@@ -161,6 +161,43 @@ def test_the_answers_of_the_calls(server, tag):
         for body in ({}, {"model": "m"}, {"model": "m", "input": 7}, {"model": "m", "input": "x", "background": True}):
             check_answer(http.post("/v1/responses", json=body), "/v1/responses")
         check_answer(http.post("/v1/chat/completions", json={"model": "m"}), "/v1/chat/completions")
+        for params in ({}, {"bucket_width": "1h", "group_by": "model,key,owner"}, {"bucket_width": "1y"}):
+            check_answer(http.get("/v1/usage", params=params), "/v1/usage")
+            check_answer(http.get("/v1/organization/usage/completions", params=params), "/v1/organization/usage/completions")
+        for body in ({}, {"expires_in": 0}, {"session_id": "sess_none"}):
+            check_answer(http.post("/v1/client_tokens", json=body), "/v1/client_tokens")
+        kept = http.post("/v1/sessions", json={}).json()["id"]
+        for body in ({}, {"session_id": kept}, {"response_id": "resp_none"}):
+            check_answer(http.post("/v1/stream_tickets", json=body), "/v1/stream_tickets")
+
+
+def test_the_answers_of_files_and_batches(start_server, server, tag):
+    with server.http() as http:
+        line = {"custom_id": "a", "method": "POST", "url": "/v1/responses", "body": {"model": "m", "input": brief(tag)}}
+        text = json.dumps(line)
+        for form, content in (({"purpose": "batch"}, text), ({}, text), ({"purpose": "batch"}, "{")):
+            file = check_answer(http.post("/v1/files", data=form, files={"file": ("f", content)}), "/v1/files")
+            one = f"/v1/files/{file.get('id', 'file-none')}"
+            check_answer(http.get(one), "/v1/files/{file_id}")
+            if "id" not in file:
+                check_answer(http.get(f"{one}/content"), "/v1/files/{file_id}/content")
+            body = {"input_file_id": file.get("id"), "endpoint": "/v1/responses", "completion_window": "24h", "metadata": {"a": "b"}}
+            batch = check_answer(http.post("/v1/batches", json=body), "/v1/batches")
+            there = f"/v1/batches/{batch.get('id', 'batch_none')}"
+
+            def ended():
+                found = check_answer(http.get(there), "/v1/batches/{batch_id}")
+                return found if found.get("status") in (None, "completed", "failed") else None
+
+            eventually(ended, "the batch has ended")
+            check_answer(http.post(f"{there}/cancel"), "/v1/batches/{batch_id}/cancel")
+            for path in ("/v1/files", "/v1/batches"):
+                check_answer(http.get(path), path)
+                check_answer(http.get(path, params={"limit": 0}), path)
+            check_answer(http.delete(one), "/v1/files/{file_id}")
+    with start_server("--data", "none").http() as http:
+        for path in ("/v1/files", "/v1/batches"):
+            assert "storage_disabled" == check_answer(http.get(path), path)["error"]["code"]
 
 
 def test_what_a_websocket_sends(new_session, open_socket, lookup_tool, tag):

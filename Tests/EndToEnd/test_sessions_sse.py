@@ -189,7 +189,7 @@ def test_state_and_what_follows_have_no_seam(new_session, tag):
 
 
 def test_a_cursor_that_is_too_old_gets_the_truth(start_server, tag):
-    server = start_server("--log-bytes-per-session", 20_000)
+    server = start_server("--data", "none", "--log-bytes-per-session", 20_000)
     session = Session.create(server)
     response_id = session.speak(say(tag, tokens=600, pace=0))["response_id"]
     with server.http() as http:

@@ -57,6 +57,7 @@ def check_cover(events, start: int, end: int):
     assert position == end
 
 
+@pytest.mark.resident
 def test_stalled_readers_delay_nobody_and_miss_nothing(start_server, tag):
     flags = ("--log-bytes-per-session", "128MiB")
     alone = start_server(*flags)
@@ -91,8 +92,9 @@ def test_stalled_readers_delay_nobody_and_miss_nothing(start_server, tag):
     session.close()
 
 
+@pytest.mark.resident
 def test_stalled_readers_whose_place_is_gone_get_a_snapshot(start_server, tag):
-    server = start_server("--log-bytes-per-session", "4MiB")
+    server = start_server("--data", "none", "--log-bytes-per-session", "4MiB")
     session = Session.create(server)
     readers = stall(session)
     before = resident_bytes(server)
@@ -119,7 +121,7 @@ def test_stalled_readers_whose_place_is_gone_get_a_snapshot(start_server, tag):
 
 
 def test_an_openai_stream_whose_place_is_gone_ends_with_the_truth(start_server, tag):
-    server = start_server("--log-bytes-per-session", "4MiB")
+    server = start_server("--data", "none", "--log-bytes-per-session", "4MiB")
     session = Session.create(server)
     # Somebody else keeps up, so the model does not wait for the one that does not.
     good = StalledEventSource(session)

@@ -1,5 +1,6 @@
 """Webhooks (Protocols/webhooks.md) through a real receiver, verified and managed by the official SDK."""
 
+import json
 import os
 import signal
 
@@ -56,7 +57,7 @@ def make_endpoint(sdk):
 
 def respond(client, disconnect="continue"):
     """A response that has ended."""
-    return client.responses.create(model="rehearsal-fast", input=brief(unique()), extra_body={"interject": {"disconnect": disconnect}})
+    return client.responses.create(model="rehearsal", input=brief(unique()), extra_body={"interject": {"disconnect": disconnect}})
 
 
 def deliveries(server, endpoint_id):
@@ -137,6 +138,20 @@ def test_foreground_responses_are_told_of_only_when_asked_for(sdk, make_endpoint
     background.about(later.id)
     assert [r for r in background.received if r.json["data"]["id"] == foreground.id] == []
     background.stop(), everything.stop()
+
+
+def test_a_batch_is_told_of_once_and_not_its_requests(start_server, tmp_path, receiver, tag):
+    server = start_server(*FAST, "--data", tmp_path / "data")
+    with server.sdk() as client:
+        endpoint = client.webhooks.create(name="n", url=receiver.url, event_types=["batch.completed", *TYPES])
+        line = {"custom_id": "1", "method": "POST", "url": "/v1/responses", "body": {"model": "rehearsal", "input": brief(tag)}}
+        file = client.files.create(file=("in.jsonl", json.dumps(line).encode()), purpose="batch")
+        batch = client.batches.create(input_file_id=file.id, endpoint="/v1/responses", completion_window="24h")
+        [request] = receiver.about(batch.id)
+        event = request.unwrap(endpoint.signing_secret)
+        assert event.type == "batch.completed" and event.data.id == batch.id
+        receiver.about(respond(client).id)
+        assert len(receiver.received) == 2
 
 
 def test_an_endpoint_is_told_only_of_the_types_it_wants(sdk, receiver, make_endpoint):

@@ -1,3 +1,4 @@
+import Logging
 import Network
 import Synchronization
 import Testing
@@ -112,6 +113,11 @@ import Testing
 
     private final class LoopTimerBox { var timer: LoopTimer? }
 
+    private func nextDue(_ queue: inout TimerQueue, _ now: Instant) -> LoopTimer? {
+        guard case .timer(let timer) = queue.popDue(now) else { return nil }
+        return timer
+    }
+
     @Test func aHundredThousandCancelledTimersTakeNoRoom() {
         var queue = TimerQueue()
         let now = Instant.monotonicNow
@@ -123,7 +129,7 @@ import Testing
         }
         #expect(queue.count < 5000)
         var fired = 0
-        while let timer = queue.popDue(now + .seconds(100)) {
+        while let timer = nextDue(&queue, now + .seconds(100)) {
             #expect(timer.isPending)
             fired += 1
         }
@@ -149,18 +155,58 @@ import Testing
             default:
                 let now = Instant(nanoseconds: Int64(random(3000)))
                 let due = pending.map(\.deadline).filter { $0 <= now }.min()
-                let timer = queue.popDue(now)
+                let timer = nextDue(&queue, now)
                 #expect(timer?.deadline == due, "seed \(seed)")
                 if let timer { pending.removeAll { $0 === timer } }
             }
         }
         var last = Instant(nanoseconds: 0)
-        while let timer = queue.popDue(Instant(nanoseconds: 1 << 40)) {
+        while let timer = nextDue(&queue, Instant(nanoseconds: 1 << 40)) {
             #expect(timer.deadline >= last, "seed \(seed)")
             last = timer.deadline
             pending.removeAll { $0 === timer }
         }
         #expect(pending.isEmpty, "seed \(seed)")
+    }
+
+    @Test(arguments: 0..<20) func connectionsTimersMoveAndGo(_ seed: Int) throws {
+        var state = UInt64(seed) &+ 1
+        func random(_ limit: Int) -> Int {
+            state = state &* 6_364_136_223_846_793_005 &+ 1_442_695_040_888_963_407
+            return Int(state >> 33) % limit
+        }
+        let loop = try EventLoop(index: 0, logger: Logger(label: "test"))
+        let connections = (0..<200).map { _ in Connection(loop: loop, descriptor: -1) }
+        var expected: [Instant?] = connections.map { _ in nil }
+        var queue = TimerQueue()
+        for _ in 0..<5000 {
+            let index = random(connections.count)
+            switch random(5) {
+            case 0...2:
+                let deadline = Instant(nanoseconds: Int64(random(10_000)))
+                queue.set(connections[index], at: deadline)
+                expected[index] = deadline
+            case 3:
+                queue.remove(connections[index])
+                expected[index] = nil
+            default:
+                // Cancelled timers of the other kind stand between them.
+                let other = LoopTimer(deadline: Instant(nanoseconds: Int64(random(10_000)))) {}
+                queue.insert(other)
+                other.cancel()
+            }
+            #expect(queue.deadline(of: connections[index]) == expected[index], "seed \(seed)")
+        }
+        var last = Instant(nanoseconds: 0)
+        while case .connection(let connection) = queue.popDue(Instant(nanoseconds: 1 << 40)) {
+            let index = try #require(connections.firstIndex { $0 === connection })
+            let deadline = try #require(expected[index], "seed \(seed): it was taken out")
+            #expect(deadline >= last, "seed \(seed)")
+            last = deadline
+            expected[index] = nil
+            #expect(queue.deadline(of: connection) == nil, "seed \(seed)")
+        }
+        #expect(expected.allSatisfy { $0 == nil }, "seed \(seed)")
     }
 
     // MARK: Executor

@@ -9,6 +9,8 @@ final class TestHandler: HTTPRequestHandler {
 
     func maxBodyBytes(for request: RequestHead) -> Int { .max }
 
+    func streamsBody(of request: RequestHead) -> Bool { request.target.path.hasPrefix("/upload") }
+
     func errorAnswer(for status: HTTPStatus, _ message: String) -> HTTPErrorAnswer {
         HTTPErrorAnswer(fields: [("Content-Type", "text/plain")], body: Array(message.utf8))
     }
@@ -45,6 +47,8 @@ final class TestHandler: HTTPRequestHandler {
             }
         case "/flood": feed(exchange, pieces: 64)
         case "/never": break
+        case "/upload": receive(exchange)
+        case "/upload-refused": exchange.respond(.forbidden, body: Array("no".utf8))
         case "/endless":
             exchange.beginStream(.ok, contentType: "text/plain")
             exchange.write { $0.append("begun") }
@@ -52,6 +56,21 @@ final class TestHandler: HTTPRequestHandler {
         case "/later-ws": exchange.loop?.schedule(after: .milliseconds(30)) { self.upgrade(exchange) }
         default: exchange.respond(.notFound)
         }
+    }
+
+    /// Takes a body piece by piece, with a rest after each, and answers with what it was in short.
+    private func receive(_ exchange: HTTPExchange) {
+        let journal = journal
+        var byteCount = 0
+        var sum: UInt64 = 0
+        exchange.onBody = { piece in
+            if byteCount == 0 { journal.add("body begins") }
+            byteCount += piece.count
+            for byte in piece { sum = sum &* 31 &+ UInt64(byte) }
+            exchange.pauseBody()
+            exchange.loop?.schedule(after: .zero) { exchange.resumeBody() }
+        }
+        exchange.onBodyEnd = { exchange.respond(.ok, body: Array("\(byteCount) \(sum)".utf8)) }
     }
 
     /// 16 MiB, never more in the buffer than is allowed.

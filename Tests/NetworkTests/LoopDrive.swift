@@ -1,6 +1,7 @@
 import Glibc
 import Logging
-import Network
+
+@testable import Network
 
 /// A loop that nobody runs: the test takes each turn itself. With sockets whose both ends are in it, all happens in one thread,
 /// in an order that depends on nothing but what the test does.
@@ -11,6 +12,12 @@ final class LoopDrive {
         var logger = Logger(label: "test")
         logger.logLevel = .critical
         loop = try EventLoop(index: 0, logger: logger)
+    }
+
+    /// As every loop ends: without it connections and their timers would hold each other.
+    deinit {
+        loop.stop()
+        loop.run()
     }
 
     /// Two connected, nonblocking sockets.

@@ -64,9 +64,9 @@ final class Journal: Sendable {
     }
 }
 
-/// Waits until it is so, at most five seconds.
+/// Waits until it is so, at most a minute: sanitizers and busy machines are slow.
 func eventually(_ isSo: @Sendable () -> Bool) async -> Bool {
-    for _ in 0..<1000 {
+    for _ in 0..<12_000 {
         if isSo() { return true }
         try? await Task.sleep(for: .milliseconds(5))
     }

@@ -1,4 +1,5 @@
 import HTTP
+import Network
 import Testing
 
 @testable import Server
@@ -17,7 +18,7 @@ import Testing
             if case .head(let head) = try parser.next(&input) { return head }
             return nil
         }
-        return try authentication.owner(#require(head))
+        return try authentication.caller(#require(head), from: nil, now: .monotonicNow).owner
     }
 
     @Test func theKeyTellsTheOwner() throws {
@@ -42,7 +43,7 @@ import Testing
         try Array(text.utf8).withUnsafeBytes { bytes in
             var input = bytes
             guard case .head(let head) = try parser.next(&input) else { return }
-            #expect(try Authentication([]).owner(head) == Authentication.everybody)
+            #expect(try Authentication([]).caller(head, from: nil, now: .monotonicNow).owner == Authentication.everybody)
         }
     }
 }

@@ -107,13 +107,4 @@ import Testing
             #expect(error.code == "upstream_misconfigured" && !error.message.contains("cret"))
         }
     }
-
-    @Test func anUpstreamIsPickedByTheModelsName() {
-        let first = UpstreamConfiguration(baseURL: "http://a")
-        let second = UpstreamConfiguration(baseURL: "http://b", modelNames: ["gpt": "llama"])
-        let model = UpstreamModel([first, second])
-        #expect(model.upstream(for: "gpt")?.upstream == second && model.upstream(for: "gpt")?.model == "llama")
-        #expect(model.upstream(for: "other")?.upstream == first && model.upstream(for: "other")?.model == "other")
-        #expect(UpstreamModel([]).upstream(for: "x") == nil)
-    }
 }

@@ -55,6 +55,7 @@ private struct Conversing {
     let group: EventLoopGroup
     let host: LoopBound<LoopHost>
     let model: WatchedModel
+    let router: UpstreamRouter
 
     struct Answer: Sendable {
         var status: String
@@ -64,10 +65,11 @@ private struct Conversing {
         var deltaCount: Int
     }
 
-    init(_ upstream: UpstreamConfiguration) async throws {
+    init(_ upstreams: [UpstreamConfiguration], options: RoutingOptions = RoutingOptions()) async throws {
         group = try EventLoopGroup(count: 1, logger: Logger(label: "test"))
         let loop = group.loops[0]
-        let model = WatchedModel(UpstreamModel([upstream]))
+        router = UpstreamRouter(upstreams, options: options)
+        let model = WatchedModel(UpstreamModel(router))
         self.model = model
         host = await withCheckedContinuation { continuation in
             loop.execute {
@@ -123,12 +125,19 @@ private struct Conversing {
     ) async throws {
         let server = UpstreamServer(answer)
         let conversing = try await Conversing(
-            UpstreamConfiguration(
-                baseURL: server.url, dialect: dialect, key: "secret-key", modelNames: ["m": "own"], silenceTimeout: silence,
-                maxAttempts: maxAttempts))
+            [
+                UpstreamConfiguration(
+                    baseURL: server.url, dialect: dialect, key: "secret-key", modelNames: ["m": "own"], silenceTimeout: silence)
+            ], options: Self.options(maxAttempts: maxAttempts))
         try await body(server, conversing)
         server.stop()
         conversing.group.shutDown()
+    }
+
+    private static func options(maxAttempts: Int) -> RoutingOptions {
+        var options = RoutingOptions()
+        options.maxAttempts = maxAttempts
+        return options
     }
 
     private static func wait(_ condition: () -> Bool) async -> Bool {
@@ -259,7 +268,8 @@ private struct Conversing {
     @Test func anUpstreamThatRefusesIsUnreachable() async throws {
         let server = UpstreamServer { _, _ in }
         server.stop()
-        let conversing = try await Conversing(UpstreamConfiguration(baseURL: server.url, maxAttempts: 2))
+        let conversing = try await Conversing(
+            [UpstreamConfiguration(baseURL: server.url)], options: Self.options(maxAttempts: 2))
         await conversing.say("hi")
         let error = await conversing.waitForEnd()?.error
         #expect(error?.code == "upstream_unreachable" && error?.status == 502)
@@ -364,6 +374,21 @@ private struct Conversing {
             try await Task.sleep(for: .milliseconds(50))
             #expect(server.requests.isEmpty)
             #expect(await conversing.answer()?.status == "cancelled")
+        }
+    }
+
+    @Test func interruptionsFasterThanAnyStartLeaveNothingBehind() async throws {
+        try await with { peer, _ in
+            peer.waitForClose()
+        } _: { _, conversing in
+            await withTaskGroup { group in
+                for index in 0..<300 { group.addTask { await conversing.say("\(index)") } }
+            }
+            await conversing.cancel()
+            #expect(await conversing.transferCount == 0)
+            #expect(await Self.wait { !conversing.model.hasCall })
+            #expect(await conversing.transferCount == 0)
+            #expect(conversing.router.report.upstreams[0].inFlight == 0)
         }
     }
 

@@ -17,7 +17,9 @@ struct ModelList {
         for upstream in upstreams {
             for name in upstream.modelNames.keys.sorted() { entries.append(.init(name: name, ownedBy: "upstream", created: now)) }
             let owner = isRehearsal ? "interject-rehearsal" : "upstream"
-            for name in await UpstreamProbe.check(upstream, on: loop).models {
+            // What it has beyond what it is there for is not offered.
+            let models = await UpstreamProbe.check(upstream, on: loop).models.filter { upstream.closeness(to: $0) != nil }
+            for name in models {
                 entries.append(.init(name: name, ownedBy: owner, created: now))
             }
         }

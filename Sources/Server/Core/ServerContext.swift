@@ -1,6 +1,7 @@
 import Jobs
 import Network
 import Sessions
+import Storage
 import Upstreams
 
 /// What the faces share. One for a server.
@@ -8,6 +9,12 @@ final class ServerContext: Sendable {
     let configuration: ServerConfiguration
     let directory: SessionDirectory
     let authentication: Authentication
+    /// Tickets for streams of pages.
+    let tickets = StreamTickets()
+    /// Limits of keys, and what is counted.
+    let metering: Metering
+    let usage: UsageLedger
+    let idempotency: IdempotencyKeys
     let crossOrigin: CrossOrigin
     let budget: MemoryBudget
     let gate: AcceptGate
@@ -15,19 +22,27 @@ final class ServerContext: Sendable {
     let operatorAccess: OperatorAccess
     let lifecycle = Lifecycle()
     let modelNames: ModelNames
+    let router: UpstreamRouter
     let webhooks: Webhooks
     /// nil: no TLS.
     let tls: TLSServerContext?
-    private let sessionLoops: [LoopBound<SessionLoop>]
+    /// nil: nothing outlives the process.
+    let store: Store?
+    /// Files and batches; nil where nothing is kept.
+    let jobs = JobServices.Slot()
+    let sessionLoops: [LoopBound<SessionLoop>]
     private let upstreamCounters: [LoopBound<UpstreamCounters>]
 
     init(
         configuration: ServerConfiguration, directory: SessionDirectory, budget: MemoryBudget, modelNames: ModelNames,
-        sessionLoops: [LoopBound<SessionLoop>], upstreamCounters: [LoopBound<UpstreamCounters>], tls: TLSServerContext?,
-        webhooks: Webhooks
+        authentication: Authentication, metering: Metering, usage: UsageLedger, idempotency: IdempotencyKeys, store: Store?,
+        sessionLoops: [LoopBound<SessionLoop>], upstreamCounters: [LoopBound<UpstreamCounters>], router: UpstreamRouter,
+        tls: TLSServerContext?, webhooks: Webhooks
     ) {
         self.webhooks = webhooks
+        self.router = router
         self.tls = tls
+        self.store = store
         self.configuration = configuration
         self.directory = directory
         self.budget = budget
@@ -40,11 +55,20 @@ final class ServerContext: Sendable {
         gate = AcceptGate(limits)
         self.modelNames = modelNames
         self.sessionLoops = sessionLoops
-        authentication = Authentication(configuration.principals)
+        self.authentication = authentication
+        self.metering = metering
+        self.usage = usage
+        self.idempotency = idempotency
         crossOrigin = CrossOrigin(
-            allowed: configuration.allowedOrigins, keysAreRequired: !configuration.principals.isEmpty,
+            allowed: configuration.allowedOrigins, keysAreRequired: authentication.isRequired,
             isLoopbackOnly: configuration.isLoopbackOnly)
     }
+
+    /// Why no new work can be taken, when what is acknowledged could not be kept.
+    var storageFailure: APIError? { store?.failure.map { APIError($0) } }
+
+    /// Where sessions live.
+    var loops: [EventLoop] { sessionLoops.map(\.loop) }
 
     /// The sessions that live on a loop. Call on that loop.
     func sessions(on loop: EventLoop) -> SessionLoop { sessionLoops[loop.index].value }
@@ -69,7 +93,8 @@ final class ServerContext: Sendable {
         let webhooks = await webhooks.statistics()
         return MetricsPage(
             loops: loops, refusals: gate.refusals, heldBytes: budget.heldBytes, budgetBytes: budget.limitBytes,
-            isReady: lifecycle.stage == .serving, tls: tls, webhooks: webhooks)
+            isReady: lifecycle.stage == .serving, failedAttempts: authentication.attempts.total,
+            limited: metering.refusals, tls: tls, routing: router.report, webhooks: webhooks)
     }
 
     func connectionReports(limit: Int) async -> [ConnectionReport] {

@@ -2,68 +2,57 @@ import Network
 import Sessions
 import Synchronization
 
-/// A session on whichever loop it lives.
-struct SessionReference: Sendable {
-    let id: String
-    let owner: String
-    let bound: LoopBound<Session>
-    /// Order of creation among all sessions of the server.
-    var ordinal = 0
-
-    var loop: EventLoop { bound.loop }
-
-    /// Runs `body` on the session's loop and `then` on the caller's; both at once when the loops are the same.
-    func perform<Result: Sendable>(
-        from loop: EventLoop, _ body: @escaping @Sendable (Session) -> Result, then: @escaping (Result) -> Void
-    ) {
-        if loop === self.loop {
-            then(body(bound.value))
-            return
-        }
-        let answer = LoopBound(then, on: loop)
-        self.loop.execute {
-            let result = body(bound.value)
-            answer.run { $0(result) }
-        }
-    }
-}
-
-/// Where each session and each response is: what loops share, behind one short lock.
+/// Where each session and each response is that is in memory: what loops share, behind one short lock.
 final class SessionDirectory: Sendable {
+    /// What waits for a session that is being read from the store.
+    typealias Waiter = LoopBound<(Result<SessionReference?, APIError>) -> Void>
+
     private struct Entries {
-        var sessions: [String: SessionReference] = [:]
+        var sessions: [String: (reference: SessionReference, lastLookup: Instant)] = [:]
         /// Response identifier to session identifier.
         var responses: [String: String] = [:]
         var count = 0
+        var loading: [String: [Waiter]] = [:]
     }
 
     private let entries = Mutex(Entries())
 
-    /// The session, if there is one and it belongs to `owner`: others cannot tell a foreign session from none.
-    func session(_ id: String, owner: String) -> SessionReference? {
-        entries.withLock { entries in entries.sessions[id].flatMap { $0.owner == owner ? $0 : nil } }
-    }
+    /// How long after it was last looked up a session stays in memory: whoever has a reference has used it by then.
+    private static let shelter = Duration.seconds(60)
 
-    /// The session that a response belongs to.
-    func session(ofResponse id: String, owner: String) -> SessionReference? {
-        entries.withLock { entries in
-            entries.responses[id].flatMap { entries.sessions[$0] }.flatMap { $0.owner == owner ? $0 : nil }
+    /// The session, if it is in memory, whoever it belongs to.
+    func session(_ id: String) -> SessionReference? {
+        let now = Instant.monotonicNow
+        return entries.withLock { entries in
+            entries.sessions[id]?.lastLookup = now
+            return entries.sessions[id]?.reference
         }
     }
 
-    /// All sessions of an owner, newest first.
+    /// Whether it is in memory or about to be; asking is no use of it.
+    func isResident(_ id: String) -> Bool {
+        entries.withLock { $0.sessions[id] != nil || $0.loading[id] != nil }
+    }
+
+    /// The session that a response belongs to, if it is in memory.
+    func session(ofResponse id: String) -> SessionReference? {
+        let now = Instant.monotonicNow
+        return entries.withLock { entries in
+            guard let session = entries.responses[id] else { return nil }
+            entries.sessions[session]?.lastLookup = now
+            return entries.sessions[session]?.reference
+        }
+    }
+
+    /// The sessions of an owner that are in memory, newest first.
     func sessions(owner: String) -> [SessionReference] {
-        let own = entries.withLock { entries in entries.sessions.values.filter { $0.owner == owner } }
+        let own = entries.withLock { entries in entries.sessions.values.map(\.reference).filter { $0.owner == owner } }
         return own.sorted { $0.ordinal > $1.ordinal }
     }
 
     func insert(_ reference: SessionReference) {
-        entries.withLock { entries in
-            var reference = reference
-            entries.count += 1
-            reference.ordinal = entries.count
-            entries.sessions[reference.id] = reference
-        }
+        let now = Instant.monotonicNow
+        entries.withLock { entries in entries.sessions[reference.id] = (reference, now) }
     }
 
     func insert(response id: String, sessionID: String) {
@@ -77,5 +66,40 @@ final class SessionDirectory: Sendable {
             entries.sessions[sessionID] = nil
             for id in responses { entries.responses[id] = nil }
         }
+    }
+
+    /// Removes a session that nobody has looked up for a while.
+    func removeIfUnused(_ sessionID: String, responses: [String]) -> Bool {
+        let now = Instant.monotonicNow
+        return entries.withLock { entries in
+            if let entry = entries.sessions[sessionID], now - entry.lastLookup < Self.shelter { return false }
+            entries.sessions[sessionID] = nil
+            for id in responses { entries.responses[id] = nil }
+            return true
+        }
+    }
+
+    // MARK: Loading
+
+    enum Loading {
+        case resident(SessionReference)
+        /// The caller reads it from the store and tells ``endLoading(_:_:)``.
+        case mustLoad
+        /// Somebody does already.
+        case underWay
+    }
+
+    /// Has the waiter told of the session, unless it is in memory.
+    func beginLoading(_ id: String, _ waiter: Waiter) -> Loading {
+        entries.withLock { entries in
+            if let entry = entries.sessions[id] { return .resident(entry.reference) }
+            let isFirst = entries.loading[id] == nil
+            entries.loading[id, default: []].append(waiter)
+            return isFirst ? .mustLoad : .underWay
+        }
+    }
+
+    func endLoading(_ id: String, _ result: Result<SessionReference?, APIError>) {
+        for waiter in entries.withLock({ $0.loading.removeValue(forKey: id) }) ?? [] { waiter.run { $0(result) } }
     }
 }

@@ -2,6 +2,7 @@ import JSON
 import Jobs
 import Network
 import Sessions
+import Storage
 import WebSocket
 
 /// The sessions of one event loop: makes them, hosts them, forgets them. Loop-confined.
@@ -11,8 +12,13 @@ final class SessionLoop: SessionHost {
     private let directory: SessionDirectory
     private let configuration: ServerConfiguration
     private let budget: MemoryBudget
+    /// nil: nothing outlives the process.
+    private let journal: SessionJournal?
+    private let ordinals: SessionOrdinals
     /// Faces and sessions of this loop count here.
     var counters = ServerCounters()
+    /// Who pays for what ends here.
+    var metering: Metering?
     /// Who wants to know of what has ended.
     var webhooks: Webhooks?
     /// Bytes that the logs of this loop may have: its share of all.
@@ -26,6 +32,8 @@ final class SessionLoop: SessionHost {
         let session: Session
         /// Whether it is forgotten as soon as nothing runs and nobody reads (`store: false`).
         var isEphemeral: Bool
+        /// Whether it is kept in the store: what goes from memory comes back when it is asked for.
+        let log: DurableLog?
         /// When it was last seen with something running or somebody reading.
         var lastUse: Instant
     }
@@ -37,8 +45,10 @@ final class SessionLoop: SessionHost {
 
     init(
         loop: EventLoop, model: any Model, directory: SessionDirectory, configuration: ServerConfiguration, loopCount: Int,
-        budget: MemoryBudget
+        budget: MemoryBudget, store: Store?, ordinals: SessionOrdinals
     ) {
+        journal = store.map { SessionJournal(loop: loop, store: $0) }
+        self.ordinals = ordinals
         self.loop = loop
         self.model = model
         self.directory = directory
@@ -50,18 +60,43 @@ final class SessionLoop: SessionHost {
 
     // MARK: Sessions
 
+    /// - Parameters:
+    ///   - isEphemeral: it is forgotten as soon as nothing runs and nobody reads.
+    ///   - isDurable: it is kept in the store, if there is one; not if it is ephemeral.
     func makeSession(
         owner: String, defaults: ResponseParameters, mode: InterjectionMode = .interrupt,
-        policy: DisconnectPolicy = .continuing, metadata: JSONValue = [:], isEphemeral: Bool = false,
+        policy: DisconnectPolicy = .continuing, metadata: JSONValue = [:], isEphemeral: Bool = false, isDurable: Bool = true,
         forking: (generation: Generation, items: [Item])? = nil
     ) -> SessionReference {
+        let ordinal = ordinals.next()
+        let log = isDurable && !isEphemeral ? journal.map { makeLog($0, ordinal: ordinal) } : nil
         let session = Session(
             owner: owner, host: self, defaults: defaults, mode: mode, policy: policy, metadata: metadata, forking: forking,
-            limits: configuration.sessionLimits)
+            limits: configuration.sessionLimits, log: log)
+        return house(session, log, ordinal: ordinal, isEphemeral: isEphemeral)
+    }
+
+    /// Brings a session back from the store; what had not ended in it goes on.
+    func restore(_ loaded: Store.LoadedSession) -> SessionReference? {
+        guard let journal else { return nil }
+        let log = DurableLog(journal: journal, restoring: loaded, maxBytes: configuration.residentLogBytes)
+        let session = Session(restoring: loaded.session, host: self, log: log, limits: configuration.sessionLimits)
+        let reference = house(session, log, ordinal: loaded.ordinal, isEphemeral: false)
+        for generation in session.generations { directory.insert(response: generation.id, sessionID: session.id) }
+        session.recover()
+        return reference
+    }
+
+    private func makeLog(_ journal: SessionJournal, ordinal: Int) -> DurableLog {
+        DurableLog(journal: journal, key: journal.makeKey(), ordinal: ordinal, maxBytes: configuration.residentLogBytes)
+    }
+
+    private func house(_ session: Session, _ log: DurableLog?, ordinal: Int, isEphemeral: Bool) -> SessionReference {
         logBytes += session.byteCount
         session.onAppend = { [weak self] change in self?.logGrew(by: change) }
-        residents[session.id] = Resident(session: session, isEphemeral: isEphemeral, lastUse: loop.now)
-        let reference = SessionReference(id: session.id, owner: owner, bound: LoopBound(session, on: loop))
+        residents[session.id] = Resident(session: session, isEphemeral: isEphemeral, log: log, lastUse: loop.now)
+        let reference = SessionReference(
+            id: session.id, owner: session.owner, bound: LoopBound(session, on: loop), ordinal: ordinal, isDurable: log != nil)
         directory.insert(reference)
         if logBytes > maxLogBytes { evict() }
         return reference
@@ -79,11 +114,25 @@ final class SessionLoop: SessionHost {
 
     /// Deletes a session: cancels what runs and tells those who follow.
     func forget(_ session: Session) {
-        guard residents.removeValue(forKey: session.id) != nil else { return }
+        guard let resident = residents.removeValue(forKey: session.id) else { return }
         directory.remove(session.id, responses: session.generations.map(\.id))
         session.close()
+        resident.log?.delete()
         session.onAppend = nil
         logBytes -= session.byteCount
+    }
+
+    /// Lets a session go from memory that the store has; false if somebody may be about to use it.
+    private func unload(_ resident: Resident) -> Bool {
+        let session = resident.session
+        guard resident.log?.isSettled == true,
+            directory.removeIfUnused(session.id, responses: session.generations.map(\.id))
+        else { return false }
+        residents[session.id] = nil
+        session.unload()
+        session.onAppend = nil
+        logBytes -= session.byteCount
+        return true
     }
 
     /// The connection that a session was kept for is gone: it is forgotten once nothing runs and nobody reads.
@@ -112,17 +161,28 @@ final class SessionLoop: SessionHost {
     }
 
     /// Whether nothing runs any more, and nobody is owed a byte.
-    var isDrained: Bool { activeCount == 0 && queuedCount == 0 && loop.census().unfinished == 0 }
+    var isDrained: Bool { activeCount == 0 && queuedCount == 0 && isSettled && loop.census().unfinished == 0 }
+
+    /// Whether everything that happened is on the disk.
+    var isSettled: Bool { journal?.isSettled ?? true }
 
     /// Ends what still runs: the clients get a terminal event, and everything closes once it is sent.
     func endAll() {
         for resident in residents.values {
             resident.session.dropQueued()
             _ = try? resident.session.cancel(by: nil, reason: .shutdown)
-            resident.session.announceStop()
         }
-        for socket in sockets.values { socket.closeForRestart() }
-        loop.finishConnections()
+        // What was said last goes out when it is safe, and only then do connections close.
+        whenSettled { [weak self] in
+            guard let self else { return }
+            for resident in self.residents.values { resident.session.announceStop() }
+            for socket in self.sockets.values { socket.closeForRestart() }
+            self.loop.finishConnections()
+        }
+    }
+
+    private func whenSettled(_ action: @escaping () -> Void) {
+        if let journal { journal.whenSettled(action) } else { action() }
     }
 
     /// WebSockets of this loop, to be told when the server stops.
@@ -171,8 +231,10 @@ final class SessionLoop: SessionHost {
         for (id, resident) in residents {
             if !isIdle(resident.session) {
                 residents[id]?.lastUse = now
-            } else if resident.isEphemeral || now - resident.lastUse >= configuration.retention {
+            } else if resident.isEphemeral || resident.log == nil && now - resident.lastUse >= configuration.retention {
                 forget(resident.session)
+            } else if resident.log != nil, now - resident.lastUse >= configuration.residency {
+                _ = unload(resident)
             }
         }
         if logBytes > maxLogBytes { evict() }
@@ -185,7 +247,7 @@ final class SessionLoop: SessionHost {
         let idle = residents.values.filter { isIdle($0.session) }.sorted { $0.lastUse < $1.lastUse }
         for resident in idle {
             if logBytes <= goal { return }
-            forget(resident.session)
+            if resident.log == nil { forget(resident.session) } else { _ = unload(resident) }
         }
     }
 
@@ -208,7 +270,8 @@ final class SessionLoop: SessionHost {
 
     func ended(_ generation: Generation) {
         counters.countEnd(of: generation)
-        webhooks?.ended(generation)
+        metering?.ended(generation, now: loop.now, unixTime: loop.unixTime)
+        webhooks?.ended(generation, isStored: residents[generation.session.id]?.isEphemeral == false)
     }
 
     func applied(_ policy: QueuePolicy, toEvents count: Int) { counters.countCatchUp(policy, events: count) }

@@ -12,7 +12,10 @@ struct Submission: Sendable {
 
     var target: Target
     var input: Input
+    /// Whether a branch outlives its listeners.
     var isStored = true
+    /// Whether what is said is kept in the store.
+    var isDurable = true
 
     /// What became of it, for the caller's loop.
     struct Outcome: Sendable {
@@ -73,10 +76,12 @@ struct Submission: Sendable {
             guard let generation = session.generations.last(where: { $0.id == previous }) else {
                 throw .previousResponseNotFound(previous)
             }
-            if session.generations.last !== generation {
+            // What is not to be stored is said on a branch of its own, and so is what is to be stored after what was not.
+            if session.generations.last !== generation || reference.isDurable != (isDurable && context.store != nil) {
                 guard let items = session.conversation(upTo: generation) else { throw .previousResponseNotFound(previous) }
                 reference = sessions.makeSession(
-                    owner: session.owner, defaults: input.parameters, isEphemeral: !isStored, forking: (generation, items))
+                    owner: session.owner, defaults: input.parameters, isEphemeral: !isStored, isDurable: isDurable,
+                    forking: (generation, items))
                 session = reference.bound.value
             }
             input.previousResponseID = previous

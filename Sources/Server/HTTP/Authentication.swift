@@ -1,7 +1,11 @@
 import Bytes
+import Glibc
 import HTTP
+import Logging
+import Network
+import Storage
 
-/// Finds out who calls.
+/// Finds out who calls: keys of the settings, stored keys, and what was made from them.
 struct Authentication: Sendable {
     /// The owner of everything on a server without keys.
     static let everybody = "everybody"
@@ -9,28 +13,144 @@ struct Authentication: Sendable {
     static let subprotocolPrefix = "openai-insecure-api-key."
 
     private let principals: [ServerConfiguration.Principal]
+    private let requiresKey: Bool
+    private let defaultLimits: RateLimits
+    private let keys: KeyRing?
+    private let tokens: ClientTokens?
+    private let webTokens: JWTVerifier?
+    let attempts: FailedAttempts
 
-    init(_ principals: [ServerConfiguration.Principal]) { self.principals = principals }
+    init(
+        _ principals: [ServerConfiguration.Principal], requiresKey: Bool = false, limits: RateLimits = RateLimits(),
+        keys: KeyRing? = nil, tokens: ClientTokens? = nil, webTokens: JWTVerifier? = nil,
+        attempts: FailedAttempts = FailedAttempts(perMinute: 0, includesLoopback: false)
+    ) {
+        self.principals = principals
+        self.requiresKey = requiresKey || !principals.isEmpty || webTokens != nil
+        self.webTokens = webTokens
+        defaultLimits = limits
+        self.keys = keys
+        self.tokens = tokens
+        self.attempts = attempts
+    }
 
-    var isRequired: Bool { !principals.isEmpty }
+    /// What the settings and the store say.
+    static func make(
+        _ configuration: ServerConfiguration, _ store: Store?, loop: EventLoop, _ logger: Logger
+    ) async throws(StorageError) -> Authentication {
+        var keys: KeyRing?
+        var secret = ClientTokens.makeSecret()
+        if let store {
+            let stored = APIKeyStore(store)
+            let ring = try await KeyRing(stored, logger: logger)
+            ring.start()
+            keys = ring
+            secret = try await stored.secret(ClientTokens.secretName, else: secret)
+        }
+        var webTokens: JWTVerifier?
+        if let settings = configuration.jwt {
+            let source = settings.keySet.map { JSONWebKeySource($0, loop: loop, logger: logger) }
+            await source?.start()
+            webTokens = JWTVerifier(settings, keys: source, limits: configuration.keyLimits)
+        }
+        return Authentication(
+            configuration.principals, requiresKey: configuration.requiresKey, limits: configuration.keyLimits, keys: keys,
+            tokens: ClientTokens(secret: secret), webTokens: webTokens,
+            attempts: FailedAttempts(
+                perMinute: configuration.failedAttemptsPerMinute, includesLoopback: configuration.acceptLimits.includesLoopback))
+    }
 
-    /// - Throws: ``APIError`` 401 without a key or with a wrong one.
-    func owner(_ request: RequestHead) throws(APIError) -> String {
-        if principals.isEmpty { return Self.everybody }
+    /// Follows changes of stored keys no longer.
+    func stop() {
+        keys?.stop()
+        webTokens?.stop()
+    }
+
+    var tokenSigner: ClientTokens? { tokens }
+
+    var isRequired: Bool { requiresKey || keys?.hasKeys ?? false }
+
+    /// - Parameters:
+    ///   - address: for the limit on wrong keys.
+    ///   - now: as the loop has it.
+    /// - Throws: ``APIError`` 401 without a key or with a wrong one, 429 after too many wrong ones.
+    func caller(_ request: RequestHead, from address: IPAddress?, now: Instant) throws(APIError) -> Caller {
+        if !isRequired { return .everybody(defaultLimits) }
         guard let key = Self.key(request) else {
             throw APIError(
                 status: .unauthorized, message: "An API key is needed: send it as 'Authorization: Bearer KEY'.",
                 type: "authentication_error", code: "missing_api_key", fields: [("WWW-Authenticate", "Bearer")])
         }
+        if let webTokens, case .keyIsBeingFetched = webTokens.verify(key, at: Self.unixTime) {
+            throw APIError(
+                status: .serviceUnavailable, message: "The issuer's keys are being fetched. Try again.", type: "server_error",
+                code: "issuer_keys_pending", retryAfterSeconds: 1)
+        }
+        // What we made, or an issuer signed, cannot be guessed, so that it lets in whatever else comes from the address.
+        if let caller = madeHere(key) { return caller }
+        if let wait = attempts.waiting(address, now: now) {
+            throw APIError(
+                status: .tooManyRequests, message: "Too many wrong keys came from your address. Wait before you try another.",
+                type: "authentication_error", code: "too_many_failed_attempts", retryAfterSeconds: wait.seconds)
+        }
+        if let caller = named(key) { return caller }
+        attempts.note(address, now: now)
+        throw Self.unknownKey
+    }
+
+    static var unknownKey: APIError {
+        APIError(
+            status: .unauthorized, message: "The API key is not known here.", type: "authentication_error",
+            code: "invalid_api_key", fields: [("WWW-Authenticate", "Bearer")])
+    }
+
+    /// Whether the request's key is one, without counting it if not.
+    func knows(_ request: RequestHead) -> Bool {
+        if !isRequired { return true }
+        guard let key = Self.key(request) else { return false }
+        return madeHere(key) != nil || named(key) != nil
+    }
+
+    /// Whether a caller that was let in before still would be: for connections that stay.
+    func stillKnows(_ caller: Caller) -> Bool {
+        let time = Self.unixTime
+        if let expiresAt = caller.expiresAt, time >= expiresAt { return false }
+        return stands(behind: caller.keyID, time)
+    }
+
+    private static var unixTime: Int { Int(time(nil)) }
+
+    /// Stored keys, client tokens, and tokens of an issuer.
+    private func madeHere(_ key: String) -> Caller? {
+        let time = Self.unixTime
+        if case .caller(let caller)? = webTokens?.verify(key, at: time) { return caller }
+        if APIKeySecret.isWellFormed(key), let record = keys?.key(key, at: time) {
+            return Caller(
+                owner: record.owner, keyID: record.id, scopes: Scopes(text: record.scopes) ?? [],
+                limits: RateLimits(record).or(defaultLimits))
+        }
+        guard let tokens, var caller = tokens.caller(key, at: time), stands(behind: caller.keyID, time) else { return nil }
+        caller.limits = limits(ofKey: caller.keyID, time)
+        return caller
+    }
+
+    /// Keys of the settings.
+    private func named(_ key: String) -> Caller? {
         var found: String?
         // Every key is compared, and whole, so that the time taken tells nothing.
         for principal in principals where Self.areEqual(principal.key, key) { found = principal.name }
-        guard let found else {
-            throw APIError(
-                status: .unauthorized, message: "The API key is not known here.", type: "authentication_error",
-                code: "invalid_api_key", fields: [("WWW-Authenticate", "Bearer")])
-        }
-        return found
+        return found.map { Caller(owner: $0, keyID: $0, limits: defaultLimits) }
+    }
+
+    /// Whether the key that something was made with still lets in.
+    private func stands(behind keyID: String, _ time: Int) -> Bool {
+        if keyID == Self.everybody { return !isRequired }
+        if webTokens != nil, keyID.hasPrefix(JWTVerifier.ownerPrefix) { return true }
+        return principals.contains { $0.name == keyID } || keys?.key(id: keyID, at: time) != nil
+    }
+
+    private func limits(ofKey keyID: String, _ time: Int) -> RateLimits {
+        keys?.key(id: keyID, at: time).map { RateLimits($0).or(defaultLimits) } ?? defaultLimits
     }
 
     static func key(_ request: RequestHead) -> String? {
@@ -58,5 +178,14 @@ struct Authentication: Sendable {
         var difference = left.count ^ right.count
         for index in left.indices { difference |= Int(left[index] ^ (index < right.count ? right[index] : 0)) }
         return difference == 0
+    }
+}
+
+extension RateLimits {
+    /// Those of a key itself.
+    init(_ record: APIKeyRecord) {
+        self.init(
+            requestsPerMinute: record.requestsPerMinute, tokensPerMinute: record.tokensPerMinute,
+            maxConcurrent: record.maxConcurrent)
     }
 }

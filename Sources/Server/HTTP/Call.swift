@@ -7,17 +7,30 @@ import Network
 struct Call {
     let exchange: HTTPExchange
     let context: ServerContext
+    /// Who calls, and what it may do.
+    var caller: Caller
     /// Whom the caller's key stands for.
-    let owner: String
+    var owner: String { caller.owner }
     let requestID: String
     /// The loop of the connection.
     let loop: EventLoop
     let query: QueryItems
+    /// The client's name for the command, if it is the first that bears it.
+    var onceName: IdempotencyKeys.Name?
+    /// The identifier that the response is to have then.
+    var onceResponseID: String?
 
     var request: RequestHead { exchange.request }
 
     /// Answers with JSON.
     func respond(_ status: HTTPStatus = .ok, json: [UInt8], fields: [(name: String, value: String)] = []) {
+        if let onceName {
+            if status.code >= 400 {
+                context.idempotency.release(onceName, responseID: onceResponseID)
+            } else if onceResponseID == nil {
+                context.idempotency.setAnswer(onceName, status: status.code, json)
+            }
+        }
         exchange.respond(status, contentType: "application/json", fields: fields, body: json)
     }
 
@@ -34,7 +47,11 @@ struct Call {
         var fields = error.fields
         // SDKs take every 409 for a passing one and send the command again; ours stand until somebody acts.
         if error.status == .conflict { fields.append(("x-should-retry", "false")) }
-        if let seconds = error.retryAfterSeconds { fields.append(("Retry-After", String(Int(seconds.rounded(.up))))) }
+        if let seconds = error.retryAfterSeconds {
+            fields.append(("Retry-After", String(Int(seconds.rounded(.up)))))
+            // SDKs go by this one first.
+            fields.append(("retry-after-ms", String(Int((seconds * 1000).rounded(.up)))))
+        }
         respond(error.status, json: error.body, fields: fields)
     }
 

@@ -5,6 +5,13 @@ import HTTP
 /// Without a setting: any page when keys are needed (a page without a key gets nowhere); else only pages served from this
 /// machine, since otherwise every page that its user visits could use the models behind the server.
 struct CrossOrigin: Sendable {
+    /// What of an answer a page may read.
+    private static let exposedFields = [
+        "x-request-id", "interject-session", "interject-upstream", "retry-after", "retry-after-ms", "idempotent-replayed",
+        "x-ratelimit-limit-requests", "x-ratelimit-remaining-requests", "x-ratelimit-reset-requests", "x-ratelimit-limit-tokens", "x-ratelimit-remaining-tokens",
+        "x-ratelimit-reset-tokens",
+    ].joined(separator: ", ")
+
     private let allowed: [String]?
     private let keysAreRequired: Bool
     /// Whether the name that the client calls the server by must be one of this machine's: on a server without keys that only
@@ -54,7 +61,7 @@ struct CrossOrigin: Sendable {
         guard let origin = request.fields["origin"], allows(origin) else { return [] }
         return [
             ("Access-Control-Allow-Origin", origin), ("Vary", "Origin"),
-            ("Access-Control-Expose-Headers", "x-request-id, interject-session, retry-after"),
+            ("Access-Control-Expose-Headers", Self.exposedFields),
         ]
     }
 

@@ -10,13 +10,14 @@ struct OperatorAccess: Sendable {
 
     init(_ configuration: ServerConfiguration) {
         key = configuration.operatorKey
-        isOpen = configuration.principals.isEmpty && configuration.isLoopbackOnly
+        isOpen = !configuration.requiresKey && configuration.principals.isEmpty && configuration.isLoopbackOnly
     }
 
+    /// - Parameter keysAreRequired: whether a key is needed now; the first may have been made since the server started.
     /// - Throws: ``APIError`` 401 without the key or with another, 403 when there is none that could be given.
-    func check(_ request: RequestHead) throws(APIError) {
+    func check(_ request: RequestHead, keysAreRequired: Bool = false) throws(APIError) {
         guard let key else {
-            if isOpen { return }
+            if isOpen, !keysAreRequired { return }
             throw APIError(
                 status: .forbidden,
                 message: "Metrics and connections are for the operator: start the server with --operator-key KEY and send it.",

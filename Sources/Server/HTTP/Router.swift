@@ -1,5 +1,6 @@
 import HTTP
 import JSON
+import Jobs
 import Logging
 import Network
 import Sessions
@@ -24,26 +25,38 @@ final class Router: HTTPRequestHandler {
             return
         }
         let isOpen = path == ["healthz"] || path == ["readyz"]
-        var call = Call(
-            exchange: exchange, context: context, owner: Authentication.everybody, requestID: requestID, loop: loop,
+        let call = Call(
+            exchange: exchange, context: context, caller: .everybody(), requestID: requestID, loop: loop,
             query: exchange.request.target.queryItems)
         do throws(APIError) {
             if path == ["metrics"] || path.first == "debug" {
                 if !exchange.isFromUnixSocket { try context.crossOrigin.check(exchange.request) }
-                try context.operatorAccess.check(exchange.request)
-            } else if !isOpen {
+                try context.operatorAccess.check(exchange.request, keysAreRequired: context.authentication.isRequired)
+                try route(call, path)
+            } else if isOpen {
+                try route(call, path)
+            } else {
                 if !exchange.isFromUnixSocket { try context.crossOrigin.check(exchange.request) }
-                call = Call(
-                    exchange: exchange, context: context, owner: try context.authentication.owner(exchange.request),
-                    requestID: requestID, loop: loop, query: call.query)
+                try admit(call, path) { [self] (call) throws(APIError) in
+                    try once(call, path) { [self] call in
+                        do throws(APIError) {
+                            try route(call, path)
+                        } catch {
+                            refuse(call, error)
+                        }
+                    }
+                }
             }
-            try route(call, path)
         } catch {
-            if Self.isForWebSocket(exchange.request), exchange.label == ServerCounters.Face.responses.rawValue {
-                context.sessions(on: loop).counters.countHandshakeFailure(error.handshakeLabel ?? error.code ?? "refused")
-            }
-            call.fail(error)
+            refuse(call, error)
         }
+    }
+
+    private func refuse(_ call: Call, _ error: APIError) {
+        if Self.isForWebSocket(call.request), call.exchange.label == ServerCounters.Face.responses.rawValue {
+            context.sessions(on: call.loop).counters.countHandshakeFailure(error.handshakeLabel ?? error.code ?? "refused")
+        }
+        call.fail(error)
     }
 
     private static func isForWebSocket(_ request: RequestHead) -> Bool {
@@ -59,6 +72,7 @@ final class Router: HTTPRequestHandler {
         case 1 where path == ["metrics"]: try only(.get, method) { OperatorFace.metrics(call) }
         case 2 where path == ["debug", "connections"]:
             try only(.get, method) { () throws(APIError) in try OperatorFace.connections(call) }
+        case 2 where path == ["debug", "upstreams"]: try only(.get, method) { UpstreamsReport.answer(call) }
         case 2... where path[0] == "v1": try routeV1(call, method, Array(path.dropFirst()))
         default: throw Self.noSuchPath(call)
         }
@@ -83,8 +97,15 @@ final class Router: HTTPRequestHandler {
             try only(.post, method) { () throws(APIError) in
                 try begin(call) { (call) throws(APIError) in try ResponsesFace.steer(call, id: path[1]) }
             }
+        case ("usage", 1),
+            ("organization", 3) where path[0] == "usage" || path[1...] == ["usage", "completions"]:
+            try only(.get, method) { () throws(APIError) in try UsageFace.report(call) }
+        case ("client_tokens", 1): try only(.post, method) { () throws(APIError) in try CredentialsFace.createToken(call) }
+        case ("stream_tickets", 1): try only(.post, method) { () throws(APIError) in try CredentialsFace.createTicket(call) }
         case ("webhook_endpoints", _), ("webhook_events", _), ("webhook_event_types", _): try routeWebhooks(call, method, path)
         case ("sessions", _): try routeSessions(call, method, Array(path.dropFirst()))
+        case ("files", _): try routeFiles(call, method, Array(path.dropFirst()))
+        case ("batches", _): try routeBatches(call, method, Array(path.dropFirst()))
         default: throw Self.noSuchPath(call)
         }
     }
@@ -146,15 +167,16 @@ final class Router: HTTPRequestHandler {
     // MARK: Rules
 
     /// New work is refused while the server drains; the client may find another.
-    private func begin(_ call: Call, _ face: (Call) throws(APIError) -> Void) throws(APIError) {
+    func begin(_ call: Call, _ face: (Call) throws(APIError) -> Void) throws(APIError) {
         if context.lifecycle.isDraining {
             throw .shuttingDown
         }
         if context.sessions(on: call.loop).isOverloaded() { throw .overloaded }
+        if let failure = context.storageFailure { throw failure }
         try face(call)
     }
 
-    private func only(
+    func only(
         _ allowed: HTTPMethod, _ method: HTTPMethod, also: HTTPMethod? = nil, _ body: () throws(APIError) -> Void
     ) throws(APIError) {
         guard method == allowed else {
@@ -166,7 +188,7 @@ final class Router: HTTPRequestHandler {
         try body()
     }
 
-    private static func noSuchPath(_ call: Call) -> APIError {
+    static func noSuchPath(_ call: Call) -> APIError {
         APIError(
             status: .notFound, message: "There is no \(call.request.method.name) \(call.request.target.path).", code: "unknown_url")
     }
@@ -175,9 +197,15 @@ final class Router: HTTPRequestHandler {
     private static let maxStrangersBodyBytes = 64 << 10
 
     func maxBodyBytes(for request: RequestHead) -> Int {
-        let isKnown = (try? context.authentication.owner(request)) != nil
+        let isKnown = context.authentication.knows(request)
+        if isKnown, streamsBody(of: request) {
+            return context.configuration.fileLimits.maxFileBytes + FileReception.maxFormBytes
+        }
         return isKnown ? context.configuration.httpLimits.maxBodyBytes : Self.maxStrangersBodyBytes
     }
+
+    /// Files go to the disk as they come.
+    func streamsBody(of request: RequestHead) -> Bool { request.method == .post && request.target.path == "/v1/files" }
 
     func errorAnswer(for status: HTTPStatus, _ message: String) -> HTTPErrorAnswer {
         HTTPErrorAnswer(
@@ -229,11 +257,11 @@ final class Router: HTTPRequestHandler {
             // A browser that sent its key as a subprotocol wants to hear one of its offers: never the key.
             acceptance.subprotocol = handshake.offeredSubprotocols.first { $0 == "realtime" }
             let context = context
-            let owner = call.owner
+            let caller = call.caller
             call.exchange.upgrade(
                 acceptance, limits: WebSocketLimits(maxMessageBytes: context.configuration.maxMessageBytes),
                 liveness: context.webSocketLiveness
-            ) { ResponsesSocket($0, context: context, owner: owner) }
+            ) { ResponsesSocket($0, context: context, caller: caller) }
         } catch {
             var refusal = APIError(
                 status: HTTPStatus(error.status), message: error.reason, code: "websocket_handshake_failed",

@@ -1,5 +1,6 @@
 import Jobs
 import Network
+import Upstreams
 
 /// The page of `GET /metrics`: what all loops have counted, by family. Documented in `Protocols/operations.md`.
 struct MetricsPage: Sendable {
@@ -8,8 +9,13 @@ struct MetricsPage: Sendable {
     let heldBytes: Int
     let budgetBytes: Int
     let isReady: Bool
+    /// Wrong keys that somebody showed.
+    let failedAttempts: UInt64
+    /// Generations refused by a limit of their key, by limit.
+    let limited: [String: UInt64]
     /// nil: no TLS.
     let tls: TLSServerContext?
+    let routing: RoutingReport
     let webhooks: WebhookStatistics
 
     func text(_ format: MetricsText.Format) -> [UInt8] {
@@ -18,7 +24,9 @@ struct MetricsPage: Sendable {
         if let tls { writeTLS(tls, to: &page) }
         writeWebSockets(to: &page)
         writeWork(to: &page)
+        writeAccess(to: &page)
         writeUpstreams(to: &page)
+        routing.write(to: &page)
         writeWebhooks(to: &page)
         writeResources(to: &page)
         return page.finished()
@@ -40,6 +48,13 @@ struct MetricsPage: Sendable {
     /// One sample for each key, in order, so that two scrapes can be compared.
     private func samples<Key: Comparable>(_ label: String, _ counts: [Key: UInt64]) -> [(MetricsText.Labels, UInt64)] {
         counts.sorted { $0.key < $1.key }.map { ([(label, "\($0.key)")], $0.value) }
+    }
+
+    private func writeAccess(to page: inout MetricsText) {
+        page.counter("interject_failed_keys_total", "Wrong keys that were shown.", failedAttempts)
+        page.counter(
+            "interject_rate_limited_total", "Generations refused by a limit of their key, by limit.",
+            RateLimiter.Refusal.Limit.allCases.map { ([("limit", $0.rawValue)], limited[$0.rawValue] ?? 0) })
     }
 
     private func writeConnections(to page: inout MetricsText) {

@@ -1,7 +1,7 @@
 /// Adjacent deltas of one item, joined to one event on their way to a reader that lags.
 ///
 /// The contents of JSON strings join without being read: each piece is escaped for itself, and no escape reaches over its end.
-struct DeltaRun {
+public struct DeltaRun {
     /// Bytes of text in one event, unless one delta alone has more: far under what a connection may have waiting.
     static let maxDeltaByteCount = 16 * 1024
 
@@ -30,6 +30,20 @@ struct DeltaRun {
         return true
     }
 
+    /// Events that follow each other, with the deltas joined that can be.
+    public static func merged(_ events: some Collection<LogEvent>) -> [LogEvent] {
+        var merged: [LogEvent] = []
+        var run: DeltaRun?
+        for event in events {
+            if run?.absorb(event) == true { continue }
+            if let done = run { merged.append(done.joined()) }
+            run = DeltaRun(event)
+            if run == nil { merged.append(event) }
+        }
+        if let done = run { merged.append(done.joined()) }
+        return merged
+    }
+
     /// What the reader gets: the last delta with the text of all.
     func joined() -> LogEvent {
         if last.sequence == first.sequence { return first }
@@ -53,7 +67,7 @@ extension LogStorage {
         let event = event(after: sequence)
         guard var run = DeltaRun(event) else { return event }
         var position = event.sequence
-        while position < lastSequence, run.absorb(self.event(after: position)) { position += 1 }
+        while position < committedSequence, run.absorb(self.event(after: position)) { position += 1 }
         return run.joined()
     }
 }

@@ -45,6 +45,7 @@ struct Inflater: ~Copyable {
     mutating func endMessage(into message: inout ByteBuffer) throws(ProtocolViolation) {
         // §7.2.3.4 wants an empty block after one with BFINAL. Where it is missing the end is plain all the same.
         if !isAfterFinalBlock { try endBlock(into: &message) }
+        isAfterFinalBlock = false
         compressedByteCount = 0
         if !agreement.keepsContext { close() }
     }

@@ -36,11 +36,12 @@ struct DoctorCommand: AsyncParsableCommand {
         }
         for finding in CertificateChecks.find(settings) { report(finding) }
         for address in settings.addresses + settings.tlsAddresses { report(await PlaceCheck.find(address, group)) }
-        if settings.upstreams.isEmpty {
+        for finding in await UpstreamStates.find(settings, group.loops[0]) { report(finding) }
+        if settings.allUpstreams.isEmpty {
             report(.ok("upstream", "none is set: the built-in rehearsal model answers (no AI)"))
         }
         let found = await LocalUpstreams.find(besides: settings.addresses + settings.tlsAddresses)
-        for upstream in found where !settings.upstreams.contains(where: { $0.baseURL == upstream.configuration.baseURL }) {
+        for upstream in found where !settings.allUpstreams.contains(where: { $0.baseURL == upstream.configuration.baseURL }) {
             report(.ok("local", LocalUpstreams.describe(upstream, program: CommandLine.arguments.first ?? "interject")))
         }
         if found.isEmpty {
@@ -54,7 +55,7 @@ struct DoctorCommand: AsyncParsableCommand {
         let report = await UpstreamProbe.check(upstream, on: loop)
         let milliseconds = Int((report.latency.seconds * 1000).rounded(.up))
         if let error = report.error {
-            let advice = report.isReachable ? "check its URL and --upstream-key" : "is it running, and is the URL right?"
+            let advice = report.isReachable ? "check its URL and key" : "is it running, and is the URL right?"
             return .fail("upstream", "\(upstream.baseURL): \(error) (\(advice))")
         }
         if report.models.isEmpty {

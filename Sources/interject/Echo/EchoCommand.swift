@@ -18,6 +18,10 @@ struct EchoCommand: AsyncParsableCommand {
     @Option(help: ArgumentHelp("Event loops; as many as there are processors if not set.", valueName: "N")) var loops: String?
     @Option(help: ArgumentHelp("Writes url and pid to this file as JSON once it listens.", valueName: "PATH"))
     var readyFile: String?
+    @Option(help: ArgumentHelp("Speaks TLS with this certificate, in PEM form; --tls-key must be given too.", valueName: "FILE"))
+    var tlsCertificate: String?
+    @Option(help: ArgumentHelp("Its private key, in PEM form.", valueName: "FILE")) var tlsKey: String?
+    @Flag(help: "Sends a message to all others who are connected, uncompressed, and not back.") var fanOut = false
     @Option(help: ArgumentHelp("Compresses for clients that offer it. (default on)", valueName: "on|off")) var deflate: String?
     @Option(help: ArgumentHelp("As for serve. (default 11)", valueName: "N")) var deflateWindowBits: String?
     @Option(help: ArgumentHelp("As for serve. (default 2)", valueName: "N")) var deflateMemoryLevel: String?
@@ -32,28 +36,42 @@ struct EchoCommand: AsyncParsableCommand {
             ("host", host), ("port", port ?? "9001"), ("loops", loops), ("ready-file", readyFile), ("deflate", deflate),
             ("deflate-window-bits", deflateWindowBits), ("deflate-memory-level", deflateMemoryLevel),
             ("deflate-min-bytes", deflateMinBytes), ("max-message-bytes", maxMessageBytes ?? Self.defaultMaxMessageBytes),
-            ("log-level", logLevel),
+            ("log-level", logLevel), ("tls-certificate", tlsCertificate), ("tls-key", tlsKey),
         ]
         let flags = Dictionary(uniqueKeysWithValues: given.compactMap { name, value in value.map { (name, [$0]) } })
         let settings = try SettingSources(flags: flags, environment: Environment([:]), readFile: Files.read).resolve()
+        let tls = try tls(settings)
         DescriptorLimit.raise()
         let group: EventLoopGroup
         let listener: ListenerSet
         do {
             group = try EventLoopGroup(count: settings.loops, logger: StandardErrorLog.logger(settings))
             let handler = EchoHandler(
-                deflate: settings.deflate == .on ? settings.deflateOptions : nil,
-                limits: WebSocketLimits(maxMessageBytes: settings.maxMessageBytes))
+                // Compression with context would make a message's frame another for each who gets it.
+                deflate: settings.deflate == .on && !fanOut ? settings.deflateOptions : nil,
+                limits: WebSocketLimits(maxMessageBytes: settings.maxMessageBytes),
+                fanOut: fanOut ? FanOut(loops: group.loops) : nil)
             listener = try await HTTPServer(handler: handler)
-                .listen(on: .tcp(host: settings.host, port: settings.port ?? 0), group: group)
+                .listen(on: .tcp(host: settings.host, port: settings.port ?? 0), tls: tls, group: group)
         } catch {
             throw Failure.runtime("cannot listen on \(settings.host):\(settings.port ?? 0): \(error)")
         }
-        let url = ServerURL(listener: listener.address).text
+        let url = ServerURL(listener: listener.address, isSecure: tls != nil).text
         Standard.output("Echo listens on \(url)\n")
         if let readyFile = settings.readyFile { try ReadyFile(url: url).write(to: readyFile) }
         _ = await Signals.first()
         listener.stop()
         group.shutDown()
+    }
+    private func tls(_ settings: ServeSettings) throws(Failure) -> TLSServerContext? {
+        guard (tlsCertificate == nil) == (tlsKey == nil) else {
+            throw .usage("--tls-certificate and --tls-key come in pairs: one of them is missing")
+        }
+        if settings.tlsCertificateFiles.isEmpty { return nil }
+        do throws(TLSFileError) {
+            return try TLSServerContext(TLSSettings(certificates: settings.tlsCertificateFiles))
+        } catch {
+            throw .runtime("\(error)")
+        }
     }
 }

@@ -6,10 +6,13 @@ import WebSocket
 final class EchoHandler: HTTPRequestHandler {
     private let deflate: DeflateOptions?
     private let limits: WebSocketLimits
+    /// nil: an echo.
+    private let fanOut: FanOut?
 
-    init(deflate: DeflateOptions?, limits: WebSocketLimits) {
+    init(deflate: DeflateOptions?, limits: WebSocketLimits, fanOut: FanOut?) {
         self.deflate = deflate
         self.limits = limits
+        self.fanOut = fanOut
     }
 
     func handle(_ exchange: HTTPExchange) {
@@ -19,7 +22,11 @@ final class EchoHandler: HTTPRequestHandler {
             fields: request.fields.map { (name: $0.name, value: $0.value) })
         do {
             let acceptance = try ServerHandshake(origins: .any, deflate: deflate).accept(handshake)
-            exchange.upgrade(acceptance, limits: limits) { EchoSocket($0) }
+            if let fanOut {
+                exchange.upgrade(acceptance, limits: limits) { FanOutSocket($0, fanOut) }
+            } else {
+                exchange.upgrade(acceptance, limits: limits) { EchoSocket($0) }
+            }
         } catch {
             // Connection belongs to the HTTP layer.
             exchange.respond(

@@ -3,6 +3,7 @@ import Glibc
 import Logging
 import Network
 import Server
+import Storage
 
 /// `interject serve`
 struct ServeCommand: AsyncParsableCommand {
@@ -21,7 +22,7 @@ struct ServeCommand: AsyncParsableCommand {
         let configuration = try settings.serverConfiguration()
         DescriptorLimit.raise()
         let logger = StandardErrorLog.logger(settings)
-        if !settings.isLoopback, settings.principals.isEmpty {
+        if !settings.isLoopback, settings.principals.isEmpty, !settings.requireKey, configuration.jwt == nil {
             let place = (settings.addresses + settings.tlsAddresses).map { "\($0)" }.joined(separator: " and ")
             logger.warning("no key is set: everybody who can reach \(place) can use the server and its upstreams")
         }
@@ -49,7 +50,7 @@ struct ServeCommand: AsyncParsableCommand {
                 throw error
             }
         }
-        if settings.upstreams.isEmpty {
+        if settings.allUpstreams.isEmpty {
             Task {
                 for found in await LocalUpstreams.find(besides: server.addresses + server.tlsAddresses) {
                     Standard.output("  found    \(LocalUpstreams.describe(found, program: message.program))\n")
@@ -63,6 +64,7 @@ struct ServeCommand: AsyncParsableCommand {
 
     private static func explain(_ error: any Error, _ settings: ServeSettings) -> Failure {
         let places = (settings.addresses + settings.tlsAddresses).map { "\($0)" }.joined(separator: " or ")
+        if let error = error as? StorageError { return .runtime("\(error)") }
         if let error = error as? TLSFileError { return .usage("TLS: \(error)") }
         guard let error = error as? SystemCallError else { return .runtime("cannot start: \(error)") }
         switch error.code {

@@ -18,6 +18,7 @@ struct StartMessage {
           try it   \(curl)
           talk     \(chat)
                    (type while the model talks: Enter cuts in)
+          data     \(data)
           docs     README.md and Protocols/; all settings: \(program) serve --help
 
 
@@ -39,14 +40,19 @@ struct StartMessage {
     }
 
     private var whoAnswers: String {
-        if settings.upstreams.isEmpty {
+        if settings.allUpstreams.isEmpty {
             return "the built-in rehearsal model: no AI, it only talks so that all else can be tried"
         }
-        return settings.upstreams.map { "\($0.baseURL) (\($0.dialect.rawValue))" }.joined(separator: ", then ")
+        let names = settings.allUpstreams.map { "\($0.baseURL) (\($0.dialect.rawValue))" }
+        return names.joined(separator: settings.upstreamsFile == nil ? ", then " : ", ")
+    }
+
+    private var data: String {
+        DataDirectory.resolve(settings.dataDirectory) ?? "in memory alone, until the process ends"
     }
 
     private var model: String {
-        settings.upstreams.isEmpty ? "rehearsal" : settings.modelMappings.first?.publicName ?? "MODEL"
+        settings.allUpstreams.isEmpty ? "rehearsal" : settings.modelMappings.first?.publicName ?? "MODEL"
     }
 
     private var curl: String {

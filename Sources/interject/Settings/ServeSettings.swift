@@ -4,6 +4,7 @@ import Logging
 import Network
 import Server
 import Sessions
+import Storage
 import Upstreams
 import WebSocket
 
@@ -27,9 +28,20 @@ struct ServeSettings: Sendable {
     var unixSocket: String?
     var loops: Int?
     var upstreams: [UpstreamURL] = []
+    var upstreamsFile: UpstreamsFile?
     var upstreamKeys: [String] = []
     var modelMappings: [SettingValue.Mapping] = []
     var principals: [ServerConfiguration.Principal] = []
+    var requireKey = false
+    var keyLimits = RateLimits()
+    var failedAttemptsPerMinute = defaults.failedAttemptsPerMinute
+    var idempotencyRetention = defaults.idempotencyRetention
+    var jwtKeys: String?
+    var jwtIssuer: String?
+    var jwtAudience: String?
+    var jwtOwnerClaim = "sub"
+    var jwtScopeClaim = "scope"
+    var jwtSecret: String?
     var insecureNoAuth = false
     var allowedOrigins: [String] = []
     var headerTimeout = defaults.httpDeadlines.head
@@ -40,7 +52,11 @@ struct ServeSettings: Sendable {
     var trustedProxies: [SettingValue.TrustedProxy] = []
     var proxyProtocol = false
     var heartbeat = defaults.heartbeat
+    /// nil: ``DataDirectory/standard``.
+    var dataDirectory: String?
+    var durability = defaults.durability
     var retention = defaults.retention
+    var maxDataBytes = defaults.maxDataBytes
     var maxLogMemoryBytes = defaults.maxLogMemoryBytes
     var maxLogBytesPerSession = defaults.sessionLimits.maxLogBytes
     var maxMessageBytes = defaults.maxMessageBytes
@@ -56,7 +72,8 @@ struct ServeSettings: Sendable {
     var drainDelay = defaults.drainDelay
     var drainWindow = defaults.drainWindow
     var operatorKey: String?
-    var dataDirectory: String?
+    var fileLimits = defaults.fileLimits
+    var batchLimits = defaults.batchLimits
     var webhooks: [WebhookSetting] = []
     var webhookSecrets: [String] = []
     var webhooksAllowPrivate = false
@@ -126,17 +143,18 @@ struct ServeSettings: Sendable {
     /// Checks what only shows when all is known, and gives the server's own form.
     func serverConfiguration() throws(Failure) -> ServerConfiguration {
         let tls = try tls()
+        let jwt = try jwt()
         if addresses.isEmpty, tlsAddresses.isEmpty, port == nil {
             throw .usage("--port none leaves nothing to listen on: give --tls-port PORT or --unix-socket PATH too")
         }
         if addresses.isEmpty, tlsAddresses.isEmpty {
             throw .usage("--host none leaves nothing to listen on: give --unix-socket PATH too")
         }
-        if !isLoopback, principals.isEmpty, !insecureNoAuth {
+        if !isLoopback, principals.isEmpty, !requireKey, jwt == nil, !insecureNoAuth {
             throw .usage(
                 """
                 --host \(host) lets other machines in, and no key is set: give --api-key NAME=SECRET, \
-                or --insecure-no-auth if everybody may use it
+                --require-key for keys that `interject keys` makes, or --insecure-no-auth if everybody may use it
                 """
             )
         }
@@ -155,21 +173,24 @@ struct ServeSettings: Sendable {
         if upstreams.isEmpty, !upstreamKeys.isEmpty {
             throw .usage("--upstream-key: there is no --upstream that it could be for")
         }
-        let names = Dictionary(modelMappings.map { ($0.publicName, $0.upstreamName) }, uniquingKeysWith: { $1 })
         var configuration = ServerConfiguration()
         configuration.addresses = addresses
         configuration.tlsAddresses = tlsAddresses
         configuration.tls = tls
         configuration.loops = loops
-        configuration.upstreams = upstreams.enumerated().map { index, upstream in
-            UpstreamConfiguration(
-                baseURL: upstream.baseURL, dialect: upstream.dialect,
-                key: upstreamKeys.count > 1 ? upstreamKeys[index] : upstreamKeys.first, modelNames: names,
-                silenceTimeout: firstByteTimeout)
-        }
+        configuration.upstreams = try upstreamConfigurations()
+        if let upstreamsFile { configuration.routing = upstreamsFile.routing }
         configuration.rehearsalAddress = .tcp(host: "127.0.0.1", port: rehearsalPort)
         configuration.rehearsalSilenceTimeout = firstByteTimeout
+        if requireKey, principals.isEmpty, DataDirectory.resolve(dataDirectory) == nil {
+            throw .usage("--require-key lets nobody in with --data none: give a DIR, where `interject keys` makes keys")
+        }
         configuration.principals = principals
+        configuration.requiresKey = requireKey || !principals.isEmpty || jwt != nil
+        configuration.jwt = jwt
+        configuration.keyLimits = keyLimits
+        configuration.idempotencyRetention = idempotencyRetention
+        configuration.failedAttemptsPerMinute = failedAttemptsPerMinute
         configuration.allowedOrigins = allowedOrigins.isEmpty ? nil : allowedOrigins
         configuration.httpDeadlines.head = headerTimeout
         configuration.httpDeadlines.body = bodyTimeout
@@ -179,7 +200,10 @@ struct ServeSettings: Sendable {
         configuration.proxies.trusted = SettingValue.TrustedProxy.joined(trustedProxies)
         configuration.proxies.requiresProxyHeader = proxyProtocol
         configuration.heartbeat = heartbeat
+        configuration.dataDirectory = DataDirectory.resolve(dataDirectory)
+        configuration.durability = durability
         configuration.retention = retention
+        configuration.maxDataBytes = maxDataBytes
         configuration.maxLogMemoryBytes = maxLogMemoryBytes
         configuration.sessionLimits.maxLogBytes = maxLogBytesPerSession
         configuration.maxMessageBytes = maxMessageBytes
@@ -195,7 +219,8 @@ struct ServeSettings: Sendable {
             throw .usage("--operator-key is the secret of an --api-key: give the operator a key of its own")
         }
         configuration.operatorKey = operatorKey
-        configuration.dataDirectory = dataDirectory
+        configuration.fileLimits = fileLimits
+        configuration.batchLimits = batchLimits
         configuration.webhooks = try webhookSettings()
         return configuration
     }

@@ -1,17 +1,23 @@
+import Jobs
 import Logging
 import Network
+import Server
+import Storage
 import WebSocket
 
 /// The table of all settings. Flags, variables, file keys and the help text are made from it.
 extension Setting {
     static let all: [Setting] = [
         host, port, unixSocket, tlsPort, tlsCertificate, tlsKey, tlsClientCA, tlsClientAuth, tlsMinVersion, loops, upstream,
-        upstreamKey, mapModel, firstByteTimeout, rehearsalPort, apiKey, insecureNoAuth, allowOrigin, headerTimeout, bodyTimeout,
-        idleTimeout, maxHeaderBytes, maxBodyBytes, trustedProxy, proxyProtocol, heartbeat, retention, logMemory,
+        upstreamsFile, upstreamKey, mapModel, firstByteTimeout, rehearsalPort, apiKey, requireKey, insecureNoAuth,
+        requestsPerMinute, tokensPerMinute, maxConcurrent, failedKeyLimit, idempotencyRetention, jwtKeys, jwtIssuer,
+        jwtAudience, jwtOwnerClaim, jwtScopeClaim, jwtSecret, allowOrigin, headerTimeout, bodyTimeout, idleTimeout, maxHeaderBytes, maxBodyBytes, trustedProxy,
+        proxyProtocol, heartbeat, data, durability, retention, maxDataBytes, logMemory,
         logBytesPerSession, maxMessageBytes, deflate, deflateWindowBits, deflateMemoryLevel, deflateMinBytes, maxConnections,
         maxConnectionsPerAddress, connectionRate, limitLoopback, memoryBudget, pingInterval, idleLimit, lifetimeLimit, drain,
-        drainDelay, drainWindow, operatorKey, data, webhook, webhookSecret, webhooksAllowPrivate, webhookRetryBase, logLevel,
-        logFormat, readyFile, config,
+        drainDelay, drainWindow, operatorKey, maxFileBytes, maxFileBytesPerOwner, batchConcurrency, batchConcurrencyEach,
+        batchAttempts, maxBatchRequests, webhook, webhookSecret, webhooksAllowPrivate,
+        webhookRetryBase, logLevel, logFormat, readyFile, config,
     ]
 
     static let host = Setting(
@@ -48,12 +54,16 @@ extension Setting {
         "loops", "N", \.loops, SettingValue.count(1...1024), "Event loops; as many as there are processors if not set.")
 
     static let upstream = Setting(
-        list: "upstream", "URL", \.upstreams, UpstreamURL.read,
+        list: "upstream", "URL", \.upstreams, UpstreamURL.readWithMembers,
         """
         Base URL of a model server that speaks OpenAI's chat/completions, such as http://127.0.0.1:11434/v1; with \
         anthropic+ in front of it (or the host api.anthropic.com), one that speaks Anthropic's messages. \
-        The first that has a model answers for it. Without any, the built-in rehearsal model answers.
+        Of several the first is asked, the next when it fails or is busy; weights, limits and more stand behind the URL, as in \
+        "http://a/v1 weight=3 models=llama*|qwen* max_concurrent_requests=8". Without any, the built-in rehearsal model answers.
         """)
+    static let upstreamsFile = Setting(
+        "upstreams", "FILE", \.upstreamsFile, UpstreamsFile.read,
+        "JSON file of all upstreams and how requests are spread over them (Protocols/upstreams.md), in place of --upstream.")
     static let upstreamKey = Setting(
         list: "upstream-key", "KEY", \.upstreamKeys, SettingValue.secret,
         "Key for the upstream, in the order of --upstream, or one for all; env:NAME and file:PATH say where it stands.")
@@ -70,6 +80,39 @@ extension Setting {
     static let apiKey = Setting(
         list: "api-key", "NAME=SECRET", \.principals, SettingValue.principal,
         "Lets in only who has a key. The sessions made with it belong to NAME (\"default\" for a secret alone).")
+    static let requireKey = Setting(
+        "require-key", nil, \.requireKey, SettingValue.bool, describe: { _ in nil },
+        "Lets in only who has a key, also while there is none yet: those that `interject keys` makes in --data.")
+    static let requestsPerMinute = Setting(
+        "requests-per-minute", "N", \.keyLimits.requestsPerMinute, SettingValue.count(1...1_000_000_000),
+        "Generations that each key may begin in a minute, if it has no limit of its own; not set: any number.")
+    static let tokensPerMinute = Setting(
+        "tokens-per-minute", "N", \.keyLimits.tokensPerMinute, SettingValue.count(1...1_000_000_000_000),
+        "Tokens, of prompts and answers, that each key may use in a minute, if it has no limit of its own; not set: any number.")
+    static let maxConcurrent = Setting(
+        "max-concurrent", "N", \.keyLimits.maxConcurrent, SettingValue.count(1...10_000_000),
+        "Generations of each key that may run or wait at a time, if it has no limit of its own; not set: any number.")
+    static let failedKeyLimit = Setting(
+        "failed-key-limit", "N", \.failedAttemptsPerMinute, SettingValue.count(0...1_000_000), describe: { String($0) },
+        "Wrong keys of one address in a minute, and as many at once; 0: no limit. See also --limit-loopback.")
+    static let jwtKeys = Setting(
+        "jwt-jwks", "FILE|URL", \.jwtKeys, SettingValue.text,
+        "Lets in by JSON Web Tokens that are signed with a key of this JWK set: a file, or a URL (https, or http of this machine).")
+    static let jwtIssuer = Setting("jwt-issuer", "TEXT", \.jwtIssuer, SettingValue.text, "What `iss` of a JSON Web Token must be.")
+    static let jwtAudience = Setting(
+        "jwt-audience", "TEXT", \.jwtAudience, SettingValue.text, "What `aud` of a JSON Web Token must be or hold.")
+    static let jwtOwnerClaim = Setting(
+        "jwt-owner-claim", "NAME", \.jwtOwnerClaim, SettingValue.text, describe: { $0 },
+        "The claim that tells for whom a JSON Web Token stands.")
+    static let jwtScopeClaim = Setting(
+        "jwt-scope-claim", "NAME", \.jwtScopeClaim, SettingValue.text, describe: { $0 },
+        "The claim that tells the scopes of a JSON Web Token; one without it may do everything but administer.")
+    static let jwtSecret = Setting(
+        "jwt-secret", "SECRET", \.jwtSecret, SettingValue.secret,
+        "Lets in by JSON Web Tokens that are signed with this secret by HS256, which no other setting permits.")
+    static let idempotencyRetention = Setting(
+        "idempotency-retention", "SECONDS", \.idempotencyRetention, SettingValue.seconds(1...31_536_000), describe: seconds,
+        "How long an Idempotency-Key is remembered.")
     static let insecureNoAuth = Setting(
         "insecure-no-auth", nil, \.insecureNoAuth, SettingValue.bool, describe: { _ in nil },
         "Starts without keys although other machines can connect.")
@@ -106,9 +149,24 @@ extension Setting {
     static let heartbeat = Setting(
         "heartbeat", "SECONDS", \.heartbeat, SettingValue.seconds(0.05...3600), describe: seconds,
         "Silence on a stream after which a heartbeat is sent.")
+    static let data = Setting(
+        "data", "DIR", \.dataDirectory, SettingValue.text,
+        """
+        Directory in which sessions, logs, responses, API keys and usage are kept; none: in memory alone, until the process ends. \
+        Not set: $STATE_DIRECTORY, $XDG_DATA_HOME/interject or ~/.local/share/interject.
+        """)
+    static let durability = Setting(
+        "durability", "full|process", \.durability, SettingValue.choice, describe: { $0.rawValue },
+        """
+        What outlives what: with full, everything that was acknowledged outlives a loss of power; with process, the death of the \
+        process at any moment, and commits do not wait for the disk.
+        """)
     static let retention = Setting(
         "retention", "SECONDS", \.retention, SettingValue.seconds(0...31_536_000), describe: seconds,
-        "How long a session is kept that nobody uses.")
+        "How long a session is kept after its last input or response (the default is 168 hours).")
+    static let maxDataBytes = Setting(
+        "max-data-bytes", "BYTES", \.maxDataBytes, SettingValue.bytes(1 << 20...1 << 46), describe: SettingValue.describe(bytes:),
+        "Size of the database above which the sessions that were not used for longest are deleted.")
     static let logMemory = Setting(
         "log-memory", "BYTES", \.maxLogMemoryBytes, SettingValue.bytes(1 << 20...1 << 42), describe: SettingValue.describe(bytes:),
         "Memory for the logs of all sessions; beyond it the oldest idle ones go.")
@@ -171,9 +229,26 @@ extension Setting {
         "operator-key", "KEY", \.operatorKey, SettingValue.secret,
         "Opens /metrics and /debug/connections, and nothing else. Without it they are open only where no key is needed at all.")
 
-    static let data = Setting(
-        "data", "DIR", \.dataDirectory, SettingValue.text,
-        "Keeps the data in this directory, so that it outlives the process; not set: in memory alone.")
+    static let maxFileBytes = Setting(
+        "max-file-bytes", "BYTES", \.fileLimits.maxFileBytes, SettingValue.bytes(1 << 10...1 << 40),
+        describe: SettingValue.describe(bytes:), "Largest file that can be uploaded.")
+    static let maxFileBytesPerOwner = Setting(
+        "max-file-bytes-per-owner", "BYTES", \.fileLimits.maxBytesPerOwner, SettingValue.bytes(1 << 10...1 << 50),
+        describe: SettingValue.describe(bytes:), "Largest size of all files of one owner together; beyond it uploads are refused.")
+    static let batchConcurrency = Setting(
+        "batch-concurrency", "N", \.batchLimits.concurrency, SettingValue.count(1...10_000), describe: { String($0) },
+        "Requests of batches that run at a time; each answer that somebody waits for takes one of these places, to the last but one."
+    )
+    static let batchConcurrencyEach = Setting(
+        "batch-concurrency-each", "N", \.batchLimits.concurrencyPerBatch, SettingValue.count(1...10_000),
+        describe: { String($0) }, "Requests of one batch that run at a time.")
+    static let batchAttempts = Setting(
+        "batch-attempts", "N", \.batchLimits.maxAttempts, SettingValue.count(1...1000), describe: { String($0) },
+        "How often a request of a batch is tried whose upstream fails. One that asks to slow down or is not there is tried to the end."
+    )
+    static let maxBatchRequests = Setting(
+        "max-batch-requests", "N", \.batchLimits.maxLines, SettingValue.count(1...1_000_000), describe: { String($0) },
+        "Requests in one batch.")
 
     static let webhook = Setting(
         list: "webhook", "URL", \.webhooks, WebhookSetting.read,

@@ -13,11 +13,24 @@ struct SettingFlags: ParsableArguments {
     @Option(.tlsMinVersion) var tlsMinVersion: String?
     @Option(.loops) var loops: String?
     @Option(.upstream) var upstream: [String] = []
+    @Option(.upstreamsFile) var upstreamsFile: String?
     @Option(.upstreamKey) var upstreamKey: [String] = []
     @Option(.mapModel) var mapModel: [String] = []
     @Option(.firstByteTimeout) var firstByteTimeout: String?
     @Option(.rehearsalPort) var rehearsalPort: String?
     @Option(.apiKey) var apiKey: [String] = []
+    @Flag(.requireKey) var requireKey = false
+    @Option(.requestsPerMinute) var requestsPerMinute: String?
+    @Option(.tokensPerMinute) var tokensPerMinute: String?
+    @Option(.maxConcurrent) var maxConcurrent: String?
+    @Option(.failedKeyLimit) var failedKeyLimit: String?
+    @Option(.idempotencyRetention) var idempotencyRetention: String?
+    @Option(.jwtKeys) var jwtKeys: String?
+    @Option(.jwtIssuer) var jwtIssuer: String?
+    @Option(.jwtAudience) var jwtAudience: String?
+    @Option(.jwtOwnerClaim) var jwtOwnerClaim: String?
+    @Option(.jwtScopeClaim) var jwtScopeClaim: String?
+    @Option(.jwtSecret) var jwtSecret: String?
     @Flag(.insecureNoAuth) var insecureNoAuth = false
     @Option(.allowOrigin) var allowOrigin: [String] = []
     @Option(.headerTimeout) var headerTimeout: String?
@@ -28,7 +41,10 @@ struct SettingFlags: ParsableArguments {
     @Option(.trustedProxy) var trustedProxy: [String] = []
     @Flag(.proxyProtocol) var proxyProtocol = false
     @Option(.heartbeat) var heartbeat: String?
+    @Option(.data) var data: String?
+    @Option(.durability) var durability: String?
     @Option(.retention) var retention: String?
+    @Option(.maxDataBytes) var maxDataBytes: String?
     @Option(.logMemory) var logMemory: String?
     @Option(.logBytesPerSession) var logBytesPerSession: String?
     @Option(.maxMessageBytes) var maxMessageBytes: String?
@@ -48,7 +64,12 @@ struct SettingFlags: ParsableArguments {
     @Option(.idleLimit) var idleLimit: String?
     @Option(.lifetimeLimit) var lifetimeLimit: String?
     @Option(.operatorKey) var operatorKey: String?
-    @Option(.data) var data: String?
+    @Option(.maxFileBytes) var maxFileBytes: String?
+    @Option(.maxFileBytesPerOwner) var maxFileBytesPerOwner: String?
+    @Option(.batchConcurrency) var batchConcurrency: String?
+    @Option(.batchConcurrencyEach) var batchConcurrencyEach: String?
+    @Option(.batchAttempts) var batchAttempts: String?
+    @Option(.maxBatchRequests) var maxBatchRequests: String?
     @Option(.webhook) var webhook: [String] = []
     @Option(.webhookSecret) var webhookSecret: [String] = []
     @Flag(.webhooksAllowPrivate) var webhooksAllowPrivate = false
@@ -66,7 +87,8 @@ struct SettingFlags: ParsableArguments {
             (.maxHeaderBytes, maxHeaderBytes), (.maxBodyBytes, maxBodyBytes), (.proxyProtocol, proxyProtocol ? "true" : nil),
             (.tlsPort, tlsPort), (.tlsClientCA, tlsClientCA), (.tlsClientAuth, tlsClientAuth), (.tlsMinVersion, tlsMinVersion),
             (.firstByteTimeout, firstByteTimeout), (.rehearsalPort, rehearsalPort), (.heartbeat, heartbeat),
-            (.retention, retention), (.logMemory, logMemory), (.logBytesPerSession, logBytesPerSession),
+            (.data, data), (.durability, durability), (.retention, retention), (.maxDataBytes, maxDataBytes),
+            (.logMemory, logMemory), (.logBytesPerSession, logBytesPerSession),
             (.maxMessageBytes, maxMessageBytes), (.deflate, deflate), (.deflateWindowBits, deflateWindowBits),
             (.deflateMemoryLevel, deflateMemoryLevel), (.deflateMinBytes, deflateMinBytes), (.drain, drain), (.logLevel, logLevel),
             (.logFormat, logFormat),
@@ -74,8 +96,15 @@ struct SettingFlags: ParsableArguments {
             (.drainDelay, drainDelay), (.drainWindow, drainWindow), (.maxConnections, maxConnections),
             (.maxConnectionsPerAddress, maxConnectionsPerAddress), (.connectionRate, connectionRate),
             (.limitLoopback, limitLoopback ? "true" : nil), (.memoryBudget, memoryBudget), (.pingInterval, pingInterval),
-            (.idleLimit, idleLimit), (.lifetimeLimit, lifetimeLimit), (.operatorKey, operatorKey),
-            (.data, data), (.webhooksAllowPrivate, webhooksAllowPrivate ? "true" : nil), (.webhookRetryBase, webhookRetryBase),
+            (.idleLimit, idleLimit), (.lifetimeLimit, lifetimeLimit), (.operatorKey, operatorKey), (.upstreamsFile, upstreamsFile),
+            (.requireKey, requireKey ? "true" : nil), (.requestsPerMinute, requestsPerMinute),
+            (.tokensPerMinute, tokensPerMinute), (.maxConcurrent, maxConcurrent), (.failedKeyLimit, failedKeyLimit),
+            (.idempotencyRetention, idempotencyRetention), (.jwtKeys, jwtKeys), (.jwtIssuer, jwtIssuer),
+            (.jwtAudience, jwtAudience), (.jwtOwnerClaim, jwtOwnerClaim), (.jwtScopeClaim, jwtScopeClaim), (.jwtSecret, jwtSecret),
+            (.maxFileBytes, maxFileBytes), (.maxFileBytesPerOwner, maxFileBytesPerOwner),
+            (.batchConcurrency, batchConcurrency), (.batchConcurrencyEach, batchConcurrencyEach), (.batchAttempts, batchAttempts),
+            (.maxBatchRequests, maxBatchRequests),
+            (.webhooksAllowPrivate, webhooksAllowPrivate ? "true" : nil), (.webhookRetryBase, webhookRetryBase),
         ].map { (setting: Setting, value: String?) in (setting, value.map { [$0] } ?? []) }
         let lists: [(Setting, [String])] = [
             (.upstream, upstream), (.upstreamKey, upstreamKey), (.mapModel, mapModel), (.apiKey, apiKey),

@@ -1,9 +1,28 @@
 import Upstreams
 
-/// What `--upstream` says: a base URL, and the dialect that is spoken there.
+/// What `--upstream` says: a base URL, the dialect that is spoken there, and how it is used.
 struct UpstreamURL: Equatable, Sendable {
     var baseURL: String
     var dialect: UpstreamConfiguration.Dialect
+    var members = UpstreamMembers()
+
+    /// Reads a URL as ``read(_:)`` does, and after it `member=value`, parted by blanks.
+    static func readWithMembers(_ text: String) throws(InvalidValue) -> UpstreamURL {
+        let words = text.split(separator: " ")
+        // What stands behind something that is no URL are no members: the whole text is what is wrong.
+        guard let first = words.first.map(String.init), URLParts(first) != nil || first.contains("+") else { return try read(text) }
+        var upstream = try read(first)
+        for word in words.dropFirst() {
+            let parts = word.split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false).map(String.init)
+            guard parts.count == 2 else { throw InvalidValue("\"\(word)\" is not MEMBER=VALUE") }
+            do throws(InvalidValue) {
+                try upstream.members.set(parts[0], text: parts[1])
+            } catch {
+                throw InvalidValue("\(parts[0]): \(error.problem)")
+            }
+        }
+        return upstream
+    }
 
     /// Reads `http(s)://host[:port][/path]`, in front of it perhaps `anthropic+` or `openai+`.
     static func read(_ text: String) throws(InvalidValue) -> UpstreamURL {

@@ -1,17 +1,24 @@
+import Bytes
 import HTTP
 import JSON
 import Network
 import Sessions
 
-/// Waits for the end of a response and answers with the whole of it as a `chat.completion`.
+/// Waits for the end of a response and gives the whole of it as a `chat.completion`.
 final class ChatCollector: EventReader {
-    private let call: Call
     private let completion: ChatCompletion
+    private let then: (Result<CollectedResponse, APIError>) -> Void
 
-    init(_ call: Call, _ completion: ChatCompletion) {
-        self.call = call
+    /// - Parameter then: called once on `loop`, unless the reader is stopped before.
+    init(loop: EventLoop, _ completion: ChatCompletion, then: @escaping (Result<CollectedResponse, APIError>) -> Void) {
         self.completion = completion
-        super.init(loop: call.loop, catchUp: .losslessOrClose)
+        self.then = then
+        super.init(loop: loop, catchUp: .losslessOrClose)
+    }
+
+    /// Answers the call.
+    convenience init(_ call: Call, _ completion: ChatCompletion) {
+        self.init(loop: call.loop, completion) { call.answer($0) }
         call.exchange.onDisconnect = { [self] in stop() }
     }
 
@@ -21,7 +28,8 @@ final class ChatCollector: EventReader {
         if let failure = reference.failure {
             fail(APIError(failure))
         } else {
-            answer(ChatCompletion.Ending(event), sessionID: reference.sessionID)
+            let json = json(ChatCompletion.Ending(event), sessionID: reference.sessionID)
+            then(.success(CollectedResponse(json: json, reference: reference, ending: event.type)))
         }
         return .more
     }
@@ -36,11 +44,12 @@ final class ChatCollector: EventReader {
 
     func fail(_ error: APIError) {
         stop()
-        call.fail(error)
+        then(.failure(error))
     }
 
-    private func answer(_ ending: ChatCompletion.Ending, sessionID: String) {
-        call.respond(fields: [("Interject-Session", sessionID)]) { object in
+    private func json(_ ending: ChatCompletion.Ending, sessionID: String) -> [UInt8] {
+        var buffer = ByteBuffer()
+        buffer.appendJSONObject { object in
             completion.writeHead(object: "chat.completion", to: &object)
             object.array("choices") { choices in
                 choices.object { choice in
@@ -53,6 +62,7 @@ final class ChatCollector: EventReader {
             ending.writeUsage(to: &object)
             if ending.isCut { object.object("interject") { ending.writeExtension(sessionID: sessionID, to: &$0) } }
         }
+        return buffer.array
     }
 
     private static func writeMessage(_ ending: ChatCompletion.Ending, to message: inout JSONObjectWriter) {

@@ -10,30 +10,90 @@ enum ChatFace {
         let policy = try call.disconnectPolicy(request.extensions, default: .cancel)
         var input = Input(items: request.items, parameters: request.parameters, policy: policy)
         input.mode = request.extensions.mode ?? .queue
-        let id = Identifier.make("chatcmpl-")
+        let id = call.onceResponseID ?? Identifier.make("chatcmpl-")
         input.responseID = id
-        let target: SessionReference
-        if let sessionID = request.extensions.sessionID {
-            guard let session = call.context.directory.session(sessionID, owner: call.owner) else {
-                throw .notFound("session", id: sessionID, code: "session_not_found")
-            }
-            target = session
-        } else {
-            target = call.context.sessions(on: call.loop).makeSession(owner: call.owner, defaults: request.parameters)
-        }
-        let submission = Submission(target: .session(target), input: input)
+        try call.admit(id, input.items, input.parameters)
         let completion = ChatCompletion(id: id, model: request.parameters.model, created: call.loop.unixTime)
+        let reader: EventReader
+        let refuse: (APIError) -> Void
+        let found: (SessionReference) -> Void
         if request.isStream {
             let stream = ChatStream(call, completion, includesUsage: request.includesUsage)
-            stream.sessionID = target.id
-            submission.submit(from: call.loop, context: call.context, reader: stream) { result in
-                if case .failure(let error) = result { stream.fail(error) }
-            }
+            (reader, refuse) = (stream, stream.fail)
+            found = { stream.sessionID = $0.id }
         } else {
             let collector = ChatCollector(call, completion)
-            submission.submit(from: call.loop, context: call.context, reader: collector) { result in
-                if case .failure(let error) = result { collector.fail(error) }
+            (reader, refuse, found) = (collector, collector.fail, { _ in })
+        }
+        let fail = { (error: APIError) in
+            call.abandon(id)
+            refuse(error)
+        }
+        // A named session decides for itself what is kept.
+        let submit = { (target: SessionReference) in
+            found(target)
+            Submission(target: .session(target), input: input)
+                .submit(from: call.loop, context: call.context, reader: reader) { result in
+                    if case .failure(let error) = result { fail(error) }
+                }
+        }
+        guard let sessionID = request.extensions.sessionID else {
+            // As with OpenAI, a completion is kept only if it says so; without that it stays in memory.
+            submit(
+                call.context.sessions(on: call.loop).makeSession(
+                    owner: call.owner, defaults: request.parameters, isDurable: request.isStored))
+            return
+        }
+        call.context.find(session: sessionID, owner: call.owner, from: call.loop) { result in
+            switch result {
+            case .failure(let error): fail(error)
+            case .success(nil): fail(.notFound("session", id: sessionID, code: "session_not_found"))
+            case .success(let session?): submit(session)
             }
         }
     }
+
+    /// What a call began that was sent before: from its start, or whole once it is there.
+    static func replay(_ call: Call, id: String) throws(APIError) {
+        let request = try ChatRequest(try call.jsonBody())
+        call.withSession(ofResponse: id) { replay(call, request, id: id, of: $0) }
+    }
+
+    private static func replay(_ call: Call, _ request: ChatRequest, id: String, of session: SessionReference) {
+        session.perform(from: call.loop) { session in
+            session.generations.last { $0.id == id }.map { ($0.createdAt, $0.firstSequence ?? session.log.lastSequence + 1) }
+        } then: { found in
+            guard let (created, first) = found else {
+                call.fail(notFound(id))
+                return
+            }
+            let completion = ChatCompletion(id: id, model: request.parameters.model, created: created)
+            if request.isStream {
+                let stream = ChatStream(call, completion, includesUsage: request.includesUsage)
+                stream.sessionID = session.id
+                attach(stream, to: session, after: first - 1, call) { stream.fail($0) }
+            } else {
+                let collector = ChatCollector(call, completion)
+                attach(collector, to: session, after: first - 1, call) { collector.fail($0) }
+            }
+        }
+    }
+
+    private static func attach(
+        _ reader: EventReader, to session: SessionReference, after: Int, _ call: Call, orElse fail: @escaping (APIError) -> Void
+    ) {
+        let cursor = reader.makeCursor(for: session)
+        session.perform(from: call.loop) { session -> APIError? in
+            do throws(SessionError) {
+                try session.attach(cursor.value, after: after)
+                return nil
+            } catch {
+                return APIError(error)
+            }
+        } then: { error in
+            if let error { fail(error) }
+        }
+    }
+
+    private static func notFound(_ id: String) -> APIError { .notFound("completion", id: id, code: "response_not_found") }
 }

@@ -7,6 +7,7 @@ struct ChatRequest {
     var parameters: ResponseParameters
     var isStream: Bool
     var includesUsage: Bool
+    var isStored: Bool
     var extensions: InterjectMembers
 
     /// Members that are made anew for the upstream, or are ours.
@@ -25,6 +26,7 @@ struct ChatRequest {
             throw .invalid("Only 'n': 1 is supported: a session has one answer at a time.", param: "n", code: "unsupported_value")
         }
         isStream = try body.optionalBool("stream") ?? false
+        isStored = try body.optionalBool("store") ?? false
         includesUsage = try body.optionalObject("stream_options")?.optionalBool("include_usage") ?? false
         extensions = try InterjectMembers(body["interject"])
         items = []

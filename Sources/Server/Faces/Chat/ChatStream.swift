@@ -82,7 +82,8 @@ final class ChatStream: EventReader {
     private func commit() {
         holdTimer?.cancel()
         guard !stream.hasBegun, !stream.isEnded else { return }
-        stream.begin(fields: (response?.sessionID ?? sessionID).map { [("Interject-Session", $0)] } ?? [])
+        let session = sessionID.map { [(name: "Interject-Session", value: $0)] } ?? []
+        stream.begin(fields: response?.fields ?? session)
     }
 
     // MARK: Chunks

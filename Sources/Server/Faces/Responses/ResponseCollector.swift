@@ -4,15 +4,29 @@ import JSON
 import Network
 import Sessions
 
-/// Waits for the end of one response and answers with the whole of it.
-final class ResponseCollector: EventReader {
-    private let call: Call
-    private let responseID: String
+/// A response that has ended, in the form of a face.
+struct CollectedResponse {
+    var json: [UInt8]
+    var reference: ResponseReference
+    /// How it ended.
+    var ending: EventType
+}
 
-    init(_ call: Call, responseID: String) {
-        self.call = call
+/// Waits for the end of one response and gives the whole of it.
+final class ResponseCollector: EventReader {
+    private let responseID: String
+    private let then: (Result<CollectedResponse, APIError>) -> Void
+
+    /// - Parameter then: called once on `loop`, unless the reader is stopped before.
+    init(loop: EventLoop, responseID: String, then: @escaping (Result<CollectedResponse, APIError>) -> Void) {
         self.responseID = responseID
-        super.init(loop: call.loop, catchUp: .losslessOrClose)
+        self.then = then
+        super.init(loop: loop, catchUp: .losslessOrClose)
+    }
+
+    /// Answers the call.
+    convenience init(_ call: Call, responseID: String) {
+        self.init(loop: call.loop, responseID: responseID) { call.answer($0) }
         call.exchange.onDisconnect = { [self] in stop() }
     }
 
@@ -22,7 +36,7 @@ final class ResponseCollector: EventReader {
         if let failure = reference.failure {
             fail(APIError(failure))
         } else if let response = event.responseObject {
-            call.respond(json: response, fields: [("Interject-Session", reference.sessionID)])
+            then(.success(CollectedResponse(json: response, reference: reference, ending: event.type)))
         }
         return .more
     }
@@ -37,7 +51,17 @@ final class ResponseCollector: EventReader {
 
     func fail(_ error: APIError) {
         stop()
-        call.fail(error)
+        then(.failure(error))
+    }
+}
+
+extension Call {
+    /// Answers with a response that was waited for.
+    func answer(_ result: Result<CollectedResponse, APIError>) {
+        switch result {
+        case .success(let response): respond(json: response.json, fields: response.reference.fields)
+        case .failure(let error): fail(error)
+        }
     }
 }
 
@@ -55,5 +79,12 @@ extension LogEvent {
             } catch {}
             return nil
         }
+    }
+}
+
+extension ResponseReference {
+    /// Fields of an answer that is about this response: its session, and the upstream that was asked.
+    var fields: [(name: String, value: String)] {
+        [("Interject-Session", sessionID)] + (upstream.map { [("Interject-Upstream", $0)] } ?? [])
     }
 }

@@ -93,8 +93,8 @@ final class ResponseStream: EventReader {
     private func commit() {
         holdTimer?.cancel()
         guard !stream.hasBegun, !stream.isEnded else { return }
-        let fields = (response?.sessionID ?? sessionID).map { [(name: "Interject-Session", value: $0)] } ?? []
-        stream.begin(fields: fields)
+        let session = sessionID.map { [(name: "Interject-Session", value: $0)] } ?? []
+        stream.begin(fields: response?.fields ?? session)
         for event in held { write(event) }
         held = []
     }

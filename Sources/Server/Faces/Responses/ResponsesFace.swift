@@ -13,56 +13,79 @@ enum ResponsesFace {
         var input = Input(items: request.items, parameters: request.parameters, policy: policy)
         // OpenAI's own verbs wait their turn, as its clients expect, unless they say otherwise.
         input.mode = request.extensions.mode ?? .queue
-        let responseID = Identifier.make("resp_")
+        let responseID = call.onceResponseID ?? Identifier.make("resp_")
         input.responseID = responseID
         input.isWarmUp = request.isWarmUp
-        let target = try target(of: request, owner: call.owner, loop: call.loop, context: call.context)
-        let submission = Submission(target: target, input: input, isStored: request.isStored)
+        try call.admit(responseID, input.items, input.parameters)
+        let isStored = request.isStored
+        let reader: EventReader
+        let started: (Submission.Outcome) -> Void
+        let refuse: (APIError) -> Void
         if request.isStream {
             let stream = ResponseStream(call, responseID: responseID, holdsStatus: true)
-            submission.submit(from: call.loop, context: call.context, reader: stream) { result in
-                switch result {
-                case .success(let outcome): stream.sessionID = outcome.session.id
-                case .failure(let error): stream.fail(error)
-                }
-            }
+            (reader, refuse) = (stream, stream.fail)
+            started = { stream.sessionID = $0.session.id }
         } else {
             let collector = ResponseCollector(call, responseID: responseID)
-            submission.submit(from: call.loop, context: call.context, reader: collector) { result in
-                if case .failure(let error) = result { collector.fail(error) }
+            (reader, refuse, started) = (collector, collector.fail, { _ in })
+        }
+        let fail = { (error: APIError) in
+            call.abandon(responseID)
+            refuse(error)
+        }
+        target(of: request, owner: call.owner, loop: call.loop, context: call.context) { target in
+            switch target {
+            case .failure(let error): fail(error)
+            case .success(let target):
+                Submission(target: target, input: input, isStored: isStored, isDurable: isStored)
+                    .submit(from: call.loop, context: call.context, reader: reader) { result in
+                        switch result {
+                        case .success(let outcome): started(outcome)
+                        case .failure(let error): fail(error)
+                        }
+                    }
             }
         }
     }
 
     /// The conversation that a request belongs to.
+    /// - Parameter then: called on `loop`, at once when the conversation is in memory.
     static func target(
-        of request: ResponsesRequest, owner: String, loop: EventLoop, context: ServerContext
-    ) throws(APIError) -> Submission.Target {
+        of request: ResponsesRequest, owner: String, loop: EventLoop, context: ServerContext, isDurable: Bool = true,
+        then: @escaping (Result<Submission.Target, APIError>) -> Void
+    ) {
         if let previous = request.previousResponseID {
-            guard let session = context.directory.session(ofResponse: previous, owner: owner) else {
-                throw .previousResponseNotFound(previous)
+            context.find(response: previous, owner: owner, from: loop) { result in
+                then(
+                    result.flatMap { session in
+                        session.map { .success(.continuation(of: previous, in: $0)) }
+                            ?? .failure(.previousResponseNotFound(previous))
+                    })
             }
-            return .continuation(of: previous, in: session)
-        }
-        if let sessionID = request.extensions.sessionID {
-            guard let session = context.directory.session(sessionID, owner: owner) else {
-                throw .notFound("session", id: sessionID, code: "session_not_found")
+        } else if let sessionID = request.extensions.sessionID {
+            context.find(session: sessionID, owner: owner, from: loop) { result in
+                then(
+                    result.flatMap { session in
+                        session.map { .success(.session($0)) }
+                            ?? .failure(.notFound("session", id: sessionID, code: "session_not_found"))
+                    })
             }
-            return .session(session)
+        } else {
+            let session = context.sessions(on: loop).makeSession(
+                owner: owner, defaults: request.parameters, isEphemeral: !request.isStored, isDurable: isDurable)
+            then(.success(.session(session)))
         }
-        return .session(
-            context.sessions(on: loop).makeSession(
-                owner: owner, defaults: request.parameters, isEphemeral: !request.isStored))
     }
 
     /// `GET /v1/responses/{id}`, as it stands or as a stream.
     static func retrieve(_ call: Call, id: String) throws(APIError) {
-        let session = try find(call, id)
         guard call.query["stream"] == "true" else {
-            session.perform(from: call.loop) { session in
-                session.generations.last { $0.id == id }.map(Self.json)
-            } then: { json in
-                if let json { call.respond(json: json) } else { call.fail(notFound(id)) }
+            call.withSession(ofResponse: id) { session in
+                session.perform(from: call.loop) { session in
+                    session.generations.last { $0.id == id }.map(Self.json)
+                } then: { json in
+                    if let json { call.respond(json: json) } else { call.fail(notFound(id)) }
+                }
             }
             return
         }
@@ -72,18 +95,55 @@ enum ResponsesFace {
             }
             return number
         }
-        let stream = ResponseStream(call, responseID: id, startingAfter: after ?? -1, holdsStatus: false)
+        call.withSession(ofResponse: id) { replay(call, id: id, of: $0, after: after ?? -1) }
+    }
+
+    /// What a call began that was sent before: from its start, or whole once it is there.
+    static func replay(_ call: Call, id: String) throws(APIError) {
+        let isStream = try call.jsonBody().optionalBool("stream") == true
+        call.withSession(ofResponse: id) { session in
+            if isStream { replay(call, id: id, of: session, after: -1) } else { collect(call, id: id, of: session) }
+        }
+    }
+
+    /// The response whole, once it has ended.
+    private static func collect(_ call: Call, id: String, of session: SessionReference) {
+        let collector = ResponseCollector(call, responseID: id)
+        let cursor = collector.makeCursor(for: session)
+        session.perform(from: call.loop) { session -> Result<[UInt8]?, APIError> in
+            guard let generation = session.generations.last(where: { $0.id == id }) else { return .failure(notFound(id)) }
+            if generation.status.isTerminal { return .success(json(generation)) }
+            do throws(SessionError) {
+                try session.attach(cursor.value, after: session.log.lastSequence)
+                return .success(nil)
+            } catch {
+                return .failure(APIError(error))
+            }
+        } then: { result in
+            switch result {
+            case .success(nil): break
+            case .success(let json?):
+                collector.stop()
+                call.respond(json: json, fields: [("Interject-Session", session.id)])
+            case .failure(let error): collector.fail(error)
+            }
+        }
+    }
+
+    /// The events of a response after `sequence_number` `after`: those that were, and those to come.
+    private static func replay(_ call: Call, id: String, of session: SessionReference, after: Int) {
+        let stream = ResponseStream(call, responseID: id, startingAfter: after, holdsStatus: false)
         let cursor = stream.makeCursor(for: session)
         session.perform(from: call.loop) { session -> Result<Bool, APIError> in
             guard let generation = session.generations.last(where: { $0.id == id }) else { return .failure(notFound(id)) }
             // Somebody who has seen the end comes back: there is nothing to wait for.
-            if generation.status.isTerminal, generation.eventCount - 1 <= after ?? -1 { return .success(false) }
+            if generation.status.isTerminal, generation.eventCount - 1 <= after { return .success(false) }
             do throws(SessionError) {
                 let first = generation.firstSequence ?? session.log.lastSequence + 1
                 var start = first - 1
                 // What the client has may be gone.
-                if !session.log.holdsAll(after: start),
-                    session.log.holdsAll(of: generation.reference, afterResponseSequence: after ?? -1)
+                if !session.log.canProvideAll(after: start),
+                    session.log.holdsAll(of: generation.reference, afterResponseSequence: after)
                 {
                     start = session.log.oldestSequence - 1
                 }
@@ -105,12 +165,13 @@ enum ResponsesFace {
 
     /// `POST /v1/responses/{id}/cancel`: of one that has ended, the response as it ended.
     static func cancel(_ call: Call, id: String) throws(APIError) {
-        let session = try find(call, id)
-        session.perform(from: call.loop) { session in
-            _ = try? session.cancel(responseID: id, by: nil)
-            return session.generations.last { $0.id == id }.map(Self.json)
-        } then: { json in
-            if let json { call.respond(json: json) } else { call.fail(notFound(id)) }
+        call.withSession(ofResponse: id) { session in
+            session.perform(from: call.loop) { session in
+                _ = try? session.cancel(responseID: id, by: nil)
+                return session.generations.last { $0.id == id }.map(Self.json)
+            } then: { json in
+                if let json { call.respond(json: json) } else { call.fail(notFound(id)) }
+            }
         }
     }
 
@@ -121,14 +182,22 @@ enum ResponsesFace {
         let items = try InputItems.parse(value)
         // Nobody is bound to the successor by a connection yet: without a word on it, it goes on unheard.
         let policy = try call.disconnectPolicy(InterjectMembers(body["interject"]), default: .continuing)
-        let reference = try find(call, id)
+        call.withSession(ofResponse: id) { (session) throws(APIError) in try steer(call, id: id, in: session, items, policy) }
+    }
+
+    private static func steer(
+        _ call: Call, id: String, in reference: SessionReference, _ items: [Item], _ policy: DisconnectPolicy
+    ) throws(APIError) {
         let context = call.context
+        let successor = Identifier.make("resp_")
+        try call.admit(successor, items, ResponseParameters(model: ""))
         reference.perform(from: call.loop) { session -> Result<Submission.Outcome, APIError> in
             guard let running = session.active, running.id == id else {
                 return .failure(APIError(.responseNotActive(responseID: id)))
             }
             var input = Input(items: items, mode: .steer, parameters: running.parameters, policy: policy)
             input.steer = Input.Steer(responseID: id)
+            input.responseID = successor
             do throws(SessionError) {
                 let acceptance = try context.sessions(on: reference.loop).submit(input, to: session)
                 return .success(Submission.Outcome(acceptance, in: reference))
@@ -136,6 +205,7 @@ enum ResponsesFace {
                 return .failure(APIError(error))
             }
         } then: { result in
+            if case .failure = result { call.abandon(successor) }
             SessionsFace.answer(call, result, clientEventID: nil)
         }
     }
@@ -146,19 +216,20 @@ enum ResponsesFace {
         return buffer.array
     }
 
-    private static func find(_ call: Call, _ id: String) throws(APIError) -> SessionReference {
-        guard let session = call.context.directory.session(ofResponse: id, owner: call.owner) else { throw notFound(id) }
-        return session
-    }
-
     private static func notFound(_ id: String) -> APIError { .notFound("response", id: id, code: "response_not_found") }
 }
 
 extension Call {
+    /// How long a response whose command has a name goes on without a listener.
+    static let onceGrace = Duration.seconds(30)
+
     /// The policy by body, header or default.
     func disconnectPolicy(_ members: InterjectMembers, default missing: DisconnectPolicy) throws(APIError) -> DisconnectPolicy {
         if let policy = members.policy { return policy }
-        guard let text = request.fields[DisconnectPolicy.headerName] else { return missing }
+        guard let text = request.fields[DisconnectPolicy.headerName] else {
+            // Who names a command will come back for it when the connection breaks.
+            return onceResponseID != nil && missing == .cancel ? .grace(Self.onceGrace) : missing
+        }
         return try DisconnectPolicy.parse(text, param: "Interject-On-Disconnect")
     }
 }

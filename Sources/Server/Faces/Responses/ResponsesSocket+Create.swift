@@ -41,19 +41,35 @@ extension ResponsesSocket {
         // A session that is not to be stored lives as long as this connection: what may follow on it needs it until then.
         let keepsSession = !request.isStored
         request.isStored = true
-        let target = try ResponsesFace.target(of: request, owner: owner, loop: loop, context: context)
+        try admit(responseID, input.items, input.parameters)
         if let previous = request.previousResponseID, let steers = pendingSteers.removeValue(forKey: previous) {
             input.items = steers.flatMap { $0 } + input.items
         }
         let reader = LaneReader(socket: self, lane: lane, responseID: responseID)
         lane.begin(reader)
-        let submission = Submission(target: target, input: input)
-        submission.submit(from: loop, context: context, reader: reader) { [weak self] result in
-            switch result {
-            case .success(let outcome): if keepsSession { self?.ownEphemeral(outcome.session) }
+        let context = context
+        ResponsesFace.target(of: request, owner: owner, loop: loop, context: context, isDurable: !keepsSession) {
+            [weak self] target in
+            guard let self, self.isOpen else {
+                context.metering.abandon(responseID, now: reader.loop.now)
+                return
+            }
+            switch target {
             case .failure(let error):
-                self?.fail(error, for: body)
+                self.context.metering.abandon(responseID, now: self.loop.now)
+                self.fail(error, for: body)
                 reader.finish()
+            case .success(let target):
+                Submission(target: target, input: input, isDurable: !keepsSession)
+                    .submit(from: self.loop, context: self.context, reader: reader) { [weak self] result in
+                        switch result {
+                        case .success(let outcome): if keepsSession { self?.ownEphemeral(outcome.session) }
+                        case .failure(let error):
+                            self?.context.metering.abandon(responseID, now: reader.loop.now)
+                            self?.fail(error, for: body)
+                            reader.finish()
+                        }
+                    }
             }
         }
     }
@@ -94,11 +110,31 @@ extension ResponsesSocket {
             steerFailed(steer, body, code: "invalid_input", error.message)
             return
         }
-        guard let reference = context.directory.session(ofResponse: steer.responseID, owner: owner) else {
-            steerFailed(steer, body, code: "response_not_found", "Response '\(steer.responseID)' is not here.")
+        let streamID = try Self.streamID(body)
+        context.find(response: steer.responseID, owner: owner, from: loop) { [weak self] result in
+            guard let self, self.isOpen else { return }
+            do throws(APIError) {
+                guard let reference = try result.get() else {
+                    self.steerFailed(steer, body, code: "response_not_found", "Response '\(steer.responseID)' is not here.")
+                    return
+                }
+                try self.steer(steer, in: reference, body, items, streamID)
+            } catch {
+                self.fail(error, for: body)
+            }
+        }
+    }
+
+    private func steer(
+        _ steer: Input.Steer, in reference: SessionReference, _ body: JSONObject, _ items: [Item], _ streamID: String?
+    ) throws(APIError) {
+        let successor = Identifier.make("resp_")
+        do throws(APIError) {
+            try admit(successor, items, ResponseParameters(model: ""))
+        } catch {
+            steerFailed(steer, body, code: error.code ?? "rate_limit_exceeded", error.message)
             return
         }
-        let successor = Identifier.make("resp_")
         let context = context
         // The lane of the steered response gets the successor, too. A response of another connection is followed from here on.
         let followed = lanes.values.flatMap(\.readers).first { $0.open.contains(steer.responseID) }
@@ -106,7 +142,7 @@ extension ResponsesSocket {
         var own: LaneReader?
         var cursor: LoopBound<FeedCursor>?
         if followed == nil {
-            let lane = try lane(Self.streamID(body))
+            let lane = try lane(streamID)
             let reader = LaneReader(socket: self, lane: lane, responseID: steer.responseID)
             reader.follow(successor)
             lane.begin(reader)
@@ -118,6 +154,7 @@ extension ResponsesSocket {
             Self.steer(session, reference, context, steer, items, successor: successor, cursor: newCursor)
         } then: { [weak self] outcome in
             if case .accepted = outcome { return }
+            context.metering.abandon(successor, now: Instant.monotonicNow)
             followed?.unfollow(successor)
             own?.finish()
             self?.answer(outcome, to: steer, body, items)

@@ -9,10 +9,11 @@ extension ResponsesSocket {
         guard let id = try body.optionalString("session_id") else {
             throw .invalid("'session_id' is missing.", param: "session_id", code: "missing_required_parameter")
         }
-        let reference = try requireSession(id)
         let participant = try Self.participant(body)
         let after = try body.optionalCount("starting_after")
-        try join(reference, participant: participant, after: after, body) {}
+        withSession(id, for: body) { [self] (reference) throws(APIError) in
+            try join(reference, participant: participant, after: after, body) {}
+        }
     }
 
     /// - Parameter then: called when the session is joined.
@@ -90,56 +91,65 @@ extension ResponsesSocket {
             }
             return
         }
-        let reference = try requireSession(id)
-        if joined[id] == nil {
-            // Who speaks wants to hear the answer.
-            try join(reference, participant: nil, after: nil, body) { [weak self] in self?.speak(request, in: reference, body) }
-        } else {
-            speak(request, in: reference, body)
+        withSession(id, for: body) { [self] (reference) throws(APIError) in
+            if joined[id] == nil {
+                // Who speaks wants to hear the answer.
+                try join(reference, participant: nil, after: nil, body) { [weak self] in self?.speak(request, in: reference, body) }
+            } else {
+                speak(request, in: reference, body)
+            }
         }
     }
 
     private func speak(_ request: SessionInput, in reference: SessionReference, _ body: JSONObject) {
         let context = context
+        let responseID = Identifier.make("resp_")
+        do throws(APIError) {
+            try admit(responseID, request.items, ResponseParameters(model: "", members: request.members))
+        } catch {
+            fail(error, for: body)
+            return
+        }
         let participant = joined[reference.id]?.participant
         reference.perform(from: loop) { session -> APIError? in
             do throws(APIError) {
-                let input = try request.command(for: session, participant: participant)
+                var input = try request.command(for: session, participant: participant)
+                input.responseID = responseID
                 _ = try SessionsFace.submit(input, to: session, reference, context)
                 return nil
             } catch {
                 return error
             }
         } then: { [weak self] error in
-            if let error { self?.fail(error, for: body) }
+            guard let error else { return }
+            context.metering.abandon(responseID, now: Instant.monotonicNow)
+            self?.fail(error, for: body)
         }
     }
 
     func cancel(_ body: JSONObject) throws(APIError) {
         let responseID = try body.optionalString("response_id")
         let sessionID = try body.optionalString("session_id")
-        let reference: SessionReference
-        if let responseID {
-            guard let found = context.directory.session(ofResponse: responseID, owner: owner) else {
-                throw .notFound("response", id: responseID, code: "response_not_found")
+        let clientEventID = try body.optionalString("client_event_id")
+        let cancel = { [self] (reference: SessionReference) in
+            let participant = joined[reference.id]?.participant
+            reference.perform(from: loop) { session -> APIError? in
+                do throws(SessionError) {
+                    try session.cancel(responseID: responseID, by: participant, clientEventID: clientEventID)
+                    return nil
+                } catch {
+                    return APIError(error)
+                }
+            } then: { [weak self] error in
+                if let error { self?.fail(error, for: body) }
             }
-            reference = found
+        }
+        if let responseID {
+            withSession(ofResponse: responseID, for: body, cancel)
         } else if let sessionID {
-            reference = try requireSession(sessionID)
+            withSession(sessionID, for: body, cancel)
         } else {
             throw .invalid("'response_id' or 'session_id' is needed.", param: "response_id", code: "missing_required_parameter")
-        }
-        let clientEventID = try body.optionalString("client_event_id")
-        let participant = joined[reference.id]?.participant
-        reference.perform(from: loop) { session -> APIError? in
-            do throws(SessionError) {
-                try session.cancel(responseID: responseID, by: participant, clientEventID: clientEventID)
-                return nil
-            } catch {
-                return APIError(error)
-            }
-        } then: { [weak self] error in
-            if let error { self?.fail(error, for: body) }
         }
     }
 

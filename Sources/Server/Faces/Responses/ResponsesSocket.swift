@@ -20,7 +20,9 @@ final class ResponsesSocket: WebSocketConnection {
     }
 
     let context: ServerContext
-    let owner: String
+    /// Who opened it.
+    let caller: Caller
+    var owner: String { caller.owner }
     var lanes: [String?: Lane] = [:]
     var joined: [String: JoinedSession] = [:]
     /// Steers that wait for tool outputs, by the response that they steer.
@@ -30,9 +32,9 @@ final class ResponsesSocket: WebSocketConnection {
     /// Where the end of an event is written: kept, since there is one for each token.
     private var tail = ByteBuffer()
 
-    init(_ transport: WebSocketTransport, context: ServerContext, owner: String) {
+    init(_ transport: WebSocketTransport, context: ServerContext, caller: Caller) {
         self.context = context
-        self.owner = owner
+        self.caller = caller
         super.init(transport)
         context.sessions(on: loop).insert(self)
     }
@@ -69,12 +71,14 @@ final class ResponsesSocket: WebSocketConnection {
 
     private func handle(_ body: JSONObject) throws(APIError) {
         guard let type = try body.optionalString("type") else { throw .invalid("'type' is missing.", param: "type") }
+        try authorize(type, body)
         switch type {
         // To stop and to go is allowed always.
         case "interject:cancel", "interject:leave": break
         default:
             if context.lifecycle.isDraining { throw .shuttingDown }
             if type != "interject:join", context.sessions(on: loop).isOverloaded() { throw .overloaded }
+            if type != "interject:join", let failure = context.storageFailure { throw failure }
         }
         switch type {
         case "response.create": try create(body)
@@ -148,11 +152,33 @@ final class ResponsesSocket: WebSocketConnection {
         return id
     }
 
-    func requireSession(_ id: String) throws(APIError) -> SessionReference {
-        guard let session = context.directory.session(id, owner: owner) else {
-            throw .notFound("session", id: id, code: "session_not_found")
+    /// Goes on with a session of the caller's, or tells that there is none.
+    func withSession(_ id: String, for command: JSONObject, _ body: @escaping (SessionReference) throws(APIError) -> Void) {
+        context.find(session: id, owner: owner, from: loop) { [weak self] result in
+            self?.go(on: result, orElse: .notFound("session", id: id, code: "session_not_found"), for: command, body)
         }
-        return session
+    }
+
+    /// Goes on with the session of a response of the caller's, or tells that there is none.
+    func withSession(
+        ofResponse id: String, for command: JSONObject, _ body: @escaping (SessionReference) throws(APIError) -> Void
+    ) {
+        context.find(response: id, owner: owner, from: loop) { [weak self] result in
+            self?.go(on: result, orElse: .notFound("response", id: id, code: "response_not_found"), for: command, body)
+        }
+    }
+
+    private func go(
+        on result: Result<SessionReference?, APIError>, orElse missing: APIError, for command: JSONObject,
+        _ body: (SessionReference) throws(APIError) -> Void
+    ) {
+        guard isOpen else { return }
+        do throws(APIError) {
+            guard let reference = try result.get() else { throw missing }
+            try body(reference)
+        } catch {
+            fail(error, for: command)
+        }
     }
 
     /// Forgets the session when the connection ends.

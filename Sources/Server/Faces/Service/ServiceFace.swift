@@ -38,7 +38,10 @@ enum ServiceFace {
 
     /// `GET /readyz`: it takes new work.
     static func readiness(_ call: Call) {
-        let isReady = call.context.lifecycle.stage == .serving
-        call.respond(isReady ? .ok : .serviceUnavailable) { $0.field("status", isReady ? "ready" : "draining") }
+        let isServing = call.context.lifecycle.stage == .serving
+        let canWrite = call.context.storageFailure == nil
+        call.respond(isServing && canWrite ? .ok : .serviceUnavailable) {
+            $0.field("status", !isServing ? "draining" : canWrite ? "ready" : "storage_unavailable")
+        }
     }
 }

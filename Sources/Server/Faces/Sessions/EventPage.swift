@@ -8,35 +8,72 @@ struct EventPage: Sendable {
     let json: [UInt8]
     let isEmpty: Bool
 
-    /// Reads what the log has after `sequence`. Call on the session's loop.
-    init(of session: Session, after sequence: Int, limit: Int, mergesDeltas: Bool) {
+    /// Reads what the log has after `sequence`, from memory or from where it keeps the old. Call on the session's loop.
+    /// - Parameter then: called there, at once if memory has it all.
+    static func read(
+        _ session: Session, after sequence: Int, limit: Int, mergesDeltas: Bool, then: @escaping (EventPage) -> Void
+    ) {
         let log = session.log
-        let recovered = log.holdsAll(after: sequence)
-        var position = recovered ? sequence : log.lastSequence
+        if log.holdsAll(after: sequence) {
+            var events: [LogEvent] = []
+            var position = sequence
+            while events.count < limit, position < log.committedSequence {
+                let event = mergesDeltas ? log.mergedEvent(after: position) : log.event(after: position)
+                events.append(event)
+                position = event.sequence
+            }
+            then(EventPage(events, after: sequence, of: session))
+        } else if log.canProvideAll(after: sequence) {
+            log.fetch(after: sequence) { events in
+                if events.isEmpty {
+                    snapshot(of: session, then)
+                } else {
+                    let page = mergesDeltas ? DeltaRun.merged(events) : events
+                    then(EventPage(Array(page.prefix(limit)), after: sequence, of: session))
+                }
+            }
+        } else {
+            snapshot(of: session, then)
+        }
+    }
+
+    /// The state in the place of events that nobody has any more.
+    private static func snapshot(of session: Session, _ then: @escaping (EventPage) -> Void) {
+        let position = session.log.lastSequence
+        let state = SnapshotEvent.payload(session.stateJSON(), sequence: position, sessionID: session.id)
+        session.log.whenCommitted {
+            var list = ByteBuffer()
+            list.append(UInt8(ascii: "["))
+            list.append(state)
+            list.append(UInt8(ascii: "]"))
+            then(EventPage(list, isEmpty: false, recovered: false, position: position, hasMore: false))
+        }
+    }
+
+    private init(_ events: [LogEvent], after sequence: Int, of session: Session) {
         var list = ByteBuffer()
         list.append(UInt8(ascii: "["))
-        if !recovered {
-            list.append(SnapshotEvent.payload(session.stateJSON(), sequence: position, sessionID: session.id))
-        }
-        var count = 0
-        while count < limit, position < log.lastSequence {
-            if count > 0 { list.append(UInt8(ascii: ",")) }
-            let event = mergesDeltas ? log.mergedEvent(after: position) : log.event(after: position)
+        for (index, event) in events.enumerated() {
+            if index > 0 { list.append(UInt8(ascii: ",")) }
             SequencedPayload.append(event, sessionID: session.id, to: &list)
-            position = event.sequence
-            count += 1
         }
         list.append(UInt8(ascii: "]"))
+        let position = events.last?.sequence ?? sequence
+        self.init(
+            list, isEmpty: events.isEmpty, recovered: true, position: position, hasMore: position < session.log.committedSequence)
+    }
+
+    private init(_ list: borrowing ByteBuffer, isEmpty: Bool, recovered: Bool, position: Int, hasMore: Bool) {
         var page = ByteBuffer(capacity: list.count + 128)
         page.appendJSONObject { page in
             page.field("object", "list")
             page.field("data", json: list.bytes)
             page.field("recovered", recovered)
             page.field("last_sequence_number", position)
-            page.field("has_more", position < log.lastSequence)
+            page.field("has_more", hasMore)
         }
         json = page.array
-        isEmpty = recovered && count == 0
+        self.isEmpty = isEmpty
     }
 }
 

@@ -2,53 +2,112 @@ import Bytes
 import JSON
 import Network
 import Sessions
+import Storage
 
-/// A page of the caller's sessions, newest first, gathered from the loops that they live on.
+/// A page of the caller's sessions, newest first: those in memory, from the loops that they live on, and those that only the store
+/// has.
 final class SessionListing {
     private let call: Call
-    private let page: ArraySlice<SessionReference>
-    private let hasMore: Bool
-    /// The sessions by their place in the page; one that was deleted meanwhile has none.
-    private var entries: [Int: [UInt8]] = [:]
-    private var missing: Int
+    private let limit: Int
+    private let after: String?
+    /// Sessions by their places among all, newest first, one more than the page has.
+    private var entries: [(ordinal: Int, id: String, json: [UInt8])] = []
+    private var missing = 0
 
     init(_ call: Call, limit: Int, after: String?) {
         self.call = call
-        var rest = call.context.directory.sessions(owner: call.owner)[...]
-        if let after, let index = rest.firstIndex(where: { $0.id == after }) { rest = rest[(index + 1)...] }
-        page = rest.prefix(limit)
-        hasMore = rest.count > page.count
-        missing = page.count
+        self.limit = limit
+        self.after = after
     }
 
     func start() {
-        if page.isEmpty { answer() }
-        for (index, reference) in page.enumerated() {
-            reference.perform(from: call.loop) { session -> [UInt8]? in
-                if session.isClosed { return nil }
-                var buffer = ByteBuffer()
-                buffer.appendJSONObject { object in
-                    session.writeSummary(to: &object)
-                    object.field("last_sequence_number", session.log.lastSequence)
+        guard let after else {
+            gather(before: nil)
+            return
+        }
+        if let reference = call.context.directory.session(after), reference.owner == call.owner {
+            gather(before: reference.ordinal)
+        } else if let store = call.context.store {
+            let bound = LoopBound(self, on: call.loop)
+            store.ordinal(ofSession: after, owner: call.owner) { result in
+                bound.loop.execute { bound.value.after(result) }
+            }
+        } else {
+            gather(before: nil)
+        }
+    }
+
+    private func after(_ result: Result<Int?, StorageError>) {
+        switch result {
+        case .success(let ordinal): gather(before: ordinal)
+        case .failure(let error): call.fail(APIError(error))
+        }
+    }
+
+    private func gather(before ordinal: Int?) {
+        guard let store = call.context.store else {
+            gather(before: ordinal, stored: [])
+            return
+        }
+        let bound = LoopBound(self, on: call.loop)
+        store.sessions(owner: call.owner, before: ordinal, limit: limit + 1) { result in
+            bound.loop.execute {
+                switch result {
+                case .success(let stored): bound.value.gather(before: ordinal, stored: stored)
+                case .failure(let error): bound.value.call.fail(APIError(error))
                 }
-                return buffer.array
-            } then: { entry in
-                self.entries[index] = entry
+            }
+        }
+    }
+
+    private func gather(before ordinal: Int?, stored: [Store.SessionSummary]) {
+        let residents = call.context.directory.sessions(owner: call.owner).filter { $0.ordinal < ordinal ?? .max }.prefix(limit + 1)
+        let residentIDs = Set(residents.map(\.id))
+        for summary in stored where !residentIDs.contains(summary.record.id) {
+            entries.append((summary.ordinal, summary.record.id, Self.json(summary)))
+        }
+        missing = residents.count
+        if residents.isEmpty { answer() }
+        for reference in residents {
+            reference.perform(from: call.loop) { session -> [UInt8]? in
+                session.isClosed ? nil : Self.json(session)
+            } then: { json in
+                if let json { self.entries.append((reference.ordinal, reference.id, json)) }
                 self.missing -= 1
                 if self.missing == 0 { self.answer() }
             }
         }
     }
 
+    private static func json(_ session: Session) -> [UInt8] {
+        var buffer = ByteBuffer()
+        buffer.appendJSONObject { object in
+            session.writeSummary(to: &object)
+            object.field("last_sequence_number", session.log.lastSequence)
+        }
+        return buffer.array
+    }
+
+    private static func json(_ summary: Store.SessionSummary) -> [UInt8] {
+        var buffer = ByteBuffer()
+        buffer.appendJSONObject { object in
+            summary.record.write(isGenerating: false, to: &object)
+            object.field("last_sequence_number", summary.lastSequence)
+        }
+        return buffer.array
+    }
+
     private func answer() {
+        entries.sort { $0.ordinal > $1.ordinal }
+        let page = entries.prefix(limit)
         call.respond { list in
             list.field("object", "list")
             list.array("data") { data in
-                for index in 0..<page.count { entries[index]?.withUnsafeBytes { data.element(json: $0) } }
+                for entry in page { entry.json.withUnsafeBytes { data.element(json: $0) } }
             }
             list.field("first_id", page.first?.id)
             list.field("last_id", page.last?.id)
-            list.field("has_more", hasMore)
+            list.field("has_more", entries.count > page.count)
         }
     }
 }

@@ -17,7 +17,11 @@ enum SessionsFace {
         let reference = call.context.sessions(on: call.loop).makeSession(
             owner: call.owner, defaults: defaults, mode: extensions.mode ?? .interrupt, policy: extensions.policy ?? .continuing,
             metadata: .object(metadata))
-        call.respond(.created, json: reference.bound.value.stateJSON(), fields: [("Interject-Session", reference.id)])
+        reference.perform(from: call.loop) {
+            $0.stateJSON()
+        } then: {
+            call.respond(.created, json: $0, fields: [("Interject-Session", reference.id)])
+        }
     }
 
     /// `GET /v1/sessions`
@@ -29,28 +33,32 @@ enum SessionsFace {
 
     /// `GET /v1/sessions/{id}`
     static func retrieve(_ call: Call, id: String) throws(APIError) {
-        let session = try find(call, id)
-        session.perform(from: call.loop) {
-            $0.stateJSON()
-        } then: {
-            call.respond(json: $0)
+        call.withSession(id) { session in
+            session.perform(from: call.loop) {
+                $0.stateJSON()
+            } then: {
+                call.respond(json: $0)
+            }
         }
     }
 
     /// `GET /v1/sessions/{id}/events`: as a stream, or what is there now.
     static func events(_ call: Call, id: String) throws(APIError) {
-        let session = try find(call, id)
         let after = try position(call)
         let mergesDeltas = try mergesDeltas(call.query["merge"])
         if wantsJSON(call) {
             let limit = max(1, try call.count("limit", default: 1000, max: 10_000))
             let wait = try call.count("wait", default: 0, max: 60)
-            page(call, of: session, after: after, limit: limit, mergesDeltas: mergesDeltas, wait: .seconds(wait))
+            call.withSession(id) { session in
+                page(call, of: session, after: after, limit: limit, mergesDeltas: mergesDeltas, wait: .seconds(wait))
+            }
         } else {
             let stream = SessionStream(
                 call, sessionID: id, catchUp: CatchUp(whenPlaceIsGone: .snapshot, mergesDeltas: mergesDeltas))
-            attach(stream, to: session, after: after, call) { error in
-                if let error { call.fail(error) } else { stream.begin() }
+            call.withSession(id) { session in
+                attach(stream, to: session, after: after, call) { error in
+                    if let error { call.fail(error) } else { stream.begin() }
+                }
             }
         }
     }
@@ -58,8 +66,8 @@ enum SessionsFace {
     private static func page(
         _ call: Call, of session: SessionReference, after: Int, limit: Int, mergesDeltas: Bool, wait: Duration
     ) {
-        session.perform(from: call.loop) {
-            EventPage(of: $0, after: after, limit: limit, mergesDeltas: mergesDeltas)
+        session.performLater(from: call.loop) { session, answer in
+            EventPage.read(session, after: after, limit: limit, mergesDeltas: mergesDeltas, then: answer)
         } then: { page in
             guard page.isEmpty, wait > .zero else {
                 call.respond(json: page.json)
@@ -79,18 +87,23 @@ enum SessionsFace {
 
     /// `POST /v1/sessions/{id}/input`
     static func input(_ call: Call, id: String) throws(APIError) {
-        let reference = try find(call, id)
         let request = try SessionInput(try call.jsonBody())
         let context = call.context
-        reference.perform(from: call.loop) { session -> Result<Submission.Outcome, APIError> in
-            do throws(APIError) {
-                let input = try request.command(for: session, participant: nil)
-                return .success(try submit(input, to: session, reference, context))
-            } catch {
-                return .failure(error)
+        let responseID = Identifier.make("resp_")
+        call.withSession(id) { (reference) throws(APIError) in
+            try call.admit(responseID, request.items, ResponseParameters(model: "", members: request.members))
+            reference.perform(from: call.loop) { session -> Result<Submission.Outcome, APIError> in
+                do throws(APIError) {
+                    var input = try request.command(for: session, participant: nil)
+                    input.responseID = responseID
+                    return .success(try submit(input, to: session, reference, context))
+                } catch {
+                    return .failure(error)
+                }
+            } then: { result in
+                if case .failure = result { call.abandon(responseID) }
+                answer(call, result, clientEventID: request.clientEventID)
             }
-        } then: { result in
-            answer(call, result, clientEventID: request.clientEventID)
         }
     }
 
@@ -128,47 +141,42 @@ enum SessionsFace {
 
     /// `POST /v1/sessions/{id}/cancel`
     static func cancel(_ call: Call, id: String) throws(APIError) {
-        let session = try find(call, id)
         let dropsQueued = call.query["queued"] == "drop"
-        session.perform(from: call.loop) { session -> Result<[UInt8], APIError> in
-            if dropsQueued { session.dropQueued() }
-            do throws(SessionError) {
-                return .success(ResponsesFace.json(try session.cancel(by: nil)))
-            } catch {
-                return .failure(APIError(error))
-            }
-        } then: { result in
-            switch result {
-            case .success(let json): call.respond(json: json)
-            case .failure(let error): call.fail(error)
+        call.withSession(id) { session in
+            session.perform(from: call.loop) { session -> Result<[UInt8], APIError> in
+                if dropsQueued { session.dropQueued() }
+                do throws(SessionError) {
+                    return .success(ResponsesFace.json(try session.cancel(by: nil)))
+                } catch {
+                    return .failure(APIError(error))
+                }
+            } then: { result in
+                switch result {
+                case .success(let json): call.respond(json: json)
+                case .failure(let error): call.fail(error)
+                }
             }
         }
     }
 
     /// `DELETE /v1/sessions/{id}`
     static func delete(_ call: Call, id: String) throws(APIError) {
-        let reference = try find(call, id)
         let context = call.context
-        reference.perform(from: call.loop) { session in
-            context.sessions(on: reference.loop).forget(session)
-            return true
-        } then: { _ in
-            call.respond { object in
-                object.field("id", id)
-                object.field("object", "session")
-                object.field("deleted", true)
+        call.withSession(id) { reference in
+            reference.perform(from: call.loop) { session in
+                context.sessions(on: reference.loop).forget(session)
+                return true
+            } then: { _ in
+                call.respond { object in
+                    object.field("id", id)
+                    object.field("object", "session")
+                    object.field("deleted", true)
+                }
             }
         }
     }
 
     // MARK: Parts
-
-    private static func find(_ call: Call, _ id: String) throws(APIError) -> SessionReference {
-        guard let session = call.context.directory.session(id, owner: call.owner) else {
-            throw .notFound("session", id: id, code: "session_not_found")
-        }
-        return session
-    }
 
     private static func attach(
         _ reader: EventReader, to session: SessionReference, after: Int, listens: Bool = true, _ call: Call,

@@ -1,0 +1,165 @@
+public import JSON
+
+/// A batch of requests (OpenAI's *batch object*).
+public struct Batch: Sendable, Codable, Hashable {
+    public enum Status: String, Sendable, Codable, CaseIterable {
+        case validating, failed, finalizing, completed, expired, cancelling, cancelled
+        case inProgress = "in_progress"
+
+        /// Whether nothing happens to it any more.
+        public var isTerminal: Bool {
+            switch self {
+            case .failed, .completed, .expired, .cancelled: true
+            case .validating, .inProgress, .finalizing, .cancelling: false
+            }
+        }
+    }
+
+    /// What was wrong with the input file.
+    public struct Fault: Error, Sendable, Codable, Hashable {
+        public var code: String
+        public var message: String
+        /// From 1; nil when it is about the whole file.
+        public var line: Int?
+        public var param: String?
+    }
+
+    /// Requests by what became of them.
+    public struct Counts: Sendable, Codable, Hashable {
+        public var total = 0
+        public var completed = 0
+        public var failed = 0
+
+        public init(total: Int = 0, completed: Int = 0, failed: Int = 0) {
+            self.total = total
+            self.completed = completed
+            self.failed = failed
+        }
+    }
+
+    public var id: String
+    public var owner: String
+    public var endpoint: BatchEndpoint
+    public var inputFileID: String
+    /// As it was asked for.
+    public var completionWindow: String
+    /// The client's own notes, as a JSON object.
+    public var metadata: String?
+    /// How long its output is kept; nil: until somebody deletes it.
+    public var outputExpires: ExpiresAfter?
+    public var status = Status.validating
+    /// What it is about to become, while its files are made.
+    var ending: Status?
+    public var model: String?
+    public var faults: [Fault] = []
+    public var outputFileID: String?
+    public var errorFileID: String?
+    public var counts = Counts()
+    public var usage = BatchUsage()
+    /// All times in seconds since 1970.
+    public var createdAt: Int
+    public var expiresAt: Int
+    public var inProgressAt: Int?
+    public var finalizingAt: Int?
+    public var completedAt: Int?
+    public var failedAt: Int?
+    public var expiredAt: Int?
+    public var cancellingAt: Int?
+    public var cancelledAt: Int?
+    /// Grows with each change, so that changes on their way to the disk cannot overtake each other.
+    public var revision = 0
+
+    /// A batch that was just asked for.
+    /// - Parameters:
+    ///   - metadata: a JSON object.
+    ///   - now: seconds since 1970.
+    public init(
+        id: String, owner: String, endpoint: BatchEndpoint, inputFileID: String, window: CompletionWindow, metadata: String?,
+        outputExpires: ExpiresAfter?, now: Int
+    ) {
+        self.id = id
+        self.owner = owner
+        self.endpoint = endpoint
+        self.inputFileID = inputFileID
+        completionWindow = window.text
+        self.metadata = metadata
+        self.outputExpires = outputExpires
+        createdAt = now
+        expiresAt = now + window.seconds
+    }
+
+    /// Enters a status, and notes when.
+    mutating func enter(_ status: Status, now: Int) {
+        self.status = status
+        revision += 1
+        switch status {
+        case .validating: break
+        case .inProgress: inProgressAt = now
+        case .finalizing: finalizingAt = now
+        case .completed: completedAt = now
+        case .failed: failedAt = now
+        case .expired: expiredAt = now
+        case .cancelling: cancellingAt = now
+        case .cancelled: cancelledAt = now
+        }
+    }
+
+    /// Seconds after which a look is worth it: a quarter of what it has left at its pace so far, 1 to 60.
+    public func pollSeconds(now: Int) -> Int {
+        guard status == .inProgress, let inProgressAt else { return status.isTerminal ? 60 : 1 }
+        let done = counts.completed + counts.failed
+        guard done > 0 else { return 5 }
+        let left = Double(now - inProgressAt) / Double(done) * Double(counts.total - done)
+        return min(60, max(1, Int(left / 4)))
+    }
+
+    /// Writes OpenAI's batch object.
+    public func write(to object: inout JSONObjectWriter) {
+        object.field("id", id)
+        object.field("object", "batch")
+        object.field("endpoint", endpoint.rawValue)
+        object.field("model", model)
+        if faults.isEmpty {
+            object.null("errors")
+        } else {
+            object.object("errors") { errors in
+                errors.field("object", "list")
+                errors.array("data") { list in for fault in faults { list.object { fault.write(to: &$0) } } }
+            }
+        }
+        object.field("input_file_id", inputFileID)
+        object.field("completion_window", completionWindow)
+        object.field("status", status.rawValue)
+        object.field("output_file_id", outputFileID)
+        object.field("error_file_id", errorFileID)
+        object.field("created_at", createdAt)
+        Self.write("in_progress_at", inProgressAt, to: &object)
+        object.field("expires_at", expiresAt)
+        Self.write("finalizing_at", finalizingAt, to: &object)
+        Self.write("completed_at", completedAt, to: &object)
+        Self.write("failed_at", failedAt, to: &object)
+        Self.write("expired_at", expiredAt, to: &object)
+        Self.write("cancelling_at", cancellingAt, to: &object)
+        Self.write("cancelled_at", cancelledAt, to: &object)
+        object.object("request_counts") {
+            $0.field("total", counts.total)
+            $0.field("completed", counts.completed)
+            $0.field("failed", counts.failed)
+        }
+        object.object("usage") { usage.write(to: &$0) }
+        object.field("metadata", metadata.flatMap { try? JSONValue.parse($0) } ?? .null)
+    }
+
+    private static func write(_ name: StaticString, _ time: Int?, to object: inout JSONObjectWriter) {
+        if let time { object.field(name, time) } else { object.null(name) }
+    }
+}
+
+extension Batch.Fault {
+    func write(to object: inout JSONObjectWriter) {
+        object.field("code", code)
+        if let line { object.field("line", line) } else { object.null("line") }
+        object.field("message", message)
+        object.field("param", param)
+    }
+}

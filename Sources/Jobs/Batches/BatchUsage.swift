@@ -1,0 +1,37 @@
+import JSON
+
+/// Tokens of all finished requests of a batch.
+public struct BatchUsage: Sendable, Codable, Hashable {
+    public var inputTokens = 0
+    public var cachedTokens = 0
+    public var outputTokens = 0
+    public var reasoningTokens = 0
+
+    public init() {}
+
+    /// - Parameter body: an answer of either endpoint.
+    init(answer body: JSONValue) {
+        guard let usage = body["usage"] else { return }
+        inputTokens = usage["input_tokens"]?.int ?? usage["prompt_tokens"]?.int ?? 0
+        outputTokens = usage["output_tokens"]?.int ?? usage["completion_tokens"]?.int ?? 0
+        let input = usage["input_tokens_details"] ?? usage["prompt_tokens_details"]
+        let output = usage["output_tokens_details"] ?? usage["completion_tokens_details"]
+        cachedTokens = input?["cached_tokens"]?.int ?? 0
+        reasoningTokens = output?["reasoning_tokens"]?.int ?? 0
+    }
+
+    static func += (left: inout BatchUsage, right: BatchUsage) {
+        left.inputTokens += right.inputTokens
+        left.cachedTokens += right.cachedTokens
+        left.outputTokens += right.outputTokens
+        left.reasoningTokens += right.reasoningTokens
+    }
+
+    func write(to object: inout JSONObjectWriter) {
+        object.field("input_tokens", inputTokens)
+        object.object("input_tokens_details") { $0.field("cached_tokens", cachedTokens) }
+        object.field("output_tokens", outputTokens)
+        object.object("output_tokens_details") { $0.field("reasoning_tokens", reasoningTokens) }
+        object.field("total_tokens", inputTokens + outputTokens)
+    }
+}

@@ -1,0 +1,77 @@
+public import JSON
+
+/// A file that a client has given, or that was made for one (OpenAI's *file object*).
+public struct StoredFile: Sendable, Hashable {
+    public var id: String
+    public var owner: String
+    public var purpose: String
+    public var filename: String
+    public var byteCount: Int
+    /// Seconds since 1970.
+    public var createdAt: Int
+    /// Seconds since 1970; nil: kept until somebody deletes it.
+    public var expiresAt: Int?
+
+    public init(
+        id: String, owner: String, purpose: String, filename: String, byteCount: Int, createdAt: Int, expiresAt: Int? = nil
+    ) {
+        self.id = id
+        self.owner = owner
+        self.purpose = purpose
+        self.filename = filename
+        self.byteCount = byteCount
+        self.createdAt = createdAt
+        self.expiresAt = expiresAt
+    }
+
+    /// What clients may give as `purpose`.
+    public static let purposes = ["assistants", "batch", "evals", "fine-tune", "user_data", "vision"]
+    /// The purpose of the files that batches make.
+    public static let batchOutput = "batch_output"
+
+    /// Writes OpenAI's file object.
+    public func write(to object: inout JSONObjectWriter) {
+        object.field("id", id)
+        object.field("object", "file")
+        object.field("bytes", byteCount)
+        object.field("created_at", createdAt)
+        if let expiresAt { object.field("expires_at", expiresAt) } else { object.null("expires_at") }
+        object.field("filename", filename)
+        object.field("purpose", purpose)
+        object.field("status", "processed")
+        object.null("status_details")
+    }
+}
+
+/// When a file ends by itself: so many seconds after it was made.
+public struct ExpiresAfter: Sendable, Hashable, Codable {
+    public var seconds: Int
+
+    /// As OpenAI has it: an hour to 30 days.
+    public static let range = 3600...2_592_000
+    /// How long an input of a batch is kept that says nothing about it.
+    public static let batchSeconds = 2_592_000
+
+    /// - Parameter param: what it is called in errors.
+    public init(anchor: String?, seconds: Int?, param: String) throws(JobError) {
+        guard anchor == "created_at" else {
+            throw .invalid("'\(param)[anchor]' must be 'created_at'.", param: "\(param)[anchor]", code: "invalid_value")
+        }
+        guard let seconds, Self.range.contains(seconds) else {
+            throw .invalid(
+                "'\(param)[seconds]' must be a whole number from \(Self.range.lowerBound) to \(Self.range.upperBound).",
+                param: "\(param)[seconds]", code: "invalid_value")
+        }
+        self.seconds = seconds
+    }
+}
+
+/// How much of files there may be.
+public struct FileLimits: Sendable, Hashable {
+    /// Bytes of one file.
+    public var maxFileBytes = 512 << 20
+    /// Bytes of all files of one owner. What batches make counts, and is made all the same.
+    public var maxBytesPerOwner = 16 << 30
+
+    public init() {}
+}

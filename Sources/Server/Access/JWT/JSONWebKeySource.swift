@@ -1,0 +1,94 @@
+import Foundation
+import Logging
+import Network
+import Synchronization
+import Upstreams
+
+/// The issuer's keys in memory, read again from time to time, and soon when a token bears a key's name that is not among them.
+final class JSONWebKeySource: Sendable {
+    /// How often keys are read again, so that one that was taken back is not believed for long.
+    static let interval = Duration.seconds(300)
+    /// Tokens with made-up names must not have us ask the issuer all the time.
+    static let minInterval = Duration.seconds(10)
+    private static let timeout = Duration.seconds(10)
+    private static let maxFileBytes = 4 << 20
+
+    private struct State {
+        var keys: [JSONWebKey] = []
+        var lastAttempt: Instant?
+        var task: Task<Void, Never>?
+    }
+
+    private let state = Mutex(State())
+    private let place: JWTSettings.KeySet
+    private let loop: EventLoop
+    private let logger: Logger
+
+    init(_ place: JWTSettings.KeySet, loop: EventLoop, logger: Logger) {
+        self.place = place
+        self.loop = loop
+        self.logger = logger
+    }
+
+    var keys: [JSONWebKey] { state.withLock { $0.keys } }
+
+    /// Reads the keys, and again until ``stop()``.
+    func start() async {
+        await refresh()
+        let task = Task { [weak self] in
+            while !Task.isCancelled {
+                try? await Task.sleep(for: Self.interval)
+                guard !Task.isCancelled, let self else { return }
+                await refresh()
+            }
+        }
+        state.withLock { $0.task = task }
+    }
+
+    func stop() { state.withLock { $0.task?.cancel() } }
+
+    /// A token names a key that is not here.
+    /// - Returns: whether the keys are being read again now.
+    func lacksKey() -> Bool {
+        let now = Instant.monotonicNow
+        let isDue = state.withLock { state in
+            if let last = state.lastAttempt, now - last < Self.minInterval { return false }
+            state.lastAttempt = now
+            return true
+        }
+        if isDue { Task { await refresh() } }
+        return isDue
+    }
+
+    private func refresh() async {
+        state.withLock { $0.lastAttempt = .monotonicNow }
+        guard let text = await read(), let keys = JSONWebKey.readSet(text), !keys.isEmpty else {
+            logger.warning(
+                "the JWK set could not be read, or has no usable key; what was read before stays", metadata: ["place": "\(name)"])
+            return
+        }
+        state.withLock { $0.keys = keys }
+    }
+
+    private func read() async -> [UInt8]? {
+        switch place {
+        case .file(let path):
+            guard let data = FileManager.default.contents(atPath: path), data.count <= Self.maxFileBytes else { return nil }
+            return [UInt8](data)
+        case .url(let url):
+            var request = HTTPClientRequest(url: url)
+            request.totalTimeout = Self.timeout
+            guard case .success(let response) = await HTTPFetch.response(to: request, on: loop), response.status == 200 else {
+                return nil
+            }
+            return response.body
+        }
+    }
+
+    private var name: String {
+        switch place {
+        case .file(let path): path
+        case .url(let url): url
+        }
+    }
+}

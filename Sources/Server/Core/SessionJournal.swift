@@ -1,0 +1,98 @@
+import DequeModule
+import Logging
+import Network
+import Sessions
+import Storage
+
+/// What happens in the sessions of one loop on its way to the store: the changes of each turn leave together. Loop-confined.
+final class SessionJournal {
+    private let loop: EventLoop
+    private let store: Store
+    private var gathering = SessionChanges()
+    /// The logs that the changes belong to.
+    private var logs: [DurableLog] = []
+    private var isFlushScheduled = false
+    /// What was handed to the store and is not on the disk yet, in its order.
+    private var underWay = Deque<(logs: [(log: DurableLog, sequence: Int)], byteCount: Int)>()
+    private var underWayByteCount = 0
+    private var handedOver = 0
+    private var committed = 0
+    private var waiters: [Int: [() -> Void]] = [:]
+
+    /// Bytes on their way to the disk above which upstreams have to wait.
+    private static let maxByteCount = 16 << 20
+
+    init(loop: EventLoop, store: Store) {
+        self.loop = loop
+        self.store = store
+    }
+
+    var unixTime: Int { loop.unixTime }
+    func makeKey() -> Int { store.makeKey() }
+
+    /// The commit that the changes of this turn will be part of.
+    var gatheringTicket: Int { handedOver + 1 }
+
+    var isCongested: Bool { underWayByteCount + gathering.byteCount > Self.maxByteCount }
+
+    /// Whether nothing is on its way.
+    var isSettled: Bool { gathering.isEmpty && underWay.isEmpty }
+
+    func isCommitted(_ ticket: Int) -> Bool { ticket <= committed }
+
+    /// Runs the action when a commit is on the disk: at once, if it is.
+    func whenCommitted(_ ticket: Int, _ action: @escaping () -> Void) {
+        if ticket <= committed { action() } else { waiters[ticket, default: []].append(action) }
+    }
+
+    /// Runs the action when everything that has happened until now is on the disk.
+    func whenSettled(_ action: @escaping () -> Void) {
+        whenCommitted(gathering.isEmpty ? handedOver : gatheringTicket, action)
+    }
+
+    func list(_ log: DurableLog) { logs.append(log) }
+
+    func gather(_ change: (inout SessionChanges) -> Void) {
+        change(&gathering)
+        guard !isFlushScheduled else { return }
+        isFlushScheduled = true
+        let bound = LoopBound(self, on: loop)
+        loop.execute { bound.value.flush() }
+    }
+
+    private func flush() {
+        isFlushScheduled = false
+        let changes = gathering
+        gathering = SessionChanges()
+        handedOver += 1
+        underWay.append((logs.map { ($0, $0.lastSequence) }, changes.byteCount))
+        underWayByteCount += changes.byteCount
+        logs.removeAll(keepingCapacity: true)
+        let bound = LoopBound(self, on: loop)
+        store.commit(changes) { error in bound.run { $0.wasCommitted(error) } }
+    }
+
+    private func wasCommitted(_ error: StorageError?) {
+        guard let batch = underWay.popFirst() else { return }
+        if let error { loop.logger.error("changes of sessions were not kept", metadata: ["error": "\(error)"]) }
+        underWayByteCount -= batch.byteCount
+        committed += 1
+        for (log, sequence) in batch.logs { commit(log, upTo: sequence) }
+        for action in waiters.removeValue(forKey: committed) ?? [] { action() }
+    }
+
+    /// Reads old events of a session.
+    func fetch(
+        session: Int, after sequence: Int, maxBytes: Int, references: [Int: ResponseReference], then: @escaping ([Sessions.LogEvent]) -> Void
+    ) {
+        let answer = LoopBound(then, on: loop)
+        let logger = loop.logger
+        store.events(ofSession: session, after: sequence, maxBytes: maxBytes, references: references) { result in
+            if case .failure(let error) = result {
+                logger.error("events of a session could not be read", metadata: ["error": "\(error)"])
+            }
+            let events = (try? result.get()) ?? []
+            answer.run { $0(events) }
+        }
+    }
+}

@@ -1,0 +1,20 @@
+import Glibc
+import Synchronization
+
+/// Places of sessions by age: microseconds since 1970, each later than the one before, so that the order outlives the process.
+final class SessionOrdinals: Sendable {
+    private let last = Atomic<Int>(0)
+
+    func next() -> Int {
+        var time = timespec()
+        clock_gettime(CLOCK_REALTIME, &time)
+        let now = time.tv_sec * 1_000_000 + time.tv_nsec / 1000
+        var seen = last.load(ordering: .relaxed)
+        while true {
+            let next = max(now, seen + 1)
+            let (exchanged, original) = last.compareExchange(expected: seen, desired: next, ordering: .relaxed)
+            if exchanged { return next }
+            seen = original
+        }
+    }
+}

@@ -1,0 +1,91 @@
+import Glibc
+import HTTP
+import JSON
+import Jobs
+
+/// OpenAI's Batch API: `Protocols/batches.md`.
+enum BatchesFace {
+    /// `POST /v1/batches`
+    static func create(_ call: Call) throws(APIError) {
+        let engine = try call.context.jobs.get().batches
+        let body = try call.jsonBody()
+        let inputFileID = try required("input_file_id", body)
+        guard let endpoint = BatchEndpoint(rawValue: try required("endpoint", body)) else {
+            throw .invalid(
+                "'endpoint' must be one of \(BatchEndpoint.allCases.map(\.rawValue).joined(separator: ", ")).", param: "endpoint",
+                code: "invalid_value")
+        }
+        let windowText = try required("completion_window", body)
+        let expires = try body.optionalObject("output_expires_after")
+        let window: CompletionWindow
+        var outputExpires: ExpiresAfter?
+        do throws(JobError) {
+            window = try CompletionWindow(windowText)
+            if let expires {
+                outputExpires = try ExpiresAfter(
+                    anchor: expires["anchor"]?.string, seconds: expires["seconds"]?.int, param: "output_expires_after")
+            }
+        } catch {
+            throw APIError(error)
+        }
+        var members = JSONObject()
+        if let metadata = body["metadata"], !metadata.isNull { members["metadata"] = metadata }
+        try ResponsesRequest.check(members)
+        let metadata = members["metadata"].map { "\($0)" }
+        let owner = call.owner
+        let kept = outputExpires
+        call.respondLater { () throws(JobError) in
+            let batch = try await engine.create(
+                owner: owner, inputFileID: inputFileID, endpoint: endpoint, window: window, metadata: metadata, outputExpires: kept)
+            return answer(batch)
+        }
+    }
+
+    /// `GET /v1/batches/{id}`, with when to ask again, and 304 for who knows it as it stands.
+    static func retrieve(_ call: Call, id: String) throws(APIError) {
+        let engine = try call.context.jobs.get().batches
+        let owner = call.owner
+        call.later { () throws(JobError) in
+            try await engine.batch(id, owner: owner)
+        } then: { call, batch in
+            call.respond(tagged: answer(batch))
+        }
+    }
+
+    /// `GET /v1/batches`
+    static func list(_ call: Call) throws(APIError) {
+        let engine = try call.context.jobs.get().batches
+        let limit = try call.limit(default: 20, max: 100)
+        let owner = call.owner
+        let after = call.query["after"]
+        call.respondLater { () throws(JobError) in
+            let (page, hasMore) = try await engine.batches(owner: owner, after: after, limit: limit)
+            return JSONAnswer { object in
+                object.field("object", "list")
+                object.array("data") { list in for batch in page { list.object { batch.write(to: &$0) } } }
+                object.field("first_id", page.first?.id)
+                object.field("last_id", page.last?.id)
+                object.field("has_more", hasMore)
+            }
+        }
+    }
+
+    /// `POST /v1/batches/{id}/cancel`
+    static func cancel(_ call: Call, id: String) throws(APIError) {
+        let engine = try call.context.jobs.get().batches
+        let owner = call.owner
+        call.respondLater { () throws(JobError) in answer(try await engine.cancel(id, owner: owner)) }
+    }
+
+    private static func answer(_ batch: Batch) -> JSONAnswer {
+        let fields = batch.status.isTerminal ? [] : [("Retry-After", "\(batch.pollSeconds(now: time(nil)))")]
+        return JSONAnswer(fields: fields) { batch.write(to: &$0) }
+    }
+
+    private static func required(_ key: String, _ body: JSONObject) throws(APIError) -> String {
+        guard let text = try body.optionalString(key) else {
+            throw .invalid("'\(key)' is missing.", param: key, code: "missing_required_parameter")
+        }
+        return text
+    }
+}

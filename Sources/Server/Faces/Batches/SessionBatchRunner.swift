@@ -1,0 +1,155 @@
+import HTTP
+import JSON
+import Jobs
+import Network
+import Sessions
+import Synchronization
+
+/// Runs each request of a batch as a session of its own, which is forgotten afterwards: the answer is kept by the batch.
+final class SessionBatchRunner: BatchRunner {
+    private let context: ServerContext
+    private let loops: [LoopBound<BatchLoad>]
+    private let turn = Atomic<Int>(0)
+
+    init(_ context: ServerContext) {
+        self.context = context
+        loops = context.loops.map { LoopBound(transferring: BatchLoad(), to: $0) }
+    }
+
+    func run(_ request: BatchRequest, owner: String) async -> BatchAnswer? {
+        let load = loops[turn.add(1, ordering: .relaxed).newValue % loops.count]
+        let run = LoopBound(transferring: BatchLineRun(context, load), to: load.loop)
+        return await withTaskCancellationHandler {
+            await withCheckedContinuation { continuation in
+                run.run { run in run.start(request, owner: owner) { continuation.resume(returning: $0) } }
+            }
+        } onCancel: {
+            run.run { $0.stop() }
+        }
+    }
+
+    func interactiveCount() async -> Int {
+        var count = 0
+        for load in loops {
+            let context = context
+            let loop = load.loop
+            count += await load.call { load in
+                // Both in one turn: no request of a batch is taken for somebody who waits.
+                context.sessions(on: loop).activeCount - load.activeCount
+            }
+        }
+        return count
+    }
+}
+
+/// The sessions of batches on one loop. Loop-confined.
+private final class BatchLoad {
+    var sessions: [String: Session] = [:]
+
+    var activeCount: Int { sessions.values.count { $0.active != nil } }
+}
+
+/// One request of a batch on its way. Loop-confined.
+private final class BatchLineRun {
+    private let context: ServerContext
+    private let loop: EventLoop
+    private let load: LoopBound<BatchLoad>
+    private let requestID = Identifier.make("req_")
+    private var session: SessionReference?
+    private var isStopped = false
+    private var then: ((BatchAnswer?) -> Void)?
+
+    init(_ context: ServerContext, _ load: LoopBound<BatchLoad>) {
+        self.context = context
+        self.load = load
+        loop = load.loop
+    }
+
+    /// - Parameter then: called once.
+    func start(_ request: BatchRequest, owner: String, then: @escaping (BatchAnswer?) -> Void) {
+        self.then = then
+        if isStopped || context.lifecycle.isDraining {
+            end(nil)
+            return
+        }
+        do throws(APIError) {
+            if context.sessions(on: loop).isOverloaded() { throw .overloaded }
+            try submit(request, owner: owner)
+        } catch {
+            end(.failure(error))
+        }
+    }
+
+    /// Ends it as soon as its upstream is closed; it counts as not run, unless it was over.
+    func stop() {
+        isStopped = true
+        if let session { _ = try? session.bound.value.cancel(by: nil) }
+    }
+
+    private func submit(_ request: BatchRequest, owner: String) throws(APIError) {
+        for key in ["previous_response_id", "conversation", "interject"] {
+            guard let value = request.body[key], !value.isNull else { continue }
+            throw .invalid(
+                "'\(key)' is not supported in batches: each request stands alone.", param: key, code: "unsupported_parameter")
+        }
+        let id: String
+        var input: Input
+        let collector: EventReader
+        let fail: (APIError) -> Void
+        switch request.endpoint {
+        case .chatCompletions:
+            let chat = try ChatRequest(request.body)
+            id = Identifier.make("chatcmpl-")
+            input = Input(items: chat.items, parameters: chat.parameters, policy: .continuing)
+            let completion = ChatCompletion(id: id, model: chat.parameters.model, created: loop.unixTime)
+            let reader = ChatCollector(loop: loop, completion) { [self] in end($0) }
+            collector = reader
+            fail = { reader.fail($0) }
+        case .responses:
+            let body = try ResponsesRequest(request.body)
+            id = Identifier.make("resp_")
+            input = Input(items: body.items, parameters: body.parameters, policy: .continuing)
+            let reader = ResponseCollector(loop: loop, responseID: id) { [self] in end($0) }
+            collector = reader
+            fail = { reader.fail($0) }
+        }
+        input.mode = .queue
+        input.responseID = id
+        let session = context.sessions(on: loop).makeSession(owner: owner, defaults: input.parameters, isEphemeral: true)
+        self.session = session
+        load.value.sessions[session.id] = session.bound.value
+        let submission = Submission(target: .session(session), input: input, isStored: false)
+        submission.submit(from: loop, context: context, reader: collector) { result in
+            if case .failure(let error) = result { fail(error) }
+        }
+    }
+
+    private func end(_ result: Result<CollectedResponse, APIError>?) {
+        guard let then else { return }
+        self.then = nil
+        switch result {
+        case .success(let response):
+            let isWhole = response.ending == .responseCompleted || response.ending == .responseIncomplete
+            // What the server's end has cut is run again after the next start.
+            let isCut = response.ending == .responseIncomplete && context.lifecycle.isDraining
+            then(isWhole && !isCut ? BatchAnswer(status: 200, requestID: requestID, body: response.json) : nil)
+        case .failure(let error):
+            then(
+                context.lifecycle.isDraining
+                    ? nil
+                    : BatchAnswer(
+                        status: error.status.code, requestID: requestID, body: error.body,
+                        retryAfterSeconds: error.retryAfterSeconds))
+        case nil: then(nil)
+        }
+        guard let session else { return }
+        self.session = nil
+        let context = context
+        // Not within the session's own turn.
+        let load = load
+        loop.execute {
+            load.value.sessions[session.id] = nil
+            context.sessions(on: session.loop).forget(session.bound.value)
+        }
+    }
+}

@@ -1,0 +1,52 @@
+import HTTP
+import JSON
+import Network
+import Sessions
+import WebSocket
+
+/// Whether a command is permitted: the key that opened the socket may have been revoked since, or be for one session alone.
+extension ResponsesSocket {
+    func authorize(_ type: String, _ body: JSONObject) throws(APIError) {
+        guard context.authentication.stillKnows(caller) else {
+            fail(Authentication.unknownKey, for: body)
+            close(.policyViolation, reason: "The key that this connection was opened with is no longer valid.")
+            throw Authentication.unknownKey
+        }
+        try caller.require(RouteScopes.needed(forCommand: type))
+        guard let binding = caller.binding else { return }
+        guard case .session(let sessionID) = binding else { throw .boundElsewhere }
+        switch type {
+        case "interject:join", "interject:leave", "interject:input":
+            try check(try body.optionalString("session_id"), isFor: sessionID)
+        case "interject:cancel":
+            if let id = try body.optionalString("response_id") {
+                try check(response: id, isOf: sessionID)
+            } else {
+                try check(try body.optionalString("session_id"), isFor: sessionID)
+            }
+        case "response.steer": try check(response: try body.optionalString("previous_response_id") ?? "", isOf: sessionID)
+        case "response.create":
+            // A continuation may branch off into another session.
+            guard body["previous_response_id"].map(\.isNull) ?? true else { throw .boundElsewhere }
+            try check(try body.optionalObject("interject")?.optionalString("session_id"), isFor: sessionID)
+        default: break
+        }
+    }
+
+    /// Takes a generation in against the limits of the key.
+    func admit(_ responseID: String, _ items: [Item], _ parameters: ResponseParameters) throws(APIError) {
+        _ = try context.metering.admit(caller, responseID: responseID, input: items, parameters: parameters, now: loop.now)
+    }
+
+    private func check(_ id: String?, isFor sessionID: String) throws(APIError) {
+        guard let id else { throw .boundElsewhere }
+        if id != sessionID { throw .notFound("session", id: id, code: "session_not_found") }
+    }
+
+    private func check(response id: String, isOf sessionID: String) throws(APIError) {
+        // What runs is in memory, and only what runs can be steered or cancelled.
+        guard let session = context.directory.session(ofResponse: id), session.owner == owner, session.id == sessionID else {
+            throw .notFound("response", id: id, code: "response_not_found")
+        }
+    }
+}

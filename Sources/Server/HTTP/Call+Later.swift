@@ -1,0 +1,103 @@
+import Bytes
+import HTTP
+import JSON
+import Jobs
+import Network
+
+/// A JSON answer in the making, off the loop.
+struct JSONAnswer: Sendable {
+    var json: [UInt8]
+    var fields: [(name: String, value: String)] = []
+
+    init(fields: [(name: String, value: String)] = [], _ body: (inout JSONObjectWriter) -> Void) {
+        var buffer = ByteBuffer()
+        buffer.appendJSONObject(body)
+        json = buffer.array
+        self.fields = fields
+    }
+}
+
+extension Call {
+    /// Does something that waits, off the loop, and answers with what comes of it.
+    func respondLater(_ work: @escaping @Sendable () async throws(JobError) -> JSONAnswer) {
+        later(work) { call, answer in call.respond(json: answer.json, fields: answer.fields) }
+    }
+
+    /// Does something that waits, off the loop, and goes on with what comes of it; an error is the answer.
+    /// - Parameter then: called on the loop.
+    func later<Value: Sendable>(
+        _ work: @escaping @Sendable () async throws(JobError) -> Value, then: @escaping @Sendable (Call, Value) -> Void
+    ) {
+        let bound = LoopBound(self, on: loop)
+        Task {
+            let result: Result<Value, JobError>
+            do throws(JobError) {
+                result = .success(try await work())
+            } catch {
+                result = .failure(error)
+            }
+            bound.run { call in
+                switch result {
+                case .success(let value): then(call, value)
+                case .failure(let error): call.fail(APIError(error))
+                }
+            }
+        }
+    }
+
+    /// Answers with JSON that is asked for again and again: with its tag, and not at all when the client has it.
+    func respond(tagged answer: JSONAnswer) {
+        // FNV-1a: it tells two states of one object apart, and need not withstand anybody.
+        let hash = answer.json.reduce(0xCBF2_9CE4_8422_2325 as UInt64) { ($0 ^ UInt64($1)) &* 0x100_0000_01B3 }
+        let tag = "\"\(String(hash, radix: 16))\""
+        let fields = answer.fields + [("ETag", tag), ("Cache-Control", "no-cache")]
+        let known = request.fields["if-none-match"].map { $0 == "*" || $0.contains(tag) } ?? false
+        if known { exchange.respond(.notModified, fields: fields) } else { respond(json: answer.json, fields: fields) }
+    }
+
+    /// The query's `limit`.
+    func limit(default missing: Int, max: Int) throws(APIError) -> Int {
+        let limit = try count("limit", default: missing, max: .max)
+        guard (1...max).contains(limit) else {
+            throw .invalid("'limit' must be from 1 to \(max).", param: "limit", code: "invalid_value")
+        }
+        return limit
+    }
+}
+
+extension APIError {
+    init(_ error: JobError) {
+        switch error {
+        case .invalid(let message, let param, let code): self = .invalid(message, param: param, code: code)
+        case .fileNotFound(let id): self = .notFound("file", id: id, code: "file_not_found")
+        case .batchNotFound(let id): self = .notFound("batch", id: id, code: "batch_not_found")
+        case .fileTooLarge(let limit):
+            self.init(
+                status: .contentTooLarge, message: "The file is larger than \(limit) bytes.", param: "file", code: "file_too_large")
+        case .quotaExceeded(let limit):
+            self.init(
+                status: .contentTooLarge, message: "Your files would be larger than \(limit) bytes together. Delete some first.",
+                param: "file", code: "storage_quota_exceeded")
+        case .tooManyBatches(let limit):
+            self.init(
+                status: .tooManyRequests, message: "You have \(limit) unfinished batches. Wait for one to end, or cancel one.",
+                type: "rate_limit_error", code: "too_many_batches", retryAfterSeconds: 60)
+        case .notCancellable(let status):
+            self.init(
+                status: .conflict, message: "Cannot cancel a batch with status '\(status)'.", code: "batch_not_cancellable")
+        case .storageUnavailable:
+            // The reason is for the operator's log.
+            self.init(
+                status: .serviceUnavailable, message: "The server cannot read or write its data now. Try again later.",
+                type: "server_error", code: "storage_unavailable", retryAfterSeconds: 5)
+        }
+    }
+
+    /// A server that keeps nothing has no files.
+    static var nothingIsKept: APIError {
+        APIError(
+            status: .notImplemented,
+            message: "This server keeps no data (--data none): the operator can give it a directory with --data DIR.",
+            code: "storage_disabled")
+    }
+}

@@ -1,0 +1,86 @@
+import JSON
+import Network
+import Sessions
+import Synchronization
+
+/// Who pays for which generation: takes generations in against the limits of their callers, and counts what they came to.
+final class Metering: Sendable {
+    /// One generation that somebody pays for.
+    struct Account: Sendable {
+        let owner: String
+        let keyID: String
+        /// Tokens taken from the budget before it began.
+        let estimate: Int
+        let hasLimits: Bool
+    }
+
+    private let limiter = RateLimiter()
+    private let usage: UsageLedger
+    private let idempotency: IdempotencyKeys
+    /// By response identifier, until it ends. Bounded by the generations that sessions hold.
+    private let refused = Mutex<[String: UInt64]>([:])
+    private let accounts = Mutex<[String: Account]>([:])
+
+    init(usage: UsageLedger, idempotency: IdempotencyKeys) {
+        self.usage = usage
+        self.idempotency = idempotency
+    }
+
+    /// Generations that were refused, by limit, for metrics.
+    var refusals: [String: UInt64] { refused.withLock { $0 } }
+
+    /// Takes a generation in.
+    /// - Returns: fields for the answer.
+    func admit(
+        _ caller: Caller, responseID: String, input: [Item], parameters: ResponseParameters, now: Instant
+    ) throws(APIError) -> [(name: String, value: String)] {
+        let estimate = Self.estimate(input, parameters)
+        let standing: RateLimiter.Standing
+        do {
+            standing = try limiter.admit(caller.keyID, caller.limits, tokens: estimate, now: now)
+        } catch {
+            refused.withLock { $0[error.limit.rawValue, default: 0] += 1 }
+            throw APIError(error, keyID: caller.keyID)
+        }
+        let account = Account(owner: caller.owner, keyID: caller.keyID, estimate: estimate, hasLimits: !caller.limits.isEmpty)
+        accounts.withLock { $0[responseID] = account }
+        return standing.fields
+    }
+
+    /// It did not begin.
+    func abandon(_ responseID: String, now: Instant) {
+        guard let account = accounts.withLock({ $0.removeValue(forKey: responseID) }), account.hasLimits else { return }
+        limiter.giveBack(account.keyID, estimate: account.estimate, now: now)
+    }
+
+    /// It has come to its end. On the session's loop.
+    func ended(_ generation: Generation, now: Instant, unixTime: Int) {
+        let account = accounts.withLock { $0.removeValue(forKey: generation.id) }
+        usage.add(
+            generation, owner: account?.owner ?? generation.session.owner, keyID: account?.keyID ?? "", unixTime: unixTime)
+        switch generation.status {
+        case .failed, .cancelled: idempotency.release(responseID: generation.id)
+        case .queued, .inProgress, .completed, .incomplete: break
+        }
+        guard let account, account.hasLimits else { return }
+        let actual = generation.usage.map { $0.inputTokens + $0.outputTokens } ?? 0
+        limiter.settle(account.keyID, estimate: account.estimate, actual: actual, now: now)
+    }
+
+    /// Tokens of a request before anything is known of its answer: four bytes each, and the most that the answer may have.
+    static func estimate(_ input: [Item], _ parameters: ResponseParameters) -> Int {
+        let promptBytes = input.reduce(parameters.instructions?.utf8.count ?? 0) { $0 + $1.text.utf8.count }
+        let answer = parameters.members["max_output_tokens"]?.int ?? 0
+        return promptBytes / 4 + max(0, min(answer, 1 << 40))
+    }
+}
+
+extension Call {
+    /// Takes a generation of this call in, and gives the answer its fields; ``abandon(_:)`` when it does not begin.
+    func admit(_ responseID: String, _ input: [Item], _ parameters: ResponseParameters) throws(APIError) {
+        exchange.commonFields += try context.metering.admit(
+            caller, responseID: responseID, input: input, parameters: parameters, now: loop.now)
+    }
+
+    func abandon(_ responseID: String) { context.metering.abandon(responseID, now: loop.now) }
+}

@@ -1,0 +1,190 @@
+import HTTP
+import Network
+import Synchronization
+
+/// Holds each key to its limits. No clock of its own; safe from any loop, with one short lock for each sixteenth of the keys.
+final class RateLimiter: Sendable {
+    /// Keys remembered in one shard; those that use nothing and have waited everything off are forgotten first.
+    static let maxKeysPerShard = 4096
+    private static let shardCount = 16
+
+    private struct Account {
+        var limits: RateLimits
+        var requests: TokenBucket?
+        var tokens: TokenBucket?
+        var running = 0
+
+        init(_ limits: RateLimits, _ now: Instant) {
+            self.limits = limits
+            requests = limits.requestsPerMinute.map { TokenBucket(perMinute: $0, now: now) }
+            tokens = limits.tokensPerMinute.map { TokenBucket(perMinute: $0, now: now) }
+        }
+
+        /// Takes other limits on, without a fresh budget for those that stay.
+        mutating func adopt(_ new: RateLimits, _ now: Instant) {
+            if new == limits { return }
+            var fresh = Account(new, now)
+            if new.requestsPerMinute == limits.requestsPerMinute { fresh.requests = requests }
+            if new.tokensPerMinute == limits.tokensPerMinute { fresh.tokens = tokens }
+            fresh.running = running
+            self = fresh
+        }
+
+        mutating func isAtRest(_ now: Instant) -> Bool {
+            running == 0 && requests?.untilFull(now: now) ?? .zero == .zero && tokens?.untilFull(now: now) ?? .zero == .zero
+        }
+    }
+
+    private final class Shard: Sendable {
+        let accounts = Mutex<[String: Account]>([:])
+    }
+
+    private let shards = (0..<shardCount).map { _ in Shard() }
+
+    /// What is left after a request, for its header fields.
+    struct Standing: Sendable, Equatable {
+        struct Budget: Sendable, Equatable {
+            var limit: Int
+            var remaining: Int
+            /// Until nothing of it is used.
+            var reset: Duration
+        }
+        var requests: Budget?
+        var tokens: Budget?
+    }
+
+    /// Why a request must wait.
+    struct Refusal: Error, Sendable, Equatable {
+        enum Limit: String, Sendable, CaseIterable { case requests, tokens, concurrency }
+        var limit: Limit
+        var size: Int
+        var used: Int
+        var requested: Int
+        /// nil: it can never be taken.
+        var retryAfter: Duration?
+        var standing: Standing
+    }
+
+    /// Takes a generation in, or none of it.
+    /// - Parameter tokens: what it will cost, as far as one can tell before.
+    func admit(_ key: String, _ limits: RateLimits, tokens: Int, now: Instant) throws(Refusal) -> Standing {
+        if limits.isEmpty { return Standing() }
+        let result = shard(key).accounts.withLock { accounts -> Result<Standing, Refusal> in
+            if accounts[key] == nil, accounts.count >= Self.maxKeysPerShard { Self.forgetResting(&accounts, now) }
+            var account = accounts[key] ?? Account(limits, now)
+            account.adopt(limits, now)
+            defer { accounts[key] = account }
+            if let refusal = Self.check(&account, tokens, now) { return .failure(refusal) }
+            account.running += 1
+            account.requests?.take(1, now: now)
+            account.tokens?.take(Double(tokens), now: now)
+            return .success(Self.standing(&account, now))
+        }
+        return try result.get()
+    }
+
+    /// A generation has come to its end, and cost so much.
+    func settle(_ key: String, estimate: Int, actual: Int, now: Instant) {
+        shard(key).accounts.withLock { accounts in
+            guard accounts[key] != nil else { return }
+            accounts[key]?.running -= 1
+            accounts[key]?.tokens?.take(Double(actual - estimate), now: now)
+        }
+    }
+
+    /// A generation that was taken in did not begin: it cost nothing.
+    func giveBack(_ key: String, estimate: Int, now: Instant) {
+        shard(key).accounts.withLock { accounts in
+            accounts[key]?.running -= 1
+            accounts[key]?.requests?.take(-1, now: now)
+            accounts[key]?.tokens?.take(-Double(estimate), now: now)
+        }
+    }
+
+    private static func check(_ account: inout Account, _ tokens: Int, _ now: Instant) -> Refusal? {
+        let limits = account.limits
+        if let limit = limits.maxConcurrent, account.running >= limit {
+            return Refusal(
+                limit: .concurrency, size: limit, used: account.running, requested: 1, retryAfter: .seconds(1),
+                standing: standing(&account, now))
+        }
+        if let limit = limits.requestsPerMinute, let wait = account.requests?.wait(for: 1, now: now), wait > .zero {
+            return Refusal(
+                limit: .requests, size: limit, used: limit - (account.requests?.remaining(now: now) ?? 0), requested: 1,
+                retryAfter: wait, standing: standing(&account, now))
+        }
+        if let limit = limits.tokensPerMinute, let wait = account.tokens?.wait(for: Double(tokens), now: now),
+            wait > .zero || tokens > limit
+        {
+            return Refusal(
+                limit: .tokens, size: limit, used: limit - (account.tokens?.remaining(now: now) ?? 0), requested: tokens,
+                retryAfter: tokens > limit ? nil : wait, standing: standing(&account, now))
+        }
+        return nil
+    }
+
+    private static func standing(_ account: inout Account, _ now: Instant) -> Standing {
+        var standing = Standing()
+        if let limit = account.limits.requestsPerMinute, var bucket = account.requests {
+            standing.requests = .init(limit: limit, remaining: bucket.remaining(now: now), reset: bucket.untilFull(now: now))
+        }
+        if let limit = account.limits.tokensPerMinute, var bucket = account.tokens {
+            standing.tokens = .init(limit: limit, remaining: bucket.remaining(now: now), reset: bucket.untilFull(now: now))
+        }
+        return standing
+    }
+
+    private static func forgetResting(_ accounts: inout [String: Account], _ now: Instant) {
+        accounts = accounts.filter { entry in
+            var account = entry.value
+            return !account.isAtRest(now)
+        }
+    }
+
+    private func shard(_ key: String) -> Shard {
+        // FNV-1a: the same for all time, unlike the hash of strings.
+        let hash = key.utf8.reduce(2_166_136_261 as UInt32) { ($0 ^ UInt32($1)) &* 16_777_619 }
+        return shards[Int(hash % UInt32(Self.shardCount))]
+    }
+}
+
+extension RateLimiter.Standing {
+    /// The header fields that OpenAI sends.
+    var fields: [(name: String, value: String)] {
+        var fields: [(name: String, value: String)] = []
+        for (name, budget) in [("requests", requests), ("tokens", tokens)] {
+            guard let budget else { continue }
+            fields.append(("x-ratelimit-limit-\(name)", String(budget.limit)))
+            fields.append(("x-ratelimit-remaining-\(name)", String(budget.remaining)))
+            fields.append(("x-ratelimit-reset-\(name)", budget.reset.goText))
+        }
+        return fields
+    }
+}
+
+extension APIError {
+    init(_ refusal: RateLimiter.Refusal, keyID: String) {
+        let (size, used, requested) = (refusal.size, refusal.used, refusal.requested)
+        switch (refusal.limit, refusal.retryAfter) {
+        case (.tokens, nil):
+            self.init(
+                status: .tooManyRequests,
+                message:
+                    "Request too large for key \(keyID) on tokens per min (TPM): Limit \(size), Requested \(requested). Ask for less.",
+                type: "tokens", code: "rate_limit_exceeded")
+        case (.concurrency, let wait):
+            self.init(
+                status: .tooManyRequests,
+                message: "Key \(keyID) has \(used) generations running or waiting, and may have \(size). Wait for one to end.",
+                type: "requests", code: "rate_limit_exceeded", retryAfterSeconds: wait?.seconds)
+        case (.requests, let wait), (.tokens, let wait):
+            let (words, type) =
+                refusal.limit == .requests ? ("requests per min (RPM)", "requests") : ("tokens per min (TPM)", "tokens")
+            let text =
+                "Rate limit reached for key \(keyID) on \(words): Limit \(size), Used \(used), Requested \(requested). Please try again in \((wait ?? .zero).goText)."
+            self.init(
+                status: .tooManyRequests, message: text, type: type, code: "rate_limit_exceeded", retryAfterSeconds: wait?.seconds)
+        }
+        fields += refusal.standing.fields
+    }
+}

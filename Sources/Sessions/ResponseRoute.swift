@@ -1,0 +1,59 @@
+import JSON
+
+/// Which upstreams were asked for a response, by their names in the configuration.
+public struct ResponseRoute: Sendable, Hashable {
+    /// An attempt that failed before the answer began, or that broke it off.
+    public struct Fault: Sendable, Hashable {
+        public let upstream: String
+        /// In a word: `unreachable`, `timeout`, `server_error`, …; `Protocols/upstreams.md` lists them.
+        public let fault: String
+
+        public init(upstream: String, fault: String) {
+            self.upstream = upstream
+            self.fault = fault
+        }
+    }
+
+    /// Who answers, or was asked last; nil before anybody was.
+    public internal(set) var upstream: String?
+    public internal(set) var attempts = 0
+    public internal(set) var faults: [Fault] = []
+
+    public init(upstream: String? = nil, attempts: Int = 0, faults: [Fault] = []) {
+        self.upstream = upstream
+        self.attempts = attempts
+        self.faults = faults
+    }
+
+    /// Writes the members that the `interject` object of a response has of it.
+    func write(to writer: inout JSONObjectWriter) {
+        guard let upstream else { return }
+        writer.field("upstream", upstream)
+        writer.field("attempts", attempts)
+        if faults.isEmpty { return }
+        writer.array("faults") { list in
+            for fault in faults {
+                list.object {
+                    $0.field("upstream", fault.upstream)
+                    $0.field("fault", fault.fault)
+                }
+            }
+        }
+    }
+}
+
+extension Generation {
+    /// An upstream is asked.
+    public func noteAttempt(at upstream: String) {
+        guard isActive else { return }
+        route.upstream = upstream
+        route.attempts += 1
+        reference.upstream = upstream
+    }
+
+    /// What came of it.
+    public func noteAttempt(failedBy fault: String, at upstream: String) {
+        guard isActive else { return }
+        route.faults.append(ResponseRoute.Fault(upstream: upstream, fault: fault))
+    }
+}

@@ -1,0 +1,155 @@
+import Bytes
+import Dispatch
+import Foundation
+import GRDB
+import GRDBSQLite
+import JSON
+public import Sessions
+
+extension Store {
+    /// A number for a session or response that is to be written.
+    public func makeKey() -> Int { keys.next() }
+
+    /// Writes changes in the next commit.
+    /// - Parameter then: called on the store's own thread when they are durable, or refused.
+    public func commit(_ changes: SessionChanges, then: @escaping @Sendable (StorageError?) -> Void) {
+        commits.submit(SessionChange(changes: changes, then: then))
+    }
+
+    private struct SessionChange: Change {
+        let changes: SessionChanges
+        let then: @Sendable (StorageError?) -> Void
+
+        var byteCount: Int { changes.byteCount }
+        func apply(to db: Database) throws { try changes.apply(to: db) }
+        func finish(_ error: StorageError?) { then(error) }
+    }
+
+    // MARK: Finding
+
+    /// A session with what is needed to go on with it.
+    public struct LoadedSession: Sendable {
+        public var key: Int
+        public var ordinal: Int
+        public var session: StoredSession
+        /// The newest events, oldest first.
+        public var tail: [LogEvent]
+        /// Sequence number of the newest event.
+        public var lastSequence: Int
+        /// Sequence number of the oldest event that is kept.
+        public var oldestSequence: Int
+        /// Keys of responses, by identifier.
+        public var responseKeys: [String: Int]
+    }
+
+    /// Reads a session whole, with as many of the newest events as fit into so many bytes.
+    /// - Parameters:
+    ///   - owner: whose it must be; nil for anybody's.
+    ///   - then: called on one of the store's threads; with nil when there is none of this owner.
+    public func loadSession(
+        _ id: String, owner: String?, maxTailBytes: Int,
+        then: @escaping @Sendable (Result<LoadedSession?, StorageError>) -> Void
+    ) {
+        read({ db in try SessionReading(db).load(id, owner: owner, maxTailBytes: maxTailBytes) }, then: then)
+    }
+
+    /// The identifier of the session that a response belongs to.
+    public func sessionID(
+        ofResponse id: String, owner: String, then: @escaping @Sendable (Result<String?, StorageError>) -> Void
+    ) {
+        read(
+            { db in
+                try String.fetchOne(
+                    db,
+                    sql: """
+                        SELECT sessions.id FROM responses JOIN sessions ON sessions.key = responses.session
+                        WHERE responses.id = ? AND sessions.owner = ?
+                        """, arguments: [id, owner])
+            }, then: then)
+    }
+
+    /// Sessions in which something had not ended.
+    public func unfinishedSessions() async throws(StorageError) -> [(id: String, owner: String)] {
+        let rows = try await read { db in
+            try Row.fetchAll(
+                db,
+                sql: """
+                    SELECT DISTINCT sessions.id AS id, sessions.owner AS owner FROM responses
+                    JOIN sessions ON sessions.key = responses.session
+                    WHERE responses.status IN ('queued', 'in_progress')
+                    """
+            ).map { (id: $0["id"] as String, owner: $0["owner"] as String) }
+        }
+        return rows
+    }
+
+    /// One page of an owner's sessions, newest first.
+    public struct SessionSummary: Sendable {
+        public var record: SessionRecord
+        public var ordinal: Int
+        public var lastSequence: Int
+    }
+
+    /// - Parameter before: the ordinal of the last of the page before.
+    public func sessions(
+        owner: String, before ordinal: Int?, limit: Int, then: @escaping @Sendable (Result<[SessionSummary], StorageError>) -> Void
+    ) {
+        read({ db in try SessionReading(db).list(owner: owner, before: ordinal, limit: limit) }, then: then)
+    }
+
+    /// The ordinal of a session, for pages.
+    public func ordinal(ofSession id: String, owner: String, then: @escaping @Sendable (Result<Int?, StorageError>) -> Void) {
+        read(
+            { db in
+                try Int.fetchOne(
+                    db, sql: "SELECT ordinal FROM sessions WHERE id = ? AND owner = ?", arguments: [id, owner])
+            }, then: then)
+    }
+
+    /// A page of events that are no longer in memory: those after `sequence`, up to so many bytes and one more.
+    /// - Parameter references: responses by their keys.
+    public func events(
+        ofSession key: Int, after sequence: Int, maxBytes: Int, references: [Int: ResponseReference],
+        then: @escaping @Sendable (Result<[LogEvent], StorageError>) -> Void
+    ) {
+        read(
+            { db in
+                try SessionReading(db).events(
+                    session: key, after: sequence, maxBytes: maxBytes, references: references)
+            }, then: then)
+    }
+
+    // MARK: Retention
+
+    /// Sessions that were not used since a time, the oldest first.
+    public func sessionsUnused(since time: Int, limit: Int) async throws(StorageError) -> [String] {
+        try await read { db in
+            try String.fetchAll(
+                db, sql: "SELECT id FROM sessions WHERE used_at < ? ORDER BY used_at LIMIT ?", arguments: [time, limit])
+        }
+    }
+
+    /// Bytes in use in the file, without what deletions have left free.
+    public func usedByteCount() async throws(StorageError) -> Int {
+        try await read { db in
+            let page = try Int.fetchOne(db, sql: "PRAGMA page_size") ?? 0
+            let pages = try Int.fetchOne(db, sql: "PRAGMA page_count") ?? 0
+            let free = try Int.fetchOne(db, sql: "PRAGMA freelist_count") ?? 0
+            return page * (pages - free)
+        }
+    }
+
+    /// Deletes sessions by their identifiers. Only those that no server has in memory.
+    @discardableResult
+    public func deleteSessions(_ ids: [String]) async throws(StorageError) -> Int {
+        try await write { db in
+            var count = 0
+            for id in ids {
+                guard let key = try Int.fetchOne(db, sql: "SELECT key FROM sessions WHERE id = ?", arguments: [id]) else { continue }
+                try SessionChanges.delete(key, db)
+                count += 1
+            }
+            return count
+        }
+    }
+}

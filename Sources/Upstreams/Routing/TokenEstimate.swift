@@ -1,0 +1,29 @@
+import JSON
+import Sessions
+
+/// What a request costs of a limit of tokens, before anybody has counted them.
+enum TokenEstimate {
+    /// UTF-8 bytes of a token, roughly, in the languages of prompts and code.
+    static let bytesPerToken = 4
+
+    /// Prompt, and the answer as far as the client bounds it.
+    static func tokens(of request: ModelRequest) -> Int {
+        let prompt = request.items.reduce(0) { $0 + $1.text.utf8.count } / bytesPerToken
+        return prompt + (maxOutputTokens(request.parameters) ?? 0)
+    }
+
+    /// After an answer, or the part of one that came.
+    static func tokens(of generation: Generation, promptTokens: Int) -> Int {
+        if let usage = generation.usage { return usage.inputTokens + usage.outputTokens }
+        return promptTokens + generation.deltaCount
+    }
+
+    static func maxOutputTokens(_ parameters: ResponseParameters) -> Int? {
+        let names = ["max_output_tokens", "max_completion_tokens", "max_tokens"]
+        let members = [parameters.members, parameters.chatMembers ?? [:]]
+        for name in names {
+            for object in members { if let count = object[name]?.int, count > 0 { return min(count, 1 << 20) } }
+        }
+        return nil
+    }
+}

@@ -1,0 +1,39 @@
+import ArgumentParser
+import Logging
+import Network
+import WebSocket
+
+/// `interject echo-client`, hidden: the client's role before Autobahn's fuzzing server (Scripts/autobahn.sh), which judges it.
+struct EchoClientCommand: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "echo-client",
+        abstract: "Runs the cases of Autobahn's fuzzing server as a WebSocket client that sends every message back.",
+        shouldDisplay: false)
+
+    /// Cases of the largest suite, with room.
+    private static let maxCaseCount = 10_000
+
+    @Argument(help: ArgumentHelp("Where the fuzzing server listens.", valueName: "http://HOST:PORT")) var server: String
+    @Option(help: ArgumentHelp("The name in its report.", valueName: "NAME")) var agent = "interject"
+
+    func run() async throws {
+        let url: ServerURL
+        do throws(InvalidValue) {
+            url = try ServerURL.read(server)
+        } catch {
+            throw Failure.usage(error.problem)
+        }
+        let logger = Logger(label: "interject") { _ in StandardErrorLog(logLevel: .notice, format: .text) }
+        let group = try EventLoopGroup(count: 1, logger: logger)
+        defer { group.shutDown() }
+        let loop = group.loops[0]
+        let answer = try await EchoClientSocket.visit("/getCaseCount", of: url, on: loop)
+        guard let caseCount = Int(answer), (1...Self.maxCaseCount).contains(caseCount) else {
+            throw Failure.runtime("\(url.text) did not say how many cases it has: is it `wstest -m fuzzingserver`?")
+        }
+        for number in 1...caseCount {
+            _ = try await EchoClientSocket.visit("/runCase?case=\(number)&agent=\(agent)", of: url, on: loop)
+        }
+        _ = try await EchoClientSocket.visit("/updateReports?agent=\(agent)", of: url, on: loop)
+    }
+}

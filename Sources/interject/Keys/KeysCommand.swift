@@ -1,0 +1,46 @@
+import ArgumentParser
+import Storage
+
+/// `interject keys`
+struct KeysCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "keys", abstract: "Makes and manages the API keys of a data directory.",
+        discussion: """
+            Works beside a server that runs on the same directory: a new key lets in within a second, and a revoked one is refused \
+            within a second. The secret is shown once; what is kept is its SHA-256 digest.
+            """,
+        subcommands: [KeysCreateCommand.self, KeysListCommand.self, KeysRevokeCommand.self, KeysRotateCommand.self])
+}
+
+/// Where the keys are, and how to tell of them.
+struct KeysOptions: ParsableArguments {
+    @Option(help: ArgumentHelp("The data directory of the server. (default that of serve, INTERJECT_DATA)", valueName: "DIR"))
+    var data: String?
+    @Flag(help: "Prints JSON, one object a line.") var json = false
+
+    func open() throws(Failure) -> APIKeyFile {
+        let named = data ?? Environment.process["INTERJECT_DATA"].flatMap { $0.isEmpty ? nil : $0 }
+        guard let directory = DataDirectory.resolve(named) else {
+            throw .usage("--data none has no keys: name the data directory of the server")
+        }
+        do { return try APIKeyFile(directory: directory) } catch { throw .runtime("\(error)") }
+    }
+
+    /// The key that somebody means by its identifier, or by a name that only one valid key has.
+    static func find(_ word: String, in file: APIKeyFile) throws(Failure) -> APIKeyRecord {
+        let keys = try all(file)
+        if let key = keys.first(where: { $0.id == word }) { return key }
+        let named = keys.filter { $0.name == word && $0.revokedAt == nil }
+        if let key = named.first, named.count == 1 { return key }
+        if named.isEmpty { throw .runtime("there is no key \(word): `interject keys list` shows them all") }
+        throw .runtime("\(named.count) keys are named \(word): give the identifier of one, as `interject keys list` shows it")
+    }
+
+    static func all(_ file: APIKeyFile) throws(Failure) -> [APIKeyRecord] {
+        try attempt { () throws(StorageError) in try file.all() }
+    }
+
+    static func attempt<Result>(_ body: () throws(StorageError) -> Result) throws(Failure) -> Result {
+        do { return try body() } catch { throw .runtime("\(error)") }
+    }
+}

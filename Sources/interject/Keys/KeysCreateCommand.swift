@@ -1,0 +1,89 @@
+import ArgumentParser
+import Glibc
+import JSON
+import Server
+import Sessions
+import Storage
+
+/// `interject keys create`
+struct KeysCreateCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(commandName: "create", abstract: "Makes a key and shows its secret, this once.")
+
+    @OptionGroup var options: KeysOptions
+    @Argument(help: "What you call it.") var name: String
+    @Option(
+        help: ArgumentHelp("Whom it stands for: keys of one owner see the same sessions. (default: the name)", valueName: "OWNER"))
+    var owner: String?
+    @Option(
+        help: ArgumentHelp(
+            "What it may do, with commas: \(Scopes.names.joined(separator: ", ")). (default all, which is everything but admin)",
+            valueName: "SCOPES"))
+    var scopes: String?
+    @Option(help: ArgumentHelp("Ends by itself after so many seconds, or 90d, 12h, 30m.", valueName: "TIME")) var expiresIn: String?
+    @Option(help: ArgumentHelp("Generations that it may begin in a minute. (default: the server's)", valueName: "N"))
+    var requestsPerMinute: Int?
+    @Option(help: ArgumentHelp("Tokens that it may use in a minute. (default: the server's)", valueName: "N")) var tokensPerMinute:
+        Int?
+    @Option(help: ArgumentHelp("Generations that may run or wait at a time. (default: the server's)", valueName: "N"))
+    var maxConcurrent: Int?
+
+    func run() throws {
+        guard let scopes = Scopes(text: scopes ?? "all"), !scopes.isEmpty else {
+            throw Failure.usage("--scopes: \"\(self.scopes ?? "")\" is not made of \(Scopes.names.joined(separator: ", "))")
+        }
+        for (flag, value) in [
+            ("requests-per-minute", requestsPerMinute), ("tokens-per-minute", tokensPerMinute), ("max-concurrent", maxConcurrent),
+        ] {
+            if let value, value < 1 { throw Failure.usage("--\(flag): \(value) is not a number above 0") }
+        }
+        let file = try options.open()
+        let isFirst = try KeysOptions.all(file).isEmpty
+        let secret = APIKeySecret()
+        let now = Int(time(nil))
+        var key = APIKeyRecord(
+            id: Identifier.make("key_"), hash: secret.hash, hint: secret.hint, name: name, owner: owner ?? name,
+            scopes: scopes.text,
+            createdAt: now)
+        key.expiresAt = try expiresIn.map { (text) throws(Failure) in now + (try KeyTime.seconds(text, flag: "expires-in")) }
+        key.requestsPerMinute = requestsPerMinute
+        key.tokensPerMinute = tokensPerMinute
+        key.maxConcurrent = maxConcurrent
+        try KeysOptions.attempt { () throws(StorageError) in try file.insert(key) }
+        if options.json {
+            Standard.output("\(KeyText.json(key, secret: secret.text))\n")
+            return
+        }
+        Standard.output("\(secret.text)\n")
+        Standard.error("\(key.id) stands for \(key.owner), may do: \(key.scopes). The secret is not shown again.\n")
+        if isFirst { Standard.error("It is the first key of this directory: from now on nobody gets in without one.\n") }
+    }
+}
+
+/// `interject keys rotate`
+struct KeysRotateCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "rotate", abstract: "Gives a key another secret; identifier, owner, scopes and limits stay.")
+
+    @OptionGroup var options: KeysOptions
+    @Argument(help: "Its identifier, or its name.") var key: String
+    @Option(
+        help: ArgumentHelp(
+            "How long the secret before is taken beside the new one: seconds, or 1d, 12h, 30m. (default 0)", valueName: "TIME"))
+    var grace: String = "0"
+
+    func run() throws {
+        let seconds = try KeyTime.seconds(grace, flag: "grace")
+        let file = try options.open()
+        var record = try KeysOptions.find(key, in: file)
+        if record.revokedAt != nil { throw Failure.runtime("\(record.id) is revoked: make another with `interject keys create`") }
+        let secret = APIKeySecret()
+        let until = seconds == 0 ? nil : Int(time(nil)) + seconds
+        let id = record.id
+        try KeysOptions.attempt { () throws(StorageError) in
+            try file.rotate(id, hash: secret.hash, hint: secret.hint, previousUntil: until)
+        }
+        record.hint = secret.hint
+        Standard.output(options.json ? "\(KeyText.json(record, secret: secret.text))\n" : "\(secret.text)\n")
+        if !options.json { Standard.error("\(id) has a new secret, which is not shown again.\n") }
+    }
+}

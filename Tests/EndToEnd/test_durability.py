@@ -1,0 +1,146 @@
+"""What the store keeps: sessions, logs and responses outlive the process, however it ends."""
+
+import json
+import signal
+
+import pytest
+
+from rehearsal import say
+from sessions import Session, sequence
+
+
+def kill(server):
+    server.popen.send_signal(signal.SIGKILL)
+    server.popen.wait()
+
+
+def restart(server):
+    """Starts the server again on the same data directory."""
+    kill(server) if server.popen and server.popen.poll() is None else None
+    server.ready_path.unlink(missing_ok=True)
+    return server.start()
+
+
+def events(server, session_id, after=0):
+    """The whole log by polling."""
+    found = []
+    with server.http() as http:
+        while True:
+            page = http.get(
+                f"/v1/sessions/{session_id}/events", params={"starting_after": after, "limit": 1000},
+                headers={"Accept": "application/json"},
+            ).json()
+            assert page["recovered"] is True
+            found += page["data"]
+            after = page["last_sequence_number"]
+            if not page["has_more"]:
+                return found
+
+
+def test_everything_is_there_after_kill_9(start_server, tag):
+    server = start_server()
+    with server.sdk() as client:
+        response = client.responses.create(model="rehearsal", input=say(tag, tokens=20, pace=0))
+        following = client.responses.create(
+            model="rehearsal", input=say(tag + "x", tokens=5, pace=0), previous_response_id=response.id)
+    before = [json.dumps(e, sort_keys=True) for e in events(server, response.model_extra["interject"]["session_id"])]
+    restart(server)
+    with server.sdk() as client:
+        again = client.responses.retrieve(response.id)
+        assert again.output_text == response.output_text
+        assert again.model_dump() == response.model_dump()
+        # The conversation goes on where it was.
+        third = client.responses.create(
+            model="rehearsal", input=say(tag + "y", tokens=5, pace=0), previous_response_id=following.id)
+        assert third.previous_response_id == following.id
+        assert third.model_extra["interject"]["session_id"] == response.model_extra["interject"]["session_id"]
+    after = [json.dumps(e, sort_keys=True) for e in events(server, response.model_extra["interject"]["session_id"])]
+    assert after[: len(before)] == before
+    assert len(after) > len(before)
+
+
+def test_a_replay_of_events_that_left_memory_has_all_of_them(start_server, tag):
+    server = start_server("--log-bytes-per-session", 20_000)
+    session = Session.create(server)
+    session.speak(say(tag, tokens=2000, pace=0))
+    session.wait_until_idle()
+    log = events(server, session.id)
+    assert [sequence(e) for e in log] == list(range(1, len(log) + 1))
+    assert len(log) > 2000
+    response_id = next(e["response"]["id"] for e in log if e["type"] == "response.created")
+    with server.sdk() as client:
+        numbers = [e.sequence_number for e in client.responses.retrieve(response_id, stream=True)]
+        assert numbers == list(range(len(numbers)))
+        tail = [e.sequence_number for e in client.responses.retrieve(response_id, stream=True, starting_after=1500)]
+        assert tail == list(range(1501, len(numbers)))
+    session.close()
+
+
+def test_another_server_does_not_take_the_directory(start_server, tmp_path):
+    directory = tmp_path / "shared"
+    start_server("--data", directory)
+    with pytest.raises(AssertionError, match="Another interject uses the data directory"):
+        start_server("--data", directory)
+
+
+def test_without_a_directory_nothing_is_written(start_server, tmp_path, tag):
+    server = start_server("--data", "none", env={"HOME": str(tmp_path), "XDG_DATA_HOME": str(tmp_path / "xdg")})
+    with server.sdk() as client:
+        response = client.responses.create(model="rehearsal", input=say(tag, tokens=3, pace=0))
+        assert client.responses.retrieve(response.id).output_text == response.output_text
+    assert not list(tmp_path.rglob("*.sqlite*"))
+
+
+def test_a_deleted_session_is_gone_for_good(start_server, tag):
+    server = start_server()
+    session = Session.create(server)
+    session.speak(say(tag, tokens=3, pace=0))
+    session.wait_until_idle()
+    with server.http() as http:
+        assert http.delete(f"/v1/sessions/{session.id}").json()["deleted"] is True
+    restart(server)
+    with server.http() as http:
+        assert http.get(f"/v1/sessions/{session.id}").status_code == 404
+        assert http.get("/v1/sessions").json()["data"] == []
+
+
+def test_what_was_cut_goes_on_or_is_closed(start_server, start_rehearsal, tag):
+    """A response that is to outlive its listeners goes on where it was; one that was for a listener is closed."""
+    model = start_rehearsal()
+    server = start_server("--upstream", f"{model.url}/v1")
+    with server.http() as http:
+        kept = http.post("/v1/sessions", json={"disconnect": "continue", "model": "rehearsal"}).json()["id"]
+        cut = http.post("/v1/sessions", json={"disconnect": "grace=600", "model": "rehearsal"}).json()["id"]
+        for session in (kept, cut):
+            http.post(f"/v1/sessions/{session}/input", json={"input": say(tag, tokens=60, pace=40)})
+        seen = {}
+        for session in (kept, cut):
+            while True:
+                page = events(server, session)
+                if sum(e["type"] == "response.output_text.delta" for e in page) > 5:
+                    break
+            seen[session] = page
+    restart(server)
+    for session in (kept, cut):
+        deadline = 200
+        with server.http() as http:
+            while (state := http.get(f"/v1/sessions/{session}").json())["active_response"] and deadline:
+                deadline -= 1
+                http.get(f"/v1/sessions/{session}/events",
+                         params={"starting_after": state["last_sequence_number"], "wait": 1},
+                         headers={"Accept": "application/json"})
+        log = events(server, session)
+        # What was seen before is the beginning of what is there now.
+        assert log[: len(seen[session])] == seen[session]
+        end = [e for e in log if e["type"] in ("response.completed", "response.incomplete")]
+        assert len(end) == 1
+        response = end[0]["response"]
+        text = "".join(e["delta"] for e in log if e["type"] == "response.output_text.delta")
+        assert response["output"][0]["content"][0]["text"] == text
+        numbers = [e["sequence_number"] for e in log if e["type"].startswith("response.")]
+        assert numbers == list(range(len(numbers)))
+        if session == kept:
+            assert response["status"] == "completed"
+        else:
+            assert response["status"] == "incomplete"
+            assert response["incomplete_details"]["reason"] == "server_restarted"

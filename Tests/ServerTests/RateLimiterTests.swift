@@ -1,0 +1,107 @@
+import Network
+import Testing
+
+@testable import Server
+
+/// Limits of keys, with a clock of the test's.
+@Suite struct RateLimiterTests {
+    private let limiter = RateLimiter()
+    private let start = Instant(nanoseconds: 1_000_000_000)
+
+    private func refusal(
+        _ limits: RateLimits, tokens: Int = 0, key: String = "key", at seconds: Double = 0
+    ) -> RateLimiter.Refusal? {
+        do throws(RateLimiter.Refusal) {
+            _ = try limiter.admit(key, limits, tokens: tokens, now: start + .seconds(seconds))
+            return nil
+        } catch {
+            return error
+        }
+    }
+
+    @Test func requestsFillUpSteadily() throws {
+        let limits = RateLimits(requestsPerMinute: 3)
+        for _ in 0..<3 { #expect(refusal(limits) == nil) }
+        let refused = try #require(refusal(limits))
+        #expect(refused.limit == .requests && refused.used == 3)
+        #expect(refused.retryAfter == .seconds(20))
+        #expect(refusal(limits, at: 19.9) != nil)
+        #expect(refusal(limits, at: 20) == nil)
+        #expect(refusal(limits, at: 20) != nil)
+    }
+
+    @Test func eachKeyHasItsOwnBudget() {
+        let limits = RateLimits(requestsPerMinute: 1)
+        #expect(refusal(limits, key: "a") == nil)
+        #expect(refusal(limits, key: "b") == nil)
+        #expect(refusal(limits, key: "a") != nil)
+    }
+
+    @Test func fieldsTellWhatIsLeft() throws {
+        let standing = try limiter.admit("key", RateLimits(requestsPerMinute: 60, tokensPerMinute: 600), tokens: 60, now: start)
+        let fields = Dictionary(uniqueKeysWithValues: standing.fields.map { ($0.name, $0.value) })
+        #expect(
+            fields == [
+                "x-ratelimit-limit-requests": "60", "x-ratelimit-remaining-requests": "59", "x-ratelimit-reset-requests": "1s",
+                "x-ratelimit-limit-tokens": "600", "x-ratelimit-remaining-tokens": "540", "x-ratelimit-reset-tokens": "6s",
+            ])
+    }
+
+    @Test func tokensAreSettledAtTheEndAndDebtIsWaitedOff() throws {
+        let limits = RateLimits(tokensPerMinute: 100)
+        #expect(refusal(limits, tokens: 10) == nil)
+        limiter.settle("key", estimate: 10, actual: 150, now: start)
+        let refused = try #require(refusal(limits, tokens: 10))
+        #expect(refused.limit == .tokens && refused.retryAfter == .seconds(36))
+        #expect(refusal(limits, tokens: 10, at: 36) == nil)
+    }
+
+    @Test func whatWasEstimatedTooHighIsGivenBack() {
+        let limits = RateLimits(tokensPerMinute: 100)
+        #expect(refusal(limits, tokens: 100) == nil)
+        #expect(refusal(limits, tokens: 50) != nil)
+        limiter.settle("key", estimate: 100, actual: 20, now: start)
+        #expect(refusal(limits, tokens: 80) == nil)
+    }
+
+    @Test func aRequestLargerThanTheLimitIsNotToldToWait() throws {
+        let refused = try #require(refusal(RateLimits(tokensPerMinute: 100), tokens: 101))
+        #expect(refused.retryAfter == nil)
+        #expect(APIError(refused, keyID: "k").retryAfterSeconds == nil)
+    }
+
+    @Test func concurrencyCountsWhatRunsUntilItEnds() {
+        let limits = RateLimits(maxConcurrent: 2)
+        #expect(refusal(limits) == nil)
+        #expect(refusal(limits) == nil)
+        #expect(refusal(limits)?.limit == .concurrency)
+        limiter.settle("key", estimate: 0, actual: 5, now: start)
+        #expect(refusal(limits) == nil)
+        limiter.giveBack("key", estimate: 0, now: start)
+        #expect(refusal(limits) == nil)
+        #expect(refusal(limits) != nil)
+    }
+
+    @Test func whatDidNotBeginCostsNothing() {
+        let limits = RateLimits(requestsPerMinute: 1, tokensPerMinute: 10, maxConcurrent: 1)
+        for _ in 0..<5 {
+            #expect(refusal(limits, tokens: 10) == nil)
+            limiter.giveBack("key", estimate: 10, now: start)
+        }
+    }
+
+    @Test func aChangedLimitKeepsWhatWasUsed() {
+        #expect(refusal(RateLimits(requestsPerMinute: 1)) == nil)
+        #expect(refusal(RateLimits(requestsPerMinute: 1, maxConcurrent: 5)) != nil)
+        #expect(refusal(RateLimits(requestsPerMinute: 2)) == nil)
+    }
+
+    @Test(arguments: [
+        (Duration.zero, "0s"), (.milliseconds(17), "17ms"), (.seconds(1), "1s"), (.milliseconds(1500), "1.5s"),
+        (.milliseconds(8640), "8.64s"), (.seconds(360), "6m0s"), (.milliseconds(61_020), "1m1.02s"), (.seconds(3600), "1h0m0s"),
+        (.nanoseconds(1), "1ms"),
+    ])
+    func durationsAreWrittenAsGoDoes(duration: Duration, text: String) {
+        #expect(duration.goText == text)
+    }
+}

@@ -52,7 +52,9 @@ let package = Package(
         .target(
             name: "Jobs",
             dependencies: [
-                "Sessions", "Upstreams", "Network", "HTTP", "JSON", "Bytes", .product(name: "Logging", package: "swift-log"),
+                "Sessions", "Upstreams", "Network", "HTTP", "JSON", "Bytes", "COpenSSL",
+                .product(name: "DequeModule", package: "swift-collections"),
+                .product(name: "HeapModule", package: "swift-collections"), .product(name: "Logging", package: "swift-log"),
             ],
             swiftSettings: byteSpeed),
         .target(
@@ -101,6 +103,7 @@ let package = Package(
                 "Upstreams", "Sessions", "Network", "HTTP", "JSON", "Bytes", .product(name: "Logging", package: "swift-log"),
             ],
             swiftSettings: strict),
+        .testTarget(name: "WebhooksTests", dependencies: ["Jobs"], swiftSettings: strict),
         .testTarget(
             name: "ServerTests",
             dependencies: [

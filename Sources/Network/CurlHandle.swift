@@ -95,6 +95,12 @@ final class CurlHandle {
         if HTTPClientRequest.isLoopback(host: HTTPClientRequest.host(of: request.url)) {
             ccurl_set_string(easy, CURLOPT_PROXY, "")
         }
+        if request.destinations != .anywhere {
+            // A proxy would connect where it likes, and a connection that is there already was opened without a check.
+            ccurl_set_string(easy, CURLOPT_PROXY, "")
+            ccurl_set_long(easy, CURLOPT_FRESH_CONNECT, 1)
+            ccurl_set_long(easy, CURLOPT_FORBID_REUSE, 1)
+        }
         ccurl_set_data_callback(easy, CURLOPT_WRITEFUNCTION) { bytes, size, count, context in
             guard let bytes, let context else { return 0 }
             let transfer = Unmanaged<HTTPTransfer>.fromOpaque(context).takeUnretainedValue()
@@ -122,6 +128,13 @@ final class CurlHandle {
         let context = Unmanaged.passUnretained(transfer).toOpaque()
         ccurl_set_pointer(easy, CURLOPT_WRITEDATA, context)
         ccurl_set_pointer(easy, CURLOPT_HEADERDATA, context)
+        if transfer.request.destinations == .anywhere { return }
+        ccurl_set_open_socket(
+            easy,
+            { context, _, target in
+                guard let context, let target else { return CURL_SOCKET_BAD }
+                return HTTPClient.openSocket(for: Unmanaged<HTTPTransfer>.fromOpaque(context).takeUnretainedValue(), target)
+            }, context)
     }
 
     private static func milliseconds(_ duration: Duration) -> Int {

@@ -84,6 +84,15 @@ public final class HTTPClient {
 
     // MARK: Called by libcurl
 
+    static func openSocket(for transfer: HTTPTransfer, _ target: UnsafeMutablePointer<curl_sockaddr>) -> curl_socket_t {
+        let wanted = target.pointee
+        let socket = transfer.request.destinations.openSocket(
+            family: wanted.family, type: wanted.socktype, protocol: wanted.protocol, ccurl_address(target),
+            byteCount: Int(wanted.addrlen))
+        if socket == nil { transfer.refusedDestination = true }
+        return socket ?? CURL_SOCKET_BAD
+    }
+
     static func tookBody(_ transfer: HTTPTransfer, _ bytes: UnsafeRawBufferPointer) -> Int {
         guard let client = transfer.client else { return 0 }
         transfer.takeBody(bytes)

@@ -14,6 +14,8 @@ public struct HTTPClientRequest: Sendable {
     public var silenceTimeout = Duration.seconds(60)
     /// For the whole; none when nil.
     public var totalTimeout: Duration?
+    /// Where it may connect to.
+    public var destinations = DestinationPolicy.anywhere
 
     public init(method: String = "GET", url: String, fields: HeaderFields = HeaderFields(), body: [UInt8] = []) {
         self.method = method

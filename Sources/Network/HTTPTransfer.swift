@@ -39,6 +39,8 @@ open class HTTPTransfer {
     private var fieldsByteCount = 0
     var isTouched = false
     private var isPaused = false
+    /// An address was refused to it.
+    var refusedDestination = false
 
     public init(_ request: HTTPClientRequest) {
         self.request = request
@@ -124,6 +126,8 @@ open class HTTPTransfer {
         guard case .running(_, let handle) = state else { return }
         if code == CURLE_OK {
             complete(headIsWhole ? .finished(status: status) : .failed(.cut))
+        } else if refusedDestination, !handle.wasConnected {
+            complete(.failed(.destinationNotAllowed))
         } else if fieldsByteCount > Self.maxFieldsByteCount {
             complete(.failed(.notHTTP("more than \(Self.maxFieldsByteCount) bytes of header fields")))
         } else {

@@ -6,6 +6,8 @@ public enum HTTPTransferError: Error, Sendable, Hashable {
     case couldNotResolve
     /// Nobody listens there, or the network does not lead there.
     case couldNotConnect
+    /// Its addresses are not among those that the request may connect to (``HTTPClientRequest/destinations``).
+    case destinationNotAllowed
     /// The handshake failed or the certificate is not trusted; libcurl's words.
     case tls(String)
     case connectTimedOut
@@ -49,6 +51,7 @@ extension HTTPTransferError: CustomStringConvertible {
         switch self {
         case .couldNotResolve: "its name could not be resolved"
         case .couldNotConnect: "the connection was refused or the network does not lead there"
+        case .destinationNotAllowed: "its address is not on the public Internet, and no other is allowed"
         case .tls(let words): "TLS failed: \(words)"
         case .connectTimedOut: "the connection could not be made in time"
         case .silence(let duration): "it sent nothing for \(duration.seconds.formattedSeconds) s"

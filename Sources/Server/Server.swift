@@ -63,10 +63,12 @@ public final class Server: Sendable {
                         baseURL: started.baseURL, silenceTimeout: configuration.rehearsalSilenceTimeout)
                 ]
             }
+            let webhooks = try await Webhooks.start(configuration.webhooks, store: store, on: group.loops[0])
             let context = try await makeContext(
-                configuration, upstreams, group, isRehearsal: rehearsal != nil, tls: tls, store: store, logger: logger)
+                configuration, upstreams, group, isRehearsal: rehearsal != nil, tls: tls, store: store, webhooks: webhooks,
+                logger: logger)
             if let store, let directory = configuration.dataDirectory {
-                try await startJobs(context, store: store, directory: directory, logger: logger)
+                try await startJobs(context, store: store, directory: directory, sink: webhooks, logger: logger)
             }
             var limits = configuration.httpLimits
             limits.maxBodyBytes = max(limits.maxBodyBytes, configuration.fileLimits.maxFileBytes + FileReception.maxFormBytes)
@@ -101,7 +103,7 @@ public final class Server: Sendable {
 
     private static func makeContext(
         _ configuration: ServerConfiguration, _ upstreams: [UpstreamConfiguration], _ group: EventLoopGroup, isRehearsal: Bool,
-        tls: TLSServerContext?, store: Store?, logger: Logger
+        tls: TLSServerContext?, store: Store?, webhooks: Webhooks, logger: Logger
     ) async throws -> ServerContext {
         let authentication = try await Authentication.make(configuration, store, loop: group.loops[0], logger)
         let usage = UsageLedger(store)
@@ -124,6 +126,7 @@ public final class Server: Sendable {
                         loop: loop, model: model, directory: directory, configuration: configuration, loopCount: count,
                         budget: budget, store: store, ordinals: ordinals)
                     sessions.metering = metering
+                    sessions.webhooks = webhooks
                     continuation.resume(returning: LoopBound(sessions, on: loop))
                 }
             }
@@ -133,7 +136,7 @@ public final class Server: Sendable {
             configuration: configuration, directory: directory, budget: budget,
             modelNames: ModelNames(preferred: isRehearsal ? "rehearsal" : preferred(upstreams)),
             authentication: authentication, metering: metering, usage: usage, idempotency: idempotency, store: store,
-            sessionLoops: sessionLoops, upstreamCounters: upstreamCounters, router: router, tls: tls)
+            sessionLoops: sessionLoops, upstreamCounters: upstreamCounters, router: router, tls: tls, webhooks: webhooks)
     }
 
     /// For a session that names no model: the first name that the operator gave.
@@ -178,6 +181,7 @@ public final class Server: Sendable {
         }
         await Self.waitForJobs(context, timeout: Self.farewellDuration)
         probe.cancel()
+        await context.webhooks.stop(within: Self.farewellDuration)
         group.shutDown()
         rehearsal?.stop()
         context.authentication.stop()

@@ -94,6 +94,9 @@ public struct ServerConfiguration: Sendable {
     /// What batches may ask for, and how much of the server they get.
     public var batchLimits = BatchLimits()
 
+    /// Who is told of what has ended.
+    public var webhooks = WebhookSettings()
+
     /// For tests: what each accepted connection of ``addresses`` goes through.
     package var connectionLayer: @Sendable () -> SocketLayer? = { nil }
 

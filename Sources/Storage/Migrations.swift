@@ -10,6 +10,7 @@ enum Migrations {
         migrator.registerMigration("idempotency_keys", migrate: IdempotencyStore.migrate)
         migrator.registerMigration("files", migrate: makeFiles)
         migrator.registerMigration("batches", migrate: makeBatches)
+        migrator.registerMigration("webhooks", migrate: makeWebhooks)
         return migrator
     }
 

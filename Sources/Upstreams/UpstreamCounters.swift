@@ -27,7 +27,7 @@ extension UpstreamFault {
             case .cut: "cut"
             case .tls: "tls"
             case .notHTTP: "malformed"
-            case .invalidRequest, .loopStopped: "not_sent"
+            case .destinationNotAllowed, .invalidRequest, .loopStopped: "not_sent"
             }
         case .status(429, _, _): "rate_limited"
         case .status(let status, _, _): status < 500 ? "refused" : "server_error"

@@ -33,7 +33,8 @@ extension UpstreamFault {
     private static func transport(_ error: HTTPTransferError, _ upstream: String) -> GenerationError {
         let message = "The upstream \(upstream) failed: \(error)."
         return switch error {
-        case .couldNotResolve, .couldNotConnect, .tls, .invalidRequest: .server("upstream_unreachable", 502, message)
+        case .couldNotResolve, .couldNotConnect, .destinationNotAllowed, .tls, .invalidRequest:
+            .server("upstream_unreachable", 502, message)
         case .connectTimedOut, .silence, .timedOut: .server("upstream_timeout", 504, message)
         case .cut: .server("upstream_truncated", 502, message)
         case .notHTTP: .server("upstream_malformed", 502, message)

@@ -60,7 +60,7 @@ extension UpstreamFault {
             switch error {
             case .couldNotResolve, .couldNotConnect, .connectTimedOut, .cut: true
             // After a silence the upstream is likely still at work: another request would make it worse.
-            case .silence, .timedOut, .tls, .notHTTP, .invalidRequest, .loopStopped: false
+            case .silence, .timedOut, .destinationNotAllowed, .tls, .notHTTP, .invalidRequest, .loopStopped: false
             }
         case .status(let status, let error, _): Self.isRetryable(status) && error.code != "insufficient_quota"
         case .inBand(let error): Self.isRetryable(error.impliedStatus)

@@ -15,6 +15,12 @@ static inline CURLcode ccurl_set_pointer(CURL *easy, CURLoption option, void *va
 static inline CURLcode ccurl_set_data_callback(CURL *easy, CURLoption option, size_t (*callback)(char *, size_t, size_t, void *)) {
   return curl_easy_setopt(easy, option, callback);
 }
+static inline CURLcode ccurl_set_open_socket(CURL *easy, curl_socket_t (*callback)(void *, curlsocktype, struct curl_sockaddr *), void *context) {
+  CURLcode code = curl_easy_setopt(easy, CURLOPT_OPENSOCKETFUNCTION, callback);
+  return code ? code : curl_easy_setopt(easy, CURLOPT_OPENSOCKETDATA, context);
+}
+// The address is longer than the type of its member says.
+static inline const void *ccurl_address(const struct curl_sockaddr *target) { return &target->addr; }
 static inline CURLcode ccurl_set_offset(CURL *easy, CURLoption option, curl_off_t value) {
   return curl_easy_setopt(easy, option, value);
 }

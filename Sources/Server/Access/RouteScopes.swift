@@ -16,7 +16,7 @@ enum RouteScopes {
         case "realtime": return .realtime
         case "files", "uploads": return reads ? .filesRead : .files
         case "batches": return reads ? .batchesRead : .batches
-        case "webhooks", "webhook_endpoints": return reads ? .webhooksRead : .webhooks
+        case "webhooks", "webhook_endpoints", "webhook_events", "webhook_event_types": return reads ? .webhooksRead : .webhooks
         case "usage", "organization": return .usage
         // What has no line here is for keys without restriction.
         default: return .all

@@ -1,3 +1,4 @@
+import Jobs
 import Network
 import Sessions
 import Storage
@@ -22,6 +23,7 @@ final class ServerContext: Sendable {
     let lifecycle = Lifecycle()
     let modelNames: ModelNames
     let router: UpstreamRouter
+    let webhooks: Webhooks
     /// nil: no TLS.
     let tls: TLSServerContext?
     /// nil: nothing outlives the process.
@@ -35,8 +37,9 @@ final class ServerContext: Sendable {
         configuration: ServerConfiguration, directory: SessionDirectory, budget: MemoryBudget, modelNames: ModelNames,
         authentication: Authentication, metering: Metering, usage: UsageLedger, idempotency: IdempotencyKeys, store: Store?,
         sessionLoops: [LoopBound<SessionLoop>], upstreamCounters: [LoopBound<UpstreamCounters>], router: UpstreamRouter,
-        tls: TLSServerContext?
+        tls: TLSServerContext?, webhooks: Webhooks
     ) {
+        self.webhooks = webhooks
         self.router = router
         self.tls = tls
         self.store = store
@@ -87,10 +90,11 @@ final class ServerContext: Sendable {
         for (sessions, upstreams) in zip(sessionLoops, upstreamCounters) {
             loops.append(await sessions.call { LoopSnapshot($0, upstreams.value) })
         }
+        let webhooks = await webhooks.statistics()
         return MetricsPage(
             loops: loops, refusals: gate.refusals, heldBytes: budget.heldBytes, budgetBytes: budget.limitBytes,
             isReady: lifecycle.stage == .serving, failedAttempts: authentication.attempts.total,
-            limited: metering.refusals, tls: tls, routing: router.report)
+            limited: metering.refusals, tls: tls, routing: router.report, webhooks: webhooks)
     }
 
     func connectionReports(limit: Int) async -> [ConnectionReport] {

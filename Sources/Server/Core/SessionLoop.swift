@@ -1,4 +1,5 @@
 import JSON
+import Jobs
 import Network
 import Sessions
 import Storage
@@ -18,6 +19,8 @@ final class SessionLoop: SessionHost {
     var counters = ServerCounters()
     /// Who pays for what ends here.
     var metering: Metering?
+    /// Who wants to know of what has ended.
+    var webhooks: Webhooks?
     /// Bytes that the logs of this loop may have: its share of all.
     private let maxLogBytes: Int
     private var residents: [String: Resident] = [:]
@@ -268,6 +271,7 @@ final class SessionLoop: SessionHost {
     func ended(_ generation: Generation) {
         counters.countEnd(of: generation)
         metering?.ended(generation, now: loop.now, unixTime: loop.unixTime)
+        webhooks?.ended(generation, isStored: residents[generation.session.id]?.isEphemeral == false)
     }
 
     func applied(_ policy: QueuePolicy, toEvents count: Int) { counters.countCatchUp(policy, events: count) }

@@ -102,6 +102,7 @@ final class Router: HTTPRequestHandler {
             try only(.get, method) { () throws(APIError) in try UsageFace.report(call) }
         case ("client_tokens", 1): try only(.post, method) { () throws(APIError) in try CredentialsFace.createToken(call) }
         case ("stream_tickets", 1): try only(.post, method) { () throws(APIError) in try CredentialsFace.createTicket(call) }
+        case ("webhook_endpoints", _), ("webhook_events", _), ("webhook_event_types", _): try routeWebhooks(call, method, path)
         case ("sessions", _): try routeSessions(call, method, Array(path.dropFirst()))
         case ("files", _): try routeFiles(call, method, Array(path.dropFirst()))
         case ("batches", _): try routeBatches(call, method, Array(path.dropFirst()))
@@ -129,6 +130,36 @@ final class Router: HTTPRequestHandler {
                 try begin(call) { (call) throws(APIError) in try SessionsFace.input(call, id: path[0]) }
             }
         case (2, "cancel"): try only(.post, method) { () throws(APIError) in try SessionsFace.cancel(call, id: path[0]) }
+        default: throw Self.noSuchPath(call)
+        }
+    }
+
+    private func routeWebhooks(_ call: Call, _ method: HTTPMethod, _ path: [String]) throws(APIError) {
+        switch (path[0], path.count, path.count > 2 ? path[2] : "") {
+        case ("webhook_endpoints", 1, _):
+            if method == .get {
+                try WebhooksFace.list(call)
+            } else {
+                try only(.post, method, also: .get) { () throws(APIError) in try begin(call, WebhooksFace.create) }
+            }
+        case ("webhook_endpoints", 2, _):
+            switch method {
+            case .get: WebhooksFace.retrieve(call, id: path[1])
+            case .delete: WebhooksFace.delete(call, id: path[1])
+            case .patch: try WebhooksFace.update(call, id: path[1])
+            default: try only(.post, method, also: .get) { () throws(APIError) in try WebhooksFace.update(call, id: path[1]) }
+            }
+        case ("webhook_endpoints", 3, "rotate_secret"):
+            try only(.post, method) { () throws(APIError) in try WebhooksFace.rotateSecret(call, id: path[1]) }
+        case ("webhook_endpoints", 3, "test"):
+            try only(.post, method) { () throws(APIError) in
+                try begin(call) { (call) throws(APIError) in try WebhooksFace.test(call, id: path[1]) }
+            }
+        case ("webhook_endpoints", 3, "deliveries"):
+            try only(.get, method) { () throws(APIError) in try WebhooksFace.deliveries(call, id: path[1]) }
+        case ("webhook_events", 3, "redeliver"):
+            try only(.post, method) { () throws(APIError) in try WebhooksFace.redeliver(call, id: path[1]) }
+        case ("webhook_event_types", 1, _): try only(.get, method) { WebhooksFace.eventTypes(call) }
         default: throw Self.noSuchPath(call)
         }
     }

@@ -1,3 +1,4 @@
+import Jobs
 import Network
 import Upstreams
 
@@ -15,6 +16,7 @@ struct MetricsPage: Sendable {
     /// nil: no TLS.
     let tls: TLSServerContext?
     let routing: RoutingReport
+    let webhooks: WebhookStatistics
 
     func text(_ format: MetricsText.Format) -> [UInt8] {
         var page = MetricsText(format)
@@ -25,6 +27,7 @@ struct MetricsPage: Sendable {
         writeAccess(to: &page)
         writeUpstreams(to: &page)
         routing.write(to: &page)
+        writeWebhooks(to: &page)
         writeResources(to: &page)
         return page.finished()
     }
@@ -159,6 +162,23 @@ struct MetricsPage: Sendable {
         page.histogram(
             "interject_upstream_first_token_seconds", "From the start of an attempt to the first piece of its answer.",
             [([], sum({ $0.timeToFirstToken }, .long))])
+    }
+
+    private func writeWebhooks(to page: inout MetricsText) {
+        page.counter(
+            "interject_webhook_attempts_total", "Requests to webhook endpoints that are over, by result.",
+            samples("result", webhooks.attempts))
+        page.counter(
+            "interject_webhook_deliveries_dropped_total", "Deliveries given up because too many of one owner waited.",
+            webhooks.dropped)
+        page.gauge("interject_webhook_deliveries_pending", "Deliveries that wait or are under way.", webhooks.pending)
+        page.gauge("interject_webhook_deliveries_in_flight", "Deliveries under way.", webhooks.inFlight)
+        page.gauge(
+            "interject_webhook_endpoints", "Webhook endpoints by whether they are told.",
+            [
+                ([("state", "enabled")], Double(webhooks.enabledEndpoints)),
+                ([("state", "disabled")], Double(webhooks.disabledEndpoints)),
+            ])
     }
 
     private func writeResources(to page: inout MetricsText) {

@@ -10,7 +10,7 @@ import Sessions
 struct ServerCounters: Sendable {
     /// What a request was for.
     enum Face: UInt8, CaseIterable, Sendable {
-        case other, service, models, chat, responses, sessions, operation, files, batches
+        case other, service, models, chat, responses, sessions, operation, files, batches, webhooks
 
         init(_ path: [String]) {
             switch (path.first, path.count > 1 ? path[1] : nil) {
@@ -22,6 +22,7 @@ struct ServerCounters: Sendable {
             case ("v1", "sessions"): self = .sessions
             case ("v1", "files"): self = .files
             case ("v1", "batches"): self = .batches
+            case ("v1", "webhook_endpoints"), ("v1", "webhook_events"), ("v1", "webhook_event_types"): self = .webhooks
             default: self = .other
             }
         }

@@ -74,6 +74,10 @@ struct ServeSettings: Sendable {
     var operatorKey: String?
     var fileLimits = defaults.fileLimits
     var batchLimits = defaults.batchLimits
+    var webhooks: [WebhookSetting] = []
+    var webhookSecrets: [String] = []
+    var webhooksAllowPrivate = false
+    var webhookRetryBase = defaults.webhooks.retryBase
     var logLevel = Logger.Level.notice
     var logFormat = LogFormat.text
     var readyFile: String?
@@ -217,6 +221,7 @@ struct ServeSettings: Sendable {
         configuration.operatorKey = operatorKey
         configuration.fileLimits = fileLimits
         configuration.batchLimits = batchLimits
+        configuration.webhooks = try webhookSettings()
         return configuration
     }
 }

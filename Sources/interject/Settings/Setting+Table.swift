@@ -16,7 +16,8 @@ extension Setting {
         logBytesPerSession, maxMessageBytes, deflate, deflateWindowBits, deflateMemoryLevel, deflateMinBytes, maxConnections,
         maxConnectionsPerAddress, connectionRate, limitLoopback, memoryBudget, pingInterval, idleLimit, lifetimeLimit, drain,
         drainDelay, drainWindow, operatorKey, maxFileBytes, maxFileBytesPerOwner, batchConcurrency, batchConcurrencyEach,
-        batchAttempts, maxBatchRequests, logLevel, logFormat, readyFile, config,
+        batchAttempts, maxBatchRequests, webhook, webhookSecret, webhooksAllowPrivate,
+        webhookRetryBase, logLevel, logFormat, readyFile, config,
     ]
 
     static let host = Setting(
@@ -248,6 +249,25 @@ extension Setting {
     static let maxBatchRequests = Setting(
         "max-batch-requests", "N", \.batchLimits.maxLines, SettingValue.count(1...1_000_000), describe: { String($0) },
         "Requests in one batch.")
+
+    static let webhook = Setting(
+        list: "webhook", "URL", \.webhooks, WebhookSetting.read,
+        """
+        Tells this URL, for all owners, when batches and background responses end; with all+ in front of it, of every response. \
+        Needs --webhook-secret.
+        """)
+    static let webhookSecret = Setting(
+        list: "webhook-secret", "SECRET", \.webhookSecrets, SettingValue.secret,
+        """
+        Signs what --webhook is sent, in their order, or one for all: whsec_ and base64, or any text of at least 16 bytes; \
+        env:NAME and file:PATH say where it stands.
+        """)
+    static let webhooksAllowPrivate = Setting(
+        "webhooks-allow-private", nil, \.webhooksAllowPrivate, SettingValue.bool, describe: { _ in nil },
+        "Lets webhooks go to this machine and its networks, to any port, and through a proxy.")
+    static let webhookRetryBase = Setting(
+        "webhook-retry-base", "SECONDS", \.webhookRetryBase, SettingValue.seconds(0.001...60), describe: seconds,
+        "The first wait before a webhook is sent again; the further ones grow from it, by default to a day in all.")
 
     static let logLevel = Setting(
         "log-level", "LEVEL", \.logLevel, SettingValue.choice, describe: { $0.rawValue },

@@ -70,6 +70,10 @@ struct SettingFlags: ParsableArguments {
     @Option(.batchConcurrencyEach) var batchConcurrencyEach: String?
     @Option(.batchAttempts) var batchAttempts: String?
     @Option(.maxBatchRequests) var maxBatchRequests: String?
+    @Option(.webhook) var webhook: [String] = []
+    @Option(.webhookSecret) var webhookSecret: [String] = []
+    @Flag(.webhooksAllowPrivate) var webhooksAllowPrivate = false
+    @Option(.webhookRetryBase) var webhookRetryBase: String?
     @Option(.logLevel) var logLevel: String?
     @Option(.logFormat) var logFormat: String?
     @Option(.readyFile) var readyFile: String?
@@ -100,10 +104,12 @@ struct SettingFlags: ParsableArguments {
             (.maxFileBytes, maxFileBytes), (.maxFileBytesPerOwner, maxFileBytesPerOwner),
             (.batchConcurrency, batchConcurrency), (.batchConcurrencyEach, batchConcurrencyEach), (.batchAttempts, batchAttempts),
             (.maxBatchRequests, maxBatchRequests),
+            (.webhooksAllowPrivate, webhooksAllowPrivate ? "true" : nil), (.webhookRetryBase, webhookRetryBase),
         ].map { (setting: Setting, value: String?) in (setting, value.map { [$0] } ?? []) }
         let lists: [(Setting, [String])] = [
             (.upstream, upstream), (.upstreamKey, upstreamKey), (.mapModel, mapModel), (.apiKey, apiKey),
             (.allowOrigin, allowOrigin), (.trustedProxy, trustedProxy), (.tlsCertificate, tlsCertificate), (.tlsKey, tlsKey),
+            (.webhook, webhook), (.webhookSecret, webhookSecret),
         ]
         return Dictionary(
             (flags + lists).filter { !$0.1.isEmpty }.map { ($0.0.name, $0.1) }, uniquingKeysWith: { first, _ in first })

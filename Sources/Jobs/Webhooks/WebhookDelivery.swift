@@ -1,0 +1,121 @@
+package import JSON
+
+/// One event on its way to one endpoint.
+package struct WebhookDelivery: Sendable, Hashable {
+    package struct Key: Sendable, Hashable {
+        package let eventID: String
+        package let endpointID: String
+
+        package init(eventID: String, endpointID: String) {
+            self.eventID = eventID
+            self.endpointID = endpointID
+        }
+    }
+
+    package enum State: String, Sendable {
+        /// To be tried, or being tried.
+        case pending
+        case delivered
+        /// Given up after its last attempt.
+        case failed
+        /// Pushed out by newer ones: too many waited.
+        case dropped
+    }
+
+    /// How one attempt went.
+    package struct Attempt: Sendable, Hashable {
+        /// Milliseconds since 1970.
+        package let at: Int
+        package let milliseconds: Int
+        /// nil: no answer came.
+        package let status: Int?
+        /// In a word; nil: it succeeded.
+        package let error: String?
+
+        package init(at: Int, milliseconds: Int, status: Int?, error: String?) {
+            self.at = at
+            self.milliseconds = milliseconds
+            self.status = status
+            self.error = error
+        }
+    }
+
+    package let event: WebhookEvent
+    package let endpointID: String
+    package var state = State.pending
+    /// Milliseconds since 1970 of the next attempt; once it is over, of its end.
+    package var dueAt: Int
+    /// All, those of earlier rounds among them.
+    package var attemptCount = 0
+    /// Of this round: the schedule counts them. A redelivery begins a new one.
+    package var roundAttemptCount = 0
+    /// When this round's first attempt was made, in milliseconds since 1970.
+    package var roundBeganAt: Int?
+    /// The last ones.
+    package var attempts: [Attempt] = []
+
+    static let maxAttemptsKept = WebhookSchedule.attemptCount
+
+    package init(event: WebhookEvent, endpointID: String, dueAt: Int) {
+        self.event = event
+        self.endpointID = endpointID
+        self.dueAt = dueAt
+    }
+
+    package var key: Key { Key(eventID: event.id, endpointID: endpointID) }
+
+    mutating func record(_ attempt: Attempt) {
+        attemptCount += 1
+        roundAttemptCount += 1
+        roundBeganAt = roundBeganAt ?? attempt.at
+        attempts.append(attempt)
+        if attempts.count > Self.maxAttemptsKept { attempts.removeFirst() }
+    }
+}
+
+// MARK: - As it is kept
+
+extension WebhookDelivery {
+    package var record: JSONValue {
+        var record: JSONObject = [
+            "event": [
+                "id": .string(event.id), "type": .string(event.type), "owner": .string(event.owner),
+                "object": .string(event.objectID),
+                "created_at": JSONValue(event.createdAt), "test": JSONValue(event.isTest),
+            ],
+            "endpoint": .string(endpointID), "state": .string(state.rawValue), "due_at": JSONValue(dueAt),
+            "attempt_count": JSONValue(attemptCount), "round_attempt_count": JSONValue(roundAttemptCount),
+            "attempts": .array(
+                attempts.map { attempt in
+                    [
+                        "at": JSONValue(attempt.at), "ms": JSONValue(attempt.milliseconds),
+                        "status": attempt.status.map { JSONValue($0) } ?? .null,
+                        "error": attempt.error.map { .string($0) } ?? .null,
+                    ]
+                }),
+        ]
+        if let roundBeganAt { record["round_began_at"] = JSONValue(roundBeganAt) }
+        return .object(record)
+    }
+
+    package init?(record: JSONValue) {
+        guard let event = record["event"], let eventID = event["id"]?.string, let type = event["type"]?.string,
+            let owner = event["owner"]?.string, let object = event["object"]?.string, let createdAt = event["created_at"]?.int,
+            let endpoint = record["endpoint"]?.string, let state = record["state"]?.string.flatMap(State.init(rawValue:)),
+            let dueAt = record["due_at"]?.int
+        else { return nil }
+        self.init(
+            event: WebhookEvent(
+                id: eventID, type: type, owner: owner, objectID: object, createdAt: createdAt, isTest: event["test"]?.bool ?? false),
+            endpointID: endpoint, dueAt: dueAt)
+        self.state = state
+        attemptCount = record["attempt_count"]?.int ?? 0
+        roundAttemptCount = record["round_attempt_count"]?.int ?? 0
+        roundBeganAt = record["round_began_at"]?.int
+        attempts = (record["attempts"]?.array ?? []).compactMap { attempt in
+            guard let at = attempt["at"]?.int, let milliseconds = attempt["ms"]?.int else { return nil }
+            return Attempt(
+                at: at, milliseconds: milliseconds, status: attempt["status"]?.int, error: attempt["error"]?.string)
+        }
+    }
+}

@@ -1,0 +1,278 @@
+import Glibc
+import Logging
+import Network
+
+/// Makes the attempts that the ledger asks for, and keeps what it says. Loop-confined.
+final class WebhookDispatcher {
+    private let loop: EventLoop
+    private let settings: WebhookSettings
+    private let store: (any WebhookStore)?
+    private let registry: WebhookRegistry
+    private(set) var ledger: WebhookLedger
+    /// Attempts by their result.
+    private var attempts: [String: UInt64] = [:]
+    private var timer: LoopTimer?
+    private var testsInFlight = 0
+    private var isStopping = false
+
+    private static let sweepInterval = Duration.seconds(60)
+    /// Samples on their way at one time.
+    private static let maxTests = 16
+
+    init(
+        loop: EventLoop, settings: WebhookSettings, store: (any WebhookStore)?, registry: WebhookRegistry,
+        snapshot: WebhookSnapshot
+    ) {
+        self.loop = loop
+        self.settings = settings
+        self.store = store
+        self.registry = registry
+        ledger = WebhookLedger(
+            schedule: WebhookSchedule(base: settings.retryBase),
+            retentionMilliseconds: Int(settings.retention.nanoseconds / 1_000_000))
+        restore(snapshot)
+        sweep()
+    }
+
+    /// Milliseconds since 1970.
+    private static var now: Int {
+        var time = timespec()
+        clock_gettime(CLOCK_REALTIME, &time)
+        return time.tv_sec * 1000 + time.tv_nsec / 1_000_000
+    }
+
+    // MARK: Start and end
+
+    private func restore(_ snapshot: WebhookSnapshot) {
+        for endpoint in snapshot.endpoints { ledger.put(endpoint) }
+        // They are there already.
+        _ = ledger.takeChanges()
+        for setting in settings.endpoints {
+            guard let secret = WebhookSecret(setting.secret) else { continue }
+            ledger.put(
+                WebhookEndpoint(
+                    id: "we_" + WebhookEvent.digest(of: setting.url), owner: nil, name: "operator", url: setting.url,
+                    eventTypes: WebhookEvent.types, responses: setting.hearsAllResponses ? .all : .background,
+                    secrets: WebhookSecrets(secret), createdAt: Self.now / 1000))
+        }
+        for delivery in snapshot.deliveries { ledger.admit(delivery, isKept: true, now: Self.now) }
+        save()
+        pump()
+    }
+
+    /// Begins no further attempts: what waits is made after the next start, where there is a store.
+    func stop() { isStopping = true }
+
+    /// Whether nothing is on its way that could arrive soon.
+    var isAtRest: Bool { ledger.inFlightCount == 0 && (ledger.nextDueAt.map { $0 > Self.now } ?? true) }
+
+    // MARK: Work
+
+    func admit(_ deliveries: [WebhookDelivery]) {
+        for delivery in deliveries { ledger.admit(delivery, isKept: store != nil, now: Self.now) }
+        save()
+        pump()
+    }
+
+    private func sweep() {
+        ledger.sweep(now: Self.now)
+        save()
+        loop.schedule(after: Self.sweepInterval) { [weak self] in self?.sweep() }
+    }
+
+    /// Has the store keep what has changed, and others see it.
+    /// - Parameter then: called on this loop when it is durable.
+    private func save(then: (@Sendable (Bool) -> Void)? = nil) {
+        if ledger.takeEndpointsHaveChanged() { registry.set(ledger.endpoints.values) }
+        let changes = ledger.takeChanges()
+        guard let store, !changes.isEmpty || then != nil else {
+            then?(true)
+            return
+        }
+        let loop = loop
+        store.writeWebhooks(changes) { isKept in
+            if !isKept { loop.logger.error("webhooks could not be kept: what changed last is lost when the server stops") }
+            if let then { loop.execute { then(isKept) } }
+        }
+    }
+
+    private func pump() {
+        timer?.cancel()
+        timer = nil
+        if isStopping { return }
+        for delivery in ledger.startable(now: Self.now) { attempt(delivery) }
+        guard let dueAt = ledger.nextDueAt else { return }
+        timer = loop.schedule(after: .milliseconds(max(1, dueAt - Self.now))) { [weak self] in self?.pump() }
+    }
+
+    private func attempt(_ delivery: WebhookDelivery) {
+        guard let endpoint = ledger.endpoints[delivery.endpointID] else { return }
+        send(delivery.event, to: endpoint) { [weak self] attempt, outcome in
+            guard let self else { return }
+            if outcome.wasAbandoned {
+                self.ledger.abandoned(delivery.key)
+                return
+            }
+            self.ledger.attempted(delivery.key, attempt, outcome.verdict, random: .random(in: 0..<1))
+            self.tellIfDisabled(delivery.endpointID)
+            self.save()
+            self.pump()
+        }
+    }
+
+    /// - Parameter done: called later, never within.
+    private func send(
+        _ event: WebhookEvent, to endpoint: WebhookEndpoint,
+        done: @escaping (WebhookDelivery.Attempt, WebhookTransfer.Outcome) -> Void
+    ) {
+        let began = Instant.monotonicNow
+        let at = Self.now
+        let finish = { [weak self] (outcome: WebhookTransfer.Outcome) in
+            let attempt = WebhookDelivery.Attempt(
+                at: at, milliseconds: Int((Instant.monotonicNow - began).nanoseconds / 1_000_000), status: outcome.status,
+                error: outcome.error)
+            if !outcome.wasAbandoned { self?.count(attempt, endpoint.id, event) }
+            done(attempt, outcome)
+        }
+        // The address was checked when it was given, perhaps under other settings.
+        let destinations: DestinationPolicy = settings.allowsPrivate ? .anywhere : .publicInternet
+        let isAllowed = (try? WebhookURL(endpoint.url, allowsPrivate: settings.allowsPrivate)) != nil
+        guard isAllowed,
+            let request = WebhookTransfer.request(event, to: endpoint, unixTime: at / 1000, destinations: destinations)
+        else {
+            let word = isAllowed ? "not_signed" : "address_not_allowed"
+            loop.schedule(after: .zero) { finish(WebhookTransfer.failure(word)) }
+            return
+        }
+        loop.httpClient.start(WebhookTransfer(request, done: finish))
+    }
+
+    private func count(_ attempt: WebhookDelivery.Attempt, _ endpointID: String, _ event: WebhookEvent) {
+        attempts[attempt.error ?? "delivered", default: 0] += 1
+        loop.logger.debug(
+            "webhook attempt",
+            metadata: [
+                "endpoint": "\(endpointID)", "event": "\(event.id)", "type": "\(event.type)",
+                "result": "\(attempt.error ?? "delivered")",
+                "duration_ms": "\(attempt.milliseconds)",
+            ])
+    }
+
+    private func tellIfDisabled(_ id: String) {
+        guard let endpoint = ledger.endpoints[id], case .disabled(_, let reason) = endpoint.state else { return }
+        loop.logger.warning("a webhook endpoint is disabled", metadata: ["endpoint": "\(id)", "reason": "\(reason)"])
+    }
+
+    // MARK: For the API
+
+    func create(_ endpoint: WebhookEndpoint, then: @escaping @Sendable (Result<WebhookEndpoint, WebhookError>) -> Void) {
+        guard let owner = endpoint.owner, ledger.endpoints(owner: owner).count < WebhookEndpoint.maxCount else {
+            then(.failure(.tooManyEndpoints))
+            return
+        }
+        ledger.put(endpoint)
+        save { then($0 ? .success(endpoint) : .failure(.notKept)) }
+    }
+
+    /// An endpoint, if it is the owner's.
+    func endpoint(_ id: String, owner: String) -> WebhookEndpoint? {
+        ledger.endpoints[id].flatMap { $0.owner == owner ? $0 : nil }
+    }
+
+    func status(_ endpoint: WebhookEndpoint) -> WebhookEndpointStatus {
+        WebhookEndpointStatus(endpoint, pendingCount: ledger.pendingCount(endpointID: endpoint.id))
+    }
+
+    /// Changes an endpoint. One that comes back to life is sent a sample, so that its owner sees whether it lives.
+    func update(
+        _ id: String, owner: String, _ change: @Sendable (inout WebhookEndpoint) -> Void,
+        then: @escaping @Sendable (Result<WebhookEndpoint, WebhookError>) -> Void
+    ) {
+        guard let old = endpoint(id, owner: owner) else {
+            then(.failure(.endpointNotFound))
+            return
+        }
+        var new = old
+        change(&new)
+        if new != old {
+            new.updatedAt = Self.now / 1000
+            if new.isEnabled, !old.isEnabled { new.failures = 0 }
+            ledger.put(new)
+        }
+        let updated = new
+        save { then($0 ? .success(updated) : .failure(.notKept)) }
+        if new.isEnabled, !old.isEnabled {
+            test(id, owner: owner, type: new.eventTypes.first ?? WebhookEvent.types[0]) { _ in }
+            pump()
+        }
+    }
+
+    func remove(_ id: String, owner: String, then: @escaping @Sendable (Result<String, WebhookError>) -> Void) {
+        guard endpoint(id, owner: owner) != nil else {
+            then(.failure(.endpointNotFound))
+            return
+        }
+        ledger.remove(id)
+        save { then($0 ? .success(id) : .failure(.notKept)) }
+    }
+
+    /// Sends a sample at once and tells the receiver's status.
+    func test(
+        _ id: String, owner: String, type: String, then: @escaping @Sendable (Result<Int, WebhookError>) -> Void
+    ) {
+        guard let endpoint = endpoint(id, owner: owner) else {
+            then(.failure(.endpointNotFound))
+            return
+        }
+        guard testsInFlight < Self.maxTests else {
+            then(.failure(.tooManyTests))
+            return
+        }
+        testsInFlight += 1
+        let event = WebhookEvent.sample(type: type, owner: owner, createdAt: Self.now / 1000)
+        send(event, to: endpoint) { [weak self] attempt, outcome in
+            if let self {
+                self.testsInFlight -= 1
+                if !outcome.wasAbandoned {
+                    self.ledger.tested(event, endpointID: id, attempt, outcome.verdict)
+                    self.save()
+                }
+            }
+            if let status = outcome.status {
+                then(.success(status))
+            } else {
+                then(.failure(.noAnswer(word: outcome.error ?? "unknown")))
+            }
+        }
+    }
+
+    func redeliver(
+        eventID: String, owner: String, endpointID: String?, then: @escaping @Sendable (Result<Int, WebhookError>) -> Void
+    ) {
+        let count = ledger.redeliver(eventID: eventID, owner: owner, endpointID: endpointID, now: Self.now)
+        if count == 0 {
+            then(.failure(.eventNotFound))
+            return
+        }
+        save { then($0 ? .success(count) : .failure(.notKept)) }
+        pump()
+    }
+
+    var statistics: WebhookStatistics {
+        WebhookStatistics(
+            attempts: attempts, pending: ledger.pendingCount, inFlight: ledger.inFlightCount, dropped: ledger.droppedCount,
+            enabledEndpoints: ledger.endpoints.values.count { $0.isEnabled },
+            disabledEndpoints: ledger.endpoints.values.count { !$0.isEnabled })
+    }
+}
+
+extension WebhookEvent {
+    /// One that tells of nothing, for a test.
+    static func sample(type: String, owner: String, createdAt: Int) -> WebhookEvent {
+        var generator = SystemRandomNumberGenerator()
+        let word = digest(of: "\(generator.next())-\(generator.next())")
+        return WebhookEvent(
+            id: "evt_" + word, type: type, owner: owner, objectID: (type.hasPrefix("batch.") ? "batch_" : "resp_") + word,
+            createdAt: createdAt, isTest: true)
+    }
+}

@@ -1,0 +1,109 @@
+package import JSON
+
+/// Somebody's place that wants to be told.
+package struct WebhookEndpoint: Sendable, Hashable {
+    /// Which responses it is told of.
+    package enum Responses: String, Sendable, CaseIterable {
+        /// Those that go on without their client: its user has no other way to learn of their end. What OpenAI tells of.
+        case background
+        /// All, those among them whose client read the end itself.
+        case all
+    }
+
+    /// Whether it is told at all.
+    package enum State: Sendable, Hashable {
+        case enabled
+        /// Since, in seconds since 1970, and why.
+        case disabled(at: Int, reason: String)
+    }
+
+    package let id: String
+    /// nil: the operator's, told of what everybody does.
+    package let owner: String?
+    package var name: String
+    package var url: String
+    package var eventTypes: [String]
+    package var responses: Responses
+    package var secrets: WebhookSecrets
+    /// Seconds since 1970.
+    package let createdAt: Int
+    package var updatedAt: Int
+    package var state = State.enabled
+    /// Attempts that failed since the last that did not.
+    package var failures = 0
+    /// When the last attempt succeeded, in milliseconds since 1970.
+    package var lastSuccessAt: Int?
+
+    package static let maxNameByteCount = 256
+    /// Of one owner.
+    package static let maxCount = 100
+
+    package init(
+        id: String, owner: String?, name: String, url: String, eventTypes: [String], responses: Responses, secrets: WebhookSecrets,
+        createdAt: Int
+    ) {
+        self.id = id
+        self.owner = owner
+        self.name = name
+        self.url = url
+        self.eventTypes = eventTypes
+        self.responses = responses
+        self.secrets = secrets
+        self.createdAt = createdAt
+        updatedAt = createdAt
+    }
+
+    package var isEnabled: Bool { state == .enabled }
+
+    /// Whether it is to be told of an event.
+    /// - Parameter isBackground: whether what has ended went on without its client.
+    func wants(_ event: WebhookEvent, isBackground: Bool) -> Bool {
+        isEnabled && (owner == nil || owner == event.owner) && (isBackground || responses == .all)
+            && eventTypes.contains(event.type)
+    }
+}
+
+// MARK: - As it is kept
+
+extension WebhookEndpoint {
+    package var record: JSONValue {
+        var record: JSONObject = [
+            "id": .string(id), "name": .string(name), "url": .string(url), "event_types": .array(eventTypes.map { .string($0) }),
+            "responses": .string(responses.rawValue), "secret": .string(secrets.current.text), "created_at": JSONValue(createdAt),
+            "updated_at": JSONValue(updatedAt), "failures": JSONValue(failures),
+        ]
+        if let owner { record["owner"] = .string(owner) }
+        if let lastSuccessAt { record["last_success_at"] = JSONValue(lastSuccessAt) }
+        if let previous = secrets.previous {
+            record["old_secret"] = .string(previous.secret.text)
+            record["old_secret_until"] = JSONValue(previous.until)
+        }
+        if case .disabled(let time, let reason) = state {
+            record["disabled_at"] = JSONValue(time)
+            record["disabled_reason"] = .string(reason)
+        }
+        return .object(record)
+    }
+
+    package init?(record: JSONValue) {
+        guard let id = record["id"]?.string, let name = record["name"]?.string, let url = record["url"]?.string,
+            let types = record["event_types"]?.array,
+            let responses = record["responses"]?.string.flatMap(Responses.init(rawValue:)),
+            let secret = record["secret"]?.string.flatMap(WebhookSecret.init), let createdAt = record["created_at"]?.int
+        else { return nil }
+        var secrets = WebhookSecrets(secret)
+        if let old = record["old_secret"]?.string.flatMap(WebhookSecret.init), let until = record["old_secret_until"]?.int {
+            secrets = WebhookSecrets(secret, previous: (old, until))
+        }
+        self.init(
+            id: id, owner: record["owner"]?.string, name: name, url: url, eventTypes: types.compactMap(\.string),
+            responses: responses,
+            secrets: secrets, createdAt: createdAt)
+        updatedAt = record["updated_at"]?.int ?? createdAt
+        failures = record["failures"]?.int ?? 0
+        lastSuccessAt = record["last_success_at"]?.int
+        if let time = record["disabled_at"]?.int {
+            state = .disabled(at: time, reason: record["disabled_reason"]?.string ?? "")
+        }
+    }
+}

@@ -1,0 +1,88 @@
+import Bytes
+import COpenSSL
+
+/// What an endpoint and we know and nobody else: the key of Standard Webhooks signatures.
+package struct WebhookSecret: Sendable, Hashable {
+    /// `whsec_` and base64, or any other text, whose bytes are then the key.
+    package let text: String
+    private let key: [UInt8]
+
+    static let prefix = "whsec_"
+    /// Of new ones; Standard Webhooks wants 24 to 64.
+    static let newByteCount = 32
+    /// Of given ones.
+    package static let minByteCount = 16
+
+    /// nil: too short, or `whsec_` with something that is no base64.
+    package init?(_ text: String) {
+        if text.hasPrefix(Self.prefix) {
+            guard let decoded = try? Base64.decode(String(text.dropFirst(Self.prefix.count))) else { return nil }
+            key = decoded
+        } else {
+            key = Array(text.utf8)
+        }
+        guard key.count >= Self.minByteCount else { return nil }
+        self.text = text
+    }
+
+    private init(key: [UInt8]) {
+        self.key = key
+        text = Self.prefix + key.withUnsafeBytes { Base64.encode($0) }
+    }
+
+    /// One that nobody can guess.
+    static func random() -> WebhookSecret {
+        var generator = SystemRandomNumberGenerator()
+        return WebhookSecret(key: (0..<newByteCount).map { _ in UInt8.random(in: .min ... .max, using: &generator) })
+    }
+
+    /// Its end, by which people tell secrets apart.
+    package var hint: String { "…" + text.suffix(4) }
+
+    /// `v1,` and the base64 of the HMAC-SHA256 of `id.timestamp.body`.
+    /// - Returns: nil when OpenSSL cannot (out of memory, or a policy without SHA-256).
+    package func signature(id: String, unixTime: Int, body: [UInt8]) -> String? {
+        let message = Array("\(id).\(unixTime).".utf8) + body
+        var digest = [UInt8](repeating: 0, count: 32)
+        var digestByteCount = 0
+        guard
+            EVP_Q_mac(
+                nil, "HMAC", nil, "SHA256", nil, key, key.count, message, message.count, &digest, digest.count, &digestByteCount)
+                != nil, digestByteCount == digest.count
+        else { return nil }
+        return "v1," + digest.withUnsafeBytes { Base64.encode($0) }
+    }
+}
+
+/// The secrets of an endpoint: the one that signs, and for a while after a rotation the one before it.
+package struct WebhookSecrets: Sendable, Hashable {
+    package private(set) var current: WebhookSecret
+    /// Signs too until the time, in seconds since 1970, so that receivers can change over without a gap.
+    package private(set) var previous: (secret: WebhookSecret, until: Int)?
+
+    package init(_ current: WebhookSecret, previous: (secret: WebhookSecret, until: Int)? = nil) {
+        self.current = current
+        self.previous = previous
+    }
+
+    /// - Parameter keepingOldUntil: nil: the old one ends now.
+    mutating func rotate(to new: WebhookSecret, keepingOldUntil end: Int?) {
+        previous = end.map { (current, $0) }
+        current = new
+    }
+
+    /// The header field's value: the signatures of all that live, with spaces between them.
+    package func signatures(id: String, unixTime: Int, body: [UInt8]) -> String? {
+        var secrets = [current]
+        if let previous, unixTime < previous.until { secrets.append(previous.secret) }
+        let signatures = secrets.compactMap { $0.signature(id: id, unixTime: unixTime, body: body) }
+        return signatures.count == secrets.count ? signatures.joined(separator: " ") : nil
+    }
+
+    package static func == (left: WebhookSecrets, right: WebhookSecrets) -> Bool {
+        left.current == right.current && left.previous?.secret == right.previous?.secret
+            && left.previous?.until == right.previous?.until
+    }
+
+    package func hash(into hasher: inout Hasher) { hasher.combine(current) }
+}

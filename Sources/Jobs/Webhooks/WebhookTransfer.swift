@@ -1,0 +1,103 @@
+import Bytes
+import HTTP
+import Network
+
+/// One attempt on its way. What counts is the status; what the receiver says besides is taken within a bound and thrown away.
+final class WebhookTransfer: HTTPTransfer {
+    struct Outcome {
+        /// nil: no answer came.
+        let status: Int?
+        /// In a word; nil: it succeeded.
+        let error: String?
+        let verdict: WebhookLedger.Verdict
+        /// The server stops: it was no attempt.
+        var wasAbandoned = false
+    }
+
+    static let connectTimeout = Duration.seconds(5)
+    /// Standard Webhooks: 15 to 30 s.
+    static let totalTimeout = Duration.seconds(15)
+    static let maxBodyBytes = 64 << 10
+
+    private var head: HTTPClientResponse?
+    private var bodyByteCount = 0
+    private var done: ((Outcome) -> Void)?
+
+    init(_ request: HTTPClientRequest, done: @escaping (Outcome) -> Void) {
+        self.done = done
+        super.init(request)
+    }
+
+    /// - Returns: nil when it cannot be signed.
+    static func request(
+        _ event: WebhookEvent, to endpoint: WebhookEndpoint, unixTime: Int, destinations: DestinationPolicy
+    ) -> HTTPClientRequest? {
+        let body = event.payload
+        guard let signatures = endpoint.secrets.signatures(id: event.id, unixTime: unixTime, body: body) else { return nil }
+        var fields = HeaderFields()
+        let texts = [
+            ("Content-Type", "application/json"), ("User-Agent", "Interject-Webhooks"), ("webhook-id", event.id),
+            ("webhook-timestamp", String(unixTime)), ("webhook-signature", signatures),
+        ]
+        for (name, value) in texts { try? fields.append(name, value) }
+        var request = HTTPClientRequest(method: "POST", url: endpoint.url, fields: fields, body: body)
+        request.connectTimeout = connectTimeout
+        request.silenceTimeout = totalTimeout
+        request.totalTimeout = totalTimeout
+        request.destinations = destinations
+        return request
+    }
+
+    override func receivedHead(_ head: HTTPClientResponse) { self.head = head }
+
+    override func received(_ bytes: UnsafeRawBufferPointer) {
+        bodyByteCount += bytes.count
+        guard bodyByteCount > Self.maxBodyBytes, let head else { return }
+        cancel()
+        finish(Self.outcome(of: head))
+    }
+
+    override func ended(_ end: End) {
+        switch end {
+        case .finished: finish(head.map(Self.outcome) ?? Self.failure("no_answer"))
+        case .failed(.loopStopped):
+            finish(Outcome(status: nil, error: "server_stopping", verdict: .failed(retryAfter: nil), wasAbandoned: true))
+        // The receiver has answered; that the rest of its words was cut changes nothing.
+        case .failed(let error): finish(head.map(Self.outcome) ?? Self.failure(Self.word(error)))
+        }
+    }
+
+    private func finish(_ outcome: Outcome) {
+        let done = done
+        self.done = nil
+        done?(outcome)
+    }
+
+    static func failure(_ word: String) -> Outcome { Outcome(status: nil, error: word, verdict: .failed(retryAfter: nil)) }
+
+    private static func outcome(of head: HTTPClientResponse) -> Outcome {
+        switch head.status {
+        case 200...299: return Outcome(status: head.status, error: nil, verdict: .delivered)
+        case 410: return Outcome(status: 410, error: "gone", verdict: .gone)
+        default:
+            // A redirect is not followed: it would lead past the checks, and the owner gave another address.
+            let word = (300...399).contains(head.status) ? "redirect" : "status_\(head.status)"
+            let retryAfter = head.fields["retry-after"].flatMap { Double($0) }.flatMap { $0.isFinite && $0 >= 0 ? $0 : nil }
+            return Outcome(status: head.status, error: word, verdict: .failed(retryAfter: retryAfter))
+        }
+    }
+
+    private static func word(_ error: HTTPTransferError) -> String {
+        switch error {
+        case .couldNotResolve: "name_not_found"
+        case .couldNotConnect: "could_not_connect"
+        case .destinationNotAllowed: "address_not_allowed"
+        case .tls: "tls"
+        case .connectTimedOut, .silence, .timedOut: "timeout"
+        case .cut: "cut"
+        case .notHTTP: "not_http"
+        case .invalidRequest: "invalid_url"
+        case .loopStopped: "server_stopping"
+        }
+    }
+}

@@ -1,0 +1,74 @@
+import Bytes
+
+/// Where an endpoint listens, checked as far as its text tells.
+package struct WebhookURL: Sendable, Hashable {
+    /// Why an endpoint may not have a URL.
+    package enum Problem: Error, Sendable, Hashable, CustomStringConvertible {
+        case notAbsolute, tooLong, credentials, port(Int), privateHost(String)
+
+        package var description: String {
+            switch self {
+            case .notAbsolute: "it must be an absolute http or https URL in ASCII, without a fragment"
+            case .tooLong: "it has more than \(WebhookURL.maxByteCount) bytes"
+            case .credentials: "it must not hold a user or password: the signature tells the receiver who calls"
+            case .port(let port):
+                "port \(port) is of another protocol: use 80, 443 or one from 1024 up, or let the operator set --webhooks-allow-private"
+            case .privateHost(let host):
+                "'\(host)' is not on the public Internet: the operator can allow it with --webhooks-allow-private"
+            }
+        }
+    }
+
+    package static let maxByteCount = 2048
+    /// Names of this machine and of networks that are nobody else's (RFC 6761, RFC 6762, RFC 8375, ICANN's `.internal`).
+    private static let privateSuffixes = ["localhost", "local", "internal", "home.arpa"]
+
+    package let text: String
+    /// In lower case, without brackets.
+    package let host: String
+    package let port: Int
+
+    /// - Parameter allowsPrivate: whether it may name addresses that are not on the public Internet.
+    package init(_ text: String, allowsPrivate: Bool) throws(Problem) {
+        guard text.utf8.count <= Self.maxByteCount else { throw .tooLong }
+        let lower = text.lowercased()
+        let defaultPort: Int
+        if lower.hasPrefix("https://") {
+            defaultPort = 443
+        } else if lower.hasPrefix("http://") {
+            defaultPort = 80
+        } else {
+            throw .notAbsolute
+        }
+        guard text.utf8.allSatisfy({ $0 > 0x20 && $0 < 0x7F && $0 != UInt8(ascii: "\\") && $0 != UInt8(ascii: "#") }) else {
+            throw .notAbsolute
+        }
+        let rest = lower.dropFirst(defaultPort == 443 ? 8 : 7)
+        let authority = rest.prefix { $0 != "/" && $0 != "?" }
+        if authority.contains("@") { throw .credentials }
+        var portText = Substring()
+        if authority.hasPrefix("[") {
+            guard let end = authority.firstIndex(of: "]") else { throw .notAbsolute }
+            host = String(authority[authority.index(after: authority.startIndex)..<end])
+            portText = authority[authority.index(after: end)...]
+            guard IPAddress(host) != nil, portText.isEmpty || portText.hasPrefix(":") else { throw .notAbsolute }
+        } else {
+            host = String(authority.prefix { $0 != ":" })
+            portText = authority.dropFirst(host.count)
+        }
+        guard !host.isEmpty else { throw .notAbsolute }
+        if portText.isEmpty {
+            port = defaultPort
+        } else {
+            guard let number = UInt16(portText.dropFirst()), number > 0 else { throw .notAbsolute }
+            port = Int(number)
+        }
+        self.text = text
+        if allowsPrivate { return }
+        // Not that a port could be trusted: but a request to port 25 may be read as mail.
+        guard port == 80 || port == 443 || port >= 1024 else { throw .port(port) }
+        if let address = IPAddress(host), !address.isPublic { throw .privateHost(host) }
+        let name = host.hasSuffix(".") ? String(host.dropLast()) : host
+        if Self.privateSuffixes.contains(where: { name == $0 || name.hasSuffix("." + $0) }) { throw .privateHost(host) }
+    }
+}

@@ -1,0 +1,150 @@
+import Glibc
+package import Network
+
+/// Tells those who asked of what has ended, by HTTP requests that they can verify: `Protocols/webhooks.md`.
+///
+/// Whoever has something to tell calls ``note(type:owner:objectID:isBackground:)`` from any thread. It is written to the store within
+/// that call, before anything that the same turn writes later, and delivered, at least once, when it is durable.
+public final class Webhooks: JobEventSink {
+    package let settings: WebhookSettings
+    private let registry: WebhookRegistry
+    private let store: (any WebhookStore)?
+    private let dispatcher: LoopBound<WebhookDispatcher>
+
+    private init(
+        settings: WebhookSettings, registry: WebhookRegistry, store: (any WebhookStore)?, dispatcher: LoopBound<WebhookDispatcher>
+    ) {
+        self.settings = settings
+        self.registry = registry
+        self.store = store
+        self.dispatcher = dispatcher
+    }
+
+    /// Reads what the store has, and goes on with it on a loop.
+    /// - Parameter store: nil: all is forgotten with the process.
+    package static func start(_ settings: WebhookSettings, store: (any WebhookStore)?, on loop: EventLoop) async throws -> Webhooks
+    {
+        let snapshot = try await store?.loadWebhooks() ?? WebhookSnapshot()
+        let registry = WebhookRegistry()
+        let dispatcher = await withCheckedContinuation { continuation in
+            loop.execute {
+                let dispatcher = WebhookDispatcher(
+                    loop: loop, settings: settings, store: store, registry: registry, snapshot: snapshot)
+                continuation.resume(returning: LoopBound(dispatcher, on: loop))
+            }
+        }
+        return Webhooks(settings: settings, registry: registry, store: store, dispatcher: dispatcher)
+    }
+
+    // MARK: Telling
+
+    public func emit(type: String, owner: String, objectID: String) {
+        note(type: type, owner: owner, objectID: objectID, isBackground: true)
+    }
+
+    /// Something has ended. From any thread; cheap when nobody wants to know.
+    /// - Parameter isBackground: whether it went on without its client.
+    public func note(type: String, owner: String, objectID: String, isBackground: Bool) {
+        let now = Self.now
+        let found = registry.receivers(owner: owner, isBackground: isBackground) {
+            WebhookEvent(type: type, owner: owner, objectID: objectID, createdAt: now / 1000)
+        }
+        guard let found else { return }
+        let deliveries = found.endpointIDs.map { WebhookDelivery(event: found.event, endpointID: $0, dueAt: now) }
+        let dispatcher = dispatcher
+        guard let store else {
+            dispatcher.loop.execute { dispatcher.value.admit(deliveries) }
+            return
+        }
+        store.writeWebhooks(deliveries.map { .add($0) }) { _ in
+            dispatcher.loop.execute { dispatcher.value.admit(deliveries) }
+        }
+    }
+
+    /// Milliseconds since 1970.
+    private static var now: Int {
+        var time = timespec()
+        clock_gettime(CLOCK_REALTIME, &time)
+        return time.tv_sec * 1000 + time.tv_nsec / 1_000_000
+    }
+
+    // MARK: The end
+
+    private static let pollInterval = Duration.milliseconds(10)
+
+    /// Lets what is due and under way arrive, and begins nothing afterwards. What is not done by then is done after the next start,
+    /// where there is a store.
+    package func stop(within timeout: Duration) async {
+        let deadline = ContinuousClock.now + timeout
+        while await !dispatcher.call({ $0.isAtRest }), ContinuousClock.now < deadline {
+            try? await Task.sleep(for: Self.pollInterval)
+        }
+        await dispatcher.call { $0.stop() }
+    }
+
+    // MARK: For the API
+
+    package func create(
+        owner: String, name: String, url: String, eventTypes: [String], responses: WebhookEndpoint.Responses
+    ) async -> Result<WebhookEndpoint, WebhookError> {
+        let id = "we_" + WebhookEvent.digest(of: WebhookSecret.random().text)
+        let endpoint = WebhookEndpoint(
+            id: id, owner: owner, name: name, url: url, eventTypes: eventTypes, responses: responses,
+            secrets: WebhookSecrets(.random()), createdAt: Self.now / 1000)
+        return await ask { $0.create(endpoint, then: $1) }
+    }
+
+    /// The owner's, the newest first.
+    package func list(owner: String) async -> [WebhookEndpointStatus] {
+        await dispatcher.call { dispatcher in dispatcher.ledger.endpoints(owner: owner).map { dispatcher.status($0) } }
+    }
+
+    package func status(_ id: String, owner: String) async -> WebhookEndpointStatus? {
+        await dispatcher.call { dispatcher in dispatcher.endpoint(id, owner: owner).map { dispatcher.status($0) } }
+    }
+
+    package func update(
+        _ id: String, owner: String, _ change: @escaping @Sendable (inout WebhookEndpoint) -> Void
+    ) async -> Result<WebhookEndpoint, WebhookError> {
+        await ask { $0.update(id, owner: owner, change, then: $1) }
+    }
+
+    package static let oldSecretSeconds = 86_400
+
+    /// - Parameter keepsOld: whether the old secret signs too for ``oldSecretSeconds``.
+    package func rotateSecret(_ id: String, owner: String, keepsOld: Bool) async -> Result<WebhookEndpoint, WebhookError> {
+        let end = keepsOld ? Self.now / 1000 + Self.oldSecretSeconds : nil
+        return await update(id, owner: owner) { $0.secrets.rotate(to: .random(), keepingOldUntil: end) }
+    }
+
+    package func remove(_ id: String, owner: String) async -> Result<String, WebhookError> {
+        await ask { $0.remove(id, owner: owner, then: $1) }
+    }
+
+    /// - Returns: the receiver's status.
+    package func test(_ id: String, owner: String, type: String) async -> Result<Int, WebhookError> {
+        await ask { $0.test(id, owner: owner, type: type, then: $1) }
+    }
+
+    /// Of an endpoint, the newest first; nil: it is not the owner's.
+    package func deliveries(_ id: String, owner: String, limit: Int) async -> [WebhookDelivery]? {
+        await dispatcher.call { dispatcher in
+            dispatcher.endpoint(id, owner: owner).map { dispatcher.ledger.deliveries(endpointID: $0.id, limit: limit) }
+        }
+    }
+
+    /// - Returns: to how many endpoints.
+    package func redeliver(eventID: String, owner: String, endpointID: String?) async -> Result<Int, WebhookError> {
+        await ask { $0.redeliver(eventID: eventID, owner: owner, endpointID: endpointID, then: $1) }
+    }
+
+    package func statistics() async -> WebhookStatistics { await dispatcher.call { $0.statistics } }
+
+    private func ask<Answer: Sendable>(
+        _ body: @escaping @Sendable (WebhookDispatcher, @escaping @Sendable (Answer) -> Void) -> Void
+    ) async -> Answer {
+        await withCheckedContinuation { continuation in
+            dispatcher.run { body($0) { continuation.resume(returning: $0) } }
+        }
+    }
+}

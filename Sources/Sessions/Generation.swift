@@ -60,7 +60,7 @@ public final class Generation {
     /// Good also when the session is gone.
     let sessionID: String
     /// Items in the conversation when it ended: where a fork from this response begins.
-    var conversationItemCount: Int?
+    public internal(set) var conversationItemCount: Int?
     /// Session sequence number of its first event.
     public internal(set) var firstSequence: Int?
     /// The text goes on from the assistant message before it (mode `steer`).

@@ -38,6 +38,8 @@ public enum SessionChange: Sendable {
     case remembered([Item], position: Int)
     /// A response was made, has begun, or has ended.
     case response(GenerationRecord)
+    /// A response is to be found no more.
+    case responseDeleted(String)
 }
 
 extension LogStorage {

@@ -49,6 +49,8 @@ extension Generation {
         route.upstream = upstream
         route.attempts += 1
         reference.upstream = upstream
+        // What goes on after a restart counts what was tried before it.
+        if policy == .continuing, firstSequence != nil { session.log.keep(.response(GenerationRecord(self))) }
     }
 
     /// What came of it.

@@ -10,6 +10,7 @@ public struct SessionChanges: Sendable {
         case event(session: Int, response: Int, LogEvent)
         case items(session: Int, [Item], position: Int)
         case response(key: Int, session: Int, GenerationRecord, now: Int)
+        case responseDeletion(key: Int)
         case deletion(session: Int)
     }
 
@@ -45,6 +46,12 @@ public struct SessionChanges: Sendable {
     public mutating func put(_ record: GenerationRecord, key: Int, session: Int, now: Int) {
         operations.append(.response(key: key, session: session, record, now: now))
         byteCount += 2048
+    }
+
+    /// A response was deleted; its events stay in the log.
+    public mutating func delete(response key: Int) {
+        operations.append(.responseDeletion(key: key))
+        byteCount += 64
     }
 
     /// A session was deleted, with all that belongs to it.
@@ -93,6 +100,8 @@ public struct SessionChanges: Sendable {
                         """
                 ).execute(arguments: [key, record.id, session, record.status.name, record.stored.columnText])
                 try db.cachedStatement(sql: "UPDATE sessions SET used_at = ? WHERE key = ?").execute(arguments: [now, session])
+            case .responseDeletion(let key):
+                try db.cachedStatement(sql: "DELETE FROM responses WHERE key = ?").execute(arguments: [key])
             case .deletion(let session): try Self.delete(session, db)
             }
         }

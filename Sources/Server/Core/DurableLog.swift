@@ -80,6 +80,10 @@ final class DurableLog: LogStorage {
             let response = key(ofResponse: record.id)
             let now = journal.unixTime
             journal.write(for: self) { $0.put(record, key: response, session: key, now: now) }
+        case .responseDeleted(let id):
+            guard let response = responseKeys.removeValue(forKey: id) else { return }
+            latest = nil
+            journal.write(for: self) { $0.delete(response: response) }
         }
     }
 

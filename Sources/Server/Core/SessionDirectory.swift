@@ -61,6 +61,11 @@ final class SessionDirectory: Sendable {
         }
     }
 
+    /// A response is to be found no more.
+    func remove(response id: String) {
+        entries.withLock { $0.responses[id] = nil }
+    }
+
     func remove(_ sessionID: String, responses: [String]) {
         entries.withLock { entries in
             entries.sessions[sessionID] = nil

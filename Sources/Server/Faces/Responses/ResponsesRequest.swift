@@ -7,9 +7,14 @@ struct ResponsesRequest {
     var parameters: ResponseParameters
     var isStream: Bool
     var isStored: Bool
+    /// It outlives whoever asked for it, and the answer does not wait for its end.
+    var isBackground: Bool
     var isWarmUp: Bool
     var previousResponseID: String?
     var extensions: InterjectMembers
+
+    /// Whether there is a conversation that it belongs to.
+    var continuesSomething: Bool { previousResponseID != nil || extensions.sessionID != nil }
 
     /// Members that the server itself understands; all others are for echo and for the upstream.
     private static let ownMembers: Set<String> = [
@@ -31,10 +36,11 @@ struct ResponsesRequest {
                 "'conversation' is not supported yet. Use 'previous_response_id', or a session.", param: "conversation",
                 code: "unsupported_parameter")
         }
-        if try body.optionalBool("background") == true {
+        isBackground = try body.optionalBool("background") ?? false
+        if isBackground, !isStored {
             throw .invalid(
-                "'background' is not supported yet. Send 'interject': {\"disconnect\": \"continue\"}: the response then outlives the connection.",
-                param: "background", code: "unsupported_parameter")
+                "'background' needs 'store': the answer must be kept until it is fetched.", param: "background",
+                code: "invalid_value")
         }
         if let input = body["input"], !input.isNull {
             items = try InputItems.parse(input)
@@ -49,6 +55,7 @@ struct ResponsesRequest {
         try Self.check(members)
         parameters = ResponseParameters(model: model, instructions: instructions, members: members)
         extensions = try InterjectMembers(body["interject"])
+        if isBackground { extensions.policy = .continuing }
     }
 
     /// The members whose wrong values an upstream would refuse, or, worse, would not.

@@ -166,6 +166,7 @@ extension Generation {
             $0.field("disconnect", policy.text)
             if let usage { $0.field("usage_estimated", usage.isEstimated) }
             route.write(to: &$0)
+            if let verdict { $0.object("validation") { verdict.write(to: &$0) } }
             $0.object("progress") {
                 $0.field("last_sequence_number", lastSequenceNumber)
                 $0.field("output_tokens", deltaCount)

@@ -58,6 +58,31 @@ struct ResponsesRequest {
         if isBackground { extensions.policy = .continuing }
     }
 
+    /// The format of the answer, as Responses has it: we judge by it, so we must understand it.
+    static func checkFormat(_ format: JSONValue?, param: String) throws(APIError) {
+        guard let format, !format.isNull else { return }
+        switch format["type"]?.string {
+        case "text"?, "json_object"?: return
+        case "json_schema"?: break
+        default:
+            throw .invalid(
+                "'\(param).type' must be one of text, json_object, json_schema.", param: param + ".type", code: "invalid_value")
+        }
+        guard let name = format["name"]?.string, (1...64).contains(name.utf8.count), name.utf8.allSatisfy(\.isOfAName) else {
+            throw .invalid(
+                "'\(param).name' must be 1 to 64 letters, digits, '_' or '-'.", param: param + ".name", code: "invalid_value")
+        }
+        guard format["schema"]?.object != nil else {
+            throw .invalid("'\(param).schema' must be an object.", param: param + ".schema", code: "missing_required_parameter")
+        }
+        do {
+            _ = try OutputFormat(format)
+        } catch {
+            throw .invalid(
+                "Invalid schema for response_format '\(name)': \(error)", param: param + ".schema", code: "invalid_json_schema")
+        }
+    }
+
     /// The members whose wrong values an upstream would refuse, or, worse, would not.
     static func check(_ members: JSONObject) throws(APIError) {
         try members.checkNumber("temperature", 0...2)
@@ -69,6 +94,7 @@ struct ResponsesRequest {
                 throw .invalid("'max_output_tokens' must be a whole number above 0.", param: "max_output_tokens")
             }
         }
+        if let text = members["text"] { try checkFormat(text["format"], param: "text.format") }
         if let tools = members["tools"], tools.array == nil { throw .invalid("'tools' must be an array.", param: "tools") }
         if let metadata = members["metadata"] {
             guard let object = metadata.object, object.count <= 16,
@@ -78,6 +104,18 @@ struct ResponsesRequest {
                     "'metadata' must be an object of at most 16 strings, with keys of at most 64 bytes and values of at most 512.",
                     param: "metadata")
             }
+        }
+    }
+}
+
+extension UInt8 {
+    /// Whether the byte may stand in the name of a format.
+    fileprivate var isOfAName: Bool {
+        switch self {
+        case UInt8(ascii: "A")...UInt8(ascii: "Z"), UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "0")...UInt8(ascii: "9"),
+            UInt8(ascii: "_"), UInt8(ascii: "-"):
+            true
+        default: false
         }
     }
 }

@@ -132,6 +132,11 @@ extension Generation {
         }
         writer.field("model", parameters.model)
         writer.field("previous_response_id", previousResponseID)
+        if sessionID.hasPrefix("conv_") {
+            writer.object("conversation") { $0.field("id", sessionID) }
+        } else {
+            writer.null("conversation")
+        }
         writer.field("instructions", parameters.instructions)
         writer.array("output") { list in
             if status.isTerminal {

@@ -111,6 +111,7 @@ final class Router: HTTPRequestHandler {
         case ("client_tokens", 1): try only(.post, method) { () throws(APIError) in try CredentialsFace.createToken(call) }
         case ("stream_tickets", 1): try only(.post, method) { () throws(APIError) in try CredentialsFace.createTicket(call) }
         case ("webhook_endpoints", _), ("webhook_events", _), ("webhook_event_types", _): try routeWebhooks(call, method, path)
+        case ("conversations", _): try routeConversations(call, method, Array(path.dropFirst()))
         case ("sessions", _): try routeSessions(call, method, Array(path.dropFirst()))
         case ("files", _): try routeFiles(call, method, Array(path.dropFirst()))
         case ("batches", _): try routeBatches(call, method, Array(path.dropFirst()))

@@ -122,14 +122,21 @@ struct ItemPage: Sendable {
             start = place + 1
         }
         let page = ordered[start...].prefix(limit)
+        return .success(Self.list(page, hasMore: start + page.count < ordered.count))
+    }
+
+    /// The list of all of them.
+    static func all(_ items: [Item]) -> [UInt8] { list(items[...], hasMore: false) }
+
+    private static func list(_ page: ArraySlice<Item>, hasMore: Bool) -> [UInt8] {
         var buffer = ByteBuffer()
         buffer.appendJSONObject { list in
             list.field("object", "list")
             list.array("data") { data in for item in page { data.element(item.json) } }
             list.field("first_id", page.first?.id)
             list.field("last_id", page.last?.id)
-            list.field("has_more", start + page.count < ordered.count)
+            list.field("has_more", hasMore)
         }
-        return .success(buffer.array)
+        return buffer.array
     }
 }

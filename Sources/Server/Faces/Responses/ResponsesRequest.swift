@@ -19,7 +19,7 @@ struct ResponsesRequest {
     /// Members that the server itself understands; all others are for echo and for the upstream.
     private static let ownMembers: Set<String> = [
         "input", "stream", "stream_options", "previous_response_id", "interject", "model", "instructions", "type", "stream_id",
-        "generate", "event_id",
+        "generate", "event_id", "conversation",
     ]
 
     init(_ body: JSONObject, defaultModel: String? = nil, inputIsOptional: Bool = false) throws(APIError) {
@@ -31,11 +31,6 @@ struct ResponsesRequest {
         isStored = try body.optionalBool("store") ?? true
         isWarmUp = try body.optionalBool("generate").map { !$0 } ?? false
         previousResponseID = try body.optionalString("previous_response_id")
-        if body["conversation"].map({ !$0.isNull }) == true {
-            throw .invalid(
-                "'conversation' is not supported yet. Use 'previous_response_id', or a session.", param: "conversation",
-                code: "unsupported_parameter")
-        }
         isBackground = try body.optionalBool("background") ?? false
         if isBackground, !isStored {
             throw .invalid(
@@ -56,6 +51,25 @@ struct ResponsesRequest {
         parameters = ResponseParameters(model: model, instructions: instructions, members: members)
         extensions = try InterjectMembers(body["interject"])
         if isBackground { extensions.policy = .continuing }
+        if let conversation = try Self.conversation(body["conversation"]) {
+            guard previousResponseID == nil, extensions.sessionID == nil else {
+                throw .invalid(
+                    "'conversation' excludes 'previous_response_id' and 'interject.session_id': each names where it goes on.",
+                    param: "conversation", code: "mutually_exclusive_parameters")
+            }
+            extensions.sessionID = conversation
+        }
+    }
+
+    /// An identifier, or an object that has it.
+    private static func conversation(_ value: JSONValue?) throws(APIError) -> String? {
+        guard let value, !value.isNull else { return nil }
+        guard let id = value.string ?? value["id"]?.string, id.hasPrefix(ConversationsFace.prefix) else {
+            throw .invalid(
+                "'conversation' must be the id of a conversation, 'conv_…', or an object with it.", param: "conversation",
+                code: "invalid_value")
+        }
+        return id
     }
 
     /// The format of the answer, as Responses has it: we judge by it, so we must understand it.

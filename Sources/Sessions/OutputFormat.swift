@@ -58,7 +58,8 @@ extension Generation {
     /// The verdict on what was said; nil if nothing was asked for, or if there is no answer to judge: a tool was called, the model
     /// refused, or the text goes on from another response.
     func judgeOutput() -> OutputVerdict? {
-        guard !continuesLastMessage, let format = parameters.members["text"]?["format"], let message = items.last(where: \.isMessage),
+        guard !continuesLastMessage, let format = parameters.members["text"]?["format"],
+            let message = items.last(where: \.isMessage),
             case .message(isRefusal: false) = message.kind, let wanted = try? OutputFormat(format)
         else { return nil }
         return wanted.verdict(on: message.text)

@@ -118,7 +118,10 @@ public struct SessionChanges: Sendable {
                 try db.cachedStatement(sql: "UPDATE sessions SET metadata = ? WHERE key = ?")
                     .execute(arguments: [metadata.columnText, session])
             case .responseDeletion(let key):
-                try db.cachedStatement(sql: "DELETE FROM responses WHERE key = ?").execute(arguments: [key])
+                // Its number stays taken: events of the log bear it, and must never pass for another response's.
+                try db.cachedStatement(
+                    sql: "UPDATE responses SET id = 'deleted ' || key, status = 'deleted', record = '{}' WHERE key = ?"
+                ).execute(arguments: [key])
             case .deletion(let session): try Self.delete(session, db)
             }
         }
@@ -149,7 +152,8 @@ public struct SessionChanges: Sendable {
     }
 
     private static func deleteItem(_ session: Int, _ position: Int, _ db: Database) throws {
-        try db.cachedStatement(sql: "DELETE FROM items WHERE session = ? AND position = ?").execute(arguments: [session, position])
+        try db.cachedStatement(sql: "DELETE FROM items WHERE session = ? AND position = ?")
+            .execute(arguments: [session, position])
         // In two steps, by numbers below zero: rows are changed one by one, and no two may have the same key at any time.
         try db.cachedStatement(sql: "UPDATE items SET position = -position WHERE session = ? AND position > ?")
             .execute(arguments: [session, position])

@@ -21,7 +21,10 @@ import Testing
             #"{"type":"object","properties":{"a":{"type":"string"}},"required":["a"],"additionalProperties":false}"#,
             [#"{"a":"x"}"#], ["{}", #"{"a":1}"#, #"{"a":"x","b":1}"#, "[]"]
         ),
-        (#"{"additionalProperties":{"type":"integer"},"maxProperties":2}"#, [#"{"a":1}"#, "{}"], [#"{"a":""}"#, #"{"a":1,"b":1,"c":1}"#]),
+        (
+            #"{"additionalProperties":{"type":"integer"},"maxProperties":2}"#, [#"{"a":1}"#, "{}"],
+            [#"{"a":""}"#, #"{"a":1,"b":1,"c":1}"#]
+        ),
         (#"{"patternProperties":{"^x-":true},"additionalProperties":false}"#, [#"{"x-a":1}"#], [#"{"y":1}"#]),
         (#"{"propertyNames":{"maxLength":2},"dependentRequired":{"a":["b"]}}"#, [#"{"a":1,"b":1}"#], [#"{"abc":1}"#, #"{"a":1}"#]),
         (#"{"items":{"type":"integer"},"minItems":1,"maxItems":2}"#, ["[1]", "[1,2]"], ["[]", "[1,2,3]", "[\"a\"]"]),
@@ -35,12 +38,15 @@ import Testing
         (#"{"allOf":[{"minimum":1},{"maximum":2}]}"#, ["1", "2"], ["0", "3"]),
         (#"{"not":{"type":"string"}}"#, ["1"], ["\"a\""]),
         (#"{"if":{"type":"string"},"then":{"minLength":1},"else":{"const":0}}"#, ["\"a\"", "0"], ["\"\"", "1"]),
-        (#"{"$ref":"#/$defs/a~1b","$defs":{"a/b":{"type":"null"}}}"#, ["null"], ["1"]),
+        (##"{"$ref":"#/$defs/a~1b","$defs":{"a/b":{"type":"null"}}}"##, ["null"], ["1"]),
         (
             ##"{"$ref":"#/$defs/node","$defs":{"node":{"type":"object","properties":{"next":{"anyOf":[{"$ref":"#/$defs/node"},{"type":"null"}]}},"required":["next"]}}}"##,
             [#"{"next":{"next":null}}"#], [#"{"next":{"next":1}}"#, "{}"]
         ),
-        (##"{"properties":{"children":{"type":"array","items":{"$ref":"#"}}},"required":["children"]}"##, [#"{"children":[{"children":[]}]}"#], [#"{"children":[{}]}"#]),
+        (
+            ##"{"properties":{"children":{"type":"array","items":{"$ref":"#"}}},"required":["children"]}"##,
+            [#"{"children":[{"children":[]}]}"#], [#"{"children":[{}]}"#]
+        ),
         (#"{"format":"email","title":"t","x-mine":1}"#, ["\"no mail\""], []),
     ]
 
@@ -63,7 +69,8 @@ import Testing
     @Test(arguments: [
         "1", #"{"type":"text"}"#, #"{"type":[]}"#, #"{"enum":[]}"#, #"{"enum":"a"}"#, #"{"required":"a"}"#, #"{"properties":[]}"#,
         #"{"properties":{"a":7}}"#, #"{"anyOf":[]}"#, ##"{"$ref":"#/nowhere"}"##, #"{"$ref":"https://example.com/x"}"#,
-        #"{"pattern":"("}"#, #"{"pattern":"(?=a)"}"#, #"{"pattern":"(a)\\1"}"#, #"{"minLength":-1}"#, #"{"minItems":2,"maxItems":1}"#,
+        #"{"pattern":"("}"#, #"{"pattern":"(?=a)"}"#, #"{"pattern":"(a)\\1"}"#, #"{"minLength":-1}"#,
+        #"{"minItems":2,"maxItems":1}"#,
         #"{"multipleOf":0}"#, #"{"minimum":"1"}"#, #"{"unevaluatedProperties":false}"#, #"{"$defs":{"a":1}}"#,
     ]) func aBadSchemaIsRefused(_ schema: String) throws {
         let value = try JSONValue.parse(schema)
@@ -73,6 +80,10 @@ import Testing
     @Test func recursionWithoutEndEnds() throws {
         #expect(try violation(##"{"$ref":"#"}"##, "1")?.message == "is nested too deep to be checked")
         #expect(try violation(##"{"anyOf":[{"$ref":"#"},{"$ref":"#"},{"$ref":"#"}]}"##, "1") != nil)
+    }
+
+    @Test func whatCouldNotBeCheckedIsNotValid() throws {
+        #expect(try violation(##"{"not":{"$ref":"#/$defs/a"},"$defs":{"a":{"$ref":"#/$defs/a"}}}"##, "1") != nil)
     }
 
     @Test func aSchemaTooDeepIsRefused() throws {

@@ -185,7 +185,9 @@ extension JSONPattern {
                     continue
                 }
                 position += 1
-                guard let high = try member().single else { throw JSONPatternError(message: "a range in [] must end with a character") }
+                guard let high = try member().single else {
+                    throw JSONPatternError(message: "a range in [] must end with a character")
+                }
                 guard low <= high else { throw JSONPatternError(message: "a range in [] must begin with the smaller character") }
                 ranges.append(low...high)
             }

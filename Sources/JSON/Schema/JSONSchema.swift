@@ -16,7 +16,7 @@ public struct JSONSchema: Sendable {
         /// Schemas within each other while a value is checked.
         static let maxCheckDepth = 160
         /// Pairs of a schema and a value that one check may look at.
-        static let maxSteps = 2_000_000
+        static let maxSteps = 300_000
     }
 
     /// - Throws: what is wrong with the schema, or not supported, and where.
@@ -29,7 +29,9 @@ public struct JSONSchema: Sendable {
     /// Why the value does not meet the schema: the first reason that is found; nil if it does.
     public func firstViolation(in value: JSONValue) -> Violation? {
         var check = JSONSchemaCheck(nodes: nodes)
-        return check.violation(of: value, by: root, depth: 0)
+        let found = check.violation(of: value, by: root, depth: 0)
+        // Whatever `not` or `anyOf` made of a part that was not looked at: nothing is valid that was not checked whole.
+        return check.gaveUp ?? found
     }
 
     /// What is wrong with a value, and where.

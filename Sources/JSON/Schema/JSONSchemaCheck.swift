@@ -5,6 +5,8 @@ struct JSONSchemaCheck {
     let nodes: [JSONSchema.Node]
     private var path: [Step] = []
     private var steps = 0
+    /// Why the check could not be made whole.
+    private(set) var gaveUp: Violation?
 
     private enum Step {
         case name(String)
@@ -18,12 +20,14 @@ struct JSONSchemaCheck {
         // A schema that is not met leaves no trace: another may be.
         defer { path.removeLast(path.count - length) }
         steps += 1
-        guard depth < JSONSchema.Limits.maxCheckDepth else { return fault("is nested too deep to be checked") }
-        guard steps < JSONSchema.Limits.maxSteps else { return fault("takes too many steps to be checked") }
+        guard depth < JSONSchema.Limits.maxCheckDepth else { return giveUp("is nested too deep to be checked") }
+        guard steps < JSONSchema.Limits.maxSteps else { return giveUp("takes too many steps to be checked") }
         let node = nodes[place]
         if node.refusesAll { return fault("is not allowed here") }
         if let kinds = node.kinds, !Self.matches(value, kinds) { return fault("must be of type \(kinds.text)") }
-        if let values = node.values, !values.contains(value.withPlainNumbers) { return fault("must be one of the values of 'enum' or 'const'") }
+        if let values = node.values, !values.contains(value.withPlainNumbers) {
+            return fault("must be one of the values of 'enum' or 'const'")
+        }
         if let found = violationOfType(value, node, depth) { return found }
         return violationOfParts(value, node, depth)
     }
@@ -106,7 +110,9 @@ struct JSONSchemaCheck {
             isKnown = true
             if let found = violation(of: value, by: rules.properties[place].schema, depth: depth + 1) { return found }
         }
-        for (pattern, schema) in rules.patterns where pattern.matches(name) == true {
+        for (pattern, schema) in rules.patterns {
+            guard let matches = pattern.matches(name) else { return giveUp("has a name that is too long to be matched") }
+            guard matches else { continue }
             isKnown = true
             if let found = violation(of: value, by: schema, depth: depth + 1) { return found }
         }
@@ -145,7 +151,7 @@ struct JSONSchemaCheck {
         switch pattern.matches(text) {
         case true?: return nil
         case false?: return fault("does not match the pattern '\(pattern.text)'")
-        case nil: return fault("is too long to be matched with the pattern '\(pattern.text)'")
+        case nil: return giveUp("is too long to be matched with the pattern '\(pattern.text)'")
         }
     }
 
@@ -158,12 +164,20 @@ struct JSONSchemaCheck {
         if let step = rules.multipleOf {
             let quotient = value / step
             // 0.3 is a multiple of 0.1, which no double knows exactly.
-            if abs(quotient - quotient.rounded()) > 1e-9 * max(1, abs(quotient)) { return fault("must be a multiple of \(Self.text(step))") }
+            if abs(quotient - quotient.rounded()) > 1e-9 * max(1, abs(quotient)) {
+                return fault("must be a multiple of \(Self.text(step))")
+            }
         }
         return nil
     }
 
     // MARK: Words
+
+    private mutating func giveUp(_ message: String) -> Violation {
+        let violation = fault(message)
+        gaveUp = gaveUp ?? violation
+        return violation
+    }
 
     private func fault(_ message: String) -> Violation {
         let pointer = path.map { step in

@@ -163,6 +163,7 @@ extension Generation {
             $0.field("disconnect", policy.text)
             if let usage { $0.field("usage_estimated", usage.isEstimated) }
             route.write(to: &$0)
+            writeSteps(to: &$0)
         }
     }
 

@@ -95,10 +95,20 @@ extension ResponseRoute {
 
     init(stored: JSONValue) {
         let faults = (stored["faults"]?.array ?? []).compactMap { fault -> Fault? in
-            guard let pair = fault.array, pair.count == 2, let upstream = pair[0].string, let word = pair[1].string else { return nil }
+            guard let pair = fault.array, pair.count == 2, let upstream = pair[0].string, let word = pair[1].string else {
+                return nil
+            }
             return Fault(upstream: upstream, fault: word)
         }
         self.init(upstream: stored["upstream"]?.string, attempts: stored["attempts"]?.int ?? 0, faults: faults)
+    }
+}
+
+extension Step {
+    var stored: JSONValue {
+        var buffer = ByteBuffer()
+        buffer.appendJSONObject { write(to: &$0) }
+        return (try? JSONValue.parse(buffer.bytes)) ?? .null
     }
 }
 
@@ -112,6 +122,7 @@ extension GenerationRecord {
             "first_sequence": JSONValue(firstSequence), "event_count": JSONValue(eventCount),
             "continues": JSONValue(continuesLastMessage), "route": route.stored,
         ]
+        if !steps.isEmpty { object["steps"] = .array(steps.map(\.stored)) }
         switch status {
         case .incomplete(let reason): object["reason"] = .string(reason.rawValue)
         case .failed(let error): object["error"] = error.stored
@@ -143,6 +154,7 @@ extension GenerationRecord {
             usage: stored["usage"].flatMap { $0.isNull ? nil : Usage(stored: $0) }, deltaCount: stored["delta_count"]?.int ?? 0,
             conversationItemCount: stored["item_count"]?.int, firstSequence: stored["first_sequence"]?.int,
             eventCount: stored["event_count"]?.int ?? 0, continuesLastMessage: stored["continues"]?.bool ?? false,
-            route: ResponseRoute(stored: stored["route"] ?? .null))
+            route: ResponseRoute(stored: stored["route"] ?? .null),
+            steps: (stored["steps"]?.array ?? []).compactMap { Step($0) })
     }
 }

@@ -2,6 +2,7 @@
 
 import json
 import re
+import socket
 import subprocess
 import sys
 
@@ -13,9 +14,11 @@ from event_source import EventSource
 from log_rules import Log
 from processes import REPOSITORY, environment, run_binary
 from protocol_schemas import check, check_event
-from rehearsal import endless
+from raw_http import request
+from rehearsal import endless, eventually
 from runner import DONE, InBackground, Lease, Runner, step, text
-from sessions import Session, response_text
+from sessions import Session, deltas, response_text
+from stalled_readers import StalledEventSource as SseReader
 from test_protocol_events import check_answer
 
 SEARCH = step("s1", kind="retrieval", name="search", title="searching")
@@ -222,6 +225,43 @@ def test_a_runner_that_dies_in_the_middle_fails_the_response_in_band(start_serve
     assert [e["type"] for e in log[-2:]] == ["error", "response.failed"]
     assert log[-2]["code"] == "runner_lost" and response_text(log[-1]["response"]) == "One. "
     assert lease.post(text("Two.")).json()["response"]["status"] == "failed"
+    session.close()
+
+
+def test_a_runner_that_hangs_up_while_it_waits_loses_no_work(start_server, tag):
+    server = start_server("--runner-lease", "1", "--data", "none")
+    session, runner = Session.create(server, model=f"external/{tag}"), Runner(server, f"external/{tag}")
+    with socket.create_connection(server.address) as gone:
+        gone.sendall(request("GET", f"/v1/runner/work?wait=60&model=external/{tag}"))
+    session.speak("Talk.")
+    # Had it been given to the one that is gone, it would come back when that lease is over.
+    lease = runner.take()
+    lease.say(text("Here."), DONE)
+    assert Log.of(session).turns[lease.response_id].text == "Here."
+    session.close()
+
+
+def test_a_runner_waits_when_all_who_listen_lag(start_server, tag):
+    """As an upstream would: posts are refused for the moment, none is lost, and nobody's place in the log goes."""
+    server = start_server("--log-bytes-per-session", "262144", "--data", "none")
+    session, runner = Session.create(server, model=f"external/{tag}"), Runner(server, f"external/{tag}")
+    reader = SseReader(session)
+    session.speak("Talk.")
+    lease, said = runner.take(), []
+    while True:
+        piece = f"{len(said):07d}" * 1000
+        answer = lease.post(text(piece))
+        if answer.status_code == 429:
+            break
+        assert answer.status_code == 200, answer.text
+        said.append(piece)
+        assert len(said) < 4000, "nobody reads, and it never had to wait"
+    assert answer.json()["error"]["code"] == "readers_lag" and answer.headers["retry-after-ms"] == "200"
+    reading = InBackground(reader.read, lambda: reader.events and reader.events[-1][1].get("delta") == "The rest.")
+    eventually(lambda: lease.post(text("The rest."), seq=lease.number).status_code == 200, "it goes on")
+    reading.result()
+    assert deltas(event for _, event in reader.events) == "".join(said) + "The rest."
+    assert reader.reconnects == 0
     session.close()
 
 

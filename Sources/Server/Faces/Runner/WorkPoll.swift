@@ -106,6 +106,7 @@ final class RunnerWatch {
     private let call: Call
     private let runner: LoopBound<RunnerCall>
     private let id: String
+    private let waits: Bool
     private var timer: LoopTimer?
     private var isEnded = false
 
@@ -113,10 +114,13 @@ final class RunnerWatch {
         self.call = call
         self.runner = runner
         id = call.requestID
+        waits = wait > .zero
         let id = id
-        timer = call.loop.schedule(after: wait) { [self] in
-            runner.run { $0.unwatch(id) }
-            finish(isActive: true, nil)
+        if waits {
+            timer = call.loop.schedule(after: wait) { [self] in
+                runner.run { $0.unwatch(id) }
+                finish(isActive: true, nil)
+            }
         }
         call.exchange.onDisconnect = { [self] in
             isEnded = true
@@ -129,10 +133,13 @@ final class RunnerWatch {
     func begin(leaseID: String?) {
         let bound = LoopBound(self, on: call.loop)
         let id = id
+        let waits = waits
         runner.run { runner in
             let standing = runner.standing(leaseID: leaseID)
             if !standing.isActive {
                 bound.run { $0.finish(isActive: false, standing.summary) }
+            } else if !waits {
+                bound.run { $0.finish(isActive: true, nil) }
             } else if !runner.watch(bound, id: id) {
                 bound.run { $0.refuse() }
             }

@@ -10,7 +10,7 @@ BINARY := .build/release/interject
 VENV := .venv
 
 .DEFAULT_GOAL := help
-.PHONY: help run build test test-unit test-e2e conformance bench fuzz sanitize doctor format lint clean
+.PHONY: help run build test test-unit test-e2e test-browser conformance bench fuzz sanitize doctor format lint clean
 
 help: ## Says what there is
 	@echo "make TARGET:"
@@ -30,6 +30,10 @@ test: ## Runs all tests: units, then end to end against the release binary
 test-unit: ## Runs the unit tests
 	@Scripts/bootstrap.sh build
 	@$(SWIFT) test
+
+test-browser: build ## Runs the end-to-end tests with Chromium through nginx (installs both: 125 MB to fetch)
+	@Scripts/bootstrap.sh python browser
+	@INTERJECT_BINARY=$(CURDIR)/$(BINARY) $(VENV)/bin/python -m pytest Tests/EndToEnd/test_browser.py
 
 test-e2e: build ## Runs the end-to-end tests
 	@Scripts/bootstrap.sh python

@@ -1,13 +1,15 @@
 #!/bin/bash
-# Installs what is missing, and only that. Usage: Scripts/bootstrap.sh [build] [python]
+# Installs what is missing, and only that. Usage: Scripts/bootstrap.sh [build] [python] [browser]
 #   build   what the compiler needs: Swift (checked only), development packages
 #   python  what the end-to-end tests need: a virtual environment in .venv with pinned packages
+#   browser what test_browser.py needs besides: Chromium and nginx, which nothing else does (125 MB to fetch)
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
 # The one place that names the packages of Debian and Ubuntu.
 BUILD_PACKAGES=(git libssl-dev libcurl4-openssl-dev zlib1g-dev libsqlite3-dev pkg-config)
 PYTHON_PACKAGES=(python3 python3-venv)
+BROWSER_PACKAGES=(chromium nginx-light)
 SWIFT_MINIMUM=6.1
 
 # The first line says what is wrong; further ones stand alone, to be copied.
@@ -72,6 +74,7 @@ for part in "$@"; do
     case $part in
     build) need "${BUILD_PACKAGES[@]}"; check_swift ;;
     python) make_venv ;;
+    browser) need "${BROWSER_PACKAGES[@]}" ;;
     *) fail "bootstrap.sh: unknown part $part" ;;
     esac
 done

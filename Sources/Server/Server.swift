@@ -115,7 +115,9 @@ public final class Server: Sendable {
         let budget = MemoryBudget(limitBytes: configuration.memoryBudgetBytes, loopCount: group.loops.count)
         let upstreamCounters = group.loops.map { LoopBound(transferring: UpstreamCounters(), to: $0) }
         let router = UpstreamRouter(upstreams, options: configuration.routing)
-        let model = UpstreamModel(router, counters: upstreamCounters)
+        let runners = RunnerBoard()
+        let model = RunnerModel(
+            options: configuration.runnerOptions, board: runners, upstreams: UpstreamModel(router, counters: upstreamCounters))
         let count = group.loops.count
         let ordinals = SessionOrdinals()
         var sessionLoops: [LoopBound<SessionLoop>] = []
@@ -136,7 +138,8 @@ public final class Server: Sendable {
             configuration: configuration, directory: directory, budget: budget,
             modelNames: ModelNames(preferred: isRehearsal ? "rehearsal" : preferred(upstreams)),
             authentication: authentication, metering: metering, usage: usage, idempotency: idempotency, store: store,
-            sessionLoops: sessionLoops, upstreamCounters: upstreamCounters, router: router, tls: tls, webhooks: webhooks)
+            sessionLoops: sessionLoops, upstreamCounters: upstreamCounters, router: router, runners: runners, tls: tls,
+            webhooks: webhooks)
     }
 
     /// For a session that names no model: the first name that the operator gave.
@@ -172,6 +175,7 @@ public final class Server: Sendable {
         if configuration.drainDelay > .zero { try? await Task.sleep(for: configuration.drainDelay) }
         context.lifecycle.enter(.draining)
         for listener in listeners { listener.stop() }
+        context.runners.dismissWaiting()
         await context.jobs.current?.batches.stop()
         await context.drain(window: min(configuration.drainWindow, configuration.drainTimeout))
         let isDrained = await waitUntilDrained(configuration.drainTimeout)

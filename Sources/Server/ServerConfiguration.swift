@@ -96,6 +96,16 @@ public struct ServerConfiguration: Sendable {
 
     /// Who is told of what has ended.
     public var webhooks = WebhookSettings()
+    /// The model that runners answer for, with all whose names begin with it and a `/`; nil: none.
+    public var runnerModel: String? = "external"
+    /// How long a response waits for a runner.
+    public var runnerWait = Duration.seconds(60)
+    /// How long a runner may say nothing about a response that it answers.
+    public var runnerLease = Duration.seconds(60)
+
+    var runnerOptions: RunnerOptions {
+        RunnerOptions(model: runnerModel, offerTimeout: runnerWait, leaseDuration: runnerLease)
+    }
 
     /// For tests: what each accepted connection of ``addresses`` goes through.
     package var connectionLayer: @Sendable () -> SocketLayer? = { nil }

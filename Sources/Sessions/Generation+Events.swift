@@ -176,6 +176,7 @@ extension Generation {
                 $0.field("last_sequence_number", lastSequenceNumber)
                 $0.field("output_tokens", deltaCount)
             }
+            writeSteps(to: &$0)
         }
     }
 

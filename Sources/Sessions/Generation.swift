@@ -1,4 +1,5 @@
 import Bytes
+import JSON
 
 /// One response in the making (OpenAI's word on the wire: *response*): an object of the session that writes into its log.
 ///
@@ -72,6 +73,8 @@ public final class Generation {
     var isWarmUp = false
     /// Which upstreams were asked.
     public internal(set) var route = ResponseRoute()
+    /// What the agent behind the model does and did, in the order in which it began.
+    public internal(set) var steps: [Step] = []
 
     /// Events so far: one more than the last `sequence_number`.
     public var eventCount: Int { sequenceNumber }
@@ -122,6 +125,7 @@ public final class Generation {
         firstSequence = record.firstSequence
         sequenceNumber = record.eventCount
         route = record.route
+        steps = record.steps
         self.reference.upstream = route.upstream
         if case .failed(let error) = record.status { self.reference.failure = error }
         if !record.status.isTerminal { replay(events) }
@@ -134,6 +138,7 @@ public final class Generation {
             sequenceNumber = event.responseSequence + 1
             switch event.type {
             case .responseInProgress: isAccepted = true
+            case .step: if let step = (try? JSONValue.parse(event.payload))?["step"].flatMap(Step.init) { take(step) }
             case .outputItemAdded:
                 if let item = OutputItem(restoringFrom: event) { items.append(item) }
             case .outputItemDone:
@@ -269,7 +274,17 @@ public final class Generation {
         deltaCount += 1
         outputByteCount += escaped.count
         emitDelta(type, of: item, escaped)
-        // A model that never ends is stopped, since all that it says is kept.
+        stopIfTooLong()
+    }
+
+    /// Counts what is told beside the text.
+    func countOutput(bytes: Int) {
+        outputByteCount += bytes
+        stopIfTooLong()
+    }
+
+    /// A model that never ends is stopped, since all that it says is kept.
+    private func stopIfTooLong() {
         if outputByteCount > session.limits.maxOutputBytes {
             stop(.incomplete(.maxOutputTokens))
             session.generationEnded(self)

@@ -24,6 +24,7 @@ public enum EventType: String, Sendable {
     case functionCallArgumentsDone = "response.function_call_arguments.done"
     case steerAccepted = "response.steer.accepted"
     case error = "error"
+    case step = "interject:step"
     case sessionCreated = "interject:session.created"
     case participantJoined = "interject:participant.joined"
     case participantLeft = "interject:participant.left"

@@ -65,6 +65,6 @@ extension GenerationRecord {
             deltaCount: generation.deltaCount, conversationItemCount: generation.conversationItemCount,
             firstSequence: generation.firstSequence, eventCount: generation.eventCount,
             continuesLastMessage: generation.continuesLastMessage, route: generation.route,
-            verdict: generation.verdict)
+            verdict: generation.verdict, steps: generation.steps)
     }
 }

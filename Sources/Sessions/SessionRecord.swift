@@ -52,12 +52,14 @@ public struct GenerationRecord: Sendable {
     public var route: ResponseRoute
     /// Whether its answer met the format that was asked for.
     public var verdict: OutputVerdict?
+    /// What the agent behind the model did.
+    public var steps: [Step]
 
     public init(
         id: String, createdAt: Int, completedAt: Int?, parameters: ResponseParameters, previousResponseID: String?,
         policy: DisconnectPolicy, input: [Item], output: [Item], status: Generation.Status, usage: Usage?, deltaCount: Int,
         conversationItemCount: Int?, firstSequence: Int?, eventCount: Int, continuesLastMessage: Bool, route: ResponseRoute,
-        verdict: OutputVerdict? = nil
+        verdict: OutputVerdict? = nil, steps: [Step] = []
     ) {
         self.id = id
         self.createdAt = createdAt
@@ -76,6 +78,7 @@ public struct GenerationRecord: Sendable {
         self.continuesLastMessage = continuesLastMessage
         self.route = route
         self.verdict = verdict
+        self.steps = steps
     }
 }
 

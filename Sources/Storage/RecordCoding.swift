@@ -95,7 +95,9 @@ extension ResponseRoute {
 
     init(stored: JSONValue) {
         let faults = (stored["faults"]?.array ?? []).compactMap { fault -> Fault? in
-            guard let pair = fault.array, pair.count == 2, let upstream = pair[0].string, let word = pair[1].string else { return nil }
+            guard let pair = fault.array, pair.count == 2, let upstream = pair[0].string, let word = pair[1].string else {
+                return nil
+            }
             return Fault(upstream: upstream, fault: word)
         }
         self.init(upstream: stored["upstream"]?.string, attempts: stored["attempts"]?.int ?? 0, faults: faults)
@@ -122,6 +124,14 @@ extension OutputVerdict {
     }
 }
 
+extension Step {
+    var stored: JSONValue {
+        var buffer = ByteBuffer()
+        buffer.appendJSONObject { write(to: &$0) }
+        return (try? JSONValue.parse(buffer.bytes)) ?? .null
+    }
+}
+
 extension GenerationRecord {
     var stored: JSONValue {
         var object: JSONObject = [
@@ -133,6 +143,7 @@ extension GenerationRecord {
             "continues": JSONValue(continuesLastMessage), "route": route.stored,
             "verdict": verdict?.stored ?? .null,
         ]
+        if !steps.isEmpty { object["steps"] = .array(steps.map(\.stored)) }
         switch status {
         case .incomplete(let reason): object["reason"] = .string(reason.rawValue)
         case .failed(let error): object["error"] = error.stored
@@ -165,6 +176,7 @@ extension GenerationRecord {
             conversationItemCount: stored["item_count"]?.int, firstSequence: stored["first_sequence"]?.int,
             eventCount: stored["event_count"]?.int ?? 0, continuesLastMessage: stored["continues"]?.bool ?? false,
             route: ResponseRoute(stored: stored["route"] ?? .null),
-            verdict: stored["verdict"].flatMap(OutputVerdict.init(stored:)))
+            verdict: stored["verdict"].flatMap(OutputVerdict.init(stored:)),
+            steps: (stored["steps"]?.array ?? []).compactMap { Step($0) })
     }
 }

@@ -8,7 +8,8 @@ struct Interject: ParsableCommand {
         discussion: "Start with `interject serve`, then `interject chat` in another terminal.",
         version: interjectVersion,
         subcommands: [
-            ServeCommand.self, KeysCommand.self, ChatCommand.self, DoctorCommand.self, RehearsalCommand.self, EchoCommand.self,
+            ServeCommand.self, KeysCommand.self, ExportCommand.self, PurgeCommand.self, ChatCommand.self, DoctorCommand.self,
+            RehearsalCommand.self, EchoCommand.self,
             EchoClientCommand.self, VersionCommand.self,
         ])
 

@@ -37,6 +37,14 @@ import Testing
         ]
     }
 
+    @Test func stepsOfAnAgentAreShown() {
+        var transcript = Transcript()
+        func step(_ title: JSONValue) -> JSONValue { ["type": "interject:step", "step": ["name": "search", "title": title]] }
+        let shown = parts(
+            of: [created("r1"), step("searching"), step(nil), delta("Found."), ended("r1", "completed")], in: &transcript)
+        #expect(shown.contains(.note("[searching]")) && shown.contains(.note("[search]")))
+    }
+
     @Test func anInterjectionShowsWhatWasKept() {
         var transcript = Transcript()
         transcript.sent(clientEventID: "c", text: "Stop")

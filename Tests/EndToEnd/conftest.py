@@ -18,7 +18,8 @@ flags starts a server of its own by `start_server`. When a test fails, the end o
 Helpers: processes.py (binary), rehearsal.py (the model's counters), sessions.py (the sessions face by HTTP),
 sockets.py (WebSocket), echo_server.py (`interject echo`, and a WebSocket client that can do everything wrong),
 event_source.py and raw_http.py (bytes on a socket), starters.py (four ways to start a generation), log_rules.py
-(what every log must obey), scripted_upstream.py (an upstream that does as it is told).
+(what every log must obey), scripted_upstream.py (an upstream that does as it is told),
+runner.py (an external runner), browser.py (Chromium and nginx).
 """
 
 import openai

@@ -111,4 +111,4 @@ class Log:
 
 
 def _is_of_a_response(kind: str) -> bool:
-    return kind == "error" or (kind.startswith("response.") and not kind.startswith("response.steer."))
+    return kind in ("error", "interject:step") or (kind.startswith("response.") and not kind.startswith("response.steer."))

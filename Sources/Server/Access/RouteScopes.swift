@@ -11,6 +11,8 @@ enum RouteScopes {
         case "chat": return .chat
         // A WebSocket: each of its commands is looked at by itself.
         case "responses" where reads && path.count == 2: return nil
+        case "responses" where path.count == 4 && (path[3] == "events" || path[3] == "runner"): return .runner
+        case "runner": return .runner
         case "responses", "conversations": return reads ? .responsesRead : .responses
         case "sessions": return reads ? .sessionsRead : .sessions
         case "realtime": return .realtime

@@ -17,16 +17,20 @@ public struct Scopes: OptionSet, Sendable, Hashable {
     public static let webhooksRead = Scopes(rawValue: 1 << 10)
     public static let webhooks: Scopes = [webhooksRead, Scopes(rawValue: 1 << 11)]
     public static let usage = Scopes(rawValue: 1 << 12)
+    /// To answer one's own responses whose model is a runner.
+    public static let runner = Scopes(rawValue: 1 << 13)
+    /// To answer those of everybody.
+    public static let runnerOfAll: Scopes = [runner, Scopes(rawValue: 1 << 30)]
     /// Everything of one's own.
-    public static let all: Scopes = [responses, chat, sessions, realtime, files, batches, webhooks, usage]
-    /// All of that, and the usage of everybody.
-    public static let admin: Scopes = [all, Scopes(rawValue: 1 << 31)]
+    public static let all: Scopes = [responses, chat, sessions, realtime, files, batches, webhooks, usage, runner]
+    /// All of that, the usage of everybody, and to answer for everybody.
+    public static let admin: Scopes = [all, runnerOfAll, Scopes(rawValue: 1 << 31)]
 
     private static let words: [(name: String, scopes: Scopes)] = [
         ("admin", admin), ("all", all), ("responses", responses), ("responses:read", responsesRead), ("chat", chat),
         ("sessions", sessions), ("sessions:read", sessionsRead), ("realtime", realtime), ("files", files),
         ("files:read", filesRead), ("batches", batches), ("batches:read", batchesRead), ("webhooks", webhooks),
-        ("webhooks:read", webhooksRead), ("usage", usage),
+        ("webhooks:read", webhooksRead), ("usage", usage), ("runner:all", runnerOfAll), ("runner", runner),
     ]
 
     /// Every word, for help texts.

@@ -24,6 +24,9 @@ final class ServerContext: Sendable {
     let modelNames: ModelNames
     let router: UpstreamRouter
     let webhooks: Webhooks
+    /// Where runners get their work.
+    let runners: RunnerBoard
+    let runnerOptions: RunnerOptions
     /// nil: no TLS.
     let tls: TLSServerContext?
     /// nil: nothing outlives the process.
@@ -37,9 +40,11 @@ final class ServerContext: Sendable {
         configuration: ServerConfiguration, directory: SessionDirectory, budget: MemoryBudget, modelNames: ModelNames,
         authentication: Authentication, metering: Metering, usage: UsageLedger, idempotency: IdempotencyKeys, store: Store?,
         sessionLoops: [LoopBound<SessionLoop>], upstreamCounters: [LoopBound<UpstreamCounters>], router: UpstreamRouter,
-        tls: TLSServerContext?, webhooks: Webhooks
+        runners: RunnerBoard, tls: TLSServerContext?, webhooks: Webhooks
     ) {
         self.webhooks = webhooks
+        self.runners = runners
+        runnerOptions = configuration.runnerOptions
         self.router = router
         self.tls = tls
         self.store = store

@@ -105,6 +105,12 @@ final class Router: HTTPRequestHandler {
             try only(.post, method) { () throws(APIError) in
                 try begin(call) { (call) throws(APIError) in try ResponsesFace.steer(call, id: path[1]) }
             }
+        case ("responses", 3) where path[2] == "events":
+            try only(.post, method) { () throws(APIError) in try RunnerFace.post(call, id: path[1]) }
+        case ("responses", 3) where path[2] == "runner":
+            try only(.get, method) { () throws(APIError) in try RunnerFace.watch(call, id: path[1]) }
+        case ("runner", 2) where path[1] == "work":
+            try only(.get, method) { () throws(APIError) in try RunnerFace.work(call) }
         case ("usage", 1),
             ("organization", 3) where path[0] == "usage" || path[1...] == ["usage", "completions"]:
             try only(.get, method) { () throws(APIError) in try UsageFace.report(call) }

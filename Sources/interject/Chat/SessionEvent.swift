@@ -12,6 +12,8 @@ enum SessionEvent: Equatable {
     case accepted(Acceptance)
     case cancelled(responseID: String, reason: String)
     case participantJoined(name: String)
+    /// The agent behind the model does something.
+    case step(title: String)
     case participantLeft(name: String)
     /// Of a command when it has the command's identifier, else of the running response.
     case failure(message: String, code: String, clientEventID: String?)
@@ -65,6 +67,10 @@ enum SessionEvent: Equatable {
         case "interject:input.accepted": return .accepted(acceptance(json))
         case "interject:cancelled":
             return .cancelled(responseID: json["response_id"]?.string ?? "", reason: json["reason"]?.string ?? "cancel")
+        case "interject:step":
+            let step = json["step"]
+            guard let title = step?["title"]?.string ?? step?["name"]?.string else { return .other }
+            return .step(title: title)
         case "interject:participant.joined": return .participantJoined(name: name(json))
         case "interject:participant.left": return .participantLeft(name: name(json))
         case "error":

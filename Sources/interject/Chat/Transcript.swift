@@ -68,6 +68,7 @@ struct Transcript {
             let why = reason == "cancel" ? "" : " (\(reason))"
             return closeText() + [.note("[cancelled after \(Self.tokens(activeTokens))\(why)]")]
         case .participantJoined(let name) where name == ownName, .participantLeft(let name) where name == ownName: return []
+        case .step(let title): return closeText() + [.note("[\(title)]")]
         case .participantJoined(let name): return [.note("[\(name) joined]")]
         case .participantLeft(let name): return [.note("[\(name) left]")]
         case .failure(let message, _, let clientEventID):

@@ -52,6 +52,9 @@ struct ServeSettings: Sendable {
     var trustedProxies: [SettingValue.TrustedProxy] = []
     var proxyProtocol = false
     var heartbeat = defaults.heartbeat
+    var runnerModel = defaults.runnerModel ?? "none"
+    var runnerWait = defaults.runnerWait
+    var runnerLease = defaults.runnerLease
     /// nil: ``DataDirectory/standard``.
     var dataDirectory: String?
     var durability = defaults.durability
@@ -200,6 +203,9 @@ struct ServeSettings: Sendable {
         configuration.proxies.trusted = SettingValue.TrustedProxy.joined(trustedProxies)
         configuration.proxies.requiresProxyHeader = proxyProtocol
         configuration.heartbeat = heartbeat
+        configuration.runnerModel = runnerModel == "none" ? nil : runnerModel
+        configuration.runnerWait = runnerWait
+        configuration.runnerLease = runnerLease
         configuration.dataDirectory = DataDirectory.resolve(dataDirectory)
         configuration.durability = durability
         configuration.retention = retention

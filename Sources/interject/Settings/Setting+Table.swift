@@ -11,8 +11,9 @@ extension Setting {
         host, port, unixSocket, tlsPort, tlsCertificate, tlsKey, tlsClientCA, tlsClientAuth, tlsMinVersion, loops, upstream,
         upstreamsFile, upstreamKey, mapModel, firstByteTimeout, rehearsalPort, apiKey, requireKey, insecureNoAuth,
         requestsPerMinute, tokensPerMinute, maxConcurrent, failedKeyLimit, idempotencyRetention, jwtKeys, jwtIssuer,
-        jwtAudience, jwtOwnerClaim, jwtScopeClaim, jwtSecret, allowOrigin, headerTimeout, bodyTimeout, idleTimeout, maxHeaderBytes, maxBodyBytes, trustedProxy,
-        proxyProtocol, heartbeat, data, durability, retention, maxDataBytes, logMemory,
+        jwtAudience, jwtOwnerClaim, jwtScopeClaim, jwtSecret, allowOrigin, headerTimeout, bodyTimeout, idleTimeout, maxHeaderBytes,
+        maxBodyBytes, trustedProxy,
+        proxyProtocol, heartbeat, runnerModel, runnerWait, runnerLease, data, durability, retention, maxDataBytes, logMemory,
         logBytesPerSession, maxMessageBytes, deflate, deflateWindowBits, deflateMemoryLevel, deflateMinBytes, maxConnections,
         maxConnectionsPerAddress, connectionRate, limitLoopback, memoryBudget, pingInterval, idleLimit, lifetimeLimit, drain,
         drainDelay, drainWindow, operatorKey, maxFileBytes, maxFileBytesPerOwner, batchConcurrency, batchConcurrencyEach,
@@ -155,6 +156,18 @@ extension Setting {
         Directory in which sessions, logs, responses, API keys and usage are kept; none: in memory alone, until the process ends. \
         Not set: $STATE_DIRECTORY, $XDG_DATA_HOME/interject or ~/.local/share/interject.
         """)
+    static let runnerModel = Setting(
+        "runner-model", "NAME", \.runnerModel, SettingValue.text, describe: { $0 },
+        """
+        The model, with all whose names begin with it and a /, that external runners answer for (Protocols/runner.md); none: there \
+        is none.
+        """)
+    static let runnerWait = Setting(
+        "runner-wait", "SECONDS", \.runnerWait, SettingValue.seconds(0.1...86_400), describe: seconds,
+        "How long a response waits for a runner to take it.")
+    static let runnerLease = Setting(
+        "runner-lease", "SECONDS", \.runnerLease, SettingValue.seconds(0.1...86_400), describe: seconds,
+        "How long a runner may say nothing; then its response fails, or goes to another runner if nothing was said of it.")
     static let durability = Setting(
         "durability", "full|process", \.durability, SettingValue.choice, describe: { $0.rawValue },
         """

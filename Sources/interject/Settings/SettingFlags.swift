@@ -41,6 +41,9 @@ struct SettingFlags: ParsableArguments {
     @Option(.trustedProxy) var trustedProxy: [String] = []
     @Flag(.proxyProtocol) var proxyProtocol = false
     @Option(.heartbeat) var heartbeat: String?
+    @Option(.runnerModel) var runnerModel: String?
+    @Option(.runnerWait) var runnerWait: String?
+    @Option(.runnerLease) var runnerLease: String?
     @Option(.data) var data: String?
     @Option(.durability) var durability: String?
     @Option(.retention) var retention: String?
@@ -87,6 +90,7 @@ struct SettingFlags: ParsableArguments {
             (.maxHeaderBytes, maxHeaderBytes), (.maxBodyBytes, maxBodyBytes), (.proxyProtocol, proxyProtocol ? "true" : nil),
             (.tlsPort, tlsPort), (.tlsClientCA, tlsClientCA), (.tlsClientAuth, tlsClientAuth), (.tlsMinVersion, tlsMinVersion),
             (.firstByteTimeout, firstByteTimeout), (.rehearsalPort, rehearsalPort), (.heartbeat, heartbeat),
+            (.runnerModel, runnerModel), (.runnerWait, runnerWait), (.runnerLease, runnerLease),
             (.data, data), (.durability, durability), (.retention, retention), (.maxDataBytes, maxDataBytes),
             (.logMemory, logMemory), (.logBytesPerSession, logBytesPerSession),
             (.maxMessageBytes, maxMessageBytes), (.deflate, deflate), (.deflateWindowBits, deflateWindowBits),

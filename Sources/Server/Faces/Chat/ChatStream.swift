@@ -51,6 +51,7 @@ final class ChatStream: EventReader {
         case .reasoningTextDelta: writeDelta("\"reasoning_content\":\"", event)
         case .outputItemAdded: writeToolCall(event)
         case .functionCallArgumentsDelta: writeArguments(event)
+        case .step: writeStep(event)
         case .responseFailed:
             if let failure = reference.failure { fail(APIError(failure)) }
         case .responseCompleted, .responseIncomplete, .responseCancelled: end(event)
@@ -124,6 +125,20 @@ final class ChatStream: EventReader {
             output.append(",\"function\":{\"arguments\":\"" as StaticString)
             event.payload.withUnsafeBytes { output.append(UnsafeRawBufferPointer(rebasing: $0[event.delta])) }
             output.append("\"}}]" as StaticString)
+        }
+    }
+
+    /// A step of the agent, beside an empty delta: clients that do not know it pass over it.
+    private func writeStep(_ event: LogEvent) {
+        guard let step = (try? JSONValue.parse(event.payload))?["step"] else { return }
+        commit()
+        stream.write { output in
+            output.append(chunkHead.bytes)
+            output.append("},\"logprobs\":null,\"finish_reason\":null}]" as StaticString)
+            if includesUsage { output.append(",\"usage\":null" as StaticString) }
+            output.append(",\"interject\":" as StaticString)
+            output.appendJSONObject { $0.field("step", step) }
+            output.append("}\n\n" as StaticString)
         }
     }
 

@@ -1,0 +1,111 @@
+import HTTP
+import JSON
+import Network
+import Sessions
+
+/// External runners as upstreams: `Protocols/runner.md`.
+enum RunnerFace {
+    /// The longest wait of a call.
+    private static let maxWaitSeconds = 60
+    private static let maxModels = 32
+
+    /// `GET /v1/runner/work`
+    static func work(_ call: Call) throws(APIError) {
+        guard call.context.runnerOptions.model != nil else { throw notOffered }
+        let wait = try call.count("wait", default: 0, max: maxWaitSeconds)
+        let models = (call.query["model"] ?? "").split(separator: ",").map(String.init)
+        guard models.count <= maxModels else {
+            throw .invalid("'model' may have \(maxModels) names.", param: "model")
+        }
+        let runner = call.query["runner"].map { String($0.prefix(64)) }
+        let owner = call.caller.scopes.isSuperset(of: .runnerOfAll) ? nil : call.owner
+        WorkPoll(call, RunnerBoard.Demand(owner: owner, models: models), runner: runner, wait: .seconds(wait)).begin()
+    }
+
+    /// `POST /v1/responses/{id}/events`
+    static func post(_ call: Call, id: String) throws(APIError) {
+        let post = try RunnerPost(try call.jsonBody())
+        guard post.leaseID != nil else { return addSteps(call, id: id, post) }
+        switch try place(of: id, call) {
+        case .running(_, let runner):
+            let answer = LoopBound({ (outcome: RunnerCall.Outcome) in Self.answer(call, outcome) }, on: call.loop)
+            runner.run { runner in runner.post(post) { outcome in answer.run { $0(outcome) } } }
+        case .ended(let ended):
+            let isRepeated = post.leaseID == ended.leaseID && post.number > 0 && post.number <= ended.lastPost
+            answer(call, isRepeated ? .taken(ended.summary, isRepeated: true) : .notActive(ended.summary))
+        }
+    }
+
+    /// `GET /v1/responses/{id}/runner`
+    static func watch(_ call: Call, id: String) throws(APIError) {
+        let wait = try call.count("wait", default: 0, max: maxWaitSeconds)
+        switch try place(of: id, call) {
+        case .running(_, let runner):
+            RunnerWatch(call, runner, wait: .seconds(wait)).begin(leaseID: call.query["lease_id"])
+        case .ended(let ended): answer(call, isActive: false, ended.summary)
+        }
+    }
+
+    private static func place(of id: String, _ call: Call) throws(APIError) -> RunnerBoard.Place {
+        guard let place = call.context.runners.place(of: id),
+            call.caller.scopes.isSuperset(of: .runnerOfAll) || place.owner == call.owner
+        else { throw .notFound("response for a runner", id: id, code: "response_not_found") }
+        return place
+    }
+
+    /// Steps of somebody beside the one who answers, whichever model that is.
+    private static func addSteps(_ call: Call, id: String, _ post: RunnerPost) {
+        call.withSession(ofResponse: id) { session in
+            session.perform(from: call.loop) { session -> RunnerCall.Outcome in
+                guard let generation = session.generations.last(where: { $0.id == id }) else {
+                    return .refused(.notFound("response", id: id, code: "response_not_found"))
+                }
+                var reason: String?
+                if case .incomplete(let why) = generation.status { reason = why.rawValue }
+                let summary = RunnerCall.Summary(responseID: id, status: generation.status.name, reason: reason)
+                guard generation.isActive else { return .notActive(summary) }
+                guard generation.hasRoom(forSteps: post.stepIDs) else { return .refused(.tooManySteps) }
+                for step in post.steps { generation.step(step) }
+                return .taken(summary, isRepeated: false)
+            } then: {
+                answer(call, $0)
+            }
+        }
+    }
+
+    // MARK: Answers
+
+    private static func answer(_ call: Call, _ outcome: RunnerCall.Outcome) {
+        switch outcome {
+        case .taken(let summary, let isRepeated):
+            call.respond { object in
+                object.field("object", "interject.runner_events")
+                object.object("response") { summary.write(to: &$0) }
+                object.field("repeated", isRepeated)
+            }
+        case .notActive(let summary):
+            call.respond(.conflict, fields: [("x-should-retry", "false")]) { object in
+                object.object("error") { APIError(SessionError.responseNotActive(responseID: summary.responseID)).write(to: &$0) }
+                object.object("response") { summary.write(to: &$0) }
+            }
+        case .refused(let error): call.fail(error)
+        }
+    }
+
+    static func answer(_ call: Call, isActive: Bool, _ summary: RunnerCall.Summary?) {
+        call.respond { object in
+            object.field("object", "interject.runner")
+            object.field("active", isActive)
+            if let summary {
+                object.object("response") { summary.write(to: &$0) }
+            } else {
+                object.null("response")
+            }
+        }
+    }
+
+    private static var notOffered: APIError {
+        APIError(
+            status: .notFound, message: "This server has no model for runners (--runner-model none).", code: "runners_disabled")
+    }
+}

@@ -1,0 +1,139 @@
+import Network
+import Synchronization
+
+/// Where generations that a runner is to answer are offered, and runners wait for them: what loops share, behind one short lock.
+///
+/// A generation is handed to one runner at a time: it leaves the board with the lock held.
+final class RunnerBoard: Sendable {
+    /// A generation that nobody works on.
+    struct Offer: Sendable {
+        let responseID: String
+        let owner: String
+        let model: String
+        let call: LoopBound<RunnerCall>
+    }
+
+    /// What a runner takes.
+    struct Demand: Sendable {
+        /// nil: anybody's.
+        let owner: String?
+        /// Names, or beginnings of names before a `*`; empty: all.
+        let models: [String]
+
+        func takes(_ offer: Offer) -> Bool {
+            guard owner == nil || owner == offer.owner else { return false }
+            return models.isEmpty
+                || models.contains { $0.hasSuffix("*") ? offer.model.hasPrefix($0.dropLast()) : offer.model == $0 }
+        }
+    }
+
+    /// A generation that has ended, remembered for a runner that sends its last post again.
+    struct Ended: Sendable {
+        let owner: String
+        let leaseID: String?
+        let lastPost: Int
+        let summary: RunnerCall.Summary
+    }
+
+    enum Place: Sendable {
+        case running(owner: String, LoopBound<RunnerCall>)
+        case ended(Ended)
+
+        var owner: String {
+            switch self {
+            case .running(let owner, _): owner
+            case .ended(let ended): ended.owner
+            }
+        }
+    }
+
+    /// Gets an offer, or nil when the server stops; on any loop.
+    typealias Receiver = @Sendable (Offer?) -> Void
+
+    private struct State {
+        var offers: [Offer] = []
+        var waiting: [(id: UInt64, demand: Demand, receiver: Receiver)] = []
+        var places: [String: Place] = [:]
+        var endedIDs: [String] = []
+        var nextID: UInt64 = 0
+    }
+
+    /// Generations that wait for a runner.
+    static let maxOffers = 1024
+    /// Runners that wait for a generation.
+    static let maxWaiting = 1024
+    /// Ended generations that are remembered.
+    private static let maxEnded = 4096
+
+    private let state = Mutex(State())
+
+    /// Offers a generation to whoever waits, or will.
+    /// - Returns: false when as many wait as may.
+    func offer(_ offer: Offer) -> Bool {
+        let (isTaken, receiver) = state.withLock { state -> (Bool, Receiver?) in
+            state.places[offer.responseID] = .running(owner: offer.owner, offer.call)
+            if let place = state.waiting.firstIndex(where: { $0.demand.takes(offer) }) {
+                return (true, state.waiting.remove(at: place).receiver)
+            }
+            if state.offers.count >= Self.maxOffers { return (false, nil) }
+            state.offers.append(offer)
+            return (true, nil)
+        }
+        receiver?(offer)
+        return isTaken
+    }
+
+    /// Takes a generation off the board.
+    func withdraw(_ responseID: String) {
+        state.withLock { $0.offers.removeAll { $0.responseID == responseID } }
+    }
+
+    /// The oldest offer that is wanted.
+    func take(_ demand: Demand) -> Offer? {
+        state.withLock { state in
+            state.offers.firstIndex(where: demand.takes).map { state.offers.remove(at: $0) }
+        }
+    }
+
+    /// Waits for an offer, unless there is one: then that.
+    /// - Returns: nil for the wait when as many wait as may.
+    func wait(_ demand: Demand, _ receiver: @escaping Receiver) -> (offer: Offer?, wait: UInt64?) {
+        state.withLock { state in
+            if let place = state.offers.firstIndex(where: demand.takes) { return (state.offers.remove(at: place), nil) }
+            guard state.waiting.count < Self.maxWaiting else { return (nil, nil) }
+            state.nextID += 1
+            state.waiting.append((state.nextID, demand, receiver))
+            return (nil, state.nextID)
+        }
+    }
+
+    /// - Returns: false when an offer is on its way already.
+    func stopWaiting(_ id: UInt64) -> Bool {
+        state.withLock { state in
+            guard let place = state.waiting.firstIndex(where: { $0.id == id }) else { return false }
+            state.waiting.remove(at: place)
+            return true
+        }
+    }
+
+    /// Lets all go that wait: the server stops.
+    func dismissWaiting() {
+        let receivers = state.withLock { state in
+            defer { state.waiting = [] }
+            return state.waiting.map(\.receiver)
+        }
+        for receiver in receivers { receiver(nil) }
+    }
+
+    /// Where a generation is that a runner has or had to do with.
+    func place(of responseID: String) -> Place? { state.withLock { $0.places[responseID] } }
+
+    func end(_ responseID: String, _ ended: Ended) {
+        state.withLock { state in
+            state.offers.removeAll { $0.responseID == responseID }
+            state.places[responseID] = .ended(ended)
+            state.endedIDs.append(responseID)
+            if state.endedIDs.count > Self.maxEnded { state.places[state.endedIDs.removeFirst()] = nil }
+        }
+    }
+}

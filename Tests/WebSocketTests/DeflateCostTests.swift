@@ -102,6 +102,19 @@ import Testing
         #expect(Self.isCompressed(try Self.send(&server, .binary, Self.event)))
     }
 
+    @Test func whatWouldHoldUpTheLoopGoesAsItIsAndTheWindowStays() throws {
+        let extensions = NegotiatedExtensions(deflate: DeflateRoundTripTests.agreement())
+        var endpoint = WebSocketEndpoint(role: .server, extensions: extensions)
+        let limit = Compressor.maxMessageByteCount
+        let short = Array("the same words over and over, the same words over and over, the same words".utf8)
+        let first = try Self.send(&endpoint, .text, short)
+        #expect(Self.isCompressed(first))
+        #expect(try Self.isCompressed(Self.send(&endpoint, .text, [UInt8](repeating: 97, count: limit))))
+        let long = try Self.send(&endpoint, .text, [UInt8](repeating: 97, count: limit + 1))
+        #expect(!Self.isCompressed(long) && long.count == limit + 11)
+        #expect(try Self.isCompressed(Self.send(&endpoint, .text, short)))
+    }
+
     @Test func controlFramesAreNeverCompressed() throws {
         let extensions = NegotiatedExtensions(deflate: DeflateRoundTripTests.agreement(minMessageBytes: 0))
         var server = WebSocketEndpoint(role: .server, extensions: extensions)

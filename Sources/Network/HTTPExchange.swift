@@ -19,6 +19,11 @@ public final class HTTPExchange {
     public var commonFields: [(name: String, value: String)] = []
     /// Called once when the client goes away before the response is complete.
     public var onDisconnect: (() -> Void)?
+    /// Whether a client that closes its side while this is answered is taken for gone. A FIN does not say whether the client still
+    /// reads: what costs money until somebody listens must not go on, while a short answer is simply sent.
+    public var endsWithInput = false {
+        didSet { if endsWithInput { connection?.lookForInputEnd() } }
+    }
     /// Called when a congested connection has sent everything.
     public var onDrained: (() -> Void)?
     /// For the handler to know it by when it counts: what the request was for.
@@ -114,6 +119,7 @@ public final class HTTPExchange {
         state = .streaming
         if contentType.hasPrefix("text/event-stream") {
             isEventStream = true
+            endsWithInput = true
             connection.loop.counters.pointee.eventStreams += 1
         }
         beginHead(status, contentType: contentType, fields: fields, connection)

@@ -202,7 +202,7 @@ final class SessionLoop: SessionHost {
 
     func tellBudget() {
         toldBytes = logBytes
-        budget.tell(logBytes + loop.queuedOutputBytes, loop: loop.index)
+        budget.tell(logBytes + loop.queuedOutputBytes + loop.heldInputBytes, loop: loop.index)
     }
 
     /// Whether so much is held for clients that nothing new may begin.

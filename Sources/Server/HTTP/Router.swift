@@ -213,6 +213,15 @@ final class Router: HTTPRequestHandler {
             body: APIError(status: status, message: message, code: "bad_request").body)
     }
 
+    func hasRoom(on loop: EventLoop) -> Bool { !context.sessions(on: loop).isOverloaded() }
+
+    var noRoomAnswer: HTTPErrorAnswer {
+        let error = APIError.overloaded
+        return HTTPErrorAnswer(
+            fields: [("Content-Type", "application/json"), ("x-request-id", Identifier.make("req_")), ("Retry-After", "5")],
+            body: error.body)
+    }
+
     func requestRefused(_ status: HTTPStatus, on loop: EventLoop) {
         context.sessions(on: loop).counters.countAnswer(ServerCounters.Face.other.rawValue, status)
     }

@@ -186,7 +186,9 @@ struct MetricsPage: Sendable {
             "interject_loop_lag_seconds", "Turns of each event loop: as long does what is ready wait for its own.",
             loops.map { ([("loop", "\($0.index)")], $0.network.turns) })
         page.gauge("interject_log_bytes", "Bytes of the logs and conversations of all sessions.", sum { $0.logBytes })
-        page.gauge("interject_memory_held_bytes", "Log bytes and waiting output, as the memory budget counts them.", heldBytes)
+        page.gauge(
+            "interject_memory_held_bytes",
+            "Log bytes, waiting output and half-received input, as the memory budget counts them.", heldBytes)
         page.gauge("interject_memory_budget_bytes", "Above this new work is refused.", budgetBytes)
         page.counter(
             "interject_overload_refusals_total", "New work refused because of the memory budget.", sum { $0.server.overloads })

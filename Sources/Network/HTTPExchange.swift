@@ -26,6 +26,10 @@ public final class HTTPExchange {
     }
     /// Called when a congested connection has sent everything.
     public var onDrained: (() -> Void)?
+    /// Loop and number of its connection, as in ``ConnectionReport/id``.
+    public var connectionID: String { "\(loopIndex)-\(connectionNumber)" }
+    private let loopIndex: Int
+    private let connectionNumber: UInt64
     /// For the handler to know it by when it counts: what the request was for.
     public var label: UInt8 = 0
     /// Whether it answers by server-sent events.
@@ -55,6 +59,8 @@ public final class HTTPExchange {
         self.connection = connection
         server = connection.server
         peer = connection.peer
+        loopIndex = connection.loop.index
+        connectionNumber = connection.client.number
         began = connection.loop.now
         writer = ResponseWriter(answering: request)
     }

@@ -57,6 +57,9 @@ open class WebSocketConnection: Connection {
     /// Adds to the operator's view what only the face knows.
     open func describe(_ report: inout ConnectionReport) {}
 
+    /// Of a server: loop and number, as in ``ConnectionReport/id``, and as the access line of the upgrade names it.
+    public final var connectionID: String? { client?.connectionID(on: loop) }
+
     /// Whether messages can be sent: neither end has begun to close.
     public final override var isOpen: Bool { endpoint.state == .open && super.isOpen }
 

@@ -237,7 +237,8 @@ final class Router: HTTPRequestHandler {
         loop.logger.debug(
             "request",
             metadata: [
-                "request_id": "\(exchange.commonFields.first?.value ?? "")", "method": "\(exchange.request.method.name)",
+                "request_id": "\(exchange.commonFields.first?.value ?? "")",
+                "connection": "\(exchange.connectionID)", "method": "\(exchange.request.method.name)",
                 "path": "\(exchange.request.target.path)", "status": "\(exchange.status.map { "\($0.code)" } ?? "none")",
                 "peer": "\(exchange.peer.map { "\($0)" } ?? "unix")",
                 "duration_ms": "\((Instant.monotonicNow - exchange.began).nanoseconds / 1_000_000)",

@@ -109,6 +109,11 @@ struct MetricsPage: Sendable {
                 ([("kind", "full")], UInt64(max(0, handshakes.total - handshakes.resumed))),
                 ([("kind", "resumed")], UInt64(handshakes.resumed)),
             ])
+        let kernel = tls.kernelCounts
+        page.counter(
+            "interject_tls_kernel_total",
+            "TLS connections whose sent or received bytes the kernel takes care of (kTLS); 0 where it cannot.",
+            [([("direction", "send")], UInt64(kernel.sends)), ([("direction", "receive")], UInt64(kernel.receives))])
         let failures = tls.failureCounts.map { ($0.key.rawValue, UInt64($0.value)) }
         page.counter(
             "interject_tls_failures_total", "TLS handshakes that failed and connections that broke, by reason.",

@@ -1,4 +1,5 @@
 import Logging
+import LoopbackServer
 import Network
 import Synchronization
 import Testing
@@ -14,7 +15,7 @@ import Testing
 
     /// A server that streams for ever and says when its clients left.
     private final class Endless: Sendable {
-        let server: HTTPClientServer
+        let server: LoopbackServer
         let closes: Closes
 
         final class Closes: Sendable {
@@ -32,7 +33,7 @@ import Testing
         init(isMute: Bool = false) {
             let closes = Closes()
             self.closes = closes
-            server = HTTPClientServer { peer in
+            server = LoopbackServer { peer in
                 while peer.readRequest() != nil {
                     if !isMute {
                         peer.sendStreamHead()

@@ -105,7 +105,8 @@ let package = Package(
         .testTarget(
             name: "UpstreamsTests",
             dependencies: [
-                "LoopbackServer", "Upstreams", "Sessions", "Network", "HTTP", "JSON", "Bytes", .product(name: "Logging", package: "swift-log"),
+                "LoopbackServer", "Upstreams", "Sessions", "Network", "HTTP", "JSON", "Bytes",
+                .product(name: "Logging", package: "swift-log"),
             ],
             swiftSettings: strict),
         .testTarget(name: "WebhooksTests", dependencies: ["Jobs"], swiftSettings: strict),

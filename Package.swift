@@ -81,13 +81,18 @@ let package = Package(
             ],
             swiftSettings: strict),
 
+        // What several test targets need; nothing that is shipped depends on it.
+        .target(name: "LoopbackServer", path: "Tests/LoopbackServer", swiftSettings: strict),
         .testTarget(name: "BytesTests", dependencies: ["Bytes"], swiftSettings: strict),
         .testTarget(name: "JSONTests", dependencies: ["JSON"], swiftSettings: strict),
         .testTarget(name: "WebSocketTests", dependencies: ["WebSocket", "Bytes"], swiftSettings: strict),
         .testTarget(name: "HTTPTests", dependencies: ["HTTP", "Bytes"], swiftSettings: strict),
         .testTarget(
             name: "NetworkTests",
-            dependencies: ["Network", "HTTP", "WebSocket", "Bytes", "COpenSSL", .product(name: "Logging", package: "swift-log")],
+            dependencies: [
+                "LoopbackServer", "Network", "HTTP", "WebSocket", "Bytes", "COpenSSL",
+                .product(name: "Logging", package: "swift-log"),
+            ],
             swiftSettings: strict),
         .testTarget(name: "SessionsTests", dependencies: ["Sessions", "JSON", "Bytes"], swiftSettings: strict),
         .testTarget(
@@ -100,7 +105,8 @@ let package = Package(
         .testTarget(
             name: "UpstreamsTests",
             dependencies: [
-                "Upstreams", "Sessions", "Network", "HTTP", "JSON", "Bytes", .product(name: "Logging", package: "swift-log"),
+                "LoopbackServer", "Upstreams", "Sessions", "Network", "HTTP", "JSON", "Bytes",
+                .product(name: "Logging", package: "swift-log"),
             ],
             swiftSettings: strict),
         .testTarget(name: "WebhooksTests", dependencies: ["Jobs"], swiftSettings: strict),

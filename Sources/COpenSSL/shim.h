@@ -48,4 +48,9 @@ static inline void copenssl_set_options(SSL_CTX *context, bool isServer, bool ke
                                    (kernel ? SSL_OP_ENABLE_KTLS : 0));
 }
 
+// Whether the kernel encrypts what is sent, or decrypts what is received, on the socket of a connection.
+static inline bool copenssl_kernel_sends(SSL *ssl) { return BIO_ctrl(SSL_get_wbio(ssl), BIO_CTRL_GET_KTLS_SEND, 0, NULL) > 0; }
+static inline bool copenssl_kernel_receives(SSL *ssl) { return BIO_ctrl(SSL_get_rbio(ssl), BIO_CTRL_GET_KTLS_RECV, 0, NULL) > 0; }
+static inline bool copenssl_asks_kernel(SSL_CTX *context) { return (SSL_CTX_get_options(context) & SSL_OP_ENABLE_KTLS) != 0; }
+
 #endif

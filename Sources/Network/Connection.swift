@@ -60,6 +60,8 @@ open class Connection: Channel {
     }
     final var isHandshakeQueued = false
     final private var isReadScheduled = false
+    /// While reading is paused: the peer sends nothing behind what it has sent.
+    final private(set) var isInputEndAnnounced = false
 
     final class Failure {
         let error: TLSError
@@ -83,6 +85,7 @@ open class Connection: Channel {
         interest = other.interest
         isReadingPaused = other.isReadingPaused
         isBlocked = other.isBlocked
+        isInputEndAnnounced = other.isInputEndAnnounced
         failure = other.failure
         super.init(loop: other.loop, descriptor: other.descriptor)
         swap(&output, &other.output)
@@ -121,6 +124,10 @@ open class Connection: Channel {
 
     /// The peer closed its side. The default closes ours after what is due was sent.
     open func inputClosed() { finish() }
+
+    /// The peer closed its side while reading is paused. The default takes it for ``inputClosed()``. Whoever wants what was sent
+    /// before does nothing: after ``resumeReading()`` the end comes in its turn.
+    func inputEndAnnounced() { inputClosed() }
 
     /// A congested connection has sent everything.
     open func outputDrained() {}
@@ -190,7 +197,7 @@ open class Connection: Channel {
 
     // MARK: Input
 
-    /// Takes no bytes from the peer until ``resumeReading()``. The peer's close is seen all the same.
+    /// Takes no bytes from the peer until ``resumeReading()``. The peer's close is told of by ``inputEndAnnounced()``.
     public func pauseReading() { setReadingPaused(true) }
 
     public func resumeReading() { setReadingPaused(false) }
@@ -226,11 +233,14 @@ open class Connection: Channel {
 
     private func readReady(_ readiness: Readiness) {
         if isReadingPaused, case .open = socketState {
-            // What the peer sent before its end stays unread. Bytes alone may still be told of in the turn that paused.
+            // Bytes alone may still be told of in the turn that paused.
             if !readiness.isDisjoint(with: [.failed, .hangup]) {
                 end(.failed(pendingError()))
-            } else if readiness.contains(.peerClosed) {
-                inputClosed()
+            } else if readiness.contains(.peerClosed), !isInputEndAnnounced {
+                isInputEndAnnounced = true
+                // Told once: it would wake the loop again and again.
+                updateInterest()
+                inputEndAnnounced()
             }
             return
         }
@@ -342,7 +352,7 @@ open class Connection: Channel {
         // A blocked step waits for room alone: bytes that it does not read yet would wake the loop again and again.
         case .handshaking: wanted = isBlocked ? .writable : .readable
         case .open:
-            wanted = isReadingPaused ? .peerClosed : .readable
+            wanted = !isReadingPaused ? .readable : isInputEndAnnounced ? [] : .peerClosed
             if isBlocked || layer?.receiveWantsWritable == true { wanted.insert(.writable) }
         case .finishing:
             if !isReadingPaused { wanted = .readable }

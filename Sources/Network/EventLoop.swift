@@ -38,6 +38,8 @@ public final class EventLoop: @unchecked Sendable {
     private var afterFlushActions: [() -> Void] = []
     /// Connections whose peers do not take what is due to them. Loop only.
     private(set) var blockedConnections: [ObjectIdentifier: Connection] = [:]
+    /// Bytes of requests and messages in the making, and of bodies that are being answered. Loop only.
+    public internal(set) var heldInputBytes = 0
     /// Connections that linger to be told that they were refused. Loop only.
     var refusedCount = 0
     /// What this loop has done. Loop only. Memory of its own, so that an addition is an addition and no more.

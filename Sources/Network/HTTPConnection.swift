@@ -18,6 +18,7 @@ final class HTTPConnection: Connection {
     private var unread = ByteBuffer()
     private var head: RequestHead?
     private var body: [UInt8] = []
+    private var held = HeldInput()
     private(set) var exchange: HTTPExchange?
     /// Who has the socket after an upgrade.
     private var successor: WebSocketConnection?
@@ -54,6 +55,7 @@ final class HTTPConnection: Connection {
         if exchange.map({ !$0.takesBody }) ?? false || !unread.isEmpty {
             // Bounded by one receive: reading was paused when the exchange began, or asked for a rest.
             unread.append(UnsafeRawBufferPointer(bytes))
+            hold()
             if exchange.map(\.takesBody) ?? true { parseUnread() }
             return
         }
@@ -62,7 +64,18 @@ final class HTTPConnection: Connection {
     }
 
     private func keep(_ bytes: UnsafeMutableRawBufferPointer) {
-        if let successor { successor.received(bytes) } else { unread.append(UnsafeRawBufferPointer(bytes)) }
+        if let successor {
+            successor.received(bytes)
+        } else {
+            unread.append(UnsafeRawBufferPointer(bytes))
+            hold()
+        }
+    }
+
+    /// Tells what is held. What waits behind a request that is answered is bounded and was read: it may stay.
+    @discardableResult
+    private func hold() -> Bool {
+        held.set(unread.count + (exchange?.body.count ?? body.count), on: loop, by: server.handler)
     }
 
     private func parseUnread() {
@@ -70,7 +83,7 @@ final class HTTPConnection: Connection {
         swap(&waiting, &unread)
         let left = parse(waiting.bytes)
         waiting.consume(waiting.count - left)
-        if left > 0 { keep(waiting.mutableBytes) }
+        if left > 0 { keep(waiting.mutableBytes) } else { hold() }
     }
 
     /// Takes requests off the input until it is used up or a request must be answered first.
@@ -96,6 +109,11 @@ final class HTTPConnection: Connection {
                         // Whoever is refused at once need not send it.
                         guard exchange != nil else { continue }
                     }
+                    // Told before it is sent.
+                    if let length = head.contentLength, length > HeldInput.freeByteCount, !server.handler.hasRoom(on: loop) {
+                        refuseForRoom()
+                        return 0
+                    }
                     if head.expectsContinue, head.body != .none {
                         ResponseWriter.appendContinue(into: &output)
                         scheduleFlush()
@@ -106,6 +124,10 @@ final class HTTPConnection: Connection {
                         exchange.received(part)
                     } else {
                         body.append(contentsOf: part)
+                        if !hold() {
+                            refuseForRoom()
+                            return 0
+                        }
                     }
                 case .end:
                     guard let exchange else {
@@ -177,7 +199,18 @@ final class HTTPConnection: Connection {
         refuse(error.answer, error.advice)
     }
 
+    private func refuseForRoom() {
+        head = nil
+        body = []
+        held.clear(on: loop)
+        refuse(.serviceUnavailable, server.handler.noRoomAnswer)
+    }
+
     private func refuse(_ status: HTTPStatus, _ message: String) {
+        refuse(status, server.handler.errorAnswer(for: status, message))
+    }
+
+    private func refuse(_ status: HTTPStatus, _ answer: HTTPErrorAnswer) {
         if let exchange {
             // Its body was being read: it is not going to be whole.
             self.exchange = nil
@@ -189,7 +222,6 @@ final class HTTPConnection: Connection {
             }
         }
         server.handler.requestRefused(status, on: loop)
-        let answer = server.handler.errorAnswer(for: status, message)
         var writer = ResponseWriter(keepAlive: false)
         writer.begin(status, date: loop.httpDate, into: &output)
         for field in answer.fields { try? writer.field(field.name, field.value, into: &output) }
@@ -204,6 +236,7 @@ final class HTTPConnection: Connection {
     /// The exchange's response is complete.
     func exchangeEnded(keepAlive: Bool) {
         exchange = nil
+        hold()
         scheduleFlush()
         guard keepAlive, isOpen else {
             finish()
@@ -219,6 +252,7 @@ final class HTTPConnection: Connection {
     /// The WebSocket has the socket from now on, and gets what was read for it already.
     func upgraded(to webSocket: WebSocketConnection) {
         exchange = nil
+        held.clear(on: loop)
         successor = webSocket
         loop.counters.pointee.webSockets += 1
         webSocket.resumeReading()
@@ -237,6 +271,17 @@ final class HTTPConnection: Connection {
 
     // MARK: Ending
 
+    override func inputEndAnnounced() {
+        if exchange?.endsWithInput == true { inputClosed() }
+    }
+
+    /// The exchange has come to be one that ends with the input, which may have ended before.
+    func lookForInputEnd() {
+        guard isInputEndAnnounced else { return }
+        // Not within the call of whoever sets the exchange up.
+        loop.schedule(after: .zero) { if self.isOpen { self.inputEndAnnounced() } }
+    }
+
     override func inputClosed() {
         let exchange = exchange
         self.exchange = nil
@@ -246,6 +291,7 @@ final class HTTPConnection: Connection {
 
     override func ended(_ end: End) {
         client.left(self)
+        held.clear(on: loop)
         let exchange = exchange
         self.exchange = nil
         exchange?.disconnected()

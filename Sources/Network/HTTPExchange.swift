@@ -19,8 +19,17 @@ public final class HTTPExchange {
     public var commonFields: [(name: String, value: String)] = []
     /// Called once when the client goes away before the response is complete.
     public var onDisconnect: (() -> Void)?
+    /// Whether a client that closes its side while this is answered is taken for gone. A FIN does not say whether the client still
+    /// reads: what costs money until somebody listens must not go on, while a short answer is simply sent.
+    public var endsWithInput = false {
+        didSet { if endsWithInput { connection?.lookForInputEnd() } }
+    }
     /// Called when a congested connection has sent everything.
     public var onDrained: (() -> Void)?
+    /// Loop and number of its connection, as in ``ConnectionReport/id``.
+    public var connectionID: String { "\(loopIndex)-\(connectionNumber)" }
+    private let loopIndex: Int
+    private let connectionNumber: UInt64
     /// For the handler to know it by when it counts: what the request was for.
     public var label: UInt8 = 0
     /// Whether it answers by server-sent events.
@@ -50,6 +59,8 @@ public final class HTTPExchange {
         self.connection = connection
         server = connection.server
         peer = connection.peer
+        loopIndex = connection.loop.index
+        connectionNumber = connection.client.number
         began = connection.loop.now
         writer = ResponseWriter(answering: request)
     }
@@ -114,6 +125,7 @@ public final class HTTPExchange {
         state = .streaming
         if contentType.hasPrefix("text/event-stream") {
             isEventStream = true
+            endsWithInput = true
             connection.loop.counters.pointee.eventStreams += 1
         }
         beginHead(status, contentType: contentType, fields: fields, connection)

@@ -14,6 +14,11 @@ public protocol HTTPRequestHandler: AnyObject, Sendable {
     func maxBodyBytes(for request: RequestHead) -> Int
     /// The answer to a request that broke the protocol, or did not come to its end in time.
     func errorAnswer(for status: HTTPStatus, _ message: String) -> HTTPErrorAnswer
+    /// Whether bodies and messages in the making may grow. Asked when one of more than 16 KiB begins or has grown by as much; if
+    /// not, a request is answered with ``noRoomAnswer``, and a WebSocket closed with 1013.
+    func hasRoom(on loop: EventLoop) -> Bool
+    /// The answer to a request, with status 503, for whose body there is no room.
+    var noRoomAnswer: HTTPErrorAnswer { get }
     /// A request that broke the protocol, or did not come to its end in time, is answered with this status.
     func requestRefused(_ status: HTTPStatus, on loop: EventLoop)
     /// The status of an exchange is decided and sent; 101 for a WebSocket.
@@ -24,6 +29,8 @@ public protocol HTTPRequestHandler: AnyObject, Sendable {
 
 extension HTTPRequestHandler {
     public func streamsBody(of request: RequestHead) -> Bool { false }
+    public func hasRoom(on loop: EventLoop) -> Bool { true }
+    public var noRoomAnswer: HTTPErrorAnswer { errorAnswer(for: .serviceUnavailable, "There is no room for the request now.") }
     public func requestRefused(_ status: HTTPStatus, on loop: EventLoop) {}
     public func exchangeAnswered(_ exchange: HTTPExchange, _ status: HTTPStatus) {}
     public func exchangeEnded(_ exchange: HTTPExchange) {}

@@ -8,6 +8,9 @@ struct ServedClient {
     /// Who connected, to us or to a proxy that says so; nil for a Unix socket.
     let peer: IPAddress?
 
+    /// Loop and number: `0-17`, in logs and reports.
+    func connectionID(on loop: EventLoop) -> String { "\(loop.index)-\(number)" }
+
     /// The connection is gone.
     func left(_ connection: Connection) {
         server.gate.release(peer)
@@ -21,7 +24,7 @@ struct ServedClient {
     ) -> ConnectionReport {
         let now = connection.loop.now
         return ConnectionReport(
-            id: "\(connection.loop.index)-\(number)", peer: peer?.description, kind: kind, age: now - opened,
+            id: connectionID(on: connection.loop), peer: peer?.description, kind: kind, age: now - opened,
             silence: now - lastReceived, bytesReceived: connection.bytesReceived, bytesSent: connection.bytesSent,
             queuedBytes: connection.output.count, isClosing: !connection.isOpen)
     }

@@ -31,6 +31,7 @@ open class WebSocketConnection: Connection {
     /// What was read in an earlier turn and waits for its own.
     private var unread: [UInt8] = []
     private let client: ServedClient?
+    private var held = HeldInput()
 
     public init(_ transport: WebSocketTransport) {
         endpoint = WebSocketEndpoint(role: transport.role, limits: transport.limits, extensions: transport.extensions)
@@ -55,6 +56,9 @@ open class WebSocketConnection: Connection {
     open var isBusy: Bool { false }
     /// Adds to the operator's view what only the face knows.
     open func describe(_ report: inout ConnectionReport) {}
+
+    /// Of a server: loop and number, as in ``ConnectionReport/id``, and as the access line of the upgrade names it.
+    public final var connectionID: String? { client?.connectionID(on: loop) }
 
     /// Whether messages can be sent: neither end has begun to close.
     public final override var isOpen: Bool { endpoint.state == .open && super.isOpen }
@@ -124,6 +128,7 @@ open class WebSocketConnection: Connection {
                 break
             }
         }
+        guard hold() else { return }
         // Now, while socket and storage are in the cache: 500 answers kept for the end of the turn would find them gone.
         if !output.isEmpty { flushNow() }
         switch endpoint.transportAction {
@@ -133,6 +138,26 @@ open class WebSocketConnection: Connection {
         case .awaitPeerClose: if super.isOpen { setTimer(after: Self.closeTimeout) }
         case .drop: abort()
         }
+    }
+
+    /// Tells what of a message is held.
+    /// - Returns: false when there is no room, and the connection has been closed for it.
+    @inline(__always) private func hold() -> Bool {
+        guard let client else { return true }
+        if held.set(endpoint.heldByteCount + unread.count, on: loop, by: client.server.handler) { return true }
+        giveUp(.tryAgainLater, reason: "overloaded: the server holds as much for its clients as it may; connect again later")
+        return false
+    }
+
+    /// Closes without waiting for the peer's close frame: ours goes behind what is queued, and the peer has
+    /// ``Connection/stallDuration`` to go on taking it.
+    private func giveUp(_ code: CloseCode, reason: String) {
+        endpoint.close(code, reason: reason, into: &output)
+        countClose(sent: code)
+        if let closed = endpoint.transportEnded() { conclude(closed) }
+        unread = []
+        held.clear(on: loop)
+        finish()
     }
 
     /// Leaves the rest for the next turn: a few bytes may inflate to very many, and the loop has others to serve.
@@ -156,6 +181,9 @@ open class WebSocketConnection: Connection {
         drained()
     }
 
+    /// What was said before the end counts: it is read when the peer has taken what is due to it.
+    final override func inputEndAnnounced() {}
+
     public final override func inputClosed() {
         if let closed = endpoint.transportEnded() { conclude(closed) }
         finish()
@@ -163,6 +191,7 @@ open class WebSocketConnection: Connection {
 
     public final override func ended(_ end: End) {
         client?.left(self)
+        held.clear(on: loop)
         if let closed = endpoint.transportEnded() { conclude(closed) }
     }
 
@@ -220,9 +249,14 @@ open class WebSocketConnection: Connection {
         }
         switch pulse.action(now: loop.now, liveness.value, isBusy: isBusy) {
         case .nothing: break
-        case .drop:
-            loop.counters.pointee.pingTimeouts += 1
-            abort()
+        case .drop(let silence):
+            // One that does not read sees no ping either, and its own words were not read: that says more.
+            if isBlocked {
+                giveUp(.tryAgainLater, reason: "slow consumer: what is sent was not read for \(silence); connect again and resume")
+            } else {
+                loop.counters.pointee.pingTimeouts += 1
+                giveUp(.internalError, reason: "ping timeout: nothing came for \(silence)")
+            }
             return
         case .close(let code, let reason):
             close(code, reason: reason)

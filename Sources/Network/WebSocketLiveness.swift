@@ -3,7 +3,8 @@ import WebSocket
 /// How a WebSocket finds out that its peer is gone, and how long it may be open.
 public struct WebSocketLiveness: Sendable {
     /// How often the peer is looked after. A ping is sent when nothing came for half of it, or when the round trip was not
-    /// measured for ten of them; the connection is dropped when nothing came for two.
+    /// measured for ten of them; the connection is closed when nothing came for two: with 1013 if what is due to the
+    /// peer waits for it, else with 1011.
     public var pingInterval = Duration.seconds(20)
     /// Without a message either way for so long it is closed with 1001; nil: never.
     public var idleLimit: Duration?
@@ -65,13 +66,15 @@ struct WebSocketPulse {
 
     /// What is to be done now.
     enum Action: Equatable {
-        case nothing, ping, drop
+        case nothing, ping
+        /// The peer is given up; for how long nothing came, in words.
+        case drop(silence: String)
         case close(CloseCode, reason: String)
     }
 
     func action(now: Instant, _ liveness: WebSocketLiveness, isBusy: Bool) -> Action {
         let silence = now - received
-        if silence >= liveness.pingInterval * 2 { return .drop }
+        if silence >= liveness.pingInterval * 2 { return .drop(silence: Self.text(liveness.pingInterval * 2)) }
         if let lifetime = liveness.lifetime, now - opened >= (isBusy ? lifetime + lifetime / 10 : lifetime) {
             return .close(.goingAway, reason: "lifetime: open for \(Self.text(lifetime)); connect again")
         }

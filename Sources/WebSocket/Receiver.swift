@@ -28,6 +28,9 @@ public struct Receiver: ~Copyable {
     /// Bytes that decompression holds now.
     var deflateMemoryByteCount: Int { inflater?.value.memoryByteCount ?? 0 }
 
+    /// Bytes of what has not come whole: of a message as it stands after decompression, and of a control frame.
+    var heldByteCount: Int { gathered.map { $0.message.count + $0.controlPayload.count } ?? 0 }
+
     /// The next event, or nil when `input` is used up.
     ///
     /// Takes what it reads off the front of `input`. O(bytes taken); no allocation unless a message is fragmented or

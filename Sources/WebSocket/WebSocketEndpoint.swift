@@ -32,6 +32,9 @@ public struct WebSocketEndpoint: ~Copyable {
     /// Bytes that compression holds for this connection now, both directions.
     public var deflateMemoryByteCount: Int { receiver.deflateMemoryByteCount + writer.deflateMemoryByteCount }
 
+    /// Bytes of the peer's message that has not come whole.
+    public var heldByteCount: Int { receiver.heldByteCount }
+
     private let role: Role
     private let maxUnsentBytesBeforePongsWait: Int
     private var receiver: Receiver

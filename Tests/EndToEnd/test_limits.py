@@ -102,9 +102,15 @@ def test_above_the_memory_budget_new_work_is_refused_and_old_work_goes_on(start_
     running.speak(endless(f"{tag}old"))
     socket = Socket(server)
     hog = Session.create(server)
-    hog.speak(brief(f"{tag}big") + "x" * (2 << 20))
+    hog.speak(brief(f"{tag}big") + "x" * (900 << 10))
     hog.wait_until_idle()
     with server.http() as http:
+        # By small steps, since a body that would go beyond is refused itself.
+        for _ in range(60):
+            if http.post(f"{hog.path}/input", json={"input": brief(f"{tag}more") + "x" * 15_000}).status_code == 503:
+                break
+            hog.wait_until_idle()
+        refusals = Metrics(server).get("interject_overload_refusals_total")
         for path, body in (
             ("/v1/responses", {"model": "rehearsal", "input": "x"}), ("/v1/sessions", {}),
             ("/v1/chat/completions", {"model": "rehearsal", "messages": [{"role": "user", "content": "x"}]}),
@@ -124,7 +130,7 @@ def test_above_the_memory_budget_new_work_is_refused_and_old_work_goes_on(start_
     server.rehearsal.wait_for_tokens(f"{tag}old", sent + 3)
     assert running.post_cancel().status_code == 200
     metrics = Metrics(server)
-    assert metrics.get("interject_overload_refusals_total") == 6
+    assert metrics.get("interject_overload_refusals_total") == refusals + 6
     assert metrics.get("interject_memory_held_bytes") > metrics.get("interject_memory_budget_bytes") == 1 << 20
     hog.close()
     until(server, "interject_memory_held_bytes", lambda n: n < 1 << 20)
@@ -179,7 +185,9 @@ def test_a_peer_that_answers_no_ping_is_dropped(start_server):
             Sec_WebSocket_Key="dGhlIHNhbXBsZSBub25jZQ=="))
         assert raw.read_head()[0] == 101
         assert raw.is_closed_by_server()
+        assert b"\x03\xf3ping timeout: nothing came for 2 s" in raw.buffer
     until(server, "interject_websocket_ping_timeouts_total", 1)
+    assert Metrics(server).get("interject_websocket_closes_sent_total", code="1011") == 1
     with raw_socket(server, ping_interval=None) as socket:
         # One that answers stays: the round trip is measured, and nobody is dropped.
         until(server, "interject_websocket_round_trip_seconds_count", lambda n: n >= 3)

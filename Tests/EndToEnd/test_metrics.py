@@ -233,6 +233,35 @@ def test_a_foreign_page_reads_no_metrics(counted):
     assert answer.status_code == 403
 
 
+def test_the_log_lets_a_client_be_followed_by_ids(start_server, tag):
+    server = start_server("--log-level", "debug")
+    socket = Socket(server)
+    request_id = socket.ws.response.headers["x-request-id"]
+    socket.create(brief(f"{tag} hidden-words"), stream_id="hidden-lane", client_event_id="hidden-event")
+    response = socket.wait_for_type("response.completed")["response"]["id"]
+    socket.send("interject:cancel", session_id="sess_hidden words")
+    socket.send("hidden-command")
+    socket.send("response.create", previous_response_id=response, input="x", model=7)
+    eventually(lambda: server.log_tail(1000).count("command refused") >= 3, "the refusals")
+    socket.close()
+
+    def fields(*marks) -> dict:
+        line = eventually(
+            lambda: next((x for x in server.log_tail(1000).splitlines() if all(m in x for m in marks)), None), f"{marks}")
+        return dict(word.split("=", 1) for word in line.split() if "=" in word)
+
+    # From the upgrade to the connection, to its responses, to their session, to the end.
+    connection = fields(request_id)["connection"]
+    of_it = f"connection={connection}"
+    session = fields("response of a command", of_it, response)["session_id"]
+    assert fields("response ended", response)["session_id"] == session
+    assert fields("response ended", response)["status"] == "completed"
+    assert fields("command refused", of_it, response)["command"] == "response.create"
+    assert fields("command refused", of_it, "command=unknown")["status"] == "400"
+    fields("websocket closed", of_it)
+    assert "hidden" not in server.log_tail(1000) and tag not in server.log_tail(1000)
+
+
 def test_access_lines_are_for_debug_and_bear_the_request_id(start_server, tag):
     server = start_server("--log-level", "debug")
     with server.http() as http:

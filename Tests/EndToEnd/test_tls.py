@@ -57,6 +57,26 @@ def ask(connection: ssl.SSLSocket) -> bytes:
     return answer
 
 
+@pytest.mark.parametrize("header", [
+    b"PROXY TCP4 192.0.2.1 198.51.100.7 47011 443\r\n",
+    bytes.fromhex("0d0a0d0a000d0a515549540a2111000cc0000201c6336407b7a301bb"),
+], ids=["v1", "v2"])
+def test_a_proxy_header_stands_in_front_of_tls(start_secure, authority, header):
+    server = start_secure("--proxy-protocol", "--trusted-proxy", "127.0.0.1", "--log-level", "debug")
+    # In one piece, byte by byte, and cut within: the handshake begins right behind it.
+    for pieces in ([header], [bytes([byte]) for byte in header], [header[:13], header[13:]]):
+        raw = socket.create_connection(address(server), timeout=20)
+        for piece in pieces:
+            raw.sendall(piece)
+        with authority.trust().wrap_socket(raw, server_hostname="localhost") as connection:
+            assert ask(connection).startswith(b"HTTP/1.1 200 ")
+    eventually(lambda: server.log_tail(200).count("peer=192.0.2.1") == 3, "the client of the header in the access lines")
+    # Without the header the first bytes of TLS are none.
+    raw = socket.create_connection(address(server), timeout=20)
+    with pytest.raises((ssl.SSLError, OSError)):
+        authority.trust().wrap_socket(raw, server_hostname="localhost")
+
+
 def test_the_clients_that_people_have_work_over_tls(start_secure, authority, tag):
     server = start_secure()
     url, context = server.ready["tls_url"], authority.trust()

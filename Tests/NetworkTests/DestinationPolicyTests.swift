@@ -1,4 +1,5 @@
 import Logging
+import LoopbackServer
 import Network
 import Testing
 
@@ -19,7 +20,7 @@ import Testing
     /// The last two are 127.0.0.1, in forms that only the resolver understands.
     @Test(arguments: ["127.0.0.1", "localhost", "2130706433", "0x7f.1"])
     func noSocketIsOpenedToAnotherAddress(_ host: String) async throws {
-        let server = HTTPClientServer { peer in
+        let server = LoopbackServer { peer in
             _ = peer.readRequest()
             peer.respond("secret")
         }
@@ -35,7 +36,7 @@ import Testing
 
     /// An idle connection would lead there without any check.
     @Test func aConnectionOfAnotherRequestIsNotUsed() async throws {
-        let server = HTTPClientServer { peer in
+        let server = LoopbackServer { peer in
             while peer.readRequest() != nil { peer.respond("hello") }
         }
         defer {

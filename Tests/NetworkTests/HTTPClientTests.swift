@@ -1,6 +1,7 @@
 import Glibc
 import HTTP
 import Logging
+import LoopbackServer
 import Network
 import Synchronization
 import Testing
@@ -15,9 +16,9 @@ import Testing
 
     /// Gives `body` a server, and ends the server and the loop behind it.
     private func with(
-        _ handler: @escaping @Sendable (HTTPClientPeer) -> Void, _ body: (HTTPClientServer) async throws -> Void
+        _ handler: @escaping @Sendable (LoopbackPeer) -> Void, _ body: (LoopbackServer) async throws -> Void
     ) async throws {
-        let server = HTTPClientServer(handler)
+        let server = LoopbackServer(handler)
         defer {
             server.stop()
             group.shutDown()
@@ -59,7 +60,7 @@ import Testing
     }
 
     @Test func aRequestIsSentAsItIsAndAtOnce() async throws {
-        let seen = Mutex<(head: String, bodyByteCount: Int)?>(nil)
+        let seen = Mutex<LoopbackPeer.Request?>(nil)
         try await with { peer in
             let request = peer.readRequest()
             seen.withLock { $0 = request }
@@ -71,8 +72,9 @@ import Testing
             try request.fields.append("Content-Type", "application/json")
             let recorder = await loop.begin(request)
             #expect(await recorder.waitForEnd() == .finished(status: 200))
-            let (head, bodyByteCount) = try #require(seen.withLock { $0 })
-            #expect(head.hasPrefix("POST /v1/x?y=1 HTTP/1.1\r\n") && bodyByteCount == 2 << 20)
+            let got = try #require(seen.withLock { $0 })
+            let head = got.head
+            #expect(head.hasPrefix("POST /v1/x?y=1 HTTP/1.1\r\n") && got.bodyByteCount == 2 << 20)
             #expect(head.contains("Authorization: Bearer k") && head.contains("Accept-Encoding: identity"))
             #expect(!head.contains("Expect") && !head.contains("x-www-form-urlencoded"))
         }
@@ -158,7 +160,7 @@ import Testing
 
     @Test func aRefusedConnectionIsToldAtOnce() async throws {
         defer { group.shutDown() }
-        let recorder = await loop.begin(request("http://127.0.0.1:\(HTTPClientServer.freePort())/"))
+        let recorder = await loop.begin(request("http://127.0.0.1:\(LoopbackServer.freePort())/"))
         #expect(await recorder.waitForEnd() == .failed(.couldNotConnect))
     }
 
@@ -261,7 +263,7 @@ import Testing
     }
 
     @Test func theEndOfTheLoopEndsItsTransfers() async throws {
-        let server = HTTPClientServer { peer in
+        let server = LoopbackServer { peer in
             _ = peer.readRequest()
             _ = peer.waitForClose()
         }

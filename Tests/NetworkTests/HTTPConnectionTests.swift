@@ -249,9 +249,7 @@ extension Loopback.HTTPConnectionTests {
         let socket = try server.connect()
         try socket.send(get("/slow"))
         #expect(try socket.receiveResponse().body == "slow")
-        let start = Instant.monotonicNow
         #expect(try socket.receiveAll().isEmpty)
-        #expect(Instant.monotonicNow - start < .seconds(2))
     }
 
     @Test func noDeadlineEndsAnAnswer() async throws {

@@ -1,11 +1,21 @@
 import Bytes
 import HTTP
 import Network
+import Synchronization
 import WebSocket
 
 /// Answers what the path asks for, and tells what happens.
 final class TestHandler: HTTPRequestHandler {
     let journal = Journal()
+
+    /// Bytes of half-received input that a loop may hold.
+    let room = Atomic(Int.max)
+
+    func hasRoom(on loop: EventLoop) -> Bool {
+        let hasRoom = loop.heldInputBytes <= room.load(ordering: .relaxed)
+        if !hasRoom { journal.add("no room") }
+        return hasRoom
+    }
 
     func maxBodyBytes(for request: RequestHead) -> Int { .max }
 
@@ -19,6 +29,7 @@ final class TestHandler: HTTPRequestHandler {
         let path = exchange.request.target.path
         let journal = journal
         journal.add("request \(path)")
+        exchange.endsWithInput = path == "/never" || path == "/endless"
         exchange.onDisconnect = { journal.add("disconnect \(path)") }
         switch path {
         case "/hello": exchange.respond(.ok, contentType: "text/plain", body: Array("hello".utf8))
@@ -53,6 +64,10 @@ final class TestHandler: HTTPRequestHandler {
             exchange.beginStream(.ok, contentType: "text/plain")
             exchange.write { $0.append("begun") }
         case "/ws": upgrade(exchange)
+        case "/ws-watched":
+            var liveness = WebSocketLiveness()
+            liveness.pingInterval = .milliseconds(100)
+            upgrade(exchange, liveness: WebSocketLiveness.Shared(liveness))
         case "/later-ws": exchange.loop?.schedule(after: .milliseconds(30)) { self.upgrade(exchange) }
         default: exchange.respond(.notFound)
         }
@@ -89,7 +104,7 @@ final class TestHandler: HTTPRequestHandler {
         go()
     }
 
-    private func upgrade(_ exchange: HTTPExchange) {
+    private func upgrade(_ exchange: HTTPExchange, liveness: WebSocketLiveness.Shared = .standard) {
         let request = HandshakeRequest(
             method: "\(exchange.request.method)", httpMinorVersion: exchange.request.minorVersion,
             fields: exchange.request.fields.map { ($0.name, $0.value) })
@@ -97,7 +112,7 @@ final class TestHandler: HTTPRequestHandler {
             let acceptance = try ServerHandshake().accept(request)
             var limits = WebSocketLimits()
             limits.maxMessageBytes = 1 << 20
-            exchange.upgrade(acceptance, limits: limits) { EchoWebSocket($0, journal: journal) }
+            exchange.upgrade(acceptance, limits: limits, liveness: liveness) { EchoWebSocket($0, journal: journal) }
         } catch {
             exchange.respond(HTTPStatus(error.status), fields: error.fields)
         }

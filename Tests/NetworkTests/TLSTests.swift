@@ -59,6 +59,17 @@ extension Loopback.TLSTests {
         #expect(server.context.handshakeCounts.total == 2)
     }
 
+    /// Where the kernel has no TLS, OpenSSL goes on by itself: what is asked for is an offer.
+    @Test(arguments: [false, true]) func theKernelIsAskedAndMayDecline(_ asks: Bool) async throws {
+        let certificates = try TestCertificates()
+        let server = try await SecureServer(certificates, [certificates.leaf("a", "DNS:localhost")]) { $0.asksKernel = asks }
+        #expect(server.context.asksKernel == asks)
+        #expect(isAnswered(try await server.ask()))
+        let kernel = server.context.kernelCounts
+        #expect(kernel.sends == (asks && KernelTLS.isAvailable ? 1 : 0))
+        #expect(kernel.receives <= kernel.sends)
+    }
+
     @Test func eachNameGetsItsCertificate() async throws {
         let certificates = try TestCertificates()
         let leaves = [

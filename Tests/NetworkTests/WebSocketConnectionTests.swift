@@ -1,5 +1,6 @@
 import Glibc
 import Network
+import Synchronization
 import Testing
 
 extension Loopback.WebSocketConnectionTests {
@@ -168,5 +169,100 @@ extension Loopback.WebSocketConnectionTests {
         #expect(try socket.receiveResponse().head.hasPrefix("HTTP/1.1 4"))
         try socket.send("GET /hello HTTP/1.1\r\nHost: test\r\n\r\n")
         #expect(try socket.receiveResponse().body == "hello")
+    }
+
+    // MARK: How it ends
+
+    private func closeFrame(_ socket: RawSocket) throws -> (code: Int, reason: String) {
+        while true {
+            let (opcode, payload) = try receiveFrame(socket)
+            if opcode == 0xFF { return (0, "no close frame") }
+            if opcode != 8 { continue }
+            return (Int(payload[0]) << 8 | Int(payload[1]), String(decoding: payload.dropFirst(2), as: UTF8.self))
+        }
+    }
+
+    private func openWatched(_ server: TestServer) throws -> RawSocket {
+        let socket = try server.connect(receiveBufferByteCount: 4096)
+        try socket.send(request("/ws-watched"))
+        try expectUpgrade(socket)
+        return socket
+    }
+
+    @Test func aPeerThatAnswersNoPingIsToldSo() async throws {
+        let server = try await TestServer()
+        let socket = try openWatched(server)
+        let close = try closeFrame(socket)
+        #expect(close.code == 1011 && close.reason == "ping timeout: nothing came for 0.2 s")
+        #expect(await server.journal.has("closed 1006 false"))
+    }
+
+    @Test func aReaderThatDoesNotKeepUpGetsWhatWasQueuedAndIsToldSo() async throws {
+        let server = try await TestServer()
+        let socket = try openWatched(server)
+        for _ in 0..<20 { try socket.send(text("flood")) }
+        #expect(await server.journal.has("closed 1006 false"))
+        let close = try closeFrame(socket)
+        #expect(close.code == 1013 && close.reason.hasPrefix("slow consumer: "))
+    }
+
+    @Test func whatWasSaidBeforeTheEndIsHeardThoughTheReaderIsBehind() async throws {
+        let server = try await TestServer()
+        let socket = try server.connect(receiveBufferByteCount: 4096)
+        try socket.send(request("/ws"))
+        try expectUpgrade(socket)
+        for _ in 0..<20 { try socket.send(text("flood")) }
+        // From here the server reads no more, until its answers are taken.
+        var queued = 0
+        for _ in 0..<12_000 where queued == 0 {
+            for loop in server.loops.group.loops {
+                queued += await withCheckedContinuation { done in loop.execute { done.resume(returning: loop.queuedOutputBytes) } }
+            }
+        }
+        #expect(queued > 0)
+        try socket.send(text("last words") + frame(8, [0x03, 0xE8]))
+        socket.shutDownWriting()
+        var frames: [(opcode: UInt8, payload: [UInt8])] = []
+        repeat { frames.append(try receiveFrame(socket)) } while ![8, 0xFF].contains(frames.last?.opcode)
+        #expect(frames.count == 22)
+        #expect(String(decoding: frames.dropLast().last?.payload ?? [], as: UTF8.self) == "last words")
+        #expect(frames.last?.opcode == 8)
+        #expect(await server.journal.has("closed 1000 true"))
+    }
+
+    @Test func halfReceivedMessagesAreBoundedTogether() async throws {
+        let server = try await TestServer()
+        let room = 128 << 10
+        server.handler.room.store(room, ordering: .relaxed)
+        let part = [UInt8](repeating: 97, count: 32 << 10)
+        var sockets: [RawSocket] = []
+        for _ in 0..<40 {
+            let socket = try open(server)
+            sockets.append(socket)
+            try socket.send(frame(1, part, isFinal: false))
+        }
+        #expect(await server.journal.has("no room"))
+        for loop in server.loops.group.loops {
+            let held = await withCheckedContinuation { done in loop.execute { done.resume(returning: loop.heldInputBytes) } }
+            #expect(held <= room + 2 * part.count)
+        }
+        // Short ones are taken all the same.
+        let small = try open(server)
+        try small.send(text("stop"))
+        #expect(String(decoding: try receiveFrame(small).payload, as: UTF8.self) == "stop")
+        // Whoever is in ends the message and has it back; the others were told.
+        var refused = 0
+        for socket in sockets {
+            try? socket.send(frame(0, Array("end".utf8)))
+            let (opcode, payload) = try receiveFrame(socket)
+            if opcode == 8 {
+                refused += 1
+                #expect(payload.prefix(2) == [0x03, 0xF5])
+                #expect(String(decoding: payload.dropFirst(2), as: UTF8.self).hasPrefix("overloaded: "))
+            } else {
+                #expect(payload.count == part.count + 3)
+            }
+        }
+        #expect((1..<40).contains(refused))
     }
 }

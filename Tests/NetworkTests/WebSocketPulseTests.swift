@@ -45,7 +45,7 @@ import WebSocket
         pulse.measured = start
         #expect(pulse.action(now: after(9), liveness, isBusy: false) == .nothing)
         #expect(pulse.action(now: after(10), liveness, isBusy: false) == .ping)
-        #expect(pulse.action(now: after(40), liveness, isBusy: true) == .drop)
+        #expect(pulse.action(now: after(40), liveness, isBusy: true) == .drop(silence: "40 s"))
     }
 
     @Test func idlenessIsAboutMessagesAndWaitsForWhatRuns() {

@@ -1,6 +1,7 @@
 import Foundation
 import JSON
 import Logging
+import LoopbackServer
 import Network
 import Sessions
 import Synchronization

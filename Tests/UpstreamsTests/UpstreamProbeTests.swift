@@ -1,4 +1,5 @@
 import Logging
+import LoopbackServer
 import Network
 import Testing
 

@@ -48,7 +48,15 @@ import Testing
     @Test func aBombCostsNoMoreThanTheLimit() throws {
         let extensions = NegotiatedExtensions(deflate: DeflateRoundTripTests.agreement())
         var client = WebSocketEndpoint(role: .client, extensions: extensions)
-        var bomb = try Self.send(&client, .binary, [UInt8](repeating: 0, count: 64 << 20))
+        // By fragments: a whole message of this size would not be compressed.
+        var sent = ByteBuffer()
+        let zeros = [UInt8](repeating: 0, count: 1 << 20)
+        try zeros.withUnsafeBytes { zeros in
+            try client.startMessage(.binary, zeros, into: &sent)
+            for _ in 2..<64 { try client.continueMessage(zeros, into: &sent) }
+            try client.endMessage(zeros, into: &sent)
+        }
+        var bomb = sent.array
         #expect(bomb.count < 70_000)
         var server = WebSocketEndpoint(role: .server, limits: WebSocketLimits(maxMessageBytes: 1 << 20), extensions: extensions)
         bomb.withUnsafeMutableBytes { bomb in
@@ -100,6 +108,19 @@ import Testing
         for _ in 0..<257 { _ = try Self.send(&server, .binary, Self.event) }
         #expect(Self.isCompressed(try Self.send(&server, .binary, Self.event)))
         #expect(Self.isCompressed(try Self.send(&server, .binary, Self.event)))
+    }
+
+    @Test func whatWouldHoldUpTheLoopGoesAsItIsAndTheWindowStays() throws {
+        let extensions = NegotiatedExtensions(deflate: DeflateRoundTripTests.agreement())
+        var endpoint = WebSocketEndpoint(role: .server, extensions: extensions)
+        let limit = Compressor.maxMessageByteCount
+        let short = Array("the same words over and over, the same words over and over, the same words".utf8)
+        let first = try Self.send(&endpoint, .text, short)
+        #expect(Self.isCompressed(first))
+        #expect(try Self.isCompressed(Self.send(&endpoint, .text, [UInt8](repeating: 97, count: limit))))
+        let long = try Self.send(&endpoint, .text, [UInt8](repeating: 97, count: limit + 1))
+        #expect(!Self.isCompressed(long) && long.count == limit + 11)
+        #expect(try Self.isCompressed(Self.send(&endpoint, .text, short)))
     }
 
     @Test func controlFramesAreNeverCompressed() throws {

@@ -40,7 +40,7 @@ final class TLSCertificateSet: @unchecked Sendable {
             throw TLSFileError(path: "TLS", problem: OpenSSLError.take())
         }
         do throws(TLSFileError) {
-            TLSContextOptions.apply(to: context, isServer: true)
+            TLSContextOptions.apply(to: context, isServer: true, asksKernel: settings.asksKernel)
             copenssl_set_min_version(context, settings.minVersion == .tls13 ? TLS1_3_VERSION : TLS1_2_VERSION)
             SSL_CTX_set_cipher_list(context, ciphers)
             // Tickets carry the session: nothing of it is kept here.

@@ -3,13 +3,13 @@ import Glibc
 
 /// What server and client contexts have in common.
 enum TLSContextOptions {
-    static func apply(to context: OpaquePointer, isServer: Bool) {
+    static func apply(to context: OpaquePointer, isServer: Bool, asksKernel: Bool = KernelTLS.isAvailable) {
         // Buffers go back when they are empty; a write may end early and go on from a buffer that has moved.
         copenssl_set_mode(
             context, Int(SSL_MODE_RELEASE_BUFFERS | SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER))
         // Header and body of a record by one system call.
         copenssl_set_read_ahead(context)
-        copenssl_set_options(context, isServer, KernelTLS.isAvailable)
+        copenssl_set_options(context, isServer, asksKernel)
     }
 
     /// A better answer than OpenSSL's to a file that is not there.

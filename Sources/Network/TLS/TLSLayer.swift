@@ -55,6 +55,7 @@ final class TLSLayer: SocketLayer {
         if result == 1 {
             if case .server(let context) = role {
                 context.countHandshake(isResumed: copenssl_is_session_reused(ssl) == 1)
+                context.countKernel(sends: copenssl_kernel_sends(ssl), receives: copenssl_kernel_receives(ssl))
             }
             return .done
         }

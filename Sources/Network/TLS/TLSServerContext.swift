@@ -1,3 +1,4 @@
+import COpenSSL
 import Synchronization
 
 /// A server's side of TLS: its certificates, its ticket keys and its counts, shared by all loops.
@@ -8,6 +9,8 @@ public final class TLSServerContext: Sendable {
     private let failures = Mutex<[TLSError.Reason: Int]>([:])
     private let handshakes = Atomic<Int>(0)
     private let resumptions = Atomic<Int>(0)
+    private let kernelSends = Atomic<Int>(0)
+    private let kernelReceives = Atomic<Int>(0)
 
     /// - Throws: ``TLSFileError`` for the first file that cannot be used.
     public init(_ settings: TLSSettings) throws(TLSFileError) {
@@ -25,6 +28,9 @@ public final class TLSServerContext: Sendable {
 
     var certificates: TLSCertificateSet { current.withLock { $0 } }
 
+    /// Whether OpenSSL is to hand the keys of a connection to the kernel.
+    package var asksKernel: Bool { copenssl_asks_kernel(certificates.defaultContext) }
+
     /// The layer for one accepted connection.
     package func layer(over lower: SocketLayer? = nil) -> SocketLayer { TLSLayer(.server(self), lower: lower) }
 
@@ -41,6 +47,16 @@ public final class TLSServerContext: Sendable {
     func countHandshake(isResumed: Bool) {
         handshakes.add(1, ordering: .relaxed)
         if isResumed { resumptions.add(1, ordering: .relaxed) }
+    }
+
+    /// Connections of which the kernel encrypts what is sent, and decrypts what is received (kTLS).
+    public var kernelCounts: (sends: Int, receives: Int) {
+        (kernelSends.load(ordering: .relaxed), kernelReceives.load(ordering: .relaxed))
+    }
+
+    func countKernel(sends: Bool, receives: Bool) {
+        if sends { kernelSends.add(1, ordering: .relaxed) }
+        if receives { kernelReceives.add(1, ordering: .relaxed) }
     }
 
     func count(_ failure: TLSError) { failures.withLock { $0[failure.reason, default: 0] += 1 } }

@@ -34,6 +34,8 @@ public struct TLSSettings: Sendable {
     public var minVersion = Version.tls12
     /// How long a handshake may take.
     public var handshakeTimeout = Duration.seconds(10)
+    /// Whether the kernel is asked to encrypt. It is safe to ask one that cannot: OpenSSL goes on by itself.
+    package var asksKernel = KernelTLS.isAvailable
 
     public init(certificates: [TLSCertificateFiles]) { self.certificates = certificates }
 }

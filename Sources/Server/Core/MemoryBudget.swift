@@ -1,6 +1,7 @@
 import Synchronization
 
-/// Bytes that the loops of a server hold for clients together: logs and conversations of sessions, and output that waits for slow peers.
+/// Bytes that the loops of a server hold for clients together: logs and conversations of sessions, output that waits for slow
+/// peers, and requests and messages that are not whole.
 ///
 /// Each loop tells its sum when it grew by much, when it looks its sessions over, and when it is asked whether it may begin new
 /// work; so the figure of all is never far from the truth, and no byte is counted on its way.

@@ -1,5 +1,6 @@
 import JSON
 import Jobs
+import Logging
 import Network
 import Sessions
 import Storage
@@ -109,7 +110,16 @@ final class SessionLoop: SessionHost {
         var input = input
         input.responseID = id
         directory.insert(response: id, sessionID: session.id)
-        return try session.submit(input)
+        let acceptance = try session.submit(input)
+        log("response taken", acceptance.generation)
+        return acceptance
+    }
+
+    /// By these lines a response leads to its session, and a session to its responses.
+    private func log(_ event: Logger.Message, _ generation: Generation, _ more: Logger.Metadata = [:]) {
+        guard loop.logger.logLevel <= .debug else { return }
+        let ids: Logger.Metadata = ["response_id": "\(generation.id)", "session_id": "\(generation.session.id)"]
+        loop.logger.debug(event, metadata: ids.merging(more) { $1 })
     }
 
     /// Deletes a session: cancels what runs and tells those who follow.
@@ -202,7 +212,7 @@ final class SessionLoop: SessionHost {
 
     func tellBudget() {
         toldBytes = logBytes
-        budget.tell(logBytes + loop.queuedOutputBytes, loop: loop.index)
+        budget.tell(logBytes + loop.queuedOutputBytes + loop.heldInputBytes, loop: loop.index)
     }
 
     /// Whether so much is held for clients that nothing new may begin.
@@ -270,6 +280,7 @@ final class SessionLoop: SessionHost {
 
     func ended(_ generation: Generation) {
         counters.countEnd(of: generation)
+        log("response ended", generation, ["status": "\(generation.status.name)", "events": "\(generation.eventCount)"])
         metering?.ended(generation, now: loop.now, unixTime: loop.unixTime)
         webhooks?.ended(generation, isStored: residents[generation.session.id]?.isEphemeral == false)
     }

@@ -228,6 +228,15 @@ final class Router: HTTPRequestHandler {
             body: APIError(status: status, message: message, code: "bad_request").body)
     }
 
+    func hasRoom(on loop: EventLoop) -> Bool { !context.sessions(on: loop).isOverloaded() }
+
+    var noRoomAnswer: HTTPErrorAnswer {
+        let error = APIError.overloaded
+        return HTTPErrorAnswer(
+            fields: [("Content-Type", "application/json"), ("x-request-id", Identifier.make("req_")), ("Retry-After", "5")],
+            body: error.body)
+    }
+
     func requestRefused(_ status: HTTPStatus, on loop: EventLoop) {
         context.sessions(on: loop).counters.countAnswer(ServerCounters.Face.other.rawValue, status)
     }
@@ -243,7 +252,8 @@ final class Router: HTTPRequestHandler {
         loop.logger.debug(
             "request",
             metadata: [
-                "request_id": "\(exchange.commonFields.first?.value ?? "")", "method": "\(exchange.request.method.name)",
+                "request_id": "\(exchange.commonFields.first?.value ?? "")",
+                "connection": "\(exchange.connectionID)", "method": "\(exchange.request.method.name)",
                 "path": "\(exchange.request.target.path)", "status": "\(exchange.status.map { "\($0.code)" } ?? "none")",
                 "peer": "\(exchange.peer.map { "\($0)" } ?? "unix")",
                 "duration_ms": "\((Instant.monotonicNow - exchange.began).nanoseconds / 1_000_000)",

@@ -109,6 +109,11 @@ struct MetricsPage: Sendable {
                 ([("kind", "full")], UInt64(max(0, handshakes.total - handshakes.resumed))),
                 ([("kind", "resumed")], UInt64(handshakes.resumed)),
             ])
+        let kernel = tls.kernelCounts
+        page.counter(
+            "interject_tls_kernel_total",
+            "TLS connections whose sent or received bytes the kernel takes care of (kTLS); 0 where it cannot.",
+            [([("direction", "send")], UInt64(kernel.sends)), ([("direction", "receive")], UInt64(kernel.receives))])
         let failures = tls.failureCounts.map { ($0.key.rawValue, UInt64($0.value)) }
         page.counter(
             "interject_tls_failures_total", "TLS handshakes that failed and connections that broke, by reason.",
@@ -186,7 +191,9 @@ struct MetricsPage: Sendable {
             "interject_loop_lag_seconds", "Turns of each event loop: as long does what is ready wait for its own.",
             loops.map { ([("loop", "\($0.index)")], $0.network.turns) })
         page.gauge("interject_log_bytes", "Bytes of the logs and conversations of all sessions.", sum { $0.logBytes })
-        page.gauge("interject_memory_held_bytes", "Log bytes and waiting output, as the memory budget counts them.", heldBytes)
+        page.gauge(
+            "interject_memory_held_bytes",
+            "Log bytes, waiting output and half-received input, as the memory budget counts them.", heldBytes)
         page.gauge("interject_memory_budget_bytes", "Above this new work is refused.", budgetBytes)
         page.counter(
             "interject_overload_refusals_total", "New work refused because of the memory budget.", sum { $0.server.overloads })

@@ -60,6 +60,7 @@ final class RehearsalAnswer {
     /// Begins. The exchange and the loop's timers keep the answer alive.
     func begin() {
         statistics.active += 1
+        exchange.endsWithInput = true
         exchange.onDisconnect = { self.conclude(.aborted) }
         exchange.onDrained = { self.turn() }
         if record.isStream {

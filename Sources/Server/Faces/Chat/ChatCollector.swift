@@ -19,6 +19,7 @@ final class ChatCollector: EventReader {
     /// Answers the call.
     convenience init(_ call: Call, _ completion: ChatCompletion) {
         self.init(loop: call.loop, completion) { call.answer($0) }
+        call.exchange.endsWithInput = true
         call.exchange.onDisconnect = { [self] in stop() }
     }
 

@@ -29,6 +29,7 @@ final class ChatStream: EventReader {
         chunkHead.appendJSONObject { completion.writeHead(object: "chat.completion.chunk", to: &$0) }
         chunkHead.removeLast(1)
         chunkHead.append(",\"choices\":[{\"index\":0,\"delta\":{" as StaticString)
+        call.exchange.endsWithInput = true
         call.exchange.onDisconnect = { [self] in
             holdTimer?.cancel()
             stream.stopHeartbeats()

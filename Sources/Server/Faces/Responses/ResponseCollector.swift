@@ -27,6 +27,7 @@ final class ResponseCollector: EventReader {
     /// Answers the call.
     convenience init(_ call: Call, responseID: String) {
         self.init(loop: call.loop, responseID: responseID) { call.answer($0) }
+        call.exchange.endsWithInput = true
         call.exchange.onDisconnect = { [self] in stop() }
     }
 

@@ -27,6 +27,7 @@ final class ResponseStream: EventReader {
         self.startingAfter = startingAfter
         stream = EventStream(call.exchange, loop: call.loop, heartbeat: call.context.configuration.heartbeat)
         super.init(loop: call.loop, catchUp: .losslessOrClose)
+        call.exchange.endsWithInput = true
         call.exchange.onDisconnect = { [self] in disconnected() }
         call.exchange.onDrained = { [weak self] in self?.resume() }
         if holdsStatus {

@@ -63,7 +63,9 @@ extension ResponsesSocket {
                 Submission(target: target, input: input, isDurable: !keepsSession)
                     .submit(from: self.loop, context: self.context, reader: reader) { [weak self] result in
                         switch result {
-                        case .success(let outcome): if keepsSession { self?.ownEphemeral(outcome.session) }
+                        case .success(let outcome):
+                            self?.logResponse(outcome.responseID, sessionID: outcome.session.id)
+                            if keepsSession { self?.ownEphemeral(outcome.session) }
                         case .failure(let error):
                             self?.context.metering.abandon(responseID, now: reader.loop.now)
                             self?.fail(error, for: body)

@@ -55,6 +55,7 @@ final class ResponsesSocket: WebSocketConnection {
         }
         do throws(APIError) {
             try handle(body)
+            logCommand(body)
         } catch {
             fail(error, for: body)
         }
@@ -108,6 +109,7 @@ final class ResponsesSocket: WebSocketConnection {
     }
 
     func fail(_ error: APIError, for command: JSONObject? = nil) {
+        logCommand(command, refusal: error)
         send("error", for: command) { event in
             event.field("status", error.status.code)
             event.object("error") { error.write(to: &$0) }
@@ -216,6 +218,7 @@ final class ResponsesSocket: WebSocketConnection {
     }
 
     override func closed(_ end: ConnectionClosed) {
+        logClose(end)
         context.sessions(on: loop).remove(self)
         for lane in lanes.values { lane.close() }
         lanes = [:]

@@ -49,6 +49,8 @@ extension Generation {
         route.upstream = upstream
         route.attempts += 1
         reference.upstream = upstream
+        // Counted also when the process does not live to see how it ends.
+        session.log.keep(.response(GenerationRecord(self)))
     }
 
     /// What came of it.

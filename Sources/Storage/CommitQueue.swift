@@ -32,6 +32,9 @@ final class CommitQueue: Sendable {
 
     /// How long a commit that failed waits before it is tried again.
     private static let retryDelays: [UInt32] = [50_000, 100_000, 250_000, 500_000, 1_000_000]
+    /// How long the next commit waits for company when some has come already while the last was under way. A row that shares its
+    /// commit with forty others costs a seventh of the processor time of one that is alone; who is alone waits for nothing.
+    private static let gatheringMicroseconds: UInt32 = 1000
     /// Attempts after which a store that is to be closed gives up: what nobody was told of is gone then.
     private static let lastAttempt = 3
 
@@ -83,6 +86,7 @@ final class CommitQueue: Sendable {
                 state.statistics.pendingBytes -= batch.reduce(0) { $0 + $1.byteCount }
             }
             for (index, change) in batch.enumerated() { change.finish(outcomes[index]) }
+            if state.withLock({ !$0.pending.isEmpty && !$0.isClosed }) { usleep(Self.gatheringMicroseconds) }
         }
     }
 

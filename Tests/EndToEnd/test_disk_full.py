@@ -7,7 +7,7 @@ import threading
 import pytest
 
 from log_rules import Log
-from metrics import Metrics
+from metrics import Metrics, until
 from rehearsal import eventually, say
 from sessions import Session
 from sockets import Socket
@@ -88,6 +88,21 @@ def test_what_could_not_be_kept_was_not_acknowledged(start_server, tmp_path, tag
     assert not any(speaker.answer is not None and speaker.answer.status_code == 202 for speaker in speakers)
     restart(server)
     assert events(server, session.id) == before
+
+
+@pytest.mark.timeout(120)
+def test_upstreams_wait_for_the_disk_and_all_go_on(start_server, tmp_path, tag):
+    """More than the server lets wait for the disk: the models are held, and each of them is let go again."""
+    server = start_server("--loops", 1)
+    sessions = [Session.create(server) for _ in range(20)]
+    answers = [s.speak(say(f"{tag}{n}", tokens=4000, pace=0, first_token_ms=1500)) for n, s in enumerate(sessions)]
+    fill(server, tmp_path)
+    until(server, "interject_store_pending_bytes", lambda waiting: waiting > 12 << 20)
+    limit(server, resource.RLIM_INFINITY)
+    for session, answer in zip(sessions, answers):
+        eventually(lambda: session.state()["active_response"] is None, f"{session.id} has come to rest", timeout_s=60)
+        turn = Log(events(server, session.id)).order[0]
+        assert turn.id == answer["response_id"] and turn.status == "completed" and len(turn.text.split()) == 4000
 
 
 @pytest.mark.timeout(60)

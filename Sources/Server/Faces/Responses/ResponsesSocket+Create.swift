@@ -41,6 +41,7 @@ extension ResponsesSocket {
         // A session that is not to be stored lives as long as this connection: what may follow on it needs it until then.
         let keepsSession = !request.isStored
         request.isStored = true
+        let isNamed = request.extensions.sessionID != nil
         try admit(responseID, input.items, input.parameters)
         if let previous = request.previousResponseID, let steers = pendingSteers.removeValue(forKey: previous) {
             input.items = steers.flatMap { $0 } + input.items
@@ -63,7 +64,7 @@ extension ResponsesSocket {
                 Submission(target: target, input: input, isDurable: !keepsSession)
                     .submit(from: self.loop, context: self.context, reader: reader) { [weak self] result in
                         switch result {
-                        case .success(let outcome): if keepsSession { self?.ownEphemeral(outcome.session) }
+                        case .success(let outcome): if keepsSession, !isNamed { self?.ownEphemeral(outcome.session) }
                         case .failure(let error):
                             self?.context.metering.abandon(responseID, now: reader.loop.now)
                             self?.fail(error, for: body)

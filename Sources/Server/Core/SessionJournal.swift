@@ -101,7 +101,8 @@ final class SessionJournal {
 
     /// Reads old events of a session.
     func fetch(
-        session: Int, after sequence: Int, maxBytes: Int, references: [Int: ResponseReference], then: @escaping ([Sessions.LogEvent]) -> Void
+        session: Int, after sequence: Int, maxBytes: Int, references: [Int: ResponseReference],
+        then: @escaping ([Sessions.LogEvent]) -> Void
     ) {
         let answer = LoopBound(then, on: loop)
         let logger = loop.logger

@@ -57,9 +57,11 @@ def running(arguments, cpu, **environment):
             process.popen.wait()
 
 
-def interject(binary, upstream):
+def interject(binary, upstream, *flags):
+    if "--data" not in flags:
+        flags = [*flags, "--data", "none"]
     arguments = [binary, "serve", "--host", "127.0.0.1", "--port", "PORT", "--loops", "1", "--log-level", "warning"]
-    return running([*arguments, "--upstream", upstream.url + "/v1"], SERVER_CPU)
+    return running([*arguments, "--upstream", upstream.url + "/v1", *flags], SERVER_CPU)
 
 
 def relay(upstream):

@@ -9,7 +9,7 @@ import time
 
 HERE = pathlib.Path(__file__).resolve().parent
 ENVIRONMENT = HERE / ".venv"
-PARTS = ["interjection", "latency", "throughput", "transport"]
+PARTS = ["interjection", "latency", "throughput", "durable", "transport"]
 
 
 def in_environment():
@@ -42,6 +42,7 @@ def main():
         raise SystemExit("two processors are needed: one for the server alone, one for all else")
     in_environment()
 
+    import durable
     import figures
     import interjection
     import latency
@@ -73,6 +74,9 @@ def main():
             processes.least_relay(upstream) as least,
         ):
             print(latency.run(upstream, interject, relay, least, rounds=1 if options.quick else 2), flush=True)
+    if "durable" in parts:
+        with processes.stamping_upstream() as upstream:
+            print(durable.run(options.binary, upstream, rounds=1 if options.quick else 3), flush=True)
     if "transport" in parts:
         with transport_peers.built(options.binary, options.nio) as (folder, had):
             for table in transport.run(folder, had, options.connections, rounds=1 if options.quick else 3):

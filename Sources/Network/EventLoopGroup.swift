@@ -12,6 +12,8 @@ public final class EventLoopGroup: Sendable {
     public init(count: Int? = nil, logger: Logger) throws(SystemCallError) {
         // A peer that is gone is an error of the write, not a signal that ends the process.
         signal(SIGPIPE, SIG_IGN)
+        // A file that may not grow is an error of the write, as a full disk is.
+        signal(SIGXFSZ, SIG_IGN)
         var loops: [EventLoop] = []
         for index in 0..<max(1, count ?? Self.processorCount) {
             loops.append(try EventLoop(index: index, logger: logger))

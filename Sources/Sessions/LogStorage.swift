@@ -14,10 +14,10 @@ public protocol LogStorage: AnyObject {
     var oldestStoredSequence: Int { get }
     /// Bytes held in memory now.
     var byteCount: Int { get }
-    /// Whether so much waits to be made safe that more should not be made.
+    /// Whether so much waits to be made safe that more should not be made. Who was told so is told by ``onCommit`` when it is over.
     var isCongested: Bool { get }
-    /// Called when ``committedSequence`` has grown, with its value before, on the session's loop and never from within another
-    /// call.
+    /// Called when ``committedSequence`` has grown or congestion is over, with its value before, on the session's loop and never
+    /// from within another call.
     var onCommit: ((_ previous: Int) -> Void)? { get set }
     /// Keeps an event. - Precondition: `event.sequence == lastSequence + 1`.
     func append(_ event: LogEvent)

@@ -6,7 +6,7 @@ extension Session {
     /// Takes an input in. When it returns, the input stands in the log, what it interrupts is closed, and what answers has begun
     /// (or waits its turn).
     public func submit(_ input: Input) throws(SessionError) -> Acceptance {
-        if isClosed { throw .sessionClosed }
+        if isClosed || isSuspended { throw .sessionClosed }
         if let steer = input.steer, active?.id != steer.responseID {
             throw .responseNotActive(responseID: steer.responseID)
         }
@@ -204,7 +204,7 @@ extension Session {
 
     func startNextQueued() {
         // A generation may end within its start; its end comes here again.
-        guard active == nil, !isClosed, !queued.isEmpty else { return }
+        guard active == nil, !isClosed, !isSuspended, !queued.isEmpty else { return }
         start(queued.removeFirst())
     }
 

@@ -32,6 +32,8 @@ public final class Session {
     public internal(set) var participants: [Participant] = []
     private var guests: [String: Participant] = [:]
     public internal(set) var isClosed = false
+    /// The host stops: what runs was left where it is, to go on when the session is made again. See ``suspend()``.
+    public internal(set) var isSuspended = false
     /// Bytes that the session keeps: its log and its conversation.
     public var byteCount: Int { log.byteCount + conversationByteCount }
     /// Called when ``byteCount`` changes: for budgets that span sessions.
@@ -177,7 +179,7 @@ public final class Session {
         while index < cursors.count {
             let cursor = cursors[index]
             index += 1
-            guard cursor.position >= previous else { continue }
+            guard cursor.position >= previous, !cursor.isFetching else { continue }
             while !cursor.isPaused, cursor.isAttached, cursor.position < last, log.holdsAll(after: cursor.position) {
                 advance(cursor, over: log.event(after: cursor.position))
             }
@@ -248,7 +250,7 @@ public final class Session {
         log.fetch(after: position) { [weak self, weak cursor] events in
             guard let self, let cursor, cursor.session === self, cursor.isFetching, cursor.position == position else { return }
             cursor.isFetching = false
-            if events.isEmpty { self.replacePlace(of: cursor) }
+            if events.isEmpty { return self.replacePlaceAndServe(cursor) }
             let page = events.prefix { $0.sequence <= self.log.committedSequence }
             for event in cursor.catchUp.mergesDeltas ? DeltaRun.merged(page) : Array(page) {
                 guard !cursor.isPaused, cursor.isAttached else { break }
@@ -259,6 +261,11 @@ public final class Session {
         }
     }
 
+    private func replacePlaceAndServe(_ cursor: Cursor) {
+        replacePlace(of: cursor)
+        serve(cursor)
+    }
+
     /// Nobody holds what the cursor wants next.
     private func replacePlace(of cursor: Cursor) {
         // A place that the log never had is no loss of ours.
@@ -266,9 +273,19 @@ public final class Session {
         switch cursor.catchUp.whenPlaceIsGone {
         case .snapshot:
             host.applied(.snapshot, toEvents: lost)
-            cursor.position = log.lastSequence
+            let sequence = log.lastSequence
+            cursor.position = sequence
             cursor.byteOffset = appendedByteCount
-            cursor.deliverSnapshot(stateJSON(), sequence: log.lastSequence)
+            let state = stateJSON()
+            if log.committedSequence == sequence { return cursor.deliverSnapshot(state, sequence: sequence) }
+            // What it tells of must be safe first; what is said meanwhile comes after it.
+            cursor.isFetching = true
+            log.whenCommitted { [weak self, weak cursor] in
+                guard let self, let cursor, cursor.session === self, cursor.isFetching, cursor.position == sequence else { return }
+                cursor.isFetching = false
+                cursor.deliverSnapshot(state, sequence: sequence)
+                self.serve(cursor)
+            }
         case .close:
             host.applied(.losslessOrClose, toEvents: lost)
             detach(cursor)
@@ -339,6 +356,34 @@ public final class Session {
         endGrace()
         log.onCommit = nil
     }
+
+    /// What is kept is not what is here: nothing more is told, and those who follow are let go. It can be made again from what is kept.
+    public func abandon() {
+        unload()
+        active?.abandon()
+        for cursor in cursors {
+            cursor.session = nil
+            cursor.sessionClosed()
+        }
+        cursors = []
+    }
+
+    /// The host stops, and has what is kept of the session when it starts again: what is to be made although nobody listens is
+    /// left where it is, and goes on then; what is for a listener ends now.
+    public func suspend() {
+        if isClosed || isSuspended { return }
+        isSuspended = true
+        for generation in queued + [active].compactMap({ $0 }) {
+            if generation.policy == .continuing {
+                generation.abandon()
+            } else {
+                _ = try? cancel(responseID: generation.id, by: nil, reason: .shutdown)
+            }
+        }
+    }
+
+    /// Whether nothing runs and nothing waits here, and nothing will.
+    public var isAtRest: Bool { isSuspended || active == nil && queued.isEmpty }
 
     /// Forgets everything: cancels what runs, tells those who follow.
     public func close() {

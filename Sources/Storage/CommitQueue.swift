@@ -32,6 +32,11 @@ final class CommitQueue: Sendable {
 
     /// How long a commit that failed waits before it is tried again.
     private static let retryDelays: [UInt32] = [50_000, 100_000, 250_000, 500_000, 1_000_000]
+    /// How long the next commit waits for company when some has come already while the last was under way. A row that shares its
+    /// commit with forty others costs a seventh of the processor time of one that is alone; who is alone waits for nothing.
+    private static let gatheringMicroseconds: UInt32 = 1000
+    /// Attempts after which a store that is to be closed gives up: what nobody was told of is gone then.
+    private static let lastAttempt = 3
 
     init(_ pool: DatabasePool, logger: Logger) {
         self.pool = pool
@@ -80,7 +85,8 @@ final class CommitQueue: Sendable {
                 state.statistics.commitSeconds += seconds
                 state.statistics.pendingBytes -= batch.reduce(0) { $0 + $1.byteCount }
             }
-            for (index, change) in batch.enumerated() { change.finish(outcomes?[index]) }
+            for (index, change) in batch.enumerated() { change.finish(outcomes[index]) }
+            if state.withLock({ !$0.pending.isEmpty && !$0.isClosed }) { usleep(Self.gatheringMicroseconds) }
         }
     }
 
@@ -100,9 +106,9 @@ final class CommitQueue: Sendable {
         return batch
     }
 
-    /// Commits all of them; when the disk fails, again until it works.
-    /// - Returns: what was refused, by index; nil when everything was made.
-    private func commit(_ batch: [any Change]) -> [Int: StorageError]? {
+    /// Commits all of them; when the disk fails, again until it works or the store is closed.
+    /// - Returns: what was not made, by index.
+    private func commit(_ batch: [any Change]) -> [Int: StorageError] {
         var attempt = 0
         while true {
             do {
@@ -111,16 +117,19 @@ final class CommitQueue: Sendable {
                 return refused
             } catch {
                 failed(StorageError(error), attempt)
+                if attempt >= Self.lastAttempt, state.withLock({ $0.isClosed }) {
+                    return Dictionary(uniqueKeysWithValues: batch.indices.map { ($0, .closed) })
+                }
                 usleep(Self.retryDelays[min(attempt, Self.retryDelays.count - 1)])
                 attempt += 1
             }
         }
     }
 
-    private func commitOnce(_ batch: [any Change]) throws -> [Int: StorageError]? {
+    private func commitOnce(_ batch: [any Change]) throws -> [Int: StorageError] {
         do {
             try pool.write { db in for change in batch { try change.apply(to: db) } }
-            return nil
+            return [:]
         } catch {
             guard case .refused(let reason) = StorageError(error) else { throw error }
             if batch.count == 1 { return [0: .refused(reason: reason)] }

@@ -47,13 +47,12 @@ public enum StorageError: Error, Sendable, Hashable, CustomStringConvertible {
         "SQLite \(error.extendedResultCode.rawValue): \(error.message ?? "")"
     }
 
-    /// Whether the trouble lies with the disk or with others who use the file, and not with the change.
+    /// Whether the trouble lies with the disk, the file or others who use it, and not with the change: a file that is broken refuses
+    /// every change, and then nothing may be acknowledged.
     private static func isOfTheDisk(_ code: ResultCode) -> Bool {
         switch code {
-        case .SQLITE_FULL, .SQLITE_IOERR, .SQLITE_BUSY, .SQLITE_LOCKED, .SQLITE_READONLY, .SQLITE_NOMEM, .SQLITE_CANTOPEN,
-            .SQLITE_PROTOCOL:
-            true
-        default: false
+        case .SQLITE_CONSTRAINT, .SQLITE_MISMATCH, .SQLITE_TOOBIG, .SQLITE_RANGE, .SQLITE_ERROR, .SQLITE_MISUSE: false
+        default: true
         }
     }
 }

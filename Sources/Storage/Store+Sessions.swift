@@ -139,13 +139,16 @@ extension Store {
         }
     }
 
-    /// Deletes sessions by their identifiers. Only those that no server has in memory.
+    /// Deletes those of the sessions that were not used since a time. None of them may be in memory.
     @discardableResult
-    public func deleteSessions(_ ids: [String]) async throws(StorageError) -> Int {
+    public func deleteSessions(_ ids: [String], unusedSince time: Int = .max) async throws(StorageError) -> Int {
         try await write { db in
             var count = 0
             for id in ids {
-                guard let key = try Int.fetchOne(db, sql: "SELECT key FROM sessions WHERE id = ?", arguments: [id]) else { continue }
+                guard
+                    let key = try Int.fetchOne(
+                        db, sql: "SELECT key FROM sessions WHERE id = ? AND used_at < ?", arguments: [id, time])
+                else { continue }
                 try SessionChanges.delete(key, db)
                 count += 1
             }

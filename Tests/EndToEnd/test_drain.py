@@ -162,7 +162,7 @@ def test_one_who_follows_a_session_gets_its_end_before_the_close(start_server, t
 
 def test_at_the_deadline_what_runs_is_cancelled_and_told(start_server, tag):
     server = start_server("--drain", 0.7, "--drain-window", 0)
-    session = Session.create(server)
+    session = Session.create(server, disconnect="grace=600")
     session.speak(endless(f"{tag}a"))
     session.speak(endless(f"{tag}b"), mode="queue")
     source = EventSource(server, f"{session.path}/events")
@@ -176,7 +176,7 @@ def test_at_the_deadline_what_runs_is_cancelled_and_told(start_server, tag):
     events = [(name, json.loads(data)) for name, data, _ in source.events]
     ended = [name for name, _ in events if name in TERMINAL]
     assert ended == ["response.cancelled", "response.cancelled"]
-    assert [data["reason"] for name, data in events if name == "interject:cancelled"].count("shutdown") == 1
+    assert [data["reason"] for name, data in events if name == "interject:cancelled"].count("shutdown") == 2
     assert events[-1][0] == "interject:draining"
     assert poll.read_answer().status == 200
     eventually(lambda: socket.closed, "closed")

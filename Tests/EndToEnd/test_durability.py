@@ -7,6 +7,7 @@ import pytest
 
 from rehearsal import say
 from sessions import Session, sequence
+from sockets import Socket
 
 
 def kill(server):
@@ -102,6 +103,22 @@ def test_a_deleted_session_is_gone_for_good(start_server, tag):
     with server.http() as http:
         assert http.get(f"/v1/sessions/{session.id}").status_code == 404
         assert http.get("/v1/sessions").json()["data"] == []
+
+
+def test_an_answer_that_is_not_to_be_stored_takes_no_session_with_it(start_server, tag):
+    """A socket that says `store: false` in somebody's session does not own it: the session outlives the socket."""
+    server = start_server()
+    session = Session.create(server)
+    socket = Socket(server)
+    socket.create(say(tag, tokens=3, pace=0), store=False, interject={"session_id": session.id})
+    socket.wait_for_type("response.completed")
+    socket.close()
+    # A server that looks its sessions over every five seconds has done so.
+    other = Session.create(server)
+    other.speak(say(f"{tag}x", tokens=7, pace=1))
+    other.wait_until_idle()
+    restart(server)
+    assert [e["type"] for e in events(server, session.id)][-1] == "response.completed"
 
 
 def test_what_was_cut_goes_on_or_is_closed(start_server, start_rehearsal, tag):

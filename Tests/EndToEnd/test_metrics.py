@@ -57,6 +57,8 @@ def test_the_page_is_what_prometheus_reads(counted, accept, content_type):
     # Prometheus' parser takes the suffix off the names of counters, in both formats.
     counters = {s.name for f in metrics.families if f.type == "counter" for s in f.samples}
     assert all(name.endswith("_total") for name in counters)
+    assert metrics.get("interject_store_commits_total") > 0 and metrics.get("interject_store_file_bytes") > 4096
+    assert metrics.get("interject_store_writable") == 1
     assert metrics.get("process_resident_memory_bytes") > 1 << 20 and metrics.get("process_cpu_seconds_total") > 0
     assert metrics.get("interject_ready") == 1
 

@@ -95,6 +95,46 @@ import Testing
         }
     }
 
+    @Test func retentionSparesWhatWasUsedMeanwhile() async throws {
+        try await withDirectory { directory in
+            let store = try open(directory)
+            var changes = SessionChanges()
+            let session = store.makeKey()
+            changes.insert(record, key: session, ordinal: 1)
+            // Used at 1,800,000,000, after it was listed.
+            changes.put(generation("resp_1", .completed), key: store.makeKey(), session: session, now: 1_800_000_000)
+            #expect(await commit(changes, to: store) == nil)
+            #expect(try await store.deleteSessions(["sess_1"], unusedSince: 1_750_000_000) == 0)
+            #expect(try await load("sess_1", from: store) != nil)
+            #expect(try await store.deleteSessions(["sess_1"], unusedSince: 1_800_000_001) == 1)
+            #expect(try await load("sess_1", from: store) == nil)
+            await store.close()
+        }
+    }
+
+    @Test func aRefusedChangeCostsTheOthersNothing() async throws {
+        try await withDirectory { directory in
+            let store = try open(directory)
+            let session = store.makeKey()
+            var first = SessionChanges()
+            first.insert(record, key: session, ordinal: 1)
+            first.append(event(1, response: nil, delta: "a"), session: session, response: 0)
+            #expect(await commit(first, to: store) == nil)
+            var twice = SessionChanges()
+            twice.append(event(1, response: nil, delta: "b"), session: session, response: 0)
+            var next = SessionChanges()
+            next.append(event(2, response: nil, delta: "c"), session: session, response: 0)
+            async let refused = commit(twice, to: store)
+            async let taken = commit(next, to: store)
+            guard case .refused = await refused else { throw StorageError.closed }
+            #expect(await taken == nil)
+            // The fault was the change's, and no sign that the disk fails.
+            #expect(store.failure == nil && store.statistics.failures == 0)
+            #expect(try await load("sess_1", from: store)?.lastSequence == 2)
+            await store.close()
+        }
+    }
+
     @Test func whatWasCommittedIsThereAfterAnotherStart() async throws {
         try await withDirectory { directory in
             let store = try open(directory)

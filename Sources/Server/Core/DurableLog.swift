@@ -17,10 +17,15 @@ final class DurableLog: LogStorage {
     private(set) var committedSequence = 0
     private(set) var oldestStoredSequence = 1
     var onCommit: ((_ previous: Int) -> Void)?
+    /// Called when the store has refused something: what is in memory is no longer what is kept, and must be let go.
+    var onLoss: (() -> Void)?
+    fileprivate var isLost = false
     /// The commit that the newest change is part of.
     fileprivate(set) var ticket = 0
     /// The commit that the log was last listed for.
     fileprivate var listedTicket = 0
+    /// Whether it waits for the journal to be less full.
+    fileprivate var awaitsRelief = false
     private var responseKeys: [String: Int] = [:]
     private var references: [Int: ResponseReference] = [:]
     private var latest: (reference: ResponseReference, key: Int)?
@@ -53,7 +58,12 @@ final class DurableLog: LogStorage {
 
     var oldestSequence: Int { lastSequence - events.count + 1 }
 
-    var isCongested: Bool { journal.isCongested }
+    /// Who is told so is told also when it is over.
+    var isCongested: Bool {
+        guard journal.isCongested else { return false }
+        journal.relieveLater(self)
+        return true
+    }
 
     /// Whether everything is on the disk.
     var isSettled: Bool { journal.isCommitted(ticket) }
@@ -94,6 +104,7 @@ final class DurableLog: LogStorage {
     /// The session is deleted, with all that the store has of it.
     func delete() {
         onCommit = nil
+        onLoss = nil
         journal.write(for: self) { $0.delete(session: key) }
     }
 
@@ -130,11 +141,26 @@ final class DurableLog: LogStorage {
         committedSequence = sequence
         onCommit?(previous)
     }
+
+    fileprivate func lose() {
+        if isLost { return }
+        isLost = true
+        onCommit = nil
+        onLoss?()
+        onLoss = nil
+    }
+
+    /// Nothing of this log need be on its way for its session to have been told to wait.
+    fileprivate func relieve() {
+        awaitsRelief = false
+        onCommit?(committedSequence)
+    }
 }
 
 extension SessionJournal {
     /// Takes a change of a log into the commit of this turn.
     fileprivate func write(for log: DurableLog, _ change: (inout SessionChanges) -> Void) {
+        if log.isLost { return }
         log.ticket = gatheringTicket
         if log.listedTicket != log.ticket {
             log.listedTicket = log.ticket
@@ -144,4 +170,14 @@ extension SessionJournal {
     }
 
     func commit(_ log: DurableLog, upTo sequence: Int) { log.commit(upTo: sequence) }
+
+    fileprivate func relieveLater(_ log: DurableLog) {
+        if log.awaitsRelief { return }
+        log.awaitsRelief = true
+        awaitingRelief.append(log)
+    }
+
+    func relieve(_ log: DurableLog) { log.relieve() }
+
+    func lose(_ log: DurableLog) { log.lose() }
 }

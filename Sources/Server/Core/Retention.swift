@@ -43,7 +43,7 @@ struct Retention: Sendable {
         var deleted = 0
         while true {
             let ids = try await store.sessionsUnused(since: time, limit: Self.batchCount)
-            let count = try await store.deleteSessions(ids.filter { !context.directory.isResident($0) })
+            let count = try await delete(ids, unusedSince: time, store)
             deleted += count
             if count == 0 || ids.count < Self.batchCount { return deleted }
         }
@@ -51,6 +51,14 @@ struct Retention: Sendable {
 
     private func deleteOldest(_ store: Store) async throws(StorageError) -> Int {
         let ids = try await store.sessionsUnused(since: .max, limit: Self.batchCount)
-        return try await store.deleteSessions(ids.filter { !context.directory.isResident($0) })
+        return try await delete(ids, unusedSince: .max, store)
+    }
+
+    /// Those that are not in memory; meanwhile nobody loads them.
+    private func delete(_ ids: [String], unusedSince time: Int, _ store: Store) async throws(StorageError) -> Int {
+        let free = context.directory.beginDeleting(ids)
+        if free.isEmpty { return 0 }
+        defer { context.directory.deleted(free) }
+        return try await store.deleteSessions(free, unusedSince: time)
     }
 }

@@ -13,6 +13,8 @@ final class SessionDirectory: Sendable {
         var responses: [String: String] = [:]
         var count = 0
         var loading: [String: [Waiter]] = [:]
+        /// What the store has still, and must not be loaded from it any more.
+        var deleting: Set<String> = []
     }
 
     private let entries = Mutex(Entries())
@@ -27,11 +29,6 @@ final class SessionDirectory: Sendable {
             entries.sessions[id]?.lastLookup = now
             return entries.sessions[id]?.reference
         }
-    }
-
-    /// Whether it is in memory or about to be; asking is no use of it.
-    func isResident(_ id: String) -> Bool {
-        entries.withLock { $0.sessions[id] != nil || $0.loading[id] != nil }
     }
 
     /// The session that a response belongs to, if it is in memory.
@@ -66,8 +63,10 @@ final class SessionDirectory: Sendable {
         entries.withLock { $0.responses[id] = nil }
     }
 
-    func remove(_ sessionID: String, responses: [String]) {
+    /// - Parameter isBeingDeleted: it is in the store still, and not to be found there until ``deleted(_:)`` says that it is gone.
+    func remove(_ sessionID: String, responses: [String], isBeingDeleted: Bool) {
         entries.withLock { entries in
+            if isBeingDeleted { entries.deleting.insert(sessionID) }
             entries.sessions[sessionID] = nil
             for id in responses { entries.responses[id] = nil }
         }
@@ -84,10 +83,29 @@ final class SessionDirectory: Sendable {
         }
     }
 
+    // MARK: Deleting
+
+    /// Keeps those of the sessions that are not in memory from being loaded, until ``deleted(_:)`` is told.
+    /// - Returns: these.
+    func beginDeleting(_ ids: [String]) -> [String] {
+        entries.withLock { entries in
+            let free = ids.filter { entries.sessions[$0] == nil && entries.loading[$0] == nil && !entries.deleting.contains($0) }
+            entries.deleting.formUnion(free)
+            return free
+        }
+    }
+
+    /// The store has the sessions no more, or keeps them after all.
+    func deleted(_ ids: [String]) {
+        entries.withLock { $0.deleting.subtract(ids) }
+    }
+
     // MARK: Loading
 
     enum Loading {
         case resident(SessionReference)
+        /// It is being deleted.
+        case gone
         /// The caller reads it from the store and tells ``endLoading(_:_:)``.
         case mustLoad
         /// Somebody does already.
@@ -98,6 +116,7 @@ final class SessionDirectory: Sendable {
     func beginLoading(_ id: String, _ waiter: Waiter) -> Loading {
         entries.withLock { entries in
             if let entry = entries.sessions[id] { return .resident(entry.reference) }
+            if entries.deleting.contains(id) { return .gone }
             let isFirst = entries.loading[id] == nil
             entries.loading[id, default: []].append(waiter)
             return isFirst ? .mustLoad : .underWay

@@ -1,4 +1,5 @@
 import HTTP
+import Logging
 import Network
 import Sessions
 import Storage
@@ -41,7 +42,17 @@ extension ServerContext {
 
     /// Brings sessions in which something had not ended back to their loops, where they go on.
     func recoverSessions() async {
-        guard let store, let unfinished = try? await store.unfinishedSessions() else { return }
+        guard let store else { return }
+        var found: [(id: String, owner: String)]?
+        while found == nil, !lifecycle.isDraining {
+            do throws(StorageError) {
+                found = try await store.unfinishedSessions()
+            } catch {
+                loops[0].logger.error("what was cut cannot be read; trying again", metadata: ["error": "\(error)"])
+                try? await Task.sleep(for: .seconds(1))
+            }
+        }
+        let unfinished = found ?? []
         for (index, session) in unfinished.enumerated() {
             let loop = sessionLoops[index % sessionLoops.count].loop
             await withCheckedContinuation { continuation in
@@ -65,6 +76,7 @@ extension ServerContext {
         }
         switch directory.beginLoading(id, LoopBound(then, on: loop)) {
         case .resident(let session): then(.success(session))
+        case .gone: then(.success(nil))
         case .underWay: return
         case .mustLoad:
             store.loadSession(id, owner: nil, maxTailBytes: configuration.residentLogBytes) { result in

@@ -18,6 +18,10 @@ final class SessionJournal {
     private var handedOver = 0
     private var committed = 0
     private var waiters: [Int: [() -> Void]] = [:]
+    /// Whether so much is on its way that more should not be made: from the bound on until half of it is on the disk.
+    private(set) var isCongested = false
+    /// The logs whose sessions were told to wait.
+    var awaitingRelief: [DurableLog] = []
 
     /// Bytes on their way to the disk above which upstreams have to wait.
     private static let maxByteCount = 16 << 20
@@ -32,8 +36,6 @@ final class SessionJournal {
 
     /// The commit that the changes of this turn will be part of.
     var gatheringTicket: Int { handedOver + 1 }
-
-    var isCongested: Bool { underWayByteCount + gathering.byteCount > Self.maxByteCount }
 
     /// Whether nothing is on its way.
     var isSettled: Bool { gathering.isEmpty && underWay.isEmpty }
@@ -54,6 +56,7 @@ final class SessionJournal {
 
     func gather(_ change: (inout SessionChanges) -> Void) {
         change(&gathering)
+        if underWayByteCount + gathering.byteCount > Self.maxByteCount { isCongested = true }
         guard !isFlushScheduled else { return }
         isFlushScheduled = true
         let bound = LoopBound(self, on: loop)
@@ -73,17 +76,33 @@ final class SessionJournal {
     }
 
     private func wasCommitted(_ error: StorageError?) {
+        // Nobody is told any more of what was not kept when the store was closed.
+        if error == .closed { return }
         guard let batch = underWay.popFirst() else { return }
-        if let error { loop.logger.error("changes of sessions were not kept", metadata: ["error": "\(error)"]) }
         underWayByteCount -= batch.byteCount
         committed += 1
+        if let error {
+            // A fault of ours, for the disk's are waited out. Nobody is told that it is kept; who asks again gets what is.
+            loop.logger.critical("changes of sessions were refused by the store", metadata: ["error": "\(error)"])
+            waiters[committed] = nil
+            for (log, _) in batch.logs { lose(log) }
+        }
         for (log, sequence) in batch.logs { commit(log, upTo: sequence) }
         for action in waiters.removeValue(forKey: committed) ?? [] { action() }
+        if isCongested, underWayByteCount + gathering.byteCount <= Self.maxByteCount / 2 { relieveAll() }
+    }
+
+    private func relieveAll() {
+        isCongested = false
+        let logs = awaitingRelief
+        awaitingRelief = []
+        for log in logs { relieve(log) }
     }
 
     /// Reads old events of a session.
     func fetch(
-        session: Int, after sequence: Int, maxBytes: Int, references: [Int: ResponseReference], then: @escaping ([Sessions.LogEvent]) -> Void
+        session: Int, after sequence: Int, maxBytes: Int, references: [Int: ResponseReference],
+        then: @escaping ([Sessions.LogEvent]) -> Void
     ) {
         let answer = LoopBound(then, on: loop)
         let logger = loop.logger

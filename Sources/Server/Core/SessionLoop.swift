@@ -96,6 +96,7 @@ final class SessionLoop: SessionHost {
         logBytes += session.byteCount
         session.onAppend = { [weak self] change in self?.logGrew(by: change) }
         residents[session.id] = Resident(session: session, isEphemeral: isEphemeral, log: log, lastUse: loop.now)
+        log?.onLoss = { [weak self, weak session] in session.map { self?.abandon($0) } }
         let reference = SessionReference(
             id: session.id, owner: session.owner, bound: LoopBound(session, on: loop), ordinal: ordinal, isDurable: log != nil)
         directory.insert(reference)
@@ -125,9 +126,13 @@ final class SessionLoop: SessionHost {
     /// Deletes a session: cancels what runs and tells those who follow.
     func forget(_ session: Session) {
         guard let resident = residents.removeValue(forKey: session.id) else { return }
-        directory.remove(session.id, responses: session.generations.map(\.id))
+        let id = session.id
+        directory.remove(id, responses: session.generations.map(\.id), isBeingDeleted: resident.log != nil)
         session.close()
-        resident.log?.delete()
+        if let log = resident.log {
+            log.delete()
+            log.whenCommitted { [directory] in directory.deleted([id]) }
+        }
         session.onAppend = nil
         logBytes -= session.byteCount
     }
@@ -145,8 +150,19 @@ final class SessionLoop: SessionHost {
         return true
     }
 
+    /// The store has refused something of a session: what it has is what counts.
+    private func abandon(_ session: Session) {
+        guard residents.removeValue(forKey: session.id) != nil else { return }
+        directory.remove(session.id, responses: session.generations.map(\.id), isBeingDeleted: false)
+        session.abandon()
+        session.onAppend = nil
+        logBytes -= session.byteCount
+    }
+
     /// The connection that a session was kept for is gone: it is forgotten once nothing runs and nobody reads.
     func release(_ session: Session) {
+        // What is kept is not the connection's.
+        guard residents[session.id]?.log == nil else { return }
         residents[session.id]?.isEphemeral = true
     }
 
@@ -164,9 +180,7 @@ final class SessionLoop: SessionHost {
     }
 
     private func announceStop() {
-        for resident in residents.values where resident.session.active == nil && resident.session.queued.isEmpty {
-            resident.session.announceStop()
-        }
+        for resident in residents.values where resident.session.isAtRest { resident.session.announceStop() }
         loop.schedule(after: Self.drainInterval) { [weak self] in self?.announceStop() }
     }
 
@@ -176,9 +190,12 @@ final class SessionLoop: SessionHost {
     /// Whether everything that happened is on the disk.
     var isSettled: Bool { journal?.isSettled ?? true }
 
-    /// Ends what still runs: the clients get a terminal event, and everything closes once it is sent.
+    /// Ends what still runs: the clients get a terminal event, and everything closes once it is sent. What is kept and is to be made
+    /// although nobody listens goes on when the server is started again.
     func endAll() {
         for resident in residents.values {
+            if resident.log != nil { resident.session.suspend() }
+            if resident.session.isSuspended { continue }
             resident.session.dropQueued()
             _ = try? resident.session.cancel(by: nil, reason: .shutdown)
         }
@@ -199,8 +216,8 @@ final class SessionLoop: SessionHost {
     func insert(_ socket: ResponsesSocket) { sockets[ObjectIdentifier(socket)] = socket }
     func remove(_ socket: ResponsesSocket) { sockets[ObjectIdentifier(socket)] = nil }
 
-    var activeCount: Int { residents.values.count { $0.session.active != nil } }
-    var queuedCount: Int { residents.values.reduce(0) { $0 + $1.session.queued.count } }
+    var activeCount: Int { residents.values.count { $0.session.active != nil && !$0.session.isSuspended } }
+    var queuedCount: Int { residents.values.reduce(0) { $0 + ($1.session.isSuspended ? 0 : $1.session.queued.count) } }
     var sessionCount: Int { residents.count }
 
     // MARK: Memory

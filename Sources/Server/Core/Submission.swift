@@ -57,13 +57,15 @@ struct Submission: Sendable {
         case .session(let session), .continuation(_, let session): reference = session
         }
         let cursor = reader?.makeCursor(for: reference)
-        reference.perform(from: loop) { session -> Result<Outcome, APIError> in
+        reference.performLater(from: loop) { session, answer in
             do throws(APIError) {
-                return .success(try submit(to: session, reference, context, cursor))
+                let outcome = try submit(to: session, reference, context, cursor)
+                // On a branch it is the branch's log that must have it.
+                outcome.session.bound.value.log.whenCommitted { answer(.success(outcome)) }
             } catch {
-                return .failure(error)
+                answer(.failure(error))
             }
-        } then: { result in
+        } then: { (result: Result<Outcome, APIError>) in
             if case .failure = result { reader?.stop() }
             then(result)
         }

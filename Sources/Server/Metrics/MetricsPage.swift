@@ -17,6 +17,8 @@ struct MetricsPage: Sendable {
     let tls: TLSServerContext?
     let routing: RoutingReport
     let webhooks: WebhookStatistics
+    /// nil: nothing is kept.
+    let store: StoreReport?
 
     func text(_ format: MetricsText.Format) -> [UInt8] {
         var page = MetricsText(format)
@@ -28,6 +30,7 @@ struct MetricsPage: Sendable {
         writeUpstreams(to: &page)
         routing.write(to: &page)
         writeWebhooks(to: &page)
+        store?.write(to: &page)
         writeResources(to: &page)
         return page.finished()
     }

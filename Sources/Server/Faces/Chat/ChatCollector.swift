@@ -43,6 +43,9 @@ final class ChatCollector: EventReader {
         fail(APIError(status: .gone, message: "The session was deleted.", code: "session_deleted"))
     }
 
+    /// The response goes on when the server is started again.
+    override func serverStopping() { fail(.shuttingDown) }
+
     func fail(_ error: APIError) {
         stop()
         then(.failure(error))

@@ -69,6 +69,9 @@ final class ChatStream: EventReader {
         fail(APIError(status: .gone, message: "The session was deleted.", code: "session_deleted"))
     }
 
+    /// The response goes on when the server is started again.
+    override func serverStopping() { fail(.shuttingDown) }
+
     /// Answers with an error by status if no byte has gone out, else in the stream.
     func fail(_ error: APIError) {
         holdTimer?.cancel()

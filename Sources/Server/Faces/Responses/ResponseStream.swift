@@ -71,6 +71,9 @@ final class ResponseStream: EventReader {
 
     override func sessionClosed() { end() }
 
+    /// The response goes on when the server is started again.
+    override func serverStopping() { fail(.shuttingDown) }
+
     /// Answers with an error by status if no byte has gone out, else in the stream.
     func fail(_ error: APIError) {
         holdTimer?.cancel()

@@ -41,6 +41,7 @@ extension ResponsesSocket {
         // A session that is not to be stored lives as long as this connection: what may follow on it needs it until then.
         let keepsSession = !request.isStored
         request.isStored = true
+        let isNamed = request.extensions.sessionID != nil
         try admit(responseID, input.items, input.parameters)
         if let previous = request.previousResponseID, let steers = pendingSteers.removeValue(forKey: previous) {
             input.items = steers.flatMap { $0 } + input.items
@@ -65,7 +66,7 @@ extension ResponsesSocket {
                         switch result {
                         case .success(let outcome):
                             self?.logResponse(outcome.responseID, sessionID: outcome.session.id)
-                            if keepsSession { self?.ownEphemeral(outcome.session) }
+                            if keepsSession, !isNamed { self?.ownEphemeral(outcome.session) }
                         case .failure(let error):
                             self?.context.metering.abandon(responseID, now: reader.loop.now)
                             self?.fail(error, for: body)

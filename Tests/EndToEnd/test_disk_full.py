@@ -1,0 +1,120 @@
+"""A disk that takes nothing more: new work is refused, nothing is acknowledged that is not kept, and all goes on when there is space."""
+
+import resource
+import signal
+import threading
+
+import pytest
+
+from log_rules import Log
+from metrics import Metrics, until
+from rehearsal import eventually, say
+from sessions import Session
+from sockets import Socket
+from test_durability import events, restart
+
+
+def limit(server, byte_count):
+    """Files of the server may have so many bytes: a write beyond fails, as on a disk that is full."""
+    resource.prlimit(server.popen.pid, resource.RLIMIT_FSIZE, (byte_count, resource.RLIM_INFINITY))
+
+
+def fill(server, tmp_path):
+    sizes = [path.stat().st_size for path in tmp_path.rglob("interject.sqlite*")]
+    limit(server, max(sizes) // 4096 * 4096)
+
+
+def readiness(server):
+    with server.http() as http:
+        answer = http.get("/readyz")
+    return answer.status_code, answer.json()["status"]
+
+
+class Speaker(threading.Thread):
+    """Says something, and waits as long as it takes to be told that it was taken."""
+
+    def __init__(self, session, text):
+        super().__init__(daemon=True)
+        self.session, self.text, self.answer = session, text, None
+        self.start()
+
+    def run(self):
+        with self.session.server.http() as http:
+            self.answer = http.post(f"{self.session.path}/input", json={"input": self.text})
+
+
+def test_a_full_disk_refuses_new_work_and_loses_nothing(start_server, tmp_path, tag):
+    server = start_server()
+    session, other = Session.create(server), Session.create(server)
+    session.speak(say(f"{tag}a", tokens=400, pace=200))
+    session.wait_for(lambda e: e["type"] == "response.output_text.delta", "a first token")
+    fill(server, tmp_path)
+    eventually(lambda: readiness(server) == (503, "storage_unavailable"), "not ready")
+    with server.http() as http:
+        assert http.get("/healthz").status_code == 200
+        answer = http.post("/v1/responses", json={"model": "rehearsal", "input": say(f"{tag}b", tokens=3, pace=0)})
+        assert answer.status_code == 503 and answer.headers["retry-after"]
+        assert answer.json()["error"]["code"] == "storage_unavailable"
+        assert other.post_input("no").status_code == 503
+        # What is kept can be read.
+        assert http.get(f"{other.path}").json()["last_sequence_number"] == 1
+    socket = Socket(server)
+    socket.create("no")
+    assert socket.wait_for_type("error")["error"]["code"] == "storage_unavailable"
+    metrics = Metrics(server)
+    assert metrics.get("interject_store_writable") == 0 and metrics.get("interject_store_failures_total") > 0
+    limit(server, resource.RLIM_INFINITY)
+    eventually(lambda: readiness(server) == (200, "ready"), "ready again")
+    other.speak(say(f"{tag}c", tokens=3, pace=0))
+    for one in (session, other):
+        one.wait_until_idle()
+    before = {one.id: events(server, one.id) for one in (session, other)}
+    assert Log(before[session.id]).order[0].status == "completed"
+    assert len(Log(before[session.id]).order[0].text.split()) == 400
+    restart(server)
+    for one, log in before.items():
+        assert events(server, one) == log
+
+
+def test_what_could_not_be_kept_was_not_acknowledged(start_server, tmp_path, tag):
+    server = start_server()
+    session = Session.create(server)
+    session.speak(say(f"{tag}a", tokens=3, pace=0))
+    session.wait_until_idle()
+    before = events(server, session.id)
+    fill(server, tmp_path)
+    speakers = [Speaker(session, say(f"{tag}{number}", tokens=3, pace=0)) for number in range(3)]
+    eventually(lambda: readiness(server)[0] == 503, "not ready")
+    assert not any(speaker.answer is not None and speaker.answer.status_code == 202 for speaker in speakers)
+    restart(server)
+    assert events(server, session.id) == before
+
+
+@pytest.mark.timeout(120)
+def test_upstreams_wait_for_the_disk_and_all_go_on(start_server, tmp_path, tag):
+    """More than the server lets wait for the disk: the models are held, and each of them is let go again."""
+    server = start_server("--loops", 1)
+    sessions = [Session.create(server) for _ in range(20)]
+    answers = [s.speak(say(f"{tag}{n}", tokens=4000, pace=0, first_token_ms=1500)) for n, s in enumerate(sessions)]
+    fill(server, tmp_path)
+    until(server, "interject_store_pending_bytes", lambda waiting: waiting > 12 << 20)
+    limit(server, resource.RLIM_INFINITY)
+    for session, answer in zip(sessions, answers):
+        eventually(lambda: session.state()["active_response"] is None, f"{session.id} has come to rest", timeout_s=60)
+        turn = Log(events(server, session.id)).order[0]
+        assert turn.id == answer["response_id"] and turn.status == "completed" and len(turn.text.split()) == 4000
+
+
+@pytest.mark.timeout(60)
+def test_a_server_whose_disk_is_full_can_be_stopped(start_server, tmp_path, tag):
+    server = start_server("--drain", 0.5, "--drain-window", 0)
+    session = Session.create(server)
+    session.speak(say(tag, tokens=4000, pace=200))
+    session.wait_for(lambda e: e["type"] == "response.output_text.delta", "a first token")
+    fill(server, tmp_path)
+    eventually(lambda: readiness(server)[0] == 503, "not ready")
+    server.popen.send_signal(signal.SIGTERM)
+    server.popen.wait(30)
+    log = events(restart(server), session.id)
+    # What was kept is whole, and goes on.
+    assert [e["type"] for e in log][:2] == ["interject:session.created", "interject:input.accepted"]

@@ -5,7 +5,8 @@ public import JSON
 extension Generation {
     /// An event that carries the whole response.
     func emitLifecycle(_ type: EventType) {
-        emit(type) { event in event.object("response") { self.write(to: &$0) } }
+        // The event that carries it counts.
+        emit(type) { event in event.object("response") { self.write(lastSequenceNumber: sequenceNumber, to: &$0) } }
     }
 
     func emitAdded(_ item: OutputItem) {
@@ -104,7 +105,9 @@ extension Generation {
     // MARK: The response object
 
     /// Writes the response as it stands: OpenAI's members, and all that Open Responses asks for.
-    public func write(to writer: inout JSONObjectWriter) {
+    public func write(to writer: inout JSONObjectWriter) { write(lastSequenceNumber: sequenceNumber - 1, to: &writer) }
+
+    private func write(lastSequenceNumber: Int, to writer: inout JSONObjectWriter) {
         let members = parameters.members
         func echo(_ name: StaticString, _ key: String, _ missing: JSONValue, to writer: inout JSONObjectWriter) {
             writer.field(name, members[key] ?? missing)
@@ -129,6 +132,11 @@ extension Generation {
         }
         writer.field("model", parameters.model)
         writer.field("previous_response_id", previousResponseID)
+        if sessionID.hasPrefix("conv_") {
+            writer.object("conversation") { $0.field("id", sessionID) }
+        } else {
+            writer.null("conversation")
+        }
         writer.field("instructions", parameters.instructions)
         writer.array("output") { list in
             if status.isTerminal {
@@ -152,7 +160,7 @@ extension Generation {
         echo("max_output_tokens", "max_output_tokens", nil, to: &writer)
         echo("max_tool_calls", "max_tool_calls", nil, to: &writer)
         echo("store", "store", true, to: &writer)
-        writer.field("background", false)
+        echo("background", "background", false, to: &writer)
         echo("service_tier", "service_tier", "default", to: &writer)
         echo("metadata", "metadata", [:], to: &writer)
         echo("safety_identifier", "safety_identifier", nil, to: &writer)
@@ -163,6 +171,11 @@ extension Generation {
             $0.field("disconnect", policy.text)
             if let usage { $0.field("usage_estimated", usage.isEstimated) }
             route.write(to: &$0)
+            if let verdict { $0.object("validation") { verdict.write(to: &$0) } }
+            $0.object("progress") {
+                $0.field("last_sequence_number", lastSequenceNumber)
+                $0.field("output_tokens", deltaCount)
+            }
         }
     }
 

@@ -37,6 +37,8 @@ public final class Generation {
         case steered, interrupted
         /// The server was started again in the middle of the answer, and nobody was to hear the rest.
         case serverRestarted = "server_restarted"
+        /// The answer came to its end, and is not in the format that was asked for.
+        case invalidStructuredOutput = "invalid_structured_output"
     }
 
     public let reference: ResponseReference
@@ -53,6 +55,8 @@ public final class Generation {
     /// What was said, whole; empty until the end.
     public private(set) var output: [Item] = []
     public private(set) var usage: Usage?
+    /// Whether the answer met its format; nil if none was asked for, or it was not judged.
+    public private(set) var verdict: OutputVerdict?
     /// Deltas received: our count of tokens.
     public private(set) var deltaCount = 0
     /// Unchecked, for it is read for every token: who calls has asked ``isActive`` before, and a session that goes ends that.
@@ -60,7 +64,7 @@ public final class Generation {
     /// Good also when the session is gone.
     let sessionID: String
     /// Items in the conversation when it ended: where a fork from this response begins.
-    var conversationItemCount: Int?
+    public internal(set) var conversationItemCount: Int?
     /// Session sequence number of its first event.
     public internal(set) var firstSequence: Int?
     /// The text goes on from the assistant message before it (mode `steer`).
@@ -112,6 +116,7 @@ public final class Generation {
         status = record.status
         output = record.output
         usage = record.usage
+        verdict = record.verdict
         deltaCount = record.deltaCount
         conversationItemCount = record.conversationItemCount
         firstSequence = record.firstSequence
@@ -282,7 +287,9 @@ public final class Generation {
         accepted()
         call = nil
         switch reason {
-        case .stop, .toolCalls: end(.completed)
+        case .stop, .toolCalls:
+            verdict = judgeOutput()
+            if case .invalid = verdict { end(.incomplete(.invalidStructuredOutput)) } else { end(.completed) }
         case .length: end(.incomplete(.maxOutputTokens))
         case .contentFilter: end(.incomplete(.contentFilter))
         }
@@ -329,6 +336,7 @@ public final class Generation {
         if usage == nil, status == .inProgress {
             usage = Usage(inputTokens: promptByteCount / 4, outputTokens: deltaCount, isEstimated: true)
         }
+        if let verdict { emit(.validation) { verdict.write(to: &$0) } }
         completedAt = session.host.unixTime
         status = final
         switch final {

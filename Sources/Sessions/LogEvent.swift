@@ -30,6 +30,9 @@ public enum EventType: String, Sendable {
     case inputAccepted = "interject:input.accepted"
     case cancelled = "interject:cancelled"
     case rolledBack = "interject:rolled_back"
+    case itemsAdded = "interject:items.added"
+    case itemsDeleted = "interject:items.deleted"
+    case validation = "interject:validation"
 
     /// The type of an event as it stands in a log: every payload begins with it.
     public init?(payload: [UInt8]) {

@@ -1,3 +1,5 @@
+public import JSON
+
 /// Where the events of one session are kept, and what else of it must outlive the process. Loop-confined, like its session.
 ///
 /// The session appends an event here before it shows it to anybody, and shows it when the log says that it is safe.
@@ -36,8 +38,14 @@ public enum SessionChange: Sendable {
     case created(SessionRecord)
     /// Items were taken into the conversation, from this place on.
     case remembered([Item], position: Int)
+    /// An item was taken out of the conversation; those after it moved up.
+    case itemDeleted(position: Int)
+    /// The session has other metadata.
+    case metadata(JSONValue)
     /// A response was made, has begun, or has ended.
     case response(GenerationRecord)
+    /// A response is to be found no more.
+    case responseDeleted(String)
 }
 
 extension LogStorage {

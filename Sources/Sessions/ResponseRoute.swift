@@ -49,8 +49,8 @@ extension Generation {
         route.upstream = upstream
         route.attempts += 1
         reference.upstream = upstream
-        // Counted also when the process does not live to see how it ends.
-        session.log.keep(.response(GenerationRecord(self)))
+        // What goes on after a restart counts what was tried before it.
+        if policy == .continuing, firstSequence != nil { session.log.keep(.response(GenerationRecord(self))) }
     }
 
     /// What came of it.

@@ -156,7 +156,7 @@ extension Session {
     }
 
     /// Takes items into the conversation.
-    private func remember(_ new: [Item]) {
+    func remember(_ new: [Item]) {
         if new.isEmpty { return }
         log.keep(.remembered(new, position: items.count))
         items += new

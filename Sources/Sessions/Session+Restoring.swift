@@ -64,6 +64,7 @@ extension GenerationRecord {
             input: generation.input, output: generation.output, status: generation.status, usage: generation.usage,
             deltaCount: generation.deltaCount, conversationItemCount: generation.conversationItemCount,
             firstSequence: generation.firstSequence, eventCount: generation.eventCount,
-            continuesLastMessage: generation.continuesLastMessage, route: generation.route)
+            continuesLastMessage: generation.continuesLastMessage, route: generation.route,
+            verdict: generation.verdict)
     }
 }

@@ -10,7 +10,7 @@ public final class Session {
     /// Who made it: only this principal reads or writes it.
     public let owner: String
     public let createdAt: Int
-    public let metadata: JSONValue
+    public internal(set) var metadata: JSONValue
     /// Parameters of inputs that bring none of their own.
     public let defaults: ResponseParameters
     public let defaultMode: InterjectionMode

@@ -50,11 +50,14 @@ public struct GenerationRecord: Sendable {
     public var continuesLastMessage: Bool
     /// Which upstreams were asked, also before the server was started again.
     public var route: ResponseRoute
+    /// Whether its answer met the format that was asked for.
+    public var verdict: OutputVerdict?
 
     public init(
         id: String, createdAt: Int, completedAt: Int?, parameters: ResponseParameters, previousResponseID: String?,
         policy: DisconnectPolicy, input: [Item], output: [Item], status: Generation.Status, usage: Usage?, deltaCount: Int,
-        conversationItemCount: Int?, firstSequence: Int?, eventCount: Int, continuesLastMessage: Bool, route: ResponseRoute
+        conversationItemCount: Int?, firstSequence: Int?, eventCount: Int, continuesLastMessage: Bool, route: ResponseRoute,
+        verdict: OutputVerdict? = nil
     ) {
         self.id = id
         self.createdAt = createdAt
@@ -72,6 +75,7 @@ public struct GenerationRecord: Sendable {
         self.eventCount = eventCount
         self.continuesLastMessage = continuesLastMessage
         self.route = route
+        self.verdict = verdict
     }
 }
 

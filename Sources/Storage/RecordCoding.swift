@@ -102,6 +102,26 @@ extension ResponseRoute {
     }
 }
 
+extension OutputVerdict {
+    var stored: JSONValue {
+        switch self {
+        case .valid: ["valid": true]
+        case .invalid(let violation):
+            ["valid": false, "path": .string(violation.path), "message": .string(violation.message)]
+        }
+    }
+
+    init?(stored: JSONValue) {
+        switch stored["valid"]?.bool {
+        case true?: self = .valid
+        case false?:
+            self = .invalid(
+                JSONSchema.Violation(path: stored["path"]?.string ?? "", message: stored["message"]?.string ?? ""))
+        case nil: return nil
+        }
+    }
+}
+
 extension GenerationRecord {
     var stored: JSONValue {
         var object: JSONObject = [
@@ -111,6 +131,7 @@ extension GenerationRecord {
             "delta_count": JSONValue(deltaCount), "item_count": JSONValue(conversationItemCount),
             "first_sequence": JSONValue(firstSequence), "event_count": JSONValue(eventCount),
             "continues": JSONValue(continuesLastMessage), "route": route.stored,
+            "verdict": verdict?.stored ?? .null,
         ]
         switch status {
         case .incomplete(let reason): object["reason"] = .string(reason.rawValue)
@@ -143,6 +164,7 @@ extension GenerationRecord {
             usage: stored["usage"].flatMap { $0.isNull ? nil : Usage(stored: $0) }, deltaCount: stored["delta_count"]?.int ?? 0,
             conversationItemCount: stored["item_count"]?.int, firstSequence: stored["first_sequence"]?.int,
             eventCount: stored["event_count"]?.int ?? 0, continuesLastMessage: stored["continues"]?.bool ?? false,
-            route: ResponseRoute(stored: stored["route"] ?? .null))
+            route: ResponseRoute(stored: stored["route"] ?? .null),
+            verdict: stored["verdict"].flatMap(OutputVerdict.init(stored:)))
     }
 }

@@ -1,6 +1,6 @@
 import GRDB
 import GRDBSQLite
-import JSON
+public import JSON
 public import Sessions
 
 /// What happened in the sessions of one loop during a turn: made durable together, in its order.
@@ -10,6 +10,9 @@ public struct SessionChanges: Sendable {
         case event(session: Int, response: Int, LogEvent)
         case items(session: Int, [Item], position: Int)
         case response(key: Int, session: Int, GenerationRecord, now: Int)
+        case itemDeletion(session: Int, position: Int)
+        case metadata(session: Int, JSONValue)
+        case responseDeletion(key: Int)
         case deletion(session: Int)
     }
 
@@ -45,6 +48,23 @@ public struct SessionChanges: Sendable {
     public mutating func put(_ record: GenerationRecord, key: Int, session: Int, now: Int) {
         operations.append(.response(key: key, session: session, record, now: now))
         byteCount += 2048
+    }
+
+    /// An item was taken out of a conversation; those after it move up.
+    public mutating func deleteItem(session: Int, position: Int) {
+        operations.append(.itemDeletion(session: session, position: position))
+        byteCount += 64
+    }
+
+    public mutating func setMetadata(_ metadata: JSONValue, session: Int) {
+        operations.append(.metadata(session: session, metadata))
+        byteCount += 1024
+    }
+
+    /// A response was deleted; its events stay in the log.
+    public mutating func delete(response key: Int) {
+        operations.append(.responseDeletion(key: key))
+        byteCount += 64
     }
 
     /// A session was deleted, with all that belongs to it.
@@ -93,6 +113,15 @@ public struct SessionChanges: Sendable {
                         """
                 ).execute(arguments: [key, record.id, session, record.status.name, record.stored.columnText])
                 try db.cachedStatement(sql: "UPDATE sessions SET used_at = ? WHERE key = ?").execute(arguments: [now, session])
+            case .itemDeletion(let session, let position): try Self.deleteItem(session, position, db)
+            case .metadata(let session, let metadata):
+                try db.cachedStatement(sql: "UPDATE sessions SET metadata = ? WHERE key = ?")
+                    .execute(arguments: [metadata.columnText, session])
+            case .responseDeletion(let key):
+                // Its number stays taken: events of the log bear it, and must never pass for another response's.
+                try db.cachedStatement(
+                    sql: "UPDATE responses SET id = 'deleted ' || key, status = 'deleted', record = '{}' WHERE key = ?"
+                ).execute(arguments: [key])
             case .deletion(let session): try Self.delete(session, db)
             }
         }
@@ -120,6 +149,16 @@ public struct SessionChanges: Sendable {
         guard code == SQLITE_DONE else {
             throw DatabaseError(resultCode: ResultCode(rawValue: code), message: String(cString: sqlite3_errmsg(db.sqliteConnection)))
         }
+    }
+
+    private static func deleteItem(_ session: Int, _ position: Int, _ db: Database) throws {
+        try db.cachedStatement(sql: "DELETE FROM items WHERE session = ? AND position = ?")
+            .execute(arguments: [session, position])
+        // In two steps, by numbers below zero: rows are changed one by one, and no two may have the same key at any time.
+        try db.cachedStatement(sql: "UPDATE items SET position = -position WHERE session = ? AND position > ?")
+            .execute(arguments: [session, position])
+        try db.cachedStatement(sql: "UPDATE items SET position = -position - 1 WHERE session = ? AND position < 0")
+            .execute(arguments: [session])
     }
 
     static func delete(_ session: Int, _ db: Database) throws {

@@ -21,7 +21,9 @@ struct SessionReading {
         var references: [String: ResponseReference] = [:]
         var byKey: [Int: ResponseReference] = [:]
         let responses = try Row.fetchCursor(
-            db, sql: "SELECT key, id, status, record FROM responses WHERE session = ? ORDER BY key", arguments: [key])
+            db,
+            sql: "SELECT key, id, status, record FROM responses WHERE session = ? AND status <> 'deleted' ORDER BY key",
+            arguments: [key])
         while let row = try responses.next() {
             let generation = try GenerationRecord(
                 id: row["id"], status: row["status"], stored: .column(row["record"]))

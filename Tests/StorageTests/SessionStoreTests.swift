@@ -93,6 +93,48 @@ import Testing
         }
     }
 
+    @Test func aDeletedResponseIsGoneAndItsNumberIsNotGivenAgain() async throws {
+        try await withDirectory { directory in
+            let store = try open(directory)
+            let (session, response) = (store.makeKey(), store.makeKey())
+            var changes = SessionChanges()
+            changes.insert(record, key: session, ordinal: 1)
+            changes.put(generation("resp_1", .completed), key: response, session: session, now: 5)
+            changes.append(
+                event(1, response: ResponseReference("resp_1", sessionID: "sess_1"), delta: "d"), session: session,
+                response: response)
+            changes.delete(response: response)
+            #expect(await commit(changes, to: store) == nil)
+            await store.close()
+
+            let again = try open(directory)
+            #expect(again.makeKey() > response)
+            let loaded = try #require(try await load("sess_1", from: again))
+            #expect(loaded.session.generations.isEmpty)
+            #expect(loaded.tail.map { $0.response?.id } == [nil])
+            await again.close()
+        }
+    }
+
+    @Test func anItemThatIsTakenOutLetsTheOthersMoveUp() async throws {
+        try await withDirectory { directory in
+            let store = try open(directory)
+            let session = store.makeKey()
+            var changes = SessionChanges()
+            changes.insert(record, key: session, ordinal: 1)
+            changes.insert((0..<5).map { .userMessage("\($0)") }, session: session, position: 0)
+            changes.deleteItem(session: session, position: 0)
+            changes.deleteItem(session: session, position: 1)
+            changes.insert([.userMessage("5")], session: session, position: 3)
+            changes.setMetadata(["new": "1"], session: session)
+            #expect(await commit(changes, to: store) == nil)
+            let loaded = try #require(try await load("sess_1", from: store))
+            #expect(loaded.session.items.map(\.text) == ["1", "3", "4", "5"])
+            #expect(loaded.session.record.metadata == ["new": "1"])
+            await store.close()
+        }
+    }
+
     @Test func whatWasCommittedIsThereAfterAnotherStart() async throws {
         try await withDirectory { directory in
             let store = try open(directory)

@@ -90,6 +90,14 @@ final class DurableLog: LogStorage {
             let response = key(ofResponse: record.id)
             let now = journal.unixTime
             journal.write(for: self) { $0.put(record, key: response, session: key, now: now) }
+        case .itemDeleted(let position):
+            journal.write(for: self) { $0.deleteItem(session: key, position: position) }
+        case .metadata(let metadata):
+            journal.write(for: self) { $0.setMetadata(metadata, session: key) }
+        case .responseDeleted(let id):
+            guard let response = responseKeys.removeValue(forKey: id) else { return }
+            latest = nil
+            journal.write(for: self) { $0.delete(response: response) }
         }
     }
 

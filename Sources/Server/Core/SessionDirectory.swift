@@ -58,6 +58,11 @@ final class SessionDirectory: Sendable {
         }
     }
 
+    /// A response is to be found no more.
+    func remove(response id: String) {
+        entries.withLock { $0.responses[id] = nil }
+    }
+
     /// - Parameter isBeingDeleted: it is in the store still, and not to be found there until ``deleted(_:)`` says that it is gone.
     func remove(_ sessionID: String, responses: [String], isBeingDeleted: Bool) {
         entries.withLock { entries in

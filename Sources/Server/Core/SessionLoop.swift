@@ -64,14 +64,14 @@ final class SessionLoop: SessionHost {
     ///   - isEphemeral: it is forgotten as soon as nothing runs and nobody reads.
     ///   - isDurable: it is kept in the store, if there is one; not if it is ephemeral.
     func makeSession(
-        owner: String, defaults: ResponseParameters, mode: InterjectionMode = .interrupt,
+        id: String = Identifier.make("sess_"), owner: String, defaults: ResponseParameters, mode: InterjectionMode = .interrupt,
         policy: DisconnectPolicy = .continuing, metadata: JSONValue = [:], isEphemeral: Bool = false, isDurable: Bool = true,
         forking: (generation: Generation, items: [Item])? = nil
     ) -> SessionReference {
         let ordinal = ordinals.next()
         let log = isDurable && !isEphemeral ? journal.map { makeLog($0, ordinal: ordinal) } : nil
         let session = Session(
-            owner: owner, host: self, defaults: defaults, mode: mode, policy: policy, metadata: metadata, forking: forking,
+            id: id, owner: owner, host: self, defaults: defaults, mode: mode, policy: policy, metadata: metadata, forking: forking,
             limits: configuration.sessionLimits, log: log)
         return house(session, log, ordinal: ordinal, isEphemeral: isEphemeral)
     }

@@ -16,6 +16,8 @@ struct Submission: Sendable {
     var isStored = true
     /// Whether what is said is kept in the store.
     var isDurable = true
+    /// Whether the outcome holds the response as it stands right after.
+    var wantsResponse = false
 
     /// What became of it, for the caller's loop.
     struct Outcome: Sendable {
@@ -24,8 +26,11 @@ struct Submission: Sendable {
         let sequence: Int
         let mode: InterjectionMode?
         let interrupted: Interrupted?
+        /// If it was wanted.
+        let response: [UInt8]?
 
-        init(_ acceptance: Acceptance, in session: SessionReference) {
+        init(_ acceptance: Acceptance, in session: SessionReference, response: [UInt8]? = nil) {
+            self.response = response
             self.session = session
             responseID = acceptance.generation.id
             sequence = acceptance.sequence
@@ -79,7 +84,9 @@ struct Submission: Sendable {
                 throw .previousResponseNotFound(previous)
             }
             // What is not to be stored is said on a branch of its own, and so is what is to be stored after what was not.
-            if session.generations.last !== generation || reference.isDurable != (isDurable && context.store != nil) {
+            // The conversation may have gone on without it: by a response that was deleted since, or by items that were added.
+            let wentOn = generation.conversationItemCount.map { $0 != session.items.count } ?? false
+            if session.generations.last !== generation || wentOn || reference.isDurable != (isDurable && context.store != nil) {
                 guard let items = session.conversation(upTo: generation) else { throw .previousResponseNotFound(previous) }
                 reference = sessions.makeSession(
                     owner: session.owner, defaults: input.parameters, isEphemeral: !isStored, isDurable: isDurable,
@@ -91,7 +98,8 @@ struct Submission: Sendable {
         do {
             if let cursor { try session.attach(cursor.value, after: session.log.lastSequence) }
             let acceptance = try sessions.submit(input, to: session)
-            return Outcome(acceptance, in: reference)
+            let response = wantsResponse ? ResponsesFace.json(acceptance.generation) : nil
+            return Outcome(acceptance, in: reference, response: response)
         } catch {
             if let cursor { session.detach(cursor.value) }
             throw APIError(error)

@@ -90,7 +90,15 @@ final class Router: HTTPRequestHandler {
             } else {
                 try only(.post, method, also: .get) { () throws(APIError) in try begin(call, ResponsesFace.create) }
             }
-        case ("responses", 2): try only(.get, method) { () throws(APIError) in try ResponsesFace.retrieve(call, id: path[1]) }
+        case ("responses", 2) where path[1] == "input_tokens" && method == .post: try ResponsesFace.countInputTokens(call)
+        case ("responses", 2):
+            if method == .delete {
+                try ResponsesFace.delete(call, id: path[1])
+            } else {
+                try only(.get, method, also: .delete) { () throws(APIError) in try ResponsesFace.retrieve(call, id: path[1]) }
+            }
+        case ("responses", 3) where path[2] == "input_items":
+            try only(.get, method) { () throws(APIError) in try ResponsesFace.inputItems(call, id: path[1]) }
         case ("responses", 3) where path[2] == "cancel":
             try only(.post, method) { () throws(APIError) in try ResponsesFace.cancel(call, id: path[1]) }
         case ("responses", 3) where path[2] == "steer":
@@ -103,6 +111,7 @@ final class Router: HTTPRequestHandler {
         case ("client_tokens", 1): try only(.post, method) { () throws(APIError) in try CredentialsFace.createToken(call) }
         case ("stream_tickets", 1): try only(.post, method) { () throws(APIError) in try CredentialsFace.createTicket(call) }
         case ("webhook_endpoints", _), ("webhook_events", _), ("webhook_event_types", _): try routeWebhooks(call, method, path)
+        case ("conversations", _): try routeConversations(call, method, Array(path.dropFirst()))
         case ("sessions", _): try routeSessions(call, method, Array(path.dropFirst()))
         case ("files", _): try routeFiles(call, method, Array(path.dropFirst()))
         case ("batches", _): try routeBatches(call, method, Array(path.dropFirst()))

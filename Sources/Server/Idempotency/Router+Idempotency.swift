@@ -21,7 +21,7 @@ extension Router {
             switch (path[1], path.count) {
             case ("responses", 2): self = .response(prefix: "resp_")
             case ("chat", 3) where path[2] == "completions": self = .response(prefix: "chatcmpl-")
-            case ("sessions", 2), ("files", 2), ("batches", 2): self = .answer
+            case ("sessions", 2), ("conversations", 2), ("files", 2), ("batches", 2): self = .answer
             case ("sessions", 4) where path[3] == "input": self = .answer
             default: return nil
             }

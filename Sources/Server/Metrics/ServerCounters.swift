@@ -18,7 +18,7 @@ struct ServerCounters: Sendable {
             case ("metrics", nil), ("debug", _): self = .operation
             case ("v1", "models"): self = .models
             case ("v1", "chat"): self = .chat
-            case ("v1", "responses"): self = .responses
+            case ("v1", "responses"), ("v1", "conversations"): self = .responses
             case ("v1", "sessions"): self = .sessions
             case ("v1", "files"): self = .files
             case ("v1", "batches"): self = .batches

@@ -63,7 +63,7 @@ final class ChatCollector: EventReader {
                 }
             }
             ending.writeUsage(to: &object)
-            if ending.isCut { object.object("interject") { ending.writeExtension(sessionID: sessionID, to: &$0) } }
+            if ending.hasExtension { object.object("interject") { ending.writeExtension(sessionID: sessionID, to: &$0) } }
         }
         return buffer.array
     }

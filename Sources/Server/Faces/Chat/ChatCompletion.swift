@@ -35,6 +35,10 @@ struct ChatCompletion {
         /// Whether somebody cut it.
         var isCut: Bool { status == "cancelled" || incompleteReason == "interrupted" || incompleteReason == "steered" }
 
+        /// What was found of the format that was asked for; nil when none was.
+        var verdict: JSONValue? { response["interject"]?["validation"] }
+        var hasExtension: Bool { isCut || verdict != nil }
+
         func writeUsage(to writer: inout JSONObjectWriter) {
             let usage = response["usage"]
             writer.object("usage") {
@@ -50,11 +54,12 @@ struct ChatCompletion {
             }
         }
 
-        /// The members of the `interject` object of a completion that was cut.
+        /// The members of the `interject` object of a completion that was cut or judged.
         func writeExtension(sessionID: String?, to writer: inout JSONObjectWriter) {
             writer.field("session_id", sessionID)
             writer.field("status", status)
             writer.field("reason", incompleteReason)
+            if let verdict { writer.field("validation", verdict) }
         }
     }
 

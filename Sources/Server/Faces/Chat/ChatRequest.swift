@@ -35,6 +35,7 @@ struct ChatRequest {
         try body.checkNumber("top_p", 0...1)
         var members = JSONObject()
         for (key, value) in body where !Self.ownMembers.contains(key) { members[key] = value }
+        try ResponsesRequest.checkFormat(Self.format(body["response_format"]), param: "response_format")
         parameters = ResponseParameters(model: model, members: Self.responseMembers(body), chatMembers: members)
     }
 
@@ -72,6 +73,20 @@ struct ChatRequest {
         }
     }
 
+    /// The format of the answer in the shape of Responses: flat.
+    private static func format(_ format: JSONValue?) -> JSONValue? {
+        switch format?["type"]?.string {
+        case "json_object"?: return ["type": "json_object"]
+        case "json_schema"?:
+            // Other servers have forms of their own: what we do not understand is passed on, and not judged.
+            guard let nested = format?["json_schema"]?.object, nested["schema"] != nil else { return nil }
+            var flat: JSONObject = ["type": "json_schema"]
+            for (name, value) in nested { flat[name] = value }
+            return .object(flat)
+        default: return nil
+        }
+    }
+
     /// What the response object shows of the parameters.
     private static func responseMembers(_ body: JSONObject) -> JSONObject {
         var members = JSONObject()
@@ -81,6 +96,7 @@ struct ChatRequest {
         ]
         for key in shown { members[key] = body[key] }
         members["max_output_tokens"] = body["max_completion_tokens"] ?? body["max_tokens"]
+        if let format = format(body["response_format"]) { members["text"] = ["format": format] }
         return members
     }
 }

@@ -158,7 +158,7 @@ final class ChatStream: EventReader {
             output.append(ending.finishReason)
             output.append("\"}]" as StaticString)
             if includesUsage { output.append(",\"usage\":null" as StaticString) }
-            if ending.isCut {
+            if ending.hasExtension {
                 output.append(",\"interject\":" as StaticString)
                 output.appendJSONObject { ending.writeExtension(sessionID: response?.sessionID, to: &$0) }
             }

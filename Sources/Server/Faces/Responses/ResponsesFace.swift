@@ -18,13 +18,16 @@ enum ResponsesFace {
         input.isWarmUp = request.isWarmUp
         try call.admit(responseID, input.items, input.parameters)
         let isStored = request.isStored
-        let reader: EventReader
+        let reader: EventReader?
         let started: (Submission.Outcome) -> Void
         let refuse: (APIError) -> Void
         if request.isStream {
             let stream = ResponseStream(call, responseID: responseID, holdsStatus: true)
             (reader, refuse) = (stream, stream.fail)
             started = { stream.sessionID = $0.session.id }
+        } else if request.isBackground {
+            (reader, refuse) = (nil, call.fail)
+            started = { call.respond(pollable: $0.response ?? [], sessionID: $0.session.id, isRunning: true, age: 0) }
         } else {
             let collector = ResponseCollector(call, responseID: responseID)
             (reader, refuse, started) = (collector, collector.fail, { _ in })
@@ -37,7 +40,7 @@ enum ResponsesFace {
             switch target {
             case .failure(let error): fail(error)
             case .success(let target):
-                Submission(target: target, input: input, isStored: isStored, isDurable: isStored)
+                Submission(target: target, input: input, isStored: isStored, isDurable: isStored, wantsResponse: reader == nil)
                     .submit(from: call.loop, context: call.context, reader: reader) { result in
                         switch result {
                         case .success(let outcome): started(outcome)
@@ -80,13 +83,8 @@ enum ResponsesFace {
     /// `GET /v1/responses/{id}`, as it stands or as a stream.
     static func retrieve(_ call: Call, id: String) throws(APIError) {
         guard call.query["stream"] == "true" else {
-            call.withSession(ofResponse: id) { session in
-                session.perform(from: call.loop) { session in
-                    session.generations.last { $0.id == id }.map(Self.json)
-                } then: { json in
-                    if let json { call.respond(json: json) } else { call.fail(notFound(id)) }
-                }
-            }
+            let wait = try call.count("wait", default: 0, max: 60)
+            call.withSession(ofResponse: id) { poll(call, id: id, of: $0, wait: .seconds(wait)) }
             return
         }
         let after = try call.query["starting_after"].map { (text) throws(APIError) in
@@ -100,9 +98,17 @@ enum ResponsesFace {
 
     /// What a call began that was sent before: from its start, or whole once it is there.
     static func replay(_ call: Call, id: String) throws(APIError) {
-        let isStream = try call.jsonBody().optionalBool("stream") == true
+        let body = try call.jsonBody()
+        let isStream = try body.optionalBool("stream") == true
+        let isBackground = try body.optionalBool("background") == true
         call.withSession(ofResponse: id) { session in
-            if isStream { replay(call, id: id, of: session, after: -1) } else { collect(call, id: id, of: session) }
+            if isStream {
+                replay(call, id: id, of: session, after: -1)
+            } else if isBackground {
+                poll(call, id: id, of: session, wait: .zero)
+            } else {
+                collect(call, id: id, of: session)
+            }
         }
     }
 
@@ -216,7 +222,7 @@ enum ResponsesFace {
         return buffer.array
     }
 
-    private static func notFound(_ id: String) -> APIError { .notFound("response", id: id, code: "response_not_found") }
+    static func notFound(_ id: String) -> APIError { .notFound("response", id: id, code: "response_not_found") }
 }
 
 extension Call {

@@ -7,14 +7,19 @@ struct ResponsesRequest {
     var parameters: ResponseParameters
     var isStream: Bool
     var isStored: Bool
+    /// It outlives whoever asked for it, and the answer does not wait for its end.
+    var isBackground: Bool
     var isWarmUp: Bool
     var previousResponseID: String?
     var extensions: InterjectMembers
 
+    /// Whether there is a conversation that it belongs to.
+    var continuesSomething: Bool { previousResponseID != nil || extensions.sessionID != nil }
+
     /// Members that the server itself understands; all others are for echo and for the upstream.
     private static let ownMembers: Set<String> = [
         "input", "stream", "stream_options", "previous_response_id", "interject", "model", "instructions", "type", "stream_id",
-        "generate", "event_id",
+        "generate", "event_id", "conversation",
     ]
 
     init(_ body: JSONObject, defaultModel: String? = nil, inputIsOptional: Bool = false) throws(APIError) {
@@ -26,15 +31,11 @@ struct ResponsesRequest {
         isStored = try body.optionalBool("store") ?? true
         isWarmUp = try body.optionalBool("generate").map { !$0 } ?? false
         previousResponseID = try body.optionalString("previous_response_id")
-        if body["conversation"].map({ !$0.isNull }) == true {
+        isBackground = try body.optionalBool("background") ?? false
+        if isBackground, !isStored {
             throw .invalid(
-                "'conversation' is not supported yet. Use 'previous_response_id', or a session.", param: "conversation",
-                code: "unsupported_parameter")
-        }
-        if try body.optionalBool("background") == true {
-            throw .invalid(
-                "'background' is not supported yet. Send 'interject': {\"disconnect\": \"continue\"}: the response then outlives the connection.",
-                param: "background", code: "unsupported_parameter")
+                "'background' needs 'store': the answer must be kept until it is fetched.", param: "background",
+                code: "invalid_value")
         }
         if let input = body["input"], !input.isNull {
             items = try InputItems.parse(input)
@@ -49,6 +50,51 @@ struct ResponsesRequest {
         try Self.check(members)
         parameters = ResponseParameters(model: model, instructions: instructions, members: members)
         extensions = try InterjectMembers(body["interject"])
+        if isBackground { extensions.policy = .continuing }
+        if let conversation = try Self.conversation(body["conversation"]) {
+            guard previousResponseID == nil, extensions.sessionID == nil else {
+                throw .invalid(
+                    "'conversation' excludes 'previous_response_id' and 'interject.session_id': each names where it goes on.",
+                    param: "conversation", code: "mutually_exclusive_parameters")
+            }
+            extensions.sessionID = conversation
+        }
+    }
+
+    /// An identifier, or an object that has it.
+    private static func conversation(_ value: JSONValue?) throws(APIError) -> String? {
+        guard let value, !value.isNull else { return nil }
+        guard let id = value.string ?? value["id"]?.string, id.hasPrefix(ConversationsFace.prefix) else {
+            throw .invalid(
+                "'conversation' must be the id of a conversation, 'conv_…', or an object with it.", param: "conversation",
+                code: "invalid_value")
+        }
+        return id
+    }
+
+    /// The format of the answer, as Responses has it: we judge by it, so we must understand it.
+    static func checkFormat(_ format: JSONValue?, param: String) throws(APIError) {
+        guard let format, !format.isNull else { return }
+        switch format["type"]?.string {
+        case "text"?, "json_object"?: return
+        case "json_schema"?: break
+        default:
+            throw .invalid(
+                "'\(param).type' must be one of text, json_object, json_schema.", param: param + ".type", code: "invalid_value")
+        }
+        guard let name = format["name"]?.string, (1...64).contains(name.utf8.count), name.utf8.allSatisfy(\.isOfAName) else {
+            throw .invalid(
+                "'\(param).name' must be 1 to 64 letters, digits, '_' or '-'.", param: param + ".name", code: "invalid_value")
+        }
+        guard format["schema"]?.object != nil else {
+            throw .invalid("'\(param).schema' must be an object.", param: param + ".schema", code: "missing_required_parameter")
+        }
+        do {
+            _ = try OutputFormat(format)
+        } catch {
+            throw .invalid(
+                "Invalid schema for response_format '\(name)': \(error)", param: param + ".schema", code: "invalid_json_schema")
+        }
     }
 
     /// The members whose wrong values an upstream would refuse, or, worse, would not.
@@ -62,6 +108,7 @@ struct ResponsesRequest {
                 throw .invalid("'max_output_tokens' must be a whole number above 0.", param: "max_output_tokens")
             }
         }
+        if let text = members["text"] { try checkFormat(text["format"], param: "text.format") }
         if let tools = members["tools"], tools.array == nil { throw .invalid("'tools' must be an array.", param: "tools") }
         if let metadata = members["metadata"] {
             guard let object = metadata.object, object.count <= 16,
@@ -71,6 +118,18 @@ struct ResponsesRequest {
                     "'metadata' must be an object of at most 16 strings, with keys of at most 64 bytes and values of at most 512.",
                     param: "metadata")
             }
+        }
+    }
+}
+
+extension UInt8 {
+    /// Whether the byte may stand in the name of a format.
+    fileprivate var isOfAName: Bool {
+        switch self {
+        case UInt8(ascii: "A")...UInt8(ascii: "Z"), UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "0")...UInt8(ascii: "9"),
+            UInt8(ascii: "_"), UInt8(ascii: "-"):
+            true
+        default: false
         }
     }
 }

@@ -1,0 +1,191 @@
+/// A regular expression of the kind that JSON Schema's `pattern` has (ECMA-262), matched in time that grows with the text and the
+/// pattern only, never with their combinations: no text is hostile. Unanchored, over Unicode scalars.
+///
+/// Taken: literals, `.`, classes, `\d \w \s \b` and their opposites, groups (also named and non-capturing), `|`, `* + ? {m,n}`,
+/// `^`, `$`, escapes. Not taken: references to groups, looking ahead and behind, `\p`: no automaton does them.
+struct JSONPattern: Sendable {
+    enum Limits {
+        static let maxInstructions = 4000
+        static let maxDepth = 32
+        static let maxRepeats = 1000
+        /// Instructions that one match may carry out.
+        static let maxSteps = 20_000_000
+    }
+
+    enum Instruction: Sendable {
+        case scalar(ScalarSet)
+        /// Goes both ways.
+        case split(Int, Int)
+        case jump(Int)
+        case start, end
+        case boundary(Bool)
+        case match
+    }
+
+    let text: String
+    let program: [Instruction]
+
+    init(_ text: String) throws(JSONPatternError) {
+        self.text = text
+        var parser = Parser(text)
+        var compiler = Compiler()
+        try compiler.emit(try parser.parse())
+        try compiler.add(.match)
+        program = compiler.program
+    }
+
+    /// Whether the pattern is somewhere in the text; nil when that takes too many steps to tell.
+    func matches(_ text: String) -> Bool? {
+        let scalars = Array(text.unicodeScalars)
+        var current = Threads(count: program.count)
+        var next = Threads(count: program.count)
+        var steps = 0
+        for position in 0...scalars.count {
+            // Unanchored: a match may begin anywhere.
+            if add(0, to: &current, at: position, scalars) { return true }
+            guard position < scalars.count else { return false }
+            steps += current.list.count
+            if steps > Limits.maxSteps { return nil }
+            next.clear()
+            for place in current.list {
+                guard case .scalar(let set) = program[place], set.contains(scalars[position]) else { continue }
+                if add(place + 1, to: &next, at: position + 1, scalars) { return true }
+            }
+            swap(&current, &next)
+        }
+        return false
+    }
+
+    /// Follows what takes no scalar.
+    /// - Returns: whether the match is there.
+    private func add(_ first: Int, to threads: inout Threads, at position: Int, _ scalars: [Unicode.Scalar]) -> Bool {
+        threads.pending.append(first)
+        while let place = threads.pending.popLast() {
+            guard threads.insert(place) else { continue }
+            switch program[place] {
+            case .match: return true
+            case .scalar: break
+            case .jump(let target): threads.pending.append(target)
+            case .split(let first, let second):
+                threads.pending.append(second)
+                threads.pending.append(first)
+            case .start: if position == 0 { threads.pending.append(place + 1) }
+            case .end: if position == scalars.count { threads.pending.append(place + 1) }
+            case .boundary(let isWanted):
+                let before = position > 0 && ScalarSet.word.contains(scalars[position - 1])
+                let after = position < scalars.count && ScalarSet.word.contains(scalars[position])
+                if (before != after) == isWanted { threads.pending.append(place + 1) }
+            }
+        }
+        return false
+    }
+
+    /// Places of the program that a match has come to.
+    private struct Threads {
+        var list: [Int] = []
+        var pending: [Int] = []
+        private var isIn: [Bool]
+
+        init(count: Int) { isIn = Array(repeating: false, count: count) }
+
+        mutating func insert(_ place: Int) -> Bool {
+            if isIn[place] { return false }
+            isIn[place] = true
+            list.append(place)
+            return true
+        }
+
+        mutating func clear() {
+            for place in list { isIn[place] = false }
+            list.removeAll(keepingCapacity: true)
+        }
+    }
+
+    /// Makes the program of a tree.
+    private struct Compiler {
+        var program: [Instruction] = []
+
+        mutating func add(_ instruction: Instruction) throws(JSONPatternError) {
+            guard program.count < Limits.maxInstructions else { throw JSONPatternError(message: "it is too large") }
+            program.append(instruction)
+        }
+
+        mutating func emit(_ tree: Tree) throws(JSONPatternError) {
+            switch tree {
+            case .scalar(let set): try add(.scalar(set))
+            case .start: try add(.start)
+            case .end: try add(.end)
+            case .boundary(let isWanted): try add(.boundary(isWanted))
+            case .sequence(let parts): for part in parts { try emit(part) }
+            case .choice(let parts): try emit(choice: parts[...])
+            case .repeated(let part, let least, let most):
+                for _ in 0..<least { try emit(part) }
+                if let most {
+                    var splits: [Int] = []
+                    for _ in least..<most {
+                        splits.append(program.count)
+                        try add(.match)
+                        try emit(part)
+                    }
+                    for split in splits { program[split] = .split(split + 1, program.count) }
+                } else {
+                    let split = program.count
+                    try add(.match)
+                    try emit(part)
+                    try add(.jump(split))
+                    program[split] = .split(split + 1, program.count)
+                }
+            }
+        }
+
+        private mutating func emit(choice parts: ArraySlice<Tree>) throws(JSONPatternError) {
+            var jumps: [Int] = []
+            for part in parts.dropLast() {
+                let split = program.count
+                try add(.match)
+                try emit(part)
+                jumps.append(program.count)
+                try add(.match)
+                program[split] = .split(split + 1, program.count)
+            }
+            if let last = parts.last { try emit(last) }
+            for jump in jumps { program[jump] = .jump(program.count) }
+        }
+    }
+}
+
+struct JSONPatternError: Error {
+    let message: String
+}
+
+/// A set of Unicode scalars.
+struct ScalarSet: Sendable {
+    var ranges: [ClosedRange<UInt32>]
+    var isNegated = false
+
+    func contains(_ scalar: Unicode.Scalar) -> Bool { ranges.contains { $0.contains(scalar.value) } != isNegated }
+
+    static let digit = ScalarSet(ranges: [48...57])
+    static let word = ScalarSet(ranges: [48...57, 65...90, 95...95, 97...122])
+    static let space = ScalarSet(
+        ranges: [
+            9...13, 32...32, 0xA0...0xA0, 0x1680...0x1680, 0x2000...0x200A, 0x2028...0x2029, 0x202F...0x202F, 0x205F...0x205F,
+            0x3000...0x3000, 0xFEFF...0xFEFF,
+        ])
+    static let lineEnds = ScalarSet(ranges: [10...10, 13...13, 0x2028...0x2029])
+
+    var negated: ScalarSet { ScalarSet(ranges: ranges, isNegated: !isNegated) }
+
+    /// The same set without negation.
+    var positiveRanges: [ClosedRange<UInt32>] {
+        guard isNegated else { return ranges }
+        var result: [ClosedRange<UInt32>] = []
+        var next: UInt32 = 0
+        for range in ranges.sorted(by: { $0.lowerBound < $1.lowerBound }) {
+            if range.lowerBound > next { result.append(next...range.lowerBound - 1) }
+            next = max(next, range.upperBound + 1)
+        }
+        if next <= 0x10FFFF { result.append(next...0x10FFFF) }
+        return result
+    }
+}

@@ -1,0 +1,270 @@
+extension JSONSchema {
+    /// Makes nodes of a document: each schema once, whatever leads to it, so that recursion ends.
+    struct Compiler {
+        let document: JSONValue
+        var nodes: [Node] = []
+        private var places: [String: Int] = [:]
+
+        /// Keywords that change what is valid, and that we do not know: to pass them over would be a lie.
+        private static let unsupported = [
+            "$dynamicRef", "$dynamicAnchor", "$anchor", "dependentSchemas", "unevaluatedItems", "unevaluatedProperties",
+        ]
+
+        init(document: JSONValue) { self.document = document }
+
+        mutating func compile(_ schema: JSONValue, at path: String, depth: Int) throws(JSONSchemaError) -> Int {
+            if let known = places[path] { return known }
+            guard depth < Limits.maxDepth else { throw error("The schema is nested deeper than \(Limits.maxDepth) levels.", path) }
+            guard nodes.count < Limits.maxNodes else { throw error("The schema has more than \(Limits.maxNodes) parts.", path) }
+            let place = nodes.count
+            places[path] = place
+            nodes.append(Node())
+            var node = Node()
+            switch schema {
+            case .bool(let accepts): node.refusesAll = !accepts
+            case .object(let object): try compile(object, into: &node, path, depth + 1)
+            default: throw error("A schema must be an object, or true or false.", path)
+            }
+            nodes[place] = node
+            return place
+        }
+
+        private mutating func compile(
+            _ object: JSONObject, into node: inout Node, _ path: String, _ depth: Int
+        ) throws(JSONSchemaError) {
+            for keyword in Self.unsupported where object[keyword] != nil {
+                throw error("'\(keyword)' is not supported.", "\(path)/\(keyword)")
+            }
+            if let type = object["type"] { node.kinds = try kinds(type, "\(path)/type") }
+            if let list = object["enum"] {
+                guard let values = list.array, !values.isEmpty else {
+                    throw error("'enum' must be an array of at least one value.", "\(path)/enum")
+                }
+                node.values = values.map(\.withPlainNumbers)
+            }
+            if let value = object["const"] {
+                let value = value.withPlainNumbers
+                node.values = node.values.map { $0.filter { $0 == value } } ?? [value]
+            }
+            if let reference = object["$ref"] { node.reference = try follow(reference, "\(path)/$ref", depth) }
+            node.allOf = try list("allOf", object, path, depth)
+            node.anyOf = try list("anyOf", object, path, depth)
+            node.oneOf = try list("oneOf", object, path, depth)
+            node.not = try part("not", object, path, depth)
+            if let condition = try part("if", object, path, depth) {
+                node.condition = (condition, try part("then", object, path, depth), try part("else", object, path, depth))
+            }
+            node.object = try objectRules(object, path, depth)
+            node.array = try arrayRules(object, path, depth)
+            node.string = try stringRules(object, path)
+            node.number = try numberRules(object, path)
+            // What nothing refers to must be right, too.
+            for keyword in ["$defs", "definitions"] {
+                guard let definitions = object[keyword] else { continue }
+                guard let definitions = definitions.object else {
+                    throw error("'\(keyword)' must be an object.", "\(path)/\(keyword)")
+                }
+                for (name, schema) in definitions {
+                    _ = try compile(schema, at: "\(path)/\(keyword)/\(Self.escaped(name))", depth: depth)
+                }
+            }
+        }
+
+        private func kinds(_ type: JSONValue, _ path: String) throws(JSONSchemaError) -> Kinds {
+            let names = type.string.map { [$0] } ?? type.array?.map { $0.string ?? "" } ?? []
+            var kinds: Kinds = []
+            for name in names {
+                guard let kind = Kinds.names.first(where: { $0.name == name })?.kind else {
+                    throw error("'type' must name types of JSON.", path)
+                }
+                kinds.insert(kind)
+            }
+            if kinds.isEmpty { throw error("'type' must be a type of JSON, or an array of types.", path) }
+            return kinds
+        }
+
+        private mutating func follow(_ reference: JSONValue, _ path: String, _ depth: Int) throws(JSONSchemaError) -> Int {
+            guard let text = reference.string, text.hasPrefix("#"), text == "#" || text.hasPrefix("#/") else {
+                throw error("'$ref' must lead into this schema: '#', or '#/' and a path.", path)
+            }
+            var target = document
+            var place = ""
+            for step in text.dropFirst().split(separator: "/", omittingEmptySubsequences: true) {
+                let name = Self.unescaped(String(step))
+                guard let next = target[name] ?? Int(name).flatMap({ target[$0] }) else {
+                    throw error("'$ref' leads to '\(text)', which is not there.", path)
+                }
+                target = next
+                place += "/\(Self.escaped(name))"
+            }
+            return try compile(target, at: place, depth: depth)
+        }
+
+        private mutating func part(
+            _ keyword: String, _ object: JSONObject, _ path: String, _ depth: Int
+        ) throws(JSONSchemaError) -> Int? {
+            guard let schema = object[keyword] else { return nil }
+            return try compile(schema, at: "\(path)/\(keyword)", depth: depth)
+        }
+
+        private mutating func list(
+            _ keyword: String, _ object: JSONObject, _ path: String, _ depth: Int, mayBeEmpty: Bool = false
+        ) throws(JSONSchemaError) -> [Int] {
+            guard let value = object[keyword] else { return [] }
+            guard let schemas = value.array, mayBeEmpty || !schemas.isEmpty else {
+                throw error("'\(keyword)' must be an array of at least one schema.", "\(path)/\(keyword)")
+            }
+            var parts: [Int] = []
+            for (index, schema) in schemas.enumerated() {
+                parts.append(try compile(schema, at: "\(path)/\(keyword)/\(index)", depth: depth))
+            }
+            return parts
+        }
+
+        // MARK: Rules of one type
+
+        private mutating func objectRules(
+            _ object: JSONObject, _ path: String, _ depth: Int
+        ) throws(JSONSchemaError) -> ObjectRules? {
+            let keywords = [
+                "properties", "patternProperties", "additionalProperties", "propertyNames", "required", "dependentRequired",
+                "minProperties", "maxProperties",
+            ]
+            guard keywords.contains(where: { object[$0] != nil }) else { return nil }
+            var rules = ObjectRules()
+            for (name, schema) in try members("properties", object, path) {
+                rules.places[ExactKey(string: name)] = rules.properties.count
+                rules.properties.append(
+                    (name, try compile(schema, at: "\(path)/properties/\(Self.escaped(name))", depth: depth)))
+            }
+            for (text, schema) in try members("patternProperties", object, path) {
+                let place = "\(path)/patternProperties/\(Self.escaped(text))"
+                rules.patterns.append((try pattern(text, place), try compile(schema, at: place, depth: depth)))
+            }
+            rules.additional = try part("additionalProperties", object, path, depth)
+            rules.names = try part("propertyNames", object, path, depth)
+            if let required = object["required"] { rules.required = try strings(required, "\(path)/required") }
+            for (name, needed) in try members("dependentRequired", object, path) {
+                rules.dependentRequired.append((name, try strings(needed, "\(path)/dependentRequired")))
+            }
+            rules.count = try range("minProperties", "maxProperties", object, path)
+            return rules
+        }
+
+        private mutating func arrayRules(
+            _ object: JSONObject, _ path: String, _ depth: Int
+        ) throws(JSONSchemaError) -> ArrayRules? {
+            let keywords = ["items", "prefixItems", "contains", "minItems", "maxItems", "uniqueItems"]
+            guard keywords.contains(where: { object[$0] != nil }) else { return nil }
+            var rules = ArrayRules()
+            rules.prefix = try list("prefixItems", object, path, depth)
+            rules.items = try part("items", object, path, depth)
+            rules.contains = try part("contains", object, path, depth)
+            rules.containsCount = try range("minContains", "maxContains", object, path, least: 1)
+            rules.count = try range("minItems", "maxItems", object, path)
+            rules.isUnique = object["uniqueItems"]?.bool ?? false
+            return rules
+        }
+
+        private func stringRules(_ object: JSONObject, _ path: String) throws(JSONSchemaError) -> StringRules? {
+            guard ["minLength", "maxLength", "pattern"].contains(where: { object[$0] != nil }) else { return nil }
+            var rules = StringRules()
+            rules.length = try range("minLength", "maxLength", object, path)
+            if let value = object["pattern"] {
+                guard let text = value.string else { throw error("'pattern' must be a string.", "\(path)/pattern") }
+                rules.pattern = try pattern(text, "\(path)/pattern")
+            }
+            return rules
+        }
+
+        private func numberRules(_ object: JSONObject, _ path: String) throws(JSONSchemaError) -> NumberRules? {
+            let keywords = ["minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum", "multipleOf"]
+            guard keywords.contains(where: { object[$0] != nil }) else { return nil }
+            func number(_ keyword: String) throws(JSONSchemaError) -> Double? {
+                guard let value = object[keyword] else { return nil }
+                guard let number = value.double else { throw error("'\(keyword)' must be a number.", "\(path)/\(keyword)") }
+                return number
+            }
+            var rules = NumberRules()
+            rules.minimum = try number("minimum")
+            rules.maximum = try number("maximum")
+            rules.exclusiveMinimum = try number("exclusiveMinimum")
+            rules.exclusiveMaximum = try number("exclusiveMaximum")
+            rules.multipleOf = try number("multipleOf")
+            if let step = rules.multipleOf, step <= 0 { throw error("'multipleOf' must be above 0.", "\(path)/multipleOf") }
+            return rules
+        }
+
+        // MARK: Parts
+
+        private func members(_ keyword: String, _ object: JSONObject, _ path: String) throws(JSONSchemaError) -> JSONObject {
+            guard let value = object[keyword] else { return [:] }
+            guard let members = value.object else { throw error("'\(keyword)' must be an object.", "\(path)/\(keyword)") }
+            return members
+        }
+
+        private func strings(_ value: JSONValue, _ path: String) throws(JSONSchemaError) -> [String] {
+            let strings = value.array?.compactMap(\.string)
+            guard let strings, strings.count == value.array?.count else { throw error("An array of strings is needed.", path) }
+            return strings
+        }
+
+        private func pattern(_ text: String, _ path: String) throws(JSONSchemaError) -> JSONPattern {
+            do {
+                return try JSONPattern(text)
+            } catch {
+                throw self.error("The pattern '\(text)' cannot be used: \(error.message)", path)
+            }
+        }
+
+        private func range(
+            _ low: String, _ high: String, _ object: JSONObject, _ path: String, least: Int = 0
+        ) throws(JSONSchemaError) -> ClosedRange<Int> {
+            var bounds = [least, Int.max]
+            for (index, keyword) in [low, high].enumerated() {
+                guard let value = object[keyword] else { continue }
+                guard let count = value.int, count >= 0 else {
+                    throw error("'\(keyword)' must be a whole number of 0 or more.", "\(path)/\(keyword)")
+                }
+                bounds[index] = count
+            }
+            guard bounds[0] <= bounds[1] else { throw error("'\(low)' is above '\(high)'.", "\(path)/\(low)") }
+            return bounds[0]...bounds[1]
+        }
+
+        private func error(_ message: String, _ path: String) -> JSONSchemaError { JSONSchemaError(path: path, message: message) }
+
+        /// A name as a step of a JSON Pointer.
+        static func escaped(_ name: String) -> String {
+            guard name.utf8.contains(where: { $0 == UInt8(ascii: "~") || $0 == UInt8(ascii: "/") }) else { return name }
+            return name.map { $0 == "~" ? "~0" : $0 == "/" ? "~1" : String($0) }.joined()
+        }
+
+        private static func unescaped(_ step: String) -> String {
+            guard step.utf8.contains(UInt8(ascii: "~")) else { return step }
+            var name = ""
+            var rest = Substring(step)
+            while let character = rest.popFirst() {
+                if character == "~", let next = rest.first, next == "0" || next == "1" {
+                    rest.removeFirst()
+                    name.append(next == "0" ? "~" : "/")
+                } else {
+                    name.append(character)
+                }
+            }
+            return name
+        }
+    }
+}
+
+extension JSONValue {
+    /// With numbers in one form each, so that 1, 1.0 and 1e0 are equal.
+    var withPlainNumbers: JSONValue {
+        switch self {
+        case .number(let number): number.int.map { JSONValue($0) } ?? JSONValue(number.double)
+        case .array(let values): .array(values.map(\.withPlainNumbers))
+        case .object(let object): .object(JSONObject(object.map { ($0.key, $0.value.withPlainNumbers) }))
+        case .null, .bool, .string: self
+        }
+    }
+}

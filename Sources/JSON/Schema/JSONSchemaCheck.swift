@@ -1,0 +1,198 @@
+/// One check of a value. Bounded in depth and steps, whatever the schema and the value are.
+struct JSONSchemaCheck {
+    typealias Violation = JSONSchema.Violation
+
+    let nodes: [JSONSchema.Node]
+    private var path: [Step] = []
+    private var steps = 0
+    /// Why the check could not be made whole.
+    private(set) var gaveUp: Violation?
+
+    private enum Step {
+        case name(String)
+        case index(Int)
+    }
+
+    init(nodes: [JSONSchema.Node]) { self.nodes = nodes }
+
+    mutating func violation(of value: JSONValue, by place: Int, depth: Int) -> Violation? {
+        let length = path.count
+        // A schema that is not met leaves no trace: another may be.
+        defer { path.removeLast(path.count - length) }
+        steps += 1
+        guard depth < JSONSchema.Limits.maxCheckDepth else { return giveUp("is nested too deep to be checked") }
+        guard steps < JSONSchema.Limits.maxSteps else { return giveUp("takes too many steps to be checked") }
+        let node = nodes[place]
+        if node.refusesAll { return fault("is not allowed here") }
+        if let kinds = node.kinds, !Self.matches(value, kinds) { return fault("must be of type \(kinds.text)") }
+        if let values = node.values, !values.contains(value.withPlainNumbers) {
+            return fault("must be one of the values of 'enum' or 'const'")
+        }
+        if let found = violationOfType(value, node, depth) { return found }
+        return violationOfParts(value, node, depth)
+    }
+
+    private mutating func violationOfType(_ value: JSONValue, _ node: JSONSchema.Node, _ depth: Int) -> Violation? {
+        switch value {
+        case .object(let object): node.object.flatMap { violation(of: object, by: $0, depth) }
+        case .array(let array): node.array.flatMap { violation(of: array, by: $0, depth) }
+        case .string(let text): node.string.flatMap { violation(of: text, by: $0) }
+        case .number(let number): node.number.flatMap { violation(of: number, by: $0) }
+        case .null, .bool: nil
+        }
+    }
+
+    private mutating func violationOfParts(_ value: JSONValue, _ node: JSONSchema.Node, _ depth: Int) -> Violation? {
+        if let reference = node.reference, let found = violation(of: value, by: reference, depth: depth + 1) { return found }
+        for part in node.allOf {
+            if let found = violation(of: value, by: part, depth: depth + 1) { return found }
+        }
+        if !node.anyOf.isEmpty {
+            var first: Violation?
+            var isMet = false
+            for part in node.anyOf where !isMet {
+                let found = violation(of: value, by: part, depth: depth + 1)
+                isMet = found == nil
+                first = first ?? found
+            }
+            if !isMet { return node.anyOf.count == 1 ? first : fault("meets none of the schemas of 'anyOf'") }
+        }
+        if !node.oneOf.isEmpty {
+            var count = 0
+            for part in node.oneOf where violation(of: value, by: part, depth: depth + 1) == nil { count += 1 }
+            if count != 1 { return fault("must meet exactly one of the schemas of 'oneOf', and meets \(count)") }
+        }
+        if let not = node.not, violation(of: value, by: not, depth: depth + 1) == nil { return fault("meets the schema of 'not'") }
+        if let condition = node.condition {
+            let isMet = violation(of: value, by: condition.if, depth: depth + 1) == nil
+            if let part = isMet ? condition.then : condition.else { return violation(of: value, by: part, depth: depth + 1) }
+        }
+        return nil
+    }
+
+    private static func matches(_ value: JSONValue, _ kinds: JSONSchema.Kinds) -> Bool {
+        switch value {
+        case .null: kinds.contains(.null)
+        case .bool: kinds.contains(.bool)
+        case .string: kinds.contains(.string)
+        case .array: kinds.contains(.array)
+        case .object: kinds.contains(.object)
+        case .number(let number): kinds.contains(.number) || kinds.contains(.integer) && number.double.rounded() == number.double
+        }
+    }
+
+    // MARK: Types
+
+    private mutating func violation(of object: JSONObject, by rules: JSONSchema.ObjectRules, _ depth: Int) -> Violation? {
+        for name in rules.required where object[name] == nil { return fault("lacks the property '\(name)'") }
+        guard rules.count.contains(object.count) else {
+            return fault("has \(object.count) properties, and must have \(Self.text(rules.count))")
+        }
+        for (name, needed) in rules.dependentRequired where object[name] != nil {
+            for other in needed where object[other] == nil { return fault("lacks the property '\(other)', which '\(name)' needs") }
+        }
+        for (name, value) in object {
+            path.append(.name(name))
+            if let found = violation(of: value, named: name, by: rules, depth) { return found }
+            path.removeLast()
+        }
+        return nil
+    }
+
+    private mutating func violation(
+        of value: JSONValue, named name: String, by rules: JSONSchema.ObjectRules, _ depth: Int
+    ) -> Violation? {
+        if let names = rules.names, violation(of: .string(name), by: names, depth: depth + 1) != nil {
+            return fault("has a name that 'propertyNames' does not allow")
+        }
+        var isKnown = false
+        if let place = rules.places[ExactKey(string: name)] {
+            isKnown = true
+            if let found = violation(of: value, by: rules.properties[place].schema, depth: depth + 1) { return found }
+        }
+        for (pattern, schema) in rules.patterns {
+            guard let matches = pattern.matches(name) else { return giveUp("has a name that is too long to be matched") }
+            guard matches else { continue }
+            isKnown = true
+            if let found = violation(of: value, by: schema, depth: depth + 1) { return found }
+        }
+        guard !isKnown, let additional = rules.additional else { return nil }
+        if nodes[additional].refusesAll { return fault("is no property of the schema, and additional ones are not allowed") }
+        return violation(of: value, by: additional, depth: depth + 1)
+    }
+
+    private mutating func violation(of array: [JSONValue], by rules: JSONSchema.ArrayRules, _ depth: Int) -> Violation? {
+        guard rules.count.contains(array.count) else {
+            return fault("has \(array.count) items, and must have \(Self.text(rules.count))")
+        }
+        for (index, value) in array.enumerated() {
+            guard let schema = index < rules.prefix.count ? rules.prefix[index] : rules.items else { break }
+            path.append(.index(index))
+            if let found = violation(of: value, by: schema, depth: depth + 1) { return found }
+            path.removeLast()
+        }
+        if let contains = rules.contains {
+            var count = 0
+            for value in array where violation(of: value, by: contains, depth: depth + 1) == nil { count += 1 }
+            if !rules.containsCount.contains(count) { return fault("has \(count) items that meet 'contains'") }
+        }
+        if rules.isUnique {
+            steps += array.count
+            if Set(array.map(\.withPlainNumbers)).count < array.count { return fault("has equal items, and 'uniqueItems' is true") }
+        }
+        return nil
+    }
+
+    private mutating func violation(of text: String, by rules: JSONSchema.StringRules) -> Violation? {
+        if rules.length != 0...Int.max, !rules.length.contains(text.unicodeScalars.count) {
+            return fault("has \(text.unicodeScalars.count) characters, and must have \(Self.text(rules.length))")
+        }
+        guard let pattern = rules.pattern else { return nil }
+        switch pattern.matches(text) {
+        case true?: return nil
+        case false?: return fault("does not match the pattern '\(pattern.text)'")
+        case nil: return giveUp("is too long to be matched with the pattern '\(pattern.text)'")
+        }
+    }
+
+    private func violation(of number: JSONNumber, by rules: JSONSchema.NumberRules) -> Violation? {
+        let value = number.double
+        if let bound = rules.minimum, value < bound { return fault("must be \(Self.text(bound)) or more") }
+        if let bound = rules.maximum, value > bound { return fault("must be \(Self.text(bound)) or less") }
+        if let bound = rules.exclusiveMinimum, value <= bound { return fault("must be above \(Self.text(bound))") }
+        if let bound = rules.exclusiveMaximum, value >= bound { return fault("must be below \(Self.text(bound))") }
+        if let step = rules.multipleOf {
+            let quotient = value / step
+            // 0.3 is a multiple of 0.1, which no double knows exactly.
+            if abs(quotient - quotient.rounded()) > 1e-9 * max(1, abs(quotient)) {
+                return fault("must be a multiple of \(Self.text(step))")
+            }
+        }
+        return nil
+    }
+
+    // MARK: Words
+
+    private mutating func giveUp(_ message: String) -> Violation {
+        let violation = fault(message)
+        gaveUp = gaveUp ?? violation
+        return violation
+    }
+
+    private func fault(_ message: String) -> Violation {
+        let pointer = path.map { step in
+            switch step {
+            case .name(let name): "/" + JSONSchema.Compiler.escaped(name)
+            case .index(let index): "/\(index)"
+            }
+        }
+        return Violation(path: pointer.joined(), message: message)
+    }
+
+    private static func text(_ range: ClosedRange<Int>) -> String {
+        if range.upperBound == Int.max { return "\(range.lowerBound) or more" }
+        return range.lowerBound == range.upperBound ? "\(range.lowerBound)" : "\(range.lowerBound) to \(range.upperBound)"
+    }
+
+    private static func text(_ number: Double) -> String { Int(exactly: number).map(String.init) ?? "\(number)" }
+}

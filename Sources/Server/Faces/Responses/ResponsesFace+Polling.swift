@@ -1,0 +1,120 @@
+import HTTP
+import JSON
+import Network
+import Sessions
+
+/// A response that is asked for again and again.
+extension ResponsesFace {
+    /// The response as it stands, for who polls.
+    private struct Standing: Sendable {
+        let json: [UInt8]
+        let isRunning: Bool
+        let createdAt: Int
+        /// Everything of a response that changes, changes with an event.
+        let tag: String
+        let lastSequence: Int
+
+        init(_ generation: Generation) {
+            json = ResponsesFace.json(generation)
+            isRunning = !generation.status.isTerminal
+            createdAt = generation.createdAt
+            tag = "\"\(generation.id)-\(generation.eventCount)-\(generation.status.name)\""
+            lastSequence = generation.session.log.lastSequence
+        }
+    }
+
+    /// Answers with the response as it stands: at once, or, if it runs, when it has ended or the time is over.
+    static func poll(_ call: Call, id: String, of session: SessionReference, wait: Duration) {
+        session.perform(from: call.loop) { session in
+            session.generations.last { $0.id == id }.map(Standing.init)
+        } then: { standing in
+            guard let standing else {
+                call.fail(notFound(id))
+                return
+            }
+            if standing.isRunning, wait > .zero {
+                waitForEnd(call, id: id, of: session, after: standing.lastSequence, wait)
+            } else {
+                call.respond(
+                    pollable: standing.json, sessionID: session.id, isRunning: standing.isRunning,
+                    age: call.loop.unixTime - standing.createdAt, tag: standing.tag)
+            }
+        }
+    }
+
+    private static func waitForEnd(_ call: Call, id: String, of session: SessionReference, after: Int, _ wait: Duration) {
+        let waiter = EndWaiter(loop: call.loop, responseID: id, timeout: wait) {
+            poll(call, id: id, of: session, wait: .zero)
+        }
+        call.exchange.onDisconnect = { waiter.cancel() }
+        let cursor = waiter.makeCursor(for: session, listens: false)
+        session.perform(from: call.loop) { session -> APIError? in
+            do throws(SessionError) {
+                try session.attach(cursor.value, after: after)
+                return nil
+            } catch {
+                return APIError(error)
+            }
+        } then: { error in
+            guard let error else { return }
+            waiter.cancel()
+            call.fail(error)
+        }
+    }
+}
+
+/// Waits for the end of a response, for a client that polls with `wait`. It is none who listens.
+final class EndWaiter: EventReader {
+    private let responseID: String
+    private var then: (() -> Void)?
+    private var timer: LoopTimer?
+
+    /// - Parameter then: called once: the response has ended, the time is over, or the session is gone.
+    init(loop: EventLoop, responseID: String, timeout: Duration, then: @escaping () -> Void) {
+        self.responseID = responseID
+        self.then = then
+        super.init(loop: loop, catchUp: .losslessOrClose)
+        timer = loop.schedule(after: timeout) { [weak self] in self?.finish() }
+    }
+
+    override func receive(_ event: LogEvent) -> Cursor.Demand {
+        guard event.type.isTerminal, event.response?.id == responseID else { return .more }
+        // The session is in the middle of its turn: the record of the end belongs to it.
+        timer?.cancel()
+        timer = loop.schedule(after: .zero) { [self] in finish() }
+        return .pause
+    }
+
+    override func receivePlaceGone() { finish() }
+    override func sessionClosed() { finish() }
+    override func serverStopping() { finish() }
+
+    func cancel() {
+        timer?.cancel()
+        then = nil
+        stop()
+    }
+
+    private func finish() {
+        let then = then
+        cancel()
+        then?()
+    }
+}
+
+extension Call {
+    /// Answers with a response that may still run: with when to ask again, and not at all when the client has it as it stands.
+    /// - Parameter age: seconds since the response was made.
+    func respond(pollable json: [UInt8], sessionID: String, isRunning: Bool, age: Int, tag: String? = nil) {
+        var fields = [(name: "Interject-Session", value: sessionID)]
+        // What has taken long will take long: a fourth of its age, from one second to half a minute.
+        if isRunning { fields.append(("Retry-After", String(min(max(1, age / 4), 30)))) }
+        guard let tag else {
+            respond(json: json, fields: fields)
+            return
+        }
+        fields += [("ETag", tag), ("Cache-Control", "no-cache")]
+        let known = request.fields["if-none-match"].map { $0 == "*" || $0.contains(tag) } ?? false
+        if known { exchange.respond(.notModified, fields: fields) } else { respond(json: json, fields: fields) }
+    }
+}

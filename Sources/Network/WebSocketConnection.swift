@@ -129,7 +129,7 @@ open class WebSocketConnection: Connection {
             }
         }
         guard hold() else { return }
-        // Now, while socket and storage are in the cache: 500 answers kept for the end of the turn would find them gone.
+        // Now and not at the end of the turn: it costs no more, and the answers of many connections need no storage meanwhile.
         if !output.isEmpty { flushNow() }
         switch endpoint.transportAction {
         // A peer that commands and does not read is not listened to until it has.

@@ -37,7 +37,8 @@ struct SessionReading {
         for generation in generations where generation.status == .inProgress {
             guard let responseKey = keys[generation.id] else { continue }
             unfinished[generation.id] = try events(
-                session: key, where: "sequence >= ? AND response = ?", [generation.firstSequence ?? 1, responseKey], references: byKey)
+                session: key, where: "sequence >= ? AND response = ?", [generation.firstSequence ?? 1, responseKey],
+                references: byKey)
         }
         let last = try Int.fetchOne(db, sql: "SELECT max(sequence) FROM events WHERE session = ?", arguments: [key]) ?? 0
         let oldest = try Int.fetchOne(db, sql: "SELECT min(sequence) FROM events WHERE session = ?", arguments: [key]) ?? last + 1
@@ -89,9 +90,10 @@ struct SessionReading {
     /// The newest events that fit into so many bytes, oldest first; one at least.
     private func tail(session: Int, maxBytes: Int, references: [Int: ResponseReference]) throws -> [LogEvent] {
         // Bytes of the log end at each event, so the place where the tail begins is a difference.
-        let end = try Int.fetchOne(
-            db, sql: "SELECT sum(length(payload)) + count(*) * ? FROM events WHERE session = ?",
-            arguments: [LogEvent.byteCount(ofPayload: 0), session]) ?? 0
+        let end =
+            try Int.fetchOne(
+                db, sql: "SELECT sum(length(payload)) + count(*) * ? FROM events WHERE session = ?",
+                arguments: [LogEvent.byteCount(ofPayload: 0), session]) ?? 0
         var events: [LogEvent] = []
         var taken = 0
         let rows = try Row.fetchCursor(

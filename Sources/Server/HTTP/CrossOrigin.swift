@@ -8,7 +8,8 @@ struct CrossOrigin: Sendable {
     /// What of an answer a page may read.
     private static let exposedFields = [
         "x-request-id", "interject-session", "interject-upstream", "retry-after", "retry-after-ms", "idempotent-replayed",
-        "x-ratelimit-limit-requests", "x-ratelimit-remaining-requests", "x-ratelimit-reset-requests", "x-ratelimit-limit-tokens", "x-ratelimit-remaining-tokens",
+        "x-ratelimit-limit-requests", "x-ratelimit-remaining-requests", "x-ratelimit-reset-requests", "x-ratelimit-limit-tokens",
+        "x-ratelimit-remaining-tokens",
         "x-ratelimit-reset-tokens",
     ].joined(separator: ", ")
 

@@ -140,7 +140,8 @@ private struct SessionExport {
 
     private func writeResponses(_ body: (borrowing ByteBuffer) -> Void) throws {
         let rows = try Row.fetchCursor(
-            db, sql: "SELECT id, status, record FROM responses WHERE session = ? ORDER BY key", arguments: [key])
+            db, sql: "SELECT id, status, record FROM responses WHERE session = ? AND status <> 'deleted' ORDER BY key",
+            arguments: [key])
         while let row = try rows.next() {
             let response = try GenerationRecord(id: row["id"], status: row["status"], stored: .column(row["record"]))
             var line = ByteBuffer()

@@ -61,6 +61,16 @@ def test_an_export_is_what_was_said(three, data):
         assert [item["role"] for item in items] == ["user", "assistant"]
 
 
+def test_a_deleted_response_is_not_exported(start_server, data, tag):
+    server = start_server("--data", data)
+    with server.sdk() as client:
+        kept = client.responses.create(model="rehearsal", input=brief(tag))
+        deleted = client.responses.create(model="rehearsal", input=brief(tag + "x"), previous_response_id=kept.id)
+        client.responses.delete(deleted.id)
+    responses = [r["response"]["id"] for r in export(data) if r["record"] == "response"]
+    assert responses == [kept.id]
+
+
 def test_an_export_of_some(three, data):
     first, second, third = [id for id, _ in three]
     assert ids(export(data, "--owner", "ann")) == [first, second]

@@ -140,6 +140,21 @@ def test_doctor_finds_what_is_wrong(server, free_ports):
     assert run_binary("doctor", "--port", "banana").returncode == 2
 
 
+def test_doctor_looks_at_the_data_directory(server, free_ports, tmp_path):
+    def finding(directory):
+        result = run_binary("doctor", "--port", free_ports[0], "--data", directory)
+        (line,) = [line for line in result.stdout.splitlines() if line.split()[1] == "data"]
+        return line
+    assert finding("none").startswith("ok") and "memory" in finding("none")
+    assert finding(tmp_path / "not" / "there").startswith("ok")
+    assert not (tmp_path / "not").exists(), "doctor only looks"
+    used = server.flags[server.flags.index("--data") + 1]
+    assert finding(used).startswith("warn") and "a server uses" in finding(used)
+    (tmp_path / "file").touch()
+    below = finding(tmp_path / "file" / "data")
+    assert below.startswith("fail") and "--data" in below
+
+
 def test_doctor_asks_the_upstream(start_rehearsal, free_ports):
     upstream = f"{start_rehearsal().url}/v1"
     result = run_binary("doctor", "--port", free_ports[0], "--upstream", upstream)

@@ -34,6 +34,7 @@ struct DoctorCommand: AsyncParsableCommand {
         } catch {
             report(.fail("settings", error.message))
         }
+        report(DataCheck.find(settings))
         for finding in CertificateChecks.find(settings) { report(finding) }
         for address in settings.addresses + settings.tlsAddresses { report(await PlaceCheck.find(address, group)) }
         for finding in await UpstreamStates.find(settings, group.loops[0]) { report(finding) }

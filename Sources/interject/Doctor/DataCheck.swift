@@ -1,0 +1,44 @@
+import Glibc
+
+/// Whether sessions can be kept where the settings say.
+enum DataCheck {
+    /// Less free space than this is worth a word: a few hours of a busy server.
+    private static let littleSpaceByteCount = 1 << 30
+
+    static func find(_ settings: ServeSettings) -> Finding {
+        guard let directory = DataDirectory.resolve(settings.dataDirectory) else {
+            return .ok("data", "kept in memory alone, until the process ends")
+        }
+        let existing = nearest(directory)
+        guard access(existing, W_OK | X_OK) == 0 else {
+            return .fail("data", "\(existing) cannot be written: make it writable, or name another directory with --data")
+        }
+        if isInUse(directory) {
+            return .warn("data", "a server uses \(directory) now: a second one needs another --data")
+        }
+        var status = statvfs()
+        guard statvfs(existing, &status) == 0 else { return .ok("data", "\(directory) can be used") }
+        let free = Int(status.f_bavail) * Int(status.f_frsize)
+        let space = free >= 1 << 30 ? "\(free >> 30) GiB" : "\(free >> 20) MiB"
+        return free < littleSpaceByteCount
+            ? .warn("data", "\(directory): only \(space) free") : .ok("data", "\(directory) can be used, \(space) free")
+    }
+
+    /// The directory, or the nearest above it that is there.
+    private static func nearest(_ directory: String) -> String {
+        var path = directory
+        while access(path, F_OK) != 0 {
+            guard let slash = path.lastIndex(of: "/") else { return "." }
+            path = slash == path.startIndex ? "/" : String(path[..<slash])
+        }
+        return path
+    }
+
+    /// Looks without making anything.
+    private static func isInUse(_ directory: String) -> Bool {
+        let descriptor = open(directory + "/interject.lock", O_RDONLY | O_CLOEXEC)
+        guard descriptor >= 0 else { return false }
+        defer { close(descriptor) }
+        return flock(descriptor, LOCK_EX | LOCK_NB) != 0 && errno == EWOULDBLOCK
+    }
+}

@@ -10,6 +10,8 @@ import Logging
 public final class Listener: Channel {
     /// Connections waiting in the kernel's queue, at most.
     public static let backlog: Int32 = 4096
+    /// Bytes that the kernel takes of a connection before the network has room for them.
+    static let unsentByteCount: Int32 = 128 << 10
     /// Connections taken in one turn, so that a storm of them does not starve live ones.
     public static let acceptsPerTurn = 64
 
@@ -155,6 +157,8 @@ public final class ListenerSet: Sendable {
             do throws(SystemCallError) {
                 if family != AF_UNIX {
                     setSocketOption(socket, SOL_SOCKET, SO_REUSEADDR, 1)
+                    // What the kernel holds cannot be merged, overtaken or taken back any more. Connections inherit it.
+                    setSocketOption(socket, Int32(IPPROTO_TCP), TCP_NOTSENT_LOWAT, Listener.unsentByteCount)
                     if reusePort { setSocketOption(socket, SOL_SOCKET, SO_REUSEPORT, 1) }
                 }
                 try systemCall("bind") { bind(socket, pointer, length) }

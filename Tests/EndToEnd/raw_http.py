@@ -29,8 +29,13 @@ def request(method, path, body=b"", host="127.0.0.1", **headers) -> bytes:
 class RawConnection:
     """One connection; reads answers in order, or a body piece by piece."""
 
-    def __init__(self, server, timeout_s=30 * PATIENCE):
-        self.socket = socket.create_connection(server.address, timeout_s)
+    def __init__(self, server, timeout_s=30 * PATIENCE, receive_buffer_bytes=None):
+        self.socket = socket.socket()
+        self.socket.settimeout(timeout_s)
+        # Before it connects: later the window has been offered.
+        if receive_buffer_bytes:
+            self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer_bytes)
+        self.socket.connect(server.address)
         self.buffer = b""
 
     def send(self, data: bytes):

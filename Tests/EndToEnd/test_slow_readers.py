@@ -4,13 +4,14 @@ One session says 100,000 tokens. Twenty readers have joined it and do not read; 
 """
 
 import json
+import socket
 
 import pytest
 
 from raw_http import RawConnection, request
 from rehearsal import say
 from sessions import Session, deltas, item_text
-from stalled_readers import StalledEventSource, StalledSocket, dechunk
+from stalled_readers import SMALL_BUFFER_BYTES, StalledEventSource, StalledSocket, dechunk
 
 ANSWERS, TOKENS = 10, 10_000
 STALLED = 20
@@ -127,13 +128,15 @@ def test_an_openai_stream_whose_place_is_gone_ends_with_the_truth(start_server, 
     good = StalledEventSource(session)
     body = {"model": "rehearsal", "stream": True, "interject": {"session_id": session.id},
             "input": say(tag, tokens=60_000, pace=0)}
-    with RawConnection(server) as connection:
+    # Small buffers: a kernel that takes megabytes for one that does not read makes it the foremost, whom the model waits for.
+    with RawConnection(server, receive_buffer_bytes=SMALL_BUFFER_BYTES) as connection:
         connection.send(request("POST", "/v1/responses", json.dumps(body).encode()))
         status, _ = connection.read_head()
         assert status == 200
         follow(good)
         good.close()
         assert session.state()["last_sequence_number"] > 60_000
+        connection.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 20)
         data = connection.buffer
         while not data.endswith(b"\r\n0\r\n\r\n"):
             data += connection.socket.recv(1 << 18) or pytest.fail("cut without a word")

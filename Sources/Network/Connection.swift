@@ -191,7 +191,7 @@ open class Connection: Channel {
 
     @inline(__always) private func sendSome() -> Int {
         let bytes = output.bytes
-        guard let layer else { return send(descriptor, bytes.baseAddress, bytes.count, Int32(MSG_NOSIGNAL)) }
+        guard let layer else { return clinux_send(descriptor, bytes.baseAddress, bytes.count) }
         return bytes.baseAddress.map { layer.send(descriptor, $0, bytes.count) } ?? 0
     }
 
@@ -283,7 +283,7 @@ open class Connection: Channel {
     /// After we closed, what still comes is dropped as it is: nobody needs it in clear.
     @inline(__always) private func receiveSome(_ buffer: UnsafeMutableRawBufferPointer) -> Int {
         guard let layer, case .open = socketState, let base = buffer.baseAddress else {
-            return recv(descriptor, buffer.baseAddress, buffer.count, 0)
+            return clinux_recv(descriptor, buffer.baseAddress, buffer.count)
         }
         return layer.receive(descriptor, base, buffer.count)
     }

@@ -3,6 +3,7 @@ import CLinux
 import Glibc
 public import Logging
 import Synchronization
+import WebSocket
 
 /// One thread around one epoll: readiness, timers, a mailbox, and the executor of what lives here.
 ///
@@ -50,6 +51,8 @@ public final class EventLoop: @unchecked Sendable {
     }()
 
     /// Shared by every connection of the loop: valid only within one receive call.
+    /// What the WebSocket receivers of this loop share. Loop only.
+    let receiverScratch = ReceiverScratch()
     let receiveBuffer = UnsafeMutableRawBufferPointer.allocate(byteCount: receiveBufferByteCount, alignment: 64)
     /// Storage for what one connection answers at once, used again and again while it is in the processor's cache.
     private var spareOutput = ByteBuffer(capacity: spareOutputByteCount)

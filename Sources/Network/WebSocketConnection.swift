@@ -34,7 +34,9 @@ open class WebSocketConnection: Connection {
     private var held = HeldInput()
 
     public init(_ transport: WebSocketTransport) {
-        endpoint = WebSocketEndpoint(role: transport.role, limits: transport.limits, extensions: transport.extensions)
+        endpoint = WebSocketEndpoint(
+            role: transport.role, limits: transport.limits, extensions: transport.extensions,
+            scratch: transport.connection.loop.receiverScratch)
         pulse = WebSocketPulse(now: transport.connection.loop.now)
         liveness = transport.liveness
         client = transport.client

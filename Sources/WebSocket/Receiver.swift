@@ -16,13 +16,20 @@ public struct Receiver: ~Copyable {
     private var hasEnded = false
     private let maxMessageBytes: Int
     private let inflater: Box<Inflater>?
+    private let scratch: ReceiverScratch
     private var gathered: GatheredFrames?
 
-    /// - Parameter role: of this end: a server's receiver takes a client's frames.
-    public init(role: Role, limits: WebSocketLimits = WebSocketLimits(), extensions: NegotiatedExtensions = .none) {
+    /// - Parameters:
+    ///   - role: of this end: a server's receiver takes a client's frames.
+    ///   - scratch: shared by those that are used on the same thread, one after the other.
+    public init(
+        role: Role, limits: WebSocketLimits = WebSocketLimits(), extensions: NegotiatedExtensions = .none,
+        scratch: ReceiverScratch = ReceiverScratch()
+    ) {
+        self.scratch = scratch
         rules = FrameRules(role: role, reservedBits: extensions.reservedBits)
         maxMessageBytes = limits.maxMessageBytes
-        inflater = extensions.deflate.map { Box(Inflater($0.incoming)) }
+        inflater = extensions.deflate.map { Box(Inflater($0.incoming, scratch)) }
     }
 
     /// Bytes that decompression holds now.
@@ -49,7 +56,10 @@ public struct Receiver: ~Copyable {
                 }
                 guard let header = try takeHeader(&input) else {
                     // An idle connection owns no buffer.
-                    if let gathered, gathered.isIdle { self.gathered = nil }
+                    if let gathered, gathered.isIdle {
+                        self.gathered = nil
+                        scratch.keep(gathered)
+                    }
                     return nil
                 }
                 if let event = try startFrame(header, &input) { return event }
@@ -71,7 +81,7 @@ public struct Receiver: ~Copyable {
 
     private mutating func gather() -> GatheredFrames {
         if let gathered { return gathered }
-        let new = GatheredFrames()
+        let new = scratch.takeGathered()
         gathered = new
         return new
     }

@@ -44,10 +44,14 @@ public struct WebSocketEndpoint: ~Copyable {
     private var waitingPong: [UInt8] = []
     public private(set) var state = State.open
 
-    public init(role: Role, limits: WebSocketLimits = WebSocketLimits(), extensions: NegotiatedExtensions = .none) {
+    /// - Parameter scratch: shared by those that are used on the same thread, one after the other.
+    public init(
+        role: Role, limits: WebSocketLimits = WebSocketLimits(), extensions: NegotiatedExtensions = .none,
+        scratch: ReceiverScratch = ReceiverScratch()
+    ) {
         self.role = role
         maxUnsentBytesBeforePongsWait = limits.maxUnsentBytesBeforePongsWait
-        receiver = Receiver(role: role, limits: limits, extensions: extensions)
+        receiver = Receiver(role: role, limits: limits, extensions: extensions, scratch: scratch)
         writer = FrameWriter(role: role, extensions: extensions)
     }
 

@@ -79,7 +79,7 @@ import Testing
         let takes = compressor.takes(.binary, byteCount: nil)
         #expect(takes)
         zeros.withUnsafeBytes { compressor.deflate($0, UnsafeRawBufferPointer(start: nil, count: 0), into: &bomb) }
-        var inflater = Inflater(DeflateAgreement.Incoming(windowBits: 15, keepsContext: true))
+        var inflater = Inflater(DeflateAgreement.Incoming(windowBits: 15, keepsContext: true), ReceiverScratch())
         var message = ByteBuffer()
         do {
             try inflater.inflate(bomb.bytes, into: &message, maxMessageBytes: 100_000)

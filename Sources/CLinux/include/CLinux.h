@@ -4,9 +4,11 @@
 
 #include <fcntl.h>
 #include <netinet/tcp.h>
+#include <stddef.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
 
 // Swift has no thread-local storage; the loop of the running thread is asked for on every executor check.
 extern _Thread_local void *clinux_current_loop;
@@ -18,6 +20,15 @@ extern int accept4(int, struct sockaddr *, socklen_t *, int);
 static inline int clinux_accept(int listener, struct sockaddr_storage *peer) {
   socklen_t length = sizeof *peer;
   return accept4(listener, (struct sockaddr *)peer, &length, SOCK_NONBLOCK | SOCK_CLOEXEC);
+}
+// glibc's recv and send are points where a thread may be cancelled, which costs each call two atomic operations in a process of
+// several threads. Nobody cancels a loop's thread.
+extern long syscall(long, ...);
+static inline ssize_t clinux_recv(int descriptor, void *bytes, size_t count) {
+  return syscall(SYS_recvfrom, descriptor, bytes, count, 0, NULL, NULL);
+}
+static inline ssize_t clinux_send(int descriptor, const void *bytes, size_t count) {
+  return syscall(SYS_sendto, descriptor, bytes, count, MSG_NOSIGNAL, NULL, 0);
 }
 // Variadic, which Swift cannot call.
 static inline int clinux_duplicate(int descriptor) { return fcntl(descriptor, F_DUPFD_CLOEXEC, 0); }

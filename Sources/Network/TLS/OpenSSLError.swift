@@ -3,6 +3,9 @@ import Glibc
 
 /// OpenSSL's error queue of this thread, in our words.
 enum OpenSSLError {
+    /// Empties the queue before a call whose failure will be looked for in it. Mostly it is empty, and clearing walks all of it.
+    @inline(__always) static func forgetEarlier() { if ERR_peek_error() != 0 { ERR_clear_error() } }
+
     /// The first entry's text, where it began, without file and line; empties the queue.
     static func take() -> String {
         let code = ERR_peek_error()

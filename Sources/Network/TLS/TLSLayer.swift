@@ -112,7 +112,7 @@ final class TLSLayer: SocketLayer {
         isReadBlockedByWrite = false
         var filled = 0
         while filled < room {
-            ERR_clear_error()
+            OpenSSLError.forgetEarlier()
             errno = 0
             let count = SSL_read(ssl, base + filled, Int32(clamping: room - filled))
             if count > 0 {
@@ -137,7 +137,7 @@ final class TLSLayer: SocketLayer {
             errno = EPROTO
             return -1
         }
-        ERR_clear_error()
+        OpenSSLError.forgetEarlier()
         errno = 0
         let sent = SSL_write(ssl, base, Int32(clamping: count))
         if sent > 0 { return Int(sent) }

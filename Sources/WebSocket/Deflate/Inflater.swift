@@ -9,18 +9,20 @@ struct Inflater: ~Copyable {
     private static let maxBytesAtOnce = 1 << 30
 
     private let agreement: DeflateAgreement.Incoming
+    private let scratch: ReceiverScratch
     private var stream: UnsafeMutablePointer<czlib_stream>?
     /// Whether the last thing read was a block with BFINAL set, with nothing after it yet.
     private var isAfterFinalBlock = false
     /// Bytes of the message in progress as they came over the wire.
     private(set) var compressedByteCount = 0
 
-    init(_ agreement: DeflateAgreement.Incoming) { self.agreement = agreement }
+    init(_ agreement: DeflateAgreement.Incoming, _ scratch: ReceiverScratch) {
+        self.agreement = agreement
+        self.scratch = scratch
+    }
 
     deinit {
-        guard let stream else { return }
-        inflateEnd(&stream.pointee.z)
-        stream.deallocate()
+        if let stream { ReceiverScratch.end(stream) }
     }
 
     /// Memory held now, in bytes.
@@ -54,10 +56,7 @@ struct Inflater: ~Copyable {
         do throws(ProtocolViolation) {
             try withUnsafeBytes(of: Self.tail) { (tail) throws(ProtocolViolation) in
                 // An end says nothing: where it does, the message was cut off, and what comes out is none of it.
-                let most = message.count
-                let last = UnsafeRawBufferPointer(rebasing: tail[3...])
-                try run(UnsafeRawBufferPointer(rebasing: tail[..<3]), flush: Z_SYNC_FLUSH, into: &message, maxMessageBytes: most)
-                try run(last, flush: Z_BLOCK, into: &message, maxMessageBytes: most)
+                try run(tail, flush: Z_BLOCK, into: &message, maxMessageBytes: message.count)
             }
         } catch .messageTooBig {
             throw .corruptDeflate
@@ -106,22 +105,20 @@ struct Inflater: ~Copyable {
 
     private mutating func open() throws(ProtocolViolation) -> UnsafeMutablePointer<czlib_stream> {
         if let stream { return stream }
-        let stream = UnsafeMutablePointer<czlib_stream>.allocate(capacity: 1)
-        guard czlib_inflate_init(stream, Int32(agreement.windowBits)) == Z_OK else {
-            stream.deallocate()
-            throw .noMemoryToInflate
-        }
-        self.stream = stream
-        return stream
+        let made =
+            agreement.keepsContext
+            ? ReceiverScratch.makeStream(windowBits: Int32(agreement.windowBits)) : scratch.takeStream()
+        guard let made else { throw .noMemoryToInflate }
+        stream = made
+        return made
     }
 
-    /// Gives everything back; the next message starts anew.
+    /// Forgets everything; the next message starts anew.
     mutating func close() {
         isAfterFinalBlock = false
         compressedByteCount = 0
         guard let stream else { return }
-        inflateEnd(&stream.pointee.z)
-        stream.deallocate()
         self.stream = nil
+        if agreement.keepsContext { ReceiverScratch.end(stream) } else { scratch.keep(stream) }
     }
 }

@@ -62,7 +62,7 @@ extension Connection {
             close(descriptor)
             descriptor = -1
             isBlocked = false
-            loop.takeBack(&output)
+            loop.spareOutput.takeBack(&output)
             let reason = reason(of: end)
             layer = nil
             ended(reason)

@@ -2,7 +2,6 @@ import Bytes
 import CLinux
 import Glibc
 public import Logging
-import Synchronization
 import WebSocket
 
 /// One thread around one epoll: readiness, timers, a mailbox, and the executor of what lives here.
@@ -26,8 +25,7 @@ public final class EventLoop: @unchecked Sendable {
     let mailbox = Mailbox()
     private let epoll: Int32
     private let wakeup: Int32
-    private var slots: [Slot] = []
-    private var freeSlots: [UInt32] = []
+    private var channels = ChannelTable()
     private var timers = TimerQueue()
     private var unflushed: [Connection] = []
     /// Where ``unflushed`` goes while it is worked off; kept for its storage.
@@ -50,15 +48,12 @@ public final class EventLoop: @unchecked Sendable {
         return counters
     }()
 
-    /// Shared by every connection of the loop: valid only within one receive call.
     /// What the WebSocket receivers of this loop share. Loop only.
     let receiverScratch = ReceiverScratch()
+    /// Shared by every connection of the loop: valid only within one receive call.
     let receiveBuffer = UnsafeMutableRawBufferPointer.allocate(byteCount: receiveBufferByteCount, alignment: 64)
-    /// Storage for what one connection answers at once, used again and again while it is in the processor's cache.
-    private var spareOutput = ByteBuffer(capacity: spareOutputByteCount)
-    private static let spareOutputByteCount = 32 << 10
-    /// Larger storage is given back.
-    private static let maxSpareOutputByteCount = 128 << 10
+    /// Loop only.
+    var spareOutput = SpareOutput()
     /// CLOCK_MONOTONIC at the start of this turn. Loop only.
     public private(set) var now = Instant.monotonicNow
     /// The text of HTTP's Date field and the second that it is for.
@@ -73,11 +68,6 @@ public final class EventLoop: @unchecked Sendable {
     }
     /// Seconds since 1970.
     public var unixTime: Int { time(nil) }
-
-    private struct Slot {
-        var channel: Channel?
-        var generation: UInt32 = 0
-    }
 
     /// - Throws: ``SystemCallError`` when the kernel gives no epoll or eventfd.
     public init(index: Int, logger: Logger) throws(SystemCallError) {
@@ -119,8 +109,7 @@ public final class EventLoop: @unchecked Sendable {
         defer { events.deallocate() }
         while running { turn(events, capacity, waitMilliseconds: waitMilliseconds(turnEnd)) }
         madeHTTPClient?.shutDown()
-        let leftover = slots.compactMap(\.channel)
-        for channel in leftover { channel.loopStopped() }
+        for channel in channels.registered { channel.loopStopped() }
         mailbox.drain(self)
         // While the loop still can: libcurl takes its sockets out of it before it closes them.
         madeHTTPClient = nil
@@ -130,7 +119,7 @@ public final class EventLoop: @unchecked Sendable {
         flushing = []
         handshakes = HandshakeQueue()
         blockedConnections = [:]
-        slots = []
+        channels = ChannelTable()
         clinux_set_current_loop(nil)
     }
 
@@ -181,11 +170,8 @@ public final class EventLoop: @unchecked Sendable {
             _ = read(wakeup, &count, 8)
             return
         }
-        let index = Int(token & 0xFFFF_FFFF)
         // A channel that an earlier event of this batch removed may still have an event here.
-        guard index < slots.count, slots[index].generation == UInt32(token >> 32), let channel = slots[index].channel else {
-            return
-        }
+        guard let channel = channels[token] else { return }
         channel.ready(Readiness(rawValue: event.events))
     }
 
@@ -229,50 +215,32 @@ public final class EventLoop: @unchecked Sendable {
     // MARK: Channels (loop only)
 
     func register(_ channel: Channel, interest: Readiness) throws(SystemCallError) {
-        let index: UInt32
-        if let free = freeSlots.popLast() {
-            index = free
-        } else {
-            index = UInt32(slots.count)
-            slots.append(Slot())
-        }
-        let generation = slots[Int(index)].generation
-        var event = epoll_event(events: interest.rawValue, data: epoll_data_t(u64: UInt64(generation) << 32 | UInt64(index)))
+        let token = channels.insert(channel)
+        var event = epoll_event(events: interest.rawValue, data: epoll_data_t(u64: token))
         do {
             try systemCall("epoll_ctl") { epoll_ctl(epoll, EPOLL_CTL_ADD, channel.descriptor, &event) }
         } catch {
-            freeSlots.append(index)
+            channels.remove(channel)
             throw error
         }
-        slots[Int(index)].channel = channel
-        channel.slot = index
     }
 
     func setInterest(_ interest: Readiness, of channel: Channel) {
-        let slot = channel.slot
-        guard slot != Channel.noSlot else { return }
-        let generation = slots[Int(slot)].generation
-        var event = epoll_event(events: interest.rawValue, data: epoll_data_t(u64: UInt64(generation) << 32 | UInt64(slot)))
+        guard let token = channels.token(of: channel) else { return }
+        var event = epoll_event(events: interest.rawValue, data: epoll_data_t(u64: token))
         epoll_ctl(epoll, EPOLL_CTL_MOD, channel.descriptor, &event)
     }
 
     /// Must be called before the descriptor is closed: its number may be given out again at once.
     func deregister(_ channel: Channel) {
-        let slot = channel.slot
-        guard slot != Channel.noSlot else { return }
+        guard channels.token(of: channel) != nil else { return }
         epoll_ctl(epoll, EPOLL_CTL_DEL, channel.descriptor, nil)
-        slots[Int(slot)].channel = nil
-        slots[Int(slot)].generation &+= 1
-        freeSlots.append(slot)
-        channel.slot = Channel.noSlot
+        channels.remove(channel)
     }
 
     /// Gives a connection's place and descriptor to another: the kernel need not be told.
     func replace(_ connection: Connection, by successor: Connection) {
-        guard connection.slot != Channel.noSlot else { return }
-        slots[Int(connection.slot)].channel = successor
-        successor.slot = connection.slot
-        connection.slot = Channel.noSlot
+        guard channels.replace(connection, by: successor) else { return }
         if blockedConnections.removeValue(forKey: ObjectIdentifier(connection)) != nil {
             blockedConnections[ObjectIdentifier(successor)] = successor
         }
@@ -298,40 +266,8 @@ public final class EventLoop: @unchecked Sendable {
     }
 
     func forEachChannel(_ body: (Channel) -> Void) {
-        // By index: the body may close channels, and the table only grows.
-        for index in slots.indices { if let channel = slots[index].channel { body(channel) } }
-    }
-
-    // MARK: Storage for output (loop only)
-
-    /// Lends storage to an output that has none; ``takeBack(_:)`` gets it when the output was sent.
-    @inline(__always) func lend(_ output: inout ByteBuffer) { swap(&spareOutput, &output) }
-
-    /// Takes the storage of an output that is empty.
-    @inline(__always) func takeBack(_ output: inout ByteBuffer) {
-        let capacity = output.capacity
-        if capacity == 0 { return }
-        if spareOutput.capacity == 0, capacity >= Self.spareOutputByteCount, capacity <= Self.maxSpareOutputByteCount {
-            output.clear()
-            swap(&spareOutput, &output)
-        } else {
-            output.clear(keepingCapacity: 0)
-            if spareOutput.capacity == 0, capacity > Self.maxSpareOutputByteCount { spareOutput.reserve(Self.spareOutputByteCount) }
-        }
-    }
-
-    /// What the kernel does not take moves to storage of its own size, lest a connection that waits keep what all use.
-    func keepSpareOutput(_ output: inout ByteBuffer) {
-        guard spareOutput.capacity == 0, output.capacity >= Self.spareOutputByteCount else { return }
-        if output.capacity > Self.maxSpareOutputByteCount || output.count > Self.spareOutputByteCount {
-            spareOutput.reserve(Self.spareOutputByteCount)
-            return
-        }
-        var own = ByteBuffer(capacity: output.count)
-        own.append(output.bytes)
-        swap(&own, &output)
-        own.clear()
-        swap(&own, &spareOutput)
+        // A copy: the body may close channels.
+        for channel in channels.registered where channel.descriptor >= 0 { body(channel) }
     }
 
     // MARK: Timers (loop only)
@@ -347,24 +283,4 @@ public final class EventLoop: @unchecked Sendable {
         timers.insert(timer)
         return timer
     }
-}
-
-// MARK: - Executor
-
-extension EventLoop: SerialExecutor, TaskExecutor {
-    public func enqueue(_ job: consuming ExecutorJob) {
-        if mailbox.post(.job(UnownedJob(job))) { wake() }
-    }
-
-    public func asUnownedSerialExecutor() -> UnownedSerialExecutor {
-        UnownedSerialExecutor(complexEquality: self)
-    }
-
-    public func isSameExclusiveExecutionContext(other: EventLoop) -> Bool { other === self }
-
-    public func checkIsolated() {
-        precondition(isCurrent, "not on event loop \(index)")
-    }
-
-    public func isIsolatingCurrentContext() -> Bool? { isCurrent }
 }

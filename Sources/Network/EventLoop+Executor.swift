@@ -1,0 +1,18 @@
+/// The executor of the actors and tasks that live on the loop: their jobs run in its turns, through its mailbox.
+extension EventLoop: SerialExecutor, TaskExecutor {
+    public func enqueue(_ job: consuming ExecutorJob) {
+        if mailbox.post(.job(UnownedJob(job))) { wake() }
+    }
+
+    public func asUnownedSerialExecutor() -> UnownedSerialExecutor {
+        UnownedSerialExecutor(complexEquality: self)
+    }
+
+    public func isSameExclusiveExecutionContext(other: EventLoop) -> Bool { other === self }
+
+    public func checkIsolated() {
+        precondition(isCurrent, "not on event loop \(index)")
+    }
+
+    public func isIsolatingCurrentContext() -> Bool? { isCurrent }
+}

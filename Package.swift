@@ -24,6 +24,7 @@ let package = Package(
         .package(url: "https://github.com/apple/swift-log", from: "1.16.0"),
         .package(url: "https://github.com/groue/GRDB.swift", from: "7.10.0"),
         .package(url: "https://github.com/jpsim/Yams", from: "6.2.2"),
+        .package(url: "https://github.com/vapor/jwt-kit", from: "5.7.0"),
     ],
     targets: [
         .target(name: "CLinux", swiftSettings: strict),
@@ -69,7 +70,7 @@ let package = Package(
             dependencies: [
                 "Network", "HTTP", "WebSocket", "JSON", "Bytes", "Sessions", "Upstreams", "Jobs", "Storage", "COpenSSL",
                 .product(name: "DequeModule", package: "swift-collections"),
-                .product(name: "Logging", package: "swift-log"),
+                .product(name: "JWTKit", package: "jwt-kit"), .product(name: "Logging", package: "swift-log"),
             ],
             swiftSettings: byteSpeed),
         .executableTarget(
@@ -114,7 +115,7 @@ let package = Package(
             name: "ServerTests",
             dependencies: [
                 "Server", "Storage", "Network", "Sessions", "HTTP", "JSON", "Bytes",
-                .product(name: "Logging", package: "swift-log"),
+                .product(name: "JWTKit", package: "jwt-kit"), .product(name: "Logging", package: "swift-log"),
             ],
             swiftSettings: strict),
         .testTarget(

@@ -17,6 +17,8 @@ final class HTTPConnection: Connection {
     /// What was read and belongs to requests that wait.
     private var unread = ByteBuffer()
     private var head: RequestHead?
+    /// What the handler said to it.
+    private var credential: (any Sendable)?
     private var body: [UInt8] = []
     private var held = HeldInput()
     private(set) var exchange: HTTPExchange?
@@ -27,7 +29,11 @@ final class HTTPConnection: Connection {
     private var phaseEnds: Instant
     private var phase = Phase.idle
 
-    private enum Phase { case idle, head, body, answering }
+    private enum Phase {
+        case idle, head, body, answering
+        /// The handler finds out on what terms the request is taken: nothing is read till then.
+        case awaitingTerms
+    }
 
     init(
         loop: EventLoop, descriptor: Int32, server: HTTPServer, peer: IPAddress?, isUnix: Bool, layer: SocketLayer? = nil
@@ -52,16 +58,19 @@ final class HTTPConnection: Connection {
 
     override func received(_ bytes: UnsafeMutableRawBufferPointer) {
         lastReceived = loop.now
-        if exchange.map({ !$0.takesBody }) ?? false || !unread.isEmpty {
+        if !takesInput || !unread.isEmpty {
             // Bounded by one receive: reading was paused when the exchange began, or asked for a rest.
             unread.append(UnsafeRawBufferPointer(bytes))
             hold()
-            if exchange.map(\.takesBody) ?? true { parseUnread() }
+            if takesInput { parseUnread() }
             return
         }
         let left = parse(UnsafeRawBufferPointer(bytes))
         if left > 0 { keep(UnsafeMutableRawBufferPointer(rebasing: bytes[(bytes.count - left)...])) }
     }
+
+    /// Whether bytes are for the parser now.
+    private var takesInput: Bool { exchange.map(\.takesBody) ?? (phase != .awaitingTerms) }
 
     private func keep(_ bytes: UnsafeMutableRawBufferPointer) {
         if let successor {
@@ -94,7 +103,7 @@ final class HTTPConnection: Connection {
         defer { isParsing = false }
         do throws(MessageError) {
             // A client that asks and does not read is answered no more for now.
-            while exchange.map(\.takesBody) ?? true, isOpen, !isCongested {
+            while takesInput, isOpen, !isCongested {
                 switch try parser.next(&input) {
                 case .needsMoreBytes:
                     updatePhase()
@@ -102,21 +111,10 @@ final class HTTPConnection: Connection {
                 case .head(let head):
                     self.head = head
                     body = []
-                    if let length = head.contentLength, length > 0 { body.reserveCapacity(min(length, 1 << 20)) }
-                    try parser.restrictBody(toBytes: server.handler.maxBodyBytes(for: head))
-                    if head.body != .none, server.handler.streamsBody(of: head) {
-                        dispatch(streaming: true)
-                        // Whoever is refused at once need not send it.
-                        guard exchange != nil else { continue }
-                    }
-                    // Told before it is sent.
-                    if let length = head.contentLength, length > HeldInput.freeByteCount, !server.handler.hasRoom(on: loop) {
-                        refuseForRoom()
-                        return 0
-                    }
-                    if head.expectsContinue, head.body != .none {
-                        ResponseWriter.appendContinue(into: &output)
-                        scheduleFlush()
+                    if let terms = server.handler.terms(for: head) {
+                        guard try take(head, on: terms) else { return 0 }
+                    } else {
+                        awaitTerms(for: head)
                     }
                 case .body(let part):
                     if let exchange {
@@ -147,6 +145,47 @@ final class HTTPConnection: Connection {
         return input.count
     }
 
+    /// - Returns: whether to go on with the request; not after a refusal.
+    private func take(_ head: RequestHead, on terms: RequestTerms) throws(MessageError) -> Bool {
+        credential = terms.credential
+        try parser.restrictBody(toBytes: terms.maxBodyBytes)
+        guard head.body != .none else { return true }
+        if terms.streamsBody {
+            dispatch(streaming: true)
+            // Whoever is refused at once need not send it.
+            guard exchange != nil else { return true }
+        } else if let length = head.contentLength, length > 0 {
+            body.reserveCapacity(min(length, 1 << 20))
+        }
+        // Told before it is sent.
+        if let length = head.contentLength, length > HeldInput.freeByteCount, !server.handler.hasRoom(on: loop) {
+            refuseForRoom()
+            return false
+        }
+        if head.expectsContinue {
+            ResponseWriter.appendContinue(into: &output)
+            scheduleFlush()
+        }
+        return true
+    }
+
+    private func awaitTerms(for head: RequestHead) {
+        phase = .awaitingTerms
+        pauseReading()
+        server.handler.findTerms(for: head, on: loop) { [self] terms in
+            guard phase == .awaitingTerms, isOpen else { return }
+            // The parser says what comes next, and the deadline for it begins now.
+            phase = .answering
+            do throws(MessageError) {
+                guard try take(head, on: terms) else { return }
+            } catch {
+                refuse(error)
+                return
+            }
+            if takesInput { goOn() }
+        }
+    }
+
     /// Reads the next request, the bytes that are here already first.
     private func goOn() {
         if isCongested {
@@ -154,7 +193,8 @@ final class HTTPConnection: Connection {
             return
         }
         resumeReading()
-        if !unread.isEmpty { parseUnread() }
+        // Without a byte left there may still be the end of a request to tell whose head had to wait.
+        if !unread.isEmpty || !parser.isIdle { parseUnread() }
     }
 
     /// - Parameter streaming: whether the body is still to come.
@@ -168,8 +208,10 @@ final class HTTPConnection: Connection {
             refuse(.badRequest, error.advice)
             return
         }
-        let exchange = HTTPExchange(request: head, body: body, client: client, connection: self, isBodyStreamed: streaming)
+        let exchange = HTTPExchange(
+            request: head, body: body, client: client, credential: credential, connection: self, isBodyStreamed: streaming)
         body = []
+        credential = nil
         self.exchange = exchange
         phase = streaming ? .body : .answering
         if streaming {
@@ -266,7 +308,10 @@ final class HTTPConnection: Connection {
     var client: ServedClient { ServedClient(server: server, number: number, peer: peer) }
 
     override func outputDrained() {
-        if let exchange { exchange.onDrained?() } else { goOn() }
+        let fed = exchange
+        fed?.onDrained?()
+        // Nobody fed anything, or the body of what is answered stopped behind the answer before.
+        if fed === exchange, takesInput { goOn() }
     }
 
     // MARK: Ending
@@ -346,7 +391,7 @@ final class HTTPConnection: Connection {
 
     override func timerFired() {
         guard isOpen else { return }
-        if phase == .answering || exchange?.isBodyPaused ?? false {
+        if phase == .answering || phase == .awaitingTerms || exchange?.isBodyPaused ?? false {
             phaseEnds = loop.now + server.deadlines.idle
             watchDeadline()
         } else if loop.now < phaseEnds {

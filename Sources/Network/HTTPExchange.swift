@@ -7,12 +7,14 @@ public final class HTTPExchange {
     public let request: RequestHead
     /// The whole body; empty where it is streamed.
     public let body: [UInt8]
-    /// Called with each piece of a streamed body (``HTTPRequestHandler/streamsBody(of:)``), valid within the call.
+    /// Called with each piece of a streamed body (``RequestTerms/streamsBody``), valid within the call.
     public var onBody: ((UnsafeRawBufferPointer) -> Void)?
     /// Called once when a streamed body has come whole.
     public var onBodyEnd: (() -> Void)?
     /// Who asks: the peer, or whom a trusted proxy stands for.
     public let client: RequestClient
+    /// What the handler found out about who asks: ``RequestTerms/credential``.
+    public let credential: (any Sendable)?
     /// The address of who asks; nil for a Unix socket when no proxy says more.
     public var clientAddress: IPAddress? { client.address }
     /// Fields that every answer of this exchange gets, such as `x-request-id` and CORS.
@@ -50,8 +52,10 @@ public final class HTTPExchange {
     private let server: HTTPServer
 
     init(
-        request: RequestHead, body: [UInt8], client: RequestClient, connection: HTTPConnection, isBodyStreamed: Bool = false
+        request: RequestHead, body: [UInt8], client: RequestClient, credential: (any Sendable)? = nil, connection: HTTPConnection,
+        isBodyStreamed: Bool = false
     ) {
+        self.credential = credential
         isBodyAwaited = isBodyStreamed
         self.request = request
         self.body = body

@@ -7,11 +7,13 @@ import Logging
 public protocol HTTPRequestHandler: AnyObject, Sendable {
     /// A request, whole unless its body is streamed. The handler answers at once or later, by the exchange.
     func handle(_ exchange: HTTPExchange)
-    /// Whether the request goes to ``handle(_:)`` as soon as its head is here, and its body piece by piece to
-    /// ``HTTPExchange/onBody``. Asked for requests with a body.
-    func streamsBody(of request: RequestHead) -> Bool
-    /// Bytes that the body of this request may have; called when its head is complete, before anything of the body is kept.
-    func maxBodyBytes(for request: RequestHead) -> Int
+    /// How this request is to be taken; called when its head is complete, before anything of the body is kept.
+    /// - Returns: nil if the handler has to find out first: ``findTerms(for:on:_:)`` is called then, and nothing more is read.
+    func terms(for request: RequestHead) -> RequestTerms?
+    /// Finds out what ``terms(for:)`` could not say at once.
+    /// - Parameter then: to be called once, on the loop, not within this call, and within a bounded time: the connection has no
+    ///   deadline of its own meanwhile. A client that has gone away by then does no harm.
+    func findTerms(for request: RequestHead, on loop: EventLoop, _ then: @escaping (RequestTerms) -> Void)
     /// The answer to a request that broke the protocol, or did not come to its end in time.
     func errorAnswer(for status: HTTPStatus, _ message: String) -> HTTPErrorAnswer
     /// Whether bodies and messages in the making may grow. Asked when one of more than 16 KiB begins or has grown by as much; if
@@ -28,7 +30,10 @@ public protocol HTTPRequestHandler: AnyObject, Sendable {
 }
 
 extension HTTPRequestHandler {
-    public func streamsBody(of request: RequestHead) -> Bool { false }
+    /// For handlers whose ``terms(for:)`` is never nil.
+    public func findTerms(for request: RequestHead, on loop: EventLoop, _ then: @escaping (RequestTerms) -> Void) {
+        loop.schedule(after: .zero) { then(RequestTerms(maxBodyBytes: 0)) }
+    }
     public func hasRoom(on loop: EventLoop) -> Bool { true }
     public var noRoomAnswer: HTTPErrorAnswer { errorAnswer(for: .serviceUnavailable, "There is no room for the request now.") }
     public func requestRefused(_ status: HTTPStatus, on loop: EventLoop) {}

@@ -17,9 +17,24 @@ final class TestHandler: HTTPRequestHandler {
         return hasRoom
     }
 
-    func maxBodyBytes(for request: RequestHead) -> Int { .max }
+    /// A request that says so has its terms found later.
+    func terms(for request: RequestHead) -> RequestTerms? {
+        request.fields["wait"] == nil ? terms(request) : nil
+    }
 
-    func streamsBody(of request: RequestHead) -> Bool { request.target.path.hasPrefix("/upload") }
+    func findTerms(for request: RequestHead, on loop: EventLoop, _ then: @escaping (RequestTerms) -> Void) {
+        journal.add("waits \(request.target.path)")
+        loop.schedule(after: .milliseconds(40)) {
+            self.journal.add("found \(request.target.path)")
+            then(self.terms(request))
+        }
+    }
+
+    private func terms(_ request: RequestHead) -> RequestTerms {
+        RequestTerms(
+            maxBodyBytes: request.fields["max-body"].flatMap { Int($0) } ?? .max,
+            streamsBody: request.target.path.hasPrefix("/upload"), credential: request.fields["wait"])
+    }
 
     func errorAnswer(for status: HTTPStatus, _ message: String) -> HTTPErrorAnswer {
         HTTPErrorAnswer(fields: [("Content-Type", "text/plain")], body: Array(message.utf8))
@@ -37,6 +52,7 @@ final class TestHandler: HTTPRequestHandler {
             let client = exchange.client
             let text = "\(client.address?.description ?? "unix") \(client.scheme?.rawValue ?? "-")"
             exchange.respond(.ok, body: Array(text.utf8))
+        case "/credential": exchange.respond(.ok, body: Array((exchange.credential as? String ?? "none").utf8))
         case "/who": exchange.respond(.ok, body: Array((exchange.clientCertificateSubject ?? "nobody").utf8))
         case "/echo": exchange.respond(.ok, body: exchange.body)
         case "/slow":

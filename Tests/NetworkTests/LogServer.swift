@@ -10,7 +10,7 @@ final class LogHandler: HTTPRequestHandler {
 
     init(_ log: [String]) { self.log = log }
 
-    func maxBodyBytes(for request: RequestHead) -> Int { 0 }
+    func terms(for request: RequestHead) -> RequestTerms? { RequestTerms(maxBodyBytes: 0) }
     func errorAnswer(for status: HTTPStatus, _ message: String) -> HTTPErrorAnswer { HTTPErrorAnswer(fields: [], body: []) }
 
     func handle(_ exchange: HTTPExchange) {

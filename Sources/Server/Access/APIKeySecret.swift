@@ -73,11 +73,6 @@ package enum SHA256 {
         return (block.map { $0 ^ 0x5C } + inner).withUnsafeBytes(digest)
     }
 
-    /// RFC 2104 §2 for keys of any length: one that is longer than a block is hashed first.
-    static func authenticate(_ message: [UInt8], longKey key: [UInt8]) -> [UInt8] {
-        authenticate(message, key: key.count > 64 ? key.withUnsafeBytes(digest) : key)
-    }
-
     /// Takes the same time wherever they differ.
     static func areEqual(_ left: [UInt8], _ right: [UInt8]) -> Bool {
         guard left.count == right.count, !left.isEmpty else { return false }

@@ -49,9 +49,9 @@ struct Authentication: Sendable {
         }
         var webTokens: JWTVerifier?
         if let settings = configuration.jwt {
-            let source = settings.keySet.map { JSONWebKeySource($0, loop: loop, logger: logger) }
+            let source = settings.keySet.map { JSONWebKeySource($0, for: settings, loop: loop, logger: logger) }
             await source?.start()
-            webTokens = JWTVerifier(settings, keys: source, limits: configuration.keyLimits)
+            webTokens = await JWTVerifier(settings, keys: source, limits: configuration.keyLimits)
         }
         return Authentication(
             configuration.principals, requiresKey: configuration.requiresKey, limits: configuration.keyLimits, keys: keys,
@@ -70,23 +70,56 @@ struct Authentication: Sendable {
 
     var isRequired: Bool { requiresKey || keys?.hasKeys ?? false }
 
+    /// What is known of the JSON Web Token that a request bears.
+    enum Token {
+        /// There is none, or nobody's are taken.
+        case none
+        case known(JWTVerifier.Outcome)
+        /// ``verifyToken(of:on:_:)`` must tell.
+        case unknown
+    }
+
+    func token(of request: RequestHead) -> Token {
+        guard let webTokens, let key = Self.key(request), JWTVerifier.resembles(key) else { return .none }
+        return webTokens.recall(key, at: Self.unixTime).map { .known($0) } ?? .unknown
+    }
+
+    /// - Parameter then: called on the loop, later.
+    func verifyToken(of request: RequestHead, on loop: EventLoop, _ then: @escaping (JWTVerifier.Outcome) -> Void) {
+        guard let webTokens, let key = Self.key(request) else {
+            loop.schedule(after: .zero) { then(.refused) }
+            return
+        }
+        webTokens.verify(key, on: loop, then)
+    }
+
     /// - Parameters:
+    ///   - token: what was found out about the JSON Web Token that the request bears.
     ///   - address: for the limit on wrong keys.
     ///   - now: as the loop has it.
     /// - Throws: ``APIError`` 401 without a key or with a wrong one, 429 after too many wrong ones.
-    func caller(_ request: RequestHead, from address: IPAddress?, now: Instant) throws(APIError) -> Caller {
+    func caller(
+        _ request: RequestHead, token: JWTVerifier.Outcome? = nil, from address: IPAddress?, now: Instant
+    ) throws(APIError) -> Caller {
         if !isRequired { return .everybody(defaultLimits) }
         guard let key = Self.key(request) else {
             throw APIError(
                 status: .unauthorized, message: "An API key is needed: send it as 'Authorization: Bearer KEY'.",
                 type: "authentication_error", code: "missing_api_key", fields: [("WWW-Authenticate", "Bearer")])
         }
-        if let webTokens, case .keyIsBeingFetched = webTokens.verify(key, at: Self.unixTime) {
+        // What we made, or an issuer signed, cannot be guessed, so that it lets in whatever else comes from the address.
+        switch token {
+        case .caller(let caller) where Self.unixTime < caller.expiresAt ?? 0: return caller
+        case .caller, .refused, nil: break
+        case .keyIsBeingFetched:
             throw APIError(
                 status: .serviceUnavailable, message: "The issuer's keys are being fetched. Try again.", type: "server_error",
                 code: "issuer_keys_pending", retryAfterSeconds: 1)
+        case .busy:
+            throw APIError(
+                status: .serviceUnavailable, message: "Too many new tokens are being verified. Try again.", type: "server_error",
+                code: "token_verification_busy", retryAfterSeconds: 1)
         }
-        // What we made, or an issuer signed, cannot be guessed, so that it lets in whatever else comes from the address.
         if let caller = madeHere(key) { return caller }
         if let wait = attempts.waiting(address, now: now) {
             throw APIError(
@@ -105,8 +138,9 @@ struct Authentication: Sendable {
     }
 
     /// Whether the request's key is one, without counting it if not.
-    func knows(_ request: RequestHead) -> Bool {
+    func knows(_ request: RequestHead, token: JWTVerifier.Outcome?) -> Bool {
         if !isRequired { return true }
+        if case .caller = token { return true }
         guard let key = Self.key(request) else { return false }
         return madeHere(key) != nil || named(key) != nil
     }
@@ -120,10 +154,9 @@ struct Authentication: Sendable {
 
     private static var unixTime: Int { Int(time(nil)) }
 
-    /// Stored keys, client tokens, and tokens of an issuer.
+    /// Stored keys and client tokens.
     private func madeHere(_ key: String) -> Caller? {
         let time = Self.unixTime
-        if case .caller(let caller)? = webTokens?.verify(key, at: time) { return caller }
         if APIKeySecret.isWellFormed(key), let record = keys?.key(key, at: time) {
             return Caller(
                 owner: record.owner, keyID: record.id, scopes: Scopes(text: record.scopes) ?? [],

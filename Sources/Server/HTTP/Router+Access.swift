@@ -31,7 +31,9 @@ extension Router {
             }
             return caller
         }
-        return try context.authentication.caller(call.request, from: call.exchange.clientAddress, now: call.loop.now)
+        return try context.authentication.caller(
+            call.request, token: call.exchange.credential as? JWTVerifier.Outcome, from: call.exchange.clientAddress,
+            now: call.loop.now)
     }
 
     private enum Check {

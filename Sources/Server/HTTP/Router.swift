@@ -8,7 +8,7 @@ import WebSocket
 
 /// Takes each request to its face: identifies it, finds out who calls, and turns errors to answers.
 final class Router: HTTPRequestHandler {
-    private let context: ServerContext
+    let context: ServerContext
 
     init(context: ServerContext) { self.context = context }
 
@@ -19,7 +19,7 @@ final class Router: HTTPRequestHandler {
         let path = exchange.request.target.pathSegments
         exchange.label = ServerCounters.Face(path).rawValue
         // A balancer that keeps connections open must let go of them, too.
-        if context.lifecycle.stage != .serving { exchange.closeAfterwards() }
+        if context.lifecycle.stage != .serving || isRefusedForNow(exchange) { exchange.closeAfterwards() }
         if exchange.request.method == .options {
             exchange.respond(.noContent, fields: context.crossOrigin.preflightFields(for: exchange.request))
             return
@@ -207,20 +207,6 @@ final class Router: HTTPRequestHandler {
         APIError(
             status: .notFound, message: "There is no \(call.request.method.name) \(call.request.target.path).", code: "unknown_url")
     }
-
-    /// Bytes of a body from somebody without a key: enough to be told so.
-    private static let maxStrangersBodyBytes = 64 << 10
-
-    func maxBodyBytes(for request: RequestHead) -> Int {
-        let isKnown = context.authentication.knows(request)
-        if isKnown, streamsBody(of: request) {
-            return context.configuration.fileLimits.maxFileBytes + FileReception.maxFormBytes
-        }
-        return isKnown ? context.configuration.httpLimits.maxBodyBytes : Self.maxStrangersBodyBytes
-    }
-
-    /// Files go to the disk as they come.
-    func streamsBody(of request: RequestHead) -> Bool { request.method == .post && request.target.path == "/v1/files" }
 
     func errorAnswer(for status: HTTPStatus, _ message: String) -> HTTPErrorAnswer {
         HTTPErrorAnswer(

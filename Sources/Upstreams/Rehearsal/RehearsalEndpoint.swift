@@ -70,7 +70,7 @@ final class RehearsalEndpoint: HTTPRequestHandler {
     }
 
     /// A prompt with pictures is large.
-    func maxBodyBytes(for request: RequestHead) -> Int { 64 << 20 }
+    func terms(for request: RequestHead) -> RequestTerms? { RequestTerms(maxBodyBytes: 64 << 20) }
 
     func errorAnswer(for status: HTTPStatus, _ message: String) -> HTTPErrorAnswer {
         HTTPErrorAnswer(

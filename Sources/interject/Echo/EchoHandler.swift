@@ -36,7 +36,7 @@ final class EchoHandler: HTTPRequestHandler {
     }
 
     /// A handshake has no body; so much of one is read to be refused in order.
-    func maxBodyBytes(for request: RequestHead) -> Int { 64 << 10 }
+    func terms(for request: RequestHead) -> RequestTerms? { RequestTerms(maxBodyBytes: 64 << 10) }
 
     func errorAnswer(for status: HTTPStatus, _ message: String) -> HTTPErrorAnswer {
         HTTPErrorAnswer(fields: [("Content-Type", "text/plain")], body: Array("\(message)\n".utf8))

@@ -13,24 +13,37 @@ final class JSONWebKeySource: Sendable {
     private static let timeout = Duration.seconds(10)
     private static let maxFileBytes = 4 << 20
 
+    /// The keys, and how often they were others before.
+    struct Edition: Sendable {
+        var keys = JSONWebKeySet()
+        var number = 0
+    }
+
     private struct State {
-        var keys: [JSONWebKey] = []
+        var edition = Edition()
+        /// What the edition was read from.
+        var text: [UInt8]?
         var lastAttempt: Instant?
         var task: Task<Void, Never>?
     }
 
     private let state = Mutex(State())
     private let place: JWTSettings.KeySet
+    private let settings: JWTSettings
     private let loop: EventLoop
     private let logger: Logger
 
-    init(_ place: JWTSettings.KeySet, loop: EventLoop, logger: Logger) {
+    /// - Parameter settings: what the tokens must say that the keys are to verify.
+    init(_ place: JWTSettings.KeySet, for settings: JWTSettings, loop: EventLoop, logger: Logger) {
         self.place = place
+        self.settings = settings
         self.loop = loop
         self.logger = logger
     }
 
-    var keys: [JSONWebKey] { state.withLock { $0.keys } }
+    var edition: Edition { state.withLock { $0.edition } }
+    /// ``Edition/number`` of the keys that count now: what was found out with others does not hold.
+    var editionNumber: Int { state.withLock { $0.edition.number } }
 
     /// Reads the keys, and again until ``stop()``.
     func start() async {
@@ -60,14 +73,21 @@ final class JSONWebKeySource: Sendable {
         return isDue
     }
 
-    private func refresh() async {
+    func refresh() async {
         state.withLock { $0.lastAttempt = .monotonicNow }
-        guard let text = await read(), let keys = JSONWebKey.readSet(text), !keys.isEmpty else {
-            logger.warning(
-                "the JWK set could not be read, or has no usable key; what was read before stays", metadata: ["place": "\(name)"])
-            return
+        guard let text = await read() else { return warn() }
+        // The same keys: what was verified with them holds.
+        if state.withLock({ $0.text == text }) { return }
+        guard let keys = await JSONWebKeySet(text, for: settings), !keys.isEmpty else { return warn() }
+        state.withLock { state in
+            state.text = text
+            state.edition = Edition(keys: keys, number: state.edition.number + 1)
         }
-        state.withLock { $0.keys = keys }
+    }
+
+    private func warn() {
+        logger.warning(
+            "the JWK set could not be read, or has no usable key; what was read before stays", metadata: ["place": "\(name)"])
     }
 
     private func read() async -> [UInt8]? {

@@ -1,15 +1,21 @@
-import JSON
+import Glibc
+import Network
 import Synchronization
 
 /// Lets in by JSON Web Tokens of an issuer that the operator trusts (RFC 7519, checked as RFC 8725 says).
+///
+/// JWTKit verifies, off the loops. What it found good is known from then on, so that a connection waits once for each token.
 final class JWTVerifier: Sendable {
-    /// Clocks differ.
-    static let leewaySeconds = 30
     static let maxTokenBytes = 16 << 10
-    static let maxOwnerBytes = 256
     /// What the owner's name begins with, so that no issuer can name an owner of keys.
     static let ownerPrefix = "jwt:"
-    private static let maxCached = 4096
+    private static let maxKnown = 4096
+    /// Tokens that are verified, or wait for it, at a time.
+    static let maxUnderWay = 512
+    /// How long a request waits: a verification takes a fraction of a millisecond.
+    static let deadline = Duration.seconds(5)
+    /// How often a token is verified anew when the keys change meanwhile.
+    private static let maxEditions = 3
 
     enum Outcome: Sendable {
         case caller(Caller)
@@ -17,72 +23,144 @@ final class JWTVerifier: Sendable {
         case refused
         /// Its key is not known yet: the issuer is asked.
         case keyIsBeingFetched
+        /// There is no room to verify it, or no time.
+        case busy
+
+        /// Whether the same request may be let in soon.
+        var isPassing: Bool {
+            switch self {
+            case .keyIsBeingFetched, .busy: true
+            case .caller, .refused: false
+            }
+        }
+    }
+
+    /// Tokens that were found good, by digest, and the keys by which they were.
+    private struct Known {
+        var callers: [[UInt8]: Caller] = [:]
+        var edition = 0
+
+        mutating func follow(_ newest: Int) {
+            guard newest > edition else { return }
+            edition = newest
+            callers.removeAll()
+        }
     }
 
     private let settings: JWTSettings
-    private let keys: JSONWebKeySource?
+    private let source: JSONWebKeySource?
+    private let secret: JSONWebKeySet.Candidates?
     private let limits: RateLimits
-    /// Those that were found good, by digest, until they expire: a signature is checked once.
-    private let cache = Mutex<[[UInt8]: Caller]>([:])
+    private let known = Mutex(Known())
+    private let underWay = Atomic(0)
 
-    init(_ settings: JWTSettings, keys: JSONWebKeySource?, limits: RateLimits) {
+    init(_ settings: JWTSettings, keys: JSONWebKeySource?, limits: RateLimits) async {
         self.settings = settings
-        self.keys = keys
         self.limits = limits
+        source = keys
+        if let text = settings.secret {
+            secret = await JSONWebKeySet.Candidates(secret: text, for: settings)
+        } else {
+            secret = nil
+        }
     }
 
-    func stop() { keys?.stop() }
+    func stop() { source?.stop() }
 
     /// Whether the text looks like a token: two dots, and a JSON object in front.
     static func resembles(_ text: String) -> Bool { text.hasPrefix("eyJ") && text.utf8.count { $0 == UInt8(ascii: ".") } == 2 }
 
-    func verify(_ token: String, at time: Int) -> Outcome {
+    private var edition: Int { source?.editionNumber ?? 0 }
+
+    /// What is known of a token without verifying it; nil: nothing.
+    func recall(_ token: String, at time: Int) -> Outcome? {
         guard Self.resembles(token), token.utf8.count <= Self.maxTokenBytes else { return .refused }
         let digest = SHA256.digest(token)
-        if let known = cache.withLock({ $0[digest] }) { return time < known.expiresAt ?? 0 ? .caller(known) : .refused }
-        let parts = token.split(separator: ".", omittingEmptySubsequences: false).map(String.init)
-        guard let head = Base64URL.decode(parts[0]).flatMap({ try? JSONValue.parse($0) }),
-            let body = Base64URL.decode(parts[1]), let signature = Base64URL.decode(parts[2]),
-            let name = head["alg"]?.string, head["crit"] == nil
-        else { return .refused }
-        let message = Array("\(parts[0]).\(parts[1])".utf8)
-        if name == "HS256" {
-            guard let secret = settings.secret,
-                SHA256.areEqual(signature, SHA256.authenticate(message, longKey: Array(secret.utf8)))
-            else { return .refused }
-        } else {
-            guard let keys, let algorithm = JSONWebKey.Algorithm(rawValue: name) else { return .refused }
-            let id = head["kid"]?.string
-            let candidates = keys.keys.filter { $0.fits(algorithm) && (id == nil || $0.id == id) }
-            if candidates.isEmpty { return keys.lacksKey() ? .keyIsBeingFetched : .refused }
-            guard candidates.contains(where: { $0.verifies(signature, of: message, by: algorithm) }) else { return .refused }
+        let edition = edition
+        let caller = known.withLock { known in
+            known.follow(edition)
+            return known.callers[digest]
         }
-        guard let claims = try? JSONValue.parse(body), let caller = caller(claims, at: time) else { return .refused }
-        cache.withLock { cache in
-            if cache.count >= Self.maxCached { cache = cache.filter { time < $0.value.expiresAt ?? 0 } }
-            if cache.count >= Self.maxCached { cache.removeAll() }
-            cache[digest] = caller
-        }
-        return .caller(caller)
+        return caller.map { time < $0.expiresAt ?? 0 ? .caller($0) : .refused }
     }
 
-    private func caller(_ claims: JSONValue, at time: Int) -> Caller? {
-        let audiences = claims["aud"]?.array?.compactMap(\.string) ?? [claims["aud"]?.string].compactMap { $0 }
-        guard claims["iss"]?.string == settings.issuer, audiences.contains(settings.audience),
-            let expires = claims["exp"]?.double, expires.magnitude < 1e15, case let expiresAt = Int(expires) + Self.leewaySeconds,
-            time < expiresAt, claims["nbf"].map({ $0.double ?? .infinity <= Double(time + Self.leewaySeconds) }) ?? true,
-            let owner = claims[settings.ownerClaim]?.string, (1...Self.maxOwnerBytes).contains(owner.utf8.count)
-        else { return nil }
-        let name = Self.ownerPrefix + owner
-        var caller = Caller(owner: name, keyID: name, scopes: scopes(claims[settings.scopeClaim]), limits: limits)
-        caller.expiresAt = expiresAt
+    /// Verifies a token, and comes back on the loop, later, whatever happens.
+    func verify(_ token: String, on loop: EventLoop, _ then: @escaping (Outcome) -> Void) {
+        let wait = LoopBound(Wait(then), on: loop)
+        guard underWay.add(1, ordering: .relaxed).newValue <= Self.maxUnderWay else {
+            underWay.subtract(1, ordering: .relaxed)
+            loop.schedule(after: .zero) { wait.value.end(.busy) }
+            return
+        }
+        wait.value.deadline = loop.schedule(after: Self.deadline) { wait.value.end(.busy) }
+        Task { [self] in
+            let outcome = await verify(token)
+            underWay.subtract(1, ordering: .relaxed)
+            wait.run { $0.end(outcome) }
+        }
+    }
+
+    /// A request that waits. Loop-confined.
+    private final class Wait {
+        private var then: ((Outcome) -> Void)?
+        var deadline: LoopTimer?
+
+        init(_ then: @escaping (Outcome) -> Void) { self.then = then }
+
+        func end(_ outcome: Outcome) {
+            deadline?.cancel()
+            let then = then
+            self.then = nil
+            then?(outcome)
+        }
+    }
+
+    func verify(_ token: String) async -> Outcome {
+        guard Self.resembles(token), token.utf8.count <= Self.maxTokenBytes else { return .refused }
+        for _ in 0..<Self.maxEditions {
+            let keys = source?.edition ?? JSONWebKeySource.Edition()
+            let outcome = await verify(Array(token.utf8), with: keys.keys)
+            // A key that was taken back meanwhile lets nobody in.
+            guard edition == keys.number else { continue }
+            if case .caller(let caller) = outcome { remember(SHA256.digest(token), caller, edition: keys.number) }
+            return outcome
+        }
+        return .busy
+    }
+
+    private func verify(_ token: [UInt8], with keys: JSONWebKeySet) async -> Outcome {
+        guard let head = JWTHead.read(token), let algorithm = head.algorithm, !head.isCritical else { return .refused }
+        let candidates = algorithm == .hs256 ? secret : keys.candidates(for: algorithm, keyID: head.keyID)
+        guard let candidates else {
+            // A key that is known and signs otherwise is not going to be another.
+            let mayCome = algorithm != .hs256 && !(head.keyID.map(keys.names) ?? false)
+            return mayCome && source?.lacksKey() ?? false ? .keyIsBeingFetched : .refused
+        }
+        guard let claims = await candidates.verify(token) else { return .refused }
+        return .caller(caller(claims))
+    }
+
+    private func remember(_ digest: [UInt8], _ caller: Caller, edition: Int) {
+        let now = Int(time(nil))
+        known.withLock { known in
+            known.follow(edition)
+            guard known.edition == edition else { return }
+            if known.callers.count >= Self.maxKnown { known.callers = known.callers.filter { now < $0.value.expiresAt ?? 0 } }
+            if known.callers.count >= Self.maxKnown { known.callers.removeAll() }
+            known.callers[digest] = caller
+        }
+    }
+
+    private func caller(_ claims: JWTClaims) -> Caller {
+        let name = Self.ownerPrefix + claims.owner
+        var caller = Caller(owner: name, keyID: name, scopes: Self.scopes(claims.scopes), limits: limits)
+        caller.expiresAt = claims.expiresAt
         return caller
     }
 
     /// Words that are no scopes of ours are for others. Without the claim: everything of one's own.
-    private func scopes(_ claim: JSONValue?) -> Scopes {
-        guard let claim, !claim.isNull else { return .all }
-        let words = claim.array?.compactMap(\.string) ?? claim.string.map { $0.split(separator: " ").map(String.init) } ?? []
+    private static func scopes(_ words: [String]?) -> Scopes {
+        guard let words else { return .all }
         return words.reduce(into: []) { scopes, word in
             if let one = Scopes(words: [word]) { scopes.insert(one) }
         }

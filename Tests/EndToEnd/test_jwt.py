@@ -1,47 +1,25 @@
 """JSON Web Tokens of an issuer, signed by an implementation that is not ours."""
 
 import base64
-import http.server
 import json
-import threading
 import time
 
 import jwt
 import pytest
-from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
 
+from issuer import AUDIENCE, FLAGS, ISSUER, Issuer, authenticate, claims, make_pairs, public, segment, sign
 from keys import bearer
 from processes import run_binary
 from rehearsal import brief, eventually
 
-ISSUER, AUDIENCE = "https://issuer.example", "interject"
 SECRET = "a secret of more than thirty-two bytes, for HS256"
-
-
-def public(kid, key, **members) -> dict:
-    """A key's public half, as a JWK set has it."""
-    algorithms = {rsa.RSAPrivateKey: jwt.algorithms.RSAAlgorithm, ec.EllipticCurvePrivateKey: jwt.algorithms.ECAlgorithm,
-                  ed25519.Ed25519PrivateKey: jwt.algorithms.OKPAlgorithm}
-    algorithm = next(a for kind, a in algorithms.items() if isinstance(key, kind))
-    return {**json.loads(algorithm.to_jwk(key.public_key())), "kid": kid, "use": "sig", **members}
 
 
 @pytest.fixture(scope="module")
 def pairs():
-    return {
-        "RS256": rsa.generate_private_key(65537, 2048), "ES256": ec.generate_private_key(ec.SECP256R1()),
-        "ES384": ec.generate_private_key(ec.SECP384R1()), "EdDSA": ed25519.Ed25519PrivateKey.generate(),
-    }
-
-
-def claims(**changes) -> dict:
-    made = {"iss": ISSUER, "aud": AUDIENCE, "sub": "ada", "exp": int(time.time()) + 600, **changes}
-    return {name: value for name, value in made.items() if value is not None}
-
-
-def sign(pairs, algorithm="ES256", kid=None, key=None, headers=None, **changes) -> str:
-    headers = {"kid": kid or algorithm, **(headers or {})}
-    return jwt.encode(claims(**changes), key or pairs[algorithm], algorithm=algorithm, headers=headers)
+    return make_pairs()
 
 
 @pytest.fixture(scope="module")
@@ -51,8 +29,7 @@ def server(tmp_path_factory, pairs):
     directory = tmp_path_factory.mktemp("jwt")
     (directory / "keys.json").write_text(json.dumps({"keys": [
         *(public(kid, key) for kid, key in pairs.items()), {"kty": "oct", "k": "AAAA", "kid": "oct"}, {"kty": "new"}]}))
-    with InterjectProcess(
-        directory, "--jwt-jwks", directory / "keys.json", "--jwt-issuer", ISSUER, "--jwt-audience", AUDIENCE) as process:
+    with InterjectProcess(directory, "--jwt-jwks", directory / "keys.json", *FLAGS) as process:
         yield process
 
 
@@ -74,10 +51,6 @@ def test_the_sdk_works_with_it_and_owners_are_apart(server, pairs, tag):
             bob.responses.retrieve(made.id)
 
 
-def segment(value) -> str:
-    return base64.urlsafe_b64encode(json.dumps(value).encode()).rstrip(b"=").decode()
-
-
 def test_no_token_without_a_signature_lets_in(server, pairs):
     good = sign(pairs)
     head, body, signature = good.split(".")
@@ -92,6 +65,11 @@ def test_no_token_without_a_signature_lets_in(server, pairs):
         "zeros": f"{head}.{body}.{'A' * 86}",
         "another's key": sign(pairs, key=ec.generate_private_key(ec.SECP256R1())),
         "HS256 with the public key": jwt.encode(claims(), str(rs_public.n), algorithm="HS256", headers={"kid": "RS256"}),
+        "HS256 with the public key's text": authenticate({"alg": "HS256", "kid": "RS256"}, pairs["RS256"].public_key().public_bytes(
+            serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo)),
+        "HS256 with the public key's point": authenticate({"alg": "HS256", "kid": "EdDSA"}, pairs["EdDSA"].public_key().public_bytes(
+            serialization.Encoding.Raw, serialization.PublicFormat.Raw)),
+        "HS256 with nothing": authenticate({"alg": "HS256"}, b""),
         "the key of another kind": sign(pairs, "RS256", kid="ES256"),
         "an unknown critical extension": sign(pairs, headers={"crit": ["x"], "x": 1}),
         "PS256, which is not taken": jwt.encode(claims(), pairs["RS256"], algorithm="PS256", headers={"kid": "RS256"}),
@@ -134,43 +112,62 @@ def test_a_token_expires_here_too(server, pairs):
 
 
 def test_hs256_needs_a_secret_of_its_own(start_server):
-    server = start_server("--jwt-secret", SECRET, "--jwt-issuer", ISSUER, "--jwt-audience", AUDIENCE)
+    server = start_server("--jwt-secret", SECRET, *FLAGS)
     assert status(server, jwt.encode(claims(), SECRET, algorithm="HS256")) == 200
     assert status(server, jwt.encode(claims(), SECRET + "x", algorithm="HS256")) == 401
     assert status(server, jwt.encode(claims(), SECRET, algorithm="HS512")) == 401
 
 
+def test_a_name_that_no_key_has_lets_nobody_in(server, pairs):
+    """Not by the only key of the kind, though it is the one that signed."""
+    for kid in ("nobody", "0", ""):
+        token = jwt.encode(claims(), pairs["ES256"], algorithm="ES256", headers={"kid": kid})
+        assert status(server, token) in (401, 503)
+    assert status(server, jwt.encode(claims(), pairs["ES256"], algorithm="ES256")) == 200
+
+
+def test_a_key_is_for_what_its_set_says(start_server, tmp_path, pairs):
+    weak, key = rsa.generate_private_key(65537, 1024), pairs["RS256"]
+    (tmp_path / "keys.json").write_text(json.dumps({"keys": [
+        public("any", key), public("one", key, alg="RS384"), public("enc", key, use="enc"), public("weak", weak),
+        public("wrap", key, key_ops=["wrapKey"]), public("other", key, alg="ES256"), public("oaep", key, alg="RSA-OAEP-256"),
+    ]}))
+    server = start_server("--jwt-jwks", tmp_path / "keys.json", *FLAGS)
+    tried = {(kid, algorithm): status(server, sign(pairs, algorithm, kid, weak if kid == "weak" else key))
+             for kid in ("any", "one", "enc", "weak", "wrap", "other", "oaep") for algorithm in ("RS256", "RS384", "RS512")}
+    assert {case for case, answer in tried.items() if answer == 200} == {
+        ("any", "RS256"), ("any", "RS384"), ("any", "RS512"), ("one", "RS384")}
+
+
+def test_heads_and_claims_that_would_end_a_careless_parser_do_no_harm(server, pairs):
+    assert status(server, sign(pairs, headers={"x": 1e300})) == 200
+    assert status(server, f"{segment({'alg': 'ES256', 'kid': 'ES256', 'x': -1e300})}.{segment({'aud': []})}.AAAA") == 401
+    assert status(server, sign(pairs, aud=[])) == 401
+    assert status(server, sign(pairs, x="x" * 20_000)) in (401, 431)
+    assert status(server, sign(pairs)) == 200
+
+
 def test_keys_of_a_url_are_fetched_again_for_an_unknown_name(start_server, pairs):
-    served = {"keys": [public("first", pairs["ES256"])]}
-    asked = []
-
-    class Issuer(http.server.BaseHTTPRequestHandler):
-        def do_GET(self):
-            asked.append(self.path)
-            body = json.dumps(served).encode()
-            self.send_response(200)
-            self.send_header("Content-Length", str(len(body)))
-            self.end_headers()
-            self.wfile.write(body)
-
-        def log_message(self, *_):
-            pass
-
-    issuer = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Issuer)
-    threading.Thread(target=issuer.serve_forever, daemon=True).start()
-    try:
-        server = start_server(
-            "--jwt-jwks", f"http://127.0.0.1:{issuer.server_port}/jwks", "--jwt-issuer", ISSUER, "--jwt-audience", AUDIENCE)
+    with Issuer(public("first", pairs["ES256"])) as issuer:
+        server = start_server("--jwt-jwks", issuer.url, *FLAGS)
         assert status(server, sign(pairs, kid="first")) == 200
-        served["keys"].append(public("second", pairs["RS256"]))
+        issuer.served.append(public("second", pairs["RS256"]))
         token = sign(pairs, "RS256", kid="second")
         eventually(lambda: status(server, token) == 200, "the new key is known", 30)
-        fetched = len(asked)
+        fetched = issuer.asked
         for number in range(30):
             assert status(server, sign(pairs, kid=f"made-up-{number}")) in (401, 503)
-        assert len(asked) - fetched <= 2, "made-up names do not have the issuer asked each time"
-    finally:
-        issuer.shutdown()
+        assert issuer.asked - fetched <= 2, "made-up names do not have the issuer asked each time"
+
+
+def test_a_key_that_was_taken_back_lets_in_no_token_that_was_seen_before(start_server, pairs):
+    with Issuer(public("first", pairs["ES256"])) as issuer:
+        server = start_server("--jwt-jwks", issuer.url, *FLAGS)
+        before, after = sign(pairs, kid="first"), sign(pairs, "RS256", kid="second")
+        assert [status(server, before) for _ in range(3)] == [200] * 3
+        issuer.served[:] = [public("second", pairs["RS256"])]
+        eventually(lambda: status(server, after) == 200, "the new key is known", 30)
+        assert status(server, before) in (401, 503)
 
 
 @pytest.mark.parametrize("flags, complaint", [

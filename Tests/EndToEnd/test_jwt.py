@@ -12,6 +12,7 @@ from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from issuer import AUDIENCE, FLAGS, ISSUER, Issuer, authenticate, claims, make_pairs, public, segment, sign
 from keys import bearer
 from processes import run_binary
+from raw_http import RawConnection, request
 from rehearsal import brief, eventually
 
 SECRET = "a secret of more than thirty-two bytes, for HS256"
@@ -160,12 +161,23 @@ def test_keys_of_a_url_are_fetched_again_for_an_unknown_name(start_server, pairs
         assert issuer.asked - fetched <= 2, "made-up names do not have the issuer asked each time"
 
 
+def refusal(server, token, body_bytes) -> str:
+    """Why a request is refused that tells the length of its body and sends none of it."""
+    with RawConnection(server) as connection:
+        connection.send(request("POST", "/v1/responses", Authorization=f"Bearer {token}", Content_Length=body_bytes))
+        answer = connection.read_answer()
+        assert answer.status in (413, 503) and answer.headers["connection"] == "close"
+        return answer.json()["error"]["code"]
+
+
 def test_a_key_that_was_taken_back_lets_in_no_token_that_was_seen_before(start_server, pairs):
     with Issuer(public("first", pairs["ES256"])) as issuer:
         server = start_server("--jwt-jwks", issuer.url, *FLAGS)
         before, after = sign(pairs, kid="first"), sign(pairs, "RS256", kid="second")
         assert [status(server, before) for _ in range(3)] == [200] * 3
         issuer.served[:] = [public("second", pairs["RS256"])]
+        # Whoever comes while the keys are fetched is told so before a body that only those may send who are known.
+        eventually(lambda: refusal(server, after, 1 << 20) == "issuer_keys_pending", "the keys are fetched", 30)
         eventually(lambda: status(server, after) == 200, "the new key is known", 30)
         assert status(server, before) in (401, 503)
 

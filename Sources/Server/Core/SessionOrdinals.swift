@@ -1,4 +1,4 @@
-import Glibc
+import Network
 import Synchronization
 
 /// Places of sessions by age: microseconds since 1970, each later than the one before, so that the order outlives the process.
@@ -6,9 +6,7 @@ final class SessionOrdinals: Sendable {
     private let last = Atomic<Int>(0)
 
     func next() -> Int {
-        var time = timespec()
-        clock_gettime(CLOCK_REALTIME, &time)
-        let now = time.tv_sec * 1_000_000 + time.tv_nsec / 1000
+        let now = SystemClock.unixNanoseconds / 1000
         var seen = last.load(ordering: .relaxed)
         while true {
             let next = max(now, seen + 1)

@@ -1,4 +1,5 @@
 import Glibc
+import Network
 
 /// What the kernel knows of this process, under Prometheus' usual names.
 struct ProcessStatistics: Sendable {
@@ -9,18 +10,11 @@ struct ProcessStatistics: Sendable {
     let startTimeSeconds: Double
 
     /// Seconds since 1970 at which this program began to serve: near enough to its start.
-    static let startTime: Double = {
-        var now = timespec()
-        clock_gettime(CLOCK_REALTIME, &now)
-        return Double(now.tv_sec) + Double(now.tv_nsec) / 1e9
-    }()
+    static let startTime = Double(SystemClock.unixNanoseconds) / 1e9
 
     /// Reads `/proc`, which is memory and does not block.
     init() {
-        var usage = rusage()
-        getrusage(__rusage_who_t(RUSAGE_SELF.rawValue), &usage)
-        func seconds(_ time: timeval) -> Double { Double(time.tv_sec) + Double(time.tv_usec) / 1e6 }
-        cpuSeconds = seconds(usage.ru_utime) + seconds(usage.ru_stime)
+        cpuSeconds = Double(SystemClock.processNanoseconds) / 1e9
         residentBytes = (Self.statm.dropFirst().first ?? 0) * sysconf(Int32(_SC_PAGESIZE))
         openDescriptors = Self.countDescriptors()
         maxDescriptors = Self.descriptorLimit

@@ -1,4 +1,4 @@
-import Foundation
+import FoundationEssentials
 import JWTKit
 
 /// Public keys of an issuer (RFC 7517 §5), by what a token's head must say for each to be tried.

@@ -1,4 +1,4 @@
-import Foundation
+import FoundationEssentials
 import JWTKit
 
 /// The claims of a token that say whether it is for here and now, whose it is, and what it may (RFC 7519 §4.1).

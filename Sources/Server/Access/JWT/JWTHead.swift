@@ -1,4 +1,4 @@
-import Foundation
+import FoundationEssentials
 import JWTKit
 
 /// What a token's head says about its signature (RFC 7515 §4.1): enough to choose the keys that JWTKit is given for it.

@@ -60,6 +60,8 @@ extension Session {
         case shutdown
         /// The server was started again, and nobody was to hear the answer.
         case restart
+        /// The input could not be kept, and its sender was told so.
+        case storageUnavailable = "storage_unavailable"
     }
 
     /// Drops the inputs that wait.

@@ -343,6 +343,13 @@ public final class Session {
         }
     }
 
+    /// Tells those who listen and wait for events that cannot be kept that they wait for the storage.
+    public func announceStall() {
+        for cursor in cursors where cursor.session === self && cursor.listens && cursor.position < log.lastSequence {
+            cursor.storageStalled()
+        }
+    }
+
     private func settle() {
         let listenerLeft = cursors.contains { $0.listens && !$0.isAttached }
         cursors.removeAll { !$0.isAttached }

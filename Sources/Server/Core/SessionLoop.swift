@@ -264,6 +264,9 @@ final class SessionLoop: SessionHost {
                 _ = unload(resident)
             }
         }
+        if journal?.isStalled == true {
+            for resident in residents.values where resident.log?.isSettled == false { resident.session.announceStall() }
+        }
         if logBytes > maxLogBytes { evict() }
         tellBudget()
     }

@@ -5,7 +5,7 @@ extension Webhooks {
     /// A response has come to its end. On its session's loop, in the turn that writes its terminal event.
     /// - Parameter isStored: whether it can be asked for afterwards: not with `store: false`, nor when it is one request of a batch.
     func ended(_ generation: Generation, isStored: Bool) {
-        guard let type = Self.eventType(of: generation.status) else { return }
+        guard !generation.isWithdrawn, let type = Self.eventType(of: generation.status) else { return }
         // What goes on when nobody listens has no other way to tell of its end.
         note(
             type: type, owner: generation.session.owner, objectID: generation.id,

@@ -183,7 +183,10 @@ final class RunnerCall: ModelCall {
         for event in post.events where generation.isActive { apply(event, to: generation) }
         let isWhole = generation.isActive || post.endsResponse
         let summary = summary
-        generation.session.log.whenCommitted { then(isWhole ? .taken(summary, isRepeated: false) : .notActive(summary)) }
+        generation.session.whenKept { isKept in
+            guard isKept else { return then(.refused(.notKept)) }
+            then(isWhole ? .taken(summary, isRepeated: false) : .notActive(summary))
+        }
     }
 
     private func check(_ post: RunnerPost, _ generation: Generation) -> APIError? {

@@ -25,7 +25,7 @@ extension ResponsesFace {
 
     /// Answers with the response as it stands: at once, or, if it runs, when it has ended or the time is over.
     static func poll(_ call: Call, id: String, of session: SessionReference, wait: Duration) {
-        session.perform(from: call.loop) { session in
+        session.perform(from: call.loop, orElse: call.fail) { session in
             session.generations.last { $0.id == id }.map(Standing.init)
         } then: { standing in
             guard let standing else {
@@ -48,7 +48,11 @@ extension ResponsesFace {
         }
         call.exchange.onDisconnect = { waiter.cancel() }
         let cursor = waiter.makeCursor(for: session, listens: false)
-        session.perform(from: call.loop) { session -> APIError? in
+        let fail = { (error: APIError) in
+            waiter.cancel()
+            call.fail(error)
+        }
+        session.perform(from: call.loop, orElse: fail) { session -> APIError? in
             do throws(SessionError) {
                 try session.attach(cursor.value, after: after)
                 return nil
@@ -56,9 +60,7 @@ extension ResponsesFace {
                 return APIError(error)
             }
         } then: { error in
-            guard let error else { return }
-            waiter.cancel()
-            call.fail(error)
+            if let error { fail(error) }
         }
     }
 }

@@ -248,7 +248,9 @@ final class Router: HTTPRequestHandler {
 
     /// The access line. No query and no fields: they may hold keys.
     func exchangeEnded(_ exchange: HTTPExchange) {
-        guard let loop = EventLoop.current, loop.logger.logLevel <= .debug else { return }
+        guard let loop = EventLoop.current else { return }
+        context.credentials(on: loop).remove(exchange)
+        guard loop.logger.logLevel <= .debug else { return }
         loop.logger.debug(
             "request",
             metadata: [

@@ -302,7 +302,8 @@ final class SessionLoop: SessionHost {
         counters.countEnd(of: generation)
         log("response ended", generation, ["status": "\(generation.status.name)", "events": "\(generation.eventCount)"])
         metering?.ended(generation, now: loop.now, unixTime: loop.unixTime)
-        webhooks?.ended(generation, isStored: residents[generation.session.id]?.isEphemeral == false)
+        let resident = residents[generation.session.id]
+        webhooks?.ended(generation, isStored: resident?.isEphemeral == false, isDurable: resident?.log != nil)
     }
 
     func applied(_ policy: QueuePolicy, toEvents count: Int) { counters.countCatchUp(policy, events: count) }

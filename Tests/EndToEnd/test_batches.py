@@ -134,6 +134,7 @@ def test_an_upstream_that_asks_to_slow_down_is_asked_again(store, tag):
     ({**line(9, "x"), "body": {"messages": []}}, "missing_required_parameter", "body.model"),
     (line(9, "x", model="another"), "model_mismatch", "body.model"),
     (line(9, "x", stream=True), "unsupported_parameter", "body.stream"),
+    (line(9, "x", background=True), "unsupported_parameter", "body.background"),
 ])
 def test_a_broken_line_fails_the_batch_before_it_begins(store, tag, broken, code, param):
     client = store.sdk()

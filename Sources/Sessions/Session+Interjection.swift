@@ -184,7 +184,7 @@ extension Session {
         generation.isWarmUp = input.isWarmUp
         generations.append(generation)
         if generations.count > limits.maxResponses, let index = generations.firstIndex(where: \.status.isTerminal) {
-            generations.remove(at: index)
+            host.forgot(responseID: generations.remove(at: index).id)
         }
         return generation
     }

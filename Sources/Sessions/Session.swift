@@ -100,7 +100,13 @@ public final class Session {
         self.log = log
         appendedByteCount = stored.appendedByteCount
         followLog()
+        // As while it runs: of more than may be found the oldest are forgotten.
+        var surplus = stored.generations.count - limits.maxResponses
         for record in stored.generations {
+            if surplus > 0, record.status.isTerminal {
+                surplus -= 1
+                continue
+            }
             let generation = Generation(
                 restoring: record, reference: stored.references[record.id], session: self,
                 events: stored.unfinishedEvents[record.id] ?? [])

@@ -298,6 +298,8 @@ final class SessionLoop: SessionHost {
         loop.afterFlush { [weak self] in self?.counters.interruptLatency.record(Instant.monotonicNow - came) }
     }
 
+    func forgot(responseID: String) { directory.remove(response: responseID) }
+
     func ended(_ generation: Generation) {
         counters.countEnd(of: generation)
         log("response ended", generation, ["status": "\(generation.status.name)", "events": "\(generation.eventCount)"])

@@ -107,7 +107,7 @@ final class ServerContext: Sendable {
             loops: loops, refusals: gate.refusals, heldBytes: budget.heldBytes, budgetBytes: budget.limitBytes,
             isReady: lifecycle.stage == .serving, failedAttempts: authentication.attempts.total,
             limited: metering.refusals, tls: tls, routing: router.report, webhooks: webhooks,
-            store: store.map(StoreReport.init))
+            runners: runners.statistics, store: store.map(StoreReport.init))
     }
 
     func connectionReports(limit: Int) async -> [ConnectionReport] {

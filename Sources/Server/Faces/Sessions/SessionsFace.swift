@@ -31,17 +31,6 @@ enum SessionsFace {
         listing.start()
     }
 
-    /// `GET /v1/sessions/{id}`
-    static func retrieve(_ call: Call, id: String) throws(APIError) {
-        call.withSession(id) { session in
-            session.perform(from: call.loop, orElse: call.fail) {
-                $0.stateJSON()
-            } then: {
-                call.respond(json: $0)
-            }
-        }
-    }
-
     /// `GET /v1/sessions/{id}/events`: as a stream, or what is there now.
     static func events(_ call: Call, id: String) throws(APIError) {
         let after = try position(call)
@@ -184,7 +173,7 @@ enum SessionsFace {
 
     // MARK: Parts
 
-    private static func attach(
+    static func attach(
         _ reader: EventReader, to session: SessionReference, after: Int, listens: Bool = true, _ call: Call,
         then: @escaping (APIError?) -> Void
     ) {

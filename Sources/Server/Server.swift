@@ -136,7 +136,9 @@ public final class Server: Sendable {
         }
         return ServerContext(
             configuration: configuration, directory: directory, budget: budget,
-            modelNames: ModelNames(preferred: isRehearsal ? "rehearsal" : preferred(upstreams)),
+            modelNames: ModelNames(
+                preferred: isRehearsal ? "rehearsal" : preferred(upstreams), runner: configuration.runnerOptions.model,
+                now: Int(time(nil))),
             authentication: authentication, metering: metering, usage: usage, idempotency: idempotency, store: store,
             sessionLoops: sessionLoops, upstreamCounters: upstreamCounters, router: router, runners: runners, tls: tls,
             webhooks: webhooks)

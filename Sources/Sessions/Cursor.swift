@@ -38,6 +38,8 @@ open class Cursor {
     /// tell the client to go elsewhere. Called once.
     open func hostStopping() {}
     var knowsOfStop = false
+    /// The storage has kept nothing for long, and what comes next waits for that.
+    open func storageStalled() {}
     /// The log no longer holds what comes after ``position``, and a state would not do: nothing more comes. It is detached.
     open func deliverPlaceGone() {}
 

@@ -71,6 +71,8 @@ public final class Generation {
     /// The text goes on from the assistant message before it (mode `steer`).
     let continuesLastMessage: Bool
     var isWarmUp = false
+    /// Whether who asked for it was told that it was not kept: see ``Session/withdraw(responseID:)``.
+    public internal(set) var isWithdrawn = false
     /// Which upstreams were asked.
     public internal(set) var route = ResponseRoute()
     /// What the agent behind the model does and did, in the order in which it began.

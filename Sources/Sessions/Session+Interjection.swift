@@ -60,6 +60,8 @@ extension Session {
         case shutdown
         /// The server was started again, and nobody was to hear the answer.
         case restart
+        /// The input could not be kept, and its sender was told so.
+        case storageUnavailable = "storage_unavailable"
     }
 
     /// Drops the inputs that wait.
@@ -182,7 +184,7 @@ extension Session {
         generation.isWarmUp = input.isWarmUp
         generations.append(generation)
         if generations.count > limits.maxResponses, let index = generations.firstIndex(where: \.status.isTerminal) {
-            generations.remove(at: index)
+            host.forgot(responseID: generations.remove(at: index).id)
         }
         return generation
     }

@@ -100,7 +100,13 @@ public final class Session {
         self.log = log
         appendedByteCount = stored.appendedByteCount
         followLog()
+        // As while it runs: of more than may be found the oldest are forgotten.
+        var surplus = stored.generations.count - limits.maxResponses
         for record in stored.generations {
+            if surplus > 0, record.status.isTerminal {
+                surplus -= 1
+                continue
+            }
             let generation = Generation(
                 restoring: record, reference: stored.references[record.id], session: self,
                 events: stored.unfinishedEvents[record.id] ?? [])
@@ -340,6 +346,13 @@ public final class Session {
         for cursor in cursors where cursor.session === self && !cursor.knowsOfStop && cursor.position >= log.lastSequence {
             cursor.knowsOfStop = true
             cursor.hostStopping()
+        }
+    }
+
+    /// Tells those who listen and wait for events that cannot be kept that they wait for the storage.
+    public func announceStall() {
+        for cursor in cursors where cursor.session === self && cursor.listens && cursor.position < log.lastSequence {
+            cursor.storageStalled()
         }
     }
 

@@ -8,6 +8,10 @@ public protocol SessionHost: AnyObject {
     var model: any Model { get }
     /// An empty log, for a session that is not given one.
     func makeLog(maxBytes: Int) -> any LogStorage
+    /// Deletes a session.
+    func forget(_ session: Session)
+    /// Tells that a response is found no more, since a session keeps only so many.
+    func forgot(responseID: String)
     /// Tells that an interjection cut a running response, for metrics.
     func interrupted(_ generation: Generation)
     /// Tells that a response has come to its end, whatever it was, for metrics.
@@ -18,6 +22,8 @@ public protocol SessionHost: AnyObject {
 }
 
 extension SessionHost {
+    public func forget(_ session: Session) {}
+    public func forgot(responseID: String) {}
     public func ended(_ generation: Generation) {}
     public func applied(_ policy: QueuePolicy, toEvents count: Int) {}
 }

@@ -45,6 +45,24 @@ import Testing
         #expect(shown.contains(.note("[searching]")) && shown.contains(.note("[search]")))
     }
 
+    @Test func whatIsCancelledWhileItWaitsDoesNotCutTheAnswerThatRuns() {
+        var transcript = Transcript()
+        let waiting: JSONValue = ["type": "response.created", "response": ["id": "r2", "status": "queued"]]
+        let shown = parts(
+            of: [
+                created("r1"), delta("One"), accepted("And?", mode: "queue", response: "r2"), waiting, ended("r2", "cancelled"),
+                ["type": "interject:cancelled", "response_id": "r2", "reason": "cancel"],
+            ], in: &transcript)
+        #expect(shown.last == .note("[an input that waited is cancelled]"))
+        #expect(transcript.activeResponseID == "r1" && transcript.activeTokens == 1)
+        let rest = parts(
+            of: [
+                delta(" two"), ended("r1", "cancelled"), ["type": "interject:cancelled", "response_id": "r1", "reason": "cancel"],
+            ], in: &transcript)
+        #expect(rest == [.text(" two"), .endOfAnswer, .note("[cancelled after 2 tokens]")])
+        #expect(transcript.pendingResponseIDs.isEmpty)
+    }
+
     @Test func anInterjectionShowsWhatWasKept() {
         var transcript = Transcript()
         transcript.sent(clientEventID: "c", text: "Stop")

@@ -40,7 +40,7 @@ class Log:
         numbers = [sequence(event) for event in events]
         assert numbers == list(range(1, len(events) + 1)), f"sequence numbers have gaps or repeat: {numbers}"
         assert events[0]["type"] == "interject:session.created"
-        active = None
+        active = self._end_of_a_waiting_one = None
         for event in events:
             active = self._step(event, active)
         self.active = active
@@ -53,6 +53,10 @@ class Log:
 
     def _step(self, event, active):
         kind = event["type"]
+        if kind == "response.created" and event["response"]["status"] == "queued":
+            return self._waiting_one_ends(event, active)
+        if event is self._end_of_a_waiting_one:
+            return active
         if kind == "response.created":
             assert active is None, f"{event['response']['id']} began at {sequence(event)} while {active.id} was active"
             assert event["response"]["output"] == [], "response.created must have an empty output"
@@ -79,6 +83,16 @@ class Log:
         if kind in TERMINAL:
             active.ended, active.terminal = sequence(event), event
             return None
+        return active
+
+    def _waiting_one_ends(self, event, active):
+        """One that never began has two events, side by side, wherever that falls; what runs goes on behind them."""
+        end = self.events[sequence(event)]
+        turn = Turn(event["response"]["id"], sequence(event), event, [event, end], ended=sequence(end), terminal=end)
+        assert end["type"] == "response.cancelled" and end["response"]["id"] == turn.id
+        assert event["response"]["output"] == end["response"]["output"] == [] and turn.id not in self.turns
+        self.turns[turn.id] = turn
+        self._end_of_a_waiting_one = end
         return active
 
     def _must_have_ended(self, response_id, event):

@@ -123,6 +123,20 @@ def test_an_upstream_that_asks_to_slow_down_is_asked_again(store, tag):
     assert len(store.rehearsal.all_requests(tag)) == 15
 
 
+def test_a_batch_can_be_waited_for(store, tag):
+    client = store.sdk()
+    batch = create(client, lines_of(tag, 3, tokens=20, pace=20))
+    with store.http() as http:
+        assert http.get(f"/v1/batches/{batch.id}", params={"wait": "x"}).status_code == 400
+        answer = http.get(f"/v1/batches/{batch.id}", params={"wait": 60})
+    assert answer.json()["status"] == "completed" and "retry-after" not in answer.headers
+    batch = create(client, lines_of(tag, 1, tokens=100_000, pace=20))
+    with store.http() as http:
+        answer = http.get(f"/v1/batches/{batch.id}", params={"wait": 1})
+        assert answer.json()["status"] in ("validating", "in_progress") and answer.headers["retry-after"]
+    client.batches.cancel(batch.id)
+
+
 @pytest.mark.parametrize("broken, code, param", [
     ("{", "invalid_json_line", None),
     ("[1]", "invalid_json_line", None),
@@ -134,6 +148,7 @@ def test_an_upstream_that_asks_to_slow_down_is_asked_again(store, tag):
     ({**line(9, "x"), "body": {"messages": []}}, "missing_required_parameter", "body.model"),
     (line(9, "x", model="another"), "model_mismatch", "body.model"),
     (line(9, "x", stream=True), "unsupported_parameter", "body.stream"),
+    (line(9, "x", background=True), "unsupported_parameter", "body.background"),
 ])
 def test_a_broken_line_fails_the_batch_before_it_begins(store, tag, broken, code, param):
     client = store.sdk()

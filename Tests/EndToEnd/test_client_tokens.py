@@ -8,7 +8,7 @@ import pytest
 
 from keys import Keys, bearer
 from processes import InterjectProcess
-from rehearsal import brief, endless, eventually, unique
+from rehearsal import brief, endless, eventually, say, unique
 from sessions import Session
 from event_source import SseParser
 
@@ -193,3 +193,14 @@ def test_no_secret_is_logged(keyed, session):
     assert session.path in log, "the log tells of the requests"
     for secret in (made, once, keyed.keys["ada"]["secret"]):
         assert secret not in log
+
+
+def test_a_token_that_expires_opens_nothing_more_and_cuts_nothing(keyed):
+    short = token(keyed, expires_in=2)
+    text = say(unique(), tokens=40, pace=10)
+    with keyed.http(headers=bearer(short)) as http:
+        with http.stream("POST", "/v1/responses", json={"model": "rehearsal", "stream": True, "input": text}) as answer:
+            assert answer.status_code == 200
+            whole = "".join(answer.iter_text())
+        assert http.get("/v1/models").status_code == 401
+    assert "event: response.completed" in whole and "event: error" not in whole

@@ -118,3 +118,80 @@ def test_a_server_whose_disk_is_full_can_be_stopped(start_server, tmp_path, tag)
     log = events(restart(server), session.id)
     # What was kept is whole, and goes on.
     assert [e["type"] for e in log][:2] == ["interject:session.created", "interject:input.accepted"]
+
+
+class Caught(threading.Thread):
+    """A command whose answer waits for the disk: `error` is what it was told in the end."""
+
+    def __init__(self, command):
+        super().__init__(daemon=True)
+        self.command, self.error = command, None
+        self.start()
+
+    def run(self):
+        self.error = self.command()
+
+
+def by_input(session, text):
+    answer = session.post_input(text)
+    assert answer.headers["retry-after"]
+    return answer.status_code, answer.json()["error"]["code"]
+
+
+def by_response(session, text, **fields):
+    with session.server.http() as http:
+        answer = http.post("/v1/responses", json={"model": "rehearsal", "input": text, **fields})
+    return answer.status_code, answer.json()["error"]["code"]
+
+
+def by_stream(session, text):
+    return by_response(session, text, stream=True, interject={"session_id": session.id})
+
+
+def by_socket(session, text):
+    socket = Socket(session.server)
+    socket.create(text, interject={"session_id": session.id})
+    error = socket.wait_for(lambda event: event["type"] == "error", "an error", timeout_s=20)
+    return error["status"], error["error"]["code"]
+
+
+@pytest.mark.parametrize("speak", [by_input, by_response, by_stream, by_socket])
+def test_who_is_caught_by_a_full_disk_is_told_in_time_and_nothing_is_left(start_server, tmp_path, tag, speak):
+    server = start_server()
+    session = Session.create(server)
+    session.speak(say(f"{tag}a", tokens=3, pace=0))
+    session.wait_until_idle()
+    items = session.state()["items"]
+    fill(server, tmp_path)
+    # Nobody knows yet that the disk is full: this is how the server finds out.
+    caught = Caught(lambda: speak(session, say(f"{tag}b", tokens=3, pace=0)))
+    eventually(lambda: caught.error is not None, "an answer", timeout_s=20)
+    assert caught.error == (503, "storage_unavailable")
+    limit(server, resource.RLIM_INFINITY)
+    eventually(lambda: readiness(server) == (200, "ready"), "ready again")
+    state = session.state()
+    assert state["items"] == items and state["active_response"] is None and state["queued"] == []
+    with server.http() as http:
+        assert [one["id"] for one in http.get("/v1/sessions").json()["data"]] == [session.id]
+    session.speak(say(f"{tag}c", tokens=3, pace=0))
+    session.wait_until_idle()
+    said = [item["content"][0]["text"] for item in session.state()["items"] if item["role"] == "user"]
+    assert [tag + letter in text for letter, text in zip("ac", said, strict=True)] == [True, True]
+    log = events(server, session.id)
+    restart(server)
+    assert events(server, session.id) == log
+
+
+@pytest.mark.timeout(90)
+def test_who_waits_for_the_rest_of_an_answer_is_told_that_the_disk_is_full(start_server, tmp_path, tag):
+    server = start_server()
+    with server.sdk() as client:
+        stream = client.responses.create(model="rehearsal", input=say(tag, tokens=4000, pace=100), stream=True)
+        seen = [next(stream) for _ in range(8)]
+        fill(server, tmp_path)
+        seen += list(stream)
+    assert seen[-1].type == "error" and seen[-1].code == "storage_unavailable"
+    limit(server, resource.RLIM_INFINITY)
+    eventually(lambda: readiness(server) == (200, "ready"), "ready again")
+    with server.http() as http:
+        assert http.get(f"/v1/responses/{seen[0].response.id}").json()["status"] == "cancelled"

@@ -4,10 +4,11 @@ import json
 import socket
 
 import httpx
+import openai
 import pytest
 
 from raw_http import RawConnection, request
-from rehearsal import say
+from rehearsal import eventually, say
 
 
 @pytest.fixture
@@ -46,6 +47,21 @@ def test_the_models_say_what_they_are(server, client):
     assert {"rehearsal", "rehearsal-fast"} <= set(models)
     assert models["rehearsal"].owned_by == "interject-rehearsal" and models["rehearsal"].object == "model"
     assert client.models.retrieve("rehearsal").id == "rehearsal"
+    assert models["external"].owned_by == "runner" == client.models.retrieve("external").owned_by
+
+
+def test_what_is_not_there_says_so_once(client):
+    """No stack of retries: the SDK would send a 501 again."""
+    with pytest.raises(openai.APIStatusError) as refused:
+        client.with_options(max_retries=2).responses.compact(model="rehearsal", input="Hello")
+    assert refused.value.status_code == 501 and refused.value.code == "compaction_not_supported"
+    assert refused.value.response.request.headers["x-stainless-retry-count"] == "0"
+
+
+def test_a_server_without_runners_lists_none(start_server):
+    with start_server("--runner-model", "none").sdk() as client:
+        models = eventually(lambda: {model.id for model in client.models.list()}, "its models")
+        assert "rehearsal" in models and "external" not in models
 
 
 def test_a_connection_serves_many_requests(connection, tag):

@@ -90,6 +90,33 @@ def test_queued_inputs_stay_after_a_cancel_or_are_dropped(new_session, rehearsal
     assert len(rehearsal.requests(f"{tag}b")) == answers
 
 
+def test_one_that_is_cancelled_while_it_waits_disturbs_nobody(new_session, client, open_socket, rehearsal, tag):
+    """Its two events stand between those of the one that runs: each stream of a response has only its own, whole and in order,
+    and whoever follows the session can tell them apart."""
+    session, socket = new_session(), open_socket()
+    socket.join(session.id)
+    running = session.speak(say(f"{tag}a", tokens=60, pace=40))["response_id"]
+    waiting = session.speak(brief(f"{tag}b"), mode="queue")["response_id"]
+    own = client.responses.retrieve(running, stream=True)
+    seen = [next(own) for _ in range(8)]
+    unheard = client.responses.retrieve(waiting, stream=True)
+    assert client.responses.cancel(waiting).status == "cancelled"
+    # The SDK has no type for the second: it gives the response of that event as a dict.
+    created, cancelled = unheard
+    assert (created.type, created.sequence_number, created.response.status) == ("response.created", 0, "queued")
+    assert (cancelled.type, cancelled.sequence_number, cancelled.response["status"]) == ("response.cancelled", 1, "cancelled")
+    seen += list(own)
+    assert [e.sequence_number for e in seen] == list(range(len(seen))) and seen[-1].type == "response.completed"
+    with client.responses.stream(response_id=running) as helper:
+        assert helper.get_final_response().output_text == seen[-1].response.output_text
+    log = Log(session.wait_until_idle())
+    first, second = log.turns[running], log.turns[waiting]
+    assert first.began < second.began < second.ended < first.ended and first.status == "completed"
+    assert second.created["response"]["status"] == "queued" and not rehearsal.requests(f"{tag}b")
+    socket.wait_for_type("response.completed")
+    assert Log(log.events[:1] + [e for e in socket.events if "interject" in e]).turns.keys() == log.turns.keys()
+
+
 def test_at_most_sixteen_inputs_wait(new_session, tag):
     session = new_session()
     session.speak(endless(f"{tag}a"))

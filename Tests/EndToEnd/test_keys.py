@@ -1,6 +1,7 @@
 """API keys: made, narrowed, changed and revoked while the server runs; what is another's is not there."""
 
 import re
+import threading
 
 import openai
 import pytest
@@ -9,6 +10,7 @@ from keys import Keys, bearer
 from processes import InterjectProcess, run_binary
 from rehearsal import brief, endless, eventually, unique
 from sessions import Session
+from sockets import Socket
 
 WITHIN_S = 10  # A second by the documentation; more on a busy machine.
 
@@ -295,3 +297,72 @@ def test_wrong_keys_of_one_address_are_limited(keys, start_server):
         assert answer.status_code == 429 and int(answer.headers["retry-after"]) > 0
         assert answer.json()["error"]["code"] == "too_many_failed_attempts"
     assert status(server, made) == 200, "a key that cannot be guessed lets in all the same"
+
+
+def in_background(work):
+    """Runs it in a thread; `result()` waits for what it gives."""
+    box = []
+    thread = threading.Thread(target=lambda: box.append(work()), daemon=True)
+    thread.start()
+
+    def result():
+        thread.join(30)
+        assert box, "it has not ended"
+        return box[0]
+
+    return result
+
+
+def test_what_a_revoked_key_has_open_ends_with_a_clear_error(keys, keyed):
+    """Streams of each face, an answer that is waited for, a long poll, a WebSocket."""
+    made, tag = keys.create("leaving", owner="ada"), unique()
+    other = keys.create("staying", owner="ada")
+    eventually(lambda: status(keyed, made) == 200 == status(keyed, other), "the keys let in", WITHIN_S)
+    session = Session.create(keyed, headers=bearer(made))
+    session.speak(endless(tag + "session"))
+    with keyed.http(headers=bearer(made)) as http:
+        behind = http.post("/v1/responses", json={"model": "rehearsal", "background": True, "input": endless(tag)}).json()
+
+    def read(method, path, **body):
+        def work():
+            with keyed.http(headers=bearer(made)) as http, http.stream(method, path, json=body or None) as answer:
+                return answer.status_code, "".join(answer.iter_text())
+        return in_background(work)
+
+    model = {"model": "rehearsal"}
+    chat = [{"role": "user", "content": endless(tag + "chat")}]
+    responses = read("POST", "/v1/responses", **model, stream=True, input=endless(tag + "stream"))
+    chats = read("POST", "/v1/chat/completions", **model, stream=True, messages=chat)
+    follows = read("GET", f"/v1/sessions/{session.id}/events")
+    whole = read("POST", "/v1/responses", **model, input=endless(tag + "whole"))
+    polls = read("GET", f"/v1/responses/{behind['id']}?wait=60")
+    socket = Socket(keyed, headers=bearer(made))
+    socket.create(endless(tag + "socket"))
+    kept = Socket(keyed, headers=bearer(other))
+    kept.create(endless(tag + "kept"))
+    for word in ("stream", "chat", "whole", "socket", "kept"):
+        keyed.rehearsal.wait_for_tokens(tag + word, 1)
+    socket.wait_for_deltas(3)
+    keys.revoke(made["id"])
+
+    code, text = responses()
+    assert code == 200 and text.endswith("data: [DONE]\n\n")
+    assert 'event: error\ndata: {"type":"error","code":"key_revoked"' in text
+    code, text = chats()
+    assert code == 200 and '"code":"key_revoked"' in text and text.endswith("data: [DONE]\n\n")
+    code, text = follows()
+    assert code == 200 and 'event: interject:error\ndata: {"type":"error","code":"key_revoked"' in text
+    for answer in (whole(), polls()):
+        assert answer[0] == 401 and '"code":"key_revoked"' in answer[1]
+    assert socket.wait_for_type("error")["error"]["code"] == "key_revoked"
+    eventually(lambda: socket.closed, "the socket is closed", WITHIN_S)
+    assert socket.ws.protocol.close_code == 1008
+    # Nobody pays for what nobody hears; what goes on unheard goes on, and so does everybody else.
+    for word in ("stream", "chat", "whole", "socket"):
+        keyed.rehearsal.wait_for_state(tag + word, "aborted")
+    assert not kept.closed
+    with keyed.http(headers=bearer(other)) as http:
+        assert http.get(f"/v1/responses/{behind['id']}").json()["status"] == "in_progress"
+        http.post(f"/v1/responses/{behind['id']}/cancel")
+        http.delete(f"/v1/sessions/{session.id}")
+    kept.close()

@@ -32,6 +32,33 @@ def test_a_running_response_says_when_to_ask_again(server, client, tag):
     client.responses.cancel(made.json()["id"])
 
 
+def test_a_session_is_waited_for_until_it_is_at_rest(server, new_session, tag):
+    """Over the end of one answer and the whole of the next."""
+    session = new_session()
+    session.speak(say(f"{tag}a", tokens=20, pace=40))
+    session.speak(say(f"{tag}b", tokens=20, pace=40), mode="queue")
+    busy = session.http.get(session.path)
+    assert 1 <= int(busy.headers["retry-after"]) <= 30
+    answer = session.http.get(session.path, params={"wait": 60})
+    state = answer.json()
+    assert state["active_response"] is None and state["queued"] == [] and "retry-after" not in answer.headers
+    assert [item["status"] for item in state["items"]] == ["completed"] * 4
+    assert state["last_sequence_number"] == len(session.log())
+    session.speak(endless(tag))
+    assert session.http.get(session.path, params={"wait": 1}).json()["active_response"] is not None
+    assert session.http.get(session.path, params={"wait": "x"}).status_code == 400
+
+
+def test_who_has_a_session_as_it_stands_gets_304(new_session, tag):
+    session = new_session()
+    first = session.http.get(session.path)
+    known = {"If-None-Match": first.headers["etag"]}
+    again = session.http.get(session.path, headers=known)
+    assert again.status_code == 304 and again.content == b"" and again.headers["etag"] == first.headers["etag"]
+    session.speak(say(tag, tokens=3))
+    assert session.http.get(session.path, headers=known).status_code == 200
+
+
 def test_who_has_it_as_it_stands_gets_304(server, client, tag):
     response = client.responses.create(model="rehearsal", input=say(tag, tokens=3))
     with server.http() as http:

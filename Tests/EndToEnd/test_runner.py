@@ -12,6 +12,7 @@ import pytest
 
 from event_source import EventSource
 from log_rules import Log
+from metrics import Metrics
 from processes import REPOSITORY, environment, run_binary
 from protocol_schemas import check, check_event
 from raw_http import request
@@ -410,3 +411,24 @@ def test_the_runner_of_the_readme(start_server):
     finally:
         script.kill()
         script.wait()
+
+
+def test_the_metrics_tell_of_runners(start_server):
+    server = start_server("--runner-wait", 1)
+    runner = Runner(server, "external")
+
+    def now(name, **labels):
+        return Metrics(server).get(f"interject_runner_{name}", **labels)
+
+    waits = InBackground(runner.take)
+    eventually(lambda: now("polls") == 1, "the runner waits")
+    Session.create(server, model="external").speak("First")
+    lease = waits.result()
+    assert (now("polls"), now("leases_total"), now("requests", state="leased")) == (0, 1, 1)
+    lease.say(text("One."), DONE)
+    eventually(lambda: now("requests", state="leased") == 0, "it has ended")
+    Session.create(server, model="external").speak("Second")
+    assert now("requests", state="waiting") == 1
+    eventually(lambda: now("failures_total", code="no_runner") == 1, "nobody took it")
+    assert now("requests", state="waiting") == 0
+    runner.close()

@@ -3,6 +3,8 @@
 import json
 import os
 import signal
+import time
+from email.utils import formatdate
 
 import openai
 import pytest
@@ -275,8 +277,9 @@ def test_a_receiver_that_was_down_gets_it_later_under_the_same_id(sdk, hooked, r
     assert state(sdk, endpoint.id)["consecutive_failures"] == 0
 
 
-def test_a_receiver_may_ask_for_time(sdk, hooked, receiver, make_endpoint):
-    receiver.answers = [(429, {"Retry-After": "3600"})]
+@pytest.mark.parametrize("word", [lambda: "3600", lambda: formatdate(time.time() + 3602, usegmt=True)], ids=["seconds", "date"])
+def test_a_receiver_may_ask_for_time(sdk, hooked, receiver, make_endpoint, word):
+    receiver.answers = [(429, {"Retry-After": word()})]
     endpoint = make_endpoint(receiver)
     receiver.about(respond(sdk).id)
     delivery = eventually(

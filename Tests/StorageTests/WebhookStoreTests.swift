@@ -1,6 +1,8 @@
 import Foundation
+import JSON
 import Jobs
 import Logging
+import Sessions
 import Storage
 import Testing
 
@@ -78,6 +80,50 @@ import Testing
             #expect(await write([.remove(kept.key)], to: store))
             let emptied = try await store.loadWebhooks()
             #expect(emptied.deliveries.isEmpty)
+        }
+    }
+
+    private func response(_ id: String, _ status: Generation.Status) -> GenerationRecord {
+        GenerationRecord(
+            id: id, createdAt: 1, completedAt: nil, parameters: ResponseParameters(model: "m"), previousResponseID: nil,
+            policy: .continuing, input: [.userMessage("hi")], output: [], status: status, usage: nil, deltaCount: 0,
+            conversationItemCount: nil, firstSequence: 1, eventCount: 1, continuesLastMessage: false, route: ResponseRoute())
+    }
+
+    @Test func nobodyIsToldOfAnEndThatACrashUndid() async throws {
+        func awaiting(_ id: String, _ type: String) -> WebhookDelivery {
+            let event = WebhookEvent(type: type, owner: "ann", objectID: id, createdAt: 1)
+            var delivery = WebhookDelivery(event: event, endpointID: "we_1", dueAt: 1000)
+            delivery.awaitsEnd = true
+            return delivery
+        }
+        let told = awaiting("resp_ended", "response.completed")
+        try await withStore { store in
+            var changes = SessionChanges()
+            let session = store.makeKey()
+            let record = SessionRecord(
+                id: "sess_1", owner: "ann", createdAt: 1, defaults: ResponseParameters(model: "m"), mode: .queue,
+                policy: .continuing, metadata: [:], forkedFrom: nil)
+            changes.insert(record, key: session, ordinal: 1)
+            for (id, status) in [("resp_ended", Generation.Status.completed), ("resp_runs", .inProgress), ("resp_cut", .cancelled)]
+            {
+                changes.put(response(id, status), key: store.makeKey(), session: session, now: 1)
+            }
+            let kept = changes
+            let error = await withCheckedContinuation { continuation in store.commit(kept) { continuation.resume(returning: $0) } }
+            #expect(error == nil)
+            let untrue = [
+                awaiting("resp_runs", "response.completed"), awaiting("resp_cut", "response.completed"),
+                awaiting("resp_never_kept", "response.completed"),
+            ]
+            #expect(await write(([told] + untrue).map { .add($0) }, to: store))
+        }
+        try await withStore { store in
+            let snapshot = try await store.loadWebhooks()
+            #expect(snapshot.deliveries.map(\.key) == [told.key])
+            #expect(snapshot.deliveries.allSatisfy { !$0.awaitsEnd })
+            // The others are gone, so that they can be noted again when they have ended.
+            #expect(await write([.add(delivery("resp_runs", to: "we_1"))], to: store))
         }
     }
 }

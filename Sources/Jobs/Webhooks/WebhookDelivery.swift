@@ -53,6 +53,8 @@ package struct WebhookDelivery: Sendable, Hashable {
     package var roundBeganAt: Int?
     /// The last ones.
     package var attempts: [Attempt] = []
+    /// Whether it was written before the end that it tells of was on the disk. If that never came, nobody is to be told.
+    package var awaitsEnd = false
 
     static let maxAttemptsKept = WebhookSchedule.attemptCount
 
@@ -94,6 +96,7 @@ extension WebhookDelivery {
                     ]
                 }),
         ]
+        if awaitsEnd { record["awaits_end"] = true }
         if let roundBeganAt { record["round_began_at"] = JSONValue(roundBeganAt) }
         return .object(record)
     }
@@ -109,6 +112,7 @@ extension WebhookDelivery {
                 id: eventID, type: type, owner: owner, objectID: object, createdAt: createdAt, isTest: event["test"]?.bool ?? false),
             endpointID: endpoint, dueAt: dueAt)
         self.state = state
+        awaitsEnd = record["awaits_end"]?.bool ?? false
         attemptCount = record["attempt_count"]?.int ?? 0
         roundAttemptCount = record["round_attempt_count"]?.int ?? 0
         roundBeganAt = record["round_began_at"]?.int

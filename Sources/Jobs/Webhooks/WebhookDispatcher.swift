@@ -144,7 +144,7 @@ final class WebhookDispatcher {
             loop.schedule(after: .zero) { finish(WebhookTransfer.failure(word)) }
             return
         }
-        loop.httpClient.start(WebhookTransfer(request, done: finish))
+        loop.httpClient.start(WebhookTransfer(request, unixTime: at / 1000, done: finish))
     }
 
     private func count(_ attempt: WebhookDelivery.Attempt, _ endpointID: String, _ event: WebhookEvent) {

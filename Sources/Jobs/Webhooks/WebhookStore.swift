@@ -1,6 +1,7 @@
 /// Where webhooks outlive the process. Implemented by the storage layer.
 package protocol WebhookStore: Sendable {
-    /// All that is kept.
+    /// All that is kept, without those that await an end (``WebhookDelivery/awaitsEnd``) which never came to the disk: they are
+    /// forgotten, since what they told of goes on, and is told of when it has ended.
     func loadWebhooks() async throws -> WebhookSnapshot
     /// Makes the changes, all together.
     ///

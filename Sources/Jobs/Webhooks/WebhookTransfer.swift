@@ -19,11 +19,14 @@ final class WebhookTransfer: HTTPTransfer {
     static let totalTimeout = Duration.seconds(15)
     static let maxBodyBytes = 64 << 10
 
+    /// When it began, in seconds since 1970.
+    private let unixTime: Int
     private var head: HTTPClientResponse?
     private var bodyByteCount = 0
     private var done: ((Outcome) -> Void)?
 
-    init(_ request: HTTPClientRequest, done: @escaping (Outcome) -> Void) {
+    init(_ request: HTTPClientRequest, unixTime: Int, done: @escaping (Outcome) -> Void) {
+        self.unixTime = unixTime
         self.done = done
         super.init(request)
     }
@@ -54,18 +57,20 @@ final class WebhookTransfer: HTTPTransfer {
         bodyByteCount += bytes.count
         guard bodyByteCount > Self.maxBodyBytes, let head else { return }
         cancel()
-        finish(Self.outcome(of: head))
+        finish(Self.outcome(of: head, unixTime: unixTime))
     }
 
     override func ended(_ end: End) {
         switch end {
-        case .finished: finish(head.map(Self.outcome) ?? Self.failure("no_answer"))
+        case .finished: finish(outcome ?? Self.failure("no_answer"))
         case .failed(.loopStopped):
             finish(Outcome(status: nil, error: "server_stopping", verdict: .failed(retryAfter: nil), wasAbandoned: true))
         // The receiver has answered; that the rest of its words was cut changes nothing.
-        case .failed(let error): finish(head.map(Self.outcome) ?? Self.failure(Self.word(error)))
+        case .failed(let error): finish(outcome ?? Self.failure(Self.word(error)))
         }
     }
+
+    private var outcome: Outcome? { head.map { Self.outcome(of: $0, unixTime: unixTime) } }
 
     private func finish(_ outcome: Outcome) {
         let done = done
@@ -75,16 +80,22 @@ final class WebhookTransfer: HTTPTransfer {
 
     static func failure(_ word: String) -> Outcome { Outcome(status: nil, error: word, verdict: .failed(retryAfter: nil)) }
 
-    private static func outcome(of head: HTTPClientResponse) -> Outcome {
+    private static func outcome(of head: HTTPClientResponse, unixTime: Int) -> Outcome {
         switch head.status {
         case 200...299: return Outcome(status: head.status, error: nil, verdict: .delivered)
         case 410: return Outcome(status: 410, error: "gone", verdict: .gone)
         default:
             // A redirect is not followed: it would lead past the checks, and the owner gave another address.
             let word = (300...399).contains(head.status) ? "redirect" : "status_\(head.status)"
-            let retryAfter = head.fields["retry-after"].flatMap { Double($0) }.flatMap { $0.isFinite && $0 >= 0 ? $0 : nil }
+            let retryAfter = head.fields["retry-after"].flatMap { retryDelay($0, unixTime: unixTime) }
             return Outcome(status: head.status, error: word, verdict: .failed(retryAfter: retryAfter))
         }
+    }
+
+    /// Seconds that `Retry-After` asks for, as a number or by a date.
+    static func retryDelay(_ text: String, unixTime: Int) -> Double? {
+        if let seconds = Double(text) { return seconds.isFinite && seconds >= 0 ? seconds : nil }
+        return HTTPDate.parse(text, now: unixTime).map { Double(max(0, $0 - unixTime)) }
     }
 
     private static func word(_ error: HTTPTransferError) -> String {

@@ -3,8 +3,9 @@ package import Network
 
 /// Tells those who asked of what has ended, by HTTP requests that they can verify: `Protocols/webhooks.md`.
 ///
-/// Whoever has something to tell calls ``note(type:owner:objectID:isBackground:)`` from any thread. It is written to the store within
-/// that call, before anything that the same turn writes later, and delivered, at least once, when it is durable.
+/// Whoever has something to tell calls ``hold(type:owner:objectID:isBackground:awaitsEnd:)`` from any thread. It is written to the
+/// store within that call, before anything that the same turn writes later, and delivered, at least once, when it and the end that
+/// it tells of are durable.
 public final class Webhooks: JobEventSink {
     package let settings: WebhookSettings
     private let registry: WebhookRegistry
@@ -39,26 +40,34 @@ public final class Webhooks: JobEventSink {
     // MARK: Telling
 
     public func emit(type: String, owner: String, objectID: String) {
-        note(type: type, owner: owner, objectID: objectID, isBackground: true)
+        hold(type: type, owner: owner, objectID: objectID, isBackground: true, awaitsEnd: false)?.release()
     }
 
     /// Something has ended. From any thread; cheap when nobody wants to know.
-    /// - Parameter isBackground: whether it went on without its client.
-    public func note(type: String, owner: String, objectID: String, isBackground: Bool) {
+    /// - Parameters:
+    ///   - isBackground: whether it went on without its client.
+    ///   - awaitsEnd: whether the end is not on the disk yet, and is to be there.
+    /// - Returns: what sends it, once the end is on the disk; nil when nobody wants to know.
+    package func hold(type: String, owner: String, objectID: String, isBackground: Bool, awaitsEnd: Bool) -> HeldWebhook? {
         let now = Self.now
         let found = registry.receivers(owner: owner, isBackground: isBackground) {
             WebhookEvent(type: type, owner: owner, objectID: objectID, createdAt: now / 1000)
         }
-        guard let found else { return }
+        guard let found else { return nil }
         let deliveries = found.endpointIDs.map { WebhookDelivery(event: found.event, endpointID: $0, dueAt: now) }
         let dispatcher = dispatcher
+        let held = HeldWebhook { dispatcher.loop.execute { dispatcher.value.admit(deliveries) } }
         guard let store else {
-            dispatcher.loop.execute { dispatcher.value.admit(deliveries) }
-            return
+            held.written()
+            return held
         }
-        store.writeWebhooks(deliveries.map { .add($0) }) { _ in
-            dispatcher.loop.execute { dispatcher.value.admit(deliveries) }
+        let changes = deliveries.map { delivery in
+            var kept = delivery
+            kept.awaitsEnd = awaitsEnd
+            return WebhookChange.add(kept)
         }
+        store.writeWebhooks(changes) { _ in held.written() }
+        return held
     }
 
     /// Milliseconds since 1970.

@@ -33,6 +33,9 @@ class EventReader {
     func sessionClosed() {}
     /// The server stops, nothing runs in the session any more, and all of its events were received.
     func serverStopping() {}
+    /// The disk takes nothing, and what comes next waits for it. Who follows a session waits on; who waits for the end of one
+    /// response is told.
+    func storageStalled() {}
 
     /// Takes more, after ``receive(_:)`` had answered `pause`.
     final func resume() {
@@ -103,6 +106,10 @@ class EventReader {
         }
         isStopPending = false
         serverStopping()
+    }
+
+    fileprivate func takeStall() {
+        if cursor != nil { storageStalled() }
     }
 
     private func drainBacklog() {
@@ -185,6 +192,10 @@ final class FeedCursor: Cursor {
             flush()
             reader.run { $0.takeStop() }
         }
+    }
+
+    override func storageStalled() {
+        if let local { local.takeStall() } else { reader.run { $0.takeStall() } }
     }
 
     override func deliverPlaceGone() {

@@ -13,9 +13,19 @@ final class ModelNames: Sendable {
     /// For a session that names no model.
     let preferred: String
 
-    init(preferred: String) { self.preferred = preferred }
+    /// That of runners; nil: there are none.
+    private let runner: Entry?
 
-    var all: [Entry] { entries.withLock { $0 } }
+    /// - Parameters:
+    ///   - runner: the name that programs which ask for work answer to.
+    ///   - now: seconds since 1970.
+    init(preferred: String, runner: String?, now: Int) {
+        self.preferred = preferred
+        self.runner = runner.map { Entry(name: $0, ownedBy: "runner", created: now) }
+    }
+
+    /// What upstreams have under the runners' name is never asked for.
+    var all: [Entry] { entries.withLock { $0 }.filter { $0.name != runner?.name } + [runner].compactMap { $0 } }
 
     func set(_ new: [Entry]) { entries.withLock { $0 = new } }
 }

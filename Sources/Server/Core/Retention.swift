@@ -8,13 +8,15 @@ struct Retention: Sendable {
     let context: ServerContext
     let logger: Logger
 
-    private static let interval = Duration.seconds(60)
+    private static let maxInterval = Duration.seconds(60)
+    private static let minInterval = Duration.seconds(1)
     /// Sessions deleted in one commit.
     private static let batchCount = 64
 
-    /// Looks once a minute, until the server stops.
+    /// Looks once a minute, or ten times while a session is kept, until the server stops.
     func start() {
         guard let store = context.store else { return }
+        let interval = min(Self.maxInterval, max(Self.minInterval, context.configuration.retention / 10))
         Task {
             while !context.lifecycle.isDraining {
                 do throws(StorageError) {
@@ -23,7 +25,7 @@ struct Retention: Sendable {
                 } catch {
                     logger.warning("retention did not run", metadata: ["error": "\(error)"])
                 }
-                try? await Task.sleep(for: Self.interval)
+                try? await Task.sleep(for: interval)
             }
         }
     }
@@ -42,21 +44,21 @@ struct Retention: Sendable {
     private func delete(unusedSince time: Int, _ store: Store) async throws(StorageError) -> Int {
         var deleted = 0
         while true {
-            let ids = try await store.sessionsUnused(since: time, limit: Self.batchCount)
-            let count = try await delete(ids, unusedSince: time, store)
+            let count = try await deleteSome(unusedSince: time, store)
             deleted += count
-            if count == 0 || ids.count < Self.batchCount { return deleted }
+            if count == 0 { return deleted }
         }
     }
 
     private func deleteOldest(_ store: Store) async throws(StorageError) -> Int {
-        let ids = try await store.sessionsUnused(since: .max, limit: Self.batchCount)
-        return try await delete(ids, unusedSince: .max, store)
+        try await deleteSome(unusedSince: .max, store)
     }
 
-    /// Those that are not in memory; meanwhile nobody loads them.
-    private func delete(_ ids: [String], unusedSince time: Int, _ store: Store) async throws(StorageError) -> Int {
-        let free = context.directory.beginDeleting(ids)
+    /// Deletes the oldest of those that are not in memory; meanwhile nobody loads them. Those in memory may be the oldest of all, so
+    /// that it looks past as many of them as there are.
+    private func deleteSome(unusedSince time: Int, _ store: Store) async throws(StorageError) -> Int {
+        let ids = try await store.sessionsUnused(since: time, limit: Self.batchCount + context.directory.busyCount)
+        let free = context.directory.beginDeleting(ids, limit: Self.batchCount)
         if free.isEmpty { return 0 }
         defer { context.directory.deleted(free) }
         return try await store.deleteSessions(free, unusedSince: time)

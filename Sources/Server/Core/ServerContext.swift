@@ -34,6 +34,7 @@ final class ServerContext: Sendable {
     /// Files and batches; nil where nothing is kept.
     let jobs = JobServices.Slot()
     let sessionLoops: [LoopBound<SessionLoop>]
+    private let credentialWatches: [LoopBound<CredentialWatch>]
     private let upstreamCounters: [LoopBound<UpstreamCounters>]
 
     init(
@@ -61,6 +62,9 @@ final class ServerContext: Sendable {
         self.modelNames = modelNames
         self.sessionLoops = sessionLoops
         self.authentication = authentication
+        credentialWatches = sessionLoops.map {
+            LoopBound(transferring: CredentialWatch(loop: $0.loop, authentication: authentication), to: $0.loop)
+        }
         self.metering = metering
         self.usage = usage
         self.idempotency = idempotency
@@ -77,6 +81,9 @@ final class ServerContext: Sendable {
 
     /// The sessions that live on a loop. Call on that loop.
     func sessions(on loop: EventLoop) -> SessionLoop { sessionLoops[loop.index].value }
+
+    /// What is open by keys on a loop. Call on that loop.
+    func credentials(on loop: EventLoop) -> CredentialWatch { credentialWatches[loop.index].value }
 
     /// Begins to let connections go, on every loop.
     func drain(window: Duration) async {
@@ -100,7 +107,7 @@ final class ServerContext: Sendable {
             loops: loops, refusals: gate.refusals, heldBytes: budget.heldBytes, budgetBytes: budget.limitBytes,
             isReady: lifecycle.stage == .serving, failedAttempts: authentication.attempts.total,
             limited: metering.refusals, tls: tls, routing: router.report, webhooks: webhooks,
-            store: store.map(StoreReport.init))
+            runners: runners.statistics, store: store.map(StoreReport.init))
     }
 
     func connectionReports(limit: Int) async -> [ConnectionReport] {

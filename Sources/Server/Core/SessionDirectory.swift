@@ -85,13 +85,19 @@ final class SessionDirectory: Sendable {
 
     // MARK: Deleting
 
+    /// Sessions that ``beginDeleting(_:limit:)`` would pass over, at most.
+    var busyCount: Int {
+        entries.withLock { $0.sessions.count + $0.loading.count + $0.deleting.count }
+    }
+
     /// Keeps those of the sessions that are not in memory from being loaded, until ``deleted(_:)`` is told.
-    /// - Returns: these.
-    func beginDeleting(_ ids: [String]) -> [String] {
+    /// - Returns: these, the first of them up to the limit.
+    func beginDeleting(_ ids: [String], limit: Int) -> [String] {
         entries.withLock { entries in
             let free = ids.filter { entries.sessions[$0] == nil && entries.loading[$0] == nil && !entries.deleting.contains($0) }
-            entries.deleting.formUnion(free)
-            return free
+            let chosen = Array(free.prefix(limit))
+            entries.deleting.formUnion(chosen)
+            return chosen
         }
     }
 

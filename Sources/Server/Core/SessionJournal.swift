@@ -13,7 +13,7 @@ final class SessionJournal {
     private var logs: [DurableLog] = []
     private var isFlushScheduled = false
     /// What was handed to the store and is not on the disk yet, in its order.
-    private var underWay = Deque<(logs: [(log: DurableLog, sequence: Int)], byteCount: Int)>()
+    private var underWay = Deque<(logs: [(log: DurableLog, sequence: Int)], byteCount: Int, since: Instant)>()
     private var underWayByteCount = 0
     private var handedOver = 0
     private var committed = 0
@@ -22,6 +22,9 @@ final class SessionJournal {
     private(set) var isCongested = false
     /// The logs whose sessions were told to wait.
     var awaitingRelief: [DurableLog] = []
+
+    /// How long the disk may take until those who wait for it are told.
+    private static let stallDuration = Duration.seconds(20)
 
     /// Bytes on their way to the disk above which upstreams have to wait.
     private static let maxByteCount = 16 << 20
@@ -39,6 +42,9 @@ final class SessionJournal {
 
     /// Whether nothing is on its way.
     var isSettled: Bool { gathering.isEmpty && underWay.isEmpty }
+
+    /// Whether the disk has taken nothing for long.
+    var isStalled: Bool { underWay.first.map { loop.now - $0.since >= Self.stallDuration } ?? false }
 
     func isCommitted(_ ticket: Int) -> Bool { ticket <= committed }
 
@@ -68,7 +74,7 @@ final class SessionJournal {
         let changes = gathering
         gathering = SessionChanges()
         handedOver += 1
-        underWay.append((logs.map { ($0, $0.lastSequence) }, changes.byteCount))
+        underWay.append((logs.map { ($0, $0.lastSequence) }, changes.byteCount, loop.now))
         underWayByteCount += changes.byteCount
         logs.removeAll(keepingCapacity: true)
         let bound = LoopBound(self, on: loop)

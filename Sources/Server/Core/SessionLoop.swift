@@ -264,6 +264,9 @@ final class SessionLoop: SessionHost {
                 _ = unload(resident)
             }
         }
+        if journal?.isStalled == true {
+            for resident in residents.values where resident.log?.isSettled == false { resident.session.announceStall() }
+        }
         if logBytes > maxLogBytes { evict() }
         tellBudget()
     }
@@ -295,11 +298,14 @@ final class SessionLoop: SessionHost {
         loop.afterFlush { [weak self] in self?.counters.interruptLatency.record(Instant.monotonicNow - came) }
     }
 
+    func forgot(responseID: String) { directory.remove(response: responseID) }
+
     func ended(_ generation: Generation) {
         counters.countEnd(of: generation)
         log("response ended", generation, ["status": "\(generation.status.name)", "events": "\(generation.eventCount)"])
         metering?.ended(generation, now: loop.now, unixTime: loop.unixTime)
-        webhooks?.ended(generation, isStored: residents[generation.session.id]?.isEphemeral == false)
+        let resident = residents[generation.session.id]
+        webhooks?.ended(generation, isStored: resident?.isEphemeral == false, isDurable: resident?.log != nil)
     }
 
     func applied(_ policy: QueuePolicy, toEvents count: Int) { counters.countCatchUp(policy, events: count) }

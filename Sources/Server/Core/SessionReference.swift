@@ -16,20 +16,26 @@ struct SessionReference: Sendable {
     /// Runs `body` on the session's loop and, when what it did is safe, `then` on the caller's.
     ///
     /// Both run at once when the loops are the same and there is nothing to make safe.
-    func perform<Result: Sendable>(
-        from loop: EventLoop, _ body: @escaping @Sendable (Session) -> Result, then: @escaping (Result) -> Void
+    /// - Parameters:
+    ///   - withdraw: takes back what `body` did, on the session's loop, when that could not be made safe in time.
+    ///   - fail: called in the place of `then` after that.
+    func perform<Value: Sendable>(
+        from loop: EventLoop, withdraw: @escaping @Sendable (Session) -> Void = { _ in },
+        orElse fail: @escaping (APIError) -> Void, _ body: @escaping @Sendable (Session) -> Value, then: @escaping (Value) -> Void
     ) {
-        if loop === self.loop {
-            let session = bound.value
-            let result = body(session)
-            session.log.whenCommitted { then(result) }
-            return
-        }
-        let answer = LoopBound(then, on: loop)
-        self.loop.execute {
-            let session = bound.value
-            let result = body(session)
-            session.log.whenCommitted { answer.run { $0(result) } }
+        performLater(from: loop) { session, answer in
+            let value = body(session)
+            session.whenKept { isKept in
+                if isKept { return answer(.success(value)) }
+                withdraw(session)
+                session.forgetIfNeverKept()
+                answer(.failure(.notKept))
+            }
+        } then: { (result: Result<Value, APIError>) in
+            switch result {
+            case .success(let value): then(value)
+            case .failure(let error): fail(error)
+            }
         }
     }
 

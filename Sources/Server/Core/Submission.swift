@@ -61,7 +61,14 @@ struct Submission: Sendable {
             do throws(APIError) {
                 let outcome = try submit(to: session, reference, context, cursor)
                 // On a branch it is the branch's log that must have it.
-                outcome.session.bound.value.log.whenCommitted { answer(.success(outcome)) }
+                let session = outcome.session.bound.value
+                session.whenKept { isKept in
+                    if isKept { return answer(.success(outcome)) }
+                    session.withdraw(responseID: outcome.responseID)
+                    if let cursor { session.detach(cursor.value) }
+                    session.forgetIfNeverKept()
+                    answer(.failure(.notKept))
+                }
             } catch {
                 answer(.failure(error))
             }

@@ -152,6 +152,9 @@ struct Authentication: Sendable {
         return stands(behind: caller.keyID, time)
     }
 
+    /// Whether a key still lets in, whatever has become of what was made with it.
+    func letsIn(keyID: String) -> Bool { stands(behind: keyID, Self.unixTime) }
+
     private static var unixTime: Int { Int(time(nil)) }
 
     /// Stored keys and client tokens.

@@ -9,6 +9,11 @@ struct JSONAnswer: Sendable {
     var json: [UInt8]
     var fields: [(name: String, value: String)] = []
 
+    init(json: [UInt8], fields: [(name: String, value: String)]) {
+        self.json = json
+        self.fields = fields
+    }
+
     init(fields: [(name: String, value: String)] = [], _ body: (inout JSONObjectWriter) -> Void) {
         var buffer = ByteBuffer()
         buffer.appendJSONObject(body)

@@ -8,6 +8,7 @@ extension Router {
         var call = call
         call.caller = try identify(call)
         try call.caller.require(RouteScopes.needed(call.request.method, path))
+        call.context.credentials(on: call.loop).insert(call)
         guard let binding = call.caller.binding else { return try then(call) }
         switch try Self.check(binding, call, path) {
         case .permitted: try then(call)

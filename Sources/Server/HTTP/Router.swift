@@ -91,6 +91,7 @@ final class Router: HTTPRequestHandler {
                 try only(.post, method, also: .get) { () throws(APIError) in try begin(call, ResponsesFace.create) }
             }
         case ("responses", 2) where path[1] == "input_tokens" && method == .post: try ResponsesFace.countInputTokens(call)
+        case ("responses", 2) where path[1] == "compact" && method == .post: throw Self.noCompaction
         case ("responses", 2):
             if method == .delete {
                 try ResponsesFace.delete(call, id: path[1])
@@ -208,6 +209,14 @@ final class Router: HTTPRequestHandler {
             status: .notFound, message: "There is no \(call.request.method.name) \(call.request.target.path).", code: "unknown_url")
     }
 
+    /// OpenAI's call that shortens a conversation to an item only its own models can read.
+    private static var noCompaction: APIError {
+        APIError(
+            status: .notImplemented,
+            message: "Compaction is not there. Go on in a new conversation with a summary, or delete items of a conversation.",
+            code: "compaction_not_supported", fields: [("x-should-retry", "false")])
+    }
+
     func errorAnswer(for status: HTTPStatus, _ message: String) -> HTTPErrorAnswer {
         HTTPErrorAnswer(
             fields: [("Content-Type", "application/json"), ("x-request-id", Identifier.make("req_"))],
@@ -234,7 +243,9 @@ final class Router: HTTPRequestHandler {
 
     /// The access line. No query and no fields: they may hold keys.
     func exchangeEnded(_ exchange: HTTPExchange) {
-        guard let loop = EventLoop.current, loop.logger.logLevel <= .debug else { return }
+        guard let loop = EventLoop.current else { return }
+        context.credentials(on: loop).remove(exchange)
+        guard loop.logger.logLevel <= .debug else { return }
         loop.logger.debug(
             "request",
             metadata: [

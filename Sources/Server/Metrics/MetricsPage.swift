@@ -17,6 +17,7 @@ struct MetricsPage: Sendable {
     let tls: TLSServerContext?
     let routing: RoutingReport
     let webhooks: WebhookStatistics
+    let runners: RunnerBoard.Statistics
     /// nil: nothing is kept.
     let store: StoreReport?
 
@@ -30,6 +31,7 @@ struct MetricsPage: Sendable {
         writeUpstreams(to: &page)
         routing.write(to: &page)
         writeWebhooks(to: &page)
+        runners.write(to: &page)
         store?.write(to: &page)
         writeResources(to: &page)
         return page.finished()

@@ -56,6 +56,20 @@ final class RunnerBoard: Sendable {
         var places: [String: Place] = [:]
         var endedIDs: [String] = []
         var nextID: UInt64 = 0
+        var leases: UInt64 = 0
+        var failures: [String: UInt64] = [:]
+    }
+
+    /// For metrics.
+    struct Statistics: Sendable {
+        /// Generations that wait for a runner, and those that one works on.
+        var offered = 0
+        var leased = 0
+        /// Runners that wait for a generation.
+        var waitingRunners = 0
+        var leases: UInt64 = 0
+        /// Why generations got no answer, by code; a lost lease counts also when another runner took over.
+        var failures: [String: UInt64] = [:]
     }
 
     /// Generations that wait for a runner.
@@ -66,6 +80,21 @@ final class RunnerBoard: Sendable {
     private static let maxEnded = 4096
 
     private let state = Mutex(State())
+
+    /// A runner has taken a generation.
+    func noteLease() { state.withLock { $0.leases += 1 } }
+
+    /// `no_runner`, `runner_busy` or `runner_lost`.
+    func noteFailure(_ code: String) { state.withLock { $0.failures[code, default: 0] += 1 } }
+
+    var statistics: Statistics {
+        state.withLock { state in
+            let running = state.places.values.count { if case .running = $0 { true } else { false } }
+            return Statistics(
+                offered: state.offers.count, leased: max(0, running - state.offers.count), waitingRunners: state.waiting.count,
+                leases: state.leases, failures: state.failures)
+        }
+    }
 
     /// Offers a generation to whoever waits, or will.
     /// - Returns: false when as many wait as may.

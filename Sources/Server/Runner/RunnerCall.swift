@@ -112,6 +112,7 @@ final class RunnerCall: ModelCall {
         attempts += 1
         let id = Identifier.make("lease_")
         lastLeaseID = id
+        board.noteLease()
         lastPost = 0
         leaseEnds = loop.now + options.leaseDuration
         state = .leased(id: id, watchLease(options.leaseDuration))
@@ -142,6 +143,7 @@ final class RunnerCall: ModelCall {
         }
         generation?.noteAttempt(failedBy: "runner_lost", at: request.parameters.model)
         if !hasSaid, attempts < Self.maxAttempts {
+            board.noteFailure("runner_lost")
             tellWatches()
             offer()
         } else {
@@ -151,6 +153,7 @@ final class RunnerCall: ModelCall {
 
     private func fail(_ code: String, _ status: Int, _ message: String) {
         guard let generation, generation.isActive else { return }
+        board.noteFailure(code)
         let error = GenerationError(code: code, message: message, status: status, type: "server_error", retryAfterSeconds: 5)
         generation.fail(error)
         ended()
@@ -183,7 +186,10 @@ final class RunnerCall: ModelCall {
         for event in post.events where generation.isActive { apply(event, to: generation) }
         let isWhole = generation.isActive || post.endsResponse
         let summary = summary
-        generation.session.log.whenCommitted { then(isWhole ? .taken(summary, isRepeated: false) : .notActive(summary)) }
+        generation.session.whenKept { isKept in
+            guard isKept else { return then(.refused(.notKept)) }
+            then(isWhole ? .taken(summary, isRepeated: false) : .notActive(summary))
+        }
     }
 
     private func check(_ post: RunnerPost, _ generation: Generation) -> APIError? {

@@ -4,13 +4,34 @@ package import Jobs
 
 extension Store: WebhookStore {
     package func loadWebhooks() async throws -> WebhookSnapshot {
-        try await read { db in
+        let (snapshot, untrue) = try await read { db in
             let endpoints = try String.fetchAll(db, sql: "SELECT record FROM webhook_endpoints ORDER BY rowid")
             let deliveries = try String.fetchAll(db, sql: "SELECT record FROM webhook_deliveries ORDER BY rowid")
-            return WebhookSnapshot(
-                endpoints: endpoints.compactMap { try? WebhookEndpoint(record: JSONValue.parse($0)) },
-                deliveries: deliveries.compactMap { try? WebhookDelivery(record: JSONValue.parse($0)) })
+            var snapshot = WebhookSnapshot(endpoints: endpoints.compactMap { try? WebhookEndpoint(record: JSONValue.parse($0)) })
+            var untrue: [WebhookDelivery.Key] = []
+            for record in deliveries {
+                guard var delivery = try? WebhookDelivery(record: JSONValue.parse(record)) else { continue }
+                if delivery.awaitsEnd, try !Self.hasEnded(delivery.event, db) {
+                    untrue.append(delivery.key)
+                } else {
+                    delivery.awaitsEnd = false
+                    snapshot.deliveries.append(delivery)
+                }
+            }
+            return (snapshot, untrue)
         }
+        if !untrue.isEmpty {
+            try await write { db in
+                for key in untrue { try Self.make(.remove(key), in: db) }
+            }
+        }
+        return snapshot
+    }
+
+    /// Whether the response of an event has ended as the event says.
+    private static func hasEnded(_ event: WebhookEvent, _ db: Database) throws -> Bool {
+        let status = try String.fetchOne(db, sql: "SELECT status FROM responses WHERE id = ?", arguments: [event.objectID])
+        return status.map { "response." + $0 == event.type } ?? false
     }
 
     package func writeWebhooks(_ changes: [WebhookChange], then: @escaping @Sendable (Bool) -> Void) {

@@ -56,7 +56,10 @@ enum SessionEvent: Equatable {
             return .snapshot(
                 sequence: json["sequence"]?.int ?? 0, activeResponseID: session?["active_response"]?["id"]?.string,
                 queuedResponseIDs: queued)
-        case "response.created": return .responseCreated(id: json["response"]?["id"]?.string ?? "")
+        case "response.created":
+            // One that is cancelled while it waits is told of between the events of the one that runs, and begins nothing.
+            if json["response"]?["status"]?.string == "queued" { return .other }
+            return .responseCreated(id: json["response"]?["id"]?.string ?? "")
         case "response.output_text.delta", "response.refusal.delta": return .delta(json["delta"]?.string ?? "")
         case "response.completed", "response.incomplete", "response.cancelled", "response.failed":
             let response = json["response"]

@@ -24,6 +24,8 @@ struct Transcript {
     /// Our commands that stand in no log yet, by identifier.
     private(set) var unacknowledged: [String: String] = [:]
     private(set) var lastEnding: SessionEvent.Ending?
+    /// The response that began last: it runs, or none does.
+    private var begunResponseID: String?
     private var isWithinText = false
     /// Nobody must be told that they came themselves.
     private let ownName: String?
@@ -51,10 +53,12 @@ struct Transcript {
             lastSequence = max(lastSequence, sequence)
             pendingResponseIDs = Set(queued + [active].compactMap(\.self))
             activeResponseID = active
+            begunResponseID = active
             return closeText() + [.note("[the log no longer holds all that happened: some of it is not shown]")]
         case .responseCreated(let id):
             pendingResponseIDs.insert(id)
             activeResponseID = id
+            begunResponseID = id
             activeTokens = 0
             return closeText()
         case .delta(let text):
@@ -64,8 +68,11 @@ struct Transcript {
         case .responseEnded(let ending):
             return end(ending)
         case .accepted(let acceptance): return accept(acceptance)
-        case .cancelled(_, let reason):
+        case .cancelled(let id, let reason):
             let why = reason == "cancel" ? "" : " (\(reason))"
+            if let begunResponseID, id != begunResponseID {
+                return closeText() + [.note("[an input that waited is cancelled\(why)]")]
+            }
             return closeText() + [.note("[cancelled after \(Self.tokens(activeTokens))\(why)]")]
         case .participantJoined(let name) where name == ownName, .participantLeft(let name) where name == ownName: return []
         case .step(let title): return closeText() + [.note("[\(title)]")]
@@ -79,6 +86,7 @@ struct Transcript {
 
     private mutating func end(_ ending: SessionEvent.Ending) -> [Part] {
         pendingResponseIDs.remove(ending.responseID)
+        if let activeResponseID, activeResponseID != ending.responseID { return [] }
         if activeResponseID == ending.responseID { activeResponseID = nil }
         lastEnding = ending
         var parts = closeText()

@@ -2,6 +2,7 @@ import Glibc
 import HTTP
 import JSON
 import Jobs
+import Network
 
 /// OpenAI's Batch API: `Protocols/batches.md`.
 enum BatchesFace {
@@ -41,14 +42,29 @@ enum BatchesFace {
         }
     }
 
-    /// `GET /v1/batches/{id}`, with when to ask again, and 304 for who knows it as it stands.
+    /// How often a batch is looked at for who waits for its end.
+    private static let lookInterval = Duration.milliseconds(250)
+
+    /// `GET /v1/batches/{id}`, with when to ask again, and 304 for who knows it as it stands; with `wait` when it has ended, or the time
+    /// is over.
     static func retrieve(_ call: Call, id: String) throws(APIError) {
         let engine = try call.context.jobs.get().batches
+        let wait = try call.count("wait", default: 0, max: 60)
+        // It waits for long: it ends with its key.
+        if wait > 0 { call.exchange.onDisconnect = {} }
+        look(call, id: id, engine, until: call.loop.now + .seconds(wait))
+    }
+
+    private static func look(_ call: Call, id: String, _ engine: BatchEngine, until deadline: Instant) {
         let owner = call.owner
         call.later { () throws(JobError) in
             try await engine.batch(id, owner: owner)
         } then: { call, batch in
-            call.respond(tagged: answer(batch))
+            let isOver = batch.status.isTerminal || call.loop.now >= deadline || call.context.lifecycle.isDraining
+            if isOver { return call.respond(tagged: answer(batch)) }
+            call.loop.schedule(after: min(lookInterval, deadline - call.loop.now)) {
+                if !call.exchange.isEnded { look(call, id: id, engine, until: deadline) }
+            }
         }
     }
 

@@ -46,6 +46,8 @@ final class ChatCollector: EventReader {
     /// The response goes on when the server is started again.
     override func serverStopping() { fail(.shuttingDown) }
 
+    override func storageStalled() { fail(.storageStalled) }
+
     func fail(_ error: APIError) {
         stop()
         then(.failure(error))

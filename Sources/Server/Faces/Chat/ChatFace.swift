@@ -60,7 +60,7 @@ enum ChatFace {
     }
 
     private static func replay(_ call: Call, _ request: ChatRequest, id: String, of session: SessionReference) {
-        session.perform(from: call.loop) { session in
+        session.perform(from: call.loop, orElse: call.fail) { session in
             session.generations.last { $0.id == id }.map { ($0.createdAt, $0.firstSequence ?? session.log.lastSequence + 1) }
         } then: { found in
             guard let (created, first) = found else {
@@ -83,7 +83,7 @@ enum ChatFace {
         _ reader: EventReader, to session: SessionReference, after: Int, _ call: Call, orElse fail: @escaping (APIError) -> Void
     ) {
         let cursor = reader.makeCursor(for: session)
-        session.perform(from: call.loop) { session -> APIError? in
+        session.perform(from: call.loop, orElse: fail) { session -> APIError? in
             do throws(SessionError) {
                 try session.attach(cursor.value, after: after)
                 return nil

@@ -36,7 +36,16 @@ final class ChatStream: EventReader {
             stop()
         }
         call.exchange.onDrained = { [weak self] in self?.resume() }
-        holdTimer = call.loop.schedule(after: ResponseStream.statusHold) { [weak self] in self?.commit() }
+        hold(until: call.loop.now + Session.keepingDeadline)
+    }
+
+    /// As ``ResponseStream`` does.
+    private func hold(until latest: Instant) {
+        holdTimer = call.loop.schedule(after: ResponseStream.statusHold) { [weak self] in
+            guard let self else { return }
+            let waitsForDisk = self.response == nil && self.call.context.storageFailure != nil && self.call.loop.now < latest
+            if waitsForDisk { self.hold(until: latest) } else { self.commit() }
+        }
     }
 
     override func receive(_ event: LogEvent) -> Cursor.Demand {
@@ -71,6 +80,8 @@ final class ChatStream: EventReader {
 
     /// The response goes on when the server is started again.
     override func serverStopping() { fail(.shuttingDown) }
+
+    override func storageStalled() { fail(.storageStalled) }
 
     /// Answers with an error by status if no byte has gone out, else in the stream.
     func fail(_ error: APIError) {

@@ -45,7 +45,7 @@ enum ConversationsFace {
     static func delete(_ call: Call, id: String) throws(APIError) {
         let context = call.context
         withConversation(call, id) { reference in
-            reference.perform(from: call.loop) { session in
+            reference.perform(from: call.loop, orElse: call.fail) { session in
                 context.sessions(on: reference.loop).forget(session)
             } then: {
                 call.respond {
@@ -63,7 +63,7 @@ enum ConversationsFace {
     static func listItems(_ call: Call, id: String) throws(APIError) {
         let page = try ItemPage(call)
         withConversation(call, id) { reference in
-            reference.perform(from: call.loop) {
+            reference.perform(from: call.loop, orElse: call.fail) {
                 page.read($0.items)
             } then: { result in
                 switch result {
@@ -78,7 +78,10 @@ enum ConversationsFace {
     static func addItems(_ call: Call, id: String) throws(APIError) {
         let items = try items(try call.jsonBody(), isNeeded: true)
         withConversation(call, id) { reference in
-            perform(call, on: reference) { session throws(SessionError) in
+            let withdraw = { @Sendable (session: Session) in
+                for item in items { _ = session.deleteItem(item.id) }
+            }
+            perform(call, on: reference, withdraw: withdraw) { session throws(SessionError) in
                 try session.add(items)
                 return ItemPage.all(items)
             }
@@ -88,7 +91,7 @@ enum ConversationsFace {
     /// `GET /v1/conversations/{id}/items/{item}`
     static func retrieveItem(_ call: Call, id: String, item: String) throws(APIError) {
         withConversation(call, id) { reference in
-            reference.perform(from: call.loop) { session in
+            reference.perform(from: call.loop, orElse: call.fail) { session in
                 session.items.last { $0.id == item }?.json
             } then: { json in
                 if let object = json?.object {
@@ -103,7 +106,7 @@ enum ConversationsFace {
     /// `DELETE /v1/conversations/{id}/items/{item}`: gives the conversation.
     static func deleteItem(_ call: Call, id: String, item: String) throws(APIError) {
         withConversation(call, id) { reference in
-            reference.perform(from: call.loop) { session in
+            reference.perform(from: call.loop, orElse: call.fail) { session in
                 session.deleteItem(item) ? json(session) : nil
             } then: { json in
                 if let json { call.respond(json: json) } else { call.fail(itemNotFound(item)) }
@@ -124,9 +127,10 @@ enum ConversationsFace {
     }
 
     private static func perform(
-        _ call: Call, on reference: SessionReference, _ body: @escaping @Sendable (Session) throws(SessionError) -> [UInt8]
+        _ call: Call, on reference: SessionReference, withdraw: @escaping @Sendable (Session) -> Void = { _ in },
+        _ body: @escaping @Sendable (Session) throws(SessionError) -> [UInt8]
     ) {
-        reference.perform(from: call.loop) { session -> Result<[UInt8], APIError> in
+        reference.perform(from: call.loop, withdraw: withdraw, orElse: call.fail) { session -> Result<[UInt8], APIError> in
             do throws(SessionError) {
                 return .success(try body(session))
             } catch {

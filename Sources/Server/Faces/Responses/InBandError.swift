@@ -5,8 +5,10 @@ import JSON
 /// Errors told within a stream whose status is sent already.
 enum InBandError {
     /// The Responses form: flat, so that SDKs give it to the program as an event.
-    static func append(_ error: APIError, into output: inout ByteBuffer) {
-        output.append("event: error\ndata: " as StaticString)
+    static func append(_ error: APIError, event: StaticString = "error", into output: inout ByteBuffer) {
+        output.append("event: " as StaticString)
+        output.append(event)
+        output.append("\ndata: " as StaticString)
         output.appendJSONObject {
             $0.field("type", "error")
             $0.field("code", error.code)

@@ -99,6 +99,11 @@ final class LaneReader: EventReader {
 
     override func sessionClosed() { finish() }
 
+    override func storageStalled() {
+        socket.fail(.storageStalled)
+        finish()
+    }
+
     func finish() {
         stop()
         lane.finish(self)

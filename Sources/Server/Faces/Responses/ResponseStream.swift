@@ -31,7 +31,16 @@ final class ResponseStream: EventReader {
         call.exchange.onDisconnect = { [self] in disconnected() }
         call.exchange.onDrained = { [weak self] in self?.resume() }
         if holdsStatus {
-            holdTimer = call.loop.schedule(after: Self.statusHold) { [weak self] in self?.commit() }
+            hold(until: call.loop.now + Session.keepingDeadline)
+        }
+    }
+
+    /// A disk that takes nothing is told of by a status too, so that SDKs try again: nothing has come then.
+    private func hold(until latest: Instant) {
+        holdTimer = call.loop.schedule(after: Self.statusHold) { [weak self] in
+            guard let self else { return }
+            let waitsForDisk = self.held.isEmpty && self.call.context.storageFailure != nil && self.call.loop.now < latest
+            if waitsForDisk { self.hold(until: latest) } else { self.commit() }
         }
     }
 
@@ -73,6 +82,8 @@ final class ResponseStream: EventReader {
 
     /// The response goes on when the server is started again.
     override func serverStopping() { fail(.shuttingDown) }
+
+    override func storageStalled() { fail(.storageStalled) }
 
     /// Answers with an error by status if no byte has gone out, else in the stream.
     func fail(_ error: APIError) {

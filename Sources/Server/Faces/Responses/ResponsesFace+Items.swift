@@ -10,7 +10,7 @@ extension ResponsesFace {
     static func delete(_ call: Call, id: String) throws(APIError) {
         let context = call.context
         call.withSession(ofResponse: id) { session in
-            session.perform(from: call.loop) { session in
+            session.perform(from: call.loop, orElse: call.fail) { session in
                 context.directory.remove(response: id)
                 return session.delete(responseID: id)
             } then: { isDeleted in
@@ -31,7 +31,7 @@ extension ResponsesFace {
     static func inputItems(_ call: Call, id: String) throws(APIError) {
         let page = try ItemPage(call)
         call.withSession(ofResponse: id) { session in
-            session.perform(from: call.loop) { session in
+            session.perform(from: call.loop, orElse: call.fail) { session in
                 session.generations.last { $0.id == id }.map { page.read($0.input) }
             } then: { result in
                 switch result {
@@ -71,7 +71,7 @@ extension ResponsesFace {
             case .success(.session(let session)), .success(.continuation(_, let session)): reference = session
             }
             let previous = request.previousResponseID
-            reference.perform(from: call.loop) { session -> Int? in
+            reference.perform(from: call.loop, orElse: call.fail) { session -> Int? in
                 let items: [Item]?
                 if let previous {
                     items = session.generations.last { $0.id == previous }.flatMap { session.conversation(upTo: $0) }

@@ -25,7 +25,7 @@ extension ResponsesFace {
 
     /// Answers with the response as it stands: at once, or, if it runs, when it has ended or the time is over.
     static func poll(_ call: Call, id: String, of session: SessionReference, wait: Duration) {
-        session.perform(from: call.loop) { session in
+        session.perform(from: call.loop, orElse: call.fail) { session in
             session.generations.last { $0.id == id }.map(Standing.init)
         } then: { standing in
             guard let standing else {
@@ -48,7 +48,11 @@ extension ResponsesFace {
         }
         call.exchange.onDisconnect = { waiter.cancel() }
         let cursor = waiter.makeCursor(for: session, listens: false)
-        session.perform(from: call.loop) { session -> APIError? in
+        let fail = { (error: APIError) in
+            waiter.cancel()
+            call.fail(error)
+        }
+        session.perform(from: call.loop, orElse: fail) { session -> APIError? in
             do throws(SessionError) {
                 try session.attach(cursor.value, after: after)
                 return nil
@@ -56,21 +60,20 @@ extension ResponsesFace {
                 return APIError(error)
             }
         } then: { error in
-            guard let error else { return }
-            waiter.cancel()
-            call.fail(error)
+            if let error { fail(error) }
         }
     }
 }
 
 /// Waits for the end of a response, for a client that polls with `wait`. It is none who listens.
 final class EndWaiter: EventReader {
-    private let responseID: String
+    /// nil: of any.
+    private let responseID: String?
     private var then: (() -> Void)?
     private var timer: LoopTimer?
 
     /// - Parameter then: called once: the response has ended, the time is over, or the session is gone.
-    init(loop: EventLoop, responseID: String, timeout: Duration, then: @escaping () -> Void) {
+    init(loop: EventLoop, responseID: String?, timeout: Duration, then: @escaping () -> Void) {
         self.responseID = responseID
         self.then = then
         super.init(loop: loop, catchUp: .losslessOrClose)
@@ -78,7 +81,7 @@ final class EndWaiter: EventReader {
     }
 
     override func receive(_ event: LogEvent) -> Cursor.Demand {
-        guard event.type.isTerminal, event.response?.id == responseID else { return .more }
+        guard event.type.isTerminal, responseID == nil || event.response?.id == responseID else { return .more }
         // The session is in the middle of its turn: the record of the end belongs to it.
         timer?.cancel()
         timer = loop.schedule(after: .zero) { [self] in finish() }
@@ -103,12 +106,15 @@ final class EndWaiter: EventReader {
 }
 
 extension Call {
+    /// When to ask again for what runs: what has taken long will take long, so after a fourth of its age, from one second to half a
+    /// minute.
+    static func pollSeconds(age: Int) -> Int { min(max(1, age / 4), 30) }
+
     /// Answers with a response that may still run: with when to ask again, and not at all when the client has it as it stands.
     /// - Parameter age: seconds since the response was made.
     func respond(pollable json: [UInt8], sessionID: String, isRunning: Bool, age: Int, tag: String? = nil) {
         var fields = [(name: "Interject-Session", value: sessionID)]
-        // What has taken long will take long: a fourth of its age, from one second to half a minute.
-        if isRunning { fields.append(("Retry-After", String(min(max(1, age / 4), 30)))) }
+        if isRunning { fields.append(("Retry-After", String(Self.pollSeconds(age: age)))) }
         guard let tag else {
             respond(json: json, fields: fields)
             return

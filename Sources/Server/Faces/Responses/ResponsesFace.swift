@@ -116,7 +116,7 @@ enum ResponsesFace {
     private static func collect(_ call: Call, id: String, of session: SessionReference) {
         let collector = ResponseCollector(call, responseID: id)
         let cursor = collector.makeCursor(for: session)
-        session.perform(from: call.loop) { session -> Result<[UInt8]?, APIError> in
+        session.perform(from: call.loop, orElse: collector.fail) { session -> Result<[UInt8]?, APIError> in
             guard let generation = session.generations.last(where: { $0.id == id }) else { return .failure(notFound(id)) }
             if generation.status.isTerminal { return .success(json(generation)) }
             do throws(SessionError) {
@@ -140,7 +140,7 @@ enum ResponsesFace {
     private static func replay(_ call: Call, id: String, of session: SessionReference, after: Int) {
         let stream = ResponseStream(call, responseID: id, startingAfter: after, holdsStatus: false)
         let cursor = stream.makeCursor(for: session)
-        session.perform(from: call.loop) { session -> Result<Bool, APIError> in
+        session.perform(from: call.loop, orElse: stream.fail) { session -> Result<Bool, APIError> in
             guard let generation = session.generations.last(where: { $0.id == id }) else { return .failure(notFound(id)) }
             // Somebody who has seen the end comes back: there is nothing to wait for.
             if generation.status.isTerminal, generation.eventCount - 1 <= after { return .success(false) }
@@ -172,7 +172,7 @@ enum ResponsesFace {
     /// `POST /v1/responses/{id}/cancel`: of one that has ended, the response as it ended.
     static func cancel(_ call: Call, id: String) throws(APIError) {
         call.withSession(ofResponse: id) { session in
-            session.perform(from: call.loop) { session in
+            session.perform(from: call.loop, orElse: call.fail) { session in
                 _ = try? session.cancel(responseID: id, by: nil)
                 return session.generations.last { $0.id == id }.map(Self.json)
             } then: { json in
@@ -197,7 +197,8 @@ enum ResponsesFace {
         let context = call.context
         let successor = Identifier.make("resp_")
         try call.admit(successor, items, ResponseParameters(model: ""))
-        reference.perform(from: call.loop) { session -> Result<Submission.Outcome, APIError> in
+        reference.perform(from: call.loop, withdraw: { $0.withdraw(responseID: successor) }, orElse: call.fail) {
+            session -> Result<Submission.Outcome, APIError> in
             guard let running = session.active, running.id == id else {
                 return .failure(APIError(.responseNotActive(responseID: id)))
             }

@@ -153,14 +153,20 @@ extension ResponsesSocket {
             own = reader
         }
         let newCursor = cursor
-        reference.perform(from: loop) { session in
-            Self.steer(session, reference, context, steer, items, successor: successor, cursor: newCursor)
-        } then: { [weak self] outcome in
-            if case .accepted = outcome { return }
+        let undo = { [weak self] in
             context.metering.abandon(successor, now: Instant.monotonicNow)
             followed?.unfollow(successor)
             own?.finish()
-            self?.answer(outcome, to: steer, body, items)
+            return self
+        }
+        let fail = { (error: APIError) in
+            undo()?.steerFailed(steer, body, code: error.code ?? "storage_unavailable", error.message) ?? ()
+        }
+        reference.perform(from: loop, withdraw: { $0.withdraw(responseID: successor) }, orElse: fail) { session in
+            Self.steer(session, reference, context, steer, items, successor: successor, cursor: newCursor)
+        } then: { outcome in
+            if case .accepted = outcome { return }
+            undo()?.answer(outcome, to: steer, body, items)
         }
     }
 

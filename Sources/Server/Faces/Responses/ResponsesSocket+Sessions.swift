@@ -34,7 +34,16 @@ extension ResponsesSocket {
             mergesDeltas: try SessionsFace.mergesDeltas(try body.optionalString("merge")))
         joined[reference.id] = session
         let cursor = session.makeCursor(for: reference)
-        reference.perform(from: loop) { session -> Result<(state: [UInt8], sequence: Int), APIError> in
+        let fail = { [weak self] (error: APIError) in
+            session.stop()
+            self?.joined[reference.id] = nil
+            self?.fail(error, for: body)
+        }
+        let withdraw = { @Sendable (session: Session) in
+            if let participant { session.leave(participant) }
+        }
+        reference.perform(from: loop, withdraw: withdraw, orElse: fail) {
+            session -> Result<(state: [UInt8], sequence: Int), APIError> in
             do throws(SessionError) {
                 let state = session.stateJSON()
                 let sequence = session.log.lastSequence
@@ -48,10 +57,7 @@ extension ResponsesSocket {
         } then: { [weak self] result in
             guard let self else { return }
             switch result {
-            case .failure(let error):
-                session.stop()
-                self.joined[reference.id] = nil
-                self.fail(error, for: body)
+            case .failure(let error): fail(error)
             case .success(let (state, sequence)):
                 self.send("interject:joined", for: body) { event in
                     state.withUnsafeBytes { event.field("session", json: $0) }
@@ -111,7 +117,11 @@ extension ResponsesSocket {
             return
         }
         let participant = joined[reference.id]?.participant
-        reference.perform(from: loop) { session -> APIError? in
+        let fail = { [weak self] (error: APIError) in
+            context.metering.abandon(responseID, now: Instant.monotonicNow)
+            self?.fail(error, for: body)
+        }
+        reference.perform(from: loop, withdraw: { $0.withdraw(responseID: responseID) }, orElse: fail) { session -> APIError? in
             do throws(APIError) {
                 var input = try request.command(for: session, participant: participant)
                 input.responseID = responseID
@@ -120,10 +130,8 @@ extension ResponsesSocket {
             } catch {
                 return error
             }
-        } then: { [weak self] error in
-            guard let error else { return }
-            context.metering.abandon(responseID, now: Instant.monotonicNow)
-            self?.fail(error, for: body)
+        } then: { error in
+            if let error { fail(error) }
         }
     }
 
@@ -133,15 +141,16 @@ extension ResponsesSocket {
         let clientEventID = try body.optionalString("client_event_id")
         let cancel = { [self] (reference: SessionReference) in
             let participant = joined[reference.id]?.participant
-            reference.perform(from: loop) { session -> APIError? in
+            let fail = { [weak self] (error: APIError) in self?.fail(error, for: body) ?? () }
+            reference.perform(from: loop, orElse: fail) { session -> APIError? in
                 do throws(SessionError) {
                     try session.cancel(responseID: responseID, by: participant, clientEventID: clientEventID)
                     return nil
                 } catch {
                     return APIError(error)
                 }
-            } then: { [weak self] error in
-                if let error { self?.fail(error, for: body) }
+            } then: { error in
+                if let error { fail(error) }
             }
         }
         if let responseID {

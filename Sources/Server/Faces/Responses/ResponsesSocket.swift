@@ -37,6 +37,7 @@ final class ResponsesSocket: WebSocketConnection {
         self.caller = caller
         super.init(transport)
         context.sessions(on: loop).insert(self)
+        context.credentials(on: loop).insert(self)
     }
 
     // MARK: Commands
@@ -220,6 +221,7 @@ final class ResponsesSocket: WebSocketConnection {
     override func closed(_ end: ConnectionClosed) {
         logClose(end)
         context.sessions(on: loop).remove(self)
+        context.credentials(on: loop).remove(self)
         for lane in lanes.values { lane.close() }
         lanes = [:]
         for session in joined.values { session.leave() }

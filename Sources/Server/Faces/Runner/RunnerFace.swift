@@ -56,7 +56,7 @@ enum RunnerFace {
     /// Steps of somebody beside the one who answers, whichever model that is.
     private static func addSteps(_ call: Call, id: String, _ post: RunnerPost) {
         call.withSession(ofResponse: id) { session in
-            session.perform(from: call.loop) { session -> RunnerCall.Outcome in
+            session.perform(from: call.loop, orElse: call.fail) { session -> RunnerCall.Outcome in
                 guard let generation = session.generations.last(where: { $0.id == id }) else {
                     return .refused(.notFound("response", id: id, code: "response_not_found"))
                 }

@@ -11,7 +11,8 @@ struct EventPage: Sendable {
     /// Reads what the log has after `sequence`, from memory or from where it keeps the old. Call on the session's loop.
     /// - Parameter then: called there, at once if memory has it all.
     static func read(
-        _ session: Session, after sequence: Int, limit: Int, mergesDeltas: Bool, then: @escaping (EventPage) -> Void
+        _ session: Session, after sequence: Int, limit: Int, mergesDeltas: Bool,
+        then: @escaping (Result<EventPage, APIError>) -> Void
     ) {
         let log = session.log
         if log.holdsAll(after: sequence) {
@@ -22,14 +23,14 @@ struct EventPage: Sendable {
                 events.append(event)
                 position = event.sequence
             }
-            then(EventPage(events, after: sequence, of: session))
+            then(.success(EventPage(events, after: sequence, of: session)))
         } else if log.canProvideAll(after: sequence) {
             log.fetch(after: sequence) { events in
                 if events.isEmpty {
                     snapshot(of: session, then)
                 } else {
                     let page = mergesDeltas ? DeltaRun.merged(events) : events
-                    then(EventPage(Array(page.prefix(limit)), after: sequence, of: session))
+                    then(.success(EventPage(Array(page.prefix(limit)), after: sequence, of: session)))
                 }
             }
         } else {
@@ -38,15 +39,16 @@ struct EventPage: Sendable {
     }
 
     /// The state in the place of events that nobody has any more.
-    private static func snapshot(of session: Session, _ then: @escaping (EventPage) -> Void) {
+    private static func snapshot(of session: Session, _ then: @escaping (Result<EventPage, APIError>) -> Void) {
         let position = session.log.lastSequence
         let state = SnapshotEvent.payload(session.stateJSON(), sequence: position, sessionID: session.id)
-        session.log.whenCommitted {
+        session.whenKept { isKept in
+            guard isKept else { return then(.failure(.notKept)) }
             var list = ByteBuffer()
             list.append(UInt8(ascii: "["))
             list.append(state)
             list.append(UInt8(ascii: "]"))
-            then(EventPage(list, isEmpty: false, recovered: false, position: position, hasMore: false))
+            then(.success(EventPage(list, isEmpty: false, recovered: false, position: position, hasMore: false)))
         }
     }
 

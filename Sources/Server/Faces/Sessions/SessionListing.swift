@@ -69,7 +69,7 @@ final class SessionListing {
         missing = residents.count
         if residents.isEmpty { answer() }
         for reference in residents {
-            reference.perform(from: call.loop) { session -> [UInt8]? in
+            reference.perform(from: call.loop, orElse: call.fail) { session -> [UInt8]? in
                 session.isClosed ? nil : Self.json(session)
             } then: { json in
                 if let json { self.entries.append((reference.ordinal, reference.id, json)) }

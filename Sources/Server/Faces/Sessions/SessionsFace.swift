@@ -17,7 +17,7 @@ enum SessionsFace {
         let reference = call.context.sessions(on: call.loop).makeSession(
             owner: call.owner, defaults: defaults, mode: extensions.mode ?? .interrupt, policy: extensions.policy ?? .continuing,
             metadata: .object(metadata))
-        reference.perform(from: call.loop) {
+        reference.perform(from: call.loop, orElse: call.fail) {
             $0.stateJSON()
         } then: {
             call.respond(.created, json: $0, fields: [("Interject-Session", reference.id)])
@@ -29,17 +29,6 @@ enum SessionsFace {
         let limit = max(1, try call.count("limit", default: 20, max: 100))
         let listing = SessionListing(call, limit: limit, after: call.query["after"])
         listing.start()
-    }
-
-    /// `GET /v1/sessions/{id}`
-    static func retrieve(_ call: Call, id: String) throws(APIError) {
-        call.withSession(id) { session in
-            session.perform(from: call.loop) {
-                $0.stateJSON()
-            } then: {
-                call.respond(json: $0)
-            }
-        }
     }
 
     /// `GET /v1/sessions/{id}/events`: as a stream, or what is there now.
@@ -68,7 +57,12 @@ enum SessionsFace {
     ) {
         session.performLater(from: call.loop) { session, answer in
             EventPage.read(session, after: after, limit: limit, mergesDeltas: mergesDeltas, then: answer)
-        } then: { page in
+        } then: { (result: Result<EventPage, APIError>) in
+            let page: EventPage
+            switch result {
+            case .success(let read): page = read
+            case .failure(let error): return call.fail(error)
+            }
             guard page.isEmpty, wait > .zero else {
                 call.respond(json: page.json)
                 return
@@ -92,7 +86,8 @@ enum SessionsFace {
         let responseID = Identifier.make("resp_")
         call.withSession(id) { (reference) throws(APIError) in
             try call.admit(responseID, request.items, ResponseParameters(model: "", members: request.members))
-            reference.perform(from: call.loop) { session -> Result<Submission.Outcome, APIError> in
+            reference.perform(from: call.loop, withdraw: { $0.withdraw(responseID: responseID) }, orElse: call.fail) {
+                session -> Result<Submission.Outcome, APIError> in
                 do throws(APIError) {
                     var input = try request.command(for: session, participant: nil)
                     input.responseID = responseID
@@ -143,7 +138,7 @@ enum SessionsFace {
     static func cancel(_ call: Call, id: String) throws(APIError) {
         let dropsQueued = call.query["queued"] == "drop"
         call.withSession(id) { session in
-            session.perform(from: call.loop) { session -> Result<[UInt8], APIError> in
+            session.perform(from: call.loop, orElse: call.fail) { session -> Result<[UInt8], APIError> in
                 if dropsQueued { session.dropQueued() }
                 do throws(SessionError) {
                     return .success(ResponsesFace.json(try session.cancel(by: nil)))
@@ -163,7 +158,7 @@ enum SessionsFace {
     static func delete(_ call: Call, id: String) throws(APIError) {
         let context = call.context
         call.withSession(id) { reference in
-            reference.perform(from: call.loop) { session in
+            reference.perform(from: call.loop, orElse: call.fail) { session in
                 context.sessions(on: reference.loop).forget(session)
                 return true
             } then: { _ in
@@ -178,12 +173,16 @@ enum SessionsFace {
 
     // MARK: Parts
 
-    private static func attach(
+    static func attach(
         _ reader: EventReader, to session: SessionReference, after: Int, listens: Bool = true, _ call: Call,
         then: @escaping (APIError?) -> Void
     ) {
         let cursor = reader.makeCursor(for: session, listens: listens)
-        session.perform(from: call.loop) { session -> APIError? in
+        let fail = { (error: APIError) in
+            reader.stop()
+            then(error)
+        }
+        session.perform(from: call.loop, orElse: fail) { session -> APIError? in
             do throws(SessionError) {
                 try session.attach(cursor.value, after: after)
                 return nil
@@ -191,8 +190,7 @@ enum SessionsFace {
                 return APIError(error)
             }
         } then: { error in
-            if error != nil { reader.stop() }
-            then(error)
+            if let error { fail(error) } else { then(nil) }
         }
     }
 

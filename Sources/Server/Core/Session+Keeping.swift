@@ -1,0 +1,58 @@
+import HTTP
+import Network
+import Sessions
+
+/// What somebody is told of must be on the disk first, and a wait for the disk has an end.
+extension Session {
+    /// How long an answer waits for the disk. A disk that works takes milliseconds; one that is full, or hangs, may take hours.
+    static let keepingDeadline = Duration.seconds(10)
+
+    /// Waits until everything that has happened here until now is safe, but not for longer than ``keepingDeadline``.
+    /// - Parameter then: called once on the session's loop, at once if it is safe; with false when the time is over, or when the
+    ///   store has refused what was to be kept.
+    func whenKept(_ then: @escaping (Bool) -> Void) {
+        let wait = KeepingWait(then)
+        log.whenCommitted { wait.end(true) }
+        if wait.isOver { return }
+        wait.cancelTimer = host.schedule(after: Self.keepingDeadline) { wait.end(false) }
+    }
+
+    /// Forgets the session if nobody can know of it, since nothing of it was ever kept.
+    func forgetIfNeverKept() {
+        if log.committedSequence == 0 { host.forget(self) }
+    }
+}
+
+private final class KeepingWait {
+    private var then: ((Bool) -> Void)?
+    var cancelTimer: (() -> Void)?
+    var isOver: Bool { then == nil }
+
+    init(_ then: @escaping (Bool) -> Void) { self.then = then }
+
+    func end(_ isKept: Bool) {
+        guard let then else { return }
+        self.then = nil
+        cancelTimer?()
+        cancelTimer = nil
+        then(isKept)
+    }
+}
+
+extension APIError {
+    /// The disk did not take in time what the answer would have told of.
+    static var notKept: APIError {
+        APIError(
+            status: .serviceUnavailable,
+            message: "The server cannot write its data now. What you sent was not kept and is withdrawn: send it again later.",
+            type: "server_error", code: "storage_unavailable", retryAfterSeconds: 5)
+    }
+
+    /// The disk takes nothing, and a response that runs cannot be brought to its end.
+    static var storageStalled: APIError {
+        APIError(
+            status: .serviceUnavailable,
+            message: "The server cannot write its data now, and sends nothing that it cannot keep. Fetch the response later.",
+            type: "server_error", code: "storage_unavailable", retryAfterSeconds: 5)
+    }
+}

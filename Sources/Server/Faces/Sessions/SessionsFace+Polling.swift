@@ -1,0 +1,57 @@
+import HTTP
+import Network
+import Sessions
+
+/// A session that is asked for again and again.
+extension SessionsFace {
+    /// The state as it stands, for who polls.
+    private struct Standing: Sendable {
+        let json: [UInt8]
+        /// When what runs was made, in seconds since 1970; nil: nothing runs, and nothing waits.
+        let busySince: Int?
+        let lastSequence: Int
+
+        init(_ session: Session) {
+            json = session.stateJSON()
+            busySince = session.isAtRest ? nil : session.active?.createdAt ?? session.queued.first?.createdAt
+            lastSequence = session.log.lastSequence
+        }
+    }
+
+    /// `GET /v1/sessions/{id}`: at once, or with `wait` when nothing runs and nothing waits any more, or the time is over.
+    static func retrieve(_ call: Call, id: String) throws(APIError) {
+        let wait = try call.count("wait", default: 0, max: 60)
+        call.withSession(id) { poll(call, $0, until: call.loop.now + .seconds(wait)) }
+    }
+
+    private static func poll(_ call: Call, _ session: SessionReference, until deadline: Instant) {
+        session.perform(from: call.loop, orElse: call.fail) {
+            Standing($0)
+        } then: { standing in
+            let left = deadline - call.loop.now
+            if standing.busySince != nil, left > .zero {
+                waitForEnd(call, of: session, after: standing.lastSequence, left, until: deadline)
+                return
+            }
+            // What has taken long will take long.
+            let retry = standing.busySince.map { String(Call.pollSeconds(age: call.loop.unixTime - $0)) }
+            call.respond(
+                tagged: JSONAnswer(
+                    json: standing.json,
+                    fields: [("Interject-Session", session.id)] + (retry.map { [("Retry-After", $0)] } ?? [])))
+        }
+    }
+
+    /// Asks again when a response has ended: the next may have begun.
+    private static func waitForEnd(
+        _ call: Call, of session: SessionReference, after: Int, _ wait: Duration, until deadline: Instant
+    ) {
+        let waiter = EndWaiter(loop: call.loop, responseID: nil, timeout: wait) { poll(call, session, until: deadline) }
+        call.exchange.onDisconnect = { waiter.cancel() }
+        attach(waiter, to: session, after: after, listens: false, call) { error in
+            guard let error else { return }
+            waiter.cancel()
+            call.fail(error)
+        }
+    }
+}

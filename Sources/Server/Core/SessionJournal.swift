@@ -8,6 +8,7 @@ import Storage
 final class SessionJournal {
     private let loop: EventLoop
     private let store: Store
+    private lazy var outbox = makeOutbox()
     private var gathering = SessionChanges()
     /// The logs that the changes belong to.
     private var logs: [DurableLog] = []
@@ -71,13 +72,22 @@ final class SessionJournal {
         underWay.append((logs.map { ($0, $0.lastSequence) }, changes.byteCount))
         underWayByteCount += changes.byteCount
         logs.removeAll(keepingCapacity: true)
-        let bound = LoopBound(self, on: loop)
-        store.commit(changes) { error in bound.run { $0.wasCommitted(error) } }
+        outbox.put(changes)
+    }
+
+    private func makeOutbox() -> SessionOutbox {
+        let bound = LoopBound(WeakJournal(journal: self), on: loop)
+        return SessionOutbox(store) { count, error in bound.run { $0.journal?.wereCommitted(count, error) } }
+    }
+
+    private func wereCommitted(_ count: Int, _ error: StorageError?) {
+        // Nobody is told any more of what was not kept when the store was closed.
+        if error == .closed { return }
+        for _ in 0..<count { wasCommitted(error) }
+        if isCongested, underWayByteCount + gathering.byteCount <= Self.maxByteCount / 2 { relieveAll() }
     }
 
     private func wasCommitted(_ error: StorageError?) {
-        // Nobody is told any more of what was not kept when the store was closed.
-        if error == .closed { return }
         guard let batch = underWay.popFirst() else { return }
         underWayByteCount -= batch.byteCount
         committed += 1
@@ -89,7 +99,6 @@ final class SessionJournal {
         }
         for (log, sequence) in batch.logs { commit(log, upTo: sequence) }
         for action in waiters.removeValue(forKey: committed) ?? [] { action() }
-        if isCongested, underWayByteCount + gathering.byteCount <= Self.maxByteCount / 2 { relieveAll() }
     }
 
     private func relieveAll() {
@@ -114,4 +123,9 @@ final class SessionJournal {
             answer.run { $0(events) }
         }
     }
+}
+
+/// What the outbox holds of the journal that holds it.
+private struct WeakJournal {
+    weak var journal: SessionJournal?
 }

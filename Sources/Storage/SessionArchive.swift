@@ -158,10 +158,8 @@ private struct SessionExport {
     }
 
     private func writeEvents(_ body: (borrowing ByteBuffer) -> Void) throws {
-        if try EventTable.hasOldRows(db) {
-            try EventTable.forEachOldRow(key, db) { sequence, _, event in
-                event.payload.withUnsafeBytes { writeEvent(sequence, $0, body) }
-            }
+        if try OldEventRow.areThere(db) {
+            try OldEventRow.forEach(key, db) { event in event.payload.withUnsafeBytes { writeEvent(event.sequence, $0, body) } }
         } else {
             try EventReading(db, session: key, pending: try tail.events(of: key, db)).forEach(after: 0) { sequence, event in
                 writeEvent(sequence, event.payload, body)

@@ -82,6 +82,18 @@ public struct SessionChanges: Sendable {
         byteCount += 64
     }
 
+    /// Forgets all, but keeps room for as much.
+    mutating func removeAll() {
+        operations.removeAll(keepingCapacity: true)
+        eventBytes.removeAll(keepingCapacity: eventBytes.capacity <= Self.maxKeptCapacity)
+        runs.removeAll(keepingCapacity: true)
+        deletedSessions.removeAll()
+        byteCount = 0
+    }
+
+    /// Bytes that a turn takes now and then.
+    private static let maxKeptCapacity = 256 << 10
+
     /// Takes in what happened later.
     mutating func append(_ later: SessionChanges) {
         let offset = eventBytes.count

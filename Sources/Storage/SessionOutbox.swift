@@ -25,18 +25,15 @@ public final class SessionOutbox: Sendable {
         self.then = then
     }
 
-    /// Takes in changes, which are made in the order in which they came.
-    public func put(_ changes: SessionChanges) {
+    /// Takes changes, which are made in the order in which they came, and leaves none but room for as many.
+    public func take(_ changes: inout SessionChanges) {
         let byteCount = changes.byteCount
         let isFirst = state.withLock { state in
             state.gatheredCount += 1
-            if state.gatheredCount > 1 {
-                state.gathered.append(changes)
-                return false
-            }
-            state.gathered = changes
-            return true
+            state.gathered.append(changes)
+            return state.gatheredCount == 1
         }
+        changes.removeAll()
         if isFirst { commits.submit(self, byteCount: byteCount) } else { commits.grew(by: byteCount) }
     }
 }

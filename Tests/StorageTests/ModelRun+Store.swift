@@ -20,7 +20,8 @@ extension ModelRun {
 
     static func commit(_ changes: SessionChanges, to store: Store) async -> StorageError? {
         await withCheckedContinuation { continuation in
-            SessionOutbox(store) { continuation.resume(returning: $1) }.put(changes)
+            var changes = changes
+            SessionOutbox(store) { continuation.resume(returning: $1) }.take(&changes)
         }
     }
 

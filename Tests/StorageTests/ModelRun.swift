@@ -122,7 +122,8 @@ struct ModelRun {
             for (index, entry) in all.enumerated() {
                 // In order: each is handed over before the next.
                 let outcome = AsyncStream<StorageError?>.makeStream()
-                SessionOutbox(store) { outcome.continuation.yield($1) }.put(entry.changes)
+                var changes = entry.changes
+                SessionOutbox(store) { outcome.continuation.yield($1) }.take(&changes)
                 group.addTask {
                     for await error in outcome.stream { return (index, error == nil) }
                     return (index, false)

@@ -19,7 +19,8 @@ import Testing
 
     private func commit(_ changes: SessionChanges, to store: Store) async -> StorageError? {
         await withCheckedContinuation { continuation in
-            SessionOutbox(store) { continuation.resume(returning: $1) }.put(changes)
+            var changes = changes
+            SessionOutbox(store) { continuation.resume(returning: $1) }.take(&changes)
         }
     }
 

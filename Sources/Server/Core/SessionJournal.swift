@@ -66,13 +66,11 @@ final class SessionJournal {
 
     private func flush() {
         isFlushScheduled = false
-        let changes = gathering
-        gathering = SessionChanges()
         handedOver += 1
-        underWay.append((logs.map { ($0, $0.lastSequence) }, changes.byteCount))
-        underWayByteCount += changes.byteCount
+        underWay.append((logs.map { ($0, $0.lastSequence) }, gathering.byteCount))
+        underWayByteCount += gathering.byteCount
         logs.removeAll(keepingCapacity: true)
-        outbox.put(changes)
+        outbox.take(&gathering)
     }
 
     private func makeOutbox() -> SessionOutbox {

@@ -6,13 +6,21 @@ import Sessions
 /// output index, the payload's length. Numbers are varints (LEB128). An event's own sequence is its place: blobs have no gaps.
 enum EventCoding {
     static func append(_ event: LogEvent, response: Int, to bytes: inout [UInt8]) {
+        append(
+            event.payload, response: response, responseSequence: event.responseSequence, delta: event.delta,
+            outputIndex: event.outputIndex, to: &bytes)
+    }
+
+    static func append(
+        _ payload: [UInt8], response: Int, responseSequence: Int, delta: Range<Int>, outputIndex: Int, to bytes: inout [UInt8]
+    ) {
         appendNumber(response, to: &bytes)
-        appendNumber(event.responseSequence + 1, to: &bytes)
-        appendNumber(event.delta.lowerBound, to: &bytes)
-        appendNumber(event.delta.count, to: &bytes)
-        appendNumber(event.outputIndex, to: &bytes)
-        appendNumber(event.payload.count, to: &bytes)
-        bytes.append(contentsOf: event.payload)
+        appendNumber(responseSequence + 1, to: &bytes)
+        appendNumber(delta.lowerBound, to: &bytes)
+        appendNumber(delta.count, to: &bytes)
+        appendNumber(outputIndex, to: &bytes)
+        appendNumber(payload.count, to: &bytes)
+        bytes.append(contentsOf: payload)
     }
 
     /// - Precondition: `number` is not negative.

@@ -57,12 +57,6 @@ struct EventChunk: Sendable {
         self.init(session: session, first: first, last: first - 1, byteCount: 0, bytes: [])
     }
 
-    mutating func append(_ event: LogEvent, response: Int) {
-        EventCoding.append(event, response: response, to: &bytes)
-        last += 1
-        byteCount += event.byteCount
-    }
-
     /// Calls `body` for each event and its sequence number, from the first on, as long as it returns true.
     func forEach(_ body: (Int, EncodedEvent) throws -> Bool) throws {
         try bytes.withUnsafeBytes { bytes in

@@ -1,4 +1,3 @@
-import Foundation
 import GRDB
 import GRDBSQLite
 
@@ -25,26 +24,7 @@ enum EventTable {
                 -- The newest events of all sessions, a row for each commit; here until they are in `event_chunks`. Keys grow for ever.
                 CREATE TABLE event_tail (key INTEGER PRIMARY KEY, payload BLOB NOT NULL) STRICT;
                 """)
-        try convert(db)
-        try db.execute(sql: "DROP TABLE events")
-    }
-
-    /// Versions before had a row for each event. Room that one session leaves is taken by the next: the file does not grow.
-    private static func convert(_ db: Database) throws {
-        for session in try Int.fetchAll(db, sql: "SELECT DISTINCT session FROM events") {
-            var chunk: EventChunk?
-            try forEachOldRow(session, db) { sequence, response, event in
-                if let full = chunk, full.isFull || sequence != full.last + 1 {
-                    try insert(full, db)
-                    chunk = nil
-                }
-                var next = chunk ?? EventChunk(session: session, first: sequence)
-                next.append(event, response: response)
-                chunk = next
-            }
-            if let chunk { try insert(chunk, db) }
-            try db.execute(sql: "DELETE FROM events WHERE session = ?", arguments: [session])
-        }
+        try OldEventRow.convert(db)
     }
 
     static func insert(_ chunk: EventChunk, _ db: Database) throws {

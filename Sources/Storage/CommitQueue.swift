@@ -8,6 +8,11 @@ import Synchronization
 protocol Change: Sendable {
     /// Bytes of what was applied, near enough.
     var byteCount: Int { get }
+    /// How many there are in one.
+    var count: Int { get }
+    /// Whatever it gathers from now on is for a later commit: what was submitted after others is never committed before them. Called
+    /// under the queue's lock.
+    func seal()
     /// Makes the change. May be called again after the transaction was rolled back.
     func apply(to db: Database) throws
     /// It is durable, or was refused.
@@ -29,6 +34,7 @@ final class CommitQueue: Sendable {
 
     private let state = Mutex(State())
     private let pool: DatabasePool
+    private let checkpointer: Checkpointer
     private let tail: EventTail
     private let queue = DispatchQueue(label: "interject.store.commits")
     private let logger: Logger
@@ -41,8 +47,9 @@ final class CommitQueue: Sendable {
     /// Attempts after which a store that is to be closed gives up: what nobody was told of is gone then.
     private static let lastAttempt = 3
 
-    init(_ pool: DatabasePool, _ tail: EventTail, logger: Logger) {
+    init(_ pool: DatabasePool, _ checkpointer: Checkpointer, _ tail: EventTail, logger: Logger) {
         self.pool = pool
+        self.checkpointer = checkpointer
         self.tail = tail
         self.logger = logger
     }
@@ -80,6 +87,7 @@ final class CommitQueue: Sendable {
             }
             if isIdle { continuation.resume() }
         }
+        await checkpointer.close()
     }
 
     private func run() {
@@ -92,7 +100,7 @@ final class CommitQueue: Sendable {
             state.withLock { state in
                 state.lastBegan = began
                 state.statistics.commits += 1
-                state.statistics.changes += batch.count
+                state.statistics.changes += batch.reduce(0) { $0 + $1.count }
                 state.statistics.commitSeconds += seconds
                 state.statistics.pendingBytes -= batch.reduce(0) { $0 + $1.byteCount }
             }
@@ -116,6 +124,7 @@ final class CommitQueue: Sendable {
             }
             let batch = state.pending
             state.pending = []
+            for change in batch { change.seal() }
             return (batch, [])
         }
         for action in whenIdle { action() }
@@ -200,6 +209,8 @@ final class ClosureChange<Result: Sendable>: Change {
     }
 
     var byteCount: Int { 256 }
+    var count: Int { 1 }
+    func seal() {}
 
     func apply(to db: Database) throws {
         let value = try body(db)

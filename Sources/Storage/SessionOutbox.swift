@@ -9,8 +9,8 @@ public final class SessionOutbox: Sendable {
         var gathered = SessionChanges()
         var gatheredCount = 0
         /// In the commit under way.
-        var taken: SessionChanges?
-        var takenCount = 0
+        var sealed = SessionChanges()
+        var sealedCount = 0
     }
 
     private let state = Mutex(State())
@@ -39,26 +39,24 @@ public final class SessionOutbox: Sendable {
 }
 
 extension SessionOutbox: Change {
-    var byteCount: Int { state.withLock { $0.taken?.byteCount ?? 0 } }
+    var byteCount: Int { state.withLock { $0.sealed.byteCount } }
+    var count: Int { state.withLock { $0.sealedCount } }
 
-    func apply(to db: Database) throws {
-        let changes = state.withLock { state in
-            // The same again after a transaction that was rolled back.
-            if let taken = state.taken { return taken }
-            let changes = state.gathered
-            state.taken = changes
-            state.takenCount = state.gatheredCount
+    func seal() {
+        state.withLock { state in
+            state.sealed = state.gathered
+            state.sealedCount = state.gatheredCount
             state.gathered = SessionChanges()
             state.gatheredCount = 0
-            return changes
         }
-        try changes.apply(to: db, tail)
     }
+
+    func apply(to db: Database) throws { try state.withLock { $0.sealed }.apply(to: db, tail) }
 
     func finish(_ error: StorageError?) {
         let count = state.withLock { state in
-            state.taken = nil
-            return state.takenCount
+            state.sealed = SessionChanges()
+            return state.sealedCount
         }
         then(count, error)
     }

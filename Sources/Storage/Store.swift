@@ -26,11 +26,14 @@ public final class Store: Sendable {
     private let lock: DirectoryLock
     let logger: Logger
 
-    private init(path: String, pool: DatabasePool, tail: EventTail, keys: RowKeys, lock: DirectoryLock, logger: Logger) {
+    private init(
+        path: String, pool: DatabasePool, checkpointer: Checkpointer, tail: EventTail, keys: RowKeys, lock: DirectoryLock,
+        logger: Logger
+    ) {
         self.path = path
         self.pool = pool
         self.tail = tail
-        commits = CommitQueue(pool, tail, logger: logger)
+        commits = CommitQueue(pool, checkpointer, tail, logger: logger)
         self.keys = keys
         self.lock = lock
         self.logger = logger
@@ -55,7 +58,8 @@ public final class Store: Sendable {
         let lock = try DirectoryLock(directory)
         let path = directory + "/interject.sqlite"
         do {
-            let pool = try DatabasePool(path: path, configuration: configuration(durability))
+            let configuration = configuration(durability)
+            let pool = try DatabasePool(path: path, configuration: configuration)
             // What users say is nobody else's.
             for suffix in ["", "-wal", "-shm"] { chmod(path + suffix, 0o600) }
             let migrator = Migrations.migrator
@@ -65,7 +69,10 @@ public final class Store: Sendable {
             let nextRow = try pool.write { try EventTail.empty($0, unixMicroseconds: now) }
             let tail = EventTail(firstRow: nextRow, maxByteCount: maxTailByteCount)
             let keys = RowKeys(try pool.read(RowKeys.largest))
-            return Store(path: path, pool: pool, tail: tail, keys: keys, lock: lock, logger: logger)
+            let checkpointer = try Checkpointer(path: path, configuration)
+            pool.writeWithoutTransaction(checkpointer.watch)
+            return Store(
+                path: path, pool: pool, checkpointer: checkpointer, tail: tail, keys: keys, lock: lock, logger: logger)
         } catch let error as StorageError {
             throw error
         } catch {
@@ -84,7 +91,6 @@ public final class Store: Sendable {
             try db.execute(sql: "PRAGMA cache_size = \(db.configuration.readonly ? -1024 : -16384)")
             try db.execute(sql: "PRAGMA temp_store = MEMORY")
             try db.execute(sql: "PRAGMA journal_size_limit = 67108864")
-            try db.execute(sql: "PRAGMA wal_autocheckpoint = 4000")
         }
         return configuration
     }

@@ -75,6 +75,9 @@ public final class Store: Sendable {
                 path: path, pool: pool, checkpointer: checkpointer, tail: tail, keys: keys, lock: lock, logger: logger)
         } catch let error as StorageError {
             throw error
+        } catch let error as DatabaseError where error.resultCode == .SQLITE_FULL {
+            // What a crash left in the tail needs room to be sorted in.
+            throw .directoryUnusable(path: directory, reason: "the disk is full")
         } catch {
             throw .unreadable(path: path, reason: "\(StorageError(error))")
         }

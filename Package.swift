@@ -101,7 +101,10 @@ let package = Package(
             swiftSettings: strict),
         .testTarget(
             name: "StorageTests",
-            dependencies: ["Storage", "Sessions", "Jobs", "JSON", "Bytes", .product(name: "Logging", package: "swift-log")],
+            dependencies: [
+                "Storage", "Sessions", "Jobs", "JSON", "Bytes", .product(name: "GRDB", package: "GRDB.swift"),
+                .product(name: "Logging", package: "swift-log"),
+            ],
             swiftSettings: strict),
         .testTarget(
             name: "UpstreamsTests",

@@ -6,8 +6,13 @@ import Synchronization
 
 /// Something to be written.
 protocol Change: Sendable {
-    /// Bytes that it holds in memory until it is written, near enough.
+    /// Bytes of what was applied, near enough.
     var byteCount: Int { get }
+    /// How many there are in one.
+    var count: Int { get }
+    /// Whatever it gathers from now on is for a later commit: what was submitted after others is never committed before them. Called
+    /// under the queue's lock.
+    func seal()
     /// Makes the change. May be called again after the transaction was rolled back.
     func apply(to db: Database) throws
     /// It is durable, or was refused.
@@ -23,23 +28,29 @@ final class CommitQueue: Sendable {
         var failure: StorageError?
         var statistics = Store.Statistics()
         var whenIdle: [@Sendable () -> Void] = []
+        /// When the last commit began, in nanoseconds of the monotonic clock.
+        var lastBegan: UInt64 = 0
     }
 
     private let state = Mutex(State())
     private let pool: DatabasePool
+    private let checkpointer: Checkpointer
+    private let tail: EventTail
     private let queue = DispatchQueue(label: "interject.store.commits")
     private let logger: Logger
 
     /// How long a commit that failed waits before it is tried again.
     private static let retryDelays: [UInt32] = [50_000, 100_000, 250_000, 500_000, 1_000_000]
-    /// How long the next commit waits for company when some has come already while the last was under way. A row that shares its
-    /// commit with forty others costs a seventh of the processor time of one that is alone; who is alone waits for nothing.
-    private static let gatheringMicroseconds: UInt32 = 1000
+    /// How long after the beginning of a commit the next one begins at the earliest. What comes after a pause waits for nothing; of
+    /// many, each waits half of this, and shares the price of a commit with all that came meanwhile.
+    private static let gatheringNanoseconds: UInt64 = 3_000_000
     /// Attempts after which a store that is to be closed gives up: what nobody was told of is gone then.
     private static let lastAttempt = 3
 
-    init(_ pool: DatabasePool, logger: Logger) {
+    init(_ pool: DatabasePool, _ checkpointer: Checkpointer, _ tail: EventTail, logger: Logger) {
         self.pool = pool
+        self.checkpointer = checkpointer
+        self.tail = tail
         self.logger = logger
     }
 
@@ -47,11 +58,12 @@ final class CommitQueue: Sendable {
     var statistics: Store.Statistics { state.withLock { $0.statistics } }
 
     /// Takes a change in. Changes are made in the order in which they came.
-    func submit(_ change: any Change) {
+    /// - Parameter byteCount: bytes that it holds in memory until it is written.
+    func submit(_ change: any Change, byteCount: Int) {
         let (isClosed, mustStart) = state.withLock { state in
             if state.isClosed { return (true, false) }
             state.pending.append(change)
-            state.statistics.pendingBytes += change.byteCount
+            state.statistics.pendingBytes += byteCount
             let mustStart = !state.isRunning
             state.isRunning = true
             return (false, mustStart)
@@ -63,6 +75,9 @@ final class CommitQueue: Sendable {
         }
     }
 
+    /// A change that waits holds so many bytes more.
+    func grew(by byteCount: Int) { state.withLock { $0.statistics.pendingBytes += byteCount } }
+
     func close() async {
         await withCheckedContinuation { continuation in
             let isIdle = state.withLock { state in
@@ -72,22 +87,31 @@ final class CommitQueue: Sendable {
             }
             if isIdle { continuation.resume() }
         }
+        await checkpointer.close()
     }
 
     private func run() {
-        while let batch = take() {
+        while true {
+            waitForCompany()
+            guard let batch = take() else { return }
             let began = DispatchTime.now().uptimeNanoseconds
             let outcomes = commit(batch)
             let seconds = Double(DispatchTime.now().uptimeNanoseconds - began) / 1e9
             state.withLock { state in
+                state.lastBegan = began
                 state.statistics.commits += 1
-                state.statistics.changes += batch.count
+                state.statistics.changes += batch.reduce(0) { $0 + $1.count }
                 state.statistics.commitSeconds += seconds
                 state.statistics.pendingBytes -= batch.reduce(0) { $0 + $1.byteCount }
             }
             for (index, change) in batch.enumerated() { change.finish(outcomes[index]) }
-            if state.withLock({ !$0.pending.isEmpty && !$0.isClosed }) { usleep(Self.gatheringMicroseconds) }
         }
+    }
+
+    private func waitForCompany() {
+        guard let lastBegan = state.withLock({ $0.pending.isEmpty || $0.isClosed ? nil : $0.lastBegan }) else { return }
+        let elapsed = DispatchTime.now().uptimeNanoseconds - lastBegan
+        if elapsed < Self.gatheringNanoseconds { usleep(UInt32((Self.gatheringNanoseconds - elapsed) / 1000)) }
     }
 
     private func take() -> [any Change]? {
@@ -100,56 +124,57 @@ final class CommitQueue: Sendable {
             }
             let batch = state.pending
             state.pending = []
+            for change in batch { change.seal() }
             return (batch, [])
         }
         for action in whenIdle { action() }
         return batch
     }
 
-    /// Commits all of them; when the disk fails, again until it works or the store is closed.
+    /// Commits all of them together.
     /// - Returns: what was not made, by index.
     private func commit(_ batch: [any Change]) -> [Int: StorageError] {
+        guard let error = insist(on: batch[...]) else { return [:] }
+        guard case .refused = error, batch.count > 1 else {
+            return Dictionary(uniqueKeysWithValues: batch.indices.map { ($0, error) })
+        }
+        // One of them cannot be made: each by itself, so that it costs nobody else anything.
+        var failed: [Int: StorageError] = [:]
+        for index in batch.indices { failed[index] = insist(on: batch[index...index]) }
+        return failed
+    }
+
+    /// Commits changes; when the disk fails, again until it works or the store is closed.
+    /// - Returns: why they were not made.
+    private func insist(on changes: ArraySlice<any Change>) -> StorageError? {
         var attempt = 0
         while true {
             do {
-                let refused = try commitOnce(batch)
+                try transact(changes)
                 recovered()
-                return refused
+                return nil
             } catch {
-                failed(StorageError(error), attempt)
-                if attempt >= Self.lastAttempt, state.withLock({ $0.isClosed }) {
-                    return Dictionary(uniqueKeysWithValues: batch.indices.map { ($0, .closed) })
-                }
+                let error = StorageError(error)
+                if case .refused = error { return error }
+                failed(error, attempt)
+                if attempt >= Self.lastAttempt, state.withLock({ $0.isClosed }) { return .closed }
                 usleep(Self.retryDelays[min(attempt, Self.retryDelays.count - 1)])
                 attempt += 1
             }
         }
     }
 
-    private func commitOnce(_ batch: [any Change]) throws -> [Int: StorageError] {
+    private func transact(_ changes: ArraySlice<any Change>) throws {
         do {
-            try pool.write { db in for change in batch { try change.apply(to: db) } }
-            return [:]
-        } catch {
-            guard case .refused(let reason) = StorageError(error) else { throw error }
-            if batch.count == 1 { return [0: .refused(reason: reason)] }
-        }
-        // One of them cannot be made: each by itself, so that it costs nobody else anything.
-        return try pool.write { db in
-            var refused: [Int: StorageError] = [:]
-            for (index, change) in batch.enumerated() {
-                do {
-                    try db.inSavepoint {
-                        try change.apply(to: db)
-                        return .commit
-                    }
-                } catch {
-                    guard case .refused(let reason) = StorageError(error) else { throw error }
-                    refused[index] = .refused(reason: reason)
-                }
+            try pool.write { db in
+                for change in changes { try change.apply(to: db) }
+                try tail.write(to: db)
             }
-            return refused
+        } catch {
+            tail.rolledBack()
+            throw error
         }
+        tail.committed()
     }
 
     private func failed(_ error: StorageError, _ attempt: Int) {
@@ -184,6 +209,8 @@ final class ClosureChange<Result: Sendable>: Change {
     }
 
     var byteCount: Int { 256 }
+    var count: Int { 1 }
+    func seal() {}
 
     func apply(to db: Database) throws {
         let value = try body(db)

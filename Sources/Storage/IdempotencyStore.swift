@@ -32,7 +32,8 @@ public struct IdempotencyStore: Sendable {
     public init(_ store: Store) { self.store = store }
 
     /// Keeps a record, in the place of one with the same owner and key.
-    public func put(_ record: IdempotencyRecord) {
+    /// - Parameter then: called on the store's own thread when it is durable; never when the store was closed before.
+    public func put(_ record: IdempotencyRecord, then: @escaping @Sendable () -> Void = {}) {
         store.write { db in
             try db.execute(
                 sql: "INSERT OR REPLACE INTO idempotency_keys VALUES (?, ?, ?, ?, ?, ?, ?)",
@@ -40,7 +41,9 @@ public struct IdempotencyStore: Sendable {
                     record.owner, record.key, data(record.fingerprint), record.responseID, record.answer.map(data), record.status,
                     record.createdAt,
                 ])
-        } then: { _ in
+        } then: { result in
+            if case .failure(.closed) = result { return }
+            then()
         }
     }
 

@@ -11,6 +11,7 @@ enum Migrations {
         migrator.registerMigration("files", migrate: makeFiles)
         migrator.registerMigration("batches", migrate: makeBatches)
         migrator.registerMigration("webhooks", migrate: makeWebhooks)
+        migrator.registerMigration("event_chunks", migrate: EventTable.migrate)
         return migrator
     }
 

@@ -43,6 +43,7 @@ public struct SessionFilter: Sendable {
 /// its write-ahead log.
 public struct SessionArchive {
     private let queue: DatabaseQueue
+    private let tail = TailScan()
 
     public init(directory: String) throws(StorageError) {
         let path = directory + "/interject.sqlite"
@@ -72,7 +73,7 @@ public struct SessionArchive {
     /// - Returns: false when it is gone.
     public func forEachRecord(ofSession id: String, _ body: (borrowing ByteBuffer) -> Void) throws(StorageError) -> Bool {
         do {
-            return try queue.read { db in try SessionExport(id: id, db)?.write(body) != nil }
+            return try queue.read { db in try SessionExport(id: id, tail, db)?.write(body) != nil }
         } catch {
             throw StorageError(error)
         }
@@ -84,12 +85,14 @@ private struct SessionExport {
     let id: String
     let row: Row
     let key: Int
+    let tail: TailScan
     let db: Database
 
-    init?(id: String, _ db: Database) throws {
+    init?(id: String, _ tail: TailScan, _ db: Database) throws {
         guard let row = try Row.fetchOne(db, sql: "SELECT * FROM sessions WHERE id = ?", arguments: [id]) else { return nil }
         self.id = id
         self.row = row
+        self.tail = tail
         self.db = db
         key = row["key"]
     }
@@ -155,19 +158,25 @@ private struct SessionExport {
     }
 
     private func writeEvents(_ body: (borrowing ByteBuffer) -> Void) throws {
-        let rows = try Row.fetchCursor(
-            db, sql: "SELECT sequence, payload FROM events WHERE session = ? ORDER BY sequence", arguments: [key])
-        while let row = try rows.next() {
-            let payload: Data = row["payload"]
-            var line = ByteBuffer(capacity: payload.count + 96)
-            line.appendJSONObject { object in
-                object.field("record", "event")
-                object.field("session_id", id)
-                object.field("sequence", row["sequence"] as Int)
-                payload.withUnsafeBytes { object.field("event", json: $0) }
+        if try OldEventRow.areThere(db) {
+            try OldEventRow.forEach(key, db) { event in event.payload.withUnsafeBytes { writeEvent(event.sequence, $0, body) } }
+        } else {
+            try EventReading(db, session: key, pending: try tail.events(of: key, db)).forEach(after: 0) { sequence, event in
+                writeEvent(sequence, event.payload, body)
+                return true
             }
-            body(line)
         }
+    }
+
+    private func writeEvent(_ sequence: Int, _ payload: UnsafeRawBufferPointer, _ body: (borrowing ByteBuffer) -> Void) {
+        var line = ByteBuffer(capacity: payload.count + 96)
+        line.appendJSONObject { object in
+            object.field("record", "event")
+            object.field("session_id", id)
+            object.field("sequence", sequence)
+            object.field("event", json: payload)
+        }
+        body(line)
     }
 }
 

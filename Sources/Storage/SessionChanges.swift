@@ -1,5 +1,4 @@
 import GRDB
-import GRDBSQLite
 public import JSON
 public import Sessions
 
@@ -7,22 +6,24 @@ public import Sessions
 public struct SessionChanges: Sendable {
     private enum Operation: Sendable {
         case session(key: Int, SessionRecord, ordinal: Int)
-        case event(session: Int, response: Int, LogEvent)
         case items(session: Int, [Item], position: Int)
         case response(key: Int, session: Int, GenerationRecord, now: Int)
         case itemDeletion(session: Int, position: Int)
         case metadata(session: Int, JSONValue)
         case responseDeletion(key: Int)
-        case deletion(session: Int)
     }
 
     private var operations: [Operation] = []
+    /// Events of all sessions, and where those of each stand.
+    private var eventBytes: [UInt8] = []
+    private var runs: [EventRun] = []
+    private var deletedSessions: [Int] = []
     /// Bytes that it holds until it is written, near enough.
     public private(set) var byteCount = 0
 
     public init() {}
 
-    public var isEmpty: Bool { operations.isEmpty }
+    public var isEmpty: Bool { operations.isEmpty && runs.isEmpty && deletedSessions.isEmpty }
 
     /// A session was made.
     /// - Parameters:
@@ -35,8 +36,16 @@ public struct SessionChanges: Sendable {
 
     /// - Parameter response: key of the response that it is part of; 0 for none.
     public mutating func append(_ event: LogEvent, session: Int, response: Int) {
-        operations.append(.event(session: session, response: response, event))
+        let start = eventBytes.count
+        EventCoding.append(event, response: response, to: &eventBytes)
         byteCount += event.byteCount
+        if let last = runs.last, last.session == session, last.last + 1 == event.sequence {
+            runs[runs.count - 1].extend(with: event, end: eventBytes.count)
+        } else {
+            var run = EventRun(session: session, first: event.sequence, range: start..<start)
+            run.extend(with: event, end: eventBytes.count)
+            runs.append(run)
+        }
     }
 
     public mutating func insert(_ items: [Item], session: Int, position: Int) {
@@ -69,22 +78,41 @@ public struct SessionChanges: Sendable {
 
     /// A session was deleted, with all that belongs to it.
     public mutating func delete(session: Int) {
-        operations.append(.deletion(session: session))
+        deletedSessions.append(session)
         byteCount += 64
+    }
+
+    /// Forgets all, but keeps room for as much.
+    mutating func removeAll() {
+        operations.removeAll(keepingCapacity: true)
+        eventBytes.removeAll(keepingCapacity: eventBytes.capacity <= Self.maxKeptCapacity)
+        runs.removeAll(keepingCapacity: true)
+        deletedSessions.removeAll()
+        byteCount = 0
+    }
+
+    /// Bytes that a turn takes now and then.
+    private static let maxKeptCapacity = 256 << 10
+
+    /// Takes in what happened later.
+    mutating func append(_ later: SessionChanges) {
+        let offset = eventBytes.count
+        eventBytes.append(contentsOf: later.eventBytes)
+        for var run in later.runs {
+            run.range = (run.range.lowerBound + offset)..<(run.range.upperBound + offset)
+            runs.append(run)
+        }
+        operations.append(contentsOf: later.operations)
+        deletedSessions.append(contentsOf: later.deletedSessions)
+        byteCount += later.byteCount
     }
 
     // MARK: Writing
 
-    func apply(to db: Database) throws {
-        let event = try db.cachedStatement(
-            sql: """
-                INSERT INTO events (session, sequence, response, response_sequence, delta_start, delta_end, output_index, payload)
-                VALUES (?, ?, ?, ?, ?, ?, ?, ?)
-                """)
+    /// - Parameter tail: takes the events, and writes them at the end of the transaction.
+    func apply(to db: Database, _ tail: EventTail) throws {
         for operation in operations {
             switch operation {
-            case .event(let session, let response, let logEvent):
-                try Self.insert(logEvent, session: session, response: response, event, db)
             case .session(let key, let record, let ordinal):
                 try db.cachedStatement(
                     sql: """
@@ -122,34 +150,11 @@ public struct SessionChanges: Sendable {
                 try db.cachedStatement(
                     sql: "UPDATE responses SET id = 'deleted ' || key, status = 'deleted', record = '{}' WHERE key = ?"
                 ).execute(arguments: [key])
-            case .deletion(let session): try Self.delete(session, db)
             }
         }
-    }
-
-    /// Token path: binds without boxes.
-    private static func insert(
-        _ event: LogEvent, session: Int, response: Int, _ statement: Statement, _ db: Database
-    ) throws {
-        let raw = statement.sqliteStatement
-        sqlite3_reset(raw)
-        sqlite3_bind_int64(raw, 1, Int64(session))
-        sqlite3_bind_int64(raw, 2, Int64(event.sequence))
-        if response == 0 { sqlite3_bind_null(raw, 3) } else { sqlite3_bind_int64(raw, 3, Int64(response)) }
-        sqlite3_bind_int64(raw, 4, Int64(event.responseSequence))
-        sqlite3_bind_int64(raw, 5, Int64(event.delta.lowerBound))
-        sqlite3_bind_int64(raw, 6, Int64(event.delta.upperBound))
-        sqlite3_bind_int64(raw, 7, Int64(event.outputIndex))
-        let code = event.payload.withUnsafeBytes { payload in
-            // The bytes outlive the step: no copy is made.
-            sqlite3_bind_blob(raw, 8, payload.baseAddress, Int32(payload.count), nil)
-            return sqlite3_step(raw)
-        }
-        sqlite3_reset(raw)
-        guard code == SQLITE_DONE else {
-            throw DatabaseError(
-                resultCode: ResultCode(rawValue: code), message: String(cString: sqlite3_errmsg(db.sqliteConnection)))
-        }
+        if !runs.isEmpty { try tail.append(runs, eventBytes, db) }
+        // Nothing happens to a session after its deletion.
+        for session in deletedSessions { try Self.delete(session, db, tail) }
     }
 
     private static func deleteItem(_ session: Int, _ position: Int, _ db: Database) throws {
@@ -162,8 +167,9 @@ public struct SessionChanges: Sendable {
             .execute(arguments: [session])
     }
 
-    static func delete(_ session: Int, _ db: Database) throws {
-        for table in ["events", "items", "responses"] {
+    static func delete(_ session: Int, _ db: Database, _ tail: EventTail) throws {
+        tail.delete(session: session)
+        for table in ["event_chunks", "items", "responses"] {
             try db.cachedStatement(sql: "DELETE FROM \(table) WHERE session = ?").execute(arguments: [session])
         }
         try db.cachedStatement(sql: "DELETE FROM sessions WHERE key = ?").execute(arguments: [session])

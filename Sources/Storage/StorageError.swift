@@ -20,7 +20,7 @@ public enum StorageError: Error, Sendable, Hashable, CustomStringConvertible {
     public var description: String {
         switch self {
         case .directoryUnusable(let path, let reason):
-            "The data directory \(path) cannot be used (\(reason)). Make it writable, or name another with --data."
+            "The data directory \(path) cannot be used (\(reason)). Make it writable, with some room, or name another with --data."
         case .inUse(let path):
             "Another interject uses the data directory \(path). Stop it, or name another directory with --data."
         case .newerVersion(let path):

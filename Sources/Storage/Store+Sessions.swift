@@ -2,28 +2,12 @@ import Bytes
 import Dispatch
 import Foundation
 import GRDB
-import GRDBSQLite
 import JSON
 public import Sessions
 
 extension Store {
     /// A number for a session or response that is to be written.
     public func makeKey() -> Int { keys.next() }
-
-    /// Writes changes in the next commit.
-    /// - Parameter then: called on the store's own thread when they are durable, or refused.
-    public func commit(_ changes: SessionChanges, then: @escaping @Sendable (StorageError?) -> Void) {
-        commits.submit(SessionChange(changes: changes, then: then))
-    }
-
-    private struct SessionChange: Change {
-        let changes: SessionChanges
-        let then: @Sendable (StorageError?) -> Void
-
-        var byteCount: Int { changes.byteCount }
-        func apply(to db: Database) throws { try changes.apply(to: db) }
-        func finish(_ error: StorageError?) { then(error) }
-    }
 
     // MARK: Finding
 
@@ -50,7 +34,23 @@ extension Store {
         _ id: String, owner: String?, maxTailBytes: Int,
         then: @escaping @Sendable (Result<LoadedSession?, StorageError>) -> Void
     ) {
-        read({ db in try SessionReading(db).load(id, owner: owner, maxTailBytes: maxTailBytes) }, then: then)
+        let key: @Sendable (Database) throws -> Int? = { db in
+            guard let row = try Row.fetchOne(db, sql: "SELECT key, owner FROM sessions WHERE id = ?", arguments: [id]),
+                owner == nil || row["owner"] == owner
+            else { return nil }
+            return row["key"]
+        }
+        read(key) { found in
+            switch found {
+            case .failure(let error): then(.failure(error))
+            case .success(nil): then(.success(nil))
+            case .success(let key?):
+                // Before the state of the database that it goes with: see ``EventTail/events(of:)``.
+                let pending = self.tail.events(of: key)
+                self.read(
+                    { db in try SessionReading(db).load(key: key, pending: pending, maxTailBytes: maxTailBytes) }, then: then)
+            }
+        }
     }
 
     /// The identifier of the session that a response belongs to.
@@ -94,7 +94,8 @@ extension Store {
     public func sessions(
         owner: String, before ordinal: Int?, limit: Int, then: @escaping @Sendable (Result<[SessionSummary], StorageError>) -> Void
     ) {
-        read({ db in try SessionReading(db).list(owner: owner, before: ordinal, limit: limit) }, then: then)
+        let tails = tail.lastSequences()
+        read({ db in try SessionReading(db).list(owner: owner, before: ordinal, limit: limit, tails: tails) }, then: then)
     }
 
     /// The ordinal of a session, for pages.
@@ -112,10 +113,10 @@ extension Store {
         ofSession key: Int, after sequence: Int, maxBytes: Int, references: [Int: ResponseReference],
         then: @escaping @Sendable (Result<[LogEvent], StorageError>) -> Void
     ) {
+        let pending = tail.events(of: key)
         read(
             { db in
-                try SessionReading(db).events(
-                    session: key, after: sequence, maxBytes: maxBytes, references: references)
+                try EventReading(db, session: key, pending: pending).events(after: sequence, maxBytes: maxBytes, references)
             }, then: then)
     }
 
@@ -142,14 +143,14 @@ extension Store {
     /// Deletes those of the sessions that were not used since a time. None of them may be in memory.
     @discardableResult
     public func deleteSessions(_ ids: [String], unusedSince time: Int = .max) async throws(StorageError) -> Int {
-        try await write { db in
+        try await write { [tail] db in
             var count = 0
             for id in ids {
                 guard
                     let key = try Int.fetchOne(
                         db, sql: "SELECT key FROM sessions WHERE id = ? AND used_at < ?", arguments: [id, time])
                 else { continue }
-                try SessionChanges.delete(key, db)
+                try SessionChanges.delete(key, db, tail)
                 count += 1
             }
             return count

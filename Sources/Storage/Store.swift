@@ -20,15 +20,20 @@ public final class Store: Sendable {
     public let path: String
     let pool: DatabasePool
     let commits: CommitQueue
+    let tail: EventTail
     /// Numbers for rows, unique for the life of the file.
     let keys: RowKeys
     private let lock: DirectoryLock
     let logger: Logger
 
-    private init(path: String, pool: DatabasePool, commits: CommitQueue, keys: RowKeys, lock: DirectoryLock, logger: Logger) {
+    private init(
+        path: String, pool: DatabasePool, checkpointer: Checkpointer, tail: EventTail, keys: RowKeys, lock: DirectoryLock,
+        logger: Logger
+    ) {
         self.path = path
         self.pool = pool
-        self.commits = commits
+        self.tail = tail
+        commits = CommitQueue(pool, checkpointer, tail, logger: logger)
         self.keys = keys
         self.lock = lock
         self.logger = logger
@@ -37,6 +42,13 @@ public final class Store: Sendable {
     /// Opens the database of a data directory, or makes both.
     /// - Throws: ``StorageError``, which says what to do.
     public static func open(directory: String, durability: Durability = .full, logger: Logger) throws(StorageError) -> Store {
+        try open(directory: directory, durability: durability, maxTailByteCount: EventTail.maxByteCount, logger: logger)
+    }
+
+    /// - Parameter maxTailByteCount: see ``EventTail/maxByteCount``.
+    static func open(
+        directory: String, durability: Durability, maxTailByteCount: Int, logger: Logger
+    ) throws(StorageError) -> Store {
         do {
             try FileManager.default.createDirectory(
                 atPath: directory, withIntermediateDirectories: true, attributes: [.posixPermissions: 0o700])
@@ -46,17 +58,26 @@ public final class Store: Sendable {
         let lock = try DirectoryLock(directory)
         let path = directory + "/interject.sqlite"
         do {
-            let pool = try DatabasePool(path: path, configuration: configuration(durability))
+            let configuration = configuration(durability)
+            let pool = try DatabasePool(path: path, configuration: configuration)
             // What users say is nobody else's.
             for suffix in ["", "-wal", "-shm"] { chmod(path + suffix, 0o600) }
             let migrator = Migrations.migrator
             if try pool.read(migrator.hasBeenSuperseded) { throw StorageError.newerVersion(path: path) }
             try migrator.migrate(pool)
+            let now = Int(Date().timeIntervalSince1970 * 1_000_000)
+            let nextRow = try pool.write { try EventTail.empty($0, unixMicroseconds: now) }
+            let tail = EventTail(firstRow: nextRow, maxByteCount: maxTailByteCount)
             let keys = RowKeys(try pool.read(RowKeys.largest))
+            let checkpointer = try Checkpointer(path: path, configuration)
+            pool.writeWithoutTransaction(checkpointer.watch)
             return Store(
-                path: path, pool: pool, commits: CommitQueue(pool, logger: logger), keys: keys, lock: lock, logger: logger)
+                path: path, pool: pool, checkpointer: checkpointer, tail: tail, keys: keys, lock: lock, logger: logger)
         } catch let error as StorageError {
             throw error
+        } catch let error as DatabaseError where error.resultCode == .SQLITE_FULL {
+            // What a crash left in the tail needs room to be sorted in.
+            throw .directoryUnusable(path: directory, reason: "the disk is full")
         } catch {
             throw .unreadable(path: path, reason: "\(StorageError(error))")
         }
@@ -73,7 +94,6 @@ public final class Store: Sendable {
             try db.execute(sql: "PRAGMA cache_size = \(db.configuration.readonly ? -1024 : -16384)")
             try db.execute(sql: "PRAGMA temp_store = MEMORY")
             try db.execute(sql: "PRAGMA journal_size_limit = 67108864")
-            try db.execute(sql: "PRAGMA wal_autocheckpoint = 4000")
         }
         return configuration
     }
@@ -94,7 +114,8 @@ public final class Store: Sendable {
         _ body: @escaping @Sendable (Database) throws -> Result,
         then: @escaping @Sendable (Swift.Result<Result, StorageError>) -> Void
     ) {
-        commits.submit(ClosureChange(body, then))
+        let change = ClosureChange(body, then)
+        commits.submit(change, byteCount: change.byteCount)
     }
 
     // MARK: Reading

@@ -39,7 +39,7 @@ import Testing
         let keys = try await keys()
         #expect(claim(keys, response: nil) == "first")
         #expect(claim(keys, response: nil) == "running")
-        keys.setAnswer(name, status: 202, Array("{}".utf8))
+        await confirmation { mayLeave in keys.setAnswer(name, status: 202, Array("{}".utf8)) { mayLeave() } }
         #expect(claim(keys, response: nil) == "202 {}")
     }
 

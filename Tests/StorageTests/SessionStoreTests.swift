@@ -18,7 +18,10 @@ import Testing
     }
 
     private func commit(_ changes: SessionChanges, to store: Store) async -> StorageError? {
-        await withCheckedContinuation { continuation in store.commit(changes) { continuation.resume(returning: $0) } }
+        await withCheckedContinuation { continuation in
+            var changes = changes
+            SessionOutbox(store) { continuation.resume(returning: $1) }.take(&changes)
+        }
     }
 
     private func load(_ id: String, owner: String? = nil, maxTailBytes: Int = 1 << 20, from store: Store) async throws

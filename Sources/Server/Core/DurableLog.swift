@@ -106,6 +106,8 @@ final class DurableLog: LogStorage {
         onCommit = nil
         onLoss = nil
         journal.write(for: self) { $0.delete(session: key) }
+        // What might still happen to it is not kept.
+        isLost = true
     }
 
     func event(after sequence: Int) -> LogEvent { events[sequence - oldestSequence + 1] }

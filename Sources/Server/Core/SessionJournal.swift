@@ -8,6 +8,7 @@ import Storage
 final class SessionJournal {
     private let loop: EventLoop
     private let store: Store
+    private lazy var outbox = makeOutbox()
     private var gathering = SessionChanges()
     /// The logs that the changes belong to.
     private var logs: [DurableLog] = []
@@ -71,19 +72,26 @@ final class SessionJournal {
 
     private func flush() {
         isFlushScheduled = false
-        let changes = gathering
-        gathering = SessionChanges()
         handedOver += 1
-        underWay.append((logs.map { ($0, $0.lastSequence) }, changes.byteCount, loop.now))
-        underWayByteCount += changes.byteCount
+        underWay.append((logs.map { ($0, $0.lastSequence) }, gathering.byteCount, loop.now))
+        underWayByteCount += gathering.byteCount
         logs.removeAll(keepingCapacity: true)
-        let bound = LoopBound(self, on: loop)
-        store.commit(changes) { error in bound.run { $0.wasCommitted(error) } }
+        outbox.take(&gathering)
+    }
+
+    private func makeOutbox() -> SessionOutbox {
+        let bound = LoopBound(WeakJournal(journal: self), on: loop)
+        return SessionOutbox(store) { count, error in bound.run { $0.journal?.wereCommitted(count, error) } }
+    }
+
+    private func wereCommitted(_ count: Int, _ error: StorageError?) {
+        // Nobody is told any more of what was not kept when the store was closed.
+        if error == .closed { return }
+        for _ in 0..<count { wasCommitted(error) }
+        if isCongested, underWayByteCount + gathering.byteCount <= Self.maxByteCount / 2 { relieveAll() }
     }
 
     private func wasCommitted(_ error: StorageError?) {
-        // Nobody is told any more of what was not kept when the store was closed.
-        if error == .closed { return }
         guard let batch = underWay.popFirst() else { return }
         underWayByteCount -= batch.byteCount
         committed += 1
@@ -95,7 +103,6 @@ final class SessionJournal {
         }
         for (log, sequence) in batch.logs { commit(log, upTo: sequence) }
         for action in waiters.removeValue(forKey: committed) ?? [] { action() }
-        if isCongested, underWayByteCount + gathering.byteCount <= Self.maxByteCount / 2 { relieveAll() }
     }
 
     private func relieveAll() {
@@ -120,4 +127,9 @@ final class SessionJournal {
             answer.run { $0(events) }
         }
     }
+}
+
+/// What the outbox holds of the journal that holds it.
+private struct WeakJournal {
+    weak var journal: SessionJournal?
 }

@@ -28,7 +28,11 @@ struct Call {
             if status.code >= 400 {
                 context.idempotency.release(onceName, responseID: onceResponseID)
             } else if onceResponseID == nil {
-                context.idempotency.setAnswer(onceName, status: status.code, json)
+                let exchange = LoopBound(exchange, on: loop)
+                context.idempotency.setAnswer(onceName, status: status.code, json) {
+                    exchange.run { $0.respond(status, contentType: "application/json", fields: fields, body: json) }
+                }
+                return
             }
         }
         exchange.respond(status, contentType: "application/json", fields: fields, body: json)

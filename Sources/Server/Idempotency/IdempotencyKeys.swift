@@ -88,10 +88,12 @@ final class IdempotencyKeys: Sendable {
         return claim
     }
 
-    /// The command was answered.
-    func setAnswer(_ name: Name, status: Int, _ body: [UInt8]) {
+    /// The command is about to be answered.
+    /// - Parameter then: called on any thread when the answer is kept, and may leave: who has it must get it again.
+    func setAnswer(_ name: Name, status: Int, _ body: [UInt8], then: @escaping @Sendable () -> Void) {
         guard body.count <= Self.maxAnswerBytes else {
             release(name, responseID: nil)
+            then()
             return
         }
         let record = state.withLock { state in
@@ -103,7 +105,7 @@ final class IdempotencyKeys: Sendable {
             while state.answerBytes > Self.maxAllAnswerBytes { state.removeOldest() }
             return record
         }
-        if let record { store?.put(record) }
+        if let record, let store { store.put(record, then: then) } else { then() }
     }
 
     /// Nothing came of the command: the next one with its name is carried out.

@@ -1,0 +1,94 @@
+import Sessions
+
+/// Consecutive events of one session within a blob.
+struct EventRun: Sendable {
+    let session: Int
+    /// Sequence number of the first.
+    let first: Int
+    var count = 0
+    /// As they are counted in memory: the sum of ``Sessions/LogEvent/byteCount``.
+    var byteCount = 0
+    /// Where they stand in the blob, as ``EventCoding`` has them.
+    var range: Range<Int>
+    /// Whether a response ends in it, after which its session is likely to be quiet.
+    var endsResponse = false
+
+    var last: Int { first + count - 1 }
+
+    /// Takes the next event in, which ends at `end`.
+    mutating func extend(with event: LogEvent, end: Int) {
+        count += 1
+        byteCount += event.byteCount
+        range = range.lowerBound..<end
+        if event.type.isTerminal { endsResponse = true }
+    }
+}
+
+/// Consecutive events of one session by themselves: a row of `event_chunks`, or what will become one.
+struct EventChunk: Sendable {
+    var session: Int
+    /// Sequence number of the first.
+    var first: Int
+    /// Sequence number of the last; `first - 1` for none.
+    var last: Int
+    /// As they are counted in memory: the sum of ``Sessions/LogEvent/byteCount``.
+    var byteCount: Int
+    /// As ``EventCoding`` has them.
+    var bytes: [UInt8]
+
+    var count: Int { last - first + 1 }
+
+    /// Events after which a chunk is written, and bytes of them. Who reads a page of a log reads chunks whole.
+    static let maxCount = 64
+    static let maxByteCount = 32 << 10
+
+    var isFull: Bool { count >= Self.maxCount || bytes.count >= Self.maxByteCount }
+
+    init(session: Int, first: Int, last: Int, byteCount: Int, bytes: [UInt8]) {
+        self.session = session
+        self.first = first
+        self.last = last
+        self.byteCount = byteCount
+        self.bytes = bytes
+    }
+
+    /// An empty one.
+    init(session: Int, first: Int) {
+        self.init(session: session, first: first, last: first - 1, byteCount: 0, bytes: [])
+    }
+
+    /// Calls `body` for each event and its sequence number, from the first on, as long as it returns true.
+    func forEach(_ body: (Int, EncodedEvent) throws -> Bool) throws {
+        try bytes.withUnsafeBytes { bytes in
+            var decoder = EventDecoder(bytes)
+            var sequence = first
+            while sequence <= last {
+                guard try body(sequence, decoder.event()) else { return }
+                sequence += 1
+            }
+            guard decoder.isAtEnd else { throw MalformedRecord(what: "event") }
+        }
+    }
+
+    /// The same events in chunks of usual size.
+    func divided() throws -> [EventChunk] {
+        if bytes.count <= 2 * Self.maxByteCount, count <= 4 * Self.maxCount { return [self] }
+        var chunks: [EventChunk] = []
+        try bytes.withUnsafeBytes { bytes in
+            var decoder = EventDecoder(bytes)
+            var chunk = EventChunk(session: session, first: first)
+            var start = 0
+            for sequence in first...last {
+                chunk.byteCount += try decoder.event().byteCount
+                chunk.last = sequence
+                let length = decoder.position - start
+                guard sequence == last || length >= Self.maxByteCount || chunk.count >= Self.maxCount else { continue }
+                chunk.bytes = [UInt8](bytes[start..<decoder.position])
+                chunks.append(chunk)
+                chunk = EventChunk(session: session, first: sequence + 1)
+                start = decoder.position
+            }
+        }
+        return chunks
+    }
+}

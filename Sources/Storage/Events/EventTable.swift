@@ -1,0 +1,65 @@
+import GRDB
+import GRDBSQLite
+
+/// The tables of the log, and what is written into them.
+///
+/// A commit appends what came in all sessions as one row of `event_tail`, which costs a page or two however many sessions there
+/// are. Each session's events go on to `event_chunks` in pieces (``EventTail``), which are what is read.
+enum EventTable {
+    static func migrate(_ db: Database) throws {
+        try db.execute(
+            sql: """
+                -- The log: consecutive events of one session in a row, from `first` to `last`; no gaps. `payload` as EventCoding has
+                -- it. `byte_count` is what they take in memory.
+                CREATE TABLE event_chunks (
+                    key INTEGER PRIMARY KEY,
+                    session INTEGER NOT NULL,
+                    first INTEGER NOT NULL,
+                    last INTEGER NOT NULL,
+                    byte_count INTEGER NOT NULL,
+                    payload BLOB NOT NULL
+                ) STRICT;
+                CREATE INDEX event_chunks_by_place ON event_chunks (session, last, first, byte_count);
+
+                -- The newest events of all sessions, a row for each commit; here until they are in `event_chunks`. Keys grow for ever.
+                CREATE TABLE event_tail (key INTEGER PRIMARY KEY, payload BLOB NOT NULL) STRICT;
+                """)
+        try OldEventRow.convert(db)
+    }
+
+    static func insert(_ chunk: EventChunk, _ db: Database) throws {
+        let statement = try db.cachedStatement(
+            sql: "INSERT INTO event_chunks (session, first, last, byte_count, payload) VALUES (?, ?, ?, ?, ?)")
+        try run(statement, integers: [chunk.session, chunk.first, chunk.last, chunk.byteCount], blob: chunk.bytes, db)
+    }
+
+    static func insertTail(_ key: Int, _ image: [UInt8], _ db: Database) throws {
+        let statement = try db.cachedStatement(sql: "INSERT INTO event_tail (key, payload) VALUES (?, ?)")
+        try run(statement, integers: [key], blob: image, db)
+    }
+
+    static func deleteTail(upTo key: Int, _ db: Database) throws {
+        try db.cachedStatement(sql: "DELETE FROM event_tail WHERE key <= ?").execute(arguments: [key])
+    }
+
+    /// Sequence number of a session's last event in chunks; 0 for none.
+    static func lastSequence(_ session: Int, _ db: Database) throws -> Int {
+        let statement = try db.cachedStatement(sql: "SELECT max(last) FROM event_chunks WHERE session = ?")
+        return try Int.fetchOne(statement, arguments: [session]) ?? 0
+    }
+
+    /// Runs a statement with its blob bound where it stands: no copy is made, nothing boxed.
+    private static func run(_ statement: Statement, integers: [Int], blob: [UInt8], _ db: Database) throws {
+        let raw = statement.sqliteStatement
+        sqlite3_reset(raw)
+        for (index, value) in integers.enumerated() { sqlite3_bind_int64(raw, Int32(index + 1), Int64(value)) }
+        let code = blob.withUnsafeBytes { blob in
+            sqlite3_bind_blob64(raw, Int32(integers.count + 1), blob.baseAddress, UInt64(blob.count), nil)
+            return sqlite3_step(raw)
+        }
+        let message = code == SQLITE_DONE ? "" : String(cString: sqlite3_errmsg(db.sqliteConnection))
+        sqlite3_reset(raw)
+        sqlite3_clear_bindings(raw)
+        guard code == SQLITE_DONE else { throw DatabaseError(resultCode: ResultCode(rawValue: code), message: message) }
+    }
+}

@@ -20,7 +20,7 @@ import Testing
         #expect(try customIDs(fixture.read(batch.outputFileID)) == (0..<100).map { "l\($0)" })
         #expect(runner.attempts.count == 100 && runner.attempts.values.allSatisfy { $0 == 1 })
         #expect(runner.mostRunning <= BatchLimits().concurrencyPerBatch)
-        #expect(fixture.events.all == ["batch.completed ann \(batch.id)"])
+        #expect(try await fixture.told() == ["batch.completed ann \(batch.id)"])
         // The answers are in the files now, and the second name of the input is gone.
         #expect(fixture.store.state.withLock { $0.lines.isEmpty })
         #expect(try FileManager.default.contentsOfDirectory(atPath: fixture.directory + "/batches").isEmpty)
@@ -67,7 +67,7 @@ import Testing
         #expect(runner.running == 0)
         #expect(try await engine.cancel(made.id, owner: fixture.owner).status == .cancelled)
         await #expect(throws: JobError.batchNotFound(id: made.id)) { try await engine.cancel(made.id, owner: "bob") }
-        #expect(fixture.events.all == ["batch.cancelled ann \(made.id)"])
+        #expect(try await fixture.told() == ["batch.cancelled ann \(made.id)"])
     }
 
     @Test func whatIsNotRunWhenTheTimeIsOverIsToldSo() async throws {
@@ -106,7 +106,7 @@ import Testing
         #expect(batch.counts == Batch.Counts(total: 50, completed: 50, failed: 0))
         #expect(Set(after.attempts.keys) == Set((0..<25).map { "l\($0 * 2 + 1)" }))
         #expect(try customIDs(fixture.read(batch.outputFileID)) == (0..<50).map { "l\($0)" })
-        #expect(fixture.events.all == ["batch.completed ann \(made.id)"])
+        #expect(try await fixture.told() == ["batch.completed ann \(made.id)"])
     }
 
     /// The process ends when all is answered and the files are made, but not the batch's end.
@@ -159,7 +159,7 @@ import Testing
         let batch = try await fixture.wait(engine, try await fixture.create(engine, count: 1))
         fixture.store.state.withLock { _ = $0.unheard.insert(batch.id) }
         _ = try await fixture.engine(ScriptedRunner())
-        #expect(fixture.events.all == Array(repeating: "batch.completed ann \(batch.id)", count: 2))
+        #expect(try await fixture.told(2) == Array(repeating: "batch.completed ann \(batch.id)", count: 2))
     }
 
     @Test func batchesTakeTurns() async throws {

@@ -73,6 +73,12 @@ final class BatchFixture {
         return batch
     }
 
+    /// What was told, once there is so much of it: an end is told after it can be read.
+    func told(_ count: Int = 1) async throws -> [String] {
+        for _ in 0..<12_000 where events.all.count < count { try await Task.sleep(for: .milliseconds(5)) }
+        return events.all
+    }
+
     func read(_ id: String?) throws -> [String] {
         guard let id else { return [] }
         let text = try String(contentsOfFile: directory + "/files/" + id, encoding: .utf8)

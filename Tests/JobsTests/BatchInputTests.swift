@@ -7,7 +7,7 @@ import Testing
         let engine = try await fixture.engine(ScriptedRunner(), limits)
         let batch = try await fixture.wait(engine, try await fixture.create(engine, text))
         #expect((batch.status == .failed) == !batch.faults.isEmpty)
-        if batch.status == .failed { #expect(fixture.events.all == ["batch.failed ann \(batch.id)"]) }
+        if batch.status == .failed { #expect(try await fixture.told() == ["batch.failed ann \(batch.id)"]) }
         return batch.faults
     }
 

@@ -109,9 +109,7 @@ import Testing
             {
                 changes.put(response(id, status), key: store.makeKey(), session: session, now: 1)
             }
-            let kept = changes
-            let error = await withCheckedContinuation { continuation in store.commit(kept) { continuation.resume(returning: $0) } }
-            #expect(error == nil)
+            #expect(await ModelRun.commit(changes, to: store) == nil)
             let untrue = [
                 awaiting("resp_runs", "response.completed"), awaiting("resp_cut", "response.completed"),
                 awaiting("resp_never_kept", "response.completed"),

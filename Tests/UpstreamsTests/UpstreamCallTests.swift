@@ -103,7 +103,7 @@ private struct Conversing {
         }
     }
 
-    func wait(_ index: Int = 0, seconds: Double = 5, _ condition: (Answer) -> Bool) async -> Answer? {
+    func wait(_ index: Int = 0, seconds: Double = 60, _ condition: (Answer) -> Bool) async -> Answer? {
         let deadline = ContinuousClock.now + .seconds(seconds)
         while .now < deadline {
             if let answer = await answer(index), condition(answer) { return answer }
@@ -121,7 +121,7 @@ private struct Conversing {
 
 @Suite struct UpstreamCallTests {
     private func with(
-        silence: Duration = .seconds(5), maxAttempts: Int = 3, dialect: UpstreamConfiguration.Dialect = .chatCompletions,
+        silence: Duration = .seconds(60), maxAttempts: Int = 3, dialect: UpstreamConfiguration.Dialect = .chatCompletions,
         _ answer: @escaping @Sendable (UpstreamPeer, Int) -> Void, _ body: (UpstreamServer, Conversing) async throws -> Void
     ) async throws {
         let server = UpstreamServer(answer)

@@ -20,6 +20,8 @@ public final class HTTPClient {
     private var transfers: [ObjectIdentifier: HTTPTransfer] = [:]
     /// Transfers that have something to deliver, in the order of arrival.
     private var touched: [HTTPTransfer] = []
+    /// Where ``touched`` goes while it is worked off.
+    private var delivering: [HTTPTransfer] = []
 
     private static let globalInitialization: CURLcode = curl_global_init(Int(CURL_GLOBAL_ALL))
 
@@ -153,19 +155,20 @@ public final class HTTPClient {
         }
     }
 
-    /// Delivers what libcurl gave outside of its own turn.
-    func deliverSoon() {
+    /// Delivers what there is, in the next turn.
+    func deliverSoon(_ transfer: HTTPTransfer) {
+        touch(transfer)
         loop.schedule(after: .zero) { [weak self] in self?.deliver() }
     }
 
     private func deliver() {
-        // By index: nothing is appended meanwhile, and the array keeps its storage.
-        for index in touched.indices {
-            let transfer = touched[index]
+        // Those that get something meanwhile have their turn later; each array keeps its storage.
+        swap(&touched, &delivering)
+        for transfer in delivering {
             transfer.isTouched = false
             if transfer.isRunning { transfer.deliver() }
         }
-        touched.removeAll(keepingCapacity: true)
+        delivering.removeAll(keepingCapacity: true)
     }
 }
 

@@ -21,8 +21,11 @@ open class HTTPTransfer {
 
     /// Bytes of all fields of a response, at most.
     static let maxFieldsByteCount = 64 * 1024
-    /// Bytes of the delivery buffer kept between turns.
-    static let idleInboxByteCount = 64 * 1024
+    /// Bytes that wait for delivery, at most, but for what libcurl had read already: in one go it would read 1.6 MB, and what all
+    /// that sets off would hold up everybody else of the loop.
+    static let maxInboxByteCount = 64 * 1024
+    /// Bytes delivered at once: whoever pauses in between gets no more.
+    static let pieceByteCount = 16 * 1024
 
     public let request: HTTPClientRequest
     private var state = State.idle
@@ -39,6 +42,11 @@ open class HTTPTransfer {
     private var fieldsByteCount = 0
     var isTouched = false
     private var isPaused = false
+    /// Whether libcurl waits until the inbox was delivered.
+    private var isInboxFull = false
+    private var isDelivering = false
+    /// How it ended, while that waits behind what was not taken yet.
+    private var waitingEnd: End?
     /// An address was refused to it.
     var refusedDestination = false
 
@@ -73,7 +81,7 @@ open class HTTPTransfer {
         client.remove(self, handle)
     }
 
-    /// Takes no more from the connection until ``resume()``. What has arrived may still be delivered.
+    /// Takes no more from the connection until ``resume()``. Of a piece that is being delivered nothing is kept back.
     public func pause() {
         guard case .running(_, let handle) = state, !isPaused else { return }
         isPaused = true
@@ -81,12 +89,11 @@ open class HTTPTransfer {
     }
 
     public func resume() {
-        guard case .running(let client, let handle) = state, isPaused else { return }
+        guard case .running(let client, _) = state, isPaused else { return }
         isPaused = false
         lastByteAt = client.loop.now
-        handle.pause(false)
-        // libcurl gives what it had kept within the call above.
-        client.deliverSoon()
+        isInboxFull = true
+        client.deliverSoon(self)
     }
 
     /// From now on the silence may last so long; counts from now.
@@ -114,6 +121,11 @@ open class HTTPTransfer {
         guard case .running = state else { return }
         deliver()
         guard case .running(let client, let handle) = state else { return }
+        // Somebody paused before all of it was delivered. A loop that stops waits for nobody.
+        if !inbox.isEmpty, end != .failed(.loopStopped) {
+            waitingEnd = end
+            return
+        }
         state = .ended
         silenceTimer?.cancel()
         if case .failed = end { handle.forbidReuse() }
@@ -164,6 +176,9 @@ open class HTTPTransfer {
 
     func takeBody(_ bytes: UnsafeRawBufferPointer) {
         inbox.append(bytes)
+        guard inbox.count >= Self.maxInboxByteCount, !isInboxFull, case .running(_, let handle) = state else { return }
+        isInboxFull = true
+        handle.pause(true)
     }
 
     // MARK: From the loop
@@ -174,8 +189,36 @@ open class HTTPTransfer {
             headIsDelivered = true
             receivedHead(head)
         }
-        if isRunning, !inbox.isEmpty { received(inbox.bytes) }
-        inbox.clear(keepingCapacity: Self.idleInboxByteCount)
+        deliverInbox()
+        guard case .running(let client, let handle) = state, inbox.isEmpty else { return }
+        if let end = waitingEnd {
+            waitingEnd = nil
+            complete(end)
+        } else if isInboxFull, !isPaused {
+            isInboxFull = false
+            // libcurl gives what it had kept within the call.
+            handle.pause(false)
+            client.deliverSoon(self)
+        }
+    }
+
+    private func deliverInbox() {
+        if isDelivering { return }
+        isDelivering = true
+        // Apart from what libcurl may give meanwhile.
+        var pieces = ByteBuffer()
+        swap(&pieces, &inbox)
+        while isRunning, !isPaused, !pieces.isEmpty {
+            let piece = UnsafeRawBufferPointer(rebasing: pieces.bytes.prefix(Self.pieceByteCount))
+            received(piece)
+            pieces.consume(piece.count)
+        }
+        if !pieces.isEmpty || inbox.isEmpty {
+            pieces.append(inbox.bytes)
+            swap(&pieces, &inbox)
+            if inbox.isEmpty { inbox.clear(keepingCapacity: Self.maxInboxByteCount) }
+        }
+        isDelivering = false
     }
 
     private func armSilenceTimer(_ client: HTTPClient) {

@@ -120,6 +120,7 @@ final class TLSLayer: SocketLayer {
             stayWithOpenSSL(ssl)
             return
         }
+        if case .server(let context) = role { context.countHandover() }
         subject = Self.subject(ssl)
         self.records = records
         self.ssl = nil

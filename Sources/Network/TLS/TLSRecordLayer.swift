@@ -39,7 +39,7 @@ package final class TLSRecordLayer {
     }
 
     /// Why the last call failed with `EPROTO`.
-    var failure: TLSError? {
+    package var failure: TLSError? {
         switch reader.end {
         case .refused(let alert): TLSError(.refusedByPeer, TLSAlert.name(alert))
         case .broken(let alert): TLSError(.protocolError, TLSAlert.name(alert.rawValue))

@@ -29,6 +29,8 @@ static inline void copenssl_set_server_name_callback(SSL_CTX *context, int (*cal
 static inline void copenssl_set_server_name(SSL *ssl, const char *name) { SSL_set_tlsext_host_name(ssl, name); }
 static inline void copenssl_set_context_data(SSL_CTX *context, void *data) { SSL_CTX_set_app_data(context, data); }
 static inline void *copenssl_context_data(const SSL *ssl) { return SSL_CTX_get_app_data(SSL_get_SSL_CTX(ssl)); }
+static inline void copenssl_set_data(SSL *ssl, void *data) { SSL_set_app_data(ssl, data); }
+static inline void *copenssl_data(const SSL *ssl) { return SSL_get_app_data(ssl); }
 static inline int copenssl_is_session_reused(SSL *ssl) { return SSL_session_reused(ssl); }
 static inline void copenssl_set_retry(BIO *bio, int flags) { BIO_set_flags(bio, flags | BIO_FLAGS_SHOULD_RETRY); }
 static inline void copenssl_clear_retry(BIO *bio) { BIO_clear_retry_flags(bio); }

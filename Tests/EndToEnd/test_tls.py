@@ -156,6 +156,35 @@ def test_openssl_reconnects_by_tickets(start_secure):
     assert told.stdout.count(b"Reused, TLSv1.2") == 5
 
 
+@pytest.mark.parametrize("suite", ["TLS_AES_128_GCM_SHA256", "TLS_AES_256_GCM_SHA384", "TLS_CHACHA20_POLY1305_SHA256"])
+def test_a_client_that_renews_its_keys_is_answered_on(start_secure, suite):
+    host, port = address(start_secure())
+    request = b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n"
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.STDOUT}
+    command = ["openssl", "s_client", "-connect", f"{host}:{port}", "-tls1_3", "-ciphersuites", suite]
+    with subprocess.Popen(command, bufsize=0, **pipes) as client:
+        said = b""
+
+        def say_until(line, heard, times):
+            nonlocal said
+            client.stdin.write(line)
+            while said.count(heard) < times:
+                piece = client.stdout.read(65536)
+                assert piece, said.decode(errors="replace")
+                said += piece
+
+        guard = threading.Timer(20, client.kill)
+        guard.start()
+        say_until(request, b'{"status":"ok"}', 1)
+        assert suite.encode() in said
+        # K: a new key of the client, which asks for a new one of the server; k: without asking.
+        for times, command in enumerate([b"K\n", b"k\n", b"K\n"], 1):
+            say_until(command, b"KEYUPDATE", times)
+            say_until(request, b'{"status":"ok"}', times + 1)
+        guard.cancel()
+        client.stdin.write(b"Q\n")
+
+
 def test_a_reload_reaches_new_connections_and_not_the_live_stream(start_secure, authority, tag):
     leaf = authority.leaf("server", subject="old")
     server = start_secure(leaves=[leaf])

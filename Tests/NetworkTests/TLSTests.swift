@@ -57,6 +57,8 @@ extension Loopback.TLSTests {
         // A cut would be told as `insecure(truncated)`.
         for host in ["localhost", "127.0.0.1"] { #expect(isAnswered(try await server.ask(host: host))) }
         #expect(server.context.handshakeCounts.total == 2)
+        let kernel = server.context.kernelCounts
+        #expect(server.context.handoverCount == 2 - max(kernel.sends, kernel.receives))
     }
 
     /// Where the kernel has no TLS, OpenSSL goes on by itself: what is asked for is an offer.

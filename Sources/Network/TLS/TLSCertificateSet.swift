@@ -45,6 +45,9 @@ final class TLSCertificateSet: @unchecked Sendable {
             SSL_CTX_set_cipher_list(context, ciphers)
             // Tickets carry the session: nothing of it is kept here.
             copenssl_disable_session_cache(context)
+            // One ticket, not OpenSSL's two: a WebSocket's client has one connection, and gets a new ticket when it resumes.
+            SSL_CTX_set_num_tickets(context, 1)
+            TLSHandover.prepare(context)
             try TLSContextOptions.load(files, into: context)
             try setClientAuthentication(settings, context)
         } catch {

@@ -6,7 +6,7 @@ import subprocess
 
 import transport_connections
 from figures import percentile, spread, table
-from transport_peers import DEFLATE, FAN_OUT, INTERJECT, LIMIT, PLAIN, TLS, UWEBSOCKETS, started
+from transport_peers import DEFLATE, FAN_OUT, INTERJECT, LIMIT, OWN_RECORDS, PLAIN, TLS, UWEBSOCKETS, started
 
 PAYLOADS = [20, 125, 16 << 10]
 CONNECTIONS = [100, 500]
@@ -54,12 +54,14 @@ class Aims:
         self.rows = []
 
     def rate(self, what, figures):
-        if INTERJECT in figures and UWEBSOCKETS in figures:
-            ratio = figures[INTERJECT]["per_second"] / figures[UWEBSOCKETS]["per_second"]
-            self.add(f"{what}: per second, to uWebSockets", f"{ratio:.2f}×", "≥ 1.00×", ratio >= LEAST_TO_UWEBSOCKETS)
-        if INTERJECT in figures and LIMIT in figures:
-            ratio = figures[INTERJECT]["cpu_us"] / figures[LIMIT]["cpu_us"]
-            self.add(f"{what}: CPU, to the limit", f"{ratio:.2f}×", "≤ 1.10×", ratio <= MOST_TO_LIMIT)
+        for name in [name for name in (INTERJECT, OWN_RECORDS) if name in figures]:
+            how = "" if name == INTERJECT else name.removeprefix(INTERJECT)
+            if UWEBSOCKETS in figures:
+                ratio = figures[name]["per_second"] / figures[UWEBSOCKETS]["per_second"]
+                self.add(f"{what}{how}: per second, to uWebSockets", f"{ratio:.2f}×", "≥ 1.00×", ratio >= LEAST_TO_UWEBSOCKETS)
+            if LIMIT in figures:
+                ratio = figures[name]["cpu_us"] / figures[LIMIT]["cpu_us"]
+                self.add(f"{what}{how}: CPU, to the limit", f"{ratio:.2f}×", "≤ 1.10×", ratio <= MOST_TO_LIMIT)
 
     def add(self, what, figure, aim, met):
         self.rows.append([what, figure, aim, "met" if met else "missed"])

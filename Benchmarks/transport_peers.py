@@ -15,6 +15,7 @@ HERE = pathlib.Path(__file__).parent / "peers"
 INTERJECT, LIMIT, UWEBSOCKETS, SOCKETIFY = (
     "Interject", "epoll loop in C (the limit)", "uWebSockets, handler in C", "socketify, handler in Python",
 )  # fmt: skip
+OWN_RECORDS = "Interject, --tls-records interject"
 PLAIN, TLS, DEFLATE, FAN_OUT = "plain", "tls", "deflate", "fan-out"
 ALL = (PLAIN, TLS, DEFLATE, FAN_OUT)
 OPENSSL = ["-lssl", "-lcrypto"]
@@ -85,6 +86,7 @@ def peers(folder, binary, build_nio):
     listen = ["--host", "127.0.0.1", "--port", "PORT", "--loops", "1", "--log-level", "warning"]
     python = "websockets on uvloop"
     yield INTERJECT, lambda name: Peer(name, ALL, [binary, "echo", *listen, "FLAGS"])
+    yield OWN_RECORDS, lambda name: Peer(name, (TLS,), [binary, "echo", *listen, "FLAGS", "--tls-records", "interject"])
     yield LIMIT, lambda name: Peer(name, (PLAIN, TLS, FAN_OUT), [c_program(folder, "epoll_echo", *OPENSSL), *three])
     yield "io_uring in C", lambda name: Peer(name, (PLAIN,), [c_program(folder, "uring_echo"), "PORT", "MODE"])
     yield UWEBSOCKETS, lambda name: Peer(name, ALL, [of_socketify(folder), *three])

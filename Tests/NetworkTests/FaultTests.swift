@@ -67,10 +67,13 @@ extension Loopback.FaultTests {
         #expect(try once() == outcome, "seed \(seed)")
     }
 
-    @Test(arguments: 1...12) func aSessionInTLSOverFaultsIsTheLog(_ index: Int) throws {
+    @Test(arguments: 1...12, TLSSettings.Records.allCases)
+    func aSessionInTLSOverFaultsIsTheLog(_ index: Int, _ records: TLSSettings.Records) throws {
         let seed = UInt64(1000 + index)
         let certificates = try TestCertificates()
-        let server = try TLSServerContext(TLSSettings(certificates: [certificates.leaf("a", "DNS:test")]))
+        var settings = TLSSettings(certificates: [try certificates.leaf("a", "DNS:test")])
+        settings.records = records
+        let server = try TLSServerContext(settings)
         let client = try TLSClientContext(authorities: certificates.authority)
         let log = log(seed)
         let outcome = try run(log) { number in
@@ -103,9 +106,12 @@ extension Loopback.FaultTests {
         }
     }
 
-    @Test func aResetAfterEachByteOfTLSLosesNothing() throws {
+    @Test(arguments: TLSSettings.Records.allCases)
+    func aResetAfterEachByteOfTLSLosesNothing(_ records: TLSSettings.Records) throws {
         let certificates = try TestCertificates()
-        let server = try TLSServerContext(TLSSettings(certificates: [certificates.leaf("a", "DNS:test")]))
+        var settings = TLSSettings(certificates: [try certificates.leaf("a", "DNS:test")])
+        settings.records = records
+        let server = try TLSServerContext(settings)
         let client = try TLSClientContext(authorities: certificates.authority)
         let log = log(9, count: 4, maxByteCount: 60)
         // Handshake, tickets, answer: about two thousand bytes. A prime step meets every kind of place.

@@ -7,13 +7,13 @@ import Testing
 @Suite struct HTTPClientPauseTests {
     private let group: EventLoopGroup
     private var loop: EventLoop { group.loops[0] }
-    private static let body = String(repeating: "0123456789abcdef", count: 1 << 16)
+    private static let body = String(repeating: "0123456789abcdef", count: 1 << 14)
 
     init() throws {
         group = try EventLoopGroup(count: 1, logger: Logger(label: "test"))
     }
 
-    /// One that says a MiB at once and then ends.
+    /// One that says 256 KiB at once and then ends.
     private func server() -> LoopbackServer {
         LoopbackServer { peer in
             while peer.readRequest() != nil {
@@ -36,9 +36,9 @@ import Testing
             let now = await recorder.wait { $0.body.utf8.count > seen }
             let grown = now.body.utf8.count - seen
             #expect(grown > 0 && grown <= 16 << 10, "\(grown) bytes after one pause")
-            #expect(now.end == nil)
             guard grown > 0 else { return }
             seen = now.body.utf8.count
+            if seen < Self.body.utf8.count { #expect(now.end == nil) }
             // Whatever else has come, it stays where it is.
             try await Task.sleep(for: .milliseconds(1))
             #expect(recorder.now.body.utf8.count == seen)

@@ -16,6 +16,8 @@ final class TLSHandover {
 
     /// Asks a context for the secrets of its connections.
     static func prepare(_ context: OpaquePointer) {
+        // One ticket, not OpenSSL's two: a WebSocket's client has one connection, and gets a new ticket when it resumes.
+        SSL_CTX_set_num_tickets(context, 1)
         SSL_CTX_set_keylog_callback(context) { ssl, line in
             guard let ssl, let line, let data = copenssl_data(ssl) else { return }
             Unmanaged<TLSHandover>.fromOpaque(data).takeUnretainedValue().note(line)

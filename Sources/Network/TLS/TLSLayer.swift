@@ -2,8 +2,9 @@ import COpenSSL
 import Glibc
 
 /// TLS between a connection and its socket, by OpenSSL, which reads and writes the socket itself: only so can the kernel take
-/// the encryption over (kTLS). Nonblocking; buffers exist only while bytes wait in them. Where the kernel does not, a server's
-/// connection by TLS 1.3 leaves OpenSSL's `SSL` after the handshake, for ``TLSRecordLayer``.
+/// the encryption over (kTLS). Nonblocking; buffers exist only while bytes wait in them. Where the kernel does not
+/// and ``TLSSettings/records`` says so, a server's connection by TLS 1.3 leaves OpenSSL's `SSL` after the handshake, for
+/// ``TLSRecordLayer``.
 final class TLSLayer: SocketLayer {
     enum Role {
         case server(TLSServerContext)
@@ -89,7 +90,7 @@ final class TLSLayer: SocketLayer {
             ssl = SSL_new(certificates.defaultContext)
             if let ssl {
                 SSL_set_accept_state(ssl)
-                handover = TLSHandover(ssl)
+                if certificates.handsOver { handover = TLSHandover(ssl) }
             }
         case .client(let context, let host): ssl = context.makeSSL(host: host)
         }

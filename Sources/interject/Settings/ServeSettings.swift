@@ -25,6 +25,7 @@ struct ServeSettings: Sendable {
     var tlsClientAuthorities: String?
     var tlsClientAuthentication = TLSSettings.ClientAuthentication.none
     var tlsMinVersion = TLSSettings.Version.tls12
+    var tlsRecords = TLSSettings.Records.openssl
     var unixSocket: String?
     var loops: Int?
     var upstreams: [UpstreamURL] = []
@@ -140,6 +141,7 @@ struct ServeSettings: Sendable {
         settings.clientAuthentication = tlsClientAuthentication
         settings.clientAuthorities = tlsClientAuthorities
         settings.minVersion = tlsMinVersion
+        settings.records = tlsRecords
         return settings
     }
 

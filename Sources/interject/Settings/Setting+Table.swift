@@ -8,7 +8,8 @@ import WebSocket
 /// The table of all settings. Flags, variables, file keys and the help text are made from it.
 extension Setting {
     static let all: [Setting] = [
-        host, port, unixSocket, tlsPort, tlsCertificate, tlsKey, tlsClientCA, tlsClientAuth, tlsMinVersion, loops, upstream,
+        host, port, unixSocket, tlsPort, tlsCertificate, tlsKey, tlsClientCA, tlsClientAuth, tlsMinVersion, tlsRecords, loops,
+        upstream,
         upstreamsFile, upstreamKey, mapModel, firstByteTimeout, rehearsalPort, apiKey, requireKey, insecureNoAuth,
         requestsPerMinute, tokensPerMinute, maxConcurrent, failedKeyLimit, idempotencyRetention, jwtKeys, jwtIssuer,
         jwtAudience, jwtOwnerClaim, jwtScopeClaim, jwtSecret, allowOrigin, headerTimeout, bodyTimeout, idleTimeout, maxHeaderBytes,
@@ -50,6 +51,9 @@ extension Setting {
         "Client certificates: none, request (a client may show one) or require.")
     static let tlsMinVersion = Setting(
         "tls-min-version", "VERSION", \.tlsMinVersion, SettingValue.choice, describe: { $0.rawValue }, "1.2 or 1.3.")
+    static let tlsRecords = Setting(
+        "tls-records", "WHO", \.tlsRecords, SettingValue.choice, describe: { $0.rawValue },
+        "openssl, or interject: by TLS 1.3 an idle connection then takes 3 KiB and not 14.")
 
     static let loops = Setting(
         "loops", "N", \.loops, SettingValue.count(1...1024), "Event loops; as many as there are processors if not set.")

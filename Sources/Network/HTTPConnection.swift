@@ -13,23 +13,23 @@ final class HTTPConnection: Connection {
     private let number: UInt64
     private let opened: Instant
     private var lastReceived: Instant
-    private var parser: RequestParser
+    var parser: RequestParser
     /// What was read and belongs to requests that wait.
-    private var unread = ByteBuffer()
-    private var head: RequestHead?
+    var unread = ByteBuffer()
+    var head: RequestHead?
     /// What the handler said to it.
-    private var credential: (any Sendable)?
-    private var body: [UInt8] = []
-    private var held = HeldInput()
-    private(set) var exchange: HTTPExchange?
+    var credential: (any Sendable)?
+    var body: [UInt8] = []
+    var held = HeldInput()
+    var exchange: HTTPExchange?
     /// Who has the socket after an upgrade.
     private var successor: WebSocketConnection?
-    private var isParsing = false
+    var isParsing = false
     /// When the current phase (idle, head, body) must be over.
-    private var phaseEnds: Instant
-    private var phase = Phase.idle
+    var phaseEnds: Instant
+    var phase = Phase.idle
 
-    private enum Phase {
+    enum Phase {
         case idle, head, body, answering
         /// The handler finds out on what terms the request is taken: nothing is read till then.
         case awaitingTerms
@@ -70,7 +70,7 @@ final class HTTPConnection: Connection {
     }
 
     /// Whether bytes are for the parser now.
-    private var takesInput: Bool { exchange.map(\.takesBody) ?? (phase != .awaitingTerms) }
+    var takesInput: Bool { exchange.map(\.takesBody) ?? (phase != .awaitingTerms) }
 
     private func keep(_ bytes: UnsafeMutableRawBufferPointer) {
         if let successor {
@@ -87,7 +87,7 @@ final class HTTPConnection: Connection {
         held.set(unread.count + (exchange?.body.count ?? body.count), on: loop, by: server.handler)
     }
 
-    private func parseUnread() {
+    func parseUnread() {
         var waiting = ByteBuffer()
         swap(&waiting, &unread)
         let left = parse(waiting.bytes)
@@ -143,134 +143,6 @@ final class HTTPConnection: Connection {
         }
         if exchange == nil, isCongested { pauseReading() }
         return input.count
-    }
-
-    /// - Returns: whether to go on with the request; not after a refusal.
-    private func take(_ head: RequestHead, on terms: RequestTerms) throws(MessageError) -> Bool {
-        credential = terms.credential
-        try parser.restrictBody(toBytes: terms.maxBodyBytes)
-        guard head.body != .none else { return true }
-        if terms.streamsBody {
-            dispatch(streaming: true)
-            // Whoever is refused at once need not send it.
-            guard exchange != nil else { return true }
-        } else if let length = head.contentLength, length > 0 {
-            body.reserveCapacity(min(length, 1 << 20))
-        }
-        // Told before it is sent.
-        if let length = head.contentLength, length > HeldInput.freeByteCount, !server.handler.hasRoom(on: loop) {
-            refuseForRoom()
-            return false
-        }
-        if head.expectsContinue {
-            ResponseWriter.appendContinue(into: &output)
-            scheduleFlush()
-        }
-        return true
-    }
-
-    private func awaitTerms(for head: RequestHead) {
-        phase = .awaitingTerms
-        pauseReading()
-        server.handler.findTerms(for: head, on: loop) { [self] terms in
-            guard phase == .awaitingTerms, isOpen else { return }
-            // The parser says what comes next, and the deadline for it begins now.
-            phase = .answering
-            do throws(MessageError) {
-                guard try take(head, on: terms) else { return }
-            } catch {
-                refuse(error)
-                return
-            }
-            if takesInput { goOn() }
-        }
-    }
-
-    /// Reads the next request, the bytes that are here already first.
-    private func goOn() {
-        if isCongested {
-            pauseReading()
-            return
-        }
-        resumeReading()
-        // Without a byte left there may still be the end of a request to tell whose head had to wait.
-        if !unread.isEmpty || !parser.isIdle { parseUnread() }
-    }
-
-    /// - Parameter streaming: whether the body is still to come.
-    private func dispatch(streaming: Bool = false) {
-        guard let head else { return }
-        self.head = nil
-        let client: RequestClient
-        do throws(ForwardedError) {
-            client = try server.proxies.trusted.client(of: peer, head.fields)
-        } catch {
-            refuse(.badRequest, error.advice)
-            return
-        }
-        let exchange = HTTPExchange(
-            request: head, body: body, client: client, credential: credential, connection: self, isBodyStreamed: streaming)
-        body = []
-        credential = nil
-        self.exchange = exchange
-        phase = streaming ? .body : .answering
-        if streaming {
-            phaseEnds = loop.now + server.deadlines.body
-            watchDeadline()
-        }
-        server.handler.handle(exchange)
-        if !streaming, self.exchange != nil { pauseReading() }
-    }
-
-    /// The exchange takes no more of the body for now, or takes more again.
-    func bodyDemandChanged(isPaused: Bool) {
-        if isPaused {
-            pauseReading()
-            return
-        }
-        // What the exchange made wait is not the client's slowness.
-        phaseEnds = max(phaseEnds, loop.now + server.deadlines.body)
-        watchDeadline()
-        resumeReading()
-        // Within the parser's own call, its loop goes on by itself. Without a byte left there may still be the body's end to tell.
-        if !isParsing { parseUnread() }
-    }
-
-    /// A request that is none: answer, and close, since nobody knows where the next one would begin.
-    private func refuse(_ error: MessageError) {
-        refuse(error.answer, error.advice)
-    }
-
-    private func refuseForRoom() {
-        head = nil
-        body = []
-        held.clear(on: loop)
-        refuse(.serviceUnavailable, server.handler.noRoomAnswer)
-    }
-
-    private func refuse(_ status: HTTPStatus, _ message: String) {
-        refuse(status, server.handler.errorAnswer(for: status, message))
-    }
-
-    private func refuse(_ status: HTTPStatus, _ answer: HTTPErrorAnswer) {
-        if let exchange {
-            // Its body was being read: it is not going to be whole.
-            self.exchange = nil
-            let hasBegun = exchange.hasBegun
-            exchange.disconnected()
-            if hasBegun {
-                abort(reset: true)
-                return
-            }
-        }
-        server.handler.requestRefused(status, on: loop)
-        var writer = ResponseWriter(keepAlive: false)
-        writer.begin(status, date: loop.httpDate, into: &output)
-        for field in answer.fields { try? writer.field(field.name, field.value, into: &output) }
-        writer.endHead(.bytes(answer.body.count), into: &output)
-        answer.body.withUnsafeBytes { writer.write($0, into: &output) }
-        writer.end(into: &output)
-        finish()
     }
 
     // MARK: Answering

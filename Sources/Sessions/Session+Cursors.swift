@@ -1,0 +1,164 @@
+/// Who follows the session: from which event on, as fast as each takes them, and what becomes of one that lags.
+extension Session {
+    /// Whether somebody follows the session.
+    public var isFollowed: Bool { cursors.contains { $0.listens && $0.isAttached } }
+    public var cursorCount: Int { cursors.count }
+
+    /// Starts to deliver what follows `sequence` to the cursor; what is there already at once, within this call.
+    ///
+    /// When the log does not hold it any more, or never did, the cursor gets the state in its place, and then what follows that.
+    public func attach(_ cursor: Cursor, after sequence: Int) throws(SessionError) {
+        if isClosed { throw .sessionClosed }
+        guard cursors.count < limits.maxCursors else { throw .tooManyCursors(limit: limits.maxCursors) }
+        cursor.session = self
+        cursor.position = sequence
+        cursor.byteOffset = byteOffset(of: sequence)
+        cursor.isPaused = false
+        cursor.isFetching = false
+        // It may still be in the list, when it detached itself in this turn.
+        if !cursors.contains(where: { $0 === cursor }) { cursors.append(cursor) }
+        if cursor.listens { endGrace() }
+        serve(cursor)
+    }
+
+    /// Goes on to deliver to a cursor that had paused.
+    public func resume(_ cursor: Cursor) {
+        guard cursor.session === self else { return }
+        cursor.isPaused = false
+        serve(cursor)
+    }
+
+    private func serve(_ cursor: Cursor) {
+        catchUp(cursor)
+        releaseUpstreamIfOneKeepsUp()
+    }
+
+    private func catchUp(_ cursor: Cursor) {
+        while !cursor.isPaused, cursor.isAttached, !cursor.isFetching {
+            if !log.holdsAll(after: cursor.position) {
+                if log.canProvideAll(after: cursor.position) { fetch(for: cursor) } else { replacePlace(of: cursor) }
+            } else if cursor.position < log.committedSequence {
+                let merges = cursor.catchUp.mergesDeltas
+                let event = merges ? log.mergedEvent(after: cursor.position) : log.event(after: cursor.position)
+                if let first = event.mergedFrom { host.applied(.mergeDeltas, toEvents: event.sequence - first) }
+                advance(cursor, over: event)
+            } else {
+                return
+            }
+        }
+    }
+
+    /// What the cursor wants next is kept, but not in memory.
+    private func fetch(for cursor: Cursor) {
+        cursor.isFetching = true
+        let position = cursor.position
+        log.fetch(after: position) { [weak self, weak cursor] events in
+            guard let self, let cursor, cursor.session === self, cursor.isFetching, cursor.position == position else { return }
+            cursor.isFetching = false
+            if events.isEmpty { return self.replacePlaceAndServe(cursor) }
+            let page = events.prefix { $0.sequence <= self.log.committedSequence }
+            for event in cursor.catchUp.mergesDeltas ? DeltaRun.merged(page) : Array(page) {
+                guard !cursor.isPaused, cursor.isAttached else { break }
+                if let first = event.mergedFrom { self.host.applied(.mergeDeltas, toEvents: event.sequence - first) }
+                self.advance(cursor, over: event)
+            }
+            self.serve(cursor)
+        }
+    }
+
+    private func replacePlaceAndServe(_ cursor: Cursor) {
+        replacePlace(of: cursor)
+        serve(cursor)
+    }
+
+    /// Nobody holds what the cursor wants next.
+    private func replacePlace(of cursor: Cursor) {
+        // A place that the log never had is no loss of ours.
+        let lost = max(0, min(log.oldestSequence, log.oldestStoredSequence) - 1 - max(0, cursor.position))
+        switch cursor.catchUp.whenPlaceIsGone {
+        case .snapshot:
+            host.applied(.snapshot, toEvents: lost)
+            let sequence = log.lastSequence
+            cursor.position = sequence
+            cursor.byteOffset = appendedByteCount
+            let state = stateJSON()
+            if log.committedSequence == sequence { return cursor.deliverSnapshot(state, sequence: sequence) }
+            // What it tells of must be safe first; what is said meanwhile comes after it.
+            cursor.isFetching = true
+            log.whenCommitted { [weak self, weak cursor] in
+                guard let self, let cursor, cursor.session === self, cursor.isFetching, cursor.position == sequence else { return }
+                cursor.isFetching = false
+                cursor.deliverSnapshot(state, sequence: sequence)
+                self.serve(cursor)
+            }
+        case .close:
+            host.applied(.losslessOrClose, toEvents: lost)
+            detach(cursor)
+            cursor.deliverPlaceGone()
+        }
+    }
+
+    /// Bytes of the log up to the event with this number.
+    private func byteOffset(of sequence: Int) -> Int {
+        guard log.holdsAll(after: sequence), sequence < log.lastSequence else { return appendedByteCount }
+        let next = log.event(after: sequence)
+        return next.endOffset - next.byteCount
+    }
+
+    // MARK: Readers that lag
+
+    /// Bytes by which the foremost of those who listen lags; 0 when nobody listens.
+    private var lagByteCount: Int {
+        let foremost = cursors.lazy.filter { $0.listens && $0.isAttached }.map(\.byteOffset).max()
+        return foremost.map { appendedByteCount - $0 } ?? 0
+    }
+
+    /// An upstream that is faster than everybody who listens would drive events out of the log before one of them had read
+    /// them: it waits. One reader that keeps up is enough for it to go on, so that a slow one delays nobody else.
+    func holdUpstreamIfAllLag() {
+        let allLag = cursors.contains { $0.isPaused } && lagByteCount > limits.maxLogBytes / 2
+        guard allLag || log.isCongested else { return }
+        isUpstreamHeld = true
+        active?.holdUpstream(true)
+    }
+
+    func releaseUpstreamIfOneKeepsUp() {
+        guard isUpstreamHeld, lagByteCount <= limits.maxLogBytes / 4, !log.isCongested else { return }
+        isUpstreamHeld = false
+        active?.holdUpstream(false)
+    }
+
+    /// Ends the delivery. When nobody is left who listens, the running response's disconnect policy applies.
+    public func detach(_ cursor: Cursor) {
+        guard cursor.session === self else { return }
+        cursor.session = nil
+        guard deliveryDepth == 0 else {
+            // From within its own delivery: the list is being walked, and an event is being made. Settle after this turn.
+            _ = host.schedule(after: .zero) { [weak self] in self?.settle() }
+            return
+        }
+        settle()
+    }
+
+    /// Tells the cursors that have got everything that the server stops.
+    public func announceStop() {
+        for cursor in cursors where cursor.session === self && !cursor.knowsOfStop && cursor.position >= log.lastSequence {
+            cursor.knowsOfStop = true
+            cursor.hostStopping()
+        }
+    }
+
+    /// Tells those who listen and wait for events that cannot be kept that they wait for the storage.
+    public func announceStall() {
+        for cursor in cursors where cursor.session === self && cursor.listens && cursor.position < log.lastSequence {
+            cursor.storageStalled()
+        }
+    }
+
+    private func settle() {
+        let listenerLeft = cursors.contains { $0.listens && !$0.isAttached }
+        cursors.removeAll { !$0.isAttached }
+        releaseUpstreamIfOneKeepsUp()
+        if listenerLeft, !isFollowed { applyDisconnectPolicies() }
+    }
+}

@@ -21,7 +21,7 @@ extension Loopback.FaultTests {
     /// A session over WebSocket and server-sent events by turns, until the log is read; in one thread.
     private func run(_ log: [String], _ layers: @escaping LogReader.Layers) throws -> Outcome {
         let drive = try LoopDrive()
-        let reader = LogReader(drive, HTTPServer(handler: LogHandler(log)), layers)
+        let reader = LogReader(drive.loop, HTTPServer(handler: LogHandler(log)), layers)
         reader.connect()
         let turns = drive.turns { reader.isComplete || !reader.complaints.isEmpty }
         return Outcome(
@@ -129,8 +129,8 @@ extension Loopback.FaultTests {
         let drive = try LoopDrive()
         let server = HTTPServer(handler: LogHandler(log))
         let stuck = FaultPlan(seed: 3, rates: FaultPlan.Rates(short: 255, blocked: 250, stall: 255))
-        let slow = LogReader(drive, server) { _ in (nil, FaultLayer(stuck)) }
-        let quick = LogReader(drive, server) { _ in (nil, nil) }
+        let slow = LogReader(drive.loop, server) { _ in (nil, FaultLayer(stuck)) }
+        let quick = LogReader(drive.loop, server) { _ in (nil, nil) }
         slow.connect()
         quick.connect()
         #expect(drive.turns(atMost: 1000) { quick.isComplete } != nil)

@@ -10,7 +10,8 @@ final class LogReader {
     /// What each connection goes through, by its number from 0: our end's and the server's.
     typealias Layers = (_ number: Int) -> (client: SocketLayer?, server: SocketLayer?)
 
-    private let drive: LoopDrive
+    /// And not who drives it: its end ends the loop, which holds what is still open of us.
+    private let loop: EventLoop
     private let server: HTTPServer
     private let layers: Layers
     private(set) var events: [String] = []
@@ -19,8 +20,8 @@ final class LogReader {
     /// Trouble that a broken connection does not explain.
     private(set) var complaints: [String] = []
 
-    init(_ drive: LoopDrive, _ server: HTTPServer, _ layers: @escaping Layers) {
-        self.drive = drive
+    init(_ loop: EventLoop, _ server: HTTPServer, _ layers: @escaping Layers) {
+        self.loop = loop
         self.server = server
         self.layers = layers
     }
@@ -30,14 +31,14 @@ final class LogReader {
         connectionCount += 1
         let layers = layers(number)
         do {
-            let (near, far) = try drive.pair()
-            server.serve(near, on: drive.loop, layer: layers.server)
+            let (near, far) = try LoopDrive.pair()
+            server.serve(near, on: loop, layer: layers.server)
             if number % 2 == 0 {
                 try WebSocketClient.start(
-                    over: far, target: "/ws", host: "test", layer: layers.client, on: drive.loop,
+                    over: far, target: "/ws", host: "test", layer: layers.client, on: loop,
                     opened: { SocketReader($0, self) }, failed: { _ in self.lost() })
             } else {
-                try StreamReader(loop: drive.loop, descriptor: far, layer: layers.client, self).start()
+                try StreamReader(loop: loop, descriptor: far, layer: layers.client, self).start()
             }
         } catch {
             complaints.append("\(error)")
@@ -50,7 +51,7 @@ final class LogReader {
 
     fileprivate func lost() {
         if isComplete { return }
-        drive.loop.schedule(after: .zero) { self.connect() }
+        loop.schedule(after: .zero) { self.connect() }
     }
 }
 

@@ -21,7 +21,7 @@ final class LoopDrive {
     }
 
     /// Two connected, nonblocking sockets.
-    func pair() throws -> (Int32, Int32) {
+    static func pair() throws -> (Int32, Int32) {
         var sockets: [Int32] = [-1, -1]
         let type = Int32(SOCK_STREAM.rawValue | SOCK_NONBLOCK.rawValue | SOCK_CLOEXEC.rawValue)
         guard socketpair(AF_UNIX, type, 0, &sockets) == 0 else { throw RawSocket.Failure(call: "socketpair", code: errno) }

@@ -236,12 +236,12 @@ extension Loopback.TLSTests {
         let drive = try LoopDrive()
         let server = HTTPServer(handler: TestHandler())
         // A live connection, without TLS so that its echo is one turn.
-        let live = try drive.pair()
+        let live = try LoopDrive.pair()
         server.serve(live.0, on: drive.loop)
         let journal = Journal()
         let storm = 60
         for _ in 0..<storm {
-            let (near, far) = try drive.pair()
+            let (near, far) = try LoopDrive.pair()
             server.serve(near, on: drive.loop, layer: context.layer())
             let connection = ProbeConnection(
                 loop: drive.loop, descriptor: far, journal: journal, isConnecting: true, layer: client.layer(host: "localhost"))

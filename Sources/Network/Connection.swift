@@ -152,6 +152,12 @@ open class Connection: Channel {
         loop.scheduleFlush(self)
     }
 
+    /// Whether a flush has something to do: bytes to send, or, behind the last of them, the end of our side.
+    final var isFlushDue: Bool {
+        if case .finishing = socketState { return true }
+        return !output.isEmpty
+    }
+
     /// Sends what waits before the end of the turn.
     final func flushNow() { if !isBlocked { flush() } }
 

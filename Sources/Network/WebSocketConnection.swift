@@ -110,6 +110,9 @@ open class WebSocketConnection: Connection {
     private func process(_ bytes: UnsafeMutableRawBufferPointer) {
         var input = bytes
         var deliveredByteCount = 0
+        // What is answered at once leaves below: the loop need not come back for it at the end of the turn.
+        let wasScheduled = flushScheduled
+        flushScheduled = true
         while let event = endpoint.next(&input, output: &output) {
             switch event {
             case .text(let text):
@@ -130,9 +133,10 @@ open class WebSocketConnection: Connection {
                 break
             }
         }
+        flushScheduled = wasScheduled
         guard hold() else { return }
-        // Now and not at the end of the turn: it costs no more, and the answers of many connections need no storage meanwhile.
-        if !output.isEmpty { flushNow() }
+        // It costs no more than at the end of the turn, and the answers of many connections need no storage meanwhile.
+        if isFlushDue { flushNow() }
         switch endpoint.transportAction {
         // A peer that commands and does not read is not listened to until it has.
         case .keepOpen: if isCongested { pauseReading() }

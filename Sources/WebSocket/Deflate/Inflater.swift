@@ -46,10 +46,19 @@ struct Inflater: ~Copyable {
     /// The message's last piece was handed in.
     mutating func endMessage(into message: inout ByteBuffer) throws(ProtocolViolation) {
         // §7.2.3.4 wants an empty block after one with BFINAL. Where it is missing the end is plain all the same.
-        if !isAfterFinalBlock { try endBlock(into: &message) }
+        if !isAfterFinalBlock, !endsWithFlush() { try endBlock(into: &message) }
         isAfterFinalBlock = false
         compressedByteCount = 0
         if !agreement.keepsContext { close() }
+    }
+
+    /// Whether the message ends as nearly all do: with a flush whose tail is all that is missing. It need not be put back then, which
+    /// would cost a call: zlib is told that it stands between two blocks.
+    private func endsWithFlush() -> Bool {
+        guard let stream, inflateSyncPoint(&stream.pointee.z) != 0 else { return false }
+        // Without a context everything is forgotten below.
+        if agreement.keepsContext { inflateResetKeep(&stream.pointee.z) }
+        return true
     }
 
     private mutating func endBlock(into message: inout ByteBuffer) throws(ProtocolViolation) {

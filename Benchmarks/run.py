@@ -79,7 +79,7 @@ def main():
             print(durable.run(options.binary, upstream, rounds=1 if options.quick else 3), flush=True)
     if "transport" in parts:
         with transport_peers.built(options.binary, options.nio) as (folder, had):
-            for table in transport.run(folder, had, options.connections, rounds=1 if options.quick else 3):
+            for table in transport.run(folder, had, options.connections, rounds=1 if options.quick else 9):
                 print(table, flush=True)
     stolen, busy = (after - before for after, before in zip(figures.stolen_and_busy(), ticks))
     print(f"{time.monotonic() - start:.0f} s; stolen by the host: {stolen / max(1, busy):.1%} of the busy time")

@@ -23,6 +23,7 @@ def connects(folder, had, rounds, in_turn, lines):
             results = in_turn(servers, rounds, lambda server: lines(
                 folder / "connect_load", way, server.port, server.pid, AT_ONCE, CONNECTING_S)[0])  # fmt: skip
         for name, rs in results.items():
+            rs = list(rs.values())
             median = {key: percentile([r[key] for r in rs], 50) for key in rs[0]}
             # A server that takes part in no resumption made full handshakes.
             note = f" ({median['resumed']:.0%} resumed)" if way == "resumed" and median["resumed"] < 1 else ""

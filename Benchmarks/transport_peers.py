@@ -16,6 +16,10 @@ INTERJECT, LIMIT, UWEBSOCKETS, SOCKETIFY = (
     "Interject", "epoll loop in C (the limit)", "uWebSockets, handler in C", "socketify, handler in Python",
 )  # fmt: skip
 OWN_RECORDS = "Interject, --tls-records interject"
+#: A process of several threads pays for each call that names a descriptor, and any server with a store has several.
+UWEBSOCKETS_BESIDE_A_THREAD = "uWebSockets, beside a thread that sleeps"
+LIMIT_BESIDE_A_THREAD = "epoll loop in C, beside a thread that sleeps"
+AIMED_AT = (INTERJECT, OWN_RECORDS, LIMIT, LIMIT_BESIDE_A_THREAD, UWEBSOCKETS, UWEBSOCKETS_BESIDE_A_THREAD)
 PLAIN, TLS, DEFLATE, FAN_OUT = "plain", "tls", "deflate", "fan-out"
 ALL = (PLAIN, TLS, DEFLATE, FAN_OUT)
 OPENSSL = ["-lssl", "-lcrypto"]
@@ -56,6 +60,10 @@ def c_program(folder, name, *libraries):
     return folder / name
 
 
+def beside_a_thread(folder):
+    return ["env", f"LD_PRELOAD={c_program(folder, 'sleeping_thread', '-shared', '-fPIC', '-pthread')}"]
+
+
 def of_socketify(folder):
     """Linked with the library that the package carries."""
     import socketify
@@ -88,8 +96,12 @@ def peers(folder, binary, build_nio):
     yield INTERJECT, lambda name: Peer(name, ALL, [binary, "echo", *listen, "FLAGS"])
     yield OWN_RECORDS, lambda name: Peer(name, (TLS,), [binary, "echo", *listen, "FLAGS", "--tls-records", "interject"])
     yield LIMIT, lambda name: Peer(name, (PLAIN, TLS, FAN_OUT), [c_program(folder, "epoll_echo", *OPENSSL), *three])
+    yield LIMIT_BESIDE_A_THREAD, lambda name: Peer(
+        name, (PLAIN, TLS, FAN_OUT), [*beside_a_thread(folder), c_program(folder, "epoll_echo", *OPENSSL), *three], most_idle=0)
     yield "io_uring in C", lambda name: Peer(name, (PLAIN,), [c_program(folder, "uring_echo"), "PORT", "MODE"])
     yield UWEBSOCKETS, lambda name: Peer(name, ALL, [of_socketify(folder), *three])
+    yield UWEBSOCKETS_BESIDE_A_THREAD, lambda name: Peer(
+        name, ALL, [*beside_a_thread(folder), of_socketify(folder), *three], most_idle=0)
     # The ten-thousandth connect takes seven times the processor time of the first.
     yield "libwebsockets", lambda name: Peer(
         name, (PLAIN, TLS, DEFLATE), [c_program(folder, "lws_echo", "-lwebsockets"), *three], most_idle=5000)

@@ -55,7 +55,8 @@ enum LayerBIO {
         BIO_get_data(bio).map { Unmanaged<Target>.fromOpaque($0).takeUnretainedValue() }
     }
 
-    private static func result(_ count: Int, _ bio: OpaquePointer?, _ flag: Int32) -> Int32 {
+    /// What a call of the layer, or of a socket, came to in OpenSSL's words.
+    static func result(_ count: Int, _ bio: OpaquePointer?, _ flag: Int32) -> Int32 {
         copenssl_clear_retry(bio)
         if count < 0, errno == EAGAIN || errno == EINTR { copenssl_set_retry(bio, flag) }
         return Int32(clamping: count)

@@ -1,8 +1,8 @@
 import COpenSSL
 import Glibc
 
-/// TLS between a connection and its socket, by OpenSSL, which reads and writes the socket itself: only so can the kernel take
-/// the encryption over (kTLS). Nonblocking; buffers exist only while bytes wait in them. Where the kernel does not
+/// TLS between a connection and its socket, by OpenSSL, which reads and writes the socket itself where the kernel can take the
+/// encryption over (kTLS). Nonblocking; buffers exist only while bytes wait in them. Where the kernel does not
 /// and ``TLSSettings/records`` says so, a server's connection by TLS 1.3 leaves OpenSSL's `SSL` after the handshake, for
 /// ``TLSRecordLayer``.
 final class TLSLayer: SocketLayer {
@@ -95,13 +95,18 @@ final class TLSLayer: SocketLayer {
         case .client(let context, let host): ssl = context.makeSSL(host: host)
         }
         guard let ssl else { return nil }
-        if let lower {
-            guard let bio = LayerBIO.make(lower, descriptor) else { return nil }
-            SSL_set_bio(ssl, bio, bio)
-        } else if SSL_set_fd(ssl, descriptor) != 1 {
-            return nil
-        }
+        // Only on a socket that OpenSSL knows for one can it have the kernel encrypt.
+        if lower == nil, asksKernel { return SSL_set_fd(ssl, descriptor) == 1 ? ssl : nil }
+        guard let bio = lower.map({ LayerBIO.make($0, descriptor) }) ?? SocketBIO.make(descriptor) else { return nil }
+        SSL_set_bio(ssl, bio, bio)
         return ssl
+    }
+
+    private var asksKernel: Bool {
+        switch role {
+        case .server(let context): context.settings.asksKernel
+        case .client: KernelTLS.isAvailable
+        }
     }
 
     private func note(_ failure: TLSError) -> TLSError {

@@ -156,6 +156,7 @@ def test_an_upload_that_is_cut_leaves_nothing(store, tmp_path):
     assert not list(store.sdk().files.list())
 
 
+@pytest.mark.resident
 def test_a_large_file_does_not_go_through_memory(start_server, tmp_path):
     server = start_server("--data", tmp_path / "data", "--loops", 1)
     client = server.sdk()

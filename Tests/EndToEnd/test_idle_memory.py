@@ -41,6 +41,7 @@ def used(echo, count):
     return probes
 
 
+@pytest.mark.footprint
 def test_an_idle_websocket_takes_less_than_half_a_kibibyte(tmp_path):
     with EchoProcess(tmp_path, "--loops", "1", "--deflate", "off") as echo:
         probes = used(echo, 100)

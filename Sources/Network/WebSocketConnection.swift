@@ -18,9 +18,11 @@ public struct WebSocketTransport {
 /// It looks after its peer by ``WebSocketLiveness``: pings that measure the round trip, an end when nothing at all has come for
 /// two intervals, and limits on idleness and age.
 open class WebSocketConnection: Connection {
-    /// Bytes of messages, inflated, that one connection may have delivered in one turn of its loop.
-    static let maxDeliveredBytesPerTurn = 4 << 20
-    /// How long the close handshake may take.
+    /// Bytes of messages, inflated, that one connection may have delivered in one turn of its loop, each counted
+    /// ``deliveryByteCount`` more than it has: what the smallest costs whoever else is served.
+    static let maxDeliveredBytesPerTurn = 1 << 20
+    static let deliveryByteCount = 1024
+    /// How long the peer's close frame may take once ours has left.
     public static let closeTimeout = Duration.seconds(5)
 
     private var isConcluded = false
@@ -28,8 +30,9 @@ open class WebSocketConnection: Connection {
     private var endpoint: WebSocketEndpoint
     private var pulse: WebSocketPulse
     private let liveness: WebSocketLiveness.Shared
-    /// What was read in an earlier turn and waits for its own.
+    /// What was read in an earlier turn and waits for its own. Until then nothing is read.
     private var unread: [UInt8] = []
+    private var isUnreadScheduled = false
     private let client: ServedClient?
     private var held = HeldInput()
 
@@ -104,7 +107,12 @@ open class WebSocketConnection: Connection {
 
     public final override func received(_ bytes: UnsafeMutableRawBufferPointer) {
         pulse.received = loop.now
-        if unread.isEmpty { process(bytes) } else { unread.append(contentsOf: bytes) }
+        if unread.isEmpty {
+            process(bytes)
+        } else {
+            unread.append(contentsOf: bytes)
+            _ = hold()
+        }
     }
 
     private func process(_ bytes: UnsafeMutableRawBufferPointer) {
@@ -114,6 +122,7 @@ open class WebSocketConnection: Connection {
         let wasScheduled = flushScheduled
         flushScheduled = true
         while let event = endpoint.next(&input, output: &output) {
+            deliveredByteCount += Self.deliveryByteCount
             switch event {
             case .text(let text):
                 countReceived()
@@ -128,7 +137,7 @@ open class WebSocketConnection: Connection {
                 if let trip = pulse.pong(payload, now: Instant.monotonicNow) { loop.counters.pointee.roundTrips.record(trip) }
             case .closed(let closed): conclude(closed)
             }
-            if deliveredByteCount > Self.maxDeliveredBytesPerTurn, !input.isEmpty {
+            if deliveredByteCount > Self.maxDeliveredBytesPerTurn || isCongested, !input.isEmpty {
                 postpone(UnsafeRawBufferPointer(input))
                 break
             }
@@ -160,6 +169,11 @@ open class WebSocketConnection: Connection {
     private func giveUp(_ code: CloseCode, reason: String) {
         endpoint.close(code, reason: reason, into: &output)
         countClose(sent: code)
+        leave()
+    }
+
+    /// Waits for nothing more of the peer; what is due to it still goes out.
+    private func leave() {
         if let closed = endpoint.transportEnded() { conclude(closed) }
         unread = []
         held.clear(on: loop)
@@ -170,20 +184,32 @@ open class WebSocketConnection: Connection {
     private func postpone(_ rest: UnsafeRawBufferPointer) {
         unread.append(contentsOf: rest)
         pauseReading()
+        scheduleUnread()
+    }
+
+    private func scheduleUnread() {
+        if isUnreadScheduled { return }
+        isUnreadScheduled = true
         // Strong: once an object was referenced weakly, each retain of it costs several times as much.
         loop.schedule(after: .zero) {
-            guard case .open = self.socketState else { return }
-            var waiting: [UInt8] = []
-            swap(&waiting, &self.unread)
-            if !self.isCongested { self.resumeReading() }
-            waiting.withUnsafeMutableBytes { self.process($0) }
+            self.isUnreadScheduled = false
+            self.takeUpUnread()
         }
+    }
+
+    private func takeUpUnread() {
+        // A peer that does not take the answers is not asked for more: see outputDrained().
+        guard case .open = socketState, !isCongested else { return }
+        var waiting: [UInt8] = []
+        swap(&waiting, &unread)
+        waiting.withUnsafeMutableBytes { process($0) }
+        if unread.isEmpty, !isCongested { resumeReading() }
     }
 
     public final override func outputDrained() {
         endpoint.outputDrained(into: &output)
         if !output.isEmpty { scheduleFlush() }
-        resumeReading()
+        if unread.isEmpty { resumeReading() } else { scheduleUnread() }
         drained()
     }
 
@@ -247,12 +273,18 @@ open class WebSocketConnection: Connection {
 
     // MARK: Looking after the peer
 
+    /// The peer's close frame did not come in time. One that has not taken ours yet cannot answer it: it gets what is due to it as
+    /// long as it takes some of it.
+    private func closeIsOverdue() {
+        if output.isEmpty { abort() } else { leave() }
+    }
+
     override func timerFired() {
-        // The close handshake took too long.
         guard isOpen else {
-            abort()
+            closeIsOverdue()
             return
         }
+        pulse.note(sentByteCount: bytesSent, isBlocked: isBlocked, now: loop.now)
         switch pulse.action(now: loop.now, liveness.value, isBusy: isBusy) {
         case .nothing: break
         case .drop(let silence):

@@ -3,8 +3,8 @@ import WebSocket
 /// How a WebSocket finds out that its peer is gone, and how long it may be open.
 public struct WebSocketLiveness: Sendable {
     /// How often the peer is looked after. A ping is sent when nothing came for half of it, or when the round trip was not
-    /// measured for ten of them; the connection is closed when nothing came for two: with 1013 if what is due to the
-    /// peer waits for it, else with 1011.
+    /// measured for ten of them; the connection is closed when nothing came for two, nor anything of what is due was
+    /// taken: with 1013 if something is due, else with 1011.
     public var pingInterval = Duration.seconds(20)
     /// Without a message either way for so long it is closed with 1001; nil: never.
     public var idleLimit: Duration?
@@ -32,13 +32,16 @@ public struct WebSocketLiveness: Sendable {
     }
 }
 
-/// What a WebSocket remembers to judge its peer, in 48 bytes. Loop-confined.
+/// What a WebSocket remembers to judge its peer, in 64 bytes. Loop-confined.
 struct WebSocketPulse {
     let opened: Instant
     /// The last byte from the peer.
     var received: Instant
     /// The last message either way.
     var message: Instant
+    /// When the peer was seen to take some of what waits for it.
+    private var taken: Instant
+    private var sentByteCount: UInt64 = 0
     private var pingSentAt = Self.never
     private var measuredAt = Self.never
     private var roundTripNanoseconds: Int64 = -1
@@ -62,6 +65,13 @@ struct WebSocketPulse {
         opened = now
         received = now
         message = now
+        taken = now
+    }
+
+    /// What leaves while more waits is taken by a peer that reads. Without a queue it may lie in the kernel, and says nothing.
+    mutating func note(sentByteCount newCount: UInt64, isBlocked: Bool, now: Instant) {
+        if isBlocked, newCount != sentByteCount { taken = now }
+        sentByteCount = newCount
     }
 
     /// What is to be done now.
@@ -73,7 +83,7 @@ struct WebSocketPulse {
     }
 
     func action(now: Instant, _ liveness: WebSocketLiveness, isBusy: Bool) -> Action {
-        let silence = now - received
+        let silence = now - max(received, taken)
         if silence >= liveness.pingInterval * 2 { return .drop(silence: Self.text(liveness.pingInterval * 2)) }
         if let lifetime = liveness.lifetime, now - opened >= (isBusy ? lifetime + lifetime / 10 : lifetime) {
             return .close(.goingAway, reason: "lifetime: open for \(Self.text(lifetime)); connect again")

@@ -45,6 +45,11 @@ final class GatheredFrames {
         assembly = .nothing
         message.clear()
     }
+
+    /// Something is half received, and nothing of a message: the storage of the last one would be kept until the rest comes.
+    func giveBackUnused() {
+        if message.isEmpty { message.clear(keepingCapacity: 0) }
+    }
 }
 
 /// Something that few connections need, in memory of its own.

@@ -14,6 +14,8 @@ public struct Receiver: ~Copyable {
     private let rules: FrameRules
     /// After a close frame or a violation: every further byte is dropped.
     private var hasEnded = false
+    /// After our own close frame: of what comes only control frames matter.
+    private var dropsMessages = false
     private let maxMessageBytes: Int
     private let inflater: Box<Inflater>?
     private let scratch: ReceiverScratch
@@ -35,8 +37,8 @@ public struct Receiver: ~Copyable {
     /// Bytes that decompression holds now.
     var deflateMemoryByteCount: Int { inflater?.value.memoryByteCount ?? 0 }
 
-    /// Bytes of what has not come whole: of a message as it stands after decompression, and of a control frame.
-    var heldByteCount: Int { gathered.map { $0.message.count + $0.controlPayload.count } ?? 0 }
+    /// Bytes that are held for what has not come whole: for a message as it stands after decompression, and of a control frame.
+    var heldByteCount: Int { gathered.map { $0.message.capacity + $0.controlPayload.count } ?? 0 }
 
     /// The next event, or nil when `input` is used up.
     ///
@@ -51,7 +53,10 @@ public struct Receiver: ~Copyable {
             while !hasEnded {
                 if let gathered, let frame = gathered.frame {
                     if let event = try continueFrame(frame, of: gathered, &input) { return event }
-                    if gathered.frame != nil, input.isEmpty { return nil }
+                    if gathered.frame != nil, input.isEmpty {
+                        gathered.giveBackUnused()
+                        return nil
+                    }
                     continue
                 }
                 guard let header = try takeHeader(&input) else {
@@ -59,6 +64,8 @@ public struct Receiver: ~Copyable {
                     if let gathered, gathered.isIdle {
                         self.gathered = nil
                         scratch.keep(gathered)
+                    } else {
+                        gathered?.giveBackUnused()
                     }
                     return nil
                 }
@@ -69,6 +76,18 @@ public struct Receiver: ~Copyable {
         } catch {
             end()
             throw error
+        }
+    }
+
+    /// Takes messages off the input from here on without looking into them: nobody waits for them, and to undo their compression
+    /// would cost whoever else is served. The message of the last event stays valid until the next one.
+    mutating func dropMessages() {
+        dropsMessages = true
+        inflater?.value.close()
+        guard let gathered else { return }
+        switch gathered.assembly {
+        case .text, .binary: gathered.forgetMessage()
+        case .nothing, .delivered: break
         }
     }
 
@@ -141,6 +160,14 @@ public struct Receiver: ~Copyable {
             header.maskingKey.apply(to: payload)
             return try controlEvent(header.opcode, UnsafeRawBufferPointer(payload))
         }
+        if dropsMessages {
+            if input.count >= payloadByteCount {
+                input.removeFirst(payloadByteCount)
+            } else {
+                gather().frame = GatheredFrames.FrameInProgress(header: header)
+            }
+            return nil
+        }
         try checkOrder(header.opcode)
         guard payloadByteCount <= wireBytesLeft(header) else { throw .messageTooBig(maxMessageBytes: maxMessageBytes) }
         if header.opcode != .continuation {
@@ -183,10 +210,12 @@ public struct Receiver: ~Copyable {
         var frame = frame
         let header = frame.header
         let chunk = input.takeFirst(min(input.count, header.payloadByteCount - frame.receivedByteCount))
-        header.maskingKey.apply(to: chunk, payloadOffset: frame.receivedByteCount)
+        let offset = frame.receivedByteCount
         frame.receivedByteCount += chunk.count
         let isWhole = frame.receivedByteCount == header.payloadByteCount
         gathered.frame = isWhole ? nil : frame
+        if dropsMessages, !header.opcode.isControl { return nil }
+        header.maskingKey.apply(to: chunk, payloadOffset: offset)
         if header.opcode.isControl {
             gathered.controlPayload.append(UnsafeRawBufferPointer(chunk))
             return isWhole ? try controlEvent(header.opcode, gathered.controlPayload.bytes) : nil

@@ -4,8 +4,8 @@ import CZlib
 /// What receivers need only while bytes come, lent to one after the other: those that take turns on one thread share it, so that
 /// neither an idle connection holds it nor a message pays for making it. Confined as its receivers are.
 public final class ReceiverScratch {
-    /// A message's storage above this many bytes is given back to the allocator.
-    private static let maxKeptMessageByteCount = 64 << 10
+    /// A message's storage above this many bytes is given back to the allocator: who is lent it is held to account for it.
+    private static let maxKeptMessageByteCount = 16 << 10
     /// Of an inflater that no context is kept for: the largest window undoes what was made with a smaller one.
     private static let windowBits: Int32 = 15
 

@@ -32,7 +32,7 @@ public struct WebSocketEndpoint: ~Copyable {
     /// Bytes that compression holds for this connection now, both directions.
     public var deflateMemoryByteCount: Int { receiver.deflateMemoryByteCount + writer.deflateMemoryByteCount }
 
-    /// Bytes of the peer's message that has not come whole.
+    /// Bytes that are held for the peer's message that has not come whole.
     public var heldByteCount: Int { receiver.heldByteCount }
 
     private let role: Role
@@ -86,7 +86,8 @@ public struct WebSocketEndpoint: ~Copyable {
                     writer.appendClose(code, into: &output)
                     return closed(by: code, reason, role == .server ? .halfCloseAndLinger : .awaitPeerClose)
                 case (.closing, .close(let code, let reason)):
-                    return closed(by: code, reason, role == .server ? .drop : .awaitPeerClose)
+                    // What stood before our close frame may still be on its way.
+                    return closed(by: code, reason, role == .server ? .halfCloseAndLinger : .awaitPeerClose)
                 case (.closing, _), (.closed, _): continue
                 }
             }
@@ -211,6 +212,7 @@ public struct WebSocketEndpoint: ~Copyable {
         forgetWaitingPong()
         writer.appendClose(code, reason: reason, into: &output)
         writer.end()
+        receiver.dropMessages()
         state = .closing
     }
 

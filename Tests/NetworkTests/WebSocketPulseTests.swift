@@ -48,6 +48,18 @@ import WebSocket
         #expect(pulse.action(now: after(40), liveness, isBusy: true) == .drop(silence: "40 s"))
     }
 
+    @Test func whoTakesWhatIsDueIsNotSilent() {
+        var pulse = WebSocketPulse(now: start)
+        pulse.measured = start
+        pulse.note(sentByteCount: 100, isBlocked: true, now: after(20))
+        #expect(pulse.action(now: after(40), liveness, isBusy: false) == .ping)
+        pulse.note(sentByteCount: 100, isBlocked: true, now: after(60))
+        #expect(pulse.action(now: after(60), liveness, isBusy: false) == .drop(silence: "40 s"))
+        // What the kernel takes while nothing waits says nothing about the peer.
+        pulse.note(sentByteCount: 200, isBlocked: false, now: after(60))
+        #expect(pulse.action(now: after(60), liveness, isBusy: false) == .drop(silence: "40 s"))
+    }
+
     @Test func idlenessIsAboutMessagesAndWaitsForWhatRuns() {
         var limits = liveness
         limits.idleLimit = .seconds(60)

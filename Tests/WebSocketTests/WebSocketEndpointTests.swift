@@ -62,7 +62,56 @@ import Testing
         let (_, closed) = Self.feed(Self.close1000, &endpoint, &output)
         #expect(closed == ConnectionClosed(code: .normal, reason: "", wasClean: true))
         #expect(output.array == [])
-        #expect(endpoint.transportAction == .drop)
+        #expect(endpoint.transportAction == .halfCloseAndLinger)
+    }
+
+    /// What comes after our close frame costs nobody else anything: least of all what a few bytes would inflate to.
+    @Test(arguments: [1, 2, 3, 7, 1000]) func messagesThatComeWhileClosingAreNotLookedInto(pieceByteCount: Int) {
+        let extensions = NegotiatedExtensions(deflate: DeflateRoundTripTests.agreement())
+        var endpoint = WebSocketEndpoint(role: .server, extensions: extensions)
+        var output = ByteBuffer()
+        endpoint.close(.goingAway, into: &output)
+        output.clear()
+        // A compressed message whose bytes are none, a fragment, text that is not UTF-8, a ping, a message behind a fragment.
+        let dropped = "c18300000000ffffff" + "018200000000ffff" + "818200000000ffff" + Self.ping1 + "828100000000ff"
+        let bytes = WireVector.hexBytes(dropped + Self.close1000)
+        var closed: ConnectionClosed?
+        for start in stride(from: 0, to: bytes.count, by: pieceByteCount) {
+            var piece = Array(bytes[start..<min(start + pieceByteCount, bytes.count)])
+            piece.withUnsafeMutableBytes {
+                var input = $0
+                while let event = endpoint.next(&input, output: &output) {
+                    if case .closed(let how) = event { closed = how } else { Issue.record("an event while closing") }
+                }
+            }
+            #expect(endpoint.deflateMemoryByteCount == 0)
+        }
+        #expect(closed == ConnectionClosed(code: .normal, reason: "", wasClean: true))
+        #expect(output.array == [])
+    }
+
+    @Test func ourCloseInTheMiddleOfThePeersMessageGivesItsMemoryBack() {
+        var endpoint = WebSocketEndpoint(role: .server)
+        var output = ByteBuffer()
+        _ = Self.feed("01fe100000000000" + String(repeating: "61", count: 4096), &endpoint, &output)
+        #expect(endpoint.heldByteCount >= 4096)
+        endpoint.close(.goingAway, into: &output)
+        _ = Self.feed("80810000000061", &endpoint, &output)
+        #expect(endpoint.heldByteCount == 0)
+        let (_, closed) = Self.feed(Self.close1000, &endpoint, &output)
+        #expect(closed?.wasClean == true)
+    }
+
+    @Test func aMessageThatWasDeliveredHoldsNoMemoryBehindTheNextHeadersFirstByte() {
+        var endpoint = WebSocketEndpoint(role: .server)
+        var output = ByteBuffer()
+        let half = String(repeating: "61", count: 20_000)
+        _ = Self.feed("01fe4e2000000000" + half, &endpoint, &output)
+        let whole = Self.feed("80fe4e2000000000" + half + "81", &endpoint, &output)
+        #expect(whole.count == 1)
+        #expect(endpoint.heldByteCount == 0)
+        let next = Self.feed("810000000061", &endpoint, &output)
+        #expect(next.count == 1)
     }
 
     @Test func aViolationWhileClosingSendsNoSecondClose() {

@@ -207,6 +207,25 @@ def test_a_person_talks_and_cuts_in(chat, rehearsal, tag):
     assert terminal.exitstatus == 0
 
 
+def test_enter_alone_stops_the_answer_and_does_nothing_else(chat, rehearsal, tag):
+    terminal = chat()
+    terminal.expect("Enter cuts in.*alone to stop it")
+    # Nothing runs: nothing happens.
+    enter(terminal, "")
+    enter(terminal, "  ")
+    enter(terminal, say(f"{tag}a", text="banana", tokens=100_000, pace=20))
+    terminal.expect(answer_of("banana"))
+    enter(terminal, "")
+    index = terminal.expect([r"\[cancelled after \d+ tokens?\]", "interject: "])
+    assert index == 0, "the empty lines before were no commands"
+    rehearsal.wait_for_state(f"{tag}a", "aborted")
+    # The session goes on, and no empty input stands in it.
+    enter(terminal, say(f"{tag}b", text="cherry", tokens=5, pace=0))
+    terminal.expect(answer_of("cherry"))
+    inputs = [m for m in rehearsal.wait_for_state(f"{tag}b", "completed")["messages"] if m["role"] == "user"]
+    assert len(inputs) == 2
+
+
 def test_what_is_typed_while_the_model_talks_is_not_torn(chat, rehearsal, tag):
     """Slow fingers: the line is typed in pieces while words arrive, and is sent whole."""
     terminal = chat()

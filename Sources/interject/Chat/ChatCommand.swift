@@ -13,7 +13,8 @@ struct ChatCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "chat", abstract: "Talks with a model in the terminal, and cuts in.",
         discussion: """
-            Type while the model talks: Enter cuts in, Ctrl-C stops it, Ctrl-D leaves, /help lists the commands. \
+            Type while the model talks: Enter cuts in with your line, Enter alone (or Ctrl-C) stops it, Ctrl-D leaves, /help lists \
+            the commands. \
             When stdin or stdout is no terminal, each line of stdin is an input: it is sent when the answer to the line before \
             is complete, or after --cut-in-after tokens of it. Answers go to stdout, remarks to stderr; the exit status is 1 \
             if an answer failed.

@@ -17,7 +17,7 @@ struct StartMessage {
           answers  \(whoAnswers)
           try it   \(curl)
           talk     \(chat)
-                   (type while the model talks: Enter cuts in)
+                   (Enter cuts in: with a line of yours, or alone to stop it)
           data     \(data)
           docs     README.md and Protocols/; all settings: \(program) serve --help
 

@@ -78,23 +78,8 @@ struct ChatCommand: AsyncParsableCommand {
     private func place(
         _ server: ServerURL, _ key: String?, _ mode: InterjectionMode, _ loop: EventLoop
     ) async throws(Failure) -> SessionPlace {
-        var place = SessionPlace(server: server, key: key, sessionID: session ?? "")
-        if session != nil { return place }
-        var body: JSONValue = ["mode": JSONValue(mode.rawValue)]
-        if let model { body["model"] = JSONValue(model) }
-        let request = HTTPCall.Request(method: .post, target: "/v1/sessions", fields: place.fields, body: body.serialized())
-        switch await HTTPCall.answer(to: request, from: server, on: loop) {
-        case .failure(.insecure(let error)): throw .runtime("\(server.text): \(error)")
-        case .failure(let failure):
-            throw .runtime("no server answers on \(server.text): \(failure) (start one with: interject serve)")
-        case .success(let answer):
-            let id = (try? JSONValue.parse(answer.body))?["id"]?.string
-            guard answer.status == 201, let id else {
-                throw .runtime("\(server.text): \(SessionPlace.refusal(status: answer.status, body: answer.body))")
-            }
-            place.sessionID = id
-            return place
-        }
+        if let session { return SessionPlace(server: server, key: key, sessionID: session) }
+        return try await NewSession(server: server, key: key, mode: mode, loop: loop).make(model: model)
     }
 
     private func read<Value>(

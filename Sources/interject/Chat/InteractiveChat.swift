@@ -99,12 +99,12 @@ final class InteractiveChat: SessionFollower {
 
     private func showState() {
         let request = HTTPCall.Request(target: place.path, fields: place.fields)
-        HTTPCall.ask(request, of: place.server, on: loop) { [weak self] result in
+        HTTPCall.ask(request, of: place.server, on: loop) { [output, place] result in
             switch result {
-            case .success(let answer) where answer.status == 200: self?.output.show(.note(Self.describe(answer.body)))
+            case .success(let answer) where answer.status == 200: output.show(.note(Self.describe(answer.body)))
             case .success(let answer):
-                self?.output.show(.failure(SessionPlace.refusal(status: answer.status, body: answer.body)))
-            case .failure(let failure): self?.output.show(.failure("\(failure)"))
+                output.show(.failure(place.refusal(status: answer.status, body: answer.body)))
+            case .failure(let failure): output.show(.failure("\(failure)"))
             }
         }
     }

@@ -147,6 +147,15 @@ def test_the_start_warns_of_an_upstream_that_does_not_answer(start_server, free_
         assert http.get("/v1/sessions").json()["data"] == [], "nothing is left of the attempt"
 
 
+def test_an_upstream_may_come_up_after_the_server(start_server, start_rehearsal, free_ports, tag):
+    """What the warning leads to: start it, and go on."""
+    server = start_server("--upstream", f"http://127.0.0.1:{free_ports[0]}")
+    banner_holds(server, "does not answer")
+    start_rehearsal("--port", free_ports[0])
+    result = run_binary("chat", "--url", server.url, input=say(tag, text="plum", tokens=5, pace=0) + "\n")
+    assert result.returncode == 0 and "plum plum" in result.stdout, result.stderr
+
+
 def test_the_start_waits_for_no_upstream(start_server):
     """One that takes the connection and says nothing."""
     with socket.create_server(("127.0.0.1", 0)) as silent:

@@ -41,9 +41,17 @@ struct NewSession {
 
     /// What runners answer for is no model that somebody would mean who names none.
     private func firstModel() async throws(Failure) -> String? {
-        let (_, list) = try await ask(HTTPCall.Request(target: "/v1/models", fields: place.fields))
-        return list["data"]?.array?.first { $0["owned_by"]?.string != "runner" }?["id"]?.string
+        for attempt in 1...Self.maxListings {
+            let (_, list) = try await ask(HTTPCall.Request(target: "/v1/models", fields: place.fields))
+            if let model = list["data"]?.array?.first(where: { $0["owned_by"]?.string != "runner" }) { return model["id"]?.string }
+            if attempt < Self.maxListings { try? await Task.sleep(for: Self.listingInterval) }
+        }
+        return nil
     }
+
+    /// A server asks its upstream again when it is asked itself, and answers before it knows.
+    private static let maxListings = 6
+    private static let listingInterval = Duration.milliseconds(300)
 
     /// Nobody will speak in it.
     private func delete(_ place: SessionPlace) async {

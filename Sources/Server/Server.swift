@@ -84,8 +84,12 @@ public final class Server: Sendable {
                 listeners.append(try await server.listen(on: address, tls: tls, group: group))
             }
             logger.info("listening", metadata: ["addresses": "\(listeners.map(\.address))", "loops": "\(group.loops.count)"])
-            let models = ModelList(context: context, upstreams: upstreams, isRehearsal: rehearsal != nil, loop: group.loops[0])
-            Task { await models.refresh() }
+            let isRehearsal = rehearsal != nil
+            context.modelNames.follow { [weak context, upstreams] in
+                guard let context else { return true }
+                let list = ModelList(context: context, upstreams: upstreams, isRehearsal: isRehearsal, loop: group.loops[0])
+                return await list.refresh()
+            }
             Task { await context.recoverSessions() }
             Retention(context: context, logger: logger).start()
             let probe = Task { await context.router.probe(on: group.loops[0]) }

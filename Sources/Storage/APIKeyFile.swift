@@ -1,4 +1,3 @@
-import Foundation
 import GRDB
 import Glibc
 
@@ -10,12 +9,17 @@ public struct APIKeyFile {
     private let queue: DatabaseQueue
     private let path: String
 
-    /// Opens the database of a data directory, or makes both.
-    public init(directory: String) throws(StorageError) {
-        path = directory + "/interject.sqlite"
+    /// Opens the database of a data directory.
+    /// - Parameter makesMissing: makes both where they are missing; else that is an error.
+    public init(directory: String, makesMissing: Bool = true) throws(StorageError) {
+        path = DataFiles.databasePath(in: directory)
+        if makesMissing {
+            try DataFiles.makeDirectory(directory)
+        } else {
+            try DataFiles.requireDatabase(in: directory)
+            try DataFiles.requirePermission(directory)
+        }
         do {
-            try FileManager.default.createDirectory(
-                atPath: directory, withIntermediateDirectories: true, attributes: [.posixPermissions: 0o700])
             var configuration = Configuration()
             configuration.busyMode = .timeout(10)
             configuration.prepareDatabase { try $0.execute(sql: "PRAGMA synchronous = FULL") }
@@ -32,7 +36,22 @@ public struct APIKeyFile {
         } catch let error as DatabaseError {
             throw .unreadable(path: path, reason: "\(StorageError(error))")
         } catch {
-            throw .directoryUnusable(path: directory, reason: error.localizedDescription)
+            throw .directoryUnusable(path: directory, reason: "\(error)")
+        }
+    }
+
+    /// Whether there is or was a key: then nobody gets in without. Looks without making or changing anything.
+    /// - Throws: where there is no database, or none that can be read.
+    public static func hasKeys(directory: String) throws(StorageError) -> Bool {
+        try DataFiles.requireDatabase(in: directory)
+        var configuration = Configuration()
+        configuration.readonly = true
+        configuration.busyMode = .timeout(10)
+        do {
+            let queue = try DatabaseQueue(path: DataFiles.databasePath(in: directory), configuration: configuration)
+            return try queue.read { try $0.tableExists("api_keys") && !APIKeyTable.all($0).isEmpty }
+        } catch {
+            throw StorageError(error)
         }
     }
 

@@ -1,5 +1,4 @@
 public import Bytes
-import Foundation
 import GRDB
 import JSON
 import Sessions
@@ -46,10 +45,8 @@ public struct SessionArchive {
     private let tail = TailScan()
 
     public init(directory: String) throws(StorageError) {
-        let path = directory + "/interject.sqlite"
-        guard FileManager.default.fileExists(atPath: path) else {
-            throw .directoryUnusable(path: directory, reason: "there is no interject.sqlite in it")
-        }
+        try DataFiles.requireDatabase(in: directory)
+        let path = DataFiles.databasePath(in: directory)
         var configuration = Configuration()
         configuration.readonly = true
         configuration.busyMode = .timeout(10)

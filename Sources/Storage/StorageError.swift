@@ -4,6 +4,12 @@ import GRDB
 public enum StorageError: Error, Sendable, Hashable, CustomStringConvertible {
     /// The directory cannot be made or written.
     case directoryUnusable(path: String, reason: String)
+    /// The directory is not there and cannot be made.
+    case cannotMakeDirectory(path: String, reason: String)
+    /// There is no database in the directory, and none is wanted.
+    case noDatabase(path: String)
+    /// The directory or its database may not be read or written.
+    case denied(path: String, access: Access, reason: String)
     /// Another process has the data directory.
     case inUse(path: String)
     /// The file was written by a newer Interject.
@@ -17,8 +23,18 @@ public enum StorageError: Error, Sendable, Hashable, CustomStringConvertible {
     /// The store was closed while the change waited.
     case closed
 
+    /// What somebody wanted to do.
+    public enum Access: Sendable, Hashable {
+        case read, write
+    }
+
     public var description: String {
         switch self {
+        case .cannotMakeDirectory(let path, let reason):
+            "cannot make the data directory \(path): \(reason) (name another with --data)"
+        case .noDatabase(let path): "There is no interject.sqlite in \(path). Name the data directory of the server with --data."
+        case .denied(let path, let access, let reason):
+            "\(path) cannot be \(access == .read ? "read" : "written"): \(reason) (make it yours, or name another with --data)"
         case .directoryUnusable(let path, let reason):
             "The data directory \(path) cannot be used (\(reason)). Make it writable, with some room, or name another with --data."
         case .inUse(let path):

@@ -49,14 +49,9 @@ public final class Store: Sendable {
     static func open(
         directory: String, durability: Durability, maxTailByteCount: Int, logger: Logger
     ) throws(StorageError) -> Store {
-        do {
-            try FileManager.default.createDirectory(
-                atPath: directory, withIntermediateDirectories: true, attributes: [.posixPermissions: 0o700])
-        } catch {
-            throw .directoryUnusable(path: directory, reason: error.localizedDescription)
-        }
+        try DataFiles.makeDirectory(directory)
         let lock = try DirectoryLock(directory)
-        let path = directory + "/interject.sqlite"
+        let path = DataFiles.databasePath(in: directory)
         do {
             let configuration = configuration(durability)
             let pool = try DatabasePool(path: path, configuration: configuration)

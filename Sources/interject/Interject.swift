@@ -35,9 +35,15 @@ struct Interject: ParsableCommand {
                 return 0
             }
             let lines = message(for: error).split(whereSeparator: \.isNewline)
-            Standard.error("interject: \(lines.joined(separator: " ")) (see interject --help)\n")
+            Standard.error("interject: \(lines.joined(separator: " ")) (see \(help(for: error)))\n")
             return 2
         }
+    }
+
+    /// The call that shows what the command that was meant takes: only the full message knows which one it was.
+    private static func help(for error: any Error) -> String {
+        let words = fullMessage(for: error).split(separator: "'")
+        return words.first { $0.hasPrefix("interject") && $0.hasSuffix("--help") }.map(String.init) ?? "interject --help"
     }
 }
 

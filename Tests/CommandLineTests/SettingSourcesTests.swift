@@ -99,7 +99,7 @@ import Upstreams
     }
 
     @Test func otherMachinesNeedAKey() throws {
-        let open = ["host": ["0.0.0.0"]]
+        let open = ["host": ["0.0.0.0"], "data": ["none"]]
         #expect(problem(flags: open).contains("--insecure-no-auth"))
         #expect(problem(flags: open.merging(["insecure-no-auth": ["true"]]) { $1 }) == "none")
         #expect(problem(flags: open.merging(["api-key": ["a=b"]]) { $1 }) == "none")

@@ -24,6 +24,14 @@ import Upstreams
         #expect(throws: InvalidValue.self) { try SettingValue.seconds(0...3600)(text) }
     }
 
+    @Test func times() throws {
+        let read = SettingValue.time(0...31_536_000)
+        for text in ["604800", "7d", "168h", "10080m", "604800s"] { #expect(try read(text) == .seconds(604_800)) }
+        #expect(try read("0.5h") == .seconds(1800))
+        #expect(try read("0.25") == .milliseconds(250))
+        for text in ["", "d", "7x", "366d", "-1d", "7dd", "1e3"] { #expect(throws: InvalidValue.self) { try read(text) } }
+    }
+
     @Test func seconds() throws {
         #expect(try SettingValue.seconds(0...3600)("0.25") == .milliseconds(250))
         #expect(try SettingValue.seconds(0...3600)("0") == .zero)

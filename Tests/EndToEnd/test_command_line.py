@@ -1,5 +1,6 @@
 """The command line: what a person types, and what it says."""
 
+import os
 import signal
 import socket
 import time
@@ -7,9 +8,10 @@ import time
 import pexpect
 import pytest
 
+from keys import Keys
 from patience import PATIENCE
 from processes import BinaryProcess, environment, run_binary
-from rehearsal import endless, say
+from rehearsal import endless, eventually, say
 from sessions import Session
 
 CHAT_TIMEOUT_S = 30 * PATIENCE
@@ -59,6 +61,14 @@ def test_a_wrong_value_is_one_clear_line_and_exit_2(arguments, word):
     result = run_binary(*arguments)
     assert result.returncode == 2
     assert word in one_line_on_stderr(result)
+
+
+@pytest.mark.parametrize("arguments, command", [
+    (["serve", "--no-such-flag"], "interject serve"), (["keys", "list", "--no-such-flag"], "interject keys list"),
+    (["keys", "rotate"], "interject keys rotate"), (["no-such-command"], "interject"),
+])
+def test_a_wrong_call_names_the_help_of_its_command(arguments, command):
+    assert one_line_on_stderr(run_binary(*arguments)).endswith(f"(see {command} --help)")
 
 
 def test_a_wrong_value_in_the_environment_names_the_variable():
@@ -119,6 +129,97 @@ def test_the_start_says_what_to_do_next(start_server):
     assert server.url in log and "rehearsal" in log and "curl" in log and "interject chat" in log
 
 
+def banner_holds(server, *words):
+    """Waits for what is said after the start."""
+    eventually(lambda: all(word in server.log_tail(100) for word in words), f"{words} are said")
+    return server.log_tail(100)
+
+
+def test_the_start_warns_of_an_upstream_that_does_not_answer(start_server, free_ports):
+    upstream = f"http://127.0.0.1:{free_ports[0]}/v1"
+    server = start_server("--upstream", upstream)
+    log = banner_holds(server, f"warn     {upstream} does not answer: ", "refused", "(see interject doctor)")
+    assert f"(MODEL: one of curl {server.url}/v1/models)" in log
+    result = run_binary("chat", "--url", server.url, input="hello\n")
+    assert result.returncode == 1
+    assert "no model is offered" in one_line_on_stderr(result) and "--model" in result.stderr
+    with server.http() as http:
+        assert http.get("/v1/sessions").json()["data"] == [], "nothing is left of the attempt"
+
+
+def test_an_upstream_may_come_up_after_the_server(start_server, start_rehearsal, free_ports, tag):
+    """What the warning leads to: start it, and go on."""
+    server = start_server("--upstream", f"http://127.0.0.1:{free_ports[0]}")
+    banner_holds(server, "does not answer")
+    start_rehearsal("--port", free_ports[0])
+    result = run_binary("chat", "--url", server.url, input=say(tag, text="plum", tokens=5, pace=0) + "\n")
+    assert result.returncode == 0 and "plum plum" in result.stdout, result.stderr
+
+
+def test_the_start_waits_for_no_upstream(start_server):
+    """One that takes the connection and says nothing."""
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        server = start_server("--upstream", f"http://127.0.0.1:{silent.getsockname()[1]}")
+        log = banner_holds(server, "does not answer: it did not answer in time")
+        assert log.index("listens on") < log.index("does not answer")
+
+
+def test_an_upstream_that_answers_is_not_warned_of_and_chat_takes_its_first_model(start_server, start_rehearsal, tag):
+    rehearsal = start_rehearsal()
+    server = start_server("--upstream", f"{rehearsal.url}/v1")
+    with server.http() as http:
+        eventually(lambda: any(m["owned_by"] == "upstream" for m in http.get("/v1/models").json()["data"]), "its models are known")
+    result = run_binary("chat", "--url", server.url + "/v1", input=say(tag, text="plum", tokens=5, pace=0) + "\n")
+    assert result.returncode == 0 and "plum plum" in result.stdout, result.stderr
+    result = run_binary("chat", "--url", server.url.removeprefix("http://"), input=say(tag, text="plum", tokens=5) + "\n")
+    assert result.returncode == 0 and "plum plum" in result.stdout, result.stderr
+    log = server.log_tail(100)
+    assert "warn " not in log
+    assert ('"model":"rehearsal"' in log) != ("(MODEL: one of" in log), "whether it was known in time is not certain"
+
+
+def test_stored_keys_are_keys(start_server, tmp_path):
+    keys = Keys(tmp_path / "data")
+    secret = keys.create()["secret"]
+    # An address that is nobody's (RFC 5737): the server gets as far as listening on it, or not even there.
+    foreign = ("serve", "--host", "192.0.2.1", "--port", 8080, "--data")
+    without = run_binary(*foreign, tmp_path / "none")
+    assert without.returncode == 2 and "no key is set" in one_line_on_stderr(without)
+    stored = run_binary(*foreign, tmp_path / "data")
+    assert stored.returncode == 1 and "this machine has no such address" in one_line_on_stderr(stored)
+    server = start_server("--data", tmp_path / "data")
+    assert '--api-key "$KEY"' in banner_holds(server, "docs")
+    result = run_binary("chat", "--url", server.url, input="hello\n")
+    assert result.returncode == 1 and "--api-key KEY" in one_line_on_stderr(result)
+    assert run_binary("chat", "--url", server.url, "--watch", "sess_x", input="").stderr.count("--api-key KEY") == 1
+    assert run_binary("chat", "--url", server.url, "--api-key", secret, input="hello\n").returncode == 0
+
+
+@pytest.mark.parametrize("command", [["list"], ["revoke", "ada"], ["rotate", "ada"]])
+def test_keys_of_a_directory_that_has_none_make_nothing(tmp_path, command):
+    result = run_binary("keys", *command, "--data", tmp_path / "typo")
+    assert result.returncode == 1 and "There is no interject.sqlite in" in one_line_on_stderr(result)
+    assert not (tmp_path / "typo").exists()
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may read everything")
+def test_a_directory_of_somebody_else_is_said(tmp_path):
+    Keys(tmp_path / "data").create()
+    (tmp_path / "data").chmod(0)
+    try:
+        for command in (["keys", "list"], ["export"], ["serve", "--port", 0]):
+            result = run_binary(*command, "--data", tmp_path / "data")
+            assert result.returncode == 1
+            assert "data cannot be read: Permission denied" in one_line_on_stderr(result)
+    finally:
+        (tmp_path / "data").chmod(0o700)
+
+
+@pytest.mark.parametrize("text", ["7d", "168h", "30m", "604800", "0"])
+def test_retention_is_a_time(start_server, text):
+    start_server("--retention", text).stop()
+
+
 def test_doctor_finds_nothing_wrong(free_ports):
     result = run_binary("doctor", "--port", free_ports[0])
     assert result.returncode == 0, result.stdout + result.stderr
@@ -153,6 +254,26 @@ def test_doctor_looks_at_the_data_directory(server, free_ports, tmp_path):
     (tmp_path / "file").touch()
     below = finding(tmp_path / "file" / "data")
     assert below.startswith("fail") and "--data" in below
+
+
+def test_doctor_fails_where_serve_does(free_ports, tmp_path):
+    (tmp_path / "file").touch()
+    missing = tmp_path / "missing" / "x"
+    for flag, path, subject, words in (
+        ("--data", tmp_path / "file" / "data", "data", "cannot make the data directory"),
+        ("--data", tmp_path / "file", "data", "cannot make the data directory"),
+        ("--data", "/proc/nothing/here", "data", "cannot make the data directory"),
+        ("--unix-socket", missing, "socket", "No such file or directory"),
+        ("--ready-file", missing, "ready-file", "No such file or directory"),
+    ):
+        flags = ("--host", "127.0.0.1", "--port", free_ports[0], flag, path)
+        doctor = run_binary("doctor", *flags)
+        (line,) = [line for line in doctor.stdout.splitlines() if line.split()[1] == subject]
+        assert doctor.returncode == 1 and line.startswith("fail") and words in line
+        serve = run_binary("serve", *flags)
+        assert serve.returncode == 1 and words in serve.stderr
+    ready = run_binary("doctor", "--port", free_ports[0], "--ready-file", tmp_path / "ready.json")
+    assert ready.returncode == 0 and not (tmp_path / "ready.json").exists(), "doctor only looks"
 
 
 def test_doctor_asks_the_upstream(start_rehearsal, free_ports):
@@ -205,6 +326,25 @@ def test_a_person_talks_and_cuts_in(chat, rehearsal, tag):
     terminal.expect(pexpect.EOF)
     terminal.wait()
     assert terminal.exitstatus == 0
+
+
+def test_enter_alone_stops_the_answer_and_does_nothing_else(chat, rehearsal, tag):
+    terminal = chat()
+    terminal.expect("Enter cuts in.*alone to stop it")
+    # Nothing runs: nothing happens.
+    enter(terminal, "")
+    enter(terminal, "  ")
+    enter(terminal, say(f"{tag}a", text="banana", tokens=100_000, pace=20))
+    terminal.expect(answer_of("banana"))
+    enter(terminal, "")
+    index = terminal.expect([r"\[cancelled after \d+ tokens?\]", "interject: "])
+    assert index == 0, "the empty lines before were no commands"
+    rehearsal.wait_for_state(f"{tag}a", "aborted")
+    # The session goes on, and no empty input stands in it.
+    enter(terminal, say(f"{tag}b", text="cherry", tokens=5, pace=0))
+    terminal.expect(answer_of("cherry"))
+    inputs = [m for m in rehearsal.wait_for_state(f"{tag}b", "completed")["messages"] if m["role"] == "user"]
+    assert len(inputs) == 2
 
 
 def test_what_is_typed_while_the_model_talks_is_not_torn(chat, rehearsal, tag):

@@ -112,6 +112,7 @@ def test_require_key_lets_nobody_in_before_there_is_one(keys, start_server):
     (["rotate", "nobody"], "nobody"),
 ])
 def test_what_cannot_be_done_is_said_in_one_line(keys, arguments, complaint):
+    keys.create()
     done = keys.run(*arguments)
     assert done.returncode in (1, 2) and complaint in done.stderr and done.stderr.count("\n") == 1
 

@@ -11,19 +11,23 @@ struct ModelList {
     let loop: EventLoop
 
     /// An upstream that does not answer has the names that the operator gave.
-    func refresh() async {
+    /// - Returns: whether all of them answered.
+    func refresh() async -> Bool {
+        var isWhole = true
         let now = time(nil)
         var entries: [ModelNames.Entry] = []
         for upstream in upstreams {
             for name in upstream.modelNames.keys.sorted() { entries.append(.init(name: name, ownedBy: "upstream", created: now)) }
             let owner = isRehearsal ? "interject-rehearsal" : "upstream"
+            let report = await UpstreamProbe.check(upstream, on: loop)
+            if !report.isServing { isWhole = false }
             // What it has beyond what it is there for is not offered.
-            let models = await UpstreamProbe.check(upstream, on: loop).models.filter { upstream.closeness(to: $0) != nil }
-            for name in models {
+            for name in report.models where upstream.closeness(to: name) != nil {
                 entries.append(.init(name: name, ownedBy: owner, created: now))
             }
         }
         var seen: Set<String> = []
         context.modelNames.set(entries.filter { seen.insert($0.name).inserted })
+        return isWhole
     }
 }

@@ -13,7 +13,8 @@ struct ChatCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "chat", abstract: "Talks with a model in the terminal, and cuts in.",
         discussion: """
-            Type while the model talks: Enter cuts in, Ctrl-C stops it, Ctrl-D leaves, /help lists the commands. \
+            Type while the model talks: Enter cuts in with your line, Enter alone (or Ctrl-C) stops it, Ctrl-D leaves, /help lists \
+            the commands. \
             When stdin or stdout is no terminal, each line of stdin is an input: it is sent when the answer to the line before \
             is complete, or after --cut-in-after tokens of it. Answers go to stdout, remarks to stderr; the exit status is 1 \
             if an answer failed.
@@ -77,23 +78,8 @@ struct ChatCommand: AsyncParsableCommand {
     private func place(
         _ server: ServerURL, _ key: String?, _ mode: InterjectionMode, _ loop: EventLoop
     ) async throws(Failure) -> SessionPlace {
-        var place = SessionPlace(server: server, key: key, sessionID: session ?? "")
-        if session != nil { return place }
-        var body: JSONValue = ["mode": JSONValue(mode.rawValue)]
-        if let model { body["model"] = JSONValue(model) }
-        let request = HTTPCall.Request(method: .post, target: "/v1/sessions", fields: place.fields, body: body.serialized())
-        switch await HTTPCall.answer(to: request, from: server, on: loop) {
-        case .failure(.insecure(let error)): throw .runtime("\(server.text): \(error)")
-        case .failure(let failure):
-            throw .runtime("no server answers on \(server.text): \(failure) (start one with: interject serve)")
-        case .success(let answer):
-            let id = (try? JSONValue.parse(answer.body))?["id"]?.string
-            guard answer.status == 201, let id else {
-                throw .runtime("\(server.text): \(SessionPlace.refusal(status: answer.status, body: answer.body))")
-            }
-            place.sessionID = id
-            return place
-        }
+        if let session { return SessionPlace(server: server, key: key, sessionID: session) }
+        return try await NewSession(server: server, key: key, mode: mode, loop: loop).make(model: model)
     }
 
     private func read<Value>(

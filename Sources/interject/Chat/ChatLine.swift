@@ -46,13 +46,13 @@ enum ChatLine: Equatable {
     static let modes = InterjectionMode.allCases.map(\.rawValue).joined(separator: ", ")
 
     static let helpText = """
-        Type at any time. Enter while the model talks cuts in, by the mode that is set.
+        Type at any time. Enter while the model talks cuts in: with a line, by the mode that is set; alone, it stops it.
         /interrupt TEXT  cut it off, keep what it said, answer TEXT
         /steer TEXT      go on with the same text, with TEXT in mind
         /queue TEXT      answer TEXT afterwards
         /rollback TEXT   cut it off, forget what it said, answer TEXT
         /mode [MODE]     what Enter does: \(modes)
-        /cancel          stop it (Ctrl-C)
+        /cancel          stop it (Enter alone, Ctrl-C)
         /state           what the session holds
         /session         how others join or watch
         /quit            leave (Ctrl-D)

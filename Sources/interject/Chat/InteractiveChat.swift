@@ -33,7 +33,7 @@ final class InteractiveChat: SessionFollower {
     }
 
     func start() {
-        let keys = "Enter cuts in (\(mode.rawValue)), Ctrl-C stops the model, /help"
+        let keys = "Enter cuts in (\(mode.rawValue)): with a line of yours, or alone to stop it; /help"
         output.show(.note("[\(place.server.text), session \(place.sessionID). \(keys)]"))
         let link = SessionLink(place, name: name, patience: .seconds(86_400), on: loop, follower: self)
         self.link = link
@@ -73,7 +73,8 @@ final class InteractiveChat: SessionFollower {
 
     private func obey(_ line: ChatLine) {
         switch line {
-        case .nothing: break
+        // Enter alone: nothing to say but stop.
+        case .nothing: if transcript.isAnswering { link?.cancel() }
         case .say(let text, let mode): say(text, mode ?? self.mode)
         case .cancel: link?.cancel()
         case .mode(let mode?):
@@ -98,12 +99,12 @@ final class InteractiveChat: SessionFollower {
 
     private func showState() {
         let request = HTTPCall.Request(target: place.path, fields: place.fields)
-        HTTPCall.ask(request, of: place.server, on: loop) { [weak self] result in
+        HTTPCall.ask(request, of: place.server, on: loop) { [output, place] result in
             switch result {
-            case .success(let answer) where answer.status == 200: self?.output.show(.note(Self.describe(answer.body)))
+            case .success(let answer) where answer.status == 200: output.show(.note(Self.describe(answer.body)))
             case .success(let answer):
-                self?.output.show(.failure(SessionPlace.refusal(status: answer.status, body: answer.body)))
-            case .failure(let failure): self?.output.show(.failure("\(failure)"))
+                output.show(.failure(place.refusal(status: answer.status, body: answer.body)))
+            case .failure(let failure): output.show(.failure("\(failure)"))
             }
         }
     }

@@ -101,7 +101,7 @@ final class SessionFeed {
         // The session is gone, or there is nothing more to come.
         case (nil, 204): lost("the session has ended", isFinal: true)
         case (nil, let status):
-            lost(SessionPlace.refusal(status: status, body: refusal), isFinal: !SessionPlace.isTemporary(status: status))
+            lost(place.refusal(status: status, body: refusal), isFinal: !SessionPlace.isTemporary(status: status))
         }
     }
 

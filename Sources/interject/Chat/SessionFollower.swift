@@ -28,8 +28,11 @@ struct SessionPlace: Sendable {
     /// The path of the session's resources.
     var path: String { "/v1/sessions/\(sessionID)" }
 
-    /// What a refusal says: its error's message, or its status.
-    static func refusal(status: Int, body: [UInt8]) -> String {
+    /// What a refusal says: its error's message, or its status; and what to do.
+    func refusal(status: Int, body: [UInt8]) -> String {
+        if status == 401, key == nil {
+            return "the server wants a key: give --api-key KEY, or --api-key env:NAME or file:PATH where it stands"
+        }
         let message = (try? JSONValue.parse(body))?["error"]?["message"]?.string
         return message.map { "\($0) (status \(status))" } ?? "the server answered with status \(status)"
     }

@@ -152,7 +152,7 @@ final class SessionLink {
     private func failed(_ error: WebSocketClientError) {
         switch error {
         case .refused(let status, let body):
-            lost(SessionPlace.refusal(status: status, body: body), isFinal: !SessionPlace.isTemporary(status: status))
+            lost(place.refusal(status: status, body: body), isFinal: !SessionPlace.isTemporary(status: status))
         case .insecure(let error) where error.reason != .closed && error.reason != .timeout && error.reason != .truncated:
             lost("\(error)", isFinal: true)
         case .insecure: lost("\(error)", isFinal: false)

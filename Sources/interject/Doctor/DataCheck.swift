@@ -1,4 +1,5 @@
 import Glibc
+import Storage
 
 /// Whether sessions can be kept where the settings say.
 enum DataCheck {
@@ -10,8 +11,10 @@ enum DataCheck {
             return .ok("data", "kept in memory alone, until the process ends")
         }
         let existing = nearest(directory)
-        guard access(existing, W_OK | X_OK) == 0 else {
-            return .fail("data", "\(existing) cannot be written: make it writable, or name another directory with --data")
+        do throws(StorageError) {
+            try tryOut(directory, existing)
+        } catch {
+            return .fail("data", "\(error)")
         }
         if isInUse(directory) {
             return .warn("data", "a server uses \(directory) now: a second one needs another --data")
@@ -22,6 +25,21 @@ enum DataCheck {
         let space = free >= 1 << 30 ? "\(free >> 30) GiB" : "\(free >> 20) MiB"
         return free < littleSpaceByteCount
             ? .warn("data", "\(directory): only \(space) free") : .ok("data", "\(directory) can be used, \(space) free")
+    }
+
+    /// Does what the server would do, and undoes it: only that tells for certain.
+    private static func tryOut(_ directory: String, _ existing: String) throws(StorageError) {
+        if access(directory, F_OK) == 0 {
+            try DataFiles.makeDirectory(directory)
+            return
+        }
+        let rest = directory.dropFirst(existing == "." ? 0 : existing.count).drop { $0 == "/" }
+        let name = rest.prefix { $0 != "/" }
+        let path = existing == "." ? String(name) : "\(existing)/\(name)"
+        guard mkdir(path, 0o700) == 0 else {
+            throw .cannotMakeDirectory(path: directory, reason: String(cString: strerror(errno)))
+        }
+        rmdir(path)
     }
 
     /// The directory, or the nearest above it that is there.

@@ -37,6 +37,7 @@ struct DoctorCommand: AsyncParsableCommand {
         report(DataCheck.find(settings))
         for finding in CertificateChecks.find(settings) { report(finding) }
         for address in settings.addresses + settings.tlsAddresses { report(await PlaceCheck.find(address, group)) }
+        if let path = settings.readyFile { report(PlaceCheck.find(readyFile: path)) }
         for finding in await UpstreamStates.find(settings, group.loops[0]) { report(finding) }
         if settings.allUpstreams.isEmpty {
             report(.ok("upstream", "none is set: the built-in rehearsal model answers (no AI)"))

@@ -20,6 +20,16 @@ enum PlaceCheck {
         }
     }
 
+    /// Whether the ready file could be written.
+    static func find(readyFile path: String) -> Finding {
+        do throws(FileError) {
+            try Files.checkWritable(path)
+            return .ok("ready-file", "\(path) can be written")
+        } catch {
+            return .fail("ready-file", "--ready-file: \(path): \(error)")
+        }
+    }
+
     /// A server of ours that is well is no fault: whoever asks has it already.
     private static func whoAnswers(_ address: SocketAddress, _ loop: EventLoop, _ subject: String) async -> Finding {
         let server = ServerURL(listener: address)

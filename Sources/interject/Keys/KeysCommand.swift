@@ -18,12 +18,14 @@ struct KeysOptions: ParsableArguments {
     var data: String?
     @Flag(help: "Prints JSON, one object a line.") var json = false
 
-    func open() throws(Failure) -> APIKeyFile {
+    /// - Parameter makesMissing: makes the database where there is none. Where keys are only looked for, a directory without one is
+    ///   a slip of the pen.
+    func open(makesMissing: Bool) throws(Failure) -> APIKeyFile {
         let named = data ?? Environment.process["INTERJECT_DATA"].flatMap { $0.isEmpty ? nil : $0 }
         guard let directory = DataDirectory.resolve(named) else {
             throw .usage("--data none has no keys: name the data directory of the server")
         }
-        do { return try APIKeyFile(directory: directory) } catch { throw .runtime("\(error)") }
+        do { return try APIKeyFile(directory: directory, makesMissing: makesMissing) } catch { throw .runtime("\(error)") }
     }
 
     /// The key that somebody means by its identifier, or by a name that only one valid key has.

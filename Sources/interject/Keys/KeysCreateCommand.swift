@@ -16,7 +16,7 @@ struct KeysCreateCommand: ParsableCommand {
     var owner: String?
     @Option(
         help: ArgumentHelp(
-            "What it may do, with commas: \(Scopes.names.joined(separator: ", ")). (default all, which is everything but admin)",
+            "What it may do, with commas: \(Scopes.names.joined(separator: ", ")). (default all, which is everything but admin and runner:all)",
             valueName: "SCOPES"))
     var scopes: String?
     @Option(help: ArgumentHelp("Ends by itself after so many seconds, or 90d, 12h, 30m.", valueName: "TIME")) var expiresIn: String?
@@ -36,7 +36,7 @@ struct KeysCreateCommand: ParsableCommand {
         ] {
             if let value, value < 1 { throw Failure.usage("--\(flag): \(value) is not a number above 0") }
         }
-        let file = try options.open()
+        let file = try options.open(makesMissing: true)
         let isFirst = try KeysOptions.all(file).isEmpty
         let secret = APIKeySecret()
         let now = Int(time(nil))
@@ -68,12 +68,12 @@ struct KeysRotateCommand: ParsableCommand {
     @Argument(help: "Its identifier, or its name.") var key: String
     @Option(
         help: ArgumentHelp(
-            "How long the secret before is taken beside the new one: seconds, or 1d, 12h, 30m. (default 0)", valueName: "TIME"))
+            "How long the secret before is taken beside the new one: seconds, or 1d, 12h, 30m.", valueName: "TIME"))
     var grace: String = "0"
 
     func run() throws {
         let seconds = try KeyTime.seconds(grace, flag: "grace")
-        let file = try options.open()
+        let file = try options.open(makesMissing: false)
         var record = try KeysOptions.find(key, in: file)
         if record.revokedAt != nil { throw Failure.runtime("\(record.id) is revoked: make another with `interject keys create`") }
         let secret = APIKeySecret()

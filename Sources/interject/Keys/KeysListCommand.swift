@@ -10,7 +10,7 @@ struct KeysListCommand: ParsableCommand {
     @OptionGroup var options: KeysOptions
 
     func run() throws {
-        let keys = try KeysOptions.all(try options.open())
+        let keys = try KeysOptions.all(try options.open(makesMissing: false))
         if options.json {
             for key in keys { Standard.output("\(KeyText.json(key))\n") }
             return
@@ -32,7 +32,7 @@ struct KeysRevokeCommand: ParsableCommand {
     @Argument(help: "Its identifier, or its name.") var key: String
 
     func run() throws {
-        let file = try options.open()
+        let file = try options.open(makesMissing: false)
         let id = try KeysOptions.find(key, in: file).id
         try KeysOptions.attempt { () throws(StorageError) in try file.revoke(id, at: Int(time(nil))) }
         Standard.output("\(id) is revoked\n")
@@ -81,7 +81,7 @@ enum KeyText {
 
 /// Lengths of time as people write them.
 enum KeyTime {
-    private static let units: [Character: Int] = ["s": 1, "m": 60, "h": 3600, "d": 86_400]
+    static let units: [Character: Int] = ["s": 1, "m": 60, "h": 3600, "d": 86_400]
 
     /// `90`, `30m`, `12h`, `90d`.
     static func seconds(_ text: String, flag: String) throws(Failure) -> Int {

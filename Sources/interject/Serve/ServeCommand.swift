@@ -22,10 +22,12 @@ struct ServeCommand: AsyncParsableCommand {
         let configuration = try settings.serverConfiguration()
         DescriptorLimit.raise()
         let logger = StandardErrorLog.logger(settings)
-        if !settings.isLoopback, settings.principals.isEmpty, !settings.requireKey, configuration.jwt == nil {
+        let needsKey = configuration.requiresKey || settings.hasStoredKeys
+        if !settings.isLoopback, !needsKey {
             let place = (settings.addresses + settings.tlsAddresses).map { "\($0)" }.joined(separator: " and ")
             logger.warning("no key is set: everybody who can reach \(place) can use the server and its upstreams")
         }
+        let probe = StartProbe(configuration.upstreams)
         let server: Server
         do {
             server = try await Server.start(configuration, logger: logger)
@@ -37,7 +39,7 @@ struct ServeCommand: AsyncParsableCommand {
         if server.tls != nil { Signals.onHangup { server.reloadCertificates() } }
         let message = StartMessage(
             settings: settings, addresses: server.addresses, tlsAddresses: server.tlsAddresses,
-            program: CommandLine.arguments.first ?? "interject")
+            program: CommandLine.arguments.first ?? "interject", needsKey: needsKey, model: probe.firstModel)
         Standard.output(message.text)
         if let path = settings.readyFile {
             let ready = ReadyFile(
@@ -49,6 +51,9 @@ struct ServeCommand: AsyncParsableCommand {
                 await server.shutDown()
                 throw error
             }
+        }
+        Task {
+            for warning in await probe.warnings() { Standard.output("  warn     \(warning)\n") }
         }
         if settings.allUpstreams.isEmpty {
             Task {

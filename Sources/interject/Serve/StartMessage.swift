@@ -9,15 +9,19 @@ struct StartMessage {
     var tlsAddresses: [SocketAddress] = []
     /// How this program was called.
     var program: String
+    /// Whether nobody gets in without a key.
+    var needsKey = false
+    /// The first model that can be asked for, where it is known.
+    var model: String?
 
     var text: String {
         """
         Interject \(interjectVersion) listens on \(listeners)
 
           answers  \(whoAnswers)
-          try it   \(curl)
+          try it   \(curl)\(whichModel)
           talk     \(chat)
-                   (type while the model talks: Enter cuts in)
+                   (Enter cuts in: with a line of yours, or alone to stop it)
           data     \(data)
           docs     README.md and Protocols/; all settings: \(program) serve --help
 
@@ -51,27 +55,46 @@ struct StartMessage {
         DataDirectory.resolve(settings.dataDirectory) ?? "in memory alone, until the process ends"
     }
 
-    private var model: String {
-        settings.allUpstreams.isEmpty ? "rehearsal" : settings.modelMappings.first?.publicName ?? "MODEL"
+    /// What stands for a model whose name is not known.
+    private static let anyModel = "MODEL"
+
+    private var shownModel: String {
+        if settings.allUpstreams.isEmpty { return "rehearsal" }
+        // It goes into a command for a shell, and an upstream may call a model anything.
+        let isPlain = { (byte: UInt8) in
+            (UInt8(ascii: "a")...UInt8(ascii: "z")).contains(byte | 0x20) || "0123456789-._:/@+".utf8.contains(byte)
+        }
+        return model.flatMap { !$0.isEmpty && $0.utf8.allSatisfy(isPlain) ? $0 : nil } ?? Self.anyModel
+    }
+
+    private var whichModel: String {
+        shownModel == Self.anyModel ? "\n           (\(Self.anyModel): one of \(curl("/v1/models")))" : ""
     }
 
     private var curl: String {
-        var words = ["curl -N"]
+        let body =
+            "{\"model\":\"\(shownModel)\",\"stream\":true,\"messages\":[{\"role\":\"user\",\"content\":\"Hello\"}]}"
+        return curl("/v1/chat/completions", "-N", "-H 'Content-Type: application/json' -d '\(body)'")
+    }
+
+    private func curl(_ path: String, _ option: String? = nil, _ rest: String? = nil) -> String {
+        var words = ["curl"]
+        if let option { words.append(option) }
         var base = url
         if case .unix(let path) = addresses.first {
             words.append("--unix-socket \(path)")
             base = "http://localhost"
         }
-        words.append("\(base)/v1/chat/completions -H 'Content-Type: application/json'")
-        if !settings.principals.isEmpty { words.append("-H \"Authorization: Bearer $KEY\"") }
-        words.append("-d '{\"model\":\"\(model)\",\"stream\":true,\"messages\":[{\"role\":\"user\",\"content\":\"Hello\"}]}'")
+        words.append(base + path)
+        if needsKey { words.append("-H \"Authorization: Bearer $KEY\"") }
+        if let rest { words.append(rest) }
         return words.joined(separator: " ")
     }
 
     private var chat: String {
         var words = ["\(program) chat"]
         if url != ChatCommand.defaultURL { words.append("--url \(url)") }
-        if !settings.principals.isEmpty { words.append("--api-key \"$KEY\"") }
+        if needsKey { words.append("--api-key \"$KEY\"") }
         return words.joined(separator: " ")
     }
 }

@@ -155,7 +155,7 @@ struct ServeSettings: Sendable {
         if addresses.isEmpty, tlsAddresses.isEmpty {
             throw .usage("--host none leaves nothing to listen on: give --unix-socket PATH too")
         }
-        if !isLoopback, principals.isEmpty, !requireKey, jwt == nil, !insecureNoAuth {
+        if !isLoopback, principals.isEmpty, !requireKey, jwt == nil, !insecureNoAuth, !hasStoredKeys {
             throw .usage(
                 """
                 --host \(host) lets other machines in, and no key is set: give --api-key NAME=SECRET, \

@@ -179,8 +179,8 @@ extension Setting {
         process at any moment, and commits do not wait for the disk.
         """)
     static let retention = Setting(
-        "retention", "SECONDS", \.retention, SettingValue.seconds(0...31_536_000), describe: seconds,
-        "How long a session is kept after its last input or response (the default is 168 hours).")
+        "retention", "TIME", \.retention, SettingValue.time(0...31_536_000), describe: seconds,
+        "How long a session is kept after its last input or response: seconds, or 7d, 168h, 30m (the default is 7d).")
     static let maxDataBytes = Setting(
         "max-data-bytes", "BYTES", \.maxDataBytes, SettingValue.bytes(1 << 20...1 << 46), describe: SettingValue.describe(bytes:),
         "Size of the database above which the sessions that were not used for longest are deleted.")

@@ -40,6 +40,20 @@ enum SettingValue {
         }
     }
 
+    /// Seconds, or a number with `m`, `h` or `d`: `7d`, `168h`, `604800`.
+    static func time(_ range: ClosedRange<Double>) -> @Sendable (String) throws(InvalidValue) -> Duration {
+        { (text) throws(InvalidValue) in
+            let unit = text.last.flatMap { KeyTime.units[$0] }
+            let count = number(unit == nil ? text : String(text.dropLast()))
+            guard let seconds = count.map({ $0 * Double(unit ?? 1) }), range.contains(seconds) else {
+                let (low, high) = (decimal(range.lowerBound), decimal(range.upperBound))
+                throw InvalidValue(
+                    "\"\(text)\" is not a time from \(low) to \(high) seconds: give seconds, or a number with m, h or d such as 7d")
+            }
+            return .nanoseconds(Int64(seconds * 1e9))
+        }
+    }
+
     /// Decimal digits, perhaps with a point: what people write, not all that `Double` would read.
     private static func number(_ text: String) -> Double? {
         text.utf8.allSatisfy { (UInt8(ascii: "0")...UInt8(ascii: "9")).contains($0) || $0 == UInt8(ascii: ".") }

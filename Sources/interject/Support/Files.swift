@@ -26,6 +26,15 @@ enum Files {
         return text
     }
 
+    /// Whether ``writeAtomically(_:to:)`` would work, without writing.
+    static func checkWritable(_ path: String) throws(FileError) {
+        let folder = path.lastIndex(of: "/").map { $0 == path.startIndex ? "/" : String(path[..<$0]) } ?? "."
+        // A folder is what its slash at the end says, too.
+        guard access(folder + "/", W_OK | X_OK) == 0 else { throw FileError(errno) }
+        var status = stat()
+        if stat(path, &status) == 0, status.st_mode & S_IFMT == S_IFDIR { throw FileError(EISDIR) }
+    }
+
     /// Writes beside the path and renames, so that whoever sees the file sees all of it.
     static func writeAtomically(_ text: String, to path: String) throws(FileError) {
         let temporary = "\(path).\(getpid()).tmp"

@@ -12,16 +12,23 @@ struct ServerURL: Sendable {
     /// Whom we trust; set by ``secured(authorities:)``.
     private var tls: TLSClientContext?
 
-    /// Reads `http(s)://host:port` or `unix:PATH`.
+    /// Reads `http(s)://host:port` or `unix:PATH`; also `host:port` alone, and the base URL of an API, which ends in `/v1`.
     static func read(_ text: String) throws(InvalidValue) -> ServerURL {
         if text.hasPrefix("unix:"), text.utf8.count > 5 {
             return ServerURL(address: .unix(path: String(text.dropFirst(5))), host: "localhost", text: text, secureName: nil)
         }
-        guard let parts = URLParts(text), parts.path.allSatisfy({ $0 == "/" }) else {
+        var shown = text
+        if !text.contains("://"), let colon = text.lastIndex(of: ":"),
+            UInt16(text[text.index(after: colon)...].prefix { $0 != "/" }) != nil
+        {
+            shown = "http://" + text
+        }
+        while shown.hasSuffix("/") { shown.removeLast() }
+        if shown.hasSuffix("/v1") { shown.removeLast(3) }
+        while shown.hasSuffix("/") { shown.removeLast() }
+        guard let parts = URLParts(shown), parts.path.isEmpty else {
             throw InvalidValue("\"\(text)\" is not a server's URL: give http://HOST:PORT, https://HOST:PORT or unix:PATH")
         }
-        var shown = text
-        while shown.hasSuffix("/") { shown.removeLast() }
         return ServerURL(
             address: .tcp(host: parts.host, port: parts.port), host: parts.authority, text: shown,
             secureName: parts.isSecure ? parts.host : nil)

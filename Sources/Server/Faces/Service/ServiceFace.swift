@@ -6,6 +6,7 @@ import Network
 enum ServiceFace {
     /// `GET /v1/models`
     static func models(_ call: Call) {
+        call.context.modelNames.askAgain(at: call.loop.now)
         let names = call.context.modelNames.all
         call.respond { list in
             list.field("object", "list")

@@ -6,6 +6,7 @@ import socket
 import ssl
 import subprocess
 import threading
+import time
 
 import httpx
 import openai
@@ -320,3 +321,31 @@ def test_the_doctor_looks_at_the_certificates(authority):
     lines = [line for line in told.stdout.splitlines() if line.split()[1] == "tls"]
     assert [line.split()[0] for line in lines] == ["ok", "warn", "fail", "ok"], told.stdout
     assert "more days, and its key matches" in lines[0] and "renew" in lines[1] and str(late.key) in lines[2]
+
+
+def test_the_first_records_may_be_cut_anywhere(start_secure, authority):
+    server = start_secure("--loops", 1)
+    for cut in (1, 3, 4, 5, 6, 7, 20):
+        incoming, outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
+        client = authority.trust().wrap_bio(incoming, outgoing, server_hostname="localhost")
+        with socket.create_connection(address(server), timeout=20) as raw:
+            raw.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+
+            def attempt(step):
+                while True:
+                    try:
+                        return step()
+                    except ssl.SSLWantReadError:
+                        raw.sendall(outgoing.read())
+                        incoming.write(raw.recv(65536))
+
+            attempt(client.do_handshake)
+            client.write(b"GET /healthz HTTP/1.1\r\nHost: localhost\r\nX: ")
+            first = outgoing.read()
+            client.write(b"1\r\n\r\n")
+            second = outgoing.read()
+            # The end of the handshake, a record, and the first bytes of the next one.
+            raw.sendall(first + second[:cut])
+            time.sleep(0.05)
+            raw.sendall(second[cut:])
+            assert attempt(lambda: client.read(1000)).startswith(b"HTTP/1.1 200 "), cut

@@ -146,7 +146,7 @@ public final class HTTPServer: Sendable {
         _ descriptor: Int32, on loop: EventLoop, peer: IPAddress? = nil, isUnix: Bool = false, layer: SocketLayer? = nil
     ) {
         if let refusal = gate.admit(peer, now: loop.now) {
-            RefusedConnection.refuse(descriptor, on: loop, for: refusal, by: self)
+            RefusedConnection.refuse(descriptor, on: loop, for: refusal, by: self, inTLS: layer?.needsHandshake == true)
             return
         }
         let connection = HTTPConnection(loop: loop, descriptor: descriptor, server: self, peer: peer, isUnix: isUnix, layer: layer)

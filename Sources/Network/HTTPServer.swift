@@ -73,6 +73,8 @@ public final class HTTPServer: Sendable {
         public var minBytesPerSecond = 16 << 10
         /// Between requests.
         public var idle = Duration.seconds(75)
+        /// How long the client may take nothing of an answer, unless that is a stream of events. Looked at so often.
+        public var stall = Connection.stallDuration
 
         public init() {}
 

@@ -12,6 +12,8 @@ public struct ResponseWriter: Sendable {
     private let isHead: Bool
     private let minorVersion: Int
     private var status = HTTPStatus.ok
+    /// Whether the answer has an Upgrade field, which Connection must then name (RFC 9110 §7.8).
+    private var offersUpgrade = false
     private var body = BodyWriter()
 
     public init(answering request: RequestHead) {
@@ -32,6 +34,7 @@ public struct ResponseWriter: Sendable {
     /// - Parameter date: ``HTTPDate`` text that the caller caches; nil leaves Date out.
     public mutating func begin(_ status: HTTPStatus, date: String?, into output: inout ByteBuffer) {
         self.status = status
+        offersUpgrade = false
         output.append("HTTP/1.1 ")
         output.append(decimal: status.code)
         output.append(" ")
@@ -47,11 +50,15 @@ public struct ResponseWriter: Sendable {
     /// Writes a field.
     /// - Throws: ``FieldError`` for a name that is no token, a value with control characters, and the fields that follow
     ///   from the body length. Nothing is written then.
-    public func field(_ name: String, _ value: String, into output: inout ByteBuffer) throws(FieldError) {
+    public mutating func field(_ name: String, _ value: String, into output: inout ByteBuffer) throws(FieldError) {
         var copy = name
+        var isUpgrade = false
         let isReserved = copy.withUTF8 { name in
             let name = UnsafeRawBufferPointer(name)
             switch name.count {
+            case 7:
+                isUpgrade = name.equalsIgnoringCase("upgrade")
+                return false
             case 10: return status != .switchingProtocols && name.equalsIgnoringCase("connection")
             case 14: return name.equalsIgnoringCase("content-length")
             case 17: return name.equalsIgnoringCase("transfer-encoding")
@@ -60,6 +67,7 @@ public struct ResponseWriter: Sendable {
         }
         if isReserved { throw .reserved(name: name) }
         try output.appendField(name, value)
+        if isUpgrade { offersUpgrade = true }
     }
 
     /// Ends the head. A status that forbids a body and an answer to HEAD get none, whatever is written afterwards.
@@ -84,10 +92,12 @@ public struct ResponseWriter: Sendable {
             if isHead { body = .suppressed }
         }
         if !status.isInterim {
-            if !keepAlive {
-                output.append("Connection: close\r\n")
-            } else if minorVersion == 0 {
-                output.append("Connection: keep-alive\r\n")
+            let persistence: StaticString? = !keepAlive ? "close" : minorVersion == 0 ? "keep-alive" : nil
+            if offersUpgrade || persistence != nil {
+                output.append("Connection: ")
+                if offersUpgrade { output.append(persistence == nil ? "Upgrade" : "Upgrade, ") }
+                if let persistence { output.append(persistence) }
+                output.append("\r\n")
             }
         }
         output.append("\r\n")

@@ -28,6 +28,8 @@ final class HTTPConnection: Connection {
     /// When the current phase (idle, head, body) must be over.
     var phaseEnds: Instant
     var phase = Phase.idle
+    /// How far the client had taken the answer when it was last looked at.
+    private var progress = OutputProgress()
 
     enum Phase {
         case idle, head, body, answering
@@ -264,8 +266,7 @@ final class HTTPConnection: Connection {
     override func timerFired() {
         guard isOpen else { return }
         if phase == .answering || phase == .awaitingTerms || exchange?.isBodyPaused ?? false {
-            phaseEnds = loop.now + server.deadlines.idle
-            watchDeadline()
+            lookForProgress()
         } else if loop.now < phaseEnds {
             watchDeadline()
         } else if phase == .idle {
@@ -273,6 +274,24 @@ final class HTTPConnection: Connection {
         } else {
             refuse(.requestTimeout, "The request did not come to its end in time.")
         }
+    }
+
+    /// An answer may take as long as it likes; a client that takes nothing of what waits for it may not. Whoever follows a stream of
+    /// events may rest: the log is its queue, with a policy of its own, and the connection holds no more than the congestion mark.
+    private func lookForProgress() {
+        let stall = server.deadlines.stall
+        if !isBlocked || exchange?.isEventStream == true {
+            phaseEnds = loop.now + stall
+        } else if progress.hasMoved(of: self) {
+            phaseEnds = progress.seen + stall
+        } else if loop.now - progress.seen < stall {
+            // The look of another phase came in between.
+            phaseEnds = progress.seen + stall
+        } else {
+            abort(reset: true)
+            return
+        }
+        watchDeadline()
     }
 }
 

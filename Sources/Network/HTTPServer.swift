@@ -73,6 +73,8 @@ public final class HTTPServer: Sendable {
         public var minBytesPerSecond = 16 << 10
         /// Between requests.
         public var idle = Duration.seconds(75)
+        /// How long the client may take nothing of an answer, unless that is a stream of events. Looked at so often.
+        public var stall = Connection.stallDuration
 
         public init() {}
 
@@ -146,7 +148,7 @@ public final class HTTPServer: Sendable {
         _ descriptor: Int32, on loop: EventLoop, peer: IPAddress? = nil, isUnix: Bool = false, layer: SocketLayer? = nil
     ) {
         if let refusal = gate.admit(peer, now: loop.now) {
-            RefusedConnection.refuse(descriptor, on: loop, for: refusal, by: self)
+            RefusedConnection.refuse(descriptor, on: loop, for: refusal, by: self, inTLS: layer?.needsHandshake == true)
             return
         }
         let connection = HTTPConnection(loop: loop, descriptor: descriptor, server: self, peer: peer, isUnix: isUnix, layer: layer)

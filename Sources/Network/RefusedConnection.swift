@@ -1,3 +1,4 @@
+import Bytes
 import HTTP
 import Logging
 
@@ -5,9 +6,15 @@ import Logging
 final class RefusedConnection: Connection {
     /// Those that linger at a time on one loop; further ones are closed at once, since refusing must cost next to nothing.
     static let maxAtATime = 64
+    /// All that can be said in TLS before a handshake, which would cost us more than the client: the record of an alert. Its name
+    /// stands for a failure that is neither the client's nor one of the protocol (RFC 8446 §6.2).
+    private static let alert: [UInt8] = [21, 3, 3, 0, 2, 2, TLSAlert.internalError.rawValue]
     private var isCounted = false
 
-    static func refuse(_ descriptor: Int32, on loop: EventLoop, for refusal: AcceptGate.Refusal, by server: HTTPServer) {
+    /// - Parameter inTLS: whether the client is about to begin a handshake: an answer in clear would be noise to it.
+    static func refuse(
+        _ descriptor: Int32, on loop: EventLoop, for refusal: AcceptGate.Refusal, by server: HTTPServer, inTLS: Bool
+    ) {
         if let summary = server.gate.summary(now: loop.now) {
             let counts = summary.map { ($0.key.rawValue, Logger.MetadataValue.stringConvertible($0.value)) }
             loop.logger.notice("connections refused", metadata: Dictionary(uniqueKeysWithValues: counts))
@@ -19,6 +26,15 @@ final class RefusedConnection: Connection {
         }
         loop.refusedCount += 1
         connection.isCounted = true
+        if inTLS {
+            connection.output.append(alert)
+        } else {
+            connection.append(refusal, server)
+        }
+        connection.finish()
+    }
+
+    private func append(_ refusal: AcceptGate.Refusal, _ server: HTTPServer) {
         let status: HTTPStatus = refusal == .total ? .serviceUnavailable : .tooManyRequests
         let message =
             switch refusal {
@@ -28,13 +44,12 @@ final class RefusedConnection: Connection {
             }
         let answer = server.handler.errorAnswer(for: status, message)
         var writer = ResponseWriter(keepAlive: false)
-        writer.begin(status, date: loop.httpDate, into: &connection.output)
-        for field in answer.fields { try? writer.field(field.name, field.value, into: &connection.output) }
-        try? writer.field("Retry-After", refusal == .rate ? "1" : "10", into: &connection.output)
-        writer.endHead(.bytes(answer.body.count), into: &connection.output)
-        answer.body.withUnsafeBytes { writer.write($0, into: &connection.output) }
-        writer.end(into: &connection.output)
-        connection.finish()
+        writer.begin(status, date: loop.httpDate, into: &output)
+        for field in answer.fields { try? writer.field(field.name, field.value, into: &output) }
+        try? writer.field("Retry-After", refusal == .rate ? "1" : "10", into: &output)
+        writer.endHead(.bytes(answer.body.count), into: &output)
+        answer.body.withUnsafeBytes { writer.write($0, into: &output) }
+        writer.end(into: &output)
     }
 
     override func ended(_ end: End) { if isCounted { loop.refusedCount -= 1 } }

@@ -6,6 +6,7 @@ import socket
 import ssl
 import subprocess
 import threading
+import time
 
 import httpx
 import openai
@@ -13,6 +14,7 @@ import pytest
 from websockets.sync.client import connect
 
 from processes import run_binary
+from raw_http import RawConnection
 from rehearsal import brief, eventually, say
 from tls_files import Authority
 
@@ -320,3 +322,45 @@ def test_the_doctor_looks_at_the_certificates(authority):
     lines = [line for line in told.stdout.splitlines() if line.split()[1] == "tls"]
     assert [line.split()[0] for line in lines] == ["ok", "warn", "fail", "ok"], told.stdout
     assert "more days, and its key matches" in lines[0] and "renew" in lines[1] and str(late.key) in lines[2]
+
+
+def test_a_connection_over_a_limit_is_refused_in_the_words_of_tls(start_secure, authority):
+    server = start_secure("--max-connections", 1)
+    with shake(server, authority.trust()) as taken:
+        with pytest.raises(ssl.SSLError, match="ALERT_INTERNAL_ERROR"):
+            shake(server, authority.trust())
+        # The record of an alert, and nothing in clear.
+        with socket.create_connection(address(server), timeout=20) as raw:
+            assert raw.makefile("rb").read() == bytes([21, 3, 3, 0, 2, 2, 80])
+        # Where no TLS is spoken it is HTTP's answer.
+        with RawConnection(server) as plain:
+            assert plain.read_answer().status == 503
+        assert ask(taken).startswith(b"HTTP/1.1 200 ")
+
+
+def test_the_first_records_may_be_cut_anywhere(start_secure, authority):
+    server = start_secure("--loops", 1)
+    for cut in (1, 3, 4, 5, 6, 7, 20):
+        incoming, outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
+        client = authority.trust().wrap_bio(incoming, outgoing, server_hostname="localhost")
+        with socket.create_connection(address(server), timeout=20) as raw:
+            raw.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+
+            def attempt(step):
+                while True:
+                    try:
+                        return step()
+                    except ssl.SSLWantReadError:
+                        raw.sendall(outgoing.read())
+                        incoming.write(raw.recv(65536))
+
+            attempt(client.do_handshake)
+            client.write(b"GET /healthz HTTP/1.1\r\nHost: localhost\r\nX: ")
+            first = outgoing.read()
+            client.write(b"1\r\n\r\n")
+            second = outgoing.read()
+            # The end of the handshake, a record, and the first bytes of the next one.
+            raw.sendall(first + second[:cut])
+            time.sleep(0.05)
+            raw.sendall(second[cut:])
+            assert attempt(lambda: client.read(1000)).startswith(b"HTTP/1.1 200 "), cut

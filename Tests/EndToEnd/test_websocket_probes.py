@@ -116,6 +116,7 @@ def test_a_bad_handshake_is_refused(probe, changes, status):
     if status == 426:
         assert answer.headers["sec-websocket-version"] == "13"
         assert answer.headers["upgrade"].lower() == "websocket"
+        assert "upgrade" in answer.headers["connection"].lower().split(", ")
 
 
 def test_http_1_0_has_no_upgrade(probe):

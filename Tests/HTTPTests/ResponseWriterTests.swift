@@ -127,7 +127,7 @@ import Testing
 
     @Test func fieldsCannotInjectOrContradictTheFraming() {
         var output = ByteBuffer()
-        let writer = ResponseWriter(keepAlive: true)
+        var writer = ResponseWriter(keepAlive: true)
         #expect(throws: FieldError.invalidValue(name: "X")) { try writer.field("X", "a\r\nB: c", into: &output) }
         #expect(throws: FieldError.invalidName("X:")) { try writer.field("X:", "a", into: &output) }
         for name in ["content-length", "Transfer-Encoding", "CONNECTION"] {
@@ -143,6 +143,26 @@ import Testing
         try writer.field("Connection", "Upgrade", into: &output)
         writer.endHead(.unknown, into: &output)
         #expect(text(output) == "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\n\r\n")
+    }
+
+    /// RFC 9110 §7.8: whoever sends Upgrade names it in Connection too.
+    @Test func anUpgradeThatIsOfferedStandsInTheConnectionField() throws {
+        for (keepAlive, minorVersion, connection) in [
+            (true, 1, "Upgrade"), (false, 1, "Upgrade, close"), (true, 0, "Upgrade, keep-alive"),
+        ] {
+            var output = ByteBuffer()
+            var writer = ResponseWriter(minorVersion: minorVersion, keepAlive: keepAlive)
+            writer.begin(.upgradeRequired, date: nil, into: &output)
+            try writer.field("upgrade", "websocket", into: &output)
+            writer.endHead(.bytes(0), into: &output)
+            #expect(text(output).hasPrefix("HTTP/1.1 426 Upgrade Required\r\nupgrade: websocket\r\n"))
+            #expect(text(output).hasSuffix("\r\nConnection: \(connection)\r\n\r\n"))
+            // The next answer of the connection offers nothing.
+            output = ByteBuffer()
+            writer.begin(.ok, date: nil, into: &output)
+            writer.endHead(.bytes(0), into: &output)
+            #expect(!text(output).contains("Upgrade"))
+        }
     }
 
     @Test func requestsComeBackAsTheyWereWritten() throws {

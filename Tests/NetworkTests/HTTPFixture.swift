@@ -73,6 +73,7 @@ final class TestHandler: HTTPRequestHandler {
                 }
             }
         case "/flood": feed(exchange, pieces: 64)
+        case "/flood-events": feed(exchange, pieces: 64, as: "text/event-stream")
         case "/never": break
         case "/upload": receive(exchange)
         case "/upload-refused": exchange.respond(.forbidden, body: Array("no".utf8))
@@ -105,7 +106,7 @@ final class TestHandler: HTTPRequestHandler {
     }
 
     /// 16 MiB, never more in the buffer than is allowed.
-    private func feed(_ exchange: HTTPExchange, pieces: Int) {
+    private func feed(_ exchange: HTTPExchange, pieces: Int, as contentType: String = "application/octet-stream") {
         var left = pieces
         let piece = [UInt8](repeating: 102, count: 256 << 10)
         func go() {
@@ -115,7 +116,7 @@ final class TestHandler: HTTPRequestHandler {
             }
             if left == 0 { exchange.end() }
         }
-        exchange.beginStream(.ok, contentType: "application/octet-stream")
+        exchange.beginStream(.ok, contentType: contentType)
         exchange.onDrained = { go() }
         go()
     }

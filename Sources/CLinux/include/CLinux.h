@@ -3,10 +3,12 @@
 #define CLINUX_H
 
 #include <fcntl.h>
+#include <linux/sockios.h>
 #include <netinet/tcp.h>
 #include <stddef.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
 
@@ -30,7 +32,12 @@ static inline ssize_t clinux_recv(int descriptor, void *bytes, size_t count) {
 static inline ssize_t clinux_send(int descriptor, const void *bytes, size_t count) {
   return syscall(SYS_sendto, descriptor, bytes, count, MSG_NOSIGNAL, NULL, 0);
 }
-// Variadic, which Swift cannot call.
+// Variadic, which Swift cannot call. The second: bytes that the kernel holds of what was sent, as the peer has not acknowledged
+// them; -1 where it does not say.
 static inline int clinux_duplicate(int descriptor) { return fcntl(descriptor, F_DUPFD_CLOEXEC, 0); }
+static inline int clinux_unsent(int descriptor) {
+  int count = 0;
+  return ioctl(descriptor, SIOCOUTQ, &count) == 0 ? count : -1;
+}
 
 #endif

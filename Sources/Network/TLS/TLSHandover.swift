@@ -11,8 +11,10 @@ final class TLSHandover {
     private var serverSecret: TLSSecret?
     private var sent: UInt64 = 0
     private var received: UInt64 = 0
-    /// A key that changed under OpenSSL is not told of: such a connection stays with it.
-    private var hasKeyUpdate = false
+    private var isFinishedByClient = false
+    /// The client went on with handshake messages. What they change under OpenSSL is not told of, and a part of one may wait in it
+    /// unseen: such a connection stays with it.
+    private var hasLaterMessage = false
 
     /// Asks a context for the secrets of its connections.
     static func prepare(_ context: OpaquePointer) {
@@ -53,20 +55,30 @@ final class TLSHandover {
     private func note(_ isWrite: Bool, _ type: Int32, _ bytes: UnsafeRawBufferPointer) {
         if type == SSL3_RT_HEADER {
             if isWrite { sent += 1 } else { received += 1 }
-        } else if type == SSL3_RT_HANDSHAKE, let first = bytes.first {
-            if first == UInt8(SSL3_MT_FINISHED) {
-                if isWrite { sent = 0 } else { received = 0 }
-            } else if first == UInt8(SSL3_MT_KEY_UPDATE) {
-                hasKeyUpdate = true
+        } else if type == SSL3_RT_INNER_CONTENT_TYPE {
+            if !isWrite, isFinishedByClient, bytes.first == UInt8(SSL3_RT_HANDSHAKE) { hasLaterMessage = true }
+        } else if type == SSL3_RT_HANDSHAKE, bytes.first == UInt8(SSL3_MT_FINISHED) {
+            if isWrite {
+                sent = 0
+            } else {
+                received = 0
+                isFinishedByClient = true
             }
         }
     }
 
+    /// Whether OpenSSL has no byte of a record that it did not give out. `SSL_has_pending` sees whole records and what was read ahead,
+    /// also a part of a header; it does not see a header that OpenSSL has taken, and counted, while it waits for the body: then it is
+    /// reading a body ("RB", `SSL_rstate_string`), and no more a header ("RH").
+    static func holdsNothing(_ ssl: OpaquePointer) -> Bool {
+        SSL_has_pending(ssl) == 0 && SSL_rstate_string(ssl).map { strcmp($0, "RH") == 0 } == true
+    }
+
     /// The records of a server's connection from here on; nil when they must stay with OpenSSL.
     ///
-    /// OpenSSL must hold no byte in either direction.
+    /// OpenSSL must hold no byte in either direction (``holdsNothing(_:)``): the records start at a header, by its number.
     func records(of ssl: OpaquePointer, lower: SocketLayer?) -> TLSRecordLayer? {
-        guard !hasKeyUpdate, SSL_version(ssl) == TLS1_3_VERSION, SSL_is_init_finished(ssl) == 1, let suite = TLSSuite.of(ssl),
+        guard !hasLaterMessage, SSL_version(ssl) == TLS1_3_VERSION, SSL_is_init_finished(ssl) == 1, let suite = TLSSuite.of(ssl),
             let clientSecret, let serverSecret
         else { return nil }
         return TLSRecordLayer(

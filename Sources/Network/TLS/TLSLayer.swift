@@ -121,7 +121,7 @@ final class TLSLayer: SocketLayer {
 
     /// Leaves OpenSSL's `SSL` as soon as it holds no byte: what came behind the handshake goes through it.
     private func handOver(_ ssl: OpaquePointer) {
-        guard let handover, held == nil, broken == nil, !isWriteHeld, SSL_has_pending(ssl) == 0 else { return }
+        guard let handover, held == nil, broken == nil, !isWriteHeld, TLSHandover.holdsNothing(ssl) else { return }
         guard let records = handover.records(of: ssl, lower: lower) else {
             stayWithOpenSSL(ssl)
             return

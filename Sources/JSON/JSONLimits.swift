@@ -12,6 +12,13 @@ public struct JSONLimits: Sendable, Hashable {
     /// Depth 128, 64 MiB.
     public static let `default` = JSONLimits()
 
+    /// For what clients send: depth 112, 64 MiB. What is accepted is kept and told within objects of ours, which must all be readable
+    /// again by ``default``, and so to clients that go by 128.
+    public static let received = JSONLimits(maxDepth: 112)
+
+    /// For what we wrote ourselves: it was accepted once, so that it must be readable again, whatever was wrapped around it.
+    public static let own = JSONLimits(maxDepth: highestMaxDepth, maxByteCount: .max)
+
     /// - Parameter maxDepth: held within 1 ... ``highestMaxDepth``.
     public init(maxDepth: Int = 128, maxByteCount: Int = 64 << 20) {
         self.maxDepth = min(max(maxDepth, 1), Self.highestMaxDepth)

@@ -140,7 +140,9 @@ public final class Generation {
             sequenceNumber = event.responseSequence + 1
             switch event.type {
             case .responseInProgress: isAccepted = true
-            case .step: if let step = (try? JSONValue.parse(event.payload))?["step"].flatMap(Step.init) { take(step) }
+            case .step:
+                let step = (try? JSONValue.parse(event.payload, limits: .own))?["step"].flatMap(Step.init)
+                if let step { take(step) }
             case .outputItemAdded:
                 if let item = OutputItem(restoringFrom: event) { items.append(item) }
             case .outputItemDone:

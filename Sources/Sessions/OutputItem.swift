@@ -23,7 +23,7 @@ final class OutputItem {
 
     /// From the event that announced it; nil if that says something else.
     init?(restoringFrom event: LogEvent) {
-        guard let item = (try? JSONValue.parse(event.payload))?["item"], let id = item["id"]?.string else { return nil }
+        guard let item = (try? JSONValue.parse(event.payload, limits: .own))?["item"], let id = item["id"]?.string else { return nil }
         switch item["type"]?.string {
         case "message": kind = .message(isRefusal: false)
         case "reasoning": kind = .reasoning
@@ -121,14 +121,14 @@ final class OutputItem {
     /// The text or arguments as they stand.
     var text: String {
         let quoted = quoted
-        return (try? JSONValue.parse(quoted.bytes))?.string ?? ""
+        return (try? JSONValue.parse(quoted.bytes, limits: .own))?.string ?? ""
     }
 
     /// The item as a part of the conversation.
     var item: Item {
         var buffer = ByteBuffer()
         buffer.appendJSONObject { write(to: &$0) }
-        var body = (try? JSONValue.parse(buffer.bytes))?.object ?? [:]
+        var body = (try? JSONValue.parse(buffer.bytes, limits: .own))?.object ?? [:]
         body["id"] = nil
         body["status"] = nil
         return Item(id: id, status: closedAs ?? .inProgress, body: body)

@@ -12,7 +12,7 @@ extension JSONValue {
         return String(decoding: buffer.array, as: UTF8.self)
     }
 
-    static func column(_ text: String) throws -> JSONValue { try JSONValue.parse(text) }
+    static func column(_ text: String) throws -> JSONValue { try JSONValue.parse(text, limits: .own) }
 
     init(_ text: String?) { self = text.map { .string($0) } ?? .null }
     init(_ number: Int?) { self = number.map { JSONValue($0) } ?? .null }
@@ -128,7 +128,7 @@ extension Step {
     var stored: JSONValue {
         var buffer = ByteBuffer()
         buffer.appendJSONObject { write(to: &$0) }
-        return (try? JSONValue.parse(buffer.bytes)) ?? .null
+        return (try? JSONValue.parse(buffer.bytes, limits: .own)) ?? .null
     }
 }
 

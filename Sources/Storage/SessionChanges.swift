@@ -6,10 +6,10 @@ public import Sessions
 public struct SessionChanges: Sendable {
     private enum Operation: Sendable {
         case session(key: Int, SessionRecord, ordinal: Int)
-        case items(session: Int, [Item], position: Int)
+        case items(session: Int, [Item], position: Int, now: Int)
         case response(key: Int, session: Int, GenerationRecord, now: Int)
-        case itemDeletion(session: Int, position: Int)
-        case metadata(session: Int, JSONValue)
+        case itemDeletion(session: Int, position: Int, now: Int)
+        case metadata(session: Int, JSONValue, now: Int)
         case responseDeletion(key: Int)
     }
 
@@ -48,8 +48,9 @@ public struct SessionChanges: Sendable {
         }
     }
 
-    public mutating func insert(_ items: [Item], session: Int, position: Int) {
-        operations.append(.items(session: session, items, position: position))
+    /// - Parameter now: seconds since 1970, as everywhere here: retention goes by it.
+    public mutating func insert(_ items: [Item], session: Int, position: Int, now: Int) {
+        operations.append(.items(session: session, items, position: position, now: now))
         byteCount += items.count * 1024
     }
 
@@ -60,13 +61,13 @@ public struct SessionChanges: Sendable {
     }
 
     /// An item was taken out of a conversation; those after it move up.
-    public mutating func deleteItem(session: Int, position: Int) {
-        operations.append(.itemDeletion(session: session, position: position))
+    public mutating func deleteItem(session: Int, position: Int, now: Int) {
+        operations.append(.itemDeletion(session: session, position: position, now: now))
         byteCount += 64
     }
 
-    public mutating func setMetadata(_ metadata: JSONValue, session: Int) {
-        operations.append(.metadata(session: session, metadata))
+    public mutating func setMetadata(_ metadata: JSONValue, session: Int, now: Int) {
+        operations.append(.metadata(session: session, metadata, now: now))
         byteCount += 1024
     }
 
@@ -111,6 +112,8 @@ public struct SessionChanges: Sendable {
 
     /// - Parameter tail: takes the events, and writes them at the end of the transaction.
     func apply(to db: Database, _ tail: EventTail) throws {
+        // Whatever is written to a session is a use of it; told once for each, however much was written.
+        var uses: [Int: Int] = [:]
         for operation in operations {
             switch operation {
             case .session(let key, let record, let ordinal):
@@ -124,7 +127,8 @@ public struct SessionChanges: Sendable {
                     key, record.id, record.owner, ordinal, record.createdAt, record.createdAt, record.defaults.stored.columnText,
                     record.mode.rawValue, record.policy.text, record.metadata.columnText, record.forkedFrom,
                 ])
-            case .items(let session, let items, let position):
+            case .items(let session, let items, let position, let now):
+                uses[session] = now
                 let statement = try db.cachedStatement(
                     sql: "INSERT INTO items (session, position, id, status, body, chat_message) VALUES (?, ?, ?, ?, ?, ?)")
                 for (index, item) in items.enumerated() {
@@ -140,9 +144,12 @@ public struct SessionChanges: Sendable {
                         ON CONFLICT (key) DO UPDATE SET status = excluded.status, record = excluded.record
                         """
                 ).execute(arguments: [key, record.id, session, record.status.name, record.stored.columnText])
-                try db.cachedStatement(sql: "UPDATE sessions SET used_at = ? WHERE key = ?").execute(arguments: [now, session])
-            case .itemDeletion(let session, let position): try Self.deleteItem(session, position, db)
-            case .metadata(let session, let metadata):
+                uses[session] = now
+            case .itemDeletion(let session, let position, let now):
+                uses[session] = now
+                try Self.deleteItem(session, position, db)
+            case .metadata(let session, let metadata, let now):
+                uses[session] = now
                 try db.cachedStatement(sql: "UPDATE sessions SET metadata = ? WHERE key = ?")
                     .execute(arguments: [metadata.columnText, session])
             case .responseDeletion(let key):
@@ -151,6 +158,9 @@ public struct SessionChanges: Sendable {
                     sql: "UPDATE responses SET id = 'deleted ' || key, status = 'deleted', record = '{}' WHERE key = ?"
                 ).execute(arguments: [key])
             }
+        }
+        for (session, now) in uses {
+            try db.cachedStatement(sql: "UPDATE sessions SET used_at = ? WHERE key = ?").execute(arguments: [now, session])
         }
         if !runs.isEmpty { try tail.append(runs, eventBytes, db) }
         // Nothing happens to a session after its deletion.

@@ -45,18 +45,31 @@ struct SessionReading {
             oldestSequence: try log.oldestSequence, responseKeys: keys)
     }
 
-    /// - Parameter tails: sequence numbers of the last events in the tail, at this state of the database or before.
-    func list(owner: String, before ordinal: Int?, limit: Int, tails: [Int: Int]) throws -> [Store.SessionSummary] {
-        let rows = try Row.fetchAll(
+    /// One page. A row that cannot be read is passed over: it must not hide the others.
+    /// - Parameters:
+    ///   - tails: sequence numbers of the last events in the tail, at this state of the database or before.
+    ///   - onBroken: gets the key of each row that is passed over, and what is wrong with it.
+    func list(
+        owner: String, before ordinal: Int?, limit: Int, tails: [Int: Int], onBroken: (Int, any Error) -> Void
+    ) throws -> [Store.SessionSummary] {
+        let rows = try Row.fetchCursor(
             db,
             sql: """
                 SELECT *, (SELECT max(last) FROM event_chunks WHERE session = sessions.key) AS last FROM sessions
-                WHERE owner = ? AND ordinal < ? ORDER BY ordinal DESC LIMIT ?
-                """, arguments: [owner, ordinal ?? Int.max, limit])
-        return try rows.map {
-            Store.SessionSummary(
-                record: try Self.record($0), ordinal: $0["ordinal"], lastSequence: max($0["last"] ?? 0, tails[$0["key"]] ?? 0))
+                WHERE owner = ? AND ordinal < ? ORDER BY ordinal DESC
+                """, arguments: [owner, ordinal ?? Int.max])
+        var summaries: [Store.SessionSummary] = []
+        while summaries.count < limit, let row = try rows.next() {
+            do {
+                summaries.append(
+                    Store.SessionSummary(
+                        record: try Self.record(row), ordinal: row["ordinal"],
+                        lastSequence: max(row["last"] ?? 0, tails[row["key"]] ?? 0)))
+            } catch {
+                onBroken(row["key"], error)
+            }
         }
+        return summaries
     }
 
     private static func record(_ row: Row) throws -> SessionRecord {

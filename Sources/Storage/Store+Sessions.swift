@@ -95,7 +95,11 @@ extension Store {
         owner: String, before ordinal: Int?, limit: Int, then: @escaping @Sendable (Result<[SessionSummary], StorageError>) -> Void
     ) {
         let tails = tail.lastSequences()
-        read({ db in try SessionReading(db).list(owner: owner, before: ordinal, limit: limit, tails: tails) }, then: then)
+        read(
+            { [self] db in
+                try SessionReading(db).list(
+                    owner: owner, before: ordinal, limit: limit, tails: tails, onBroken: reportUnreadableSession)
+            }, then: then)
     }
 
     /// The ordinal of a session, for pages.

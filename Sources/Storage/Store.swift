@@ -166,6 +166,12 @@ public final class Store: Sendable {
         public var pendingBytes = 0
     }
 
+    func reportUnreadableSession(key: Int, _ error: any Error) {
+        logger.error(
+            "a session cannot be read from the database, and is not listed",
+            metadata: ["key": "\(key)", "kind": "\(type(of: error))"])
+    }
+
     /// Ends when everything submitted before is durable. Nothing can be written afterwards.
     public func close() async {
         await commits.close()

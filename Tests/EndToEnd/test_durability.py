@@ -161,3 +161,54 @@ def test_what_was_cut_goes_on_or_is_closed(start_server, start_rehearsal, tag):
         else:
             assert response["status"] == "incomplete"
             assert response["incomplete_details"]["reason"] == "server_restarted"
+
+
+def nested(levels):
+    """Arrays in each other, so many."""
+    value = 0
+    for _ in range(levels):
+        value = [value]
+    return value
+
+
+def test_what_is_accepted_is_not_too_deep_to_be_read_back(start_server, tag):
+    """112 levels are taken, kept and told; one more is refused, on each face."""
+    server = start_server()
+    with server.http() as http:
+        def post(levels):
+            # The body, `input`, and the item are three.
+            return http.post("/v1/responses", json={
+                "model": "rehearsal-fast",
+                "input": [{"type": "message", "role": "user", "content": say(tag, tokens=3)},
+                          {"type": "note", "deep": nested(levels - 3)}]})
+
+        made = post(112)
+        assert made.status_code == 200 and made.json()["status"] == "completed"
+        refused = post(113)
+        assert refused.status_code == 400 and refused.json()["error"]["code"] == "invalid_json"
+        reasoned = http.post("/v1/responses", json={
+            "model": "rehearsal-fast", "input": say(tag, tokens=3), "reasoning": {"deep": nested(110)}})
+        assert reasoned.status_code == 200 and reasoned.json()["status"] == "completed"
+        chat = http.post("/v1/chat/completions", json={
+            "model": "rehearsal-fast", "messages": [{"role": "user", "content": say(tag, tokens=3)}],
+            "metadata": {"deep": nested(110)}})
+        assert chat.status_code == 200 and chat.json()["choices"][0]["message"]["content"]
+        # Refused or not, it harms nothing that is kept.
+        http.post("/v1/responses", json={"model": "rehearsal-fast", "input": say(tag, tokens=3), "tools": [
+            {"type": "function", "name": "f", "parameters": {"type": "object", "deep": nested(108)}}]})
+    paths = [f"/v1/responses/{made.json()['id']}", f"/v1/sessions/{made.headers['interject-session']}",
+             f"/v1/responses/{reasoned.json()['id']}", f"/v1/sessions/{made.headers['interject-session']}/events",
+             "/v1/sessions"]
+    server = restart(server)
+    with server.http(headers={"Accept": "application/json"}) as http:
+        assert [http.get(path).status_code for path in paths] == [200] * len(paths)
+
+
+def test_a_websocket_message_may_be_as_deep_as_a_body(start_server, tag):
+    server = start_server()
+    socket = Socket(server)
+    socket.create(say(tag, tokens=2), model="rehearsal-fast", metadata={}, reasoning={"deep": nested(111)})
+    assert socket.wait_for_type("error")["error"]["code"] == "invalid_json"
+    socket.create(say(tag, tokens=2), model="rehearsal-fast", metadata={}, reasoning={"deep": nested(110)})
+    assert socket.wait_for_type("response.completed")
+    socket.close()

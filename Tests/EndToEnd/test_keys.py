@@ -367,3 +367,21 @@ def test_what_a_revoked_key_has_open_ends_with_a_clear_error(keys, keyed):
         http.post(f"/v1/responses/{behind['id']}/cancel")
         http.delete(f"/v1/sessions/{session.id}")
     kept.close()
+
+
+def test_the_operators_key_is_not_guessed_without_limit(start_server):
+    server = start_server(
+        "--data", "none", "--api-key", "ann=ann-secret", "--operator-key", "operator-secret", "--failed-key-limit", 3,
+        "--limit-loopback")
+
+    def metrics(key=None):
+        with server.http(headers=bearer(key) if key else {}) as http:
+            return http.get("/metrics")
+
+    answer = metrics("operator-secret")
+    assert answer.status_code == 200
+    assert [metrics().status_code for _ in range(5)] == [401] * 5, "no key is no guess"
+    assert [metrics(f"wrong-{n}").status_code for n in range(3)] == [401] * 3
+    answer = metrics("operator-secret")
+    assert answer.status_code == 429 and int(answer.headers["retry-after"]) > 0
+    assert answer.json()["error"]["code"] == "too_many_failed_attempts"

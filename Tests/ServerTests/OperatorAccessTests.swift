@@ -17,7 +17,8 @@ import Testing
         }
         let request = try #require(head)
         do throws(APIError) {
-            try OperatorAccess(configuration).check(request)
+            try OperatorAccess(configuration).check(
+                request, from: nil, attempts: FailedAttempts(perMinute: 0, includesLoopback: false), now: .monotonicNow)
             return nil
         } catch {
             return error.code

@@ -85,11 +85,11 @@ import Testing
             let session = store.makeKey()
             var changes = SessionChanges()
             changes.insert(record, key: session, ordinal: 1)
-            changes.insert((0..<5).map { .userMessage("\($0)") }, session: session, position: 0)
-            changes.deleteItem(session: session, position: 0)
-            changes.deleteItem(session: session, position: 1)
-            changes.insert([.userMessage("5")], session: session, position: 3)
-            changes.setMetadata(["new": "1"], session: session)
+            changes.insert((0..<5).map { .userMessage("\($0)") }, session: session, position: 0, now: 5)
+            changes.deleteItem(session: session, position: 0, now: 5)
+            changes.deleteItem(session: session, position: 1, now: 5)
+            changes.insert([.userMessage("5")], session: session, position: 3, now: 5)
+            changes.setMetadata(["new": "1"], session: session, now: 5)
             #expect(await commit(changes, to: store) == nil)
             let loaded = try #require(try await load("sess_1", from: store))
             #expect(loaded.session.items.map(\.text) == ["1", "3", "4", "5"])
@@ -112,6 +112,32 @@ import Testing
             #expect(try await store.deleteSessions(["sess_1"], unusedSince: 1_800_000_001) == 1)
             #expect(try await load("sess_1", from: store) == nil)
             await store.close()
+        }
+    }
+
+    /// As the Conversations API writes, without asking a model.
+    @Test func retentionSparesWhatWasWrittenWithoutAResponse() async throws {
+        let now = 1_800_000_000
+        let writes: [@Sendable (inout SessionChanges, Int) -> Void] = [
+            { $0.insert([.userMessage("new")], session: $1, position: 1, now: now) },
+            { $0.deleteItem(session: $1, position: 0, now: now) },
+            { $0.setMetadata(["a": "b"], session: $1, now: now) },
+        ]
+        for write in writes {
+            try await withDirectory { directory in
+                let store = try open(directory)
+                let session = store.makeKey()
+                var changes = SessionChanges()
+                changes.insert(record, key: session, ordinal: 1)
+                changes.insert([.userMessage("old")], session: session, position: 0, now: 1_700_000_000)
+                #expect(await commit(changes, to: store) == nil)
+                var later = SessionChanges()
+                write(&later, session)
+                #expect(await commit(later, to: store) == nil)
+                #expect(try await store.deleteSessions(["sess_1"], unusedSince: now) == 0)
+                #expect(try await store.deleteSessions(["sess_1"], unusedSince: now + 1) == 1)
+                await store.close()
+            }
         }
     }
 
@@ -145,7 +171,7 @@ import Testing
             let failure = GenerationError(code: "c", message: "m", status: 429, type: "t", retryAfterSeconds: 1.5)
             var changes = SessionChanges()
             changes.insert(record, key: session, ordinal: 12)
-            changes.insert([.userMessage("one"), .userMessage("two")], session: session, position: 0)
+            changes.insert([.userMessage("one"), .userMessage("two")], session: session, position: 0, now: 5)
             changes.put(generation("resp_1", .inProgress), key: first, session: session, now: 5)
             changes.put(generation("resp_2", .failed(failure)), key: second, session: session, now: 6)
             let reference = ResponseReference("resp_1", sessionID: "sess_1")

@@ -147,7 +147,7 @@ public struct Batch: Sendable, Codable, Hashable {
             $0.field("failed", counts.failed)
         }
         object.object("usage") { usage.write(to: &$0) }
-        object.field("metadata", metadata.flatMap { try? JSONValue.parse($0) } ?? .null)
+        object.field("metadata", metadata.flatMap { try? JSONValue.parse($0, limits: .own) } ?? .null)
     }
 
     private static func write(_ name: StaticString, _ time: Int?, to object: inout JSONObjectWriter) {

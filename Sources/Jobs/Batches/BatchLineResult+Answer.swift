@@ -18,7 +18,7 @@ extension BatchLineResult {
         }
         self.init(
             line: line, isFailed: !answer.isSuccess, output: buffer.array,
-            usage: answer.isSuccess ? BatchUsage(answer: (try? JSONValue.parse(answer.body)) ?? [:]) : BatchUsage())
+            usage: answer.isSuccess ? BatchUsage(answer: (try? JSONValue.parse(answer.body, limits: .own)) ?? [:]) : BatchUsage())
     }
 
     /// Of a request that was not answered.

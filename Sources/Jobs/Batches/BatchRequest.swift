@@ -11,7 +11,7 @@ public struct BatchRequest: Sendable {
     init(_ line: [UInt8], endpoint: BatchEndpoint, limits: BatchLimits) throws(Batch.Fault) {
         let object: JSONObject
         do {
-            guard let read = try JSONValue.parse(line).object else {
+            guard let read = try JSONValue.parse(line, limits: .received).object else {
                 throw Batch.Fault(code: "invalid_json_line", message: "This line is no JSON object.")
             }
             object = read

@@ -85,15 +85,18 @@ final class DurableLog: LogStorage {
         switch change {
         case .created(let record): journal.write(for: self) { $0.insert(record, key: key, ordinal: ordinal) }
         case .remembered(let items, let position):
-            journal.write(for: self) { $0.insert(items, session: key, position: position) }
+            let now = journal.unixTime
+            journal.write(for: self) { $0.insert(items, session: key, position: position, now: now) }
         case .response(let record):
             let response = key(ofResponse: record.id)
             let now = journal.unixTime
             journal.write(for: self) { $0.put(record, key: response, session: key, now: now) }
         case .itemDeleted(let position):
-            journal.write(for: self) { $0.deleteItem(session: key, position: position) }
+            let now = journal.unixTime
+            journal.write(for: self) { $0.deleteItem(session: key, position: position, now: now) }
         case .metadata(let metadata):
-            journal.write(for: self) { $0.setMetadata(metadata, session: key) }
+            let now = journal.unixTime
+            journal.write(for: self) { $0.setMetadata(metadata, session: key, now: now) }
         case .responseDeleted(let id):
             guard let response = responseKeys.removeValue(forKey: id) else { return }
             latest = nil

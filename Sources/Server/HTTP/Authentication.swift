@@ -121,14 +121,16 @@ struct Authentication: Sendable {
                 code: "token_verification_busy", retryAfterSeconds: 1)
         }
         if let caller = madeHere(key) { return caller }
-        if let wait = attempts.waiting(address, now: now) {
-            throw APIError(
-                status: .tooManyRequests, message: "Too many wrong keys came from your address. Wait before you try another.",
-                type: "authentication_error", code: "too_many_failed_attempts", retryAfterSeconds: wait.seconds)
-        }
+        if let wait = attempts.waiting(address, now: now) { throw Self.tooManyAttempts(wait) }
         if let caller = named(key) { return caller }
         attempts.note(address, now: now)
         throw Self.unknownKey
+    }
+
+    static func tooManyAttempts(_ wait: Duration) -> APIError {
+        APIError(
+            status: .tooManyRequests, message: "Too many wrong keys came from your address. Wait before you try another.",
+            type: "authentication_error", code: "too_many_failed_attempts", retryAfterSeconds: wait.seconds)
     }
 
     static var unknownKey: APIError {

@@ -63,7 +63,7 @@ struct Call {
     func jsonBody() throws(APIError) -> JSONObject {
         let value: JSONValue
         do {
-            value = try JSONValue.parse(exchange.body)
+            value = try JSONValue.parse(exchange.body, limits: .received)
         } catch {
             throw .invalid("The body is not valid JSON: \(error)", code: "invalid_json")
         }

@@ -1,4 +1,5 @@
 import HTTP
+import Network
 
 /// Who may read what concerns the operator alone: metrics and connections of everybody.
 ///
@@ -13,9 +14,15 @@ struct OperatorAccess: Sendable {
         isOpen = !configuration.requiresKey && configuration.principals.isEmpty && configuration.isLoopbackOnly
     }
 
-    /// - Parameter keysAreRequired: whether a key is needed now; the first may have been made since the server started.
-    /// - Throws: ``APIError`` 401 without the key or with another, 403 when there is none that could be given.
-    func check(_ request: RequestHead, keysAreRequired: Bool = false) throws(APIError) {
+    /// - Parameters:
+    ///   - attempts: the limit on wrong keys, which holds for this one as for those of clients.
+    ///   - now: as the loop has it.
+    ///   - keysAreRequired: whether a key is needed now; the first may have been made since the server started.
+    /// - Throws: ``APIError`` 401 without the key or with another, 403 when there is none that could be given, 429 after too many wrong
+    ///   ones.
+    func check(
+        _ request: RequestHead, from address: IPAddress?, attempts: FailedAttempts, now: Instant, keysAreRequired: Bool = false
+    ) throws(APIError) {
         guard let key else {
             if isOpen, !keysAreRequired { return }
             throw APIError(
@@ -23,7 +30,10 @@ struct OperatorAccess: Sendable {
                 message: "Metrics and connections are for the operator: start the server with --operator-key KEY and send it.",
                 code: "operator_key_not_set")
         }
-        guard let given = Authentication.key(request), Authentication.areEqual(key, given) else {
+        let given = Authentication.key(request)
+        if given != nil, let wait = attempts.waiting(address, now: now) { throw Authentication.tooManyAttempts(wait) }
+        guard let given, Authentication.areEqual(key, given) else {
+            if given != nil { attempts.note(address, now: now) }
             throw APIError(
                 status: .unauthorized, message: "The operator's key is needed: send it as 'Authorization: Bearer KEY'.",
                 type: "authentication_error", code: "operator_key_needed", fields: [("WWW-Authenticate", "Bearer")])

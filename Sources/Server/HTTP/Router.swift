@@ -31,7 +31,9 @@ final class Router: HTTPRequestHandler {
         do throws(APIError) {
             if path == ["metrics"] || path.first == "debug" {
                 if !exchange.isFromUnixSocket { try context.crossOrigin.check(exchange.request) }
-                try context.operatorAccess.check(exchange.request, keysAreRequired: context.authentication.isRequired)
+                try context.operatorAccess.check(
+                    exchange.request, from: exchange.clientAddress, attempts: context.authentication.attempts, now: loop.now,
+                    keysAreRequired: context.authentication.isRequired)
                 try route(call, path)
             } else if isOpen {
                 try route(call, path)

@@ -7,10 +7,11 @@ extension Store: WebhookStore {
         let (snapshot, untrue) = try await read { db in
             let endpoints = try String.fetchAll(db, sql: "SELECT record FROM webhook_endpoints ORDER BY rowid")
             let deliveries = try String.fetchAll(db, sql: "SELECT record FROM webhook_deliveries ORDER BY rowid")
-            var snapshot = WebhookSnapshot(endpoints: endpoints.compactMap { try? WebhookEndpoint(record: JSONValue.parse($0)) })
+            var snapshot = WebhookSnapshot(
+                endpoints: endpoints.compactMap { try? WebhookEndpoint(record: JSONValue.parse($0, limits: .own)) })
             var untrue: [WebhookDelivery.Key] = []
             for record in deliveries {
-                guard var delivery = try? WebhookDelivery(record: JSONValue.parse(record)) else { continue }
+                guard var delivery = try? WebhookDelivery(record: JSONValue.parse(record, limits: .own)) else { continue }
                 if delivery.awaitsEnd, try !Self.hasEnded(delivery.event, db) {
                     untrue.append(delivery.key)
                 } else {

@@ -28,9 +28,11 @@ final class ChatCollector: EventReader {
         stop()
         if let failure = reference.failure {
             fail(APIError(failure))
-        } else {
-            let json = json(ChatCompletion.Ending(event), sessionID: reference.sessionID)
+        } else if let ending = ChatCompletion.Ending(event) {
+            let json = json(ending, sessionID: reference.sessionID)
             then(.success(CollectedResponse(json: json, reference: reference, ending: event.type)))
+        } else {
+            fail(.unreadableResponse)
         }
         return .more
     }

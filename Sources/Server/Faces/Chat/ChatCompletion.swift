@@ -14,8 +14,10 @@ struct ChatCompletion {
         let status: String
         let incompleteReason: String?
 
-        init(_ event: LogEvent) {
-            response = event.responseObject.flatMap { try? JSONValue.parse($0) } ?? [:]
+        /// nil when the event does not hold the response.
+        init?(_ event: LogEvent) {
+            guard let response = event.responseObject.flatMap({ try? JSONValue.parse($0, limits: .own) }) else { return nil }
+            self.response = response
             status = response["status"]?.string ?? "failed"
             incompleteReason = response["incomplete_details"]?["reason"]?.string
         }

@@ -114,7 +114,8 @@ final class ChatStream: EventReader {
 
     /// A tool call begins: its index, identifier and name. Its `item` stands in the event.
     private func writeToolCall(_ event: LogEvent) {
-        guard let item = (try? JSONValue.parse(event.payload))?["item"], item["type"]?.string == "function_call" else { return }
+        guard let item = (try? JSONValue.parse(event.payload, limits: .own))?["item"], item["type"]?.string == "function_call"
+        else { return }
         let index = toolIndexes.count
         toolIndexes[event.outputIndex] = index
         writeChunk { output in
@@ -145,7 +146,7 @@ final class ChatStream: EventReader {
 
     /// A step of the agent, beside an empty delta: clients that do not know it pass over it.
     private func writeStep(_ event: LogEvent) {
-        guard let step = (try? JSONValue.parse(event.payload))?["step"] else { return }
+        guard let step = (try? JSONValue.parse(event.payload, limits: .own))?["step"] else { return }
         commit()
         stream.write { output in
             output.append(chunkHead.bytes)
@@ -172,8 +173,8 @@ final class ChatStream: EventReader {
     }
 
     private func end(_ event: LogEvent) {
+        guard let ending = ChatCompletion.Ending(event) else { return fail(.unreadableResponse) }
         commit()
-        let ending = ChatCompletion.Ending(event)
         stream.write { output in
             if !sentRole {
                 output.append(chunkHead.bytes)

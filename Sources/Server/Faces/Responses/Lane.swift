@@ -97,7 +97,12 @@ final class LaneReader: EventReader {
         finish()
     }
 
-    override func sessionClosed() { finish() }
+    override func sessionClosed() {
+        socket.fail(
+            APIError(status: .gone, message: "The session was deleted.", code: "session_deleted"),
+            for: lane.streamID.map { ["stream_id": .string($0)] })
+        finish()
+    }
 
     override func storageStalled() {
         socket.fail(.storageStalled)

@@ -38,6 +38,8 @@ final class ResponseCollector: EventReader {
             fail(APIError(failure))
         } else if let response = event.responseObject {
             then(.success(CollectedResponse(json: response, reference: reference, ending: event.type)))
+        } else {
+            fail(.unreadableResponse)
         }
         return .more
     }
@@ -71,11 +73,20 @@ extension Call {
     }
 }
 
+extension APIError {
+    /// A response has ended, and the event that says so does not hold it.
+    static var unreadableResponse: APIError {
+        APIError(
+            status: .internalServerError, message: "The response has ended, and cannot be read.", type: "server_error",
+            code: "server_error")
+    }
+}
+
 extension LogEvent {
     /// The `response` object of a lifecycle event, as it stands in the payload.
     var responseObject: [UInt8]? {
         payload.withUnsafeBytes { bytes in
-            var reader = JSONReader(bytes)
+            var reader = JSONReader(bytes, limits: .own)
             do {
                 try reader.enterObject()
                 while let key = try reader.nextKey() {

@@ -78,7 +78,10 @@ final class ResponseStream: EventReader {
                 code: "events_expired"))
     }
 
-    override func sessionClosed() { end() }
+    /// What had come of the response is not all of it: an end in order would say so.
+    override func sessionClosed() {
+        fail(APIError(status: .gone, message: "The session was deleted.", code: "session_deleted"))
+    }
 
     /// The response goes on when the server is started again.
     override func serverStopping() { fail(.shuttingDown) }

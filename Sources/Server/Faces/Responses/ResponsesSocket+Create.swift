@@ -9,7 +9,8 @@ extension ResponsesSocket {
         let lane = try lane(Self.streamID(body))
         // Refuse what is malformed now, not when its turn comes.
         let request = try ResponsesRequest(body, inputIsOptional: body["previous_response_id"] != nil)
-        if lane.isBusy, !isInterjection(request) { try lane.wait(body) } else { try start(body, request, in: lane) }
+        // Between the end of one and the start of the next nothing runs, but those that wait come first.
+        if !lane.isAtRest, !isInterjection(request) { try lane.wait(body) } else { try start(body, request, in: lane) }
     }
 
     /// Whether it does not wait for its lane: it says how it cuts in, and into what.
@@ -80,8 +81,8 @@ extension ResponsesSocket {
     func lane(_ streamID: String?) throws(APIError) -> Lane {
         if let lane = lanes[streamID] { return lane }
         if lanes.count >= Limits.maxLanes {
-            // Idle lanes are only names; forget them before refusing a new one.
-            for (name, lane) in lanes where !lane.isBusy { lanes[name] = nil }
+            // Lanes at rest are only names; forget them before refusing a new one.
+            for (name, lane) in lanes where lane.isAtRest { lanes[name] = nil }
         }
         guard lanes.count < Limits.maxLanes else {
             throw APIError(

@@ -45,7 +45,7 @@ final class ResponsesSocket: WebSocketConnection {
     override func receivedText(_ text: UnsafeRawBufferPointer) {
         let body: JSONObject
         do {
-            guard let object = try JSONValue.parse(text).object else {
+            guard let object = try JSONValue.parse(text, limits: .received).object else {
                 fail(.invalid("A message must be a JSON object.", code: "invalid_json"))
                 return
             }

@@ -23,7 +23,8 @@ final class OutputItem {
 
     /// From the event that announced it; nil if that says something else.
     init?(restoringFrom event: LogEvent) {
-        guard let item = (try? JSONValue.parse(event.payload, limits: .own))?["item"], let id = item["id"]?.string else { return nil }
+        guard let item = (try? JSONValue.parse(event.payload, limits: .own))?["item"], let id = item["id"]?.string
+        else { return nil }
         switch item["type"]?.string {
         case "message": kind = .message(isRefusal: false)
         case "reasoning": kind = .reasoning

@@ -43,7 +43,8 @@ extension Session {
             let event = log.event(after: position)
             position = event.sequence
             guard event.type == .participantJoined || event.type == .participantLeft,
-                let participant = (try? JSONValue.parse(event.payload, limits: .own))?["participant"], let id = participant["id"]?.string
+                let participant = (try? JSONValue.parse(event.payload, limits: .own))?["participant"],
+                let id = participant["id"]?.string
             else { continue }
             joined.removeAll { $0.id == id }
             if event.type == .participantJoined { joined.append((id, participant)) }

@@ -29,6 +29,7 @@ def arguments():
     parser.add_argument("--binary", default=HERE.parent / ".build/release/interject", help="the server (release build)")
     parser.add_argument("--only", choices=PARTS, action="append", help="this part alone; may be repeated")
     parser.add_argument("--connections", type=int, nargs="+", default=[100, 500], help="of the echo in transport (100 500)")
+    parser.add_argument("--rounds", type=int, default=9, help="of transport (9)")
     parser.add_argument("--nio", action="store_true", help="builds the SwiftNIO peer of transport first: minutes, the first time")
     parser.add_argument("--quick", action="store_true", help="a fifth of the work, to see whether it runs")
     return parser.parse_args()
@@ -79,7 +80,7 @@ def main():
             print(durable.run(options.binary, upstream, rounds=1 if options.quick else 3), flush=True)
     if "transport" in parts:
         with transport_peers.built(options.binary, options.nio) as (folder, had):
-            for table in transport.run(folder, had, options.connections, rounds=1 if options.quick else 9):
+            for table in transport.run(folder, had, options.connections, rounds=1 if options.quick else options.rounds):
                 print(table, flush=True)
     stolen, busy = (after - before for after, before in zip(figures.stolen_and_busy(), ticks))
     print(f"{time.monotonic() - start:.0f} s; stolen by the host: {stolen / max(1, busy):.1%} of the busy time")

@@ -8,6 +8,7 @@ import pytest
 
 from log_rules import Log
 from metrics import Metrics, until
+from patience import PATIENCE
 from rehearsal import eventually, say
 from sessions import Session
 from sockets import Socket
@@ -151,7 +152,7 @@ def by_stream(session, text):
 def by_socket(session, text):
     socket = Socket(session.server)
     socket.create(text, interject={"session_id": session.id})
-    error = socket.wait_for(lambda event: event["type"] == "error", "an error", timeout_s=20)
+    error = socket.wait_for(lambda event: event["type"] == "error", "an error", timeout_s=20 * PATIENCE)
     return error["status"], error["error"]["code"]
 
 
@@ -165,7 +166,7 @@ def test_who_is_caught_by_a_full_disk_is_told_in_time_and_nothing_is_left(start_
     fill(server)
     # Nobody knows yet that the disk is full: this is how the server finds out.
     caught = Caught(lambda: speak(session, say(f"{tag}b", tokens=3, pace=0)))
-    eventually(lambda: caught.error is not None, "an answer", timeout_s=20)
+    eventually(lambda: caught.error is not None, "an answer", timeout_s=20 * PATIENCE)
     assert caught.error == (503, "storage_unavailable")
     limit(server, resource.RLIM_INFINITY)
     eventually(lambda: readiness(server) == (200, "ready"), "ready again")

@@ -53,12 +53,12 @@ class FaultyUpstream:
                     upstream.bodies.append(body)
                     upstream.running += 1
                     upstream.most_running = max(upstream.most_running, upstream.running)
+                self.runs = True
                 try:
                     upstream.answer(self)
                 except OSError:
                     self.close_connection = True
-                with upstream.lock:
-                    upstream.running -= 1
+                upstream.ends(self)
 
             def do_GET(self):
                 body = json.dumps({"object": "list", "data": [{"id": "m"}]}).encode()
@@ -96,6 +96,7 @@ class FaultyUpstream:
             time.sleep(self.pause_s)
         if isinstance(does, int):
             body = b'{"error":{"message":"as it was told"}}'
+            self.ends(handler)
             handler.send_response(does)
             if self.retry_after is not None:
                 handler.send_header("Retry-After", str(self.retry_after))
@@ -105,6 +106,7 @@ class FaultyUpstream:
             handler.wfile.write(body)
             return
         pieces, ends = STREAMS[does]
+        self.ends(handler)
         handler.send_response(200)
         handler.send_header("Content-Type", "text/event-stream")
         handler.send_header("Transfer-Encoding", "chunked")
@@ -120,6 +122,13 @@ class FaultyUpstream:
             handler.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
             handler.close_connection = True
             handler.connection.close()
+
+    def ends(self, handler):
+        """Ends the request's share of `running`, once: before its answer is written, since whoever has read the answer may
+        send the next request before this thread runs again."""
+        with self.lock:
+            self.running -= handler.runs
+            handler.runs = False
 
     def _wait(self, handler, does):
         """Until the gate opens or the client leaves."""

@@ -143,6 +143,8 @@ static void use(const char *certificate, const char *key) {
 
 int main(int count, char **arguments) {
     if (count != 5) return fprintf(stderr, "usage: epoll_echo PORT plain|tls|fan-out CERTIFICATE KEY\n"), 2;
+    // OpenSSL writes without MSG_NOSIGNAL.
+    signal(SIGPIPE, SIG_IGN);
     fans_out = !strcmp(arguments[2], "fan-out");
     if (!strcmp(arguments[2], "tls")) use(arguments[3], arguments[4]);
     const int listener = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK, 0), on = 1;

@@ -102,7 +102,7 @@ func fuzzDeflateWriter(_ data: UnsafeRawBufferPointer) {
         eachPiece(written, pieceEnds) { piece in
             var input = piece
             do throws(ProtocolViolation) {
-                while let event = try receiver.next(&input) { record(event, &trace) }
+                while let event = try next(&receiver, &input) { record(event, &trace) }
                 return true
             } catch {
                 trace.event("violation", "\(error)")

@@ -84,11 +84,20 @@ private func nextWithinBounds(
     _ limits: WebSocketLimits
 ) -> EndpointEvent? {
     let before = allocatedByteCount()
-    let event = endpoint.next(&input, output: &output)
+    var event: EndpointEvent?
+    repeat { event = endpoint.next(&input, output: &output) } while event == nil && !input.isEmpty
     let taken = allocatedByteCount() - before
     check(taken <= 2 * limits.maxMessageBytes + 64 << 10, "took \(taken) bytes for a message of at most \(limits.maxMessageBytes)")
     check(endpoint.deflateMemoryByteCount <= 448 << 10, "compression holds \(endpoint.deflateMemoryByteCount) bytes")
     return event
+}
+
+/// The next event; what is inflated by and by is handed in until it is used up.
+func next(_ receiver: inout Receiver, _ input: inout UnsafeMutableRawBufferPointer) throws(ProtocolViolation) -> ReceivedEvent? {
+    repeat {
+        if let event = try receiver.next(&input) { return event }
+    } while !input.isEmpty
+    return nil
 }
 
 /// What was written is what the other end reads.
@@ -99,7 +108,7 @@ private func checkReplies(
     var receiver = Receiver(role: role == .server ? .client : .server, extensions: extensions)
     var input = output
     do throws(ProtocolViolation) {
-        while let event = try receiver.next(&input) { record(event, &trace) }
+        while let event = try next(&receiver, &input) { record(event, &trace) }
     } catch {
         check(false, "a reply breaks the protocol: \(error)")
     }
@@ -172,7 +181,7 @@ func fuzzFrameWriter(_ data: UnsafeRawBufferPointer) {
         eachPiece(written, ends) { piece in
             var input = piece
             do throws(ProtocolViolation) {
-                while let event = try receiver.next(&input) { record(event, &trace) }
+                while let event = try next(&receiver, &input) { record(event, &trace) }
                 return true
             } catch {
                 trace.event("violation", "\(error)")

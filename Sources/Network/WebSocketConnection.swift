@@ -137,11 +137,9 @@ open class WebSocketConnection: Connection {
                 if let trip = pulse.pong(payload, now: Instant.monotonicNow) { loop.counters.pointee.roundTrips.record(trip) }
             case .closed(let closed): conclude(closed)
             }
-            if deliveredByteCount > Self.maxDeliveredBytesPerTurn || isCongested, !input.isEmpty {
-                postpone(UnsafeRawBufferPointer(input))
-                break
-            }
+            if deliveredByteCount > Self.maxDeliveredBytesPerTurn || isCongested, !input.isEmpty { break }
         }
+        if !input.isEmpty { postpone(UnsafeRawBufferPointer(input)) }
         flushScheduled = wasScheduled
         guard hold() else { return }
         // It costs no more than at the end of the turn, and the answers of many connections need no storage meanwhile.

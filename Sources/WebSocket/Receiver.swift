@@ -6,11 +6,18 @@ internal import Bytes
 ///
 ///     while let event = try receiver.next(&input) { ... }
 ///
+/// There may be input left then: see ``next(_:)``.
+///
 /// The input is unmasked in place. A message that is one frame and lies wholly in the input is handed out where it
 /// lies; only what straddles reads or is fragmented is gathered, and that storage goes when the input is used up.
 /// Text is validated as it arrives, so that bad text fails in the middle of a frame. A compressed message (RFC 7692) is
 /// undone as it arrives, and judged by what comes out of it.
 public struct Receiver: ~Copyable {
+    /// What decompression makes, in bytes, before ``next(_:)`` returns for others to be served; and how much of the input it looks
+    /// at in one piece, of which DEFLATE makes up to a thousandfold.
+    static let maxInflatedBytesAtOnce = 256 << 10
+    private static let deflatedPieceByteCount = 512
+
     private let rules: FrameRules
     /// After a close frame or a violation: every further byte is dropped.
     private var hasEnded = false
@@ -40,19 +47,24 @@ public struct Receiver: ~Copyable {
     /// Bytes that are held for what has not come whole: for a message as it stands after decompression, and of a control frame.
     var heldByteCount: Int { gathered.map { $0.message.capacity + $0.controlPayload.count } ?? 0 }
 
-    /// The next event, or nil when `input` is used up.
+    /// The next event, or nil when `input` is used up. It is nil with input left when a quarter of a MiB of one message was
+    /// inflated from it: the rest is to be handed in when others have had their turn.
     ///
-    /// Takes what it reads off the front of `input`. O(bytes taken); no allocation unless a message is fragmented or
+    /// Takes what it reads off the front of `input`. O(bytes taken or made); no allocation unless a message is fragmented or
     /// incomplete.
     /// - Throws: the peer's violation. After one, or after `.close`, nothing further is delivered.
     public mutating func next(
         _ input: inout UnsafeMutableRawBufferPointer
     ) throws(ProtocolViolation) -> ReceivedEvent? {
         if let gathered, case .delivered = gathered.assembly { gathered.forgetMessage() }
+        let gatheredBefore = gathered?.message.count ?? 0
         do throws(ProtocolViolation) {
             while !hasEnded {
                 if let gathered, let frame = gathered.frame {
                     if let event = try continueFrame(frame, of: gathered, &input) { return event }
+                    if gathered.isDeflated, gathered.message.count - gatheredBefore > Self.maxInflatedBytesAtOnce, !input.isEmpty {
+                        return nil
+                    }
                     if gathered.frame != nil, input.isEmpty {
                         gathered.giveBackUnused()
                         return nil
@@ -209,7 +221,9 @@ public struct Receiver: ~Copyable {
     ) throws(ProtocolViolation) -> ReceivedEvent? {
         var frame = frame
         let header = frame.header
-        let chunk = input.takeFirst(min(input.count, header.payloadByteCount - frame.receivedByteCount))
+        var chunkByteCount = min(input.count, header.payloadByteCount - frame.receivedByteCount)
+        if gathered.isDeflated, !header.opcode.isControl { chunkByteCount = min(chunkByteCount, Self.deflatedPieceByteCount) }
+        let chunk = input.takeFirst(chunkByteCount)
         let offset = frame.receivedByteCount
         frame.receivedByteCount += chunk.count
         let isWhole = frame.receivedByteCount == header.payloadByteCount

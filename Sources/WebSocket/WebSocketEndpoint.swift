@@ -63,7 +63,8 @@ public struct WebSocketEndpoint: ~Copyable {
         }
     }
 
-    /// The next event in `input`, or nil when it is used up.
+    /// The next event in `input`, or nil when it is used up, or when so much was inflated of it that the rest is to be handed in
+    /// again when others have had their turn: see ``Receiver/next(_:)``.
     ///
     /// - Parameters:
     ///   - input: what was read; taken off the front and unmasked in place.

@@ -81,6 +81,7 @@ final class TestHandler: HTTPRequestHandler {
             exchange.beginStream(.ok, contentType: "text/plain")
             exchange.write { $0.append("begun") }
         case "/ws": upgrade(exchange)
+        case "/ws-deflated": upgrade(exchange, deflate: DeflateOptions())
         case "/ws-watched":
             var liveness = WebSocketLiveness()
             liveness.pingInterval = .milliseconds(100)
@@ -121,12 +122,14 @@ final class TestHandler: HTTPRequestHandler {
         go()
     }
 
-    private func upgrade(_ exchange: HTTPExchange, liveness: WebSocketLiveness.Shared = .standard) {
+    private func upgrade(
+        _ exchange: HTTPExchange, liveness: WebSocketLiveness.Shared = .standard, deflate: DeflateOptions? = nil
+    ) {
         let request = HandshakeRequest(
             method: "\(exchange.request.method)", httpMinorVersion: exchange.request.minorVersion,
             fields: exchange.request.fields.map { ($0.name, $0.value) })
         do throws(HandshakeRejection) {
-            let acceptance = try ServerHandshake().accept(request)
+            let acceptance = try ServerHandshake(deflate: deflate).accept(request)
             var limits = WebSocketLimits()
             limits.maxMessageBytes = 1 << 20
             exchange.upgrade(acceptance, limits: limits, liveness: liveness) { EchoWebSocket($0, journal: journal) }
@@ -146,6 +149,7 @@ final class EchoWebSocket: WebSocketConnection {
     }
 
     override func receivedText(_ text: UnsafeRawBufferPointer) {
+        journal.add("text of \(text.count) bytes")
         switch String(decoding: text, as: UTF8.self) {
         case "close": close(.goingAway, reason: "going")
         case "flood":

@@ -1,7 +1,10 @@
+import Bytes
 import Glibc
 import Network
 import Synchronization
 import Testing
+
+@testable import WebSocket
 
 extension Loopback.WebSocketConnectionTests {
     private static let key: [UInt8] = [0x12, 0x34, 0x56, 0x78]
@@ -22,11 +25,11 @@ extension Loopback.WebSocketConnectionTests {
 
     private func text(_ text: String) -> [UInt8] { frame(1, Array(text.utf8)) }
 
-    private func request(_ path: String) -> [UInt8] {
+    private func request(_ path: String, fields: String = "") -> [UInt8] {
         Array(
             """
             GET \(path) HTTP/1.1\r\nHost: test\r\nUpgrade: websocket\r\nConnection: Upgrade\r
-            Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n
+            Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\(fields)\r\n
             """.utf8)
     }
 
@@ -160,6 +163,33 @@ extension Loopback.WebSocketConnectionTests {
         try socket.send(text("end"))
         for _ in 0..<count { #expect(try receiveFrame(socket).payload.count == 512 << 10) }
         #expect(String(decoding: try receiveFrame(socket).payload, as: UTF8.self) == "end")
+    }
+
+    /// All messages are there before the loop looks at any of them, the large one between the others.
+    @Test func whatInflatesToMuchLetsOthersHaveTheirTurn() async throws {
+        let server = try await TestServer()
+        let large = try server.connect()
+        try large.send(request("/ws-deflated", fields: "Sec-WebSocket-Extensions: permessage-deflate\r\n"))
+        try expectUpgrade(large)
+        let (before, after) = (try open(server), try open(server))
+        let agreement = DeflateAgreement.Outgoing(
+            windowBits: 15, memoryLevel: 8, compressionLevel: 6, keepsContext: true, minMessageBytes: 0)
+        var compressor = Compressor(agreement)
+        var bomb = ByteBuffer()
+        let isMade = compressor.takes(.text, byteCount: nil)
+        #expect(isMade)
+        [UInt8](repeating: 97, count: 1 << 20).withUnsafeBytes {
+            compressor.deflate($0, UnsafeRawBufferPointer(start: nil, count: 0), into: &bomb)
+        }
+        let isReady = Atomic<Bool>(false)
+        server.loops.loop.execute { while !isReady.load(ordering: .acquiring) { usleep(100) } }
+        try before.send(text("small"))
+        try large.send(frame(0x41, Array(bomb.array.dropLast(Compressor.tailByteCount))))
+        try after.send(text("small"))
+        isReady.store(true, ordering: .releasing)
+        #expect(await server.journal.has("text of 1048576 bytes"))
+        let received = server.journal.all.filter { $0.hasPrefix("text of ") }
+        #expect(received == ["text of 5 bytes", "text of 5 bytes", "text of 1048576 bytes"])
     }
 
     @Test func aHandshakeThatIsNoneIsRefusedAndTheConnectionLives() async throws {

@@ -157,13 +157,13 @@ import Testing
                 rest = rest.dropFirst(piece.count)
                 piece.withUnsafeMutableBytes { piece in
                     var input = piece
-                    while let event = receiver.next(&input, output: &unused) {
-                        switch event {
+                    repeat {
+                        switch receiver.next(&input, output: &unused) {
                         case .text(let message), .binary(let message): received.append(Array(message))
-                        case .ping, .pong: break
+                        case .ping, .pong, nil: break
                         case .closed(let closed): Issue.record("\(closed)")
                         }
-                    }
+                    } while !input.isEmpty
                 }
             }
         }

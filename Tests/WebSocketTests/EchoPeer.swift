@@ -37,7 +37,11 @@ final class EchoPeer {
         copy.copyBytes(from: bytes)
         var input = copy
         takenByteCount += bytes.count
-        while let event = endpoint.next(&input, output: &output) { handle(event) }
+        var leftByteCount: Int
+        repeat {
+            leftByteCount = input.count
+            while let event = endpoint.next(&input, output: &output) { handle(event) }
+        } while !input.isEmpty && input.count < leftByteCount
         if !input.isEmpty { events.append("left \(input.count) bytes of input") }
     }
 

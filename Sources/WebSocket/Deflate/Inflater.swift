@@ -56,6 +56,8 @@ struct Inflater: ~Copyable {
     /// would cost a call: zlib is told that it stands between two blocks.
     private func endsWithFlush() -> Bool {
         guard let stream, inflateSyncPoint(&stream.pointee.z) != 0 else { return false }
+        // zlib: 64 within a block with BFINAL set. A flush is none: such a message was cut off.
+        guard stream.pointee.z.data_type & 64 == 0 else { return false }
         // Without a context everything is forgotten below.
         if agreement.keepsContext { inflateResetKeep(&stream.pointee.z) }
         return true

@@ -193,7 +193,10 @@ public final class Generation {
         let request = ModelRequest(parameters: parameters, items: conversation, continuesLastMessage: continuesLastMessage)
         let call = session.host.model.start(request, for: self)
         // A model may fail at once.
-        if status == .inProgress { self.call = call }
+        guard status == .inProgress else { return }
+        self.call = call
+        // Those who lagged behind the response before this one may lag still.
+        if session.isUpstreamHeld { call.pause() }
     }
 
     /// Stops it now: the upstream is closed first, then the open items are closed as incomplete with what was delivered.

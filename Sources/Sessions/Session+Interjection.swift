@@ -197,7 +197,6 @@ extension Session {
         generation.start(conversation: items)
         if !generation.status.isTerminal { log.keep(.response(GenerationRecord(generation))) }
         releaseUpstreamIfOneKeepsUp()
-        if isUpstreamHeld { generation.holdUpstream(true) }
         if generation.isWarmUp {
             retire(generation)
             startNextQueued()

@@ -5,6 +5,7 @@ One session says 100,000 tokens. Twenty readers have joined it and do not read; 
 
 import json
 import socket
+import time
 
 import pytest
 
@@ -45,6 +46,18 @@ def talk(session, tag):
 def stall(session) -> list:
     kinds = [(StalledEventSource, False), (StalledEventSource, True), (StalledSocket, False), (StalledSocket, True)]
     return [kind(session, merge) for _ in range(STALLED // len(kinds)) for kind, merge in kinds]
+
+
+def settled(session, tag) -> int:
+    """The session's last sequence number once the model, which was asked for `tag`, is made to wait: nothing moves any more."""
+    before = None
+    while True:
+        request = session.server.rehearsal.wait_for_tokens(tag, 1000)
+        now = session.state()["last_sequence_number"], request["tokens_sent"], request["state"]
+        if now == before:
+            return now[0]
+        before = now
+        time.sleep(1)
 
 
 def check_cover(events, start: int, end: int):
@@ -160,6 +173,29 @@ def test_an_openai_stream_whose_place_is_gone_ends_with_the_truth(start_server, 
             assert resumed[-1]["type"] == "response.completed"
         else:
             assert answer.json()["error"]["code"] == "events_expired"
+    session.close()
+
+
+def test_the_next_response_waits_too_for_a_reader_that_still_lags(start_server, tag):
+    server = start_server("--data", "none", "--log-bytes-per-session", "4MiB")
+    session = Session.create(server)
+    reader = StalledEventSource(session)
+    said = f"{tag}first", f"{tag}next"
+    session.speak(say(said[0], tokens=100_000, pace=0))
+    half = settled(session, said[0])
+    assert session.post_cancel().status_code == 200
+    next_id = session.speak(say(said[1], tokens=40_000, pace=0))["response_id"]
+    # Were it taken, it would drive out what the reader has not read.
+    assert settled(session, said[1]) < half + 1000
+    assert session.state()["oldest_sequence_number"] == 1
+
+    # The reader goes on, and so does the model: not an event is missed.
+    reader.read(lambda: bool(reader.events) and reader.events[-1][1].get("type") == "response.completed")
+    last = reader.events[-1][0]
+    check_cover(reader.events, 0, last)
+    assert not any(event["type"] == "interject:snapshot" for _, event in reader.events)
+    assert reader.events[-1][1]["response"]["id"] == next_id
+    reader.close()
     session.close()
 
 

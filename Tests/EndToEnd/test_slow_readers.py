@@ -9,6 +9,7 @@ import time
 
 import pytest
 
+from processes import resident_bytes
 from raw_http import RawConnection, request
 from rehearsal import say
 from sessions import Session, deltas, item_text
@@ -18,11 +19,6 @@ ANSWERS, TOKENS = 10, 10_000
 STALLED = 20
 # Output up to the congestion mark (256 KiB, in storage that doubles), and the window between loops (256 KiB).
 MAX_BYTES_PER_STALLED_READER = 1 << 20
-
-
-def resident_bytes(server) -> int:
-    status = open(f"/proc/{server.popen.pid}/status").read()
-    return int(status.split("VmRSS:")[1].split()[0]) * 1024
 
 
 def follow(reader):

@@ -160,10 +160,10 @@ final class SessionLoop: SessionHost {
     }
 
     /// The connection that a session was kept for is gone: it is forgotten once nothing runs and nobody reads.
-    func release(_ session: Session) {
+    func release(_ id: String) {
         // What is kept is not the connection's.
-        guard residents[session.id]?.log == nil else { return }
-        residents[session.id]?.isEphemeral = true
+        guard residents[id]?.log == nil else { return }
+        residents[id]?.isEphemeral = true
     }
 
     // MARK: Draining

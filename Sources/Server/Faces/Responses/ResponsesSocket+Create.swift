@@ -67,7 +67,9 @@ extension ResponsesSocket {
                         switch result {
                         case .success(let outcome):
                             self?.logResponse(outcome.responseID, sessionID: outcome.session.id)
-                            if keepsSession, !isNamed { self?.ownEphemeral(outcome.session) }
+                            guard keepsSession, !isNamed else { return }
+                            if let self, self.isOpen { return self.ownEphemeral(outcome.session) }
+                            EphemeralSessions.release(outcome.session.id, on: outcome.session.loop, context)
                         case .failure(let error):
                             self?.context.metering.abandon(responseID, now: reader.loop.now)
                             self?.fail(error, for: body)

@@ -240,3 +240,27 @@ def test_a_response_that_was_not_stored_is_found_while_its_connection_lives(serv
             finished(connection, brief(f"{tag}{number}"), store=False)
         last = finished(connection, brief(f"{tag}z"), store=False, previous_response_id=first["id"])[-1]
         assert last["type"] == "response.completed"
+
+
+def test_a_lane_answers_in_the_order_in_which_it_was_asked(client, tag):
+    """Each command comes as a response ends: between that and the start of the next the lane must not look idle."""
+    count, outstanding = 600, 4
+    with client.responses.connect() as connection:
+        def ask(number):
+            connection.response.create(
+                model="rehearsal-fast", input=say(tag, tokens=1), store=False, metadata={"number": str(number)})
+
+        for number in range(outstanding):
+            ask(number)
+        begun, ended, asked = [], 0, outstanding
+        while ended < count:
+            event = json.loads(connection.recv_bytes())
+            if event["type"] == "response.created":
+                begun.append(int(event["response"]["metadata"]["number"]))
+            elif event["type"] == "response.output_text.delta" and asked < count:
+                ask(asked)
+                asked += 1
+            elif event["type"] in TERMINAL:
+                assert event["type"] == "response.completed"
+                ended += 1
+    assert begun == list(range(count))

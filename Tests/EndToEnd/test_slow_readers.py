@@ -5,7 +5,6 @@ One session says 100,000 tokens. Twenty readers have joined it and do not read; 
 
 import json
 import socket
-import time
 
 import pytest
 
@@ -13,7 +12,7 @@ from processes import resident_bytes
 from raw_http import RawConnection, request
 from rehearsal import say
 from sessions import Session, deltas, item_text
-from stalled_readers import SMALL_BUFFER_BYTES, StalledEventSource, StalledSocket, dechunk
+from stalled_readers import SMALL_BUFFER_BYTES, StalledEventSource, StalledSocket, dechunk, settled
 
 ANSWERS, TOKENS = 10, 10_000
 STALLED = 20
@@ -42,18 +41,6 @@ def talk(session, tag):
 def stall(session) -> list:
     kinds = [(StalledEventSource, False), (StalledEventSource, True), (StalledSocket, False), (StalledSocket, True)]
     return [kind(session, merge) for _ in range(STALLED // len(kinds)) for kind, merge in kinds]
-
-
-def settled(session, tag) -> int:
-    """The session's last sequence number once the model, which was asked for `tag`, is made to wait: nothing moves any more."""
-    before = None
-    while True:
-        request = session.server.rehearsal.wait_for_tokens(tag, 1000)
-        now = session.state()["last_sequence_number"], request["tokens_sent"], request["state"]
-        if now == before:
-            return now[0]
-        before = now
-        time.sleep(1)
 
 
 def check_cover(events, start: int, end: int):

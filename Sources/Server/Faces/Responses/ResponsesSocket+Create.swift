@@ -165,7 +165,8 @@ extension ResponsesSocket {
         let fail = { (error: APIError) in
             undo()?.steerFailed(steer, body, code: error.code ?? "storage_unavailable", error.message) ?? ()
         }
-        reference.perform(from: loop, withdraw: { $0.withdraw(responseID: successor) }, orElse: fail) { session in
+        let withdraw = { @Sendable (session: Session, _: SteerOutcome) in session.withdraw(responseID: successor) }
+        reference.perform(from: loop, withdraw: withdraw, orElse: fail) { session in
             Self.steer(session, reference, context, steer, items, successor: successor, cursor: newCursor)
         } then: { outcome in
             if case .accepted = outcome { return }

@@ -1,6 +1,3 @@
-import Bytes
-import JSON
-
 /// One response in the making (OpenAI's word on the wire: *response*): an object of the session that writes into its log.
 ///
 /// No connection owns it. The upstream calls it with what the model says; the session stops it. Once it has ended, whatever
@@ -55,11 +52,11 @@ public final class Generation {
     public private(set) var status = Status.queued
     /// What was said, whole; empty until the end.
     public private(set) var output: [Item] = []
-    public private(set) var usage: Usage?
+    public internal(set) var usage: Usage?
     /// Whether the answer met its format; nil if none was asked for, or it was not judged.
-    public private(set) var verdict: OutputVerdict?
+    public internal(set) var verdict: OutputVerdict?
     /// Deltas received: our count of tokens.
-    public private(set) var deltaCount = 0
+    public internal(set) var deltaCount = 0
     /// Unchecked, for it is read for every token: who calls has asked ``isActive`` before, and a session that goes ends that.
     public internal(set) unowned(unsafe) var session: Session
     /// Good also when the session is gone.
@@ -82,13 +79,13 @@ public final class Generation {
     public var eventCount: Int { sequenceNumber }
 
     var items: [OutputItem] = []
-    private var openItem: OutputItem?
+    var openItem: OutputItem?
     var sequenceNumber = 0
-    private var call: (any ModelCall)?
-    private var isStopping = false
-    private var isAccepted = false
+    var call: (any ModelCall)?
+    var isStopping = false
+    var isAccepted = false
     private var promptByteCount = 0
-    private var outputByteCount = 0
+    var outputByteCount = 0
 
     init(
         id: String, session: Session, parameters: ResponseParameters, previousResponseID: String?, policy: DisconnectPolicy,
@@ -133,48 +130,6 @@ public final class Generation {
         if !record.status.isTerminal { replay(events) }
     }
 
-    /// Takes up again what it had said when the process ended.
-    private func replay(_ events: [LogEvent]) {
-        for event in events {
-            firstSequence = firstSequence ?? event.sequence
-            sequenceNumber = event.responseSequence + 1
-            switch event.type {
-            case .responseInProgress: isAccepted = true
-            case .step:
-                let step = (try? JSONValue.parse(event.payload, limits: .own))?["step"].flatMap(Step.init)
-                if let step { take(step) }
-            case .outputItemAdded:
-                if let item = OutputItem(restoringFrom: event) { items.append(item) }
-            case .outputItemDone:
-                items.first { $0.index == event.outputIndex }?.close(as: .completed)
-            case _ where event.type.isDelta:
-                deltaCount += 1
-                outputByteCount += event.delta.count
-                guard let item = items.first(where: { $0.index == event.outputIndex }) else { continue }
-                if event.type == .refusalDelta { item.becomeRefusal() }
-                event.payload.withUnsafeBytes { item.contents.append(UnsafeRawBufferPointer(rebasing: $0[event.delta])) }
-            default: break
-            }
-        }
-        openItem = items.last { $0.closedAs == nil }
-    }
-
-    /// Goes on after the server was started again: the model is asked to go on with what it had said.
-    func goOn(conversation: [Item]) {
-        if let openItem, !openItem.isMessage {
-            if case .functionCall = openItem.kind {
-                // Half of a tool's arguments can neither be taken back nor be continued.
-                end(.incomplete(.serverRestarted))
-                session.retire(self)
-                return
-            }
-            close(openItem, as: .completed)
-            self.openItem = nil
-        }
-        let said = items.map(\.item)
-        ask(conversation + said, continuesLastMessage: continuesLastMessage && said.isEmpty || endsInText)
-    }
-
     // MARK: For the session
 
     func start(conversation: [Item]) {
@@ -188,12 +143,15 @@ public final class Generation {
         ask(conversation, continuesLastMessage: continuesLastMessage)
     }
 
-    private func ask(_ conversation: [Item], continuesLastMessage: Bool) {
+    func ask(_ conversation: [Item], continuesLastMessage: Bool) {
         promptByteCount = conversation.reduce(0) { $0 + $1.text.utf8.count }
         let request = ModelRequest(parameters: parameters, items: conversation, continuesLastMessage: continuesLastMessage)
         let call = session.host.model.start(request, for: self)
         // A model may fail at once.
-        if status == .inProgress { self.call = call }
+        guard status == .inProgress else { return }
+        self.call = call
+        // Those who lagged behind the response before this one may lag still.
+        if session.isUpstreamHeld { call.pause() }
     }
 
     /// Stops it now: the upstream is closed first, then the open items are closed as incomplete with what was delivered.
@@ -228,109 +186,14 @@ public final class Generation {
     /// Whether it was cut in the middle of its answer's text.
     var endsInText: Bool { items.last.map { $0.isMessage } ?? false }
 
-    // MARK: For the upstream
-
-    /// Whether it still takes what the model says.
-    public var isActive: Bool { status == .inProgress && !isStopping }
-
-    /// The upstream has taken the request and will answer: `response.in_progress`. Until then a refusal may still come.
-    public func accepted() {
-        guard isActive, !isAccepted else { return }
-        isAccepted = true
-        emitLifecycle(.responseInProgress)
-    }
-
-    /// A piece of the answer's text.
-    /// - Parameter escaped: valid contents of a JSON string in UTF-8, without the quotes. Empty pieces are passed over.
-    public func textDelta(escaped: UnsafeRawBufferPointer) {
-        guard isActive, !escaped.isEmpty else { return }
-        emit(.outputTextDelta, of: message(isRefusal: false), escaped)
-    }
-
-    /// A piece of a refusal; `escaped` as in ``textDelta(escaped:)``.
-    public func refusalDelta(escaped: UnsafeRawBufferPointer) {
-        guard isActive, !escaped.isEmpty else { return }
-        emit(.refusalDelta, of: message(isRefusal: true), escaped)
-    }
-
-    /// A piece of the model's reasoning; `escaped` as in ``textDelta(escaped:)``.
-    public func reasoningDelta(escaped: UnsafeRawBufferPointer) {
-        guard isActive, !escaped.isEmpty else { return }
-        let item: OutputItem
-        if let openItem, case .reasoning = openItem.kind { item = openItem } else { item = open(.reasoning) }
-        emit(.reasoningTextDelta, of: item, escaped)
-    }
-
-    /// A tool call begins.
-    /// - Parameter index: the upstream's number of the call, which its pieces of arguments bear.
-    public func toolCall(index: Int, callID: String, name: String) {
-        guard isActive, index >= 0, !items.contains(where: { $0.toolIndex == index }) else { return }
-        _ = open(.functionCall(callID: callID.isEmpty ? Identifier.make("call_") : callID, name: name), toolIndex: index)
-    }
-
-    /// A piece of a tool call's arguments; `escaped` as in ``textDelta(escaped:)``.
-    public func toolCallArguments(index: Int, escaped: UnsafeRawBufferPointer) {
-        guard isActive, index >= 0, !escaped.isEmpty, let item = items.last(where: { $0.toolIndex == index }) else { return }
-        emit(.functionCallArgumentsDelta, of: item, escaped)
-    }
-
-    private func emit(_ type: EventType, of item: OutputItem, _ escaped: UnsafeRawBufferPointer) {
-        deltaCount += 1
-        outputByteCount += escaped.count
-        emitDelta(type, of: item, escaped)
-        stopIfTooLong()
-    }
-
-    /// Counts what is told beside the text.
-    func countOutput(bytes: Int) {
-        outputByteCount += bytes
-        stopIfTooLong()
-    }
-
-    /// A model that never ends is stopped, since all that it says is kept.
-    private func stopIfTooLong() {
-        if outputByteCount > session.limits.maxOutputBytes {
-            stop(.incomplete(.maxOutputTokens))
-            session.generationEnded(self)
-        }
-    }
-
-    /// The upstream's own count.
-    public func reportUsage(_ usage: Usage) {
-        if isActive { self.usage = usage }
-    }
-
-    /// The model came to its end.
-    public func finish(_ reason: FinishReason) {
-        guard isActive else { return }
-        accepted()
-        call = nil
-        switch reason {
-        case .stop, .toolCalls:
-            verdict = judgeOutput()
-            if case .invalid = verdict { end(.incomplete(.invalidStructuredOutput)) } else { end(.completed) }
-        case .length: end(.incomplete(.maxOutputTokens))
-        case .contentFilter: end(.incomplete(.contentFilter))
-        }
-        session.generationEnded(self)
-    }
-
-    /// The upstream failed; what it said so far is kept.
-    public func fail(_ error: GenerationError) {
-        guard isActive else { return }
-        call = nil
-        end(.failed(error))
-        session.generationEnded(self)
-    }
-
     // MARK: Items
 
-    private func message(isRefusal: Bool) -> OutputItem {
+    func message(isRefusal: Bool) -> OutputItem {
         if let openItem, case .message(isRefusal) = openItem.kind { return openItem }
         return open(.message(isRefusal: isRefusal))
     }
 
-    private func open(_ kind: OutputItem.Kind, toolIndex: Int = -1) -> OutputItem {
+    func open(_ kind: OutputItem.Kind, toolIndex: Int = -1) -> OutputItem {
         accepted()
         // Calls of tools may be written side by side; text and reasoning end where the next item begins.
         if let openItem, openItem.toolIndex < 0 { close(openItem, as: .completed) }
@@ -341,12 +204,12 @@ public final class Generation {
         return item
     }
 
-    private func close(_ item: OutputItem, as status: Item.Status) {
+    func close(_ item: OutputItem, as status: Item.Status) {
         item.close(as: status)
         emitDone(item)
     }
 
-    private func end(_ final: Status) {
+    func end(_ final: Status) {
         for item in items where item.closedAs == nil {
             close(item, as: final == .completed ? .completed : .incomplete)
         }

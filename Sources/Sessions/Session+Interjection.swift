@@ -10,12 +10,13 @@ extension Session {
         if let steer = input.steer, active?.id != steer.responseID {
             throw .responseNotActive(responseID: steer.responseID)
         }
+        let mode = input.steer != nil ? .steer : input.mode ?? defaultMode
+        try checkIdentifiers(of: input.items, keepsActive: mode != .rollback)
         let waiting = queued.flatMap(\.input) + input.items
         guard conversationByteCount + waiting.reduce(0, { $0 + $1.byteCount }) <= limits.maxConversationBytes else {
             throw .conversationTooLarge(limitBytes: limits.maxConversationBytes)
         }
         guard let running = active else { return begin(input, mode: nil, interrupted: nil) }
-        let mode = input.steer != nil ? .steer : input.mode ?? defaultMode
         switch mode {
         case .reject: throw .responseInProgress(responseID: running.id)
         case .queue: return try enqueue(input)
@@ -197,7 +198,6 @@ extension Session {
         generation.start(conversation: items)
         if !generation.status.isTerminal { log.keep(.response(GenerationRecord(generation))) }
         releaseUpstreamIfOneKeepsUp()
-        if isUpstreamHeld { generation.holdUpstream(true) }
         if generation.isWarmUp {
             retire(generation)
             startNextQueued()

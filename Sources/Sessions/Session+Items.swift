@@ -5,6 +5,7 @@ extension Session {
     /// Takes items into the conversation, without asking a model.
     public func add(_ new: [Item]) throws(SessionError) {
         if isClosed { throw .sessionClosed }
+        try checkIdentifiers(of: new, keepsActive: true)
         guard conversationByteCount + new.reduce(0, { $0 + $1.byteCount }) <= limits.maxConversationBytes else {
             throw .conversationTooLarge(limitBytes: limits.maxConversationBytes)
         }
@@ -13,6 +14,17 @@ extension Session {
         append(.itemsAdded) { event in
             event.array("items") { list in for item in new { list.element(item.json) } }
         }
+    }
+
+    /// An identifier stands once in a conversation, in what waits to come into it and in what is being said: by it items are paged
+    /// through, deleted and withdrawn. Those that clients hand back with an input, where the conversation has them, are refused.
+    func checkIdentifiers(of new: [Item], keepsActive: Bool) throws(SessionError) {
+        var ids = Set<String>(minimumCapacity: new.count)
+        for item in new where !ids.insert(item.id).inserted { throw .duplicateItem(id: item.id) }
+        for item in items where ids.contains(item.id) { throw .duplicateItem(id: item.id) }
+        for waiting in queued { for item in waiting.input where ids.contains(item.id) { throw .duplicateItem(id: item.id) } }
+        guard keepsActive, let active else { return }
+        for item in active.items where ids.contains(item.id) { throw .duplicateItem(id: item.id) }
     }
 
     /// Takes an item out of the conversation: no response that comes reads it. The log keeps its events.

@@ -10,6 +10,8 @@ public enum SessionError: Error, Sendable, Hashable {
     case tooManyQueuedInputs(limit: Int)
     /// The conversation is as long as it may be.
     case conversationTooLarge(limitBytes: Int)
+    /// An item has the identifier of one that the conversation has, or gets.
+    case duplicateItem(id: String)
     case tooManyParticipants(limit: Int)
     case tooManyCursors(limit: Int)
     /// The session was deleted while the command was under way.
@@ -23,6 +25,7 @@ public enum SessionError: Error, Sendable, Hashable {
         case .noActiveResponse: "no_active_response"
         case .tooManyQueuedInputs: "too_many_queued_inputs"
         case .conversationTooLarge: "conversation_too_large"
+        case .duplicateItem: "duplicate_item"
         case .tooManyParticipants: "too_many_participants"
         case .tooManyCursors: "too_many_cursors"
         case .sessionClosed: "session_not_found"
@@ -38,6 +41,8 @@ public enum SessionError: Error, Sendable, Hashable {
         case .tooManyQueuedInputs(let limit): "\(limit) inputs wait already. Send it again when one was answered, or interrupt."
         case .conversationTooLarge(let limit):
             "The conversation would pass \(limit) bytes. Begin a new session with what matters of this one."
+        case .duplicateItem(let id):
+            "Duplicate item found with id \(id.prefix(80)). Remove duplicate items from your input and try again: what the conversation has already is not sent again."
         case .tooManyParticipants(let limit): "The session has \(limit) participants already."
         case .tooManyCursors(let limit): "The session has \(limit) readers already."
         case .sessionClosed: "The session was deleted."

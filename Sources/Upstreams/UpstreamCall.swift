@@ -12,7 +12,7 @@ final class UpstreamCall: ModelCall {
         case between
         /// Every upstream is at its limit.
         case waiting(ticket: UInt64, LoopTimer, CheckedContinuation<RouteTable.Answer?, Never>)
-        case exchanging(HTTPTransfer, RouteTable.Lease, CheckedContinuation<Failure?, Never>)
+        case exchanging(HeldTransfer, RouteTable.Lease, CheckedContinuation<Failure?, Never>)
         case pausing(LoopTimer, CheckedContinuation<Void, Never>)
         case ended
     }
@@ -32,6 +32,8 @@ final class UpstreamCall: ModelCall {
     private var plan: AttemptPlan
     private var generation: Generation?
     private var phase = Phase.between
+    /// Whether the session takes no more: of every attempt, also of one that begins later.
+    private var isHeld = false
     private let counters: UpstreamCounters?
     private var attemptBegan = Instant(nanoseconds: 0)
     private var lastFailure: Failure?
@@ -83,11 +85,13 @@ final class UpstreamCall: ModelCall {
     }
 
     func pause() {
-        if case .exchanging(let transfer, _, _) = phase { transfer.pause() }
+        isHeld = true
+        if case .exchanging(let transfer, _, _) = phase { transfer.hold() }
     }
 
     func resume() {
-        if case .exchanging(let transfer, _, _) = phase { transfer.resume() }
+        isHeld = false
+        if case .exchanging(let transfer, _, _) = phase { transfer.release() }
     }
 
     // MARK: Called by the exchange
@@ -207,7 +211,7 @@ final class UpstreamCall: ModelCall {
                 return
             }
             generation.noteAttempt(at: upstream.name)
-            let transfer: HTTPTransfer =
+            let transfer: HeldTransfer =
                 switch upstream.dialect {
                 case .chatCompletions:
                     UpstreamExchange<ChatCompletionsDecoder>(
@@ -218,6 +222,7 @@ final class UpstreamCall: ModelCall {
                 }
             phase = .exchanging(transfer, lease, continuation)
             attemptBegan = Instant.monotonicNow
+            if isHeld { transfer.hold() }
             loop.httpClient.start(transfer)
         }
     }

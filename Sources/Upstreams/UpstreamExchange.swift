@@ -4,7 +4,7 @@ import Network
 import Sessions
 
 /// One attempt at an upstream: its bytes go through a decoder straight to the generation. Loop-confined.
-final class UpstreamExchange<Decoder: ResponseDecoder & ~Copyable>: HTTPTransfer {
+final class UpstreamExchange<Decoder: ResponseDecoder & ~Copyable>: HeldTransfer {
     private enum Mode {
         case awaitingHead
         case stream
@@ -40,6 +40,7 @@ final class UpstreamExchange<Decoder: ResponseDecoder & ~Copyable>: HTTPTransfer
         } else {
             mode = contentType.hasPrefix("application/json") ? .whole : .stream
             generation.accepted()
+            bodyIsAnswer()
         }
     }
 
@@ -115,6 +116,8 @@ final class UpstreamExchange<Decoder: ResponseDecoder & ~Copyable>: HTTPTransfer
 
     private func finish(_ reason: FinishReason) {
         mode = .over
+        // Nobody is left who would release it, and nothing that comes now is delivered.
+        release()
         // The connection is of use again if the body ends soon, as it should.
         if isRunning { limitSilence(to: .seconds(2)) }
         let call = call

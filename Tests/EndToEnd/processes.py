@@ -152,6 +152,11 @@ class InterjectProcess(BinaryProcess):
         return {"base_url": f"{self.url}/v1", "api_key": api_key, "max_retries": 0, "timeout": 60 * PATIENCE, **options}
 
 
+def resident_bytes(process: BinaryProcess) -> int:
+    status = open(f"/proc/{process.popen.pid}/status").read()
+    return int(status.split("VmRSS:")[1].split()[0]) * 1024
+
+
 def run_binary(*arguments, timeout_s=15, env=None, input=None) -> subprocess.CompletedProcess:
     """Runs a command that ends by itself."""
     return subprocess.run(

@@ -6,6 +6,7 @@ import os
 import re
 import socket
 import struct
+import time
 
 from raw_http import RawConnection, request
 
@@ -22,6 +23,18 @@ def dechunk(data: bytes) -> tuple[bytes, bytes]:
         parts.append(data[end + 2:end + 2 + size])
         position = end + 4 + size
     return b"".join(parts), data[position:]
+
+
+def settled(session, tag) -> int:
+    """The session's last sequence number once the model, which was asked for `tag`, is made to wait: nothing moves any more."""
+    before = None
+    while True:
+        request = session.server.rehearsal.wait_for_tokens(tag, 1000)
+        now = session.state()["last_sequence_number"], request["tokens_sent"], request["state"]
+        if now == before:
+            return now[0]
+        before = now
+        time.sleep(1)
 
 
 class StalledReader:

@@ -141,3 +141,51 @@ def test_a_conversation_belongs_to_its_key(start_server, tag):
 def test_a_conversation_that_makes_no_sense_is_refused(server, body):
     with server.http() as http:
         assert http.post("/v1/conversations", json=body).status_code == 400
+
+
+def refusal_of(call, *arguments, **members):
+    with pytest.raises(openai.BadRequestError) as caught:
+        call(*arguments, **members)
+    assert caught.value.code == "duplicate_item" and caught.value.type == "invalid_request_error"
+    return caught.value
+
+
+def test_what_the_conversation_has_is_not_taken_in_again(client, tag):
+    conversation = client.conversations.create(items=[{**message(tag), "id": "msg_mine"}])
+    first = client.responses.create(model="rehearsal-fast", conversation=conversation.id, input=brief(tag))
+    listed = [item.id for item in client.conversations.items.list(conversation.id, order="asc")]
+    said = [item.to_dict() for item in first.output]
+    # By a common habit, the output is handed back beside the conversation that has it.
+    error = refusal_of(
+        client.responses.create, model="rehearsal-fast", conversation=conversation.id,
+        input=[*said, {"role": "user", "content": brief(tag)}])
+    assert said[0]["id"] in error.message and error.param == "input"
+    error = refusal_of(client.conversations.items.create, conversation.id, items=[{**message("again"), "id": "msg_mine"}])
+    assert "msg_mine" in error.message and error.param == "items"
+    refusal_of(client.responses.create, model="rehearsal-fast", previous_response_id=first.id, input=said)
+    twice = [{**message("one"), "id": "msg_two"}, {**message("two"), "id": "msg_two"}]
+    refusal_of(client.conversations.create, items=twice)
+    refusal_of(client.responses.create, model="rehearsal-fast", input=twice)
+    assert [item.id for item in client.conversations.items.list(conversation.id, order="asc", limit=1)] == listed
+
+    # Without a name, or in a conversation of its own, it is taken.
+    nameless = [{key: value for key, value in item.items() if key != "id"} for item in said]
+    again = [{"role": "user", "content": brief(tag)}]
+    for ask in ({"input": nameless + again, "conversation": conversation.id}, {"input": said + again}):
+        assert client.responses.create(model="rehearsal-fast", **ask).status == "completed"
+    ids = [item.id for item in client.conversations.items.list(conversation.id, order="asc", limit=1)]
+    assert len(ids) == len(set(ids)) == len(listed) + 3
+
+
+def test_what_waits_or_is_being_said_is_not_taken_in_again(new_session, tag):
+    session = new_session()
+    running = session.speak(endless(tag))
+    log = session.wait_for(lambda e: e["type"] == "response.output_text.delta", "text")
+    said = next(e["item_id"] for e in log if e["type"] == "response.output_text.delta")
+    named = [{**message("next"), "id": "msg_waits"}]
+    session.speak(named, mode="queue")
+    for id, mode in (("msg_waits", "queue"), (said, "interrupt"), (said, "queue"), ("msg_waits", "steer")):
+        answer = session.post_input([{**message("next"), "id": id}], mode=mode)
+        assert answer.status_code == 400 and answer.json()["error"]["code"] == "duplicate_item", (id, mode)
+    # A refused input interrupts nothing.
+    assert session.state()["active_response"]["id"] == running["response_id"]

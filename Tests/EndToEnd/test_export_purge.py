@@ -81,6 +81,31 @@ def test_an_export_of_some(three, data):
     assert missing.returncode == 1 and "sess_none" in missing.stderr
 
 
+@pytest.mark.parametrize("table, column, known", [
+    ("sessions", "defaults", []), ("items", "body", ["session"]), ("responses", "record", ["session", "item"]),
+    ("event_chunks", "payload", ["session", "item", "response"])])
+def test_a_damaged_session_is_named_and_hides_no_other(three, data, table, column, known):
+    first, second, third = [id for id, _ in three]
+    whole = export(data)
+    with sqlite3.connect(data / "interject.sqlite") as database:
+        key = "key" if table == "sessions" else "session"
+        database.execute(
+            f"UPDATE {table} SET {column} = ? WHERE {key} = (SELECT key FROM sessions WHERE id = ?)",
+            (b"cut" if column == "payload" else '{"cut', second))
+    result = run_binary("export", "--data", data)
+    assert result.returncode == 1
+    named, summary = result.stderr.splitlines()
+    assert second in named and "cut" not in named and first not in named and "1 of 3 sessions" in summary
+    records = [json.loads(line) for line in result.stdout.splitlines()]
+
+    def own(records, id):
+        return [r for r in records if r.get("session_id", r.get("id")) == id]
+
+    for id in (first, third):
+        assert own(records, id) == own(whole, id)
+    assert set(r["record"] for r in own(records, second)) == set(known)
+
+
 def test_an_export_beside_a_running_server(start_server, data, tag):
     server = start_server("--data", data)
     session = Session.create(server)

@@ -6,6 +6,7 @@ import json
 
 import pytest
 
+from processes import resident_bytes
 from rehearsal import brief, endless, message_text, prompt_text, say
 from sessions import TERMINAL, deltas, error_of
 
@@ -207,3 +208,59 @@ def test_a_message_may_come_as_bytes(open_socket, tag):
     socket = open_socket()
     socket.ws.send(json.dumps({"type": "response.create", "model": "rehearsal", "input": brief(tag)}).encode())
     socket.wait_for_type("response.completed")
+
+
+@pytest.mark.resident
+def test_responses_that_are_not_stored_go_from_memory_while_their_connection_lives(start_server, open_socket, tag):
+    server = start_server("--loops", "1", "--data", "none", "--log-memory", "8MiB")
+    socket = open_socket(to=server)
+
+    def answer(count):
+        for number in range(count):
+            socket.create(brief(tag) + "x" * 200_000, model="rehearsal-fast", store=False)
+            end = socket.wait_for(lambda e: e["type"] in TERMINAL, "the end")
+            assert end["type"] == "response.completed"
+            # What this client keeps is none of the server's.
+            socket.events.clear()
+
+    answer(200)
+    before = resident_bytes(server)
+    answer(400)
+    grown = resident_bytes(server) - before
+    print(f"{before >> 10} KiB, {grown >> 10} KiB more")
+    # Less than their inputs alone, which stand in the log, in the conversation and in the response.
+    assert grown < 400 * 200_000
+
+
+def test_a_response_that_was_not_stored_is_found_while_its_connection_lives(server, client, tag):
+    with client.responses.connect() as connection:
+        first = finished(connection, brief(f"{tag}a"), store=False)[-1]["response"]
+        # More than are looked through at once.
+        for number in range(70):
+            finished(connection, brief(f"{tag}{number}"), store=False)
+        last = finished(connection, brief(f"{tag}z"), store=False, previous_response_id=first["id"])[-1]
+        assert last["type"] == "response.completed"
+
+
+def test_a_lane_answers_in_the_order_in_which_it_was_asked(client, tag):
+    """Each command comes as a response ends: between that and the start of the next the lane must not look idle."""
+    count, outstanding = 600, 4
+    with client.responses.connect() as connection:
+        def ask(number):
+            connection.response.create(
+                model="rehearsal-fast", input=say(tag, tokens=1), store=False, metadata={"number": str(number)})
+
+        for number in range(outstanding):
+            ask(number)
+        begun, ended, asked = [], 0, outstanding
+        while ended < count:
+            event = json.loads(connection.recv_bytes())
+            if event["type"] == "response.created":
+                begun.append(int(event["response"]["metadata"]["number"]))
+            elif event["type"] == "response.output_text.delta" and asked < count:
+                ask(asked)
+                asked += 1
+            elif event["type"] in TERMINAL:
+                assert event["type"] == "response.completed"
+                ended += 1
+    assert begun == list(range(count))

@@ -8,20 +8,16 @@ import socket
 
 import pytest
 
+from processes import resident_bytes
 from raw_http import RawConnection, request
 from rehearsal import say
 from sessions import Session, deltas, item_text
-from stalled_readers import SMALL_BUFFER_BYTES, StalledEventSource, StalledSocket, dechunk
+from stalled_readers import SMALL_BUFFER_BYTES, StalledEventSource, StalledSocket, dechunk, settled
 
 ANSWERS, TOKENS = 10, 10_000
 STALLED = 20
 # Output up to the congestion mark (256 KiB, in storage that doubles), and the window between loops (256 KiB).
 MAX_BYTES_PER_STALLED_READER = 1 << 20
-
-
-def resident_bytes(server) -> int:
-    status = open(f"/proc/{server.popen.pid}/status").read()
-    return int(status.split("VmRSS:")[1].split()[0]) * 1024
 
 
 def follow(reader):
@@ -160,6 +156,29 @@ def test_an_openai_stream_whose_place_is_gone_ends_with_the_truth(start_server, 
             assert resumed[-1]["type"] == "response.completed"
         else:
             assert answer.json()["error"]["code"] == "events_expired"
+    session.close()
+
+
+def test_the_next_response_waits_too_for_a_reader_that_still_lags(start_server, tag):
+    server = start_server("--data", "none", "--log-bytes-per-session", "4MiB")
+    session = Session.create(server)
+    reader = StalledEventSource(session)
+    said = f"{tag}first", f"{tag}next"
+    session.speak(say(said[0], tokens=100_000, pace=0))
+    half = settled(session, said[0])
+    assert session.post_cancel().status_code == 200
+    next_id = session.speak(say(said[1], tokens=40_000, pace=0))["response_id"]
+    # Were it taken, it would drive out what the reader has not read.
+    assert settled(session, said[1]) < half + 1000
+    assert session.state()["oldest_sequence_number"] == 1
+
+    # The reader goes on, and so does the model: not an event is missed.
+    reader.read(lambda: bool(reader.events) and reader.events[-1][1].get("type") == "response.completed")
+    last = reader.events[-1][0]
+    check_cover(reader.events, 0, last)
+    assert not any(event["type"] == "interject:snapshot" for _, event in reader.events)
+    assert reader.events[-1][1]["response"]["id"] == next_id
+    reader.close()
     session.close()
 
 

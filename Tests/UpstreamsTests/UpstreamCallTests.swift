@@ -33,6 +33,8 @@ private final class LoopHost: SessionHost {
 private final class WatchedModel: Model {
     private let inner: UpstreamModel
     private let last = Mutex<WeakCall>(WeakCall())
+    /// Whether each call is held from its start, before anybody was asked.
+    let holdsAtStart = Atomic<Bool>(false)
 
     private struct WeakCall: @unchecked Sendable {
         weak var call: (any ModelCall)?
@@ -47,7 +49,27 @@ private final class WatchedModel: Model {
         let call = inner.start(request, for: generation)
         let weakCall = WeakCall(call: call)
         last.withLock { $0 = weakCall }
+        if holdsAtStart.load(ordering: .relaxed) { call.pause() }
         return call
+    }
+
+    /// On the loop of the last call.
+    func holdLast() { last.withLock { $0.call }?.pause() }
+    func releaseLast() { last.withLock { $0.call }?.resume() }
+}
+
+/// Has the upstream wait as soon as the answer begins.
+private final class HoldingReader: Cursor {
+    private let model: WatchedModel
+
+    init(_ model: WatchedModel) {
+        self.model = model
+        super.init()
+    }
+
+    override func deliver(_ event: Sessions.LogEvent) -> Demand {
+        if event.type == .outputTextDelta { model.holdLast() }
+        return .more
     }
 }
 
@@ -377,6 +399,56 @@ private struct Conversing {
             try await Task.sleep(for: .milliseconds(50))
             #expect(server.requests.isEmpty)
             #expect(await conversing.answer()?.status == "cancelled")
+        }
+    }
+
+    // MARK: The hold
+
+    @Test(arguments: [1, 2, 3]) func whatIsHeldBeforeItAsksIsHeldInEachAttempt(_ answering: Int) async throws {
+        let isAnswered = Atomic<Bool>(false)
+        try await with { peer, number in
+            guard number == answering else { return peer.respond(503, "{}", fields: "Retry-After: 0\r\n") }
+            peer.answerHelloThere()
+            isAnswered.store(true, ordering: .releasing)
+        } _: { server, conversing in
+            conversing.model.holdsAtStart.store(true, ordering: .relaxed)
+            await conversing.say("hi")
+            #expect(await Self.wait { isAnswered.load(ordering: .acquiring) })
+            try await Task.sleep(for: .milliseconds(50))
+            #expect(await conversing.answer()?.deltaCount == 0)
+            let model = conversing.model
+            await conversing.host.call { _ in model.releaseLast() }
+            #expect(await conversing.waitForEnd()?.text == "Hello there")
+            #expect(server.requests.count == answering)
+        }
+    }
+
+    @Test func whatIsSaidInsteadOfAnAnswerIsNotHeld() async throws {
+        try await with { peer, _ in
+            peer.respond(400, #"{"error":{"message":"no such thing"}}"#)
+        } _: { _, conversing in
+            conversing.model.holdsAtStart.store(true, ordering: .relaxed)
+            await conversing.say("hi")
+            #expect(await conversing.waitForEnd()?.error?.message.contains("no such thing") == true)
+            #expect(await conversing.transferCount == 0)
+        }
+    }
+
+    @Test func anAnswerThatIsHeldInItsLastPieceLeavesNothingBehind() async throws {
+        try await with { peer, _ in
+            peer.beginStream()
+            let text = #"data: {"choices":[{"index":0,"delta":{"content":"Hello"},"finish_reason":"stop"}]}"#
+            peer.sendChunk("\(text)\n\ndata: [DONE]\n\n")
+            usleep(50_000)
+            peer.endStream()
+        } _: { _, conversing in
+            let model = conversing.model
+            await conversing.host.call { try? $0.session?.attach(HoldingReader(model), after: 0) }
+            await conversing.say("hi")
+            #expect(await conversing.waitForEnd()?.text == "Hello")
+            let deadline = ContinuousClock.now + .seconds(60)
+            while await conversing.transferCount > 0, .now < deadline { try await Task.sleep(for: .milliseconds(1)) }
+            #expect(await conversing.transferCount == 0)
         }
     }
 

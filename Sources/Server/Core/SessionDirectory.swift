@@ -31,6 +31,11 @@ final class SessionDirectory: Sendable {
         }
     }
 
+    /// Those of the sessions that are in memory; to be asked for keeps none of them there.
+    func present<Value: Sendable>(_ sessions: [String: Value]) -> [String: Value] {
+        entries.withLock { entries in sessions.filter { entries.sessions[$0.key] != nil } }
+    }
+
     /// The session that a response belongs to, if it is in memory.
     func session(ofResponse id: String) -> SessionReference? {
         let now = Instant.monotonicNow

@@ -14,7 +14,7 @@ final class SessionLoop: SessionHost {
     private let configuration: ServerConfiguration
     private let budget: MemoryBudget
     /// nil: nothing outlives the process.
-    private let journal: SessionJournal?
+    let journal: SessionJournal?
     private let ordinals: SessionOrdinals
     /// Faces and sessions of this loop count here.
     var counters = ServerCounters()
@@ -24,12 +24,12 @@ final class SessionLoop: SessionHost {
     var webhooks: Webhooks?
     /// Bytes that the logs of this loop may have: its share of all.
     private let maxLogBytes: Int
-    private var residents: [String: Resident] = [:]
+    var residents: [String: Resident] = [:]
     private(set) var logBytes = 0
     private var toldBytes = 0
-    private var sockets: [ObjectIdentifier: ResponsesSocket] = [:]
+    var sockets: [ObjectIdentifier: ResponsesSocket] = [:]
 
-    private struct Resident {
+    struct Resident {
         let session: Session
         /// Whether it is forgotten as soon as nothing runs and nobody reads (`store: false`).
         var isEphemeral: Bool
@@ -41,8 +41,6 @@ final class SessionLoop: SessionHost {
 
     /// How often sessions are looked over.
     private static let sweepInterval = Duration.seconds(5)
-    /// How often a loop that drains looks for sessions that came to rest.
-    private static let drainInterval = Duration.milliseconds(20)
 
     init(
         loop: EventLoop, model: any Model, directory: SessionDirectory, configuration: ServerConfiguration, loopCount: Int,
@@ -160,61 +158,19 @@ final class SessionLoop: SessionHost {
     }
 
     /// The connection that a session was kept for is gone: it is forgotten once nothing runs and nobody reads.
-    func release(_ session: Session) {
+    func release(_ id: String) {
         // What is kept is not the connection's.
-        guard residents[session.id]?.log == nil else { return }
-        residents[session.id]?.isEphemeral = true
+        guard residents[id]?.log == nil else { return }
+        residents[id]?.isEphemeral = true
     }
 
-    // MARK: Draining
-
-    /// Lets connections go, each as soon as nothing runs on it: those between two requests now, WebSockets spread over the window,
-    /// streams of sessions when their session is at rest and all of it was delivered.
-    func drain(window: Duration) {
-        loop.finishConnections()
-        for socket in sockets.values {
-            let delay = Duration.nanoseconds(Int64(Double(window.nanoseconds) * .random(in: 0..<1)))
-            loop.schedule(after: delay) { [weak socket] in socket?.closeWhenAtRest() }
-        }
-        announceStop()
-    }
-
-    private func announceStop() {
-        for resident in residents.values where resident.session.isAtRest { resident.session.announceStop() }
-        loop.schedule(after: Self.drainInterval) { [weak self] in self?.announceStop() }
-    }
-
-    /// Whether nothing runs any more, and nobody is owed a byte.
-    var isDrained: Bool { activeCount == 0 && queuedCount == 0 && isSettled && loop.census().unfinished == 0 }
-
-    /// Whether everything that happened is on the disk.
-    var isSettled: Bool { journal?.isSettled ?? true }
-
-    /// Ends what still runs: the clients get a terminal event, and everything closes once it is sent. What is kept and is to be made
-    /// although nobody listens goes on when the server is started again.
-    func endAll() {
-        for resident in residents.values {
-            if resident.log != nil { resident.session.suspend() }
-            if resident.session.isSuspended { continue }
-            resident.session.dropQueued()
-            _ = try? resident.session.cancel(by: nil, reason: .shutdown)
-        }
-        // What was said last goes out when it is safe, and only then do connections close.
-        whenSettled { [weak self] in
-            guard let self else { return }
-            for resident in self.residents.values { resident.session.announceStop() }
-            for socket in self.sockets.values { socket.closeForRestart() }
-            self.loop.finishConnections()
-        }
-    }
-
-    private func whenSettled(_ action: @escaping () -> Void) {
-        if let journal { journal.whenSettled(action) } else { action() }
-    }
+    // MARK: WebSockets
 
     /// WebSockets of this loop, to be told when the server stops.
     func insert(_ socket: ResponsesSocket) { sockets[ObjectIdentifier(socket)] = socket }
     func remove(_ socket: ResponsesSocket) { sockets[ObjectIdentifier(socket)] = nil }
+
+    // MARK: Counts
 
     var activeCount: Int { residents.values.count { $0.session.active != nil && !$0.session.isSuspended } }
     var queuedCount: Int { residents.values.reduce(0) { $0 + ($1.session.isSuspended ? 0 : $1.session.queued.count) } }

@@ -17,17 +17,17 @@ struct SessionReference: Sendable {
     ///
     /// Both run at once when the loops are the same and there is nothing to make safe.
     /// - Parameters:
-    ///   - withdraw: takes back what `body` did, on the session's loop, when that could not be made safe in time.
+    ///   - withdraw: takes back what `body` did, on the session's loop, when that could not be made safe in time; gets its result.
     ///   - fail: called in the place of `then` after that.
     func perform<Value: Sendable>(
-        from loop: EventLoop, withdraw: @escaping @Sendable (Session) -> Void = { _ in },
+        from loop: EventLoop, withdraw: @escaping @Sendable (Session, Value) -> Void = { _, _ in },
         orElse fail: @escaping (APIError) -> Void, _ body: @escaping @Sendable (Session) -> Value, then: @escaping (Value) -> Void
     ) {
         performLater(from: loop) { session, answer in
             let value = body(session)
             session.whenKept { isKept in
                 if isKept { return answer(.success(value)) }
-                withdraw(session)
+                withdraw(session, value)
                 session.forgetIfNeverKept()
                 answer(.failure(.notKept))
             }

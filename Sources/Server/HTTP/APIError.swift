@@ -63,10 +63,12 @@ struct APIError: Error, Sendable {
         case .tooManyQueuedInputs, .tooManyParticipants, .tooManyCursors: status = .tooManyRequests
         case .conversationTooLarge: status = .contentTooLarge
         case .sessionClosed: status = .notFound
+        case .duplicateItem: status = .badRequest
         }
         self.init(
             status: status, message: error.message,
-            type: status == .tooManyRequests ? "rate_limit_error" : "invalid_request_error", code: error.code)
+            type: status == .tooManyRequests ? "rate_limit_error" : "invalid_request_error",
+            param: status == .badRequest ? "input" : nil, code: error.code)
     }
 
     init(_ error: GenerationError) {

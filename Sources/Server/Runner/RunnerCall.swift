@@ -1,12 +1,11 @@
 import Bytes
-import HTTP
 import JSON
 import Network
 import Sessions
 
 /// One generation that a runner answers: offered, leased to one runner at a time, ended. Confined to the session's loop.
 final class RunnerCall: ModelCall {
-    private enum State {
+    enum State {
         case offered(LoopTimer)
         case leased(id: String, LoopTimer)
         case ended
@@ -39,20 +38,20 @@ final class RunnerCall: ModelCall {
     let responseID: String
     let owner: String
     let options: RunnerOptions
-    private let loop: EventLoop
+    let loop: EventLoop
     private let board: RunnerBoard
     private let request: ModelRequest
     private let sessionID: String
     /// Until what happened to it was told.
-    private var generation: Generation?
-    private var state = State.ended
+    var generation: Generation?
+    var state = State.ended
     private var attempts = 0
     /// Number of the last post that was taken in this lease.
-    private var lastPost = 0
-    private var lastLeaseID: String?
-    private var hasSaid = false
-    private var isHeld = false
-    private var leaseEnds = Instant(nanoseconds: 0)
+    var lastPost = 0
+    var lastLeaseID: String?
+    var hasSaid = false
+    var isHeld = false
+    var leaseEnds = Instant(nanoseconds: 0)
     private var watches: [String: LoopBound<RunnerWatch>] = [:]
 
     init(
@@ -159,89 +158,15 @@ final class RunnerCall: ModelCall {
         ended()
     }
 
-    // MARK: Posts
-
-    /// Takes what the runner says.
-    /// - Parameter then: called when it is safe; on this loop.
-    func post(_ post: RunnerPost, then: @escaping (Outcome) -> Void) {
-        guard case .leased(let id, _) = state, id == post.leaseID, let generation else {
-            then(lateAnswer(to: post))
-            return
-        }
-        leaseEnds = loop.now + options.leaseDuration
-        if post.events.isEmpty {
-            then(.taken(summary, isRepeated: false))
-            return
-        }
-        if post.number <= lastPost {
-            then(.taken(summary, isRepeated: true))
-            return
-        }
-        if let error = check(post, generation) {
-            then(.refused(error))
-            return
-        }
-        lastPost = post.number
-        hasSaid = true
-        for event in post.events where generation.isActive { apply(event, to: generation) }
-        let isWhole = generation.isActive || post.endsResponse
-        let summary = summary
-        generation.session.whenKept { isKept in
-            guard isKept else { return then(.refused(.notKept)) }
-            then(isWhole ? .taken(summary, isRepeated: false) : .notActive(summary))
-        }
-    }
-
-    private func check(_ post: RunnerPost, _ generation: Generation) -> APIError? {
-        if post.number > lastPost + 1 {
-            return APIError(
-                status: .conflict, message: "The post before this one is missing: 'seq' must be \(lastPost + 1).", param: "seq",
-                code: "seq_gap")
-        }
-        if isHeld {
-            return APIError(
-                status: .tooManyRequests, message: "All who listen lag behind. Send it again in a moment.",
-                type: "rate_limit_error", code: "readers_lag", retryAfterSeconds: 0.2)
-        }
-        return generation.hasRoom(forSteps: post.stepIDs) ? nil : .tooManySteps
-    }
-
-    private func apply(_ event: RunnerPost.Event, to generation: Generation) {
-        switch event {
-        case .text(let piece): piece.withUnsafeBytes { generation.textDelta(escaped: $0) }
-        case .refusal(let piece): piece.withUnsafeBytes { generation.refusalDelta(escaped: $0) }
-        case .reasoning(let piece): piece.withUnsafeBytes { generation.reasoningDelta(escaped: $0) }
-        case .step(let step): generation.step(step)
-        case .functionCall(let callID, let name, let arguments):
-            arguments.withUnsafeBytes { generation.functionCall(callID: callID, name: name, arguments: $0) }
-        case .usage(let usage): generation.reportUsage(usage)
-        case .done(let reason):
-            generation.finish(reason)
-            ended()
-        case .error(let error):
-            generation.fail(error)
-            ended()
-        }
-    }
-
-    /// What is told to whoever has no lease on it, or no longer.
-    private func lateAnswer(to post: RunnerPost) -> Outcome {
-        if case .ended = state {
-            let isRepeated = post.leaseID == lastLeaseID && post.number > 0 && post.number <= lastPost
-            return isRepeated ? .taken(summary, isRepeated: true) : .notActive(summary)
-        }
-        return .refused(.leaseLost)
-    }
-
     // MARK: The end
 
-    private var summary: Summary {
+    var summary: Summary {
         var reason: String?
         if case .incomplete(let why)? = generation?.status { reason = why.rawValue }
         return Summary(responseID: responseID, status: generation?.status.name ?? "cancelled", reason: reason)
     }
 
-    private func ended() {
+    func ended() {
         switch state {
         case .offered(let timer), .leased(_, let timer): timer.cancel()
         case .ended: return
@@ -311,17 +236,5 @@ extension Duration {
     fileprivate var secondsText: String {
         let seconds = Double(nanoseconds) / 1e9
         return seconds == seconds.rounded() ? String(Int(seconds)) : String(seconds)
-    }
-}
-
-extension APIError {
-    static var leaseLost: APIError {
-        APIError(
-            status: .conflict, message: "The lease is over, and the work is somebody else's, or waits for somebody.",
-            param: "lease_id", code: "lease_lost")
-    }
-
-    static var tooManySteps: APIError {
-        .invalid("A response may have \(Step.Limits.maxCount) steps.", param: "events", code: "too_many_steps")
     }
 }

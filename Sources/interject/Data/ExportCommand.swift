@@ -25,15 +25,22 @@ struct ExportCommand: ParsableCommand {
         let ids = try DataOptions.attempt { () throws(StorageError) in try archive.sessionIDs(filter) }
         if ids.isEmpty, let session { throw Failure.runtime("there is no session \(session) in \(try place.directory())") }
         let output = LineOutput()
+        var damaged = 0
         for id in ids {
-            // One that was deleted meanwhile is left out.
-            _ = try DataOptions.attempt { () throws(StorageError) in
-                try archive.forEachRecord(ofSession: id) { output.write($0) }
+            do throws(StorageError) {
+                // One that was deleted meanwhile is left out.
+                _ = try archive.forEachRecord(ofSession: id) { output.write($0) }
+            } catch {
+                // What can be read of the others is the more precious.
+                output.flush()
+                damaged += 1
+                Standard.error("session \(id) cannot be read beyond what was printed of it: \(error)\n")
             }
             if output.isBroken { break }
         }
         output.flush()
         if output.isBroken { throw Failure.runtime("standard output cannot be written: the export is not whole") }
+        if damaged > 0 { throw Failure.runtime("\(damaged) of \(ids.count) sessions cannot be read whole; all else is exported") }
     }
 }
 

@@ -78,8 +78,9 @@ enum ConversationsFace {
     static func addItems(_ call: Call, id: String) throws(APIError) {
         let items = try items(try call.jsonBody(), isNeeded: true)
         withConversation(call, id) { reference in
-            let withdraw = { @Sendable (session: Session) in
-                for item in items { _ = session.deleteItem(item.id) }
+            // Of items that were refused the conversation may have one of the same name.
+            let withdraw = { @Sendable (session: Session, result: Result<[UInt8], APIError>) in
+                if case .success = result { for item in items { _ = session.deleteItem(item.id) } }
             }
             perform(call, on: reference, withdraw: withdraw) { session throws(SessionError) in
                 try session.add(items)
@@ -127,14 +128,17 @@ enum ConversationsFace {
     }
 
     private static func perform(
-        _ call: Call, on reference: SessionReference, withdraw: @escaping @Sendable (Session) -> Void = { _ in },
+        _ call: Call, on reference: SessionReference,
+        withdraw: @escaping @Sendable (Session, Result<[UInt8], APIError>) -> Void = { _, _ in },
         _ body: @escaping @Sendable (Session) throws(SessionError) -> [UInt8]
     ) {
         reference.perform(from: call.loop, withdraw: withdraw, orElse: call.fail) { session -> Result<[UInt8], APIError> in
             do throws(SessionError) {
                 return .success(try body(session))
             } catch {
-                return .failure(APIError(error))
+                var refusal = APIError(error)
+                if refusal.param == "input" { refusal.param = "items" }
+                return .failure(refusal)
             }
         } then: { result in
             switch result {

@@ -25,7 +25,9 @@ enum InputItems {
     private static func item(_ value: JSONValue, at index: Int) throws(APIError) -> Item {
         let param = "input[\(index)]"
         guard var body = value.object else { throw .invalid("'\(param)' must be an object.", param: param, code: "invalid_type") }
-        let id = try body.optionalString("id")
+        let named = try body.optionalString("id")
+        // No name is none.
+        let id = named?.isEmpty == true ? nil : named
         let status = try body.optionalString("status").flatMap(Item.Status.init) ?? .completed
         body["id"] = nil
         body["status"] = nil

@@ -197,7 +197,7 @@ enum ResponsesFace {
         let context = call.context
         let successor = Identifier.make("resp_")
         try call.admit(successor, items, ResponseParameters(model: ""))
-        reference.perform(from: call.loop, withdraw: { $0.withdraw(responseID: successor) }, orElse: call.fail) {
+        reference.perform(from: call.loop, withdraw: { session, _ in session.withdraw(responseID: successor) }, orElse: call.fail) {
             session -> Result<Submission.Outcome, APIError> in
             guard let running = session.active, running.id == id else {
                 return .failure(APIError(.responseNotActive(responseID: id)))

@@ -67,7 +67,9 @@ extension ResponsesSocket {
                         switch result {
                         case .success(let outcome):
                             self?.logResponse(outcome.responseID, sessionID: outcome.session.id)
-                            if keepsSession, !isNamed { self?.ownEphemeral(outcome.session) }
+                            guard keepsSession, !isNamed else { return }
+                            if let self, self.isOpen { return self.ownEphemeral(outcome.session) }
+                            EphemeralSessions.release(outcome.session.id, on: outcome.session.loop, context)
                         case .failure(let error):
                             self?.context.metering.abandon(responseID, now: reader.loop.now)
                             self?.fail(error, for: body)
@@ -163,7 +165,8 @@ extension ResponsesSocket {
         let fail = { (error: APIError) in
             undo()?.steerFailed(steer, body, code: error.code ?? "storage_unavailable", error.message) ?? ()
         }
-        reference.perform(from: loop, withdraw: { $0.withdraw(responseID: successor) }, orElse: fail) { session in
+        let withdraw = { @Sendable (session: Session, _: SteerOutcome) in session.withdraw(responseID: successor) }
+        reference.perform(from: loop, withdraw: withdraw, orElse: fail) { session in
             Self.steer(session, reference, context, steer, items, successor: successor, cursor: newCursor)
         } then: { outcome in
             if case .accepted = outcome { return }

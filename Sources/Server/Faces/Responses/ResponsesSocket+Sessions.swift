@@ -39,11 +39,9 @@ extension ResponsesSocket {
             self?.joined[reference.id] = nil
             self?.fail(error, for: body)
         }
-        let withdraw = { @Sendable (session: Session) in
-            if let participant { session.leave(participant) }
-        }
-        reference.perform(from: loop, withdraw: withdraw, orElse: fail) {
-            session -> Result<(state: [UInt8], sequence: Int), APIError> in
+        reference.perform(
+            from: loop, withdraw: { session, _ in participant.map(session.leave) }, orElse: fail
+        ) { session -> Result<(state: [UInt8], sequence: Int), APIError> in
             do throws(SessionError) {
                 let state = session.stateJSON()
                 let sequence = session.log.lastSequence
@@ -121,7 +119,8 @@ extension ResponsesSocket {
             context.metering.abandon(responseID, now: Instant.monotonicNow)
             self?.fail(error, for: body)
         }
-        reference.perform(from: loop, withdraw: { $0.withdraw(responseID: responseID) }, orElse: fail) { session -> APIError? in
+        let withdraw = { @Sendable (session: Session, _: APIError?) in session.withdraw(responseID: responseID) }
+        reference.perform(from: loop, withdraw: withdraw, orElse: fail) { session -> APIError? in
             do throws(APIError) {
                 var input = try request.command(for: session, participant: participant)
                 input.responseID = responseID

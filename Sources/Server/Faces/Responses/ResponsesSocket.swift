@@ -27,8 +27,7 @@ final class ResponsesSocket: WebSocketConnection {
     var joined: [String: JoinedSession] = [:]
     /// Steers that wait for tool outputs, by the response that they steer.
     var pendingSteers: [String: [[Item]]] = [:]
-    /// Sessions of responses that were not to be stored: they live as long as the connection.
-    private var ephemeral: [SessionReference] = []
+    private var ephemeral = EphemeralSessions()
     /// Where the end of an event is written: kept, since there is one for each token.
     private var tail = ByteBuffer()
 
@@ -185,7 +184,7 @@ final class ResponsesSocket: WebSocketConnection {
     }
 
     /// Forgets the session when the connection ends.
-    func ownEphemeral(_ session: SessionReference) { ephemeral.append(session) }
+    func ownEphemeral(_ session: SessionReference) { ephemeral.insert(session, context.directory) }
 
     // MARK: The server stops
 
@@ -226,10 +225,6 @@ final class ResponsesSocket: WebSocketConnection {
         lanes = [:]
         for session in joined.values { session.leave() }
         joined = [:]
-        let context = context
-        for reference in ephemeral {
-            reference.bound.run { context.sessions(on: reference.loop).release($0) }
-        }
-        ephemeral = []
+        ephemeral.release(context)
     }
 }

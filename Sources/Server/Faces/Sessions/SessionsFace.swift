@@ -86,8 +86,9 @@ enum SessionsFace {
         let responseID = Identifier.make("resp_")
         call.withSession(id) { (reference) throws(APIError) in
             try call.admit(responseID, request.items, ResponseParameters(model: "", members: request.members))
-            reference.perform(from: call.loop, withdraw: { $0.withdraw(responseID: responseID) }, orElse: call.fail) {
-                session -> Result<Submission.Outcome, APIError> in
+            reference.perform(
+                from: call.loop, withdraw: { session, _ in session.withdraw(responseID: responseID) }, orElse: call.fail
+            ) { session -> Result<Submission.Outcome, APIError> in
                 do throws(APIError) {
                     var input = try request.command(for: session, participant: nil)
                     input.responseID = responseID

@@ -1,0 +1,34 @@
+import Network
+
+/// The sessions of a connection whose responses were not to be stored: they live as long as it does, or until they go from memory for
+/// their age or size.
+///
+/// By name only, so that what is forgotten is gone. Loop-confined.
+struct EphemeralSessions {
+    /// How many names there are before those of sessions that are gone are looked for.
+    private static let minBound = 64
+
+    private var loops: [String: EventLoop] = [:]
+    private var bound = minBound
+
+    var count: Int { loops.count }
+
+    mutating func insert(_ session: SessionReference, _ directory: SessionDirectory) {
+        if loops.count >= bound, loops[session.id] == nil {
+            loops = directory.present(loops)
+            // So that a look at all of them is paid by as many that came.
+            bound = max(Self.minBound, 2 * loops.count)
+        }
+        loops[session.id] = session.loop
+    }
+
+    /// Has each forgotten once nothing runs in it and nobody reads.
+    mutating func release(_ context: ServerContext) {
+        for (id, loop) in loops { Self.release(id, on: loop, context) }
+        loops = [:]
+    }
+
+    static func release(_ id: String, on loop: EventLoop, _ context: ServerContext) {
+        loop.execute { context.sessions(on: loop).release(id) }
+    }
+}

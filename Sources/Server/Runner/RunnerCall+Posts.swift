@@ -1,0 +1,90 @@
+import HTTP
+import Network
+import Sessions
+
+/// What a runner posts: taken in its order, once.
+extension RunnerCall {
+    /// Takes what the runner says.
+    /// - Parameter then: called when it is safe; on this loop.
+    func post(_ post: RunnerPost, then: @escaping (Outcome) -> Void) {
+        guard case .leased(let id, _) = state, id == post.leaseID, let generation else {
+            then(lateAnswer(to: post))
+            return
+        }
+        leaseEnds = loop.now + options.leaseDuration
+        if post.events.isEmpty {
+            then(.taken(summary, isRepeated: false))
+            return
+        }
+        if post.number <= lastPost {
+            then(.taken(summary, isRepeated: true))
+            return
+        }
+        if let error = check(post, generation) {
+            then(.refused(error))
+            return
+        }
+        lastPost = post.number
+        hasSaid = true
+        for event in post.events where generation.isActive { apply(event, to: generation) }
+        let isWhole = generation.isActive || post.endsResponse
+        let summary = summary
+        generation.session.whenKept { isKept in
+            guard isKept else { return then(.refused(.notKept)) }
+            then(isWhole ? .taken(summary, isRepeated: false) : .notActive(summary))
+        }
+    }
+
+    private func check(_ post: RunnerPost, _ generation: Generation) -> APIError? {
+        if post.number > lastPost + 1 {
+            return APIError(
+                status: .conflict, message: "The post before this one is missing: 'seq' must be \(lastPost + 1).", param: "seq",
+                code: "seq_gap")
+        }
+        if isHeld {
+            return APIError(
+                status: .tooManyRequests, message: "All who listen lag behind. Send it again in a moment.",
+                type: "rate_limit_error", code: "readers_lag", retryAfterSeconds: 0.2)
+        }
+        return generation.hasRoom(forSteps: post.stepIDs) ? nil : .tooManySteps
+    }
+
+    private func apply(_ event: RunnerPost.Event, to generation: Generation) {
+        switch event {
+        case .text(let piece): piece.withUnsafeBytes { generation.textDelta(escaped: $0) }
+        case .refusal(let piece): piece.withUnsafeBytes { generation.refusalDelta(escaped: $0) }
+        case .reasoning(let piece): piece.withUnsafeBytes { generation.reasoningDelta(escaped: $0) }
+        case .step(let step): generation.step(step)
+        case .functionCall(let callID, let name, let arguments):
+            arguments.withUnsafeBytes { generation.functionCall(callID: callID, name: name, arguments: $0) }
+        case .usage(let usage): generation.reportUsage(usage)
+        case .done(let reason):
+            generation.finish(reason)
+            ended()
+        case .error(let error):
+            generation.fail(error)
+            ended()
+        }
+    }
+
+    /// What is told to whoever has no lease on it, or no longer.
+    private func lateAnswer(to post: RunnerPost) -> Outcome {
+        if case .ended = state {
+            let isRepeated = post.leaseID == lastLeaseID && post.number > 0 && post.number <= lastPost
+            return isRepeated ? .taken(summary, isRepeated: true) : .notActive(summary)
+        }
+        return .refused(.leaseLost)
+    }
+}
+
+extension APIError {
+    static var leaseLost: APIError {
+        APIError(
+            status: .conflict, message: "The lease is over, and the work is somebody else's, or waits for somebody.",
+            param: "lease_id", code: "lease_lost")
+    }
+
+    static var tooManySteps: APIError {
+        .invalid("A response may have \(Step.Limits.maxCount) steps.", param: "events", code: "too_many_steps")
+    }
+}

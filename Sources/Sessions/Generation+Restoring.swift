@@ -1,0 +1,47 @@
+import Bytes
+import JSON
+
+/// Going on with a response after the process had ended.
+extension Generation {
+    /// Takes up again what it had said when the process ended.
+    func replay(_ events: [LogEvent]) {
+        for event in events {
+            firstSequence = firstSequence ?? event.sequence
+            sequenceNumber = event.responseSequence + 1
+            switch event.type {
+            case .responseInProgress: isAccepted = true
+            case .step:
+                let step = (try? JSONValue.parse(event.payload, limits: .own))?["step"].flatMap(Step.init)
+                if let step { take(step) }
+            case .outputItemAdded:
+                if let item = OutputItem(restoringFrom: event) { items.append(item) }
+            case .outputItemDone:
+                items.first { $0.index == event.outputIndex }?.close(as: .completed)
+            case _ where event.type.isDelta:
+                deltaCount += 1
+                outputByteCount += event.delta.count
+                guard let item = items.first(where: { $0.index == event.outputIndex }) else { continue }
+                if event.type == .refusalDelta { item.becomeRefusal() }
+                event.payload.withUnsafeBytes { item.contents.append(UnsafeRawBufferPointer(rebasing: $0[event.delta])) }
+            default: break
+            }
+        }
+        openItem = items.last { $0.closedAs == nil }
+    }
+
+    /// Goes on after the server was started again: the model is asked to go on with what it had said.
+    func goOn(conversation: [Item]) {
+        if let openItem, !openItem.isMessage {
+            if case .functionCall = openItem.kind {
+                // Half of a tool's arguments can neither be taken back nor be continued.
+                end(.incomplete(.serverRestarted))
+                session.retire(self)
+                return
+            }
+            close(openItem, as: .completed)
+            self.openItem = nil
+        }
+        let said = items.map(\.item)
+        ask(conversation + said, continuesLastMessage: continuesLastMessage && said.isEmpty || endsInText)
+    }
+}

@@ -1,0 +1,95 @@
+/// What the upstream tells: pieces of the answer as they come, and how it ends. Once the response has ended, nothing of it counts.
+extension Generation {
+    /// Whether it still takes what the model says.
+    public var isActive: Bool { status == .inProgress && !isStopping }
+
+    /// The upstream has taken the request and will answer: `response.in_progress`. Until then a refusal may still come.
+    public func accepted() {
+        guard isActive, !isAccepted else { return }
+        isAccepted = true
+        emitLifecycle(.responseInProgress)
+    }
+
+    /// A piece of the answer's text.
+    /// - Parameter escaped: valid contents of a JSON string in UTF-8, without the quotes. Empty pieces are passed over.
+    public func textDelta(escaped: UnsafeRawBufferPointer) {
+        guard isActive, !escaped.isEmpty else { return }
+        emit(.outputTextDelta, of: message(isRefusal: false), escaped)
+    }
+
+    /// A piece of a refusal; `escaped` as in ``textDelta(escaped:)``.
+    public func refusalDelta(escaped: UnsafeRawBufferPointer) {
+        guard isActive, !escaped.isEmpty else { return }
+        emit(.refusalDelta, of: message(isRefusal: true), escaped)
+    }
+
+    /// A piece of the model's reasoning; `escaped` as in ``textDelta(escaped:)``.
+    public func reasoningDelta(escaped: UnsafeRawBufferPointer) {
+        guard isActive, !escaped.isEmpty else { return }
+        let item: OutputItem
+        if let openItem, case .reasoning = openItem.kind { item = openItem } else { item = open(.reasoning) }
+        emit(.reasoningTextDelta, of: item, escaped)
+    }
+
+    /// A tool call begins.
+    /// - Parameter index: the upstream's number of the call, which its pieces of arguments bear.
+    public func toolCall(index: Int, callID: String, name: String) {
+        guard isActive, index >= 0, !items.contains(where: { $0.toolIndex == index }) else { return }
+        _ = open(.functionCall(callID: callID.isEmpty ? Identifier.make("call_") : callID, name: name), toolIndex: index)
+    }
+
+    /// A piece of a tool call's arguments; `escaped` as in ``textDelta(escaped:)``.
+    public func toolCallArguments(index: Int, escaped: UnsafeRawBufferPointer) {
+        guard isActive, index >= 0, !escaped.isEmpty, let item = items.last(where: { $0.toolIndex == index }) else { return }
+        emit(.functionCallArgumentsDelta, of: item, escaped)
+    }
+
+    private func emit(_ type: EventType, of item: OutputItem, _ escaped: UnsafeRawBufferPointer) {
+        deltaCount += 1
+        outputByteCount += escaped.count
+        emitDelta(type, of: item, escaped)
+        stopIfTooLong()
+    }
+
+    /// Counts what is told beside the text.
+    func countOutput(bytes: Int) {
+        outputByteCount += bytes
+        stopIfTooLong()
+    }
+
+    /// A model that never ends is stopped, since all that it says is kept.
+    private func stopIfTooLong() {
+        if outputByteCount > session.limits.maxOutputBytes {
+            stop(.incomplete(.maxOutputTokens))
+            session.generationEnded(self)
+        }
+    }
+
+    /// The upstream's own count.
+    public func reportUsage(_ usage: Usage) {
+        if isActive { self.usage = usage }
+    }
+
+    /// The model came to its end.
+    public func finish(_ reason: FinishReason) {
+        guard isActive else { return }
+        accepted()
+        call = nil
+        switch reason {
+        case .stop, .toolCalls:
+            verdict = judgeOutput()
+            if case .invalid = verdict { end(.incomplete(.invalidStructuredOutput)) } else { end(.completed) }
+        case .length: end(.incomplete(.maxOutputTokens))
+        case .contentFilter: end(.incomplete(.contentFilter))
+        }
+        session.generationEnded(self)
+    }
+
+    /// The upstream failed; what it said so far is kept.
+    public func fail(_ error: GenerationError) {
+        guard isActive else { return }
+        call = nil
+        end(.failed(error))
+        session.generationEnded(self)
+    }
+}

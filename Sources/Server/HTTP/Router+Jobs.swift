@@ -8,7 +8,9 @@ extension Router {
             if method == .get {
                 try FilesFace.list(call)
             } else {
-                try only(.post, method, also: .get) { () throws(APIError) in try begin(call, FilesFace.create) }
+                try only(.post, method, also: .get) { () throws(APIError) in
+                    try begin(call) { (call) throws(APIError) in try FilesFace.create(call, self) }
+                }
             }
         case (1, _):
             if method == .delete {

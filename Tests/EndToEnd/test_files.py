@@ -156,6 +156,35 @@ def test_an_upload_that_is_cut_leaves_nothing(store, tmp_path):
     assert not list(store.sdk().files.list())
 
 
+def test_a_name_stands_for_one_file(store, tmp_path):
+    client = store.sdk()
+    named = {"extra_headers": {"Idempotency-Key": "k"}}
+    file = upload(client, **named)
+    assert upload(client, **named).id == file.id
+    for other in ({"data": b"{}\n"}, {"name": "other.jsonl"}, {"purpose": "user_data"}):
+        with pytest.raises(openai.UnprocessableEntityError) as caught:
+            upload(client, **other, **named)
+        assert caught.value.code == "idempotency_key_reused"
+    assert [one.id for one in client.files.list()] == [file.id]
+    eventually(lambda: len(list((tmp_path / "data/files").iterdir())) == 1, "nothing is left of the others")
+    assert client.files.content(file.id).read() == b'{"a": 1}\n'
+
+
+def test_an_upload_that_is_cut_leaves_its_name_free(store, tmp_path):
+    head = (
+        "POST /v1/files HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1000000\r\nIdempotency-Key: k\r\n"
+        "Content-Type: multipart/form-data; boundary=b\r\n\r\n"
+        '--b\r\nContent-Disposition: form-data; name="file"; filename="f"\r\n\r\n'
+    )
+    files = tmp_path / "data/files"
+    with RawConnection(store) as raw:
+        raw.send(head.encode() + b"x" * 300_000)
+        eventually(lambda: list(files.iterdir()), "the upload has begun")
+    eventually(lambda: not list(files.iterdir()), "nothing is left of it")
+    client = store.sdk()
+    assert upload(client, extra_headers={"Idempotency-Key": "k"}).bytes == 9
+
+
 @pytest.mark.resident
 def test_a_large_file_does_not_go_through_memory(start_server, tmp_path):
     server = start_server("--data", tmp_path / "data", "--loops", 1)

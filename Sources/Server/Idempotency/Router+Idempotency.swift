@@ -15,13 +15,16 @@ extension Router {
     private enum Kind {
         case response(prefix: String)
         case answer
+        /// Its body comes in pieces, and is known when its end is here: ``onceReceived(_:_:_:)``.
+        case form
 
         init?(_ method: HTTPMethod, _ path: [String]) {
             guard method == .post, path.first == "v1" else { return nil }
             switch (path[1], path.count) {
             case ("responses", 2): self = .response(prefix: "resp_")
             case ("chat", 3) where path[2] == "completions": self = .response(prefix: "chatcmpl-")
-            case ("sessions", 2), ("conversations", 2), ("files", 2), ("batches", 2): self = .answer
+            case ("sessions", 2), ("conversations", 2), ("batches", 2): self = .answer
+            case ("files", 2): self = .form
             case ("sessions", 4) where path[3] == "input": self = .answer
             default: return nil
             }
@@ -38,10 +41,22 @@ extension Router {
             throw .invalid(
                 "'Idempotency-Key' must have 1 to \(Self.maxIdempotencyKeyBytes) bytes.", code: "invalid_idempotency_key")
         }
+        if case .form = kind { return carryOut(call) }
         let name = IdempotencyKeys.Name(owner: call.owner, key: key)
         let head = "\(call.request.method.name) \(call.request.target.path)\n"
         let fingerprint = (Array(head.utf8) + call.exchange.body).withUnsafeBytes(SHA256.digest)
         try resolve(call, path, kind, name, fingerprint, carryOut)
+    }
+
+    /// As ``once(_:_:_:)`` for a command whose body was taken as it came. Its name is taken only now: a body that breaks off leaves
+    /// it free.
+    /// - Parameter content: the digest of what the body says; empty when there is none, which equals no other.
+    func onceReceived(_ call: Call, _ content: [UInt8], _ carryOut: @escaping (Call) -> Void) throws(APIError) {
+        guard let key = call.request.fields["idempotency-key"] else { return carryOut(call) }
+        let name = IdempotencyKeys.Name(owner: call.owner, key: key)
+        let head = "\(call.request.method.name) \(call.request.target.path)\n"
+        let fingerprint = content.isEmpty ? [] : (Array(head.utf8) + content).withUnsafeBytes(SHA256.digest)
+        try resolve(call, call.request.target.pathSegments, .form, name, fingerprint, carryOut)
     }
 
     private func resolve(

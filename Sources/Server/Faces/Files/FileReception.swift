@@ -1,6 +1,7 @@
 import HTTP
 import Jobs
 import Network
+import Sessions
 
 /// Takes the form of `POST /v1/files` as it comes and hands the file's bytes to the disk, never more of them in memory than a
 /// window: the client is made to wait for the disk. Loop-confined.
@@ -17,6 +18,9 @@ final class FileReception {
 
     private let call: Call
     private let library: FileLibrary
+    private let router: Router
+    /// Of the file's bytes, when the command has a name: it stands for one file.
+    private let digest: RunningSHA256?
     private var parser: MultipartParser
     private var fields: [String: String] = [:]
     /// The field that is being read, and what came of it.
@@ -27,9 +31,11 @@ final class FileReception {
     private var bytesOnTheWay = 0
     private var isOver = false
 
-    init(_ call: Call, _ library: FileLibrary, _ parser: consuming MultipartParser) {
+    init(_ call: Call, _ library: FileLibrary, _ router: Router, _ parser: consuming MultipartParser) {
         self.call = call
         self.library = library
+        self.router = router
+        digest = call.request.fields["idempotency-key"] == nil ? nil : RunningSHA256()
         self.parser = parser
     }
 
@@ -98,6 +104,7 @@ final class FileReception {
             }
             return
         }
+        digest?.append(data)
         if piece.isEmpty { piece.reserveCapacity(Self.pieceBytes + data.count) }
         piece.append(contentsOf: data)
         if piece.count >= Self.pieceBytes { try handOver() }
@@ -155,10 +162,22 @@ final class FileReception {
         try handOver()
         isOver = true
         self.upload = nil
-        call.respondLater { () throws(JobError) in
-            let file = try await upload.commit(purpose: purpose, filename: filename, expires: expires)
-            return JSONAnswer { file.write(to: &$0) }
+        // Whoever lets go of the upload gives it up: so does a retry that is answered with what the first came to.
+        try router.onceReceived(call, fingerprint(filename)) { call in
+            call.respondLater(within: upload.keepingDeadline) { () throws(JobError) in
+                let file = try await upload.commit(purpose: purpose, filename: filename, expires: expires)
+                return JSONAnswer { file.write(to: &$0) }
+            }
         }
+    }
+
+    /// Digest of what the form says, which is the same however it is written: SDKs draw a new boundary for each attempt.
+    private func fingerprint(_ filename: String) -> [UInt8] {
+        guard let digest = digest?.finish(), !digest.isEmpty else { return [] }
+        let fields = fields.sorted { $0.key < $1.key }.flatMap { [$0.key, $0.value] }
+        // Each with its length, so that what belongs to one is never taken for another's.
+        let told = ([filename] + fields).map { "\($0.utf8.count) \($0)" }.joined()
+        return (digest + told.utf8).withUnsafeBytes(SHA256.digest)
     }
 
     private func expiry() throws(APIError) -> ExpiresAfter? {
@@ -183,4 +202,9 @@ final class FileReception {
         upload = nil
         piece = []
     }
+}
+
+extension FileUpload {
+    /// How long its answer waits for the disk: longer for a large one, as for a disk that writes 8 MiB in a second.
+    fileprivate var keepingDeadline: Duration { Session.keepingDeadline + .seconds(byteCount >> 23) }
 }

@@ -29,7 +29,7 @@ struct Call {
                 context.idempotency.release(onceName, responseID: onceResponseID)
             } else if onceResponseID == nil {
                 let exchange = LoopBound(exchange, on: loop)
-                context.idempotency.setAnswer(onceName, status: status.code, json) {
+                keep(answerOf: onceName, status, json, fields: fields) {
                     exchange.run { $0.respond(status, contentType: "application/json", fields: fields, body: json) }
                 }
                 return

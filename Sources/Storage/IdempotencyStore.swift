@@ -106,8 +106,10 @@ public struct IdempotencyStore: Sendable {
         try await store.write { db in
             // A command whose answer was not there when the process ended may be carried out again.
             try db.execute(
-                sql: "DELETE FROM idempotency_keys WHERE created_at < ? OR (response IS NULL AND answer IS NULL AND status IS NULL)",
-                arguments: [time])
+                sql: """
+                    DELETE FROM idempotency_keys
+                    WHERE created_at < ? OR (response IS NULL AND answer IS NULL AND status IS NULL)
+                    """, arguments: [time])
             try db.execute(
                 sql: """
                     DELETE FROM idempotency_keys WHERE (owner, key) IN (
@@ -128,7 +130,7 @@ public struct IdempotencyStore: Sendable {
     /// - Parameter action: called on any thread, with identifiers; not for what goes by a session's own log (``SessionChanges``).
     public func onErase(_ action: @escaping @Sendable ([String]) -> Void) { store.onErase(action) }
 
-    /// Sessions, files, batches or responses are deleted in this transaction: the answers that tell of them or quote them go with them.
+    /// Sessions, files, batches or responses are deleted in this transaction: answers that tell of them or quote them go too.
     static func erase(_ ids: [String], _ db: Database) throws {
         for column in ["object", "quoted"] {
             let statement = try db.cachedStatement(

@@ -126,6 +126,12 @@ extension Store {
 
     // MARK: Retention
 
+    /// Takes the events of deleted sessions out of the rows that they share with others, if there are any.
+    public func dropDeletedEvents() async throws(StorageError) {
+        guard tail.holdsDeleted else { return }
+        try await write { [tail] _ in tail.dropDeleted() }
+    }
+
     /// Sessions that were not used since a time, the oldest first.
     public func sessionsUnused(since time: Int, limit: Int) async throws(StorageError) -> [String] {
         try await read { db in

@@ -7,7 +7,7 @@ import pytest
 
 from processes import run_binary
 from rehearsal import brief, endless, eventually
-from sessions import Session
+from sessions import Session, user_message
 
 
 def rows_with(data, marker: str) -> list[str]:
@@ -131,7 +131,7 @@ def test_a_purge_takes_the_answers_with_it(start_server, data, tag, flag):
         session = http.post("/v1/sessions", json={"metadata": {"word": tag}}).json()["id"]
     assert server.stop() == 0
     assert {"idempotency_keys", "sessions"} <= set(rows_with(data, tag))
-    time.sleep(1.1)
+    time.sleep(2.1)
     value = {"--session": session, "--owner": "ann", "--older-than": "1"}[flag]
     result = run_binary("purge", "--data", data, flag, value)
     assert result.stdout == "1 session deleted\n", result.stderr
@@ -169,3 +169,19 @@ def test_without_a_store_answers_go_as_well(start_server, tag):
     assert named.make_session().json()["id"] == session
     assert named.http.delete(f"/v1/sessions/{session}").status_code == 200
     assert gone(named.make_session())
+
+
+@pytest.mark.timeout(120)
+def test_what_was_said_leaves_the_log_that_all_share(start_server, data, tag):
+    """The newest events of all sessions stand in common rows, which others hold on to that have little to say."""
+    server = start_server("--data", data, "--retention", 100)
+    with server.http() as http:
+        holder = http.post("/v1/conversations", json={"items": user_message("hello")}).json()["id"]
+        session = Session.create(server)
+        session.speak(brief(tag))
+        session.wait_until_idle()
+        assert "event_tail" in rows_with(data, tag)
+        assert session.http.delete(session.path).status_code == 200
+        eventually(lambda: rows_with(data, tag) == [], "no row holds a word of it", timeout_s=40)
+        log = http.get(f"/v1/sessions/{holder}/events", headers={"Accept": "application/json"}).json()["data"]
+        assert log and [e["interject"]["sequence"] for e in log] == list(range(1, len(log) + 1))

@@ -94,7 +94,9 @@ import Testing
             default: _ = names.removeSome(before: time - 100, limit: 3)
             }
             let all = (0..<5).flatMap { owner in (0..<30).compactMap { names[.init(owner: "owner \(owner)", key: "\($0)")] } }
-            let sizes = Dictionary(grouping: all, by: \.owner).mapValues { ($0.count, $0.reduce(0) { $0 + ($1.answer?.count ?? 0) }) }
+            let sizes = Dictionary(grouping: all, by: \.owner).mapValues { own in
+                (own.count, own.reduce(0) { $0 + ($1.answer?.count ?? 0) })
+            }
             #expect(names.count == all.count && all.count <= 40, "seed \(seed)")
             #expect(names.answerBytes == sizes.values.reduce(0) { $0 + $1.1 } && names.answerBytes <= 2000, "seed \(seed)")
             #expect(sizes.values.allSatisfy { $0.0 <= 15 && $0.1 <= 900 }, "seed \(seed)")

@@ -63,8 +63,9 @@ import Testing
     /// Names with their status, and whether they hold words.
     private func rows(_ store: Store) async throws -> [String: String] {
         try await store.read { db in
-            let rows = try Row.fetchAll(db, sql: "SELECT key, status, answer IS NOT NULL AS words FROM idempotency_keys")
-            return Dictionary(uniqueKeysWithValues: rows.map { ($0["key"], "\($0["status"] as Int)\($0["words"] ? " words" : "")") })
+            let rows = try Row.fetchAll(
+                db, sql: "SELECT key, status || iif(answer IS NULL, '', ' words') AS told FROM idempotency_keys")
+            return Dictionary(uniqueKeysWithValues: rows.map { ($0["key"], $0["told"]) })
         }
     }
 
@@ -112,7 +113,8 @@ import Testing
         let told = LockedList()
         try await withStore { store in
             IdempotencyStore(store).onErase { told.append($0) }
-            let file = StoredFile(id: "file-1", owner: "ann", purpose: "batch", filename: "f", byteCount: 1, createdAt: 1, expiresAt: nil)
+            let file = StoredFile(
+                id: "file-1", owner: "ann", purpose: "batch", filename: "f", byteCount: 1, createdAt: 1, expiresAt: nil)
             try await store.insert(file)
             await put("upload", object: "file-1", in: store)
             let others = try await store.deleteFile("file-1", owner: "bob")

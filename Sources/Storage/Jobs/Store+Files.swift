@@ -44,8 +44,8 @@ extension Store: FileStore {
 
     public func deleteFile(_ id: String, owner: String) async throws(JobError) -> StoredFile? {
         let file = try await change { db in
-            let file = try Row.fetchOne(db, sql: "DELETE FROM files WHERE id = ? AND owner = ? RETURNING *", arguments: [id, owner])
-                .map(StoredFile.init)
+            let row = try Row.fetchOne(db, sql: "DELETE FROM files WHERE id = ? AND owner = ? RETURNING *", arguments: [id, owner])
+            let file = row.map(StoredFile.init)
             if file != nil { try IdempotencyStore.erase([id], db) }
             return file
         }

@@ -92,6 +92,7 @@ public final class Server: Sendable {
             }
             Task { await context.recoverSessions() }
             Retention(context: context, logger: logger).start()
+            IdempotencySweeper(context: context, logger: logger).start()
             let probe = Task { await context.router.probe(on: group.loops[0]) }
             return Server(
                 addresses: listeners[..<plainCount].map(\.address), tlsAddresses: listeners[plainCount...].map(\.address), tls: tls,
@@ -132,6 +133,7 @@ public final class Server: Sendable {
                         loop: loop, model: model, directory: directory, configuration: configuration, loopCount: count,
                         budget: budget, store: store, ordinals: ordinals)
                     sessions.metering = metering
+                    sessions.idempotency = idempotency
                     sessions.webhooks = webhooks
                     continuation.resume(returning: LoopBound(sessions, on: loop))
                 }

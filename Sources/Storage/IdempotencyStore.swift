@@ -11,8 +11,12 @@ public struct IdempotencyRecord: Sendable, Hashable {
     public var responseID: String?
     /// The answer, once there is one.
     public var answer: [UInt8]?
-    /// Status of ``answer``.
+    /// Status of ``answer``; alone, it says that there was one, and that it was erased.
     public var status: Int?
+    /// What ``answer`` tells of, and goes with: a session, conversation, file or batch.
+    public var object: String?
+    /// The response whose words ``answer`` quotes, and goes with too.
+    public var quoted: String?
     /// Seconds since 1970.
     public var createdAt: Int
 
@@ -23,54 +27,135 @@ public struct IdempotencyRecord: Sendable, Hashable {
         self.responseID = responseID
         self.createdAt = createdAt
     }
+
+    /// Whether the command was answered, and the answer went with what it told of.
+    public var isErased: Bool { answer == nil && status != nil }
+
+    /// The name stays, so that the command is not carried out once more; the words go.
+    public mutating func erase() {
+        answer = nil
+        status = Self.erasedStatus
+        object = nil
+        quoted = nil
+    }
+
+    /// 410 Gone: what a retry is answered.
+    static let erasedStatus = 410
 }
 
 /// Idempotency keys in a store.
 public struct IdempotencyStore: Sendable {
+    /// The rows of one change: what others wait for meanwhile takes a few milliseconds.
+    public static let maxRowsAtATime = 500
+
     private let store: Store
 
     public init(_ store: Store) { self.store = store }
 
-    /// Keeps a record, in the place of one with the same owner and key.
+    /// Keeps a record, in the place of one with the same owner and key. An answer that tells of what is not there, or not any more, is
+    /// kept as an erased one.
     /// - Parameter then: called on the store's own thread when it is durable; never when the store was closed before.
     public func put(_ record: IdempotencyRecord, then: @escaping @Sendable () -> Void = {}) {
         store.write { db in
-            try db.execute(
-                sql: "INSERT OR REPLACE INTO idempotency_keys VALUES (?, ?, ?, ?, ?, ?, ?)",
-                arguments: [
-                    record.owner, record.key, data(record.fingerprint), record.responseID, record.answer.map(data), record.status,
-                    record.createdAt,
-                ])
+            var record = record
+            if record.answer != nil, try !Self.isThere(record, db) { record.erase() }
+            try db.cachedStatement(
+                sql: """
+                    INSERT OR REPLACE INTO idempotency_keys
+                        (owner, key, fingerprint, response, answer, status, object, quoted, created_at)
+                    VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)
+                    """
+            ).execute(arguments: [
+                record.owner, record.key, data(record.fingerprint), record.responseID, record.answer.map(data), record.status,
+                record.object, record.quoted, record.createdAt,
+            ])
         } then: { result in
             if case .failure(.closed) = result { return }
             then()
         }
     }
 
-    public func remove(owner: String, key: String) {
+    /// Removes records, each unless its name was used anew since.
+    public func remove(_ records: [IdempotencyRecord]) {
+        if records.isEmpty { return }
+        let names = records.map { ($0.owner, $0.key, $0.createdAt) }
         store.write { db in
-            try db.execute(sql: "DELETE FROM idempotency_keys WHERE owner = ? AND key = ?", arguments: [owner, key])
+            let statement = try db.cachedStatement(
+                sql: "DELETE FROM idempotency_keys WHERE owner = ? AND key = ? AND created_at = ?")
+            for (owner, key, createdAt) in names { try statement.execute(arguments: [owner, key, createdAt]) }
         } then: { _ in
         }
     }
 
-    /// All that were made since a time, the oldest first; older ones go.
-    public func load(since time: Int, limit: Int) async throws(StorageError) -> [IdempotencyRecord] {
+    /// Removes the oldest of those that were made before a time, at most ``maxRowsAtATime``.
+    /// - Returns: how many.
+    public func removeSome(before time: Int) async throws(StorageError) -> Int {
         try await store.write { db in
-            try db.execute(sql: "DELETE FROM idempotency_keys WHERE created_at < ?", arguments: [time])
-            return try Row.fetchAll(
-                db, sql: "SELECT * FROM (SELECT * FROM idempotency_keys ORDER BY created_at DESC LIMIT ?) ORDER BY created_at",
-                arguments: [limit]
-            ).map { row in
-                var record = IdempotencyRecord(
-                    owner: row["owner"], key: row["key"], fingerprint: bytes(row["fingerprint"]), responseID: row["response"],
-                    createdAt: row["created_at"])
-                record.answer = (row["answer"] as Data?).map(bytes)
-                record.status = row["status"]
-                return record
-            }
+            try db.execute(
+                sql: """
+                    DELETE FROM idempotency_keys WHERE (owner, key) IN
+                        (SELECT owner, key FROM idempotency_keys WHERE created_at < ? ORDER BY created_at LIMIT ?)
+                    """, arguments: [time, Self.maxRowsAtATime])
+            return db.changesCount
         }
     }
+
+    /// All that were made since a time and are answered, the oldest first, and of these the newest that are within the limits. The
+    /// others go.
+    public func load(since time: Int, limit: Int, maxAnswerBytes: Int) async throws(StorageError) -> [IdempotencyRecord] {
+        try await store.write { db in
+            // A command whose answer was not there when the process ended may be carried out again.
+            try db.execute(
+                sql: """
+                    DELETE FROM idempotency_keys
+                    WHERE created_at < ? OR (response IS NULL AND answer IS NULL AND status IS NULL)
+                    """, arguments: [time])
+            try db.execute(
+                sql: """
+                    DELETE FROM idempotency_keys WHERE (owner, key) IN (
+                        SELECT owner, key FROM (
+                            SELECT owner, key, row_number() OVER newest AS count,
+                                sum(coalesce(length(answer), 0)) OVER newest AS bytes
+                            FROM idempotency_keys
+                            WINDOW newest AS (ORDER BY created_at DESC, owner, key ROWS UNBOUNDED PRECEDING))
+                        WHERE count > ? OR bytes > ?)
+                    """, arguments: [limit, maxAnswerBytes])
+            return try Row.fetchAll(db, sql: "SELECT * FROM idempotency_keys ORDER BY created_at").map(IdempotencyRecord.init)
+        }
+    }
+
+    // MARK: What answers tell of
+
+    /// Those who hold in memory what the store has erased.
+    /// - Parameter action: called on any thread, with identifiers; not for what goes by a session's own log (``SessionChanges``).
+    public func onErase(_ action: @escaping @Sendable ([String]) -> Void) { store.onErase(action) }
+
+    /// Sessions, files, batches or responses are deleted in this transaction: answers that tell of them or quote them go too.
+    static func erase(_ ids: [String], _ db: Database) throws {
+        for column in ["object", "quoted"] {
+            let statement = try db.cachedStatement(
+                sql: """
+                    UPDATE idempotency_keys SET answer = NULL, status = \(IdempotencyRecord.erasedStatus), object = NULL, quoted = NULL
+                    WHERE \(column) = ?
+                    """)
+            for id in ids { try statement.execute(arguments: [id]) }
+        }
+    }
+
+    /// Whether what an answer tells of is kept. It may have been deleted while the answer was on its way here.
+    private static func isThere(_ record: IdempotencyRecord, _ db: Database) throws -> Bool {
+        if let quoted = record.quoted, try !exists("responses", quoted, db) { return false }
+        guard let object = record.object else { return true }
+        for table in ["sessions", "files", "batches"] where try exists(table, object, db) { return true }
+        return false
+    }
+
+    private static func exists(_ table: String, _ id: String, _ db: Database) throws -> Bool {
+        let statement = try db.cachedStatement(sql: "SELECT EXISTS (SELECT 1 FROM \(table) WHERE id = ?)")
+        return try Bool.fetchOne(statement, arguments: [id]) ?? false
+    }
+
+    // MARK: Tables
 
     static func migrate(_ db: Database) throws {
         try db.execute(
@@ -87,5 +172,29 @@ public struct IdempotencyStore: Sendable {
                 ) STRICT, WITHOUT ROWID;
                 CREATE INDEX idempotency_keys_by_age ON idempotency_keys (created_at);
                 """)
+    }
+
+    /// Answers come to know what they tell of. Those from before do not: they are erased.
+    static func addObjects(_ db: Database) throws {
+        try db.execute(
+            sql: """
+                ALTER TABLE idempotency_keys ADD COLUMN object TEXT;
+                ALTER TABLE idempotency_keys ADD COLUMN quoted TEXT;
+                UPDATE idempotency_keys SET answer = NULL, status = \(IdempotencyRecord.erasedStatus) WHERE answer IS NOT NULL;
+                CREATE INDEX idempotency_keys_by_object ON idempotency_keys (object) WHERE object IS NOT NULL;
+                CREATE INDEX idempotency_keys_by_quoted ON idempotency_keys (quoted) WHERE quoted IS NOT NULL;
+                """)
+    }
+}
+
+extension IdempotencyRecord {
+    fileprivate init(_ row: Row) {
+        self.init(
+            owner: row["owner"], key: row["key"], fingerprint: bytes(row["fingerprint"]), responseID: row["response"],
+            createdAt: row["created_at"])
+        answer = (row["answer"] as Data?).map(bytes)
+        status = row["status"]
+        object = row["object"]
+        quoted = row["quoted"]
     }
 }

@@ -12,6 +12,7 @@ enum Migrations {
         migrator.registerMigration("batches", migrate: makeBatches)
         migrator.registerMigration("webhooks", migrate: makeWebhooks)
         migrator.registerMigration("event_chunks", migrate: EventTable.migrate)
+        migrator.registerMigration("idempotency_objects", migrate: IdempotencyStore.addObjects)
         return migrator
     }
 

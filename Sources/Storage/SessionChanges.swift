@@ -153,6 +153,11 @@ public struct SessionChanges: Sendable {
                 try db.cachedStatement(sql: "UPDATE sessions SET metadata = ? WHERE key = ?")
                     .execute(arguments: [metadata.columnText, session])
             case .responseDeletion(let key):
+                if let id = try String.fetchOne(
+                    db.cachedStatement(sql: "SELECT id FROM responses WHERE key = ?"), arguments: [key])
+                {
+                    try IdempotencyStore.erase([id], db)
+                }
                 // Its number stays taken: events of the log bear it, and must never pass for another response's.
                 try db.cachedStatement(
                     sql: "UPDATE responses SET id = 'deleted ' || key, status = 'deleted', record = '{}' WHERE key = ?"
@@ -179,6 +184,11 @@ public struct SessionChanges: Sendable {
 
     static func delete(_ session: Int, _ db: Database, _ tail: EventTail) throws {
         tail.delete(session: session)
+        if let id = try String.fetchOne(
+            db.cachedStatement(sql: "SELECT id FROM sessions WHERE key = ?"), arguments: [session])
+        {
+            try IdempotencyStore.erase([id], db)
+        }
         for table in ["event_chunks", "items", "responses"] {
             try db.cachedStatement(sql: "DELETE FROM \(table) WHERE session = ?").execute(arguments: [session])
         }

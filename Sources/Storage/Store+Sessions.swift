@@ -126,6 +126,12 @@ extension Store {
 
     // MARK: Retention
 
+    /// Takes the events of deleted sessions out of the rows that they share with others, if there are any.
+    public func dropDeletedEvents() async throws(StorageError) {
+        guard tail.holdsDeleted else { return }
+        try await write { [tail] _ in tail.dropDeleted() }
+    }
+
     /// Sessions that were not used since a time, the oldest first.
     public func sessionsUnused(since time: Int, limit: Int) async throws(StorageError) -> [String] {
         try await read { db in
@@ -147,17 +153,19 @@ extension Store {
     /// Deletes those of the sessions that were not used since a time. None of them may be in memory.
     @discardableResult
     public func deleteSessions(_ ids: [String], unusedSince time: Int = .max) async throws(StorageError) -> Int {
-        try await write { [tail] db in
-            var count = 0
+        let deleted = try await write { [tail] db in
+            var deleted: [String] = []
             for id in ids {
                 guard
                     let key = try Int.fetchOne(
                         db, sql: "SELECT key FROM sessions WHERE id = ? AND used_at < ?", arguments: [id, time])
                 else { continue }
                 try SessionChanges.delete(key, db, tail)
-                count += 1
+                deleted.append(id)
             }
-            return count
+            return deleted
         }
+        erased(deleted)
+        return deleted.count
     }
 }

@@ -3,6 +3,7 @@ import Foundation
 import GRDB
 import Glibc
 public import Logging
+import Synchronization
 
 /// The data of one server: a SQLite database in write-ahead mode under a data directory. Safe from any thread.
 ///
@@ -25,6 +26,7 @@ public final class Store: Sendable {
     let keys: RowKeys
     private let lock: DirectoryLock
     let logger: Logger
+    private let eraseHandler = Mutex<(@Sendable ([String]) -> Void)?>(nil)
 
     private init(
         path: String, pool: DatabasePool, checkpointer: Checkpointer, tail: EventTail, keys: RowKeys, lock: DirectoryLock,
@@ -111,6 +113,14 @@ public final class Store: Sendable {
     ) {
         let change = ClosureChange(body, then)
         commits.submit(change, byteCount: change.byteCount)
+    }
+
+    /// Has somebody told of what was deleted by other ways than a session's own log.
+    func onErase(_ action: @escaping @Sendable ([String]) -> Void) { eraseHandler.withLock { $0 = action } }
+
+    func erased(_ ids: [String]) {
+        if ids.isEmpty { return }
+        eraseHandler.withLock { $0 }?(ids)
     }
 
     // MARK: Reading

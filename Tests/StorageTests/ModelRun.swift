@@ -49,6 +49,7 @@ struct ModelRun {
         case 3: try await kill()
         case 4: try await check()
         case 5: try await failOnce()
+        case 6: try await dropDeleted()
         default:
             if logs.isEmpty { _ = try await makeSession() }
             try await speakInSome()
@@ -81,6 +82,19 @@ struct ModelRun {
             #expect(await Self.commit(changes, to: store) == nil)
         }
         logs[key] = nil
+    }
+
+    /// Not a row that all share holds an event of a session that is not there.
+    private func dropDeleted() async throws {
+        try await store.dropDeletedEvents()
+        let sessions = try await store.read { db in
+            var sessions: Set<Int> = []
+            for image in try Data.fetchAll(db, sql: "SELECT payload FROM event_tail") {
+                try image.withUnsafeBytes { try TailFrame.forEach(in: $0) { sessions.insert($0.session) } }
+            }
+            return sessions
+        }
+        #expect(sessions.isSubset(of: logs.keys), "seed \(seed)")
     }
 
     mutating func speak(session key: Int, count: Int) async throws {

@@ -38,6 +38,7 @@ struct Retention: Sendable {
             if count == 0 { break }
             deleted += count
         }
+        try await store.dropDeletedEvents()
         return deleted
     }
 

@@ -20,6 +20,8 @@ final class SessionLoop: SessionHost {
     var counters = ServerCounters()
     /// Who pays for what ends here.
     var metering: Metering?
+    /// Who holds answers that tell of sessions.
+    var idempotency: IdempotencyKeys?
     /// Who wants to know of what has ended.
     var webhooks: Webhooks?
     /// Bytes that the logs of this loop may have: its share of all.
@@ -126,6 +128,7 @@ final class SessionLoop: SessionHost {
         guard let resident = residents.removeValue(forKey: session.id) else { return }
         let id = session.id
         directory.remove(id, responses: session.generations.map(\.id), isBeingDeleted: resident.log != nil)
+        idempotency?.erase([id])
         session.close()
         if let log = resident.log {
             log.delete()

@@ -31,7 +31,7 @@ struct Call {
             } else if onceResponseID == nil {
                 let timer = failUnlessAnswered(within: Session.keepingDeadline)
                 let waiting = LoopBound((exchange: exchange, timer: timer), on: loop)
-                context.idempotency.setAnswer(onceName, status: status.code, json) {
+                keep(answerOf: onceName, status, json, fields: fields) {
                     waiting.run { waiting in
                         waiting.timer.cancel()
                         waiting.exchange.respond(status, contentType: "application/json", fields: fields, body: json)

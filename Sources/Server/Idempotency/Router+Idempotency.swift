@@ -80,6 +80,7 @@ extension Router {
         case .answer(let status, let body):
             call.exchange.commonFields.append(Self.replayed)
             call.respond(HTTPStatus(status), json: body)
+        case .erased: throw Self.resultExpired
         case .response(let id, let createdAt):
             call.context.find(response: id, owner: call.owner, from: call.loop) { [self] result in
                 do throws(APIError) {
@@ -121,7 +122,7 @@ extension Router {
 
     private static var resultExpired: APIError {
         APIError(
-            status: .gone, message: "The response of this Idempotency-Key is no longer kept. Use a new key to have another made.",
+            status: .gone, message: "What this Idempotency-Key stood for is no longer kept. Use a new key to have it made anew.",
             code: "idempotent_result_expired")
     }
 

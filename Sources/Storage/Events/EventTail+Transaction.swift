@@ -60,10 +60,11 @@ extension EventTail.State {
                 }
             }
         }
-        let dead = release(beyond: maxByteCount, &chunks)
+        let dead = release(beyond: isEmptied ? -1 : maxByteCount, &chunks)
         if !image.isEmpty { written = EventTail.TailRow(key: key, byteCount: image.count, holders: holders) }
         let isAllDead = dead.count == rows.count && image.isEmpty
-        guard dead.count > 0, isAllDead || dead.byteCount >= Self.deletionByteCount else { return (chunks, image, key, nil) }
+        let isWorthIt = isEmptied || isAllDead || dead.byteCount >= Self.deletionByteCount
+        guard dead.count > 0, isWorthIt else { return (chunks, image, key, nil) }
         deletedRowCount = dead.count
         return (chunks, image, key, rows[dead.count - 1].key)
     }
@@ -104,6 +105,7 @@ extension EventTail.State {
             byteCount += written.byteCount
             nextRow = written.key + 1
         }
+        if isEmptied { holdsDeleted = false }
         forgetTransaction()
     }
 
@@ -124,6 +126,7 @@ extension EventTail.State {
         touched.removeAll(keepingCapacity: true)
         written = nil
         deletedRowCount = 0
+        isEmptied = false
     }
 }
 

@@ -57,6 +57,10 @@ final class EventTail: Sendable {
         /// What it does to the rows.
         var written: TailRow?
         var deletedRowCount = 0
+        /// Whether its rows may hold events of sessions that were deleted.
+        var holdsDeleted = false
+        /// Whether the transaction under way takes all rows out.
+        var isEmptied = false
     }
 
     let state: Mutex<State>
@@ -88,10 +92,17 @@ final class EventTail: Sendable {
     /// A session is deleted in the transaction, after all else that happens to it.
     func delete(session: Int) {
         state.withLock { state in
+            state.holdsDeleted = true
             if state.pending[session] == nil { return }
             state.touch(session, .deleted)
         }
     }
+
+    /// Has the transaction take all older rows out, if deleted sessions may have events in them: others hold on to their rows for as
+    /// long as they have little to say. What these have in them becomes chunks.
+    func dropDeleted() { state.withLock { $0.isEmptied = $0.holdsDeleted } }
+
+    var holdsDeleted: Bool { state.withLock { $0.holdsDeleted } }
 
     /// Writes what the transaction has gathered: the last thing in it.
     func write(to db: Database) throws {

@@ -120,9 +120,13 @@ extension Store: BatchStore {
     }
 
     public func forgetBatches(endedBefore time: Int) async throws(JobError) {
-        try await change { db in
-            try db.execute(sql: "DELETE FROM batches WHERE ended_at < ? AND is_unheard = 0", arguments: [time])
+        let ids = try await change { db in
+            let ids = try String.fetchAll(
+                db, sql: "DELETE FROM batches WHERE ended_at < ? AND is_unheard = 0 RETURNING id", arguments: [time])
+            try IdempotencyStore.erase(ids, db)
+            return ids
         }
+        erased(ids)
     }
 
     private static func record(_ batch: Batch) throws -> String {

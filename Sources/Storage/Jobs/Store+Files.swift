@@ -43,10 +43,14 @@ extension Store: FileStore {
     }
 
     public func deleteFile(_ id: String, owner: String) async throws(JobError) -> StoredFile? {
-        try await change { db in
-            try Row.fetchOne(db, sql: "DELETE FROM files WHERE id = ? AND owner = ? RETURNING *", arguments: [id, owner])
-                .map(StoredFile.init)
+        let file = try await change { db in
+            let row = try Row.fetchOne(db, sql: "DELETE FROM files WHERE id = ? AND owner = ? RETURNING *", arguments: [id, owner])
+            let file = row.map(StoredFile.init)
+            if file != nil { try IdempotencyStore.erase([id], db) }
+            return file
         }
+        if file != nil { erased([id]) }
+        return file
     }
 
     public func expiredFiles(now: Int, limit: Int) async throws(JobError) -> [StoredFile] {

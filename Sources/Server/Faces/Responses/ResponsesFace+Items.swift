@@ -12,6 +12,7 @@ extension ResponsesFace {
         call.withSession(ofResponse: id) { session in
             session.perform(from: call.loop, orElse: call.fail) { session in
                 context.directory.remove(response: id)
+                context.idempotency.erase([id])
                 return session.delete(responseID: id)
             } then: { isDeleted in
                 guard isDeleted else {

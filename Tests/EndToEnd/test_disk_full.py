@@ -196,23 +196,3 @@ def test_who_waits_for_the_rest_of_an_answer_is_told_that_the_disk_is_full(start
     eventually(lambda: readiness(server) == (200, "ready"), "ready again")
     with server.http() as http:
         assert http.get(f"/v1/responses/{seen[0].response.id}").json()["status"] == "cancelled"
-
-
-def test_commands_with_a_name_do_not_pile_up_while_the_disk_is_full(start_server, tag):
-    """What was done under a name is told again meanwhile; a new name waits for nothing and leaves nothing."""
-    server = start_server()
-    known = {"Idempotency-Key": f"{tag} known"}
-    with server.http() as http:
-        first = http.post("/v1/sessions", json={}, headers=known)
-        fill(server)
-        http.post(f"/v1/sessions/{first.json()['id']}/input", json={"input": "to be withdrawn"})
-        eventually(lambda: readiness(server) == (503, "storage_unavailable"), "not ready")
-        before = Metrics(server).get("interject_store_pending_bytes")
-        for number in range(200):
-            answer = http.post("/v1/sessions", json={}, headers={"Idempotency-Key": f"{tag} {number}"})
-            assert answer.status_code == 503 and answer.json()["error"]["code"] == "storage_unavailable"
-        assert http.post("/v1/sessions", json={}, headers=known).json() == first.json()
-        assert Metrics(server).get("interject_store_pending_bytes") <= before + 4096
-        limit(server, resource.RLIM_INFINITY)
-        eventually(lambda: readiness(server)[0] == 200, "ready")
-        assert http.post("/v1/sessions", json={}, headers={"Idempotency-Key": f"{tag} 0"}).status_code == 201

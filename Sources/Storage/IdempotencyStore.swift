@@ -52,6 +52,9 @@ public struct IdempotencyStore: Sendable {
 
     public init(_ store: Store) { self.store = store }
 
+    /// Why nothing can be written at this time; nil when all is well.
+    public var failure: StorageError? { store.failure }
+
     /// Keeps a record, in the place of one with the same owner and key. An answer that tells of what is not there, or not any more, is
     /// kept as an erased one.
     /// - Parameter then: called on the store's own thread when it is durable; never when the store was closed before.

@@ -123,7 +123,9 @@ private struct SessionExport {
 
     private func writeItems(_ body: (borrowing ByteBuffer) -> Void) throws {
         let rows = try Row.fetchCursor(
-            db, sql: "SELECT position, id, status, body FROM items WHERE session = ? ORDER BY position", arguments: [key])
+            db, sql: "SELECT id, status, body FROM items WHERE session = ? ORDER BY position", arguments: [key])
+        // Their numbers in the table have gaps where items were deleted.
+        var position = 0
         while let row = try rows.next() {
             guard let content = try JSONValue.column(row["body"]).object else { throw MalformedRecord(what: "item") }
             let item = Item(id: row["id"], status: Item.Status(rawValue: row["status"]) ?? .completed, body: content)
@@ -131,10 +133,11 @@ private struct SessionExport {
             line.appendJSONObject { object in
                 object.field("record", "item")
                 object.field("session_id", id)
-                object.field("position", row["position"] as Int)
+                object.field("position", position)
                 object.field("item", item.json)
             }
             body(line)
+            position += 1
         }
     }
 

@@ -131,9 +131,10 @@ public struct SessionChanges: Sendable {
                 uses[session] = now
                 let statement = try db.cachedStatement(
                     sql: "INSERT INTO items (session, position, id, status, body, chat_message) VALUES (?, ?, ?, ?, ?, ?)")
+                let first = try Self.nextPosition(session, count: position, db)
                 for (index, item) in items.enumerated() {
                     try statement.execute(arguments: [
-                        session, position + index, item.id, item.status.rawValue, JSONValue.object(item.body).columnText,
+                        session, first + index, item.id, item.status.rawValue, JSONValue.object(item.body).columnText,
                         item.chatMessage?.columnText,
                     ])
                 }
@@ -172,14 +173,24 @@ public struct SessionChanges: Sendable {
         for session in deletedSessions { try Self.delete(session, db, tail) }
     }
 
+    /// Leaves a gap in the numbers: to move up what comes after would rewrite a whole conversation for each of its items, and have
+    /// everybody's commits wait for it.
+    /// - Parameter position: how many stand before it.
     private static func deleteItem(_ session: Int, _ position: Int, _ db: Database) throws {
-        try db.cachedStatement(sql: "DELETE FROM items WHERE session = ? AND position = ?")
-            .execute(arguments: [session, position])
-        // In two steps, by numbers below zero: rows are changed one by one, and no two may have the same key at any time.
-        try db.cachedStatement(sql: "UPDATE items SET position = -position WHERE session = ? AND position > ?")
-            .execute(arguments: [session, position])
-        try db.cachedStatement(sql: "UPDATE items SET position = -position - 1 WHERE session = ? AND position < 0")
-            .execute(arguments: [session])
+        try db.cachedStatement(
+            sql: """
+                DELETE FROM items WHERE session = ?1 AND position =
+                    (SELECT position FROM items WHERE session = ?1 ORDER BY position LIMIT 1 OFFSET ?2)
+                """
+        ).execute(arguments: [session, position])
+    }
+
+    /// The number of an item that is added at the end.
+    /// - Parameter count: items that there are: the number, unless some were deleted.
+    private static func nextPosition(_ session: Int, count: Int, _ db: Database) throws -> Int {
+        let last = try Int.fetchOne(
+            db.cachedStatement(sql: "SELECT max(position) FROM items WHERE session = ?"), arguments: [session])
+        return max(count, (last ?? -1) + 1)
     }
 
     static func delete(_ session: Int, _ db: Database, _ tail: EventTail) throws {

@@ -1,13 +1,16 @@
 """An answer that is kept to be given again goes with what it tells of: no word of it stays in the database."""
 
+import resource
 import sqlite3
 import time
 
 import pytest
 
+from metrics import Metrics
 from processes import run_binary
 from rehearsal import brief, endless, eventually
 from sessions import Session, user_message
+from test_disk_full import fill, limit, readiness
 
 
 def rows_with(data, marker: str) -> list[str]:
@@ -185,3 +188,23 @@ def test_what_was_said_leaves_the_log_that_all_share(start_server, data, tag):
         eventually(lambda: rows_with(data, tag) == [], "no row holds a word of it", timeout_s=40)
         log = http.get(f"/v1/sessions/{holder}/events", headers={"Accept": "application/json"}).json()["data"]
         assert log and [e["interject"]["sequence"] for e in log] == list(range(1, len(log) + 1))
+
+
+def test_commands_with_a_name_do_not_pile_up_while_the_disk_is_full(start_server, tag):
+    """What was done under a name is told again meanwhile; a new name waits for nothing and leaves nothing."""
+    server = start_server()
+    known = {"Idempotency-Key": f"{tag} known"}
+    with server.http() as http:
+        first = http.post("/v1/sessions", json={}, headers=known)
+        fill(server)
+        http.post(f"/v1/sessions/{first.json()['id']}/input", json={"input": "to be withdrawn"})
+        eventually(lambda: readiness(server) == (503, "storage_unavailable"), "not ready")
+        before = Metrics(server).get("interject_store_pending_bytes")
+        for number in range(200):
+            answer = http.post("/v1/sessions", json={}, headers={"Idempotency-Key": f"{tag} {number}"})
+            assert answer.status_code == 503 and answer.json()["error"]["code"] == "storage_unavailable"
+        assert http.post("/v1/sessions", json={}, headers=known).json() == first.json()
+        assert Metrics(server).get("interject_store_pending_bytes") <= before + 4096
+        limit(server, resource.RLIM_INFINITY)
+        eventually(lambda: readiness(server)[0] == 200, "ready")
+        assert http.post("/v1/sessions", json={}, headers={"Idempotency-Key": f"{tag} 0"}).status_code == 201

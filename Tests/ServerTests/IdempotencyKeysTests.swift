@@ -40,6 +40,7 @@ import Testing
         case .answer(let status, let body): "\(status) \(String(decoding: body, as: UTF8.self))"
         case .running: "running"
         case .erased: "erased"
+        case .unavailable: "unavailable"
         case .differs: "differs"
         }
     }

@@ -56,6 +56,39 @@ import Testing
             route: ResponseRoute(upstream: "u", attempts: 2, faults: [.init(upstream: "v", fault: "timeout")]))
     }
 
+    /// Against a plain list, with additions and deletions in one commit and in several, and over a restart.
+    @Test func itemsStayInTheirOrderWhicheverAreDeleted() async throws {
+        try await withDirectory { directory in
+            var store = try open(directory)
+            let session = store.makeKey()
+            var changes = SessionChanges()
+            changes.insert(record, key: session, ordinal: 1)
+            var expected: [String] = []
+            for step in 0..<60 {
+                let items = (0..<step % 4).map { _ in Item.userMessage("hi") }
+                changes.insert(items, session: session, position: expected.count, now: 1)
+                expected += items.map(\.id)
+                for _ in 0..<step % 3 where !expected.isEmpty {
+                    let place = step * 7 % expected.count
+                    changes.deleteItem(session: session, position: place, now: 1)
+                    expected.remove(at: place)
+                }
+                if step % 5 == 0 {
+                    let error = await commit(changes, to: store)
+                    #expect(error == nil)
+                    changes = SessionChanges()
+                }
+            }
+            let error = await commit(changes, to: store)
+            #expect(error == nil && expected.count > 20)
+            await store.close()
+            store = try open(directory)
+            let loaded = try #require(try await load("sess_1", from: store))
+            #expect(loaded.session.items.map(\.id) == expected)
+            await store.close()
+        }
+    }
+
     @Test func aDeletedResponseIsGoneAndItsNumberIsNotGivenAgain() async throws {
         try await withDirectory { directory in
             let store = try open(directory)

@@ -24,6 +24,8 @@ final class IdempotencyKeys: Sendable {
         case running(since: Int)
         /// The name was used for another command.
         case differs
+        /// It is the first, and nothing can be written: what its names and others' would have the store do must not pile up.
+        case unavailable(StorageError)
     }
 
     /// An answer, and what it is kept with.
@@ -62,6 +64,7 @@ final class IdempotencyKeys: Sendable {
     func claim(_ name: Name, fingerprint: [UInt8], responseID: String?, unixTime: Int) -> Claim {
         state.withLock { state -> Claim in
             guard let known = state[name], unixTime - known.createdAt < retentionSeconds else {
+                if let failure = store?.failure { return .unavailable(failure) }
                 let record = IdempotencyRecord(
                     owner: name.owner, key: name.key, fingerprint: fingerprint, responseID: responseID, createdAt: unixTime)
                 let removed = state.insert(record)

@@ -2,6 +2,7 @@ import Glibc
 import HTTP
 import Network
 import Sessions
+import Storage
 
 /// `Idempotency-Key`: `Protocols/http.md`.
 extension Router {
@@ -81,6 +82,7 @@ extension Router {
             call.exchange.commonFields.append(Self.replayed)
             call.respond(HTTPStatus(status), json: body)
         case .erased: throw Self.resultExpired
+        case .unavailable(let failure): throw APIError(failure)
         case .response(let id, let createdAt):
             call.context.find(response: id, owner: call.owner, from: call.loop) { [self] result in
                 do throws(APIError) {

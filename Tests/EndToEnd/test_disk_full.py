@@ -1,5 +1,6 @@
 """A disk that takes nothing more: new work is refused, nothing is acknowledged that is not kept, and all goes on when there is space."""
 
+import json
 import resource
 import signal
 import threading
@@ -196,3 +197,86 @@ def test_who_waits_for_the_rest_of_an_answer_is_told_that_the_disk_is_full(start
     eventually(lambda: readiness(server) == (200, "ready"), "ready again")
     with server.http() as http:
         assert http.get(f"/v1/responses/{seen[0].response.id}").json()["status"] == "cancelled"
+
+
+HOOK = {"url": "http://127.0.0.1:9/x", "event_types": ["response.completed"], "name": "a"}
+
+
+class Things:
+    """What there is when the disk is full: two files, a batch that runs for as long as nobody cancels it, a webhook endpoint."""
+
+    def __init__(self, http, tag):
+        line = {"custom_id": "a", "method": "POST", "url": "/v1/responses"}
+        line["body"] = {"model": "rehearsal", "input": say(tag, tokens=100_000, pace=10)}
+        form = {"data": {"purpose": "batch"}, "files": {"file": ("a", json.dumps(line))}}
+        self.file, self.input = (http.post("/v1/files", **form).json()["id"] for _ in range(2))
+        self.batch_fields = {"input_file_id": self.input, "endpoint": "/v1/responses", "completion_window": "24h"}
+        self.batch = http.post("/v1/batches", json=self.batch_fields).json()["id"]
+        eventually(lambda: http.get(f"/v1/batches/{self.batch}").json()["status"] == "in_progress", "the batch runs")
+        self.hook = http.post("/v1/webhook_endpoints", json=HOOK).json()["id"]
+        self.key = "first"
+
+
+# By name: what changes something, and how one sees that it was made.
+CHANGES = {
+    "delete a file": (
+        lambda http, the: http.delete(f"/v1/files/{the.file}"),
+        lambda http, the: http.get(f"/v1/files/{the.file}").status_code == 404),
+    "upload a file": (
+        lambda http, the: http.post(
+            "/v1/files", data={"purpose": "batch"}, files={"file": ("b", b"{}")}, headers={"Idempotency-Key": the.key}),
+        lambda http, the: len(http.get("/v1/files").json()["data"]) == 3),
+    "create a batch": (
+        lambda http, the: http.post("/v1/batches", json=the.batch_fields),
+        lambda http, the: len(http.get("/v1/batches").json()["data"]) == 2),
+    "cancel a batch": (
+        lambda http, the: http.post(f"/v1/batches/{the.batch}/cancel"),
+        lambda http, the: http.get(f"/v1/batches/{the.batch}").json()["status"] == "cancelled"),
+    "create a webhook endpoint": (
+        lambda http, the: http.post("/v1/webhook_endpoints", json=HOOK),
+        lambda http, the: len(http.get("/v1/webhook_endpoints").json()["data"]) == 2),
+    "change a webhook endpoint": (
+        lambda http, the: http.post(f"/v1/webhook_endpoints/{the.hook}", json={"name": "b"}),
+        lambda http, the: http.get(f"/v1/webhook_endpoints/{the.hook}").json()["name"] == "b"),
+    "rotate a secret": (
+        lambda http, the: http.post(f"/v1/webhook_endpoints/{the.hook}/rotate_secret"),
+        lambda http, the: http.get(f"/v1/webhook_endpoints/{the.hook}").status_code == 200),
+    "delete a webhook endpoint": (
+        lambda http, the: http.delete(f"/v1/webhook_endpoints/{the.hook}"),
+        lambda http, the: http.get(f"/v1/webhook_endpoints/{the.hook}").status_code == 404),
+}
+
+
+@pytest.mark.timeout(90)
+@pytest.mark.parametrize("name", CHANGES)
+def test_a_change_that_is_caught_by_a_full_disk_is_answered_in_time_and_made_later(start_server, tag, name):
+    change, is_made = CHANGES[name]
+    server = start_server("--webhooks-allow-private")
+    with server.http() as http:
+        the = Things(http, tag)
+        fill(server)
+
+        def ask():
+            with server.http() as another:
+                answer = change(another, the)
+            assert answer.headers["retry-after"]
+            return answer.status_code, answer.json()["error"]["code"]
+
+        # Nobody knows yet that the disk is full: this is how the server finds out.
+        caught = Caught(ask)
+        eventually(lambda: caught.error is not None, "an answer", timeout_s=20 * PATIENCE)
+        assert caught.error == (503, "storage_unavailable")
+        # Now it is known. What is kept can be read.
+        the.key = "second"
+        again = Caught(ask)
+        eventually(lambda: again.error is not None, "an answer", timeout_s=20 * PATIENCE)
+        assert again.error == (503, "storage_unavailable")
+        assert http.get(f"/v1/files/{the.input}").status_code == 200
+        limit(server, resource.RLIM_INFINITY)
+        eventually(lambda: is_made(http, the), f"{name}, later")
+        if name == "upload a file":
+            # Its name stood for it all the time.
+            the.key = "first"
+            answer = change(http, the)
+            assert answer.headers["idempotent-replayed"] == "true" and answer.status_code == 200
+            assert is_made(http, the)

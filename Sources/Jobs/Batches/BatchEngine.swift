@@ -137,9 +137,10 @@ public actor BatchEngine {
                 guard !found.isFinalizing, found.ending == nil else { throw .notCancellable(status: "finalizing") }
                 found.batch.cancel(now: time(nil))
                 found.stop(as: .cancelled)
-                try await store.update(found.batch)
-                endIfDone(found)
             }
+            // Also when it was cancelled before: nobody is told so until it is kept.
+            try await store.update(found.batch)
+            endIfDone(found)
         } else if known.status != .cancelled {
             throw .notCancellable(status: known.status.rawValue)
         }

@@ -17,6 +17,13 @@ public final class FileUpload: Sendable {
     private let library: FileLibrary
     private let state = Mutex(State.open(byteCount: 0))
 
+    /// Bytes that have come, as long as it is neither kept nor given up.
+    public var byteCount: Int {
+        state.withLock { state in
+            if case .open(let byteCount) = state { byteCount } else { 0 }
+        }
+    }
+
     init(id: String, owner: String, writer: FileWriter, library: FileLibrary) {
         self.id = id
         self.owner = owner

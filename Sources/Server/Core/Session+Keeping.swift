@@ -48,6 +48,14 @@ extension APIError {
             type: "server_error", code: "storage_unavailable", retryAfterSeconds: 5)
     }
 
+    /// The disk did not take a change in time, which waits for it still, or gave no answer.
+    static var notKeptInTime: APIError {
+        APIError(
+            status: .serviceUnavailable,
+            message: "The server cannot read or write its data now. A change may still be made: look before you send it again.",
+            type: "server_error", code: "storage_unavailable", retryAfterSeconds: 5)
+    }
+
     /// The disk takes nothing, and a response that runs cannot be brought to its end.
     static var storageStalled: APIError {
         APIError(

@@ -3,6 +3,7 @@ import HTTP
 import JSON
 import Jobs
 import Network
+import Sessions
 
 /// A JSON answer in the making, off the loop.
 struct JSONAnswer: Sendable {
@@ -24,16 +25,22 @@ struct JSONAnswer: Sendable {
 
 extension Call {
     /// Does something that waits, off the loop, and answers with what comes of it.
-    func respondLater(_ work: @escaping @Sendable () async throws(JobError) -> JSONAnswer) {
-        later(work) { call, answer in call.respond(json: answer.json, fields: answer.fields) }
+    /// - Parameter deadline: how long it waits for that; then 503 is the answer.
+    func respondLater(
+        within deadline: Duration = Session.keepingDeadline, _ work: @escaping @Sendable () async throws(JobError) -> JSONAnswer
+    ) {
+        later(within: deadline, work) { call, answer in call.respond(json: answer.json, fields: answer.fields) }
     }
 
     /// Does something that waits, off the loop, and goes on with what comes of it; an error is the answer.
-    /// - Parameter then: called on the loop.
+    /// - Parameters:
+    ///   - deadline: how long it waits for that; then 503 is the answer.
+    ///   - then: called on the loop.
     func later<Value: Sendable>(
-        _ work: @escaping @Sendable () async throws(JobError) -> Value, then: @escaping @Sendable (Call, Value) -> Void
+        within deadline: Duration = Session.keepingDeadline, _ work: @escaping @Sendable () async throws(JobError) -> Value,
+        then: @escaping @Sendable (Call, Value) -> Void
     ) {
-        let bound = LoopBound(self, on: loop)
+        let bound = LoopBound((call: self, timer: failUnlessAnswered(within: deadline)), on: loop)
         Task {
             let result: Result<Value, JobError>
             do throws(JobError) {
@@ -41,13 +48,24 @@ extension Call {
             } catch {
                 result = .failure(error)
             }
-            bound.run { call in
+            bound.run { waiting in
+                waiting.timer.cancel()
+                let call = waiting.call
+                // What has a name is settled also when it comes too late to be told.
+                if call.exchange.isEnded, call.onceName == nil { return }
                 switch result {
                 case .success(let value): then(call, value)
                 case .failure(let error): call.fail(APIError(error))
                 }
             }
         }
+    }
+
+    /// A disk that is full, or hangs, keeps nobody waiting for longer. What was begun goes on, and its name stands for it.
+    func failUnlessAnswered(within deadline: Duration) -> LoopTimer {
+        var nameless = self
+        nameless.onceName = nil
+        return loop.schedule(after: deadline) { [nameless] in nameless.fail(.notKeptInTime) }
     }
 
     /// Answers with JSON that is asked for again and again: with its tag, and not at all when the client has it.

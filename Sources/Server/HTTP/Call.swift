@@ -2,6 +2,7 @@ import Bytes
 import HTTP
 import JSON
 import Network
+import Sessions
 
 /// One HTTP call, with who makes it, on its way to a face.
 struct Call {
@@ -28,9 +29,13 @@ struct Call {
             if status.code >= 400 {
                 context.idempotency.release(onceName, responseID: onceResponseID)
             } else if onceResponseID == nil {
-                let exchange = LoopBound(exchange, on: loop)
+                let timer = failUnlessAnswered(within: Session.keepingDeadline)
+                let waiting = LoopBound((exchange: exchange, timer: timer), on: loop)
                 context.idempotency.setAnswer(onceName, status: status.code, json) {
-                    exchange.run { $0.respond(status, contentType: "application/json", fields: fields, body: json) }
+                    waiting.run { waiting in
+                        waiting.timer.cancel()
+                        waiting.exchange.respond(status, contentType: "application/json", fields: fields, body: json)
+                    }
                 }
                 return
             }

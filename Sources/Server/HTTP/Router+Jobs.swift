@@ -14,6 +14,7 @@ extension Router {
             }
         case (1, _):
             if method == .delete {
+                try checkStorage()
                 try FilesFace.delete(call, id: path[0])
             } else {
                 try only(.get, method, also: .delete) { () throws(APIError) in try FilesFace.retrieve(call, id: path[0]) }
@@ -32,6 +33,7 @@ extension Router {
                 try only(.post, method, also: .get) { () throws(APIError) in try begin(call, BatchesFace.create) }
             }
         case (1, _): try only(.get, method) { () throws(APIError) in try BatchesFace.retrieve(call, id: path[0]) }
+        // Also while nothing can be written: what runs is stopped, and costs nothing more.
         case (2, "cancel"): try only(.post, method) { () throws(APIError) in try BatchesFace.cancel(call, id: path[0]) }
         default: throw Self.noSuchPath(call)
         }

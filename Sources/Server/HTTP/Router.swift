@@ -163,12 +163,23 @@ final class Router: HTTPRequestHandler {
         case ("webhook_endpoints", 2, _):
             switch method {
             case .get: WebhooksFace.retrieve(call, id: path[1])
-            case .delete: WebhooksFace.delete(call, id: path[1])
-            case .patch: try WebhooksFace.update(call, id: path[1])
-            default: try only(.post, method, also: .get) { () throws(APIError) in try WebhooksFace.update(call, id: path[1]) }
+            case .delete:
+                try checkStorage()
+                WebhooksFace.delete(call, id: path[1])
+            case .patch:
+                try checkStorage()
+                try WebhooksFace.update(call, id: path[1])
+            default:
+                try only(.post, method, also: .get) { () throws(APIError) in
+                    try checkStorage()
+                    try WebhooksFace.update(call, id: path[1])
+                }
             }
         case ("webhook_endpoints", 3, "rotate_secret"):
-            try only(.post, method) { () throws(APIError) in try WebhooksFace.rotateSecret(call, id: path[1]) }
+            try only(.post, method) { () throws(APIError) in
+                try checkStorage()
+                try WebhooksFace.rotateSecret(call, id: path[1])
+            }
         case ("webhook_endpoints", 3, "test"):
             try only(.post, method) { () throws(APIError) in
                 try begin(call) { (call) throws(APIError) in try WebhooksFace.test(call, id: path[1]) }
@@ -190,8 +201,13 @@ final class Router: HTTPRequestHandler {
             throw .shuttingDown
         }
         if context.sessions(on: call.loop).isOverloaded() { throw .overloaded }
-        if let failure = context.storageFailure { throw failure }
+        try checkStorage()
         try face(call)
+    }
+
+    /// What changes something is refused at once while it is known that nothing can be written.
+    func checkStorage() throws(APIError) {
+        if let failure = context.storageFailure { throw failure }
     }
 
     func only(

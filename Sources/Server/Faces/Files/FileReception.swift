@@ -1,6 +1,7 @@
 import HTTP
 import Jobs
 import Network
+import Sessions
 
 /// Takes the form of `POST /v1/files` as it comes and hands the file's bytes to the disk, never more of them in memory than a
 /// window: the client is made to wait for the disk. Loop-confined.
@@ -163,7 +164,7 @@ final class FileReception {
         self.upload = nil
         // Whoever lets go of the upload gives it up: so does a retry that is answered with what the first came to.
         try router.onceReceived(call, fingerprint(filename)) { call in
-            call.respondLater { () throws(JobError) in
+            call.respondLater(within: upload.keepingDeadline) { () throws(JobError) in
                 let file = try await upload.commit(purpose: purpose, filename: filename, expires: expires)
                 return JSONAnswer { file.write(to: &$0) }
             }
@@ -201,4 +202,9 @@ final class FileReception {
         upload = nil
         piece = []
     }
+}
+
+extension FileUpload {
+    /// How long its answer waits for the disk: longer for a large one, as for a disk that writes 8 MiB in a second.
+    fileprivate var keepingDeadline: Duration { Session.keepingDeadline + .seconds(byteCount >> 23) }
 }

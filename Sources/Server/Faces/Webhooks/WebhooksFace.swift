@@ -2,6 +2,7 @@ import HTTP
 import JSON
 import Jobs
 import Network
+import Sessions
 
 /// Webhook endpoints as OpenAI's SDK manages them (`client.webhooks`): `Protocols/webhooks.md`.
 enum WebhooksFace {
@@ -90,7 +91,7 @@ enum WebhooksFace {
         let type = try WebhookRequest.eventType(
             try body(call).optionalString("event_type") ?? WebhookEvent.types[0], param: "event_type")
         let owner = call.owner
-        answer(call) { webhooks in
+        answer(call, within: nil) { webhooks in
             answer(await webhooks.test(id, owner: owner, type: type), id: id) { status in
                 .value(
                     [
@@ -145,12 +146,17 @@ enum WebhooksFace {
     }
 
     /// Asks where the endpoints live, and answers on the loop of the connection.
-    private static func answer(_ call: Call, _ body: @escaping @Sendable (Webhooks) async -> Answer) {
-        let bound = LoopBound(call, on: call.loop)
+    /// - Parameter deadline: how long it waits for that; nil where the answer has a deadline of its own.
+    private static func answer(
+        _ call: Call, within deadline: Duration? = Session.keepingDeadline, _ body: @escaping @Sendable (Webhooks) async -> Answer
+    ) {
+        let bound = LoopBound((call: call, timer: deadline.map { call.failUnlessAnswered(within: $0) }), on: call.loop)
         let webhooks = call.context.webhooks
         Task {
             let answer = await body(webhooks)
-            bound.run { call in
+            bound.run { waiting in
+                waiting.timer?.cancel()
+                let call = waiting.call
                 switch answer {
                 case .json(let json): call.respond(json: json)
                 case .error(let error): call.fail(error)

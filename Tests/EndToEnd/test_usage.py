@@ -4,6 +4,7 @@ import time
 
 import pytest
 
+import test_batches
 from keys import Keys, bearer
 from rehearsal import brief, endless, eventually, say
 from sessions import Session
@@ -85,6 +86,38 @@ def test_each_owner_sees_its_own_and_the_administrator_all(keys, start_server, t
     assert by_key == {ada["id"]: 1, second["id"]: 2}
     by_owner = {r["project_id"]: r["num_model_requests"] for r in results(server, admin, **{"group_by[]": "project_id"})}
     assert by_owner == {"ada": 3, "bob": 3}
+
+
+def test_a_batch_is_usage_of_its_key_and_takes_nothing_of_its_limits(keys, start_server, tag):
+    ada, second = keys.create("ada", requests_per_minute=1), keys.create("second", owner="ada")
+    server = start_server("--data", keys.directory)
+    with server.sdk(api_key=ada["secret"]) as client:
+        batch = test_batches.wait(client, test_batches.create(client, test_batches.lines_of(tag, 3)))
+        assert batch.status == "completed" and batch.request_counts.completed == 3
+        live = client.responses.with_raw_response.create(model="rehearsal", input=say(tag, tokens=4, pace=0))
+        assert live.headers["x-ratelimit-remaining-requests"] == "0"
+        live = live.parse().usage
+    expected = (4, batch.usage.input_tokens + live.input_tokens, 3 * 3 + 4)
+    found = results(server, second, group_by="key")
+    assert total(found, *COUNTS) == expected and {r["api_key_id"] for r in found} == {ada["id"]}
+
+
+def test_a_batch_is_usage_of_its_key_after_a_crash(keys, start_server, tag):
+    ada = keys.create("ada")
+    server = start_server("--data", keys.directory)
+    with server.sdk(api_key=ada["secret"]) as client:
+        lines = test_batches.lines_of(tag, 30, tokens=3, pace=10)
+        batch = test_batches.create(client, lines)
+        test_batches.wait_for_counts(client, batch, 5)
+        server.popen.kill()
+        server.popen.wait()
+    server = start_server("--data", keys.directory)
+    with server.sdk(api_key=ada["secret"]) as client:
+        assert test_batches.wait(client, batch).request_counts.completed == 30
+    found = results(server, ada, group_by="key")
+    assert {r["api_key_id"] for r in found} == {ada["id"]}
+    # What ran when the process was killed may have been asked twice.
+    assert total(found, "num_model_requests")[0] >= 30
 
 
 def test_a_key_without_the_scope_sees_no_usage(keys, start_server):

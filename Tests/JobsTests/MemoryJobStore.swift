@@ -148,7 +148,7 @@ final class ScriptedRunner: BatchRunner {
     var mostRunning: Int { log.withLock { $0.mostRunning } }
     var running: Int { log.withLock { $0.running } }
 
-    func run(_ request: BatchRequest, owner: String) async -> BatchAnswer? {
+    func run(_ request: BatchRequest, owner: String, keyID: String?) async -> BatchAnswer? {
         let attempt = log.withLock { log in
             log.attempts[request.customID, default: 0] += 1
             log.order.append(request.customID)

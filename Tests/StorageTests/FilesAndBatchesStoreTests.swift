@@ -79,7 +79,7 @@ import Testing
 
         store = try open()
         let found = try #require(try await store.unfinishedBatches().first)
-        #expect(found.status == .inProgress)
+        #expect(found.status == .inProgress && found.keyID == "key_1")
         #expect(found.counts == Batch.Counts(total: 3, completed: 2, failed: 1))
         #expect(found.usage.outputTokens == 8)
         #expect(try await store.finishedLines(of: batch.id) == [0, 1, 2])
@@ -132,8 +132,7 @@ import Testing
 
     private func makeBatch(_ id: String) throws -> Batch {
         Batch(
-            id: id, owner: "ann", endpoint: .responses, inputFileID: "in", window: try CompletionWindow("24h"),
-            metadata: "{\"a\":\"b\"}",
-            outputExpires: nil, now: 1)
+            id: id, owner: "ann", keyID: "key_1", endpoint: .responses, inputFileID: "in", window: try CompletionWindow("24h"),
+            metadata: "{\"a\":\"b\"}", outputExpires: nil, now: 1)
     }
 }

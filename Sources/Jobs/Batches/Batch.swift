@@ -39,6 +39,8 @@ public struct Batch: Sendable, Codable, Hashable {
 
     public var id: String
     public var owner: String
+    /// The key that it was made with, and that its usage is counted for; nil in batches from before this was kept.
+    public var keyID: String?
     public var endpoint: BatchEndpoint
     public var inputFileID: String
     /// As it was asked for.
@@ -74,11 +76,12 @@ public struct Batch: Sendable, Codable, Hashable {
     ///   - metadata: a JSON object.
     ///   - now: seconds since 1970.
     public init(
-        id: String, owner: String, endpoint: BatchEndpoint, inputFileID: String, window: CompletionWindow, metadata: String?,
-        outputExpires: ExpiresAfter?, now: Int
+        id: String, owner: String, keyID: String? = nil, endpoint: BatchEndpoint, inputFileID: String, window: CompletionWindow,
+        metadata: String?, outputExpires: ExpiresAfter?, now: Int
     ) {
         self.id = id
         self.owner = owner
+        self.keyID = keyID
         self.endpoint = endpoint
         self.inputFileID = inputFileID
         completionWindow = window.text

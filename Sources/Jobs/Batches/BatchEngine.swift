@@ -76,9 +76,10 @@ public actor BatchEngine {
     // MARK: For clients
 
     /// Makes a batch.
+    /// - Parameter keyID: the key that its usage is counted for.
     public func create(
-        owner: String, inputFileID: String, endpoint: BatchEndpoint, window: CompletionWindow, metadata: String? = nil,
-        outputExpires: ExpiresAfter? = nil
+        owner: String, keyID: String? = nil, inputFileID: String, endpoint: BatchEndpoint, window: CompletionWindow,
+        metadata: String? = nil, outputExpires: ExpiresAfter? = nil
     ) async throws(JobError) -> Batch {
         let file: StoredFile
         do throws(JobError) {
@@ -96,8 +97,8 @@ public actor BatchEngine {
             throw .tooManyBatches(limit: limits.maxUnfinishedPerOwner)
         }
         let batch = Batch(
-            id: Identifier.make("batch_"), owner: owner, endpoint: endpoint, inputFileID: inputFileID, window: window,
-            metadata: metadata, outputExpires: outputExpires, now: time(nil))
+            id: Identifier.make("batch_"), owner: owner, keyID: keyID, endpoint: endpoint, inputFileID: inputFileID,
+            window: window, metadata: metadata, outputExpires: outputExpires, now: time(nil))
         try library.keepInput(inputFileID, for: batch.id)
         do throws(JobError) {
             try await store.insert(batch)
@@ -251,7 +252,7 @@ public actor BatchEngine {
             } catch {
                 throw .storageUnavailable(reason: "line \(line) of the input has changed: \(error.message)")
             }
-            let answer = await runner.run(request, owner: batch.owner)
+            let answer = await runner.run(request, owner: batch.owner, keyID: batch.keyID)
             await answered(line, attempt: attempt, of: batch.id, request.customID, answer)
         } catch {
             logger.error("a request of a batch cannot be run", metadata: ["batch": "\(batch.id)", "error": "\(error)"])

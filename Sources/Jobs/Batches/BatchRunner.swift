@@ -1,8 +1,9 @@
 /// Runs the requests of batches by the server's own ways, as if a client had sent each.
 public protocol BatchRunner: Sendable {
     /// Answers a request. Cancelling the task stops it.
+    /// - Parameter keyID: the key that its usage is counted for.
     /// - Returns: nil when it was stopped before its end, and is to be run again if there is still a reason to.
-    func run(_ request: BatchRequest, owner: String) async -> BatchAnswer?
+    func run(_ request: BatchRequest, owner: String, keyID: String?) async -> BatchAnswer?
     /// Answers that run for somebody who waits for them, at this moment: batches make room for these.
     func interactiveCount() async -> Int
 }

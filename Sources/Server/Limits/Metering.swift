@@ -47,6 +47,12 @@ final class Metering: Sendable {
         return standing.fields
     }
 
+    /// Takes a generation in that counts as a key's usage but not against its limits, such as a request of a batch: batches have
+    /// limits of their own.
+    func enter(_ responseID: String, owner: String, keyID: String) {
+        accounts.withLock { $0[responseID] = Account(owner: owner, keyID: keyID, estimate: 0, hasLimits: false) }
+    }
+
     /// It did not begin.
     func abandon(_ responseID: String, now: Instant) {
         guard let account = accounts.withLock({ $0.removeValue(forKey: responseID) }), account.hasLimits else { return }

@@ -33,11 +33,12 @@ enum BatchesFace {
         if let metadata = body["metadata"], !metadata.isNull { members["metadata"] = metadata }
         try ResponsesRequest.check(members)
         let metadata = members["metadata"].map { "\($0)" }
-        let owner = call.owner
+        let caller = call.caller
         let kept = outputExpires
         call.respondLater { () throws(JobError) in
             let batch = try await engine.create(
-                owner: owner, inputFileID: inputFileID, endpoint: endpoint, window: window, metadata: metadata, outputExpires: kept)
+                owner: caller.owner, keyID: caller.keyID, inputFileID: inputFileID, endpoint: endpoint, window: window,
+                metadata: metadata, outputExpires: kept)
             return answer(batch)
         }
     }

@@ -16,12 +16,12 @@ final class SessionBatchRunner: BatchRunner {
         loops = context.loops.map { LoopBound(transferring: BatchLoad(), to: $0) }
     }
 
-    func run(_ request: BatchRequest, owner: String) async -> BatchAnswer? {
+    func run(_ request: BatchRequest, owner: String, keyID: String?) async -> BatchAnswer? {
         let load = loops[turn.add(1, ordering: .relaxed).newValue % loops.count]
         let run = LoopBound(transferring: BatchLineRun(context, load), to: load.loop)
         return await withTaskCancellationHandler {
             await withCheckedContinuation { continuation in
-                run.run { run in run.start(request, owner: owner) { continuation.resume(returning: $0) } }
+                run.run { run in run.start(request, owner: owner, keyID: keyID) { continuation.resume(returning: $0) } }
             }
         } onCancel: {
             run.run { $0.stop() }
@@ -56,6 +56,7 @@ private final class BatchLineRun {
     private let load: LoopBound<BatchLoad>
     private let requestID = Identifier.make("req_")
     private var session: SessionReference?
+    private var responseID: String?
     private var isStopped = false
     private var then: ((BatchAnswer?) -> Void)?
 
@@ -66,7 +67,7 @@ private final class BatchLineRun {
     }
 
     /// - Parameter then: called once.
-    func start(_ request: BatchRequest, owner: String, then: @escaping (BatchAnswer?) -> Void) {
+    func start(_ request: BatchRequest, owner: String, keyID: String?, then: @escaping (BatchAnswer?) -> Void) {
         self.then = then
         if isStopped || context.lifecycle.isDraining {
             end(nil)
@@ -74,7 +75,7 @@ private final class BatchLineRun {
         }
         do throws(APIError) {
             if context.sessions(on: loop).isOverloaded() { throw .overloaded }
-            try submit(request, owner: owner)
+            try submit(request, owner: owner, keyID: keyID)
         } catch {
             end(.failure(error))
         }
@@ -86,7 +87,7 @@ private final class BatchLineRun {
         if let session { _ = try? session.bound.value.cancel(by: nil) }
     }
 
-    private func submit(_ request: BatchRequest, owner: String) throws(APIError) {
+    private func submit(_ request: BatchRequest, owner: String, keyID: String?) throws(APIError) {
         for key in ["previous_response_id", "conversation", "interject"] {
             guard let value = request.body[key], !value.isNull else { continue }
             throw .invalid(
@@ -115,6 +116,8 @@ private final class BatchLineRun {
         }
         input.mode = .queue
         input.responseID = id
+        responseID = id
+        if let keyID { context.metering.enter(id, owner: owner, keyID: keyID) }
         let session = context.sessions(on: loop).makeSession(owner: owner, defaults: input.parameters, isEphemeral: true)
         self.session = session
         load.value.sessions[session.id] = session.bound.value
@@ -147,7 +150,10 @@ private final class BatchLineRun {
         let context = context
         // Not within the session's own turn.
         let load = load
-        loop.execute {
+        let responseID = responseID
+        loop.execute { [loop] in
+            // If it never began: what has ended is counted already.
+            if let responseID { context.metering.abandon(responseID, now: loop.now) }
             load.value.sessions[session.id] = nil
             context.sessions(on: session.loop).forget(session.bound.value)
         }

@@ -15,16 +15,16 @@ public actor BatchEngine {
     let limits: BatchLimits
     let logger: Logger
     /// Unfinished batches that wait for their turn, oldest first.
-    private var waiting: [Batch] = []
+    var waiting: [Batch] = []
     /// Batches whose input is being read, as they stand.
     var opening: [String: Batch] = [:]
     var open: [OpenBatch] = []
     /// The batch in `open` that is asked first for a request.
-    private var turn = 0
+    var turn = 0
     /// Models whose upstream asked to slow down, and until when.
     var pauses: [String: ContinuousClock.Instant] = [:]
-    private var interactiveCount = 0
-    private var isStopping = false
+    var interactiveCount = 0
+    private(set) var isStopping = false
     private var ticker: Task<Void, Never>?
 
     /// How often it is looked whether something is due.
@@ -146,153 +146,6 @@ public actor BatchEngine {
             throw .notCancellable(status: known.status.rawValue)
         }
         return try await batch(id, owner: owner)
-    }
-
-    // MARK: Opening
-
-    /// Reads the input of as many batches as may be worked on, of the owners first who have the fewest.
-    func openWaiting() {
-        while !isStopping, open.count + opening.count < limits.maxOpen, !waiting.isEmpty {
-            var counts: [String: Int] = [:]
-            for batch in open { counts[batch.batch.owner, default: 0] += 1 }
-            for batch in opening.values { counts[batch.owner, default: 0] += 1 }
-            let fewest = waiting.map { counts[$0.owner, default: 0] }.min() ?? 0
-            guard let index = waiting.firstIndex(where: { counts[$0.owner, default: 0] == fewest }) else { return }
-            let batch = waiting.remove(at: index)
-            opening[batch.id] = batch
-            Task(priority: .utility) { await self.openInput(of: batch) }
-        }
-    }
-
-    private func openInput(of batch: Batch) async {
-        do throws(JobError) {
-            if batch.status == .validating || batch.inProgressAt == nil {
-                try await validate(batch)
-            } else {
-                let input = try await BatchInput.open(try library.openInput(of: batch.id), limits)
-                await begin(batch.id, input, finished: try await store.finishedLines(of: batch.id))
-            }
-        } catch {
-            logger.error("the input of a batch cannot be read", metadata: ["batch": "\(batch.id)", "error": "\(error)"])
-            let reason = Batch.Fault(code: "input_unavailable", message: "The input file cannot be read: \(error)")
-            await fail(batch.id, [reason], total: 0)
-        }
-    }
-
-    private func validate(_ batch: Batch) async throws(JobError) {
-        let reader = try library.openInput(of: batch.id)
-        let found = try await BatchValidation.validate(reader, endpoint: batch.endpoint, limits: limits)
-        guard let status = opening[batch.id]?.status else { return }
-        if !found.faults.isEmpty, status == .validating {
-            await fail(batch.id, found.faults, total: found.lines.count)
-            return
-        }
-        opening[batch.id]?.model = found.model
-        opening[batch.id]?.counts.total = found.lines.count
-        // One that was cancelled meanwhile goes straight to its end.
-        if status == .validating { opening[batch.id]?.enter(.inProgress, now: time(nil)) }
-        if let changed = opening[batch.id] { try await store.update(changed) }
-        await begin(batch.id, BatchInput(reader: reader, lines: found.lines), finished: [])
-    }
-
-    private func begin(_ id: String, _ input: BatchInput, finished: [Int]) async {
-        interactiveCount = await runner.interactiveCount()
-        guard let batch = opening.removeValue(forKey: id) else { return }
-        let opened = OpenBatch(batch, input: input, finished: finished)
-        if batch.cancellingAt != nil {
-            opened.stop(as: .cancelled)
-        } else if batch.ending == .expired || batch.ending == nil && batch.expiresAt <= time(nil) {
-            // Also when that was while no server ran.
-            opened.stop(as: .expired)
-        }
-        open.append(opened)
-        pump()
-        endIfDone(opened)
-    }
-
-    private func fail(_ id: String, _ faults: [Batch.Fault], total: Int) async {
-        guard var batch = opening[id] else { return }
-        batch.faults = faults
-        batch.counts.total = total
-        batch.enter(.failed, now: time(nil))
-        await end(batch, files: [])
-        opening[id] = nil
-        openWaiting()
-    }
-
-    // MARK: Running
-
-    /// Fills the free places with requests, each batch in its turn.
-    func pump() {
-        let now = ContinuousClock.now
-        var free = max(1, limits.concurrency - interactiveCount) - open.reduce(0) { $0 + $1.running.count }
-        var passed = 0
-        while !isStopping, free > 0, passed < open.count {
-            turn = (turn + 1) % open.count
-            let batch = open[turn]
-            let isPaused = batch.batch.model.flatMap { pauses[$0] }.map { $0 > now } ?? false
-            guard batch.ending == nil, !isPaused, batch.running.count < limits.concurrencyPerBatch,
-                let (line, attempt) = batch.takeLine(now: now)
-            else {
-                passed += 1
-                continue
-            }
-            passed = 0
-            free -= 1
-            batch.running[line] = Task(priority: .utility) { await self.run(line, attempt: attempt, of: batch.batch, batch.input) }
-        }
-    }
-
-    private nonisolated func run(_ line: Int, attempt: Int, of batch: Batch, _ input: BatchInput) async {
-        do throws(JobError) {
-            let bytes = try await input.line(line)
-            let request: BatchRequest
-            do throws(Batch.Fault) {
-                request = try BatchRequest(bytes, endpoint: batch.endpoint, limits: limits)
-            } catch {
-                throw .storageUnavailable(reason: "line \(line) of the input has changed: \(error.message)")
-            }
-            let answer = await runner.run(request, owner: batch.owner, keyID: batch.keyID)
-            await answered(line, attempt: attempt, of: batch.id, request.customID, answer)
-        } catch {
-            logger.error("a request of a batch cannot be run", metadata: ["batch": "\(batch.id)", "error": "\(error)"])
-            await answered(line, attempt: attempt, of: batch.id, "", nil)
-        }
-    }
-
-    private func answered(_ line: Int, attempt: Int, of id: String, _ customID: String, _ answer: BatchAnswer?) async {
-        guard let batch = open.first(where: { $0.batch.id == id }) else { return }
-        if let answer, !mustRetry(answer, attempt: attempt, batch) {
-            await keep(BatchLineResult(line: line, customID: customID, answer: answer), of: batch)
-        } else if batch.ending == nil {
-            let delay = limits.delay(
-                afterAttempt: attempt, askedSeconds: answer?.retryAfterSeconds, jitter: .random(in: 0..<1))
-            // What was only stopped has not failed.
-            batch.retry(line, attempt: answer == nil ? attempt - 1 : attempt, due: ContinuousClock.now + delay)
-            if let answer, answer.isAboutTheUpstream, let model = batch.batch.model {
-                pauses[model] = max(pauses[model] ?? .now, .now + delay)
-            }
-        }
-        batch.running[line] = nil
-        pump()
-        endIfDone(batch)
-    }
-
-    private func mustRetry(_ answer: BatchAnswer, attempt: Int, _ batch: OpenBatch) -> Bool {
-        answer.isPassing && batch.ending == nil && (answer.isAboutTheUpstream || attempt < limits.maxAttempts)
-    }
-
-    private func keep(_ result: BatchLineResult, of batch: OpenBatch) async {
-        do throws(JobError) {
-            try await store.finish([result], of: batch.batch.id)
-        } catch {
-            // The store is closed: it is run again after the next start.
-            logger.debug("an answer came too late", metadata: ["batch": "\(batch.batch.id)"])
-            return
-        }
-        batch.setDone(result.line)
-        if result.isFailed { batch.batch.counts.failed += 1 } else { batch.batch.counts.completed += 1 }
-        batch.batch.usage += result.usage
     }
 
     // MARK: Time

@@ -61,7 +61,7 @@ extension Call {
         }
     }
 
-    /// A disk that is full, or hangs, keeps nobody waiting for longer than this. What was begun goes on, and its name stands for it.
+    /// A disk that is full, or hangs, keeps nobody waiting for longer. What was begun goes on, and its name stands for it.
     func failUnlessAnswered(within deadline: Duration) -> LoopTimer {
         var nameless = self
         nameless.onceName = nil

@@ -30,6 +30,8 @@ final class CommitQueue: Sendable {
         var whenIdle: [@Sendable () -> Void] = []
         /// When the last commit began, in nanoseconds of the monotonic clock.
         var lastBegan: UInt64 = 0
+        /// Since when what is under way now is: it waits to be taken, or is being committed.
+        var busySince: UInt64 = 0
     }
 
     private let state = Mutex(State())
@@ -55,6 +57,11 @@ final class CommitQueue: Sendable {
     }
 
     var failure: StorageError? { state.withLock { $0.failure } }
+    /// Whether a commit is not done within a second: the disk hangs, or does not say yet that it is full.
+    var isLate: Bool {
+        let now = DispatchTime.now().uptimeNanoseconds
+        return state.withLock { $0.isRunning && now - $0.busySince > 1_000_000_000 }
+    }
     var statistics: Store.Statistics { state.withLock { $0.statistics } }
 
     /// Takes a change in. Changes are made in the order in which they came.
@@ -66,6 +73,7 @@ final class CommitQueue: Sendable {
             state.statistics.pendingBytes += byteCount
             let mustStart = !state.isRunning
             state.isRunning = true
+            if mustStart { state.busySince = DispatchTime.now().uptimeNanoseconds }
             return (false, mustStart)
         }
         if isClosed {
@@ -125,6 +133,7 @@ final class CommitQueue: Sendable {
             let batch = state.pending
             state.pending = []
             for change in batch { change.seal() }
+            state.busySince = DispatchTime.now().uptimeNanoseconds
             return (batch, [])
         }
         for action in whenIdle { action() }

@@ -151,6 +151,8 @@ public final class Store: Sendable {
 
     /// Why nothing can be written at this time; nil when all is well.
     public var failure: StorageError? { commits.failure }
+    /// Whether the disk keeps a commit waiting, whether or not it has said why.
+    public var isLate: Bool { commits.failure != nil || commits.isLate }
 
     public var statistics: Statistics { commits.statistics }
 

@@ -73,6 +73,8 @@ final class ServerContext: Sendable {
             isLoopbackOnly: configuration.isLoopbackOnly)
     }
 
+    /// Whether what is to be kept waits for the disk, which may not have said why.
+    var isStorageLate: Bool { store?.isLate ?? false }
     /// Why no new work can be taken, when what is acknowledged could not be kept.
     var storageFailure: APIError? { store?.failure.map { APIError($0) } }
 

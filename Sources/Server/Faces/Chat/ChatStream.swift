@@ -36,14 +36,14 @@ final class ChatStream: EventReader {
             stop()
         }
         call.exchange.onDrained = { [weak self] in self?.resume() }
-        hold(until: call.loop.now + Session.keepingDeadline)
+        hold(until: call.loop.now + ResponseStream.diskHold)
     }
 
     /// As ``ResponseStream`` does.
     private func hold(until latest: Instant) {
         holdTimer = call.loop.schedule(after: ResponseStream.statusHold) { [weak self] in
             guard let self else { return }
-            let waitsForDisk = self.response == nil && self.call.context.storageFailure != nil && self.call.loop.now < latest
+            let waitsForDisk = self.response == nil && self.call.context.isStorageLate && self.call.loop.now < latest
             if waitsForDisk { self.hold(until: latest) } else { self.commit() }
         }
     }

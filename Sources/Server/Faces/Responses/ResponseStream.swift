@@ -8,6 +8,8 @@ final class ResponseStream: EventReader {
     /// How long the status waits for the upstream to take the request. Until then a refusal (401, 429, …) is still told by a real
     /// status, which SDKs act on; afterwards only in the stream.
     static let statusHold = Duration.seconds(2)
+    /// And while the disk takes nothing: until the command has been told so, at its own deadline.
+    static let diskHold = Session.keepingDeadline + .seconds(5)
 
     private let call: Call
     private let stream: EventStream
@@ -31,7 +33,7 @@ final class ResponseStream: EventReader {
         call.exchange.onDisconnect = { [self] in disconnected() }
         call.exchange.onDrained = { [weak self] in self?.resume() }
         if holdsStatus {
-            hold(until: call.loop.now + Session.keepingDeadline)
+            hold(until: call.loop.now + Self.diskHold)
         }
     }
 
@@ -39,7 +41,7 @@ final class ResponseStream: EventReader {
     private func hold(until latest: Instant) {
         holdTimer = call.loop.schedule(after: Self.statusHold) { [weak self] in
             guard let self else { return }
-            let waitsForDisk = self.held.isEmpty && self.call.context.storageFailure != nil && self.call.loop.now < latest
+            let waitsForDisk = self.held.isEmpty && self.call.context.isStorageLate && self.call.loop.now < latest
             if waitsForDisk { self.hold(until: latest) } else { self.commit() }
         }
     }

@@ -142,17 +142,21 @@ def test_what_is_no_form_is_refused(store):
     assert not list(store.sdk().files.list())
 
 
-def test_an_upload_that_is_cut_leaves_nothing(store, tmp_path):
+def cut_upload(store, files, fields=""):
+    """Begins an upload, and leaves in the middle of it."""
     head = (
-        "POST /v1/files HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1000000\r\n"
+        f"POST /v1/files HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1000000\r\n{fields}"
         "Content-Type: multipart/form-data; boundary=b\r\n\r\n"
         '--b\r\nContent-Disposition: form-data; name="file"; filename="f"\r\n\r\n'
     )
-    files = tmp_path / "data/files"
     with RawConnection(store) as raw:
         raw.send(head.encode() + b"x" * 300_000)
         eventually(lambda: list(files.iterdir()), "the upload has begun")
     eventually(lambda: not list(files.iterdir()), "nothing is left of it")
+
+
+def test_an_upload_that_is_cut_leaves_nothing(store, tmp_path):
+    cut_upload(store, tmp_path / "data/files")
     assert not list(store.sdk().files.list())
 
 
@@ -171,16 +175,7 @@ def test_a_name_stands_for_one_file(store, tmp_path):
 
 
 def test_an_upload_that_is_cut_leaves_its_name_free(store, tmp_path):
-    head = (
-        "POST /v1/files HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1000000\r\nIdempotency-Key: k\r\n"
-        "Content-Type: multipart/form-data; boundary=b\r\n\r\n"
-        '--b\r\nContent-Disposition: form-data; name="file"; filename="f"\r\n\r\n'
-    )
-    files = tmp_path / "data/files"
-    with RawConnection(store) as raw:
-        raw.send(head.encode() + b"x" * 300_000)
-        eventually(lambda: list(files.iterdir()), "the upload has begun")
-    eventually(lambda: not list(files.iterdir()), "nothing is left of it")
+    cut_upload(store, tmp_path / "data/files", "Idempotency-Key: k\r\n")
     client = store.sdk()
     assert upload(client, extra_headers={"Idempotency-Key": "k"}).bytes == 9
 

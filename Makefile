@@ -64,7 +64,8 @@ doctor: build ## Checks the installation, the port and the upstreams
 format: ## Formats the sources
 	@$(SWIFT) format --in-place --recursive --parallel Package.swift Sources Tests Fuzz
 
-lint: ## Says what is not formatted
+lint: ## Says what is not formatted, and where a number from outside could end the process
+	@Scripts/lint_numbers.py
 	@$(SWIFT) format lint --strict --recursive --parallel Package.swift Sources Tests Fuzz
 
 clean: ## Removes what was built

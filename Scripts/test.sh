@@ -24,6 +24,11 @@ end_to_end() {
         INTERJECT_BINARY="$PWD/.build/release/interject" .venv/bin/python -m pytest -n 2 Tests/EndToEnd || return 1
 }
 
+numbers() {
+    python3 Scripts/lint_numbers.py --self-test && python3 Scripts/lint_numbers.py
+}
+
+part "numbers from outside" numbers
 part "unit tests" "$swift" test
 part "end to end" end_to_end
 # Autobahn runs on CPython 2.7 alone: where there is none the part is not run, and that is said.
@@ -31,7 +36,7 @@ part "WebSocket conformance, quick" Scripts/autobahn.sh quick
 
 printf '\n'
 failed=0
-for name in "unit tests" "end to end" "WebSocket conformance, quick"; do
+for name in "numbers from outside" "unit tests" "end to end" "WebSocket conformance, quick"; do
     echo "$name: ${outcome[$name]}"
     [[ ${outcome[$name]} == FAILED* ]] && failed=1
 done

@@ -131,12 +131,14 @@ public struct ByteBuffer: ~Copyable {
         reserve(byteCount)
         let room = UnsafeMutableRawBufferPointer(start: base.unsafelyUnwrapped + tail, count: capacity - tail)
         let written = try body(room)
+        // number-safe: the caller is code that writes into the room it was given, not a peer
         precondition(written >= 0 && written <= room.count)
         tail += written
     }
 
     /// Drops `byteCount` bytes from the head.
     @inlinable public mutating func consume(_ byteCount: Int) {
+        // number-safe: the caller is code that counts what the buffer has, not a peer
         precondition(byteCount >= 0 && byteCount <= count)
         head += byteCount
         if head == tail {
@@ -147,6 +149,7 @@ public struct ByteBuffer: ~Copyable {
 
     /// Drops `byteCount` bytes from the tail.
     @inlinable public mutating func removeLast(_ byteCount: Int) {
+        // number-safe: the caller is code that counts what the buffer has, not a peer
         precondition(byteCount >= 0 && byteCount <= count)
         tail -= byteCount
     }

@@ -58,6 +58,7 @@ extension ByteBuffer {
                     append("\u{FFFD}" as StaticString)
                     runStart = position - length
                 }
+                // number-safe: a UTF-8 sequence has -4 to 4 bytes
                 position += abs(length)
             } else if byte < 0x20 || byte == UInt8(ascii: "\"") || byte == UInt8(ascii: "\\") {
                 append(UnsafeRawBufferPointer(start: start + runStart, count: position - runStart))

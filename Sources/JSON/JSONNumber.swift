@@ -1,3 +1,5 @@
+import Bytes
+
 /// A JSON number that keeps its text, so that it passes through unchanged whatever its size or precision.
 ///
 /// Two numbers are equal when their texts are: `1`, `1.0` and `1e0` are three different ones.

@@ -1,3 +1,5 @@
+import Bytes
+
 extension JSONReader {
     /// The string that begins here.
     public mutating func readString() throws(JSONError) -> RawString {

@@ -11,6 +11,7 @@ extension EventLoop: SerialExecutor, TaskExecutor {
     public func isSameExclusiveExecutionContext(other: EventLoop) -> Bool { other === self }
 
     public func checkIsolated() {
+        // number-safe: what runs where is the code's to say; no input does
         precondition(isCurrent, "not on event loop \(index)")
     }
 

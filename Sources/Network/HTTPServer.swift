@@ -79,7 +79,7 @@ public final class HTTPServer: Sendable {
         public init() {}
 
         func time(forBytes count: Int) -> Duration {
-            .nanoseconds(Int64(count) * 1_000_000_000 / Int64(max(1, minBytesPerSecond)))
+            Duration(saturatingSeconds: Double(count) / Double(max(1, minBytesPerSecond)))
         }
     }
 

@@ -1,3 +1,4 @@
+import Bytes
 import CCurl
 
 /// Why a transfer did not come to the end of its response.
@@ -66,5 +67,7 @@ extension HTTPTransferError: CustomStringConvertible {
 
 extension Double {
     /// Without a fraction where there is none.
-    fileprivate var formattedSeconds: String { self == rounded() && magnitude < 1e15 ? String(Int(self)) : String(self) }
+    fileprivate var formattedSeconds: String {
+        self == rounded() && magnitude < 1e15 ? String(Int(saturating: self)) : String(self)
+    }
 }

@@ -1,3 +1,4 @@
+import Bytes
 import CLinux
 import Glibc
 
@@ -12,17 +13,18 @@ public struct Instant: Comparable, Hashable, Sendable {
     public static var monotonicNow: Instant {
         var time = timespec()
         clock_gettime(CLOCK_MONOTONIC, &time)
-        return Instant(nanoseconds: Int64(time.tv_sec) * 1_000_000_000 + Int64(time.tv_nsec))
+        return Instant(
+            nanoseconds: Int64(time.tv_sec).saturatingMultiplied(by: 1_000_000_000).saturatingAdding(Int64(time.tv_nsec)))
     }
 
     public static func < (left: Instant, right: Instant) -> Bool { left.nanoseconds < right.nanoseconds }
 
     public static func + (instant: Instant, duration: Duration) -> Instant {
-        Instant(nanoseconds: instant.nanoseconds.addingReportingOverflow(duration.nanoseconds).partialValue)
+        Instant(nanoseconds: instant.nanoseconds.saturatingAdding(duration.nanoseconds))
     }
 
     public static func - (left: Instant, right: Instant) -> Duration {
-        .nanoseconds(left.nanoseconds - right.nanoseconds)
+        .nanoseconds(left.nanoseconds.saturatingSubtracting(right.nanoseconds))
     }
 }
 

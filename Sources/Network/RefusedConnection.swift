@@ -17,6 +17,7 @@ final class RefusedConnection: Connection {
     ) {
         if let summary = server.gate.summary(now: loop.now) {
             let counts = summary.map { ($0.key.rawValue, Logger.MetadataValue.stringConvertible($0.value)) }
+            // number-safe: one entry for each reason
             loop.logger.notice("connections refused", metadata: Dictionary(uniqueKeysWithValues: counts))
         }
         let connection = RefusedConnection(loop: loop, descriptor: descriptor)

@@ -1,3 +1,4 @@
+import Bytes
 import CLinux
 import Glibc
 
@@ -15,6 +16,7 @@ public enum SystemClock {
     private static func read(_ clock: clockid_t) -> Int {
         var time = timespec()
         clock_gettime(clock, &time)
-        return time.tv_sec * 1_000_000_000 + time.tv_nsec
+        // A clock that is set beyond the year 2262 stands still there.
+        return time.tv_sec.saturatingMultiplied(by: 1_000_000_000).saturatingAdding(time.tv_nsec)
     }
 }

@@ -1,3 +1,4 @@
+import Bytes
 import WebSocket
 
 /// How a WebSocket finds out that its peer is gone, and how long it may be open.
@@ -99,7 +100,7 @@ struct WebSocketPulse {
     /// `60 s`, `0.5 s`.
     private static func text(_ duration: Duration) -> String {
         let seconds = duration.seconds
-        return seconds == seconds.rounded() ? "\(Int64(seconds)) s" : "\(seconds) s"
+        return seconds == seconds.rounded() ? "\(Int64(saturating: seconds)) s" : "\(seconds) s"
     }
 
     /// - Returns: the round trip, if the pong answers the last ping.

@@ -193,7 +193,7 @@ extension Generation {
             }
             $0.field("output_tokens", usage.outputTokens)
             $0.object("output_tokens_details") { $0.field("reasoning_tokens", usage.reasoningTokens) }
-            $0.field("total_tokens", usage.inputTokens + usage.outputTokens)
+            $0.field("total_tokens", usage.totalTokens)
         }
     }
 }

@@ -12,6 +12,7 @@ public final class MemoryLog: LogStorage {
     public var oldestSequence: Int { lastSequence - events.count + 1 }
 
     public func append(_ event: LogEvent) {
+        // number-safe: the session numbers its events itself, one after the other
         precondition(event.sequence == lastSequence + 1)
         events.append(event)
         lastSequence = event.sequence

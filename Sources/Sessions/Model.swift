@@ -1,3 +1,5 @@
+import Bytes
+
 /// What answers: the seam between sessions and upstreams.
 ///
 /// Called on the session's loop; events come back by synchronous calls to the ``Generation``, on the same loop.
@@ -55,20 +57,28 @@ public struct GenerationError: Error, Sendable, Hashable {
     }
 }
 
-/// Tokens of a response.
+/// Tokens of a response, as an upstream or a runner counted them: whatever it told, each count is 0 to ``maxTokens``.
 public struct Usage: Sendable, Hashable {
-    public var inputTokens: Int
-    public var outputTokens: Int
-    public var cachedTokens: Int
-    public var reasoningTokens: Int
+    /// Beyond every real count; far enough from the end of `Int` that sums of them never reach it.
+    public static let maxTokens = 1 << 40
+
+    public var inputTokens: Int { didSet { inputTokens = Self.bounded(inputTokens) } }
+    public var outputTokens: Int { didSet { outputTokens = Self.bounded(outputTokens) } }
+    public var cachedTokens: Int { didSet { cachedTokens = Self.bounded(cachedTokens) } }
+    public var reasoningTokens: Int { didSet { reasoningTokens = Self.bounded(reasoningTokens) } }
     /// Whether it is our own count and not the upstream's (of a response that was cut, for example).
     public var isEstimated: Bool
 
     public init(inputTokens: Int, outputTokens: Int, cachedTokens: Int = 0, reasoningTokens: Int = 0, isEstimated: Bool = false) {
-        self.inputTokens = inputTokens
-        self.outputTokens = outputTokens
-        self.cachedTokens = cachedTokens
-        self.reasoningTokens = reasoningTokens
+        self.inputTokens = Self.bounded(inputTokens)
+        self.outputTokens = Self.bounded(outputTokens)
+        self.cachedTokens = Self.bounded(cachedTokens)
+        self.reasoningTokens = Self.bounded(reasoningTokens)
         self.isEstimated = isEstimated
     }
+
+    /// Of prompt and answer together.
+    public var totalTokens: Int { inputTokens.saturatingAdding(outputTokens) }
+
+    private static func bounded(_ count: Int) -> Int { min(max(count, 0), maxTokens) }
 }

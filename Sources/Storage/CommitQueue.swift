@@ -1,3 +1,4 @@
+import Bytes
 import Dispatch
 import GRDB
 import Glibc
@@ -109,6 +110,7 @@ final class CommitQueue: Sendable {
                 state.lastBegan = began
                 state.statistics.commits += 1
                 state.statistics.changes += batch.reduce(0) { $0 + $1.count }
+                // number-safe: doubles
                 state.statistics.commitSeconds += seconds
                 state.statistics.pendingBytes -= batch.reduce(0) { $0 + $1.byteCount }
             }
@@ -118,8 +120,8 @@ final class CommitQueue: Sendable {
 
     private func waitForCompany() {
         guard let lastBegan = state.withLock({ $0.pending.isEmpty || $0.isClosed ? nil : $0.lastBegan }) else { return }
-        let elapsed = DispatchTime.now().uptimeNanoseconds - lastBegan
-        if elapsed < Self.gatheringNanoseconds { usleep(UInt32((Self.gatheringNanoseconds - elapsed) / 1000)) }
+        let elapsed = DispatchTime.now().uptimeNanoseconds.saturatingSubtracting(lastBegan)
+        if elapsed < Self.gatheringNanoseconds { usleep(UInt32(clamping: (Self.gatheringNanoseconds - elapsed) / 1000)) }
     }
 
     private func take() -> [any Change]? {
@@ -145,6 +147,7 @@ final class CommitQueue: Sendable {
     private func commit(_ batch: [any Change]) -> [Int: StorageError] {
         guard let error = insist(on: batch[...]) else { return [:] }
         guard case .refused = error, batch.count > 1 else {
+            // number-safe: indices
             return Dictionary(uniqueKeysWithValues: batch.indices.map { ($0, error) })
         }
         // One of them cannot be made: each by itself, so that it costs nobody else anything.

@@ -209,7 +209,7 @@ extension GenerationRecord {
             writer.object("usage") {
                 $0.field("input_tokens", usage.inputTokens)
                 $0.field("output_tokens", usage.outputTokens)
-                $0.field("total_tokens", usage.inputTokens + usage.outputTokens)
+                $0.field("total_tokens", usage.totalTokens)
             }
         } else {
             writer.null("usage")

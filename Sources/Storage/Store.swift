@@ -1,3 +1,4 @@
+import Bytes
 import Dispatch
 import Foundation
 import GRDB
@@ -62,7 +63,7 @@ public final class Store: Sendable {
             let migrator = Migrations.migrator
             if try pool.read(migrator.hasBeenSuperseded) { throw StorageError.newerVersion(path: path) }
             try migrator.migrate(pool)
-            let now = Int(Date().timeIntervalSince1970 * 1_000_000)
+            let now = Int(saturating: Date().timeIntervalSince1970 * 1_000_000)
             let nextRow = try pool.write { try EventTail.empty($0, unixMicroseconds: now) }
             let tail = EventTail(firstRow: nextRow, maxByteCount: maxTailByteCount)
             let keys = RowKeys(try pool.read(RowKeys.largest))

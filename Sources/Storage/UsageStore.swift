@@ -1,3 +1,4 @@
+import Bytes
 import GRDB
 
 /// What one key used of one model within one hour.
@@ -36,15 +37,15 @@ public struct UsageRow: Sendable, Hashable {
         public init() {}
 
         public static func += (left: inout Counts, right: Counts) {
-            left.requests += right.requests
-            left.inputTokens += right.inputTokens
-            left.outputTokens += right.outputTokens
-            left.cachedTokens += right.cachedTokens
-            left.reasoningTokens += right.reasoningTokens
-            left.cutGenerations += right.cutGenerations
-            left.cutOutputTokens += right.cutOutputTokens
-            left.savedTokensEstimated += right.savedTokensEstimated
-            left.estimatedRequests += right.estimatedRequests
+            left.requests.saturatingAdd(right.requests)
+            left.inputTokens.saturatingAdd(right.inputTokens)
+            left.outputTokens.saturatingAdd(right.outputTokens)
+            left.cachedTokens.saturatingAdd(right.cachedTokens)
+            left.reasoningTokens.saturatingAdd(right.reasoningTokens)
+            left.cutGenerations.saturatingAdd(right.cutGenerations)
+            left.cutOutputTokens.saturatingAdd(right.cutOutputTokens)
+            left.savedTokensEstimated.saturatingAdd(right.savedTokensEstimated)
+            left.estimatedRequests.saturatingAdd(right.estimatedRequests)
         }
     }
 

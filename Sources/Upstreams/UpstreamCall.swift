@@ -1,3 +1,4 @@
+import Bytes
 import Logging
 import Network
 import Sessions
@@ -233,7 +234,7 @@ final class UpstreamCall: ModelCall {
                 continuation.resume()
                 return
             }
-            let timer = loop.schedule(after: .seconds(seconds)) { [weak self] in self?.pauseEnded() }
+            let timer = loop.schedule(after: Duration(saturatingSeconds: seconds)) { [weak self] in self?.pauseEnded() }
             phase = .pausing(timer, continuation)
         }
     }

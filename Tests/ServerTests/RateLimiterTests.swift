@@ -56,6 +56,18 @@ import Testing
         #expect(refusal(limits, tokens: 10, at: 36) == nil)
     }
 
+    @Test(arguments: [Int.max, Int.min, 1 << 40])
+    func aReportThatCannotBeTrueIsWaitedOffWithinAnHour(_ actual: Int) throws {
+        let limits = RateLimits(tokensPerMinute: 10)
+        #expect(refusal(limits, tokens: 5) == nil)
+        limiter.settle("key", estimate: 5, actual: actual, now: start)
+        if let refused = refusal(limits, tokens: 5) {
+            #expect(try #require(refused.retryAfter) <= .seconds(3700))
+            #expect(try #require(refused.standing.tokens).reset <= .seconds(3700))
+        }
+        #expect(refusal(limits, tokens: 5, at: 3700) == nil)
+    }
+
     @Test func whatWasEstimatedTooHighIsGivenBack() {
         let limits = RateLimits(tokensPerMinute: 100)
         #expect(refusal(limits, tokens: 100) == nil)

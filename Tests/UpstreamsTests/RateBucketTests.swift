@@ -68,6 +68,14 @@ import Testing
         #expect(bucket.level == bucket.capacity)
     }
 
+    @Test(arguments: [Int.max, Int.min])
+    func usageThatCannotBeTrueClosesTheUpstreamForMinutesOnly(_ actual: Int) {
+        var bucket = RateBucket(perMinute: 60, now: Self.start)
+        bucket.take(1)
+        bucket.correct(estimate: 1, actual: actual, now: Self.start)
+        if let later = bucket.time(for: 1, now: Self.start) { #expect(later - Self.start < .seconds(700)) }
+    }
+
     @Test func aClockThatStandsOrGoesBackFillsNothing() {
         var bucket = RateBucket(perMinute: 10, now: Self.start)
         bucket.take(1)

@@ -86,6 +86,7 @@ struct JSONPattern: Sendable {
         var pending: [Int] = []
         private var isIn: [Bool]
 
+        // number-safe: the count of a program that was made
         init(count: Int) { isIn = Array(repeating: false, count: count) }
 
         mutating func insert(_ place: Int) -> Bool {

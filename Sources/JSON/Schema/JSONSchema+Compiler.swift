@@ -1,3 +1,5 @@
+import Bytes
+
 extension JSONSchema {
     /// Makes nodes of a document: each schema once, whatever leads to it, so that recursion ends.
     struct Compiler {

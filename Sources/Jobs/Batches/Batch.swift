@@ -1,3 +1,4 @@
+import Bytes
 public import JSON
 
 /// A batch of requests (OpenAI's *batch object*).
@@ -88,7 +89,7 @@ public struct Batch: Sendable, Codable, Hashable {
         self.metadata = metadata
         self.outputExpires = outputExpires
         createdAt = now
-        expiresAt = now + window.seconds
+        expiresAt = now.saturatingAdding(window.seconds)
     }
 
     /// Enters a status, and notes when.
@@ -112,8 +113,8 @@ public struct Batch: Sendable, Codable, Hashable {
         guard status == .inProgress, let inProgressAt else { return status.isTerminal ? 60 : 1 }
         let done = counts.completed + counts.failed
         guard done > 0 else { return 5 }
-        let left = Double(now - inProgressAt) / Double(done) * Double(counts.total - done)
-        return min(60, max(1, Int(left / 4)))
+        let left = (Double(now) - Double(inProgressAt)) / Double(done) * Double(counts.total - done)
+        return min(60, max(1, Int(saturating: left / 4)))
     }
 
     /// Writes OpenAI's batch object.

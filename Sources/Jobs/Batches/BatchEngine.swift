@@ -1,3 +1,4 @@
+import Bytes
 import Glibc
 import JSON
 public import Logging
@@ -164,7 +165,7 @@ public actor BatchEngine {
     }
 
     private func forgetOld() async {
-        try? await store.forgetBatches(endedBefore: time(nil) - Int(limits.retention.components.seconds))
+        try? await store.forgetBatches(endedBefore: time(nil).saturatingSubtracting(Int(limits.retention.components.seconds)))
     }
 }
 

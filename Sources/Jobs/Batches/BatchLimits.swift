@@ -1,3 +1,5 @@
+import Bytes
+
 /// What batches may ask for, and how much of the server they get.
 public struct BatchLimits: Sendable, Hashable {
     /// Requests that run at a time, of all batches; each running answer for somebody who waits takes one of these places, to one.
@@ -36,6 +38,6 @@ public struct BatchLimits: Sendable, Hashable {
         delay = min(delay, maxRetryDelay) * (0.75 + 0.25 * jitter)
         // Not longer than an hour, whatever an upstream says: the batch has its own end.
         guard let askedSeconds else { return delay }
-        return max(delay, .seconds(min(askedSeconds, 3600)))
+        return max(delay, Duration(saturatingSeconds: min(askedSeconds, 3600)))
     }
 }

@@ -1,3 +1,4 @@
+import Bytes
 import JSON
 
 /// Tokens of all finished requests of a batch.
@@ -21,10 +22,10 @@ public struct BatchUsage: Sendable, Codable, Hashable {
     }
 
     static func += (left: inout BatchUsage, right: BatchUsage) {
-        left.inputTokens += right.inputTokens
-        left.cachedTokens += right.cachedTokens
-        left.outputTokens += right.outputTokens
-        left.reasoningTokens += right.reasoningTokens
+        left.inputTokens.saturatingAdd(right.inputTokens)
+        left.cachedTokens.saturatingAdd(right.cachedTokens)
+        left.outputTokens.saturatingAdd(right.outputTokens)
+        left.reasoningTokens.saturatingAdd(right.reasoningTokens)
     }
 
     func write(to object: inout JSONObjectWriter) {
@@ -32,6 +33,6 @@ public struct BatchUsage: Sendable, Codable, Hashable {
         object.object("input_tokens_details") { $0.field("cached_tokens", cachedTokens) }
         object.field("output_tokens", outputTokens)
         object.object("output_tokens_details") { $0.field("reasoning_tokens", reasoningTokens) }
-        object.field("total_tokens", inputTokens + outputTokens)
+        object.field("total_tokens", inputTokens.saturatingAdding(outputTokens))
     }
 }

@@ -1,3 +1,4 @@
+import Bytes
 import Glibc
 import Synchronization
 
@@ -54,7 +55,7 @@ public final class FileUpload: Sendable {
             let seconds = expires?.seconds ?? (purpose == "batch" ? ExpiresAfter.batchSeconds : nil)
             let file = StoredFile(
                 id: id, owner: owner, purpose: purpose, filename: filename, byteCount: byteCount, createdAt: now,
-                expiresAt: seconds.map { now + $0 })
+                expiresAt: seconds.map { now.saturatingAdding($0) })
             try await library.store.insert(file)
             state.withLock { $0 = .kept }
             return file

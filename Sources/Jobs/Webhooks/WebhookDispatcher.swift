@@ -1,3 +1,4 @@
+import Bytes
 import Glibc
 import Logging
 import Network
@@ -16,6 +17,8 @@ final class WebhookDispatcher {
     private var isStopping = false
 
     private static let sweepInterval = Duration.seconds(60)
+    /// The clock may be set back: what is far off is looked at again after this time.
+    private static let maxSleepMilliseconds = 3_600_000
     /// Samples on their way at one time.
     private static let maxTests = 16
 
@@ -38,7 +41,7 @@ final class WebhookDispatcher {
     private static var now: Int {
         var time = timespec()
         clock_gettime(CLOCK_REALTIME, &time)
-        return time.tv_sec * 1000 + time.tv_nsec / 1_000_000
+        return time.tv_sec.saturatingMultiplied(by: 1000).saturatingAdding(time.tv_nsec / 1_000_000)
     }
 
     // MARK: Start and end
@@ -102,7 +105,9 @@ final class WebhookDispatcher {
         if isStopping { return }
         for delivery in ledger.startable(now: Self.now) { attempt(delivery) }
         guard let dueAt = ledger.nextDueAt else { return }
-        timer = loop.schedule(after: .milliseconds(max(1, dueAt - Self.now))) { [weak self] in self?.pump() }
+        timer = loop.schedule(after: .milliseconds(max(1, min(dueAt.saturatingSubtracting(Self.now), Self.maxSleepMilliseconds)))) {
+            [weak self] in self?.pump()
+        }
     }
 
     private func attempt(_ delivery: WebhookDelivery) {

@@ -1,3 +1,4 @@
+import Bytes
 import DequeModule
 import HeapModule
 
@@ -38,7 +39,7 @@ extension WebhookLedger {
     mutating func attempted(_ key: WebhookDelivery.Key, _ attempt: WebhookDelivery.Attempt, _ verdict: Verdict, random: Double) {
         // Its endpoint may have been deleted.
         guard var entry = entries[key], entry.place == .inFlight else { return }
-        let now = attempt.at + attempt.milliseconds
+        let now = attempt.at.saturatingAdding(attempt.milliseconds)
         leaveFlight(key)
         entry.delivery.record(attempt)
         noteHealth(of: key.endpointID, verdict, now: now)
@@ -47,7 +48,7 @@ extension WebhookLedger {
             next = schedule.delay(afterAttempt: entry.delivery.roundAttemptCount, retryAfter: retryAfter, random: random)
         }
         if let next {
-            entry.delivery.dueAt = now + Int((next * 1000).rounded(.up))
+            entry.delivery.dueAt = now.saturatingAdding(Int(saturating: (next * 1000).rounded(.up)))
             entry.place = .waiting
             entries[key] = entry
             waiting.insert(Due(at: entry.delivery.dueAt, key: key))
@@ -79,7 +80,7 @@ extension WebhookLedger {
     /// A sample was sent at once, outside of the order and without a second attempt.
     mutating func tested(_ event: WebhookEvent, endpointID: String, _ attempt: WebhookDelivery.Attempt, _ verdict: Verdict) {
         guard endpoints[endpointID] != nil else { return }
-        let now = attempt.at + attempt.milliseconds
+        let now = attempt.at.saturatingAdding(attempt.milliseconds)
         var delivery = WebhookDelivery(event: event, endpointID: endpointID, dueAt: now)
         delivery.record(attempt)
         delivery.state = verdict == .delivered ? .delivered : .failed

@@ -1,3 +1,4 @@
+import Bytes
 import DequeModule
 import HeapModule
 
@@ -57,9 +58,11 @@ extension WebhookLedger {
 
     /// Forgets what is over for long, and gives up what waits for a disabled endpoint for long.
     mutating func sweep(now: Int) {
-        let oldest = now - retentionMilliseconds
+        let oldest = now.saturatingSubtracting(retentionMilliseconds)
         for (key, entry) in entries where entry.place == .waiting || entry.place == .ready {
-            guard endpoints[key.endpointID]?.isEnabled == false, entry.delivery.event.createdAt * 1000 < oldest else { continue }
+            guard endpoints[key.endpointID]?.isEnabled == false,
+                entry.delivery.event.createdAt.saturatingMultiplied(by: 1000) < oldest
+            else { continue }
             giveUp(key, as: .failed, now: now)
         }
         for id in endpointOrder {

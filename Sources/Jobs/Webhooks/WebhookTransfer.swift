@@ -95,7 +95,7 @@ final class WebhookTransfer: HTTPTransfer {
     /// Seconds that `Retry-After` asks for, as a number or by a date.
     static func retryDelay(_ text: String, unixTime: Int) -> Double? {
         if let seconds = Double(text) { return seconds.isFinite && seconds >= 0 ? seconds : nil }
-        return HTTPDate.parse(text, now: unixTime).map { Double(max(0, $0 - unixTime)) }
+        return HTTPDate.parse(text, now: unixTime).map { Double(max(0, $0.saturatingSubtracting(unixTime))) }
     }
 
     private static func word(_ error: HTTPTransferError) -> String {

@@ -1,3 +1,4 @@
+import Bytes
 import Glibc
 package import Network
 
@@ -74,7 +75,7 @@ public final class Webhooks: JobEventSink {
     private static var now: Int {
         var time = timespec()
         clock_gettime(CLOCK_REALTIME, &time)
-        return time.tv_sec * 1000 + time.tv_nsec / 1_000_000
+        return time.tv_sec.saturatingMultiplied(by: 1000).saturatingAdding(time.tv_nsec / 1_000_000)
     }
 
     // MARK: The end
@@ -122,7 +123,7 @@ public final class Webhooks: JobEventSink {
 
     /// - Parameter keepsOld: whether the old secret signs too for ``oldSecretSeconds``.
     package func rotateSecret(_ id: String, owner: String, keepsOld: Bool) async -> Result<WebhookEndpoint, WebhookError> {
-        let end = keepsOld ? Self.now / 1000 + Self.oldSecretSeconds : nil
+        let end = keepsOld ? (Self.now / 1000).saturatingAdding(Self.oldSecretSeconds) : nil
         return await update(id, owner: owner) { $0.secrets.rotate(to: .random(), keepingOldUntil: end) }
     }
 

@@ -15,6 +15,7 @@ public struct TLSCertificateReport: Sendable {
         guard let certificate = SSL_CTX_get0_certificate(set.defaultContext), let seconds = X509Text.secondsLeft(certificate)
         else { throw TLSFileError(path: files.certificate, problem: "does not say how long it is valid") }
         return TLSCertificateReport(
+            // number-safe: the dates of a certificate have years of four digits
             subject: X509Text.subject(certificate) ?? "", daysLeft: seconds >= 0 ? seconds / 86_400 : (seconds - 86_399) / 86_400,
             hasBegun: X509Text.hasBegun(certificate))
     }

@@ -43,6 +43,7 @@ package final class TLSTicketKeys: Sendable {
     }
 
     private static func make(_ now: Instant) -> Key? {
+        // number-safe: a constant
         var bytes = [UInt8](repeating: 0, count: nameByteCount + 64)
         guard RAND_bytes(&bytes, Int32(bytes.count)) == 1 else { return nil }
         return Key(

@@ -69,6 +69,7 @@ final class DurableLog: LogStorage {
     var isSettled: Bool { journal.isCommitted(ticket) }
 
     func append(_ event: LogEvent) {
+        // number-safe: the session numbers its events itself, one after the other
         precondition(event.sequence == lastSequence + 1)
         events.append(event)
         lastSequence = event.sequence

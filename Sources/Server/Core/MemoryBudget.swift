@@ -14,6 +14,7 @@ final class MemoryBudget: Sendable {
 
     init(limitBytes: Int, loopCount: Int) {
         self.limitBytes = limitBytes
+        // number-safe: a loop for each processor
         held = Mutex(Array(repeating: 0, count: loopCount))
     }
 

@@ -1,3 +1,4 @@
+import Bytes
 import Logging
 import Network
 import Storage
@@ -32,7 +33,8 @@ struct Retention: Sendable {
 
     private func sweep(_ store: Store) async throws(StorageError) -> Int {
         let now = context.sessionLoops[0].loop.unixTime
-        var deleted = try await delete(unusedSince: now - Int(context.configuration.retention.components.seconds), store)
+        var deleted = try await delete(
+            unusedSince: now.saturatingSubtracting(Int(context.configuration.retention.components.seconds)), store)
         while try await store.usedByteCount() > context.configuration.maxDataBytes {
             let count = try await deleteOldest(store)
             if count == 0 { break }

@@ -1,3 +1,4 @@
+import Bytes
 import Network
 import Sessions
 
@@ -11,7 +12,7 @@ extension SessionLoop {
     func drain(window: Duration) {
         loop.finishConnections()
         for socket in sockets.values {
-            let delay = Duration.nanoseconds(Int64(Double(window.nanoseconds) * .random(in: 0..<1)))
+            let delay = Duration.nanoseconds(Int64(saturating: Double(window.nanoseconds) * .random(in: 0..<1)))
             loop.schedule(after: delay) { [weak socket] in socket?.closeWhenAtRest() }
         }
         announceStop()

@@ -183,6 +183,7 @@ final class SessionLoop: SessionHost {
 
     private func logGrew(by change: Int) {
         logBytes += change
+        // number-safe: both count bytes in memory
         if abs(logBytes - toldBytes) >= MemoryBudget.tellingByteCount { tellBudget() }
     }
 

@@ -57,9 +57,9 @@ struct Call {
         // SDKs take every 409 for a passing one and send the command again; ours stand until somebody acts.
         if error.status == .conflict { fields.append(("x-should-retry", "false")) }
         if let seconds = error.retryAfterSeconds {
-            fields.append(("Retry-After", String(Int(seconds.rounded(.up)))))
+            fields.append(("Retry-After", String(Int(saturating: seconds.rounded(.up)))))
             // SDKs go by this one first.
-            fields.append(("retry-after-ms", String(Int((seconds * 1000).rounded(.up)))))
+            fields.append(("retry-after-ms", String(Int(saturating: (seconds * 1000).rounded(.up)))))
         }
         respond(error.status, json: error.body, fields: fields)
     }

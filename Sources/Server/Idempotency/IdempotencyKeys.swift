@@ -1,3 +1,4 @@
+import Bytes
 import HTTP
 import Storage
 import Synchronization
@@ -53,7 +54,7 @@ final class IdempotencyKeys: Sendable {
         guard let store = self.store else { return }
         store.onErase { [weak self] in self?.erase($0) }
         let records = try await store.load(
-            since: unixTime - retentionSeconds + 1, limit: limits.count, maxAnswerBytes: limits.answerBytes)
+            since: unixTime.saturatingSubtracting(retentionSeconds - 1), limit: limits.count, maxAnswerBytes: limits.answerBytes)
         state.withLock { state in
             for record in records { store.remove(state.insert(record)) }
         }
@@ -63,7 +64,7 @@ final class IdempotencyKeys: Sendable {
     ///   begins none.
     func claim(_ name: Name, fingerprint: [UInt8], responseID: String?, unixTime: Int) -> Claim {
         state.withLock { state -> Claim in
-            guard let known = state[name], unixTime - known.createdAt < retentionSeconds else {
+            guard let known = state[name], unixTime.saturatingSubtracting(known.createdAt) < retentionSeconds else {
                 if let failure = store?.failure { return .unavailable(failure) }
                 let record = IdempotencyRecord(
                     owner: name.owner, key: name.key, fingerprint: fingerprint, responseID: responseID, createdAt: unixTime)
@@ -126,7 +127,7 @@ final class IdempotencyKeys: Sendable {
 
     /// Forgets names whose time is over, a few at a time: here, and in the store, which commits what others wait for in between.
     func sweep(unixTime: Int) async throws(StorageError) {
-        let time = unixTime - retentionSeconds + 1
+        let time = unixTime.saturatingSubtracting(retentionSeconds - 1)
         while state.withLock({ $0.removeSome(before: time, limit: Self.maxNamesAtATime) }) == Self.maxNamesAtATime {}
         guard let store else { return }
         while try await store.removeSome(before: time) == IdempotencyStore.maxRowsAtATime {}

@@ -1,3 +1,4 @@
+import Bytes
 import Glibc
 import HTTP
 import Network
@@ -89,7 +90,7 @@ extension Router {
                     if try result.get() != nil {
                         call.exchange.commonFields.append(Self.replayed)
                         try path[1] == "chat" ? ChatFace.replay(call, id: id) : ResponsesFace.replay(call, id: id)
-                    } else if now - createdAt > Self.pollSeconds {
+                    } else if now.saturatingSubtracting(createdAt) > Self.pollSeconds {
                         throw Self.resultExpired
                     } else {
                         again(call, path, kind, name, fingerprint, carryOut)

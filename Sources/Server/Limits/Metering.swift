@@ -69,7 +69,7 @@ final class Metering: Sendable {
         case .queued, .inProgress, .completed, .incomplete: break
         }
         guard let account, account.hasLimits else { return }
-        let actual = generation.usage.map { $0.inputTokens + $0.outputTokens } ?? 0
+        let actual = generation.usage.map { $0.totalTokens } ?? 0
         limiter.settle(account.keyID, estimate: account.estimate, actual: actual, now: now)
     }
 

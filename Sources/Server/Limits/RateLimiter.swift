@@ -1,3 +1,4 @@
+import Bytes
 import HTTP
 import Network
 import Synchronization
@@ -88,7 +89,7 @@ final class RateLimiter: Sendable {
         shard(key).accounts.withLock { accounts in
             guard accounts[key] != nil else { return }
             accounts[key]?.running -= 1
-            accounts[key]?.tokens?.take(Double(actual - estimate), now: now)
+            accounts[key]?.tokens?.take(Double(actual) - Double(estimate), now: now)
         }
     }
 

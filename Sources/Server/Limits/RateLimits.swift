@@ -1,3 +1,4 @@
+import Bytes
 import Network
 
 /// What a key may use in a minute and at a time; nil: as much as it likes.
@@ -29,7 +30,7 @@ public struct RateLimits: Sendable, Hashable {
 extension Duration {
     /// As OpenAI's `x-ratelimit-reset-*` has it, which is Go's form: `0s`, `17ms`, `1.5s`, `6m0s`, `1h0m0s`.
     var goText: String {
-        let milliseconds = Int((Double(nanoseconds) / 1e6).rounded(.up))
+        let milliseconds = Int(saturating: (Double(nanoseconds) / 1e6).rounded(.up))
         if milliseconds <= 0 { return "0s" }
         if milliseconds < 1000 { return "\(milliseconds)ms" }
         let (hours, minutes) = (milliseconds / 3_600_000, milliseconds / 60_000 % 60)

@@ -1,3 +1,4 @@
+import Bytes
 import Network
 
 /// A budget that fills up steadily: so much at once, and as much again in each minute.
@@ -6,6 +7,10 @@ import Network
 struct TokenBucket: Sendable {
     /// What it holds when full; also what flows in each minute.
     let capacity: Double
+    /// What can be owed at most, in minutes of what flows in: a runner or an upstream that tells of more than any answer can have
+    /// cost does not lock its key for years.
+    static let maxDebtMinutes = 60.0
+
     private var level: Double
     private var updated: Instant
 
@@ -25,7 +30,7 @@ struct TokenBucket: Sendable {
     mutating func remaining(now: Instant) -> Int {
         fill(now)
         // Sums of fractions that are whole to a person.
-        return max(0, Int((level + 1e-6).rounded(.down)))
+        return max(0, Int(saturating: (level + 1e-6).rounded(.down)))
     }
 
     /// How long until so much can be taken; zero: at once.
@@ -41,11 +46,11 @@ struct TokenBucket: Sendable {
 
     mutating func take(_ amount: Double, now: Instant) {
         fill(now)
-        level = min(capacity, level - amount)
+        level = max(-capacity * Self.maxDebtMinutes, min(capacity, level - amount))
     }
 
     private func duration(of missing: Double) -> Duration {
         guard missing > 1e-6, capacity > 0 else { return .zero }
-        return .nanoseconds(Int64((missing / capacity * 60e9).rounded(.up)))
+        return .nanoseconds(Int64(saturating: (missing / capacity * 60e9).rounded(.up)))
     }
 }

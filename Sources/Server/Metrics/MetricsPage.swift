@@ -1,3 +1,4 @@
+import Bytes
 import Jobs
 import Network
 import Upstreams

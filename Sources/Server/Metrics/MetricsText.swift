@@ -1,3 +1,4 @@
+import Bytes
 import Network
 
 /// Writes metrics in Prometheus' text format 0.0.4, or in OpenMetrics 1.0 where the two differ.
@@ -72,6 +73,6 @@ struct MetricsText {
     }
 
     private static func number(_ value: Double) -> String {
-        value == value.rounded() && abs(value) < 1e15 ? String(Int(value)) : String(value)
+        value == value.rounded() && abs(value) < 1e15 ? String(Int(saturating: value)) : String(value)
     }
 }

@@ -235,6 +235,6 @@ extension Duration {
     /// In decimal, for messages.
     fileprivate var secondsText: String {
         let seconds = Double(nanoseconds) / 1e9
-        return seconds == seconds.rounded() ? String(Int(seconds)) : String(seconds)
+        return seconds == seconds.rounded() ? String(Int(saturating: seconds)) : String(seconds)
     }
 }

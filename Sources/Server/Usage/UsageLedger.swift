@@ -1,3 +1,4 @@
+import Bytes
 import JSON
 import Sessions
 import Storage
@@ -19,6 +20,7 @@ final class UsageLedger: Sendable {
     func add(_ generation: Generation, owner: String, keyID: String, unixTime: Int) {
         guard let counts = UsageRow.Counts(generation) else { return }
         let place = UsageRow.Place(
+            // number-safe: a multiple that is nearer to zero than what it is made of
             hour: unixTime / Self.hourSeconds * Self.hourSeconds, owner: owner, key: keyID, model: generation.parameters.model)
         if let store {
             store.add(UsageRow(place: place, counts: counts))
@@ -59,7 +61,7 @@ extension UsageRow.Counts {
             cutGenerations = 1
             cutOutputTokens = usage.outputTokens
             if let most = generation.parameters.members["max_output_tokens"]?.int {
-                savedTokensEstimated = max(0, most - usage.outputTokens)
+                savedTokensEstimated = max(0, most.saturatingSubtracting(usage.outputTokens))
             }
         default: break
         }

@@ -25,6 +25,7 @@ enum EventCoding {
 
     /// - Precondition: `number` is not negative.
     static func appendNumber(_ number: Int, to bytes: inout [UInt8]) {
+        // number-safe: counts and places that we made; what is read back is judged by the decoder
         precondition(number >= 0)
         var rest = UInt64(number)
         while rest >= 0x80 {

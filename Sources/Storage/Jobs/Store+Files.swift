@@ -67,6 +67,7 @@ extension Store: FileStore {
     public func fileBytesByOwner() async throws(JobError) -> [String: Int] {
         try await look { db in
             let rows = try Row.fetchAll(db, sql: "SELECT owner, sum(bytes) AS bytes FROM files GROUP BY owner")
+            // number-safe: the rows are grouped by owner
             return Dictionary(uniqueKeysWithValues: rows.map { ($0["owner"], $0["bytes"]) })
         }
     }

@@ -1,3 +1,4 @@
+import Bytes
 import JSON
 import Sessions
 
@@ -23,7 +24,9 @@ struct AnthropicUsage {
     }
 
     var total: Usage {
-        Usage(inputTokens: input + cacheRead + cacheWritten, outputTokens: output, cachedTokens: cacheRead)
+        Usage(
+            inputTokens: input.saturatingAdding(cacheRead).saturatingAdding(cacheWritten), outputTokens: output,
+            cachedTokens: cacheRead)
     }
 }
 

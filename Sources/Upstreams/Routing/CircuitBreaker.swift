@@ -1,3 +1,4 @@
+import Bytes
 package import Network
 
 /// Whether an upstream is asked at all, judged by how its last requests went. Knows no clock and no chance of its own.

@@ -1,3 +1,4 @@
+import Bytes
 package import Network
 
 /// Holds what is sent to a limit per minute, so that the upstream need not refuse any: a token bucket without a clock of its own.
@@ -8,6 +9,8 @@ package struct RateBucket: Sendable {
     /// What can go at once, in units.
     package let capacity: Double
     private let ratePerSecond: Double
+    /// What can be owed at most, in seconds of what flows in: usage that no answer can have had does not close an upstream for days.
+    private static let maxDebtSeconds = 600.0
     /// Units that may go now. Negative when a request turned out larger than was thought.
     package private(set) var level: Double
     private var filledAt: Instant
@@ -28,15 +31,15 @@ package struct RateBucket: Sendable {
         fill(now)
         let missing = min(Double(units), capacity) - level
         // A billionth is the clock's rounding, not a request too many.
-        return missing <= 1e-9 ? nil : now + .seconds(missing / ratePerSecond + 1e-6)
+        return missing <= 1e-9 ? nil : now + Duration(saturatingSeconds: missing / ratePerSecond + 1e-6)
     }
 
-    package mutating func take(_ units: Int) { level -= Double(units) }
+    package mutating func take(_ units: Int) { level = max(level - Double(units), -ratePerSecond * Self.maxDebtSeconds) }
 
     /// What was taken by estimate was in truth so many.
     package mutating func correct(estimate: Int, actual: Int, now: Instant) {
         fill(now)
-        level = min(capacity, level + Double(estimate - actual))
+        level = max(min(capacity, level + Double(estimate) - Double(actual)), -ratePerSecond * Self.maxDebtSeconds)
     }
 
     private mutating func fill(_ now: Instant) {

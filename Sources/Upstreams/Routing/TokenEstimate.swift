@@ -1,3 +1,4 @@
+import Bytes
 import JSON
 import Sessions
 
@@ -14,8 +15,8 @@ enum TokenEstimate {
 
     /// After an answer, or the part of one that came.
     static func tokens(of generation: Generation, promptTokens: Int) -> Int {
-        if let usage = generation.usage { return usage.inputTokens + usage.outputTokens }
-        return promptTokens + generation.deltaCount
+        if let usage = generation.usage { return usage.totalTokens }
+        return promptTokens.saturatingAdding(generation.deltaCount)
     }
 
     static func maxOutputTokens(_ parameters: ResponseParameters) -> Int? {

@@ -1,3 +1,4 @@
+import Bytes
 import Network
 
 extension UpstreamFault {
@@ -35,6 +36,6 @@ extension UpstreamFault {
         }
         let asked = retryAfterSeconds ?? (status == 429 ? Self.defaultRestSeconds : nil)
         guard status == 429 || status == 503 || status == 529, let asked else { return nil }
-        return .seconds(min(asked, Self.maxRestSeconds))
+        return Duration(saturatingSeconds: min(asked, Self.maxRestSeconds))
     }
 }

@@ -1,3 +1,4 @@
+import Bytes
 import HTTP
 import JSON
 import Network
@@ -127,7 +128,7 @@ final class SessionFeed {
                 self.watch()
             } else {
                 call.cancel()
-                self.lost("nothing came for \(Int(Self.silenceTimeout.seconds)) s", isFinal: false)
+                self.lost("nothing came for \(Self.silenceTimeout.components.seconds) s", isFinal: false)
             }
         }
     }

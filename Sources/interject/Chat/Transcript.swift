@@ -62,6 +62,7 @@ struct Transcript {
             activeTokens = 0
             return closeText()
         case .delta(let text):
+            // number-safe: one for each event that came
             activeTokens += 1
             if !text.isEmpty { isWithinText = true }
             return [.text(text)]

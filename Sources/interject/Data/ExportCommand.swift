@@ -21,7 +21,7 @@ struct ExportCommand: ParsableCommand {
     func run() throws {
         let age = try since.map { (text) throws(Failure) in try KeyTime.seconds(text, flag: "since") }
         let archive = try place.archive()
-        let filter = SessionFilter(owner: owner, sessionID: session, usedSince: age.map { Int(time(nil)) - $0 })
+        let filter = SessionFilter(owner: owner, sessionID: session, usedSince: age.map { time(nil).saturatingSubtracting($0) })
         let ids = try DataOptions.attempt { () throws(StorageError) in try archive.sessionIDs(filter) }
         if ids.isEmpty, let session { throw Failure.runtime("there is no session \(session) in \(try place.directory())") }
         let output = LineOutput()

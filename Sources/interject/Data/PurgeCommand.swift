@@ -1,4 +1,5 @@
 import ArgumentParser
+import Bytes
 import Glibc
 import Logging
 import Storage
@@ -28,7 +29,7 @@ struct PurgeCommand: AsyncParsableCommand {
             throw Failure.usage("purge: say what is to be deleted: --older-than TIME, --session ID, --owner NAME")
         }
         let age = try olderThan.map { (text) throws(Failure) in try KeyTime.seconds(text, flag: "older-than") }
-        let filter = SessionFilter(owner: owner, sessionID: session, unusedSince: age.map { Int(time(nil)) - $0 })
+        let filter = SessionFilter(owner: owner, sessionID: session, unusedSince: age.map { time(nil).saturatingSubtracting($0) })
         if dryRun {
             let archive = try place.archive()
             let ids = try DataOptions.attempt { () throws(StorageError) in try archive.sessionIDs(filter) }

@@ -1,3 +1,4 @@
+import Bytes
 import Glibc
 import Storage
 
@@ -21,7 +22,7 @@ enum DataCheck {
         }
         var status = statvfs()
         guard statvfs(existing, &status) == 0 else { return .ok("data", "\(directory) can be used") }
-        let free = Int(status.f_bavail) * Int(status.f_frsize)
+        let free = Int(clamping: status.f_bavail).saturatingMultiplied(by: Int(clamping: status.f_frsize))
         let space = free >= 1 << 30 ? "\(free >> 30) GiB" : "\(free >> 20) MiB"
         return free < littleSpaceByteCount
             ? .warn("data", "\(directory): only \(space) free") : .ok("data", "\(directory) can be used, \(space) free")

@@ -1,4 +1,5 @@
 import ArgumentParser
+import Bytes
 import Logging
 import Network
 import Server
@@ -55,7 +56,7 @@ struct DoctorCommand: AsyncParsableCommand {
 
     private func ask(_ upstream: UpstreamConfiguration, _ loop: EventLoop) async -> Finding {
         let report = await UpstreamProbe.check(upstream, on: loop)
-        let milliseconds = Int((report.latency.seconds * 1000).rounded(.up))
+        let milliseconds = Int(saturating: (report.latency.seconds * 1000).rounded(.up))
         if let error = report.error {
             let advice = report.isReachable ? "check its URL and key" : "is it running, and is the URL right?"
             return .fail("upstream", "\(upstream.baseURL): \(error) (\(advice))")

@@ -40,6 +40,7 @@ struct EchoCommand: AsyncParsableCommand {
             ("log-level", logLevel), ("tls-certificate", tlsCertificate), ("tls-key", tlsKey),
             ("tls-records", tlsRecords),
         ]
+        // number-safe: each name stands once in the list
         let flags = Dictionary(uniqueKeysWithValues: given.compactMap { name, value in value.map { (name, [$0]) } })
         let settings = try SettingSources(flags: flags, environment: Environment([:]), readFile: Files.read).resolve()
         let tls = try tls(settings)

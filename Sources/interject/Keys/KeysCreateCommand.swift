@@ -1,4 +1,5 @@
 import ArgumentParser
+import Bytes
 import Glibc
 import JSON
 import Server
@@ -77,7 +78,7 @@ struct KeysRotateCommand: ParsableCommand {
         var record = try KeysOptions.find(key, in: file)
         if record.revokedAt != nil { throw Failure.runtime("\(record.id) is revoked: make another with `interject keys create`") }
         let secret = APIKeySecret()
-        let until = seconds == 0 ? nil : Int(time(nil)) + seconds
+        let until = seconds == 0 ? nil : time(nil).saturatingAdding(seconds)
         let id = record.id
         try KeysOptions.attempt { () throws(StorageError) in
             try file.rotate(id, hash: secret.hash, hint: secret.hint, previousUntil: until)

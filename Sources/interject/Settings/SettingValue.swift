@@ -1,3 +1,4 @@
+import Bytes
 import HTTP
 import Logging
 import Server
@@ -36,7 +37,7 @@ enum SettingValue {
                 let (low, high) = (decimal(range.lowerBound), decimal(range.upperBound))
                 throw InvalidValue("\"\(text)\" is not a number of seconds from \(low) to \(high)")
             }
-            return .nanoseconds(Int64(seconds * 1e9))
+            return Duration(saturatingSeconds: seconds)
         }
     }
 
@@ -50,7 +51,7 @@ enum SettingValue {
                 throw InvalidValue(
                     "\"\(text)\" is not a time from \(low) to \(high) seconds: give seconds, or a number with m, h or d such as 7d")
             }
-            return .nanoseconds(Int64(seconds * 1e9))
+            return Duration(saturatingSeconds: seconds)
         }
     }
 
@@ -62,7 +63,7 @@ enum SettingValue {
 
     /// `0.5`, `15`: no fraction where there is none.
     static func decimal(_ number: Double) -> String {
-        number == number.rounded() && abs(number) < 1e15 ? String(Int(number)) : String(number)
+        number == number.rounded() && abs(number) < 1e15 ? String(Int(saturating: number)) : String(number)
     }
 
     private static let byteUnits: [(suffix: String, factor: Int)] = [
@@ -78,7 +79,7 @@ enum SettingValue {
             var digits = lower.dropLast(unit.suffix.count)
             while digits.last == " " { digits.removeLast() }
             guard let count = number(String(digits)), count * Double(unit.factor) <= Double(range.upperBound),
-                case let bytes = Int(count * Double(unit.factor)), range.contains(bytes)
+                case let bytes = Int(saturating: count * Double(unit.factor)), range.contains(bytes)
             else {
                 let (low, high) = (describe(bytes: range.lowerBound), describe(bytes: range.upperBound))
                 throw InvalidValue("\"\(text)\" is not a number of bytes from \(low) to \(high), such as 1048576 or 64MiB")

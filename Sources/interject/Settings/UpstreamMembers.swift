@@ -1,3 +1,4 @@
+import Bytes
 import JSON
 import Upstreams
 
@@ -92,7 +93,7 @@ struct UpstreamMembers: Equatable, Sendable {
             let (low, high) = (SettingValue.decimal(range.lowerBound), SettingValue.decimal(range.upperBound))
             throw InvalidValue("give a number of seconds from \(low) to \(high)")
         }
-        return .nanoseconds(Int64(seconds * 1e9))
+        return Duration(saturatingSeconds: seconds)
     }
 
     private static func patterns(_ value: JSONValue) throws(InvalidValue) -> [ModelPattern] {

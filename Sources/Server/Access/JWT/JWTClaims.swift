@@ -1,3 +1,4 @@
+import Bytes
 import FoundationEssentials
 import JWTKit
 
@@ -60,7 +61,7 @@ struct JWTClaims: JWTPayload {
     }
 
     /// Seconds since 1970 at which the token ends here.
-    var expiresAt: Int { Int(expiration.value.timeIntervalSince1970 + Self.leeway) }
+    var expiresAt: Int { Int(saturating: expiration.value.timeIntervalSince1970 + Self.leeway) }
 
     /// JWTKit has no payload that is only read.
     func encode(to encoder: any Encoder) throws {

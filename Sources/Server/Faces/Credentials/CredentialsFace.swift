@@ -1,3 +1,4 @@
+import Bytes
 import Glibc
 import HTTP
 import JSON
@@ -31,7 +32,7 @@ enum CredentialsFace {
 
     private static func answer(_ call: Call, _ caller: Caller, seconds: Int, _ signer: ClientTokens) {
         // Not longer than what it is made with.
-        let expiresAt = min(Int(time(nil)) + seconds, call.caller.expiresAt ?? .max)
+        let expiresAt = min(time(nil).saturatingAdding(seconds), call.caller.expiresAt ?? .max)
         let token = signer.sign(caller, expiresAt: expiresAt)
         call.respond(.created, fields: [("Cache-Control", "no-store")]) { object in
             object.field("object", "client_token")
@@ -87,7 +88,7 @@ enum CredentialsFace {
                 status: .tooManyRequests, message: "Too many tickets wait to be used.", type: "rate_limit_error",
                 code: "too_many_tickets", retryAfterSeconds: 5)
         }
-        let expiresAt = Int(time(nil)) + seconds
+        let expiresAt = time(nil).saturatingAdding(seconds)
         call.respond(.created, fields: [("Cache-Control", "no-store")]) { object in
             object.field("object", "stream_ticket")
             object.field("ticket", ticket)

@@ -1,3 +1,4 @@
+import Bytes
 import HTTP
 import JSON
 import Network
@@ -37,7 +38,7 @@ extension ResponsesFace {
             } else {
                 call.respond(
                     pollable: standing.json, sessionID: session.id, isRunning: standing.isRunning,
-                    age: call.loop.unixTime - standing.createdAt, tag: standing.tag)
+                    age: call.loop.unixTime.saturatingSubtracting(standing.createdAt), tag: standing.tag)
             }
         }
     }

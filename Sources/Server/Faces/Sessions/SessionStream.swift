@@ -53,6 +53,7 @@ final class SessionStream: EventReader {
     override func serverStopping() {
         begin()
         let spread = max(1, Int(call.context.configuration.drainWindow.nanoseconds / 1_000_000))
+        // number-safe: a constant, and a part of a setting that is at most an hour
         let wait = Self.retryMilliseconds + Int.random(in: 0..<spread)
         stream.write { output in
             output.append("event: interject:draining\nretry: " as StaticString)

@@ -1,3 +1,4 @@
+import Bytes
 import HTTP
 import Network
 import Sessions
@@ -34,7 +35,7 @@ extension SessionsFace {
                 return
             }
             // What has taken long will take long.
-            let retry = standing.busySince.map { String(Call.pollSeconds(age: call.loop.unixTime - $0)) }
+            let retry = standing.busySince.map { String(Call.pollSeconds(age: call.loop.unixTime.saturatingSubtracting($0))) }
             call.respond(
                 tagged: JSONAnswer(
                     json: standing.json,

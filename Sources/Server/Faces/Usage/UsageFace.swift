@@ -1,3 +1,4 @@
+import Bytes
 import Glibc
 import HTTP
 import JSON
@@ -41,13 +42,16 @@ enum UsageFace {
         let end = try call.count("end_time", default: now + 1, max: now + 1)
         let limit = max(1, try call.count("limit", default: width.defaultLimit, max: width.maxLimit))
         // The newest bucket is the one that is being filled.
-        let asked = try call.count("start_time", default: ((end + width.seconds - 1) / width.seconds - limit) * width.seconds)
+        let asked = try call.count(
+            "start_time",
+            default: Self.rounded(end.saturatingAdding(width.seconds - 1), to: width).saturatingSubtracting(
+                limit.saturatingMultiplied(by: width.seconds)))
         let page = try call.count("page", default: 0)
-        let start = max(asked, page) / width.seconds * width.seconds
+        let start = Self.rounded(max(asked, page), to: width)
         guard start < end else {
             throw .invalid("'start_time' must lie before 'end_time'.", param: "start_time", code: "invalid_value")
         }
-        let stop = min(end, start + limit * width.seconds)
+        let stop = min(end, start.saturatingAdding(limit.saturatingMultiplied(by: width.seconds)))
         let grouping = try grouping(call)
         // Whoever administers sees everybody; without keys there is nobody else.
         let owner = call.caller.scopes.isSuperset(of: .admin) ? nil : call.owner
@@ -61,6 +65,12 @@ enum UsageFace {
                 bound.run { $0.fail(APIError(error)) }
             }
         }
+    }
+
+    /// The start of the bucket that a time lies in.
+    private static func rounded(_ time: Int, to width: Width) -> Int {
+        // number-safe: a multiple that is nearer to zero than what it is made of
+        time / width.seconds * width.seconds
     }
 
     private static func grouping(_ call: Call) throws(APIError) -> Grouping {
@@ -95,7 +105,7 @@ enum UsageFace {
                     data.object { bucket in
                         bucket.field("object", "bucket")
                         bucket.field("start_time", time)
-                        bucket.field("end_time", min(stop, time + width.seconds))
+                        bucket.field("end_time", min(stop, time.saturatingAdding(width.seconds)))
                         bucket.array("results") { results in
                             for (group, counts) in (buckets[index] ?? [:]).sorted(by: { $0.key < $1.key }) {
                                 results.object { write(group, counts, to: &$0) }

@@ -145,7 +145,8 @@ public final class Generation {
 
     func ask(_ conversation: [Item], continuesLastMessage: Bool) {
         promptByteCount = conversation.reduce(0) { $0 + $1.text.utf8.count }
-        let request = ModelRequest(parameters: parameters, items: conversation, continuesLastMessage: continuesLastMessage)
+        var request = ModelRequest(parameters: parameters, items: conversation, continuesLastMessage: continuesLastMessage)
+        if let first = input.first?.id { request.inputStart = conversation.lastIndex { $0.id == first } ?? .max }
         let call = session.host.model.start(request, for: self)
         // A model may fail at once.
         guard status == .inProgress else { return }

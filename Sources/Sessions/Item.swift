@@ -23,11 +23,14 @@ public struct Item: Sendable {
         self.chatMessage = chatMessage
     }
 
-    /// `message`, `function_call`, `function_call_output`, `reasoning`, …
+    /// `message`, `function_call`, `function_call_output`, `custom_tool_call`, `custom_tool_call_output`, `reasoning`.
     public var type: String { body["type"]?.string ?? "message" }
 
     /// `user`, `assistant`, `system`, `developer` for messages.
     public var role: String? { body["role"]?.string }
+
+    /// Whether it is the result of a tool call.
+    public var isToolResult: Bool { type == "function_call_output" || type == "custom_tool_call_output" }
 
     /// A user's message of plain text.
     public static func userMessage(_ text: String) -> Item {

@@ -25,6 +25,8 @@ public struct ModelRequest: Sendable {
     public let items: [Item]
     /// Whether the last assistant message was cut to be continued (mode `steer`).
     public let continuesLastMessage: Bool
+    /// Where in ``items`` the new input begins, for errors that name what is wrong in it.
+    public var inputStart = Int.max
 }
 
 /// Why a model stopped of itself.
@@ -47,13 +49,18 @@ public struct GenerationError: Error, Sendable, Hashable {
     public var type: String
     /// Seconds after which the client may try again, if the upstream said so.
     public var retryAfterSeconds: Double?
+    /// The member of the request that it is about, if the upstream said so.
+    public var param: String?
 
-    public init(code: String, message: String, status: Int, type: String, retryAfterSeconds: Double? = nil) {
+    public init(
+        code: String, message: String, status: Int, type: String, retryAfterSeconds: Double? = nil, param: String? = nil
+    ) {
         self.code = code
         self.message = message
         self.status = status
         self.type = type
         self.retryAfterSeconds = retryAfterSeconds
+        self.param = param
     }
 }
 

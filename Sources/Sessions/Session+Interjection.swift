@@ -12,6 +12,7 @@ extension Session {
         }
         let mode = input.steer != nil ? .steer : input.mode ?? defaultMode
         try checkIdentifiers(of: input.items, keepsActive: mode != .rollback)
+        try checkResults(in: input.items, keepsActive: mode != .rollback)
         let waiting = queued.flatMap(\.input) + input.items
         guard conversationByteCount + waiting.reduce(0, { $0 + $1.byteCount }) <= limits.maxConversationBytes else {
             throw .conversationTooLarge(limitBytes: limits.maxConversationBytes)

@@ -6,6 +6,7 @@ extension Session {
     public func add(_ new: [Item]) throws(SessionError) {
         if isClosed { throw .sessionClosed }
         try checkIdentifiers(of: new, keepsActive: true)
+        try checkResults(in: new, keepsActive: true)
         guard conversationByteCount + new.reduce(0, { $0 + $1.byteCount }) <= limits.maxConversationBytes else {
             throw .conversationTooLarge(limitBytes: limits.maxConversationBytes)
         }
@@ -25,6 +26,19 @@ extension Session {
         for waiting in queued { for item in waiting.input where ids.contains(item.id) { throw .duplicateItem(id: item.id) } }
         guard keepsActive, let active else { return }
         for item in active.items where ids.contains(item.id) { throw .duplicateItem(id: item.id) }
+    }
+
+    /// Refuses a tool's result whose call is nowhere: no upstream takes one, and left out it would be lost without a word.
+    func checkResults(in new: [Item], keepsActive: Bool) throws(SessionError) {
+        guard new.contains(where: \.isToolResult) else { return }
+        var before = items
+        // Of what is being said and of what waits, too: a client may answer a call before the response has ended.
+        if keepsActive, let active { before += active.items.filter { $0.closedAs == .completed }.map(\.item) }
+        before += queued.flatMap(\.input)
+        let pairs = ToolPairs(before + new)
+        guard let orphan = pairs.orphans.first(where: { $0 >= before.count }) else { return }
+        let index = orphan - before.count
+        throw .resultWithoutCall(callID: new[index].body["call_id"]?.string ?? "", index: index)
     }
 
     /// Takes an item out of the conversation: no response that comes reads it. The log keeps its events.

@@ -12,6 +12,9 @@ public enum SessionError: Error, Sendable, Hashable {
     case conversationTooLarge(limitBytes: Int)
     /// An item has the identifier of one that the conversation has, or gets.
     case duplicateItem(id: String)
+    /// A tool's result answers no call that the conversation has.
+    /// - `index`: of the item in the input.
+    case resultWithoutCall(callID: String, index: Int)
     case tooManyParticipants(limit: Int)
     case tooManyCursors(limit: Int)
     /// The session was deleted while the command was under way.
@@ -26,6 +29,7 @@ public enum SessionError: Error, Sendable, Hashable {
         case .tooManyQueuedInputs: "too_many_queued_inputs"
         case .conversationTooLarge: "conversation_too_large"
         case .duplicateItem: "duplicate_item"
+        case .resultWithoutCall: "tool_call_not_found"
         case .tooManyParticipants: "too_many_participants"
         case .tooManyCursors: "too_many_cursors"
         case .sessionClosed: "session_not_found"
@@ -43,6 +47,8 @@ public enum SessionError: Error, Sendable, Hashable {
             "The conversation would pass \(limit) bytes. Begin a new session with what matters of this one."
         case .duplicateItem(let id):
             "Duplicate item found with id \(id.prefix(80)). Remove duplicate items from your input and try again: what the conversation has already is not sent again."
+        case .resultWithoutCall(let callID, _):
+            "No tool call found for the result with call_id '\(callID.prefix(80))'. Send it behind its call, once for each call; a call that was cut cannot be answered."
         case .tooManyParticipants(let limit): "The session has \(limit) participants already."
         case .tooManyCursors(let limit): "The session has \(limit) readers already."
         case .sessionClosed: "The session was deleted."

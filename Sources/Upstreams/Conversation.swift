@@ -3,36 +3,64 @@ package import Sessions
 
 /// A conversation in a form that upstreams accept, whatever their dialect: one turn for each message to send.
 ///
-/// Upstreams are strict where sessions are not. Calls of tools without an output, outputs without a call, and calls that were cut
-/// off are left out; outputs stand right behind their calls; reasoning is left out; neighbours of one role are one message.
+/// Upstreams are strict where sessions are not. Calls of tools without a result, results without a call, and calls that were cut
+/// are left out; results stand right behind their calls; neighbours of one role and one speaker are one message.
 package struct Conversation {
+    /// One message to send.
     package struct Turn {
         package enum Role: String { case system, developer, user, assistant, tool }
 
         package var role: Role
         package var parts: [Part] = []
-        package var toolCalls: [ToolCall] = []
-        /// For `tool`: the call that it answers.
+        /// Of a user: who speaks.
+        package var name: String?
+        /// For `tool`: the call that it answers, as ``ToolCall/id``.
         package var callID: String?
         /// The message of a Chat Completions request, to be passed on as it came.
         package var verbatim: JSONValue?
     }
 
-    package enum Part {
-        case text(String)
-        /// - Parameter url: `https:` or `data:`.
-        case image(url: String, detail: String?)
-        /// The members `file_data`, `file_url`, `file_id`, `filename` as far as they came.
-        case file(JSONObject)
-        /// A part of Chat Completions that is passed on as it is.
-        case other(JSONValue)
+    /// A piece of a turn's content, in the order in which it was said.
+    package struct Part {
+        package enum Content {
+            case text(String)
+            /// - Parameter url: `https:` or `data:`.
+            case image(url: String, detail: String?)
+            /// The members `file_data`, `file_url`, `file_id`, `filename` as far as they came.
+            case file(JSONObject)
+            /// - Parameter provider: what the upstream that reasoned must get back with it.
+            case reasoning(String, provider: ProviderData?)
+            case call(ToolCall)
+            /// A part that is passed on as it is where the dialect has it.
+            case other(JSONValue)
+        }
+
+        package var content: Content
+        /// Anthropic's mark of what it shall remember.
+        package var cacheControl: JSONValue?
+        package var origin: Origin?
+
+        package static func text(_ text: String) -> Part { Part(content: .text(text)) }
     }
 
+    /// Where a part stands in the client's request, for errors that name it.
+    package struct Origin {
+        /// Index of the item in the conversation.
+        package var item: Int
+        /// As in `.content[0]`.
+        package var member: String
+    }
+
+    /// A tool call that was answered.
     package struct ToolCall {
+        /// Unique within the conversation; as the model named it, but where the name came more than once.
         package var id: String
         package var name: String
-        /// JSON, as the model wrote it.
-        package var arguments: String
+        /// JSON as the model wrote it; of a custom tool free text.
+        package var input: String
+        package var isCustom = false
+        /// Members of a provider beside the call.
+        package var provider: ProviderData?
     }
 
     /// Put after the last input when an answer is to be continued (mode `steer`).
@@ -43,18 +71,20 @@ package struct Conversation {
 
     package private(set) var turns: [Turn] = []
 
-    package init(_ request: ModelRequest) {
+    /// - Parameter callIDs: what identifiers of calls must look like.
+    package init(_ request: ModelRequest, callIDs: ToolCallNames.Form = .asTheyCame) {
         self.init(
             items: request.items, instructions: request.parameters.instructions,
-            continuesLastMessage: request.continuesLastMessage)
+            continuesLastMessage: request.continuesLastMessage, callIDs: callIDs)
     }
 
-    package init(items: [Item], instructions: String? = nil, continuesLastMessage: Bool = false) {
+    package init(
+        items: [Item], instructions: String? = nil, continuesLastMessage: Bool = false,
+        callIDs: ToolCallNames.Form = .asTheyCame
+    ) {
         if let instructions, !instructions.isEmpty { turns.append(Turn(role: .system, parts: [.text(instructions)])) }
-        var builder = ConversationBuilder(items)
-        for item in items { builder.take(item) }
-        builder.flushCalls()
-        turns += builder.turns
+        var builder = ConversationBuilder(items, callIDs: callIDs)
+        turns += builder.build()
         if continuesLastMessage { appendSteerNote() }
         mergeNeighbours()
     }
@@ -66,49 +96,71 @@ package struct Conversation {
         }
         // What came as a chat message cannot be passed on as it came any more.
         turns[last].verbatim = nil
-        if case .text(let text)? = turns[last].parts.last {
-            turns[last].parts[turns[last].parts.count - 1] = .text("\(text)\n\n\(Self.steerNote)")
-        } else {
-            turns[last].parts.append(.text(Self.steerNote))
-        }
+        turns[last].appendParagraph(Self.steerNote)
     }
 
-    /// Templates of many local models demand that user and assistant take turns.
+    /// Templates of many local models demand that user and assistant take turns. Two people's words stay two messages.
     private mutating func mergeNeighbours() {
         var merged: [Turn] = []
         for turn in turns {
-            guard let last = merged.last, last.role == turn.role, turn.role != .tool, last.verbatim == nil, turn.verbatim == nil,
-                last.toolCalls.isEmpty
+            guard let last = merged.last, last.role == turn.role, turn.role != .tool, last.name == turn.name,
+                last.verbatim == nil, turn.verbatim == nil, last.toolCalls.isEmpty
             else {
                 merged.append(turn)
                 continue
             }
-            merged[merged.count - 1].join(turn)
+            merged[merged.count - 1].join(turn.parts)
         }
         turns = merged
     }
 }
 
 extension Conversation.Turn {
-    /// Takes the neighbour's content and calls; texts that meet become one, as paragraphs.
-    mutating func join(_ next: Conversation.Turn) {
-        for (place, part) in next.parts.enumerated() {
-            if place == 0, case .text(let text) = part, case .text(let before)? = parts.last {
-                parts[parts.count - 1] = .text(before.isEmpty ? text : "\(before)\n\n\(text)")
+    /// The calls among its parts.
+    package var toolCalls: [Conversation.ToolCall] {
+        parts.compactMap { if case .call(let call) = $0.content { call } else { nil } }
+    }
+
+    /// Takes more parts; texts that meet become one, as paragraphs.
+    mutating func join(_ more: [Conversation.Part]) {
+        for (place, part) in more.enumerated() {
+            if place == 0, case .text(let text) = part.content, part.cacheControl == nil, case .text? = parts.last?.content,
+                parts.last?.cacheControl == nil
+            {
+                appendParagraph(text)
             } else {
                 parts.append(part)
             }
         }
-        toolCalls += next.toolCalls
     }
 
-    /// The texts, joined; nil when there is another part.
+    /// Puts a text behind the last one.
+    mutating func appendParagraph(_ text: String) {
+        if case .text(let before)? = parts.last?.content {
+            parts[parts.count - 1].content = .text(before.isEmpty ? text : "\(before)\n\n\(text)")
+        } else {
+            parts.append(.text(text))
+        }
+    }
+
+    /// The texts, joined; nil when there is another part, or one that is marked.
     package var plainText: String? {
         var text = ""
         for part in parts {
-            guard case .text(let piece) = part else { return nil }
+            guard case .text(let piece) = part.content, part.cacheControl == nil else { return nil }
             text += piece
         }
         return text
+    }
+
+    /// Whether it says or calls anything: reasoning alone, or an answer that was cut before its first word, does not.
+    var hasContent: Bool {
+        parts.contains { part in
+            switch part.content {
+            case .text(let text): !text.isEmpty
+            case .reasoning: false
+            default: true
+            }
+        }
     }
 }

@@ -3,132 +3,141 @@ import Sessions
 
 /// Makes turns of items, one after the other.
 struct ConversationBuilder {
-    private(set) var turns: [Conversation.Turn] = []
-    /// Calls that stand side by side: one assistant message.
-    private var openCalls: [Conversation.ToolCall] = []
-    private let callIDs: Set<String>
-    private var outputs: [String: Conversation.Turn] = [:]
+    private let items: [Item]
+    private let pairs: ToolPairs
+    /// Of each call of ``pairs``, unique.
+    private let callIDs: [String]
+    /// Index of an item → of its first call.
+    private var callOfItem: [Int: Int] = [:]
+    private var turns: [Conversation.Turn] = []
+    /// The answer that is being put together.
+    private var answer: Conversation.Turn?
+    /// Results of its calls, to stand right behind it.
+    private var results: [Conversation.Turn] = []
 
-    init(_ items: [Item]) {
-        var callIDs: Set<String> = []
-        for item in items {
-            switch item.type {
-            case "function_call" where item.status == .completed:
-                if let id = item.body["call_id"]?.string { callIDs.insert(id) }
-            case "function_call_output":
-                if let id = item.body["call_id"]?.string, outputs[id] == nil { outputs[id] = Self.output(item, id) }
-            default: break
-            }
-        }
-        self.callIDs = callIDs
+    init(_ items: [Item], callIDs form: ToolCallNames.Form) {
+        self.items = items
+        pairs = ToolPairs(items)
+        var names = ToolCallNames(form)
+        callIDs = pairs.calls.map { names.unique($0.callID) }
+        for (index, call) in pairs.calls.enumerated() where call.position == 0 { callOfItem[call.item] = index }
     }
 
-    mutating func take(_ item: Item) {
+    mutating func build() -> [Conversation.Turn] {
+        for index in items.indices { take(items[index], at: index) }
+        closeAnswer()
+        return turns
+    }
+
+    private mutating func take(_ item: Item, at index: Int) {
         switch item.type {
-        case "function_call":
-            guard item.status == .completed, let id = item.body["call_id"]?.string, outputs[id] != nil else { return }
-            openCalls.append(
-                Conversation.ToolCall(
-                    id: id, name: item.body["name"]?.string ?? "", arguments: item.body["arguments"]?.string ?? "{}"))
-        case "function_call_output":
-            flushCalls()
-            // Those of our calls are put behind them. A chat client's own pairs stand as they came.
-            if let id = item.body["call_id"]?.string, callIDs.contains(id) { return }
-            if let message = item.chatMessage { turns.append(Conversation.Turn(chatMessage: message)) }
-        case "message":
-            flushCalls()
-            if let message = item.chatMessage {
-                turns.append(Conversation.Turn(chatMessage: message))
-            } else if let turn = Self.message(item) {
-                turns.append(turn)
-            }
+        case "function_call", "custom_tool_call": takeCall(item, at: index)
+        case "function_call_output", "custom_tool_call_output": takeResult(at: index)
+        case "message": takeMessage(item, at: index)
+        case "reasoning":
+            if let part = Conversation.Part(reasoning: item) { add([part]) }
         default:
-            // Reasoning is the model's own affair; other items no upstream of these dialects knows.
+            // The faces let no other type in.
             break
         }
     }
 
-    /// Ends the assistant message that the open calls make, and puts their outputs behind it.
-    mutating func flushCalls() {
-        if openCalls.isEmpty { return }
-        if let last = turns.last, last.role == .assistant, last.verbatim == nil, last.toolCalls.isEmpty {
-            turns[turns.count - 1].toolCalls = openCalls
-        } else {
-            turns.append(Conversation.Turn(role: .assistant, toolCalls: openCalls))
-        }
-        for call in openCalls {
-            if let output = outputs.removeValue(forKey: call.id) { turns.append(output) }
-        }
-        openCalls = []
+    private mutating func takeCall(_ item: Item, at index: Int) {
+        guard let call = callOfItem[index], let output = pairs.calls[call].output else { return }
+        let isCustom = item.type == "custom_tool_call"
+        let toolCall = Conversation.ToolCall(
+            id: callIDs[call], name: item.body["name"]?.string ?? "",
+            input: item.body[isCustom ? "input" : "arguments"]?.string ?? "", isCustom: isCustom, provider: item.provider)
+        add([Conversation.Part(content: .call(toolCall), origin: Conversation.Origin(item: index, member: ""))])
+        results.append(result(items[output], at: output, callIDs[call]))
     }
 
-    private static func message(_ item: Item) -> Conversation.Turn? {
+    private mutating func takeResult(at index: Int) {
+        closeAnswer()
+        guard let call = pairs.callOfOutput[index] else { return }
+        // Those of our calls were put behind them. A chat client's own pairs stand as they came.
+        if items[pairs.calls[call].item].chatMessage != nil { turns.append(result(items[index], at: index, callIDs[call])) }
+    }
+
+    private mutating func takeMessage(_ item: Item, at index: Int) {
+        if let message = item.chatMessage {
+            closeAnswer()
+            let first = callOfItem[index] ?? 0
+            turns.append(Conversation.Turn(chatMessage: message, at: index, callIDs: callIDs[first...]))
+            return
+        }
         let role = item.role.flatMap(Conversation.Turn.Role.init(rawValue:)) ?? .user
-        let parts = Conversation.Part.parts(item.body["content"])
-        // An answer that was cut before its first word.
-        if role == .assistant, parts.allSatisfy({ if case .text("") = $0 { true } else { false } }) { return nil }
-        return Conversation.Turn(role: role, parts: parts)
+        let parts = Conversation.Part.parts(item.body["content"], at: index)
+        if role == .assistant {
+            add(parts)
+        } else {
+            closeAnswer()
+            turns.append(Conversation.Turn(role: role, parts: parts, name: item.body["name"]?.string))
+        }
     }
 
-    private static func output(_ item: Item, _ id: String) -> Conversation.Turn {
-        if let message = item.chatMessage { return Conversation.Turn(chatMessage: message) }
-        let text: String
-        switch item.body["output"] {
-        case .string(let output)?: text = output
-        case .array(let parts)?: text = parts.map { $0["text"]?.string ?? $0.description }.joined()
-        case let output?: text = output.description
-        case nil: text = ""
+    private mutating func add(_ parts: [Conversation.Part]) {
+        if answer == nil { answer = Conversation.Turn(role: .assistant) }
+        answer?.join(parts)
+    }
+
+    /// Ends the assistant's message, and puts the results of its calls behind it.
+    private mutating func closeAnswer() {
+        if let answer, answer.hasContent { turns.append(answer) }
+        answer = nil
+        turns += results
+        results = []
+    }
+
+    private func result(_ item: Item, at index: Int, _ callID: String) -> Conversation.Turn {
+        var turn: Conversation.Turn
+        if let message = item.chatMessage {
+            turn = Conversation.Turn(chatMessage: message, at: index, callIDs: [])
+            if message["tool_call_id"] != nil, message["tool_call_id"]?.string != callID {
+                var object = message.object ?? [:]
+                object["tool_call_id"] = .string(callID)
+                turn.verbatim = .object(object)
+            }
+        } else {
+            turn = Conversation.Turn(role: .tool, parts: Conversation.Part.parts(item.body["output"], at: index, member: "output"))
         }
-        return Conversation.Turn(role: .tool, parts: [.text(text)], callID: id)
+        turn.role = .tool
+        turn.callID = callID
+        return turn
     }
 }
 
 extension Conversation.Turn {
     /// A message of Chat Completions, kept verbatim and read as well, for dialects that have another form.
-    init(chatMessage message: JSONValue) {
+    /// - Parameter callIDs: of its calls, unique.
+    init(chatMessage message: JSONValue, at index: Int, callIDs: ArraySlice<String>) {
         role = message["role"]?.string.flatMap(Role.init(rawValue:)) ?? .user
-        parts = Conversation.Part.parts(message["content"])
-        for call in message["tool_calls"]?.array ?? [] {
-            guard let id = call["id"]?.string, let function = call["function"] else { continue }
-            toolCalls.append(
-                Conversation.ToolCall(
-                    id: id, name: function["name"]?.string ?? "", arguments: function["arguments"]?.string ?? "{}"))
+        if role == .assistant { parts = Conversation.Part.reasoning(ofChatMessage: message) }
+        parts += Conversation.Part.parts(message["content"], at: index)
+        if role == .assistant, let refusal = message["refusal"]?.string, !refusal.isEmpty { parts.append(.text(refusal)) }
+        for (call, id) in zip(Self.calls(message), callIDs) {
+            var call = call
+            call.id = id
+            parts.append(
+                Conversation.Part(content: .call(call), origin: Conversation.Origin(item: index, member: ".tool_calls")))
         }
+        // Beside the content it marks all of it.
+        if let mark = message["cache_control"], !mark.isNull, !parts.isEmpty { parts[parts.count - 1].cacheControl = mark }
+        name = role == .user ? message["name"]?.string : nil
         callID = message["tool_call_id"]?.string
         verbatim = message
     }
-}
 
-extension Conversation.Part {
-    /// Content in the shape of Responses or of Chat Completions.
-    static func parts(_ content: JSONValue?) -> [Conversation.Part] {
-        switch content {
-        case .string(let text)?: [.text(text)]
-        case .array(let parts)?: parts.map(Conversation.Part.init)
-        default: []
+    /// Calls of an assistant's message, also in the form that was before tools.
+    private static func calls(_ message: JSONValue) -> [Conversation.ToolCall] {
+        let calls = (message["tool_calls"]?.array ?? []).map { call in
+            let isCustom = call["custom"] != nil
+            let inner = call["function"] ?? call["custom"]
+            return Conversation.ToolCall(
+                id: "", name: inner?["name"]?.string ?? "", input: inner?[isCustom ? "input" : "arguments"]?.string ?? "",
+                isCustom: isCustom)
         }
-    }
-
-    private init(_ part: JSONValue) {
-        switch part["type"]?.string {
-        case "input_text"?, "output_text"?, "text"?: self = .text(part["text"]?.string ?? "")
-        case "refusal"?: self = .text(part["refusal"]?.string ?? "")
-        case "input_image"?, "image_url"?:
-            // A string in Responses, an object in Chat Completions.
-            let image = part["image_url"]
-            if let url = image?.string ?? image?["url"]?.string {
-                self = .image(url: url, detail: part["detail"]?.string ?? image?["detail"]?.string)
-            } else {
-                self = .other(part)
-            }
-        case "input_file"?, "file"?:
-            let source = part["file"] ?? part
-            var file = JSONObject()
-            for name in ["filename", "file_data", "file_url", "file_id"] {
-                if let value = source[name], !value.isNull { file[name] = value }
-            }
-            self = .file(file)
-        default: self = .other(part)
-        }
+        guard calls.isEmpty, let call = message["function_call"], let name = call["name"]?.string else { return calls }
+        return [Conversation.ToolCall(id: "", name: name, input: call["arguments"]?.string ?? "")]
     }
 }

@@ -64,11 +64,23 @@ extension HTTPClientRequest {
 }
 
 extension GenerationError {
-    static func unsupported(_ what: String, by upstream: UpstreamConfiguration) -> GenerationError {
+    /// - Parameter param: the member of the client's request that asks for it.
+    static func unsupported(
+        _ what: String, by upstream: UpstreamConfiguration, param: String? = nil, code: String = "unsupported_value"
+    ) -> GenerationError {
         GenerationError(
-            code: "unsupported_value",
-            message: "The upstream \(upstream.authority) speaks a protocol that has no \(what).",
-            status: 400, type: "invalid_request_error")
+            code: code, message: "The upstream \(upstream.authority) speaks a protocol that has no \(what).",
+            status: 400, type: "invalid_request_error", param: param)
+    }
+}
+
+extension ModelRequest {
+    /// The member of the client's request that a part of the conversation came in, as `input[3].content[0]`; nil for what was said
+    /// before.
+    func param(of origin: Conversation.Origin?) -> String? {
+        guard let origin, origin.item >= inputStart, origin.item < items.count else { return nil }
+        let list = items[origin.item].chatMessage == nil ? "input" : "messages"
+        return "\(list)[\(origin.item - inputStart)]\(origin.member)"
     }
 }
 

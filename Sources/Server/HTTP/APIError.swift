@@ -63,17 +63,27 @@ struct APIError: Error, Sendable {
         case .tooManyQueuedInputs, .tooManyParticipants, .tooManyCursors: status = .tooManyRequests
         case .conversationTooLarge: status = .contentTooLarge
         case .sessionClosed: status = .notFound
-        case .duplicateItem: status = .badRequest
+        case .duplicateItem, .resultWithoutCall: status = .badRequest
         }
+        var param = status == .badRequest ? "input" : nil
+        if case .resultWithoutCall(_, let index) = error { param = "input[\(index)].call_id" }
         self.init(
             status: status, message: error.message,
             type: status == .tooManyRequests ? "rate_limit_error" : "invalid_request_error",
-            param: status == .badRequest ? "input" : nil, code: error.code)
+            param: param, code: error.code)
+    }
+
+    /// The same of a member that another face calls by another name.
+    func renamingParam(_ old: String, to new: String) -> APIError {
+        guard let param, param == old || param.hasPrefix(old + "[") else { return self }
+        var error = self
+        error.param = new + param.dropFirst(old.count)
+        return error
     }
 
     init(_ error: GenerationError) {
         self.init(
-            status: HTTPStatus(error.status), message: error.message, type: error.type, code: error.code,
+            status: HTTPStatus(error.status), message: error.message, type: error.type, param: error.param, code: error.code,
             retryAfterSeconds: error.retryAfterSeconds)
     }
 

@@ -3,29 +3,37 @@ import Sessions
 
 /// A conversation in Anthropic's form: one system text, and messages of content blocks in which user and assistant take turns.
 struct AnthropicConversation {
-    private(set) var system = ""
+    private var systemBlocks: [JSONValue] = []
     private var turns: [(role: String, blocks: [JSONValue])] = []
+    private let request: ModelRequest
     private let upstream: UpstreamConfiguration
 
-    init(_ conversation: [Conversation.Turn], _ upstream: UpstreamConfiguration) throws(GenerationError) {
+    init(_ request: ModelRequest, _ upstream: UpstreamConfiguration) throws(GenerationError) {
+        self.request = request
         self.upstream = upstream
-        for turn in conversation {
+        for turn in Conversation(request, callIDs: .alphanumeric).turns {
             switch turn.role {
-            case .system, .developer:
-                let text = turn.plainText ?? ""
-                system += system.isEmpty ? text : "\n\n" + text
+            case .system, .developer: systemBlocks += try blocks(turn)
             case .user: append("user", try blocks(turn))
-            case .assistant: append("assistant", try blocks(turn) + turn.toolCalls.map(toolUse))
+            case .assistant: append("assistant", try blocks(turn))
             case .tool: append("user", [try toolResult(turn)])
             }
         }
+    }
+
+    /// One text, or blocks where one is marked to be remembered; nil for none.
+    var system: JSONValue? {
+        if systemBlocks.isEmpty { return nil }
+        if systemBlocks.contains(where: { $0["cache_control"] != nil }) { return .array(systemBlocks) }
+        return .string(systemBlocks.compactMap { $0["text"]?.string }.joined(separator: "\n\n"))
     }
 
     var messages: JSONValue {
         .array(
             turns.map { turn in
                 // The short form of one block of text.
-                let text = turn.blocks.count == 1 ? turn.blocks[0]["text"] : nil
+                let isShort = turn.blocks.count == 1 && turn.blocks[0]["cache_control"] == nil
+                let text = isShort ? turn.blocks[0]["text"] : nil
                 return ["role": .string(turn.role), "content": text ?? .array(turn.blocks)]
             })
     }
@@ -42,24 +50,33 @@ struct AnthropicConversation {
     private func blocks(_ turn: Conversation.Turn) throws(GenerationError) -> [JSONValue] {
         var blocks: [JSONValue] = []
         for part in turn.parts {
-            // An empty text is refused.
-            if case .text("") = part { continue }
-            blocks.append(try block(part))
+            guard var block = try block(part) else { continue }
+            if let mark = part.cacheControl { block["cache_control"] = mark }
+            blocks.append(.object(block))
         }
         return blocks
     }
 
-    private func block(_ part: Conversation.Part) throws(GenerationError) -> JSONValue {
-        switch part {
-        case .text(let text): return ["type": "text", "text": .string(text)]
+    /// nil for what is left out.
+    private func block(_ part: Conversation.Part) throws(GenerationError) -> JSONObject? {
+        switch part.content {
+        // An empty text is refused.
+        case .text(let text): return text.isEmpty ? nil : ["type": "text", "text": .string(text)]
         case .image(let url, _): return ["type": "image", "source": source(url)]
         case .file(let file):
             guard let url = file["file_data"]?.string ?? file["file_url"]?.string else {
-                throw .unsupported("file by its identifier", by: upstream)
+                throw .unsupported("file by its identifier", by: upstream, param: request.param(of: part.origin))
             }
             return ["type": "document", "source": source(url)]
+        case .reasoning(let text, let provider): return Self.thinking(text, provider)
+        case .call(let call):
+            if call.isCustom {
+                throw .unsupported("calls of custom tools", by: upstream, param: request.param(of: part.origin))
+            }
+            return toolUse(call)
         case .other(let value):
-            throw .unsupported("content of type \(value["type"]?.string ?? "(none)")", by: upstream)
+            throw .unsupported(
+                "content of type \(value["type"]?.string ?? "(none)")", by: upstream, param: request.param(of: part.origin))
         }
     }
 
@@ -74,8 +91,16 @@ struct AnthropicConversation {
         ]
     }
 
-    private func toolUse(_ call: Conversation.ToolCall) -> JSONValue {
-        let input = try? JSONValue.parse(call.arguments)
+    /// As it came: without its signature it would be refused, and what another provider's model thought is of no use here.
+    private static func thinking(_ text: String, _ provider: ProviderData?) -> JSONObject? {
+        guard let provider, provider.dialect == ProviderData.anthropic else { return nil }
+        if let data = provider.members["redacted"] { return ["type": "redacted_thinking", "data": data] }
+        guard let signature = provider.members["signature"] else { return nil }
+        return ["type": "thinking", "thinking": .string(text), "signature": signature]
+    }
+
+    private func toolUse(_ call: Conversation.ToolCall) -> JSONObject {
+        let input = try? JSONValue.parse(call.input)
         return [
             "type": "tool_use", "id": .string(call.id), "name": .string(call.name),
             "input": input?.object == nil ? [:] : input ?? [:],
@@ -84,7 +109,18 @@ struct AnthropicConversation {
 
     private func toolResult(_ turn: Conversation.Turn) throws(GenerationError) -> JSONValue {
         var result: JSONObject = ["type": "tool_result", "tool_use_id": .string(turn.callID ?? "")]
-        if let text = turn.plainText { result["content"] = .string(text) } else { result["content"] = .array(try blocks(turn)) }
+        if let text = turn.plainText {
+            result["content"] = .string(text)
+            return .object(result)
+        }
+        var blocks = try blocks(turn)
+        // A mark at the last part of the result is one of the result.
+        if blocks.count == 1, var only = blocks[0].object, let mark = only["cache_control"] {
+            only["cache_control"] = nil
+            blocks = [.object(only)]
+            result["cache_control"] = mark
+        }
+        result["content"] = .array(blocks)
         return .object(result)
     }
 }

@@ -16,8 +16,8 @@ package enum AnthropicMessagesDialect: Dialect {
     ) throws(GenerationError) -> JSONObject {
         var body = JSONObject()
         body["model"] = .string(model)
-        let conversation = try AnthropicConversation(Conversation(request).turns, upstream)
-        if !conversation.system.isEmpty { body["system"] = .string(conversation.system) }
+        let conversation = try AnthropicConversation(request, upstream)
+        body["system"] = conversation.system
         body["messages"] = conversation.messages
         body["stream"] = true
         for (name, value) in try members(of: request.parameters, to: upstream) { body[name] = value }

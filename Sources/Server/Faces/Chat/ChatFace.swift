@@ -34,7 +34,7 @@ enum ChatFace {
             found(target)
             Submission(target: .session(target), input: input)
                 .submit(from: call.loop, context: call.context, reader: reader) { result in
-                    if case .failure(let error) = result { fail(error) }
+                    if case .failure(let error) = result { fail(ChatRequest.inItsWords(error)) }
                 }
         }
         guard let sessionID = request.extensions.sessionID else {

@@ -39,6 +39,13 @@ struct ChatRequest {
         parameters = ResponseParameters(model: model, members: Self.responseMembers(body), chatMembers: members)
     }
 
+    /// An error about the input in the words of this face.
+    static func inItsWords(_ error: APIError) -> APIError {
+        var error = error.renamingParam("input", to: "messages")
+        if let param = error.param, param.hasSuffix("].call_id") { error.param = param.dropLast(7) + "tool_call_id" }
+        return error
+    }
+
     /// The message as a conversation item: readable for those who watch, and itself beside it for the upstream.
     private static func item(_ message: JSONValue, param: String) throws(APIError) -> Item {
         guard let object = message.object else { throw .invalid("'\(param)' must be an object.", param: param) }
@@ -48,8 +55,20 @@ struct ChatRequest {
                 code: "invalid_value")
         }
         let body: JSONObject
-        if role == "tool", let callID = object["tool_call_id"] {
-            body = ["type": "function_call_output", "call_id": callID, "output": object["content"] ?? ""]
+        if role == "tool" {
+            guard let callID = try object.optionalString("tool_call_id") else {
+                throw .invalid(
+                    "'\(param).tool_call_id' must be the id of the call that it answers.", param: param + ".tool_call_id",
+                    code: "missing_required_parameter")
+            }
+            body = ["type": "function_call_output", "call_id": .string(callID), "output": object["content"] ?? ""]
+        } else if role == "function" {
+            guard let name = try object.optionalString("name") else {
+                throw .invalid("'\(param).name' must be a string.", param: param + ".name", code: "missing_required_parameter")
+            }
+            body = [
+                "type": "function_call_output", "call_id": .string(Item.functionCallID(name)), "output": object["content"] ?? "",
+            ]
         } else {
             body = ["type": "message", "role": .string(role), "content": content(object["content"], role: role)]
         }

@@ -136,9 +136,7 @@ enum ConversationsFace {
             do throws(SessionError) {
                 return .success(try body(session))
             } catch {
-                var refusal = APIError(error)
-                if refusal.param == "input" { refusal.param = "items" }
-                return .failure(refusal)
+                return .failure(APIError(error).renamingParam("input", to: "items"))
             }
         } then: { result in
             switch result {
@@ -169,7 +167,12 @@ enum ConversationsFace {
         guard let values = value.array, values.count <= maxItems else {
             throw .invalid("'items' must be an array of at most \(maxItems) items.", param: "items")
         }
-        return values.isEmpty && !isNeeded ? [] : try InputItems.parse(value)
+        if values.isEmpty, !isNeeded { return [] }
+        do {
+            return try InputItems.parse(value)
+        } catch {
+            throw error.renamingParam("input", to: "items")
+        }
     }
 
     private static func itemNotFound(_ id: String) -> APIError { .notFound("item", id: id, code: "item_not_found") }

@@ -1,0 +1,194 @@
+import JSON
+import Sessions
+
+/// A conversation as the messages of Chat Completions.
+struct ChatMessages {
+    private(set) var messages: [JSONValue] = []
+    private let request: ModelRequest
+    private let upstream: UpstreamConfiguration
+    /// What results of tools have beside text: images stand in a user's message behind them, where every server takes them.
+    private var attachments: [JSONValue] = []
+
+    init(_ request: ModelRequest, to upstream: UpstreamConfiguration) throws(GenerationError) {
+        self.request = request
+        self.upstream = upstream
+        let turns = Conversation(request).turns
+        let withTools = Self.turnsWithTools(turns)
+        for (index, turn) in turns.enumerated() {
+            if turn.role != .tool { flushAttachments() }
+            messages.append(try message(turn, isOfToolTurn: withTools[index]))
+        }
+        flushAttachments()
+    }
+
+    /// Which turns stand in a stretch between two inputs in which a tool was called.
+    private static func turnsWithTools(_ turns: [Conversation.Turn]) -> [Bool] {
+        var result: [Bool] = []
+        var start = 0
+        func close(at end: Int) {
+            let hasCalls = turns[start..<end].contains { !$0.toolCalls.isEmpty }
+            result += Array(repeating: hasCalls, count: end - start)
+            start = end
+        }
+        for (index, turn) in turns.enumerated() where turn.role == .user { close(at: index) }
+        close(at: turns.count)
+        return result
+    }
+
+    private mutating func message(_ turn: Conversation.Turn, isOfToolTurn: Bool) throws(GenerationError) -> JSONValue {
+        if let verbatim = turn.verbatim { return verbatim }
+        if turn.role == .tool { return try toolMessage(turn) }
+        var message = JSONObject()
+        switch turn.role {
+        // Only OpenAI knows developers; their instructions are the system's elsewhere.
+        case .developer where !upstream.isOpenAI: message["role"] = "system"
+        default: message["role"] = .string(turn.role.rawValue)
+        }
+        let said = turn.said
+        let calls = turn.toolCalls
+        message["content"] = said.isEmpty && !calls.isEmpty ? .null : try content(said)
+        if let name = turn.name { message["name"] = .string(name) }
+        if !calls.isEmpty { message["tool_calls"] = .array(calls.map(Self.toolCall)) }
+        addReasoning(of: turn, isOfToolTurn: isOfToolTurn, to: &message)
+        return .object(message)
+    }
+
+    private func content(_ parts: [Conversation.Part]) throws(GenerationError) -> JSONValue {
+        if let text = Conversation.Turn(role: .user, parts: parts).plainText { return .string(text) }
+        var list: [JSONValue] = []
+        for part in parts { list.append(try self.part(part)) }
+        return .array(list)
+    }
+
+    private func part(_ part: Conversation.Part) throws(GenerationError) -> JSONValue {
+        var result: JSONObject
+        switch part.content {
+        case .text(let text): result = ["type": "text", "text": .string(text)]
+        case .image(let url, let detail):
+            var image: JSONObject = ["url": .string(url)]
+            if let detail { image["detail"] = .string(detail) }
+            result = ["type": "image_url", "image_url": .object(image)]
+        case .file(let file):
+            if file["file_data"] == nil, file["file_id"] == nil {
+                throw .unsupported(
+                    "file by its address: send it as 'file_data'", by: upstream, param: request.param(of: part.origin))
+            }
+            result = ["type": "file", "file": .object(file)]
+        case .other(let value):
+            guard value["type"]?.string == "input_audio" || part.isOfChat(request) else {
+                throw .unsupported(
+                    "content of type \(value["type"]?.string ?? "(none)")", by: upstream, param: request.param(of: part.origin))
+            }
+            return value
+        case .reasoning, .call: return .null
+        }
+        if let mark = part.cacheControl { result["cache_control"] = mark }
+        return .object(result)
+    }
+
+    // MARK: Tools
+
+    private mutating func toolMessage(_ turn: Conversation.Turn) throws(GenerationError) -> JSONValue {
+        let texts = turn.parts.filter(\.isText)
+        let rest = turn.parts.filter { !$0.isText }
+        var content = try self.content(texts)
+        if !rest.isEmpty {
+            if texts.isEmpty { content = "The result stands in the message that follows." }
+            attachments.append(["type": "text", "text": .string("Of the result of the tool call \(turn.callID ?? ""):")])
+            for part in rest { attachments.append(try self.part(part)) }
+        }
+        return ["role": "tool", "content": content, "tool_call_id": .string(turn.callID ?? "")]
+    }
+
+    private mutating func flushAttachments() {
+        if attachments.isEmpty { return }
+        messages.append(["role": "user", "content": .array(attachments)])
+        attachments = []
+    }
+
+    private static func toolCall(_ call: Conversation.ToolCall) -> JSONValue {
+        var result: JSONObject = ["id": .string(call.id)]
+        if call.isCustom {
+            result["type"] = "custom"
+            result["custom"] = ["name": .string(call.name), "input": .string(call.input)]
+        } else {
+            result["type"] = "function"
+            // Servers parse it, and an empty text is no JSON.
+            let arguments = call.input.isEmpty ? "{}" : call.input
+            result["function"] = ["name": .string(call.name), "arguments": .string(arguments)]
+        }
+        for (name, value) in call.provider?.own ?? [:] { result[name] = value }
+        return .object(result)
+    }
+
+    // MARK: Reasoning
+
+    /// Puts back what the model thought, where its provider wants it: details and signatures always, plain reasoning only in a turn
+    /// in which tools are called, since some refuse it elsewhere.
+    private func addReasoning(of turn: Conversation.Turn, isOfToolTurn: Bool, to message: inout JSONObject) {
+        guard turn.role == .assistant else { return }
+        var texts: [String: String] = [:]
+        for part in turn.parts {
+            guard case .reasoning(let text, let provider) = part.content else { continue }
+            let own = provider?.own
+            // Of another dialect: not for this one.
+            if provider != nil, own == nil { continue }
+            var isTold = false
+            for (name, value) in own ?? [:] where !ProviderData.ownMembers.contains(name) {
+                isTold = isTold || name == "reasoning_details"
+                message[name] = Self.joined(message[name], value)
+            }
+            guard isOfToolTurn, !isTold, !text.isEmpty else { continue }
+            let member = own?["member"]?.string ?? "reasoning_content"
+            texts[member] = texts[member].map { "\($0)\n\n\(text)" } ?? text
+        }
+        for (member, text) in texts { message[member] = .string(text) }
+    }
+
+    private static func joined(_ before: JSONValue?, _ value: JSONValue) -> JSONValue {
+        if let list = before?.array, let more = value.array { return .array(list + more) }
+        return value
+    }
+}
+
+extension ProviderData {
+    /// Names of members that are ours, and not the provider's.
+    static let ownMembers: Set<String> = ["member", "text"]
+
+    /// The members if they came from Chat Completions.
+    fileprivate var own: JSONObject? { dialect == Self.openAI ? members : nil }
+}
+
+extension Conversation.Turn {
+    /// The content without reasoning and calls; texts that those stood between are paragraphs.
+    fileprivate var said: [Conversation.Part] {
+        var said = Conversation.Turn(role: role)
+        var run: [Conversation.Part] = []
+        for part in parts {
+            if part.isSaid {
+                run.append(part)
+            } else {
+                said.join(run)
+                run = []
+            }
+        }
+        said.join(run)
+        return said.parts
+    }
+}
+
+extension Conversation.Part {
+    fileprivate var isText: Bool { if case .text = content { true } else { false } }
+    /// Whether it is content of a message, and not beside it.
+    var isSaid: Bool {
+        switch content {
+        case .reasoning, .call: false
+        default: true
+        }
+    }
+    /// Whether it came in a Chat Completions request, whose parts are passed on whatever they are.
+    fileprivate func isOfChat(_ request: ModelRequest) -> Bool {
+        guard let origin, request.items.indices.contains(origin.item) else { return false }
+        return request.items[origin.item].chatMessage != nil
+    }
+}

@@ -4,8 +4,8 @@ import Testing
 @Suite struct SaturationTests {
     @Test(arguments: [
         (0.0, 0), (-0.0, 0), (1e-300, 0), (-1e-300, 0), (1.9, 1), (-1.9, -1), (1e300, Int.max), (-1e300, Int.min),
-        (.infinity, Int.max), (-.infinity, Int.min), (.nan, 0), (9_007_199_254_740_993, 9_007_199_254_740_992),
-        (9_223_372_036_854_775_807, Int.max), (-9_223_372_036_854_775_808, Int.min),
+        (.infinity, Int.max), (-.infinity, Int.min), (.nan, 0), (9_007_199_254_740_992, 9_007_199_254_740_992),
+        (9_223_372_036_854_775_808, Int.max), (-9_223_372_036_854_775_808, Int.min),
     ])
     func doublesBecomeTheNearestInteger(_ value: Double, _ expected: Int) {
         #expect(Int(saturating: value) == expected)

@@ -40,6 +40,8 @@ extension JSONValue {
 
     /// Whether this is null.
     public var isNull: Bool { if case .null = self { true } else { false } }
+    /// The value, or nil when this is null: for members that may be left out or be null.
+    public var unlessNull: JSONValue? { if case .null = self { return nil } else { return self } }
     /// The truth value, or nil when this is none.
     public var bool: Bool? { if case .bool(let value) = self { value } else { nil } }
     /// The string, or nil when this is none.
@@ -81,11 +83,10 @@ extension JSONValue: Hashable {
     }
 }
 
-extension JSONValue: ExpressibleByNilLiteral, ExpressibleByBooleanLiteral, ExpressibleByIntegerLiteral,
-    ExpressibleByFloatLiteral, ExpressibleByStringLiteral, ExpressibleByStringInterpolation,
-    ExpressibleByArrayLiteral, ExpressibleByDictionaryLiteral
+// Not by a nil literal: in the place of a `JSONValue?`, `nil` would then be a value that is there and is null, where nothing is meant.
+extension JSONValue: ExpressibleByBooleanLiteral, ExpressibleByIntegerLiteral, ExpressibleByFloatLiteral,
+    ExpressibleByStringLiteral, ExpressibleByStringInterpolation, ExpressibleByArrayLiteral, ExpressibleByDictionaryLiteral
 {
-    public init(nilLiteral: ()) { self = .null }
     public init(booleanLiteral value: Bool) { self.init(value) }
     public init(integerLiteral value: Int) { self.init(value) }
     public init(floatLiteral value: Double) { self.init(value) }

@@ -4,23 +4,25 @@ import JSON
 /// Going on with a response after the process had ended.
 extension Generation {
     /// Takes up again what it had said when the process ended.
-    func replay(_ events: [LogEvent]) {
+    /// - Throws: ``JSON/JSONRecord/Malformed`` for an event that is not what we write: what it said would be missing.
+    func replay(_ events: [LogEvent]) throws {
         for event in events {
             firstSequence = firstSequence ?? event.sequence
             sequenceNumber = event.responseSequence + 1
             switch event.type {
             case .responseInProgress: isAccepted = true
             case .step:
-                let step = (try? JSONValue.parse(event.payload, limits: .own))?["step"].flatMap(Step.init)
-                if let step { take(step) }
-            case .outputItemAdded:
-                if let item = OutputItem(restoringFrom: event) { items.append(item) }
+                let record = try JSONRecord(JSONValue.parse(event.payload, limits: .own), of: "event")
+                take(try record.required("step", Step.init))
+            case .outputItemAdded: items.append(try OutputItem(restoringFrom: event))
             case .outputItemDone:
                 items.first { $0.index == event.outputIndex }?.close(as: .completed)
             case _ where event.type.isDelta:
                 deltaCount += 1
                 outputByteCount += event.delta.count
-                guard let item = items.first(where: { $0.index == event.outputIndex }) else { continue }
+                guard let item = items.first(where: { $0.index == event.outputIndex }) else {
+                    throw JSONRecord.Malformed(record: "event", member: "output_index")
+                }
                 if event.type == .refusalDelta { item.becomeRefusal() }
                 event.payload.withUnsafeBytes { item.contents.append(UnsafeRawBufferPointer(rebasing: $0[event.delta])) }
             default: break

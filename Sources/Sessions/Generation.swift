@@ -104,7 +104,7 @@ public final class Generation {
 
     /// As it was kept.
     /// - Parameter events: its events so far, if it had not ended.
-    init(restoring record: GenerationRecord, reference: ResponseReference?, session: Session, events: [LogEvent]) {
+    init(restoring record: GenerationRecord, reference: ResponseReference?, session: Session, events: [LogEvent]) throws {
         self.reference = reference ?? ResponseReference(record.id, sessionID: session.id)
         self.session = session
         sessionID = session.id
@@ -127,7 +127,7 @@ public final class Generation {
         steps = record.steps
         self.reference.upstream = route.upstream
         if case .failed(let error) = record.status { self.reference.failure = error }
-        if !record.status.isTerminal { replay(events) }
+        if !record.status.isTerminal { try replay(events) }
     }
 
     // MARK: For the session

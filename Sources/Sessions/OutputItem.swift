@@ -21,18 +21,20 @@ final class OutputItem {
     /// Escaped contents of the text or arguments.
     var contents = ByteBuffer()
 
-    /// From the event that announced it; nil if that says something else.
-    init?(restoringFrom event: LogEvent) {
-        guard let item = (try? JSONValue.parse(event.payload, limits: .own))?["item"], let id = item["id"]?.string
-        else { return nil }
-        switch item["type"]?.string {
+    /// From the event that announced it.
+    /// - Throws: ``JSON/JSONRecord/Malformed`` if that says something else.
+    init(restoringFrom event: LogEvent) throws {
+        let item = try JSONRecord(JSONValue.parse(event.payload, limits: .own), of: "event").required("item") {
+            try JSONRecord($0, of: "output item")
+        }
+        id = try item.required("id", \.string)
+        switch try item.required("type", \.string) {
         case "message": kind = .message(isRefusal: false)
         case "reasoning": kind = .reasoning
         case "function_call":
-            kind = .functionCall(callID: item["call_id"]?.string ?? "", name: item["name"]?.string ?? "")
-        default: return nil
+            kind = .functionCall(callID: try item.required("call_id", \.string), name: try item.required("name", \.string))
+        default: throw JSONRecord.Malformed(record: "output item", member: "type")
         }
-        self.id = id
         index = event.outputIndex
         toolIndex = -1
     }

@@ -84,7 +84,8 @@ public final class Session {
 
     /// As it was kept. ``recover()`` goes on with what had not ended.
     /// - Parameter log: holds the newest events already.
-    public init(restoring stored: StoredSession, host: any SessionHost, log: any LogStorage, limits: SessionLimits) {
+    /// - Throws: ``JSON/JSONRecord/Malformed`` when what was said of an unfinished response cannot be read.
+    public init(restoring stored: StoredSession, host: any SessionHost, log: any LogStorage, limits: SessionLimits) throws {
         let record = stored.record
         id = record.id
         owner = record.owner
@@ -108,7 +109,7 @@ public final class Session {
                 surplus -= 1
                 continue
             }
-            let generation = Generation(
+            let generation = try Generation(
                 restoring: record, reference: stored.references[record.id], session: self,
                 events: stored.unfinishedEvents[record.id] ?? [])
             generations.append(generation)

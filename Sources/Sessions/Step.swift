@@ -57,14 +57,15 @@ public struct Step: Sendable, Hashable {
         writer.field("parent_id", parentID)
     }
 
-    /// As ``write(to:)`` wrote it; nil when it is something else.
-    public init?(_ value: JSONValue) {
-        guard let id = value["id"]?.string, let kind = value["kind"]?.string,
-            let status = value["status"]?.string.flatMap(Status.init)
-        else { return nil }
+    /// As ``write(to:)`` wrote it.
+    /// - Throws: ``JSON/JSONRecord/Malformed`` for anything else.
+    public init(_ value: JSONValue) throws {
+        let record = try JSONRecord(value, of: "step")
         self.init(
-            id: id, kind: kind, name: value["name"]?.string, status: status, title: value["title"]?.string,
-            detail: value["detail"].flatMap { $0.isNull ? nil : $0 }, parentID: value["parent_id"]?.string)
+            id: try record.required("id", \.string), kind: try record.required("kind", \.string),
+            name: try record.optional("name", \.string), status: try record.required("status") { $0.string.flatMap(Status.init) },
+            title: try record.optional("title", \.string), detail: try record.optional("detail") { $0 },
+            parentID: try record.optional("parent_id", \.string))
     }
 }
 

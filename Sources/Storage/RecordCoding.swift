@@ -2,7 +2,7 @@ import Bytes
 import JSON
 import Sessions
 
-// Records as JSON in columns of text. Members may be added; those of old files may be missing.
+// Records as JSON in columns of text. What is read is what was written, or an error: see `JSONRecord`.
 
 extension JSONValue {
     /// As it stands in a column.
@@ -19,10 +19,7 @@ extension JSONValue {
 }
 
 /// A column that does not hold what it must.
-struct MalformedRecord: Error, CustomStringConvertible {
-    let what: String
-    var description: String { "a \(what) in the database is malformed" }
-}
+typealias MalformedRecord = JSONRecord.Malformed
 
 extension ResponseParameters {
     var stored: JSONValue {
@@ -33,10 +30,10 @@ extension ResponseParameters {
     }
 
     init(stored: JSONValue) throws {
-        guard let model = stored["model"]?.string else { throw MalformedRecord(what: "response's parameters") }
+        let record = try JSONRecord(stored, of: "response's parameters")
         self.init(
-            model: model, instructions: stored["instructions"]?.string, members: stored["members"]?.object ?? [:],
-            chatMembers: stored["chat_members"]?.object)
+            model: try record.required("model", \.string), instructions: try record.optional("instructions", \.string),
+            members: try record.required("members", \.object), chatMembers: try record.optional("chat_members", \.object))
     }
 }
 
@@ -46,10 +43,18 @@ extension Item {
     }
 
     init(stored: JSONValue) throws {
-        guard let id = stored["id"]?.string, let body = stored["body"]?.object else { throw MalformedRecord(what: "item") }
-        let chat = stored["chat"].flatMap { $0.isNull ? nil : $0 }
+        let record = try JSONRecord(stored, of: "item")
         self.init(
-            id: id, status: stored["status"]?.string.flatMap(Item.Status.init) ?? .completed, body: body, chatMessage: chat)
+            id: try record.required("id", \.string),
+            status: try record.required("status") { $0.string.flatMap(Item.Status.init) },
+            body: try record.required("body", \.object), chatMessage: try record.optional("chat") { $0 })
+    }
+
+    /// As its columns have it.
+    init(id: String, status: String, body: String, chatMessage: String? = nil) throws {
+        guard let status = Item.Status(rawValue: status) else { throw MalformedRecord(record: "item", member: "status") }
+        guard let body = try JSONValue.column(body).object else { throw MalformedRecord(record: "item", member: "body") }
+        self.init(id: id, status: status, body: body, chatMessage: try chatMessage.map(JSONValue.column)?.unlessNull)
     }
 }
 
@@ -61,11 +66,12 @@ extension Usage {
         ]
     }
 
-    init(stored: JSONValue) {
+    init(stored: JSONValue) throws {
+        let record = try JSONRecord(stored, of: "response's usage")
         self.init(
-            inputTokens: stored["input"]?.int ?? 0, outputTokens: stored["output"]?.int ?? 0,
-            cachedTokens: stored["cached"]?.int ?? 0, reasoningTokens: stored["reasoning"]?.int ?? 0,
-            isEstimated: stored["estimated"]?.bool ?? false)
+            inputTokens: try record.required("input", \.int), outputTokens: try record.required("output", \.int),
+            cachedTokens: try record.required("cached", \.int), reasoningTokens: try record.required("reasoning", \.int),
+            isEstimated: try record.required("estimated", \.bool))
     }
 }
 
@@ -77,11 +83,12 @@ extension GenerationError {
         ]
     }
 
-    init(stored: JSONValue) {
+    init(stored: JSONValue) throws {
+        let record = try JSONRecord(stored, of: "response's error")
         self.init(
-            code: stored["code"]?.string ?? "server_error", message: stored["message"]?.string ?? "",
-            status: stored["status"]?.int ?? 500, type: stored["type"]?.string ?? "server_error",
-            retryAfterSeconds: stored["retry_after"]?.double)
+            code: try record.required("code", \.string), message: try record.required("message", \.string),
+            status: try record.required("status", \.int), type: try record.required("type", \.string),
+            retryAfterSeconds: try record.optional("retry_after", \.double))
     }
 }
 
@@ -93,14 +100,16 @@ extension ResponseRoute {
         ]
     }
 
-    init(stored: JSONValue) {
-        let faults = (stored["faults"]?.array ?? []).compactMap { fault -> Fault? in
+    init(stored: JSONValue) throws {
+        let record = try JSONRecord(stored, of: "response's route")
+        let faults = try record.list("faults") { fault -> Fault? in
             guard let pair = fault.array, pair.count == 2, let upstream = pair[0].string, let word = pair[1].string else {
                 return nil
             }
             return Fault(upstream: upstream, fault: word)
         }
-        self.init(upstream: stored["upstream"]?.string, attempts: stored["attempts"]?.int ?? 0, faults: faults)
+        self.init(
+            upstream: try record.optional("upstream", \.string), attempts: try record.required("attempts", \.int), faults: faults)
     }
 }
 
@@ -113,22 +122,24 @@ extension OutputVerdict {
         }
     }
 
-    init?(stored: JSONValue) {
-        switch stored["valid"]?.bool {
-        case true?: self = .valid
-        case false?:
+    init(stored: JSONValue) throws {
+        let record = try JSONRecord(stored, of: "verdict")
+        if try record.required("valid", \.bool) {
+            self = .valid
+        } else {
             self = .invalid(
-                JSONSchema.Violation(path: stored["path"]?.string ?? "", message: stored["message"]?.string ?? ""))
-        case nil: return nil
+                JSONSchema.Violation(
+                    path: try record.required("path", \.string), message: try record.required("message", \.string)))
         }
     }
 }
 
 extension Step {
     var stored: JSONValue {
-        var buffer = ByteBuffer()
-        buffer.appendJSONObject { write(to: &$0) }
-        return (try? JSONValue.parse(buffer.bytes, limits: .own)) ?? .null
+        [
+            "id": .string(id), "kind": .string(kind), "name": JSONValue(name), "status": .string(status.rawValue),
+            "title": JSONValue(title), "detail": detail ?? .null, "parent_id": JSONValue(parentID),
+        ]
     }
 }
 
@@ -141,9 +152,8 @@ extension GenerationRecord {
             "delta_count": JSONValue(deltaCount), "item_count": JSONValue(conversationItemCount),
             "first_sequence": JSONValue(firstSequence), "event_count": JSONValue(eventCount),
             "continues": JSONValue(continuesLastMessage), "route": route.stored,
-            "verdict": verdict?.stored ?? .null,
+            "verdict": verdict?.stored ?? .null, "steps": .array(steps.map(\.stored)),
         ]
-        if !steps.isEmpty { object["steps"] = .array(steps.map(\.stored)) }
         switch status {
         case .incomplete(let reason): object["reason"] = .string(reason.rawValue)
         case .failed(let error): object["error"] = error.stored
@@ -153,9 +163,7 @@ extension GenerationRecord {
     }
 
     init(id: String, status: String, stored: JSONValue) throws {
-        guard let createdAt = stored["created_at"]?.int, let parameters = stored["parameters"],
-            let policy = stored["policy"]?.string.flatMap(DisconnectPolicy.init(text:))
-        else { throw MalformedRecord(what: "response") }
+        let record = try JSONRecord(stored, of: "response")
         let ending: Generation.Status
         switch status {
         case "queued": ending = .queued
@@ -163,20 +171,22 @@ extension GenerationRecord {
         case "completed": ending = .completed
         case "cancelled": ending = .cancelled
         case "incomplete":
-            ending = .incomplete(stored["reason"]?.string.flatMap(Generation.IncompleteReason.init) ?? .interrupted)
-        case "failed": ending = .failed(GenerationError(stored: stored["error"] ?? .null))
-        default: throw MalformedRecord(what: "response's status")
+            ending = .incomplete(try record.required("reason") { $0.string.flatMap(Generation.IncompleteReason.init) })
+        case "failed": ending = .failed(try record.required("error", GenerationError.init(stored:)))
+        default: throw MalformedRecord(record: "response", member: "status")
         }
         self.init(
-            id: id, createdAt: createdAt, completedAt: stored["completed_at"]?.int,
-            parameters: try ResponseParameters(stored: parameters), previousResponseID: stored["previous_response_id"]?.string,
-            policy: policy, input: try (stored["input"]?.array ?? []).map(Item.init(stored:)),
-            output: try (stored["output"]?.array ?? []).map(Item.init(stored:)), status: ending,
-            usage: stored["usage"].flatMap { $0.isNull ? nil : Usage(stored: $0) }, deltaCount: stored["delta_count"]?.int ?? 0,
-            conversationItemCount: stored["item_count"]?.int, firstSequence: stored["first_sequence"]?.int,
-            eventCount: stored["event_count"]?.int ?? 0, continuesLastMessage: stored["continues"]?.bool ?? false,
-            route: ResponseRoute(stored: stored["route"] ?? .null),
-            verdict: stored["verdict"].flatMap(OutputVerdict.init(stored:)),
-            steps: (stored["steps"]?.array ?? []).compactMap { Step($0) })
+            id: id, createdAt: try record.required("created_at", \.int), completedAt: try record.optional("completed_at", \.int),
+            parameters: try record.required("parameters", ResponseParameters.init(stored:)),
+            previousResponseID: try record.optional("previous_response_id", \.string),
+            policy: try record.required("policy") { $0.string.flatMap(DisconnectPolicy.init(text:)) },
+            input: try record.list("input", Item.init(stored:)), output: try record.list("output", Item.init(stored:)),
+            status: ending, usage: try record.optional("usage", Usage.init(stored:)),
+            deltaCount: try record.required("delta_count", \.int),
+            conversationItemCount: try record.optional("item_count", \.int),
+            firstSequence: try record.optional("first_sequence", \.int), eventCount: try record.required("event_count", \.int),
+            continuesLastMessage: try record.required("continues", \.bool),
+            route: try record.required("route", ResponseRoute.init(stored:)),
+            verdict: try record.optional("verdict", OutputVerdict.init(stored:)), steps: try record.list("steps", Step.init))
     }
 }

@@ -127,8 +127,7 @@ private struct SessionExport {
         // Their numbers in the table have gaps where items were deleted.
         var position = 0
         while let row = try rows.next() {
-            guard let content = try JSONValue.column(row["body"]).object else { throw MalformedRecord(what: "item") }
-            let item = Item(id: row["id"], status: Item.Status(rawValue: row["status"]) ?? .completed, body: content)
+            let item = try Item(id: row["id"], status: row["status"], body: row["body"])
             var line = ByteBuffer()
             line.appendJSONObject { object in
                 object.field("record", "item")

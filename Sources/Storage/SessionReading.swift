@@ -74,7 +74,7 @@ struct SessionReading {
 
     private static func record(_ row: Row) throws -> SessionRecord {
         guard let mode = InterjectionMode(rawValue: row["mode"]), let policy = DisconnectPolicy(text: row["policy"]) else {
-            throw MalformedRecord(what: "session")
+            throw MalformedRecord(record: "session")
         }
         return SessionRecord(
             id: row["id"], owner: row["owner"], createdAt: row["created_at"],
@@ -86,11 +86,7 @@ struct SessionReading {
         try Row.fetchAll(
             db, sql: "SELECT id, status, body, chat_message FROM items WHERE session = ? ORDER BY position", arguments: [session]
         ).map { row in
-            guard let body = try JSONValue.column(row["body"]).object else { throw MalformedRecord(what: "item") }
-            let chat: String? = row["chat_message"]
-            return Item(
-                id: row["id"], status: Item.Status(rawValue: row["status"]) ?? .completed, body: body,
-                chatMessage: try chat.map(JSONValue.column))
+            try Item(id: row["id"], status: row["status"], body: row["body"], chatMessage: row["chat_message"])
         }
     }
 }

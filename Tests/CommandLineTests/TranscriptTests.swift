@@ -41,7 +41,7 @@ import Testing
         var transcript = Transcript()
         func step(_ title: JSONValue) -> JSONValue { ["type": "interject:step", "step": ["name": "search", "title": title]] }
         let shown = parts(
-            of: [created("r1"), step("searching"), step(nil), delta("Found."), ended("r1", "completed")], in: &transcript)
+            of: [created("r1"), step("searching"), step(.null), delta("Found."), ended("r1", "completed")], in: &transcript)
         #expect(shown.contains(.note("[searching]")) && shown.contains(.note("[search]")))
     }
 

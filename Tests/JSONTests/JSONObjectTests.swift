@@ -32,8 +32,8 @@ import Testing
     }
 
     @Test func equalityIgnoresOrderButNotBytes() {
-        let one: JSONObject = ["a": 1, "b": [2], "c": nil]
-        let other: JSONObject = ["c": nil, "b": [2], "a": 1]
+        let one: JSONObject = ["a": 1, "b": [2], "c": .null]
+        let other: JSONObject = ["c": .null, "b": [2], "a": 1]
         #expect(one == other)
         #expect(one.hashValue == other.hashValue)
         #expect(one != ["a": 1, "b": [2]])
@@ -42,7 +42,7 @@ import Testing
     }
 
     @Test func literalsAndAccessors() {
-        var value: JSONValue = ["n": nil, "t": true, "i": 7, "d": 1.5, "s": "x", "a": [1, "two"], "o": ["k": "v"]]
+        var value: JSONValue = ["n": .null, "t": true, "i": 7, "d": 1.5, "s": "x", "a": [1, "two"], "o": ["k": "v"]]
         #expect(value["n"]?.isNull == true)
         #expect(value["t"]?.bool == true)
         #expect(value["i"]?.int == 7)
@@ -55,7 +55,7 @@ import Testing
         #expect(value["missing"] == nil)
         #expect(value["s"]?["k"] == nil)
         value["i"] = 8
-        value["t"] = .some(nil)
+        value["t"] = .some(.null)
         value["n"] = Optional<JSONValue>.none
         #expect(value["i"] == 8)
         #expect(value["t"] == .null)

@@ -74,7 +74,7 @@ import Testing
     }
 
     @Test func serializedIsTheDescriptionAsUTF8() {
-        let value: JSONValue = ["é": ["\n", nil, 1.5, false]]
+        let value: JSONValue = ["é": ["\n", .null, 1.5, false]]
         #expect(value.description == #"{"é":["\n",null,1.5,false]}"#)
         #expect(value.serialized() == Array(value.description.utf8))
     }

@@ -10,7 +10,7 @@ import Testing
             conversationItemCount: nil, firstSequence: 1, eventCount: 1, continuesLastMessage: false, route: ResponseRoute())
     }
 
-    private func restore(_ generations: [GenerationRecord], maxResponses: Int, on host: FakeHost) -> Session {
+    private func restore(_ generations: [GenerationRecord], maxResponses: Int, on host: FakeHost) throws -> Session {
         let record = SessionRecord(
             id: "sess_1", owner: "ann", createdAt: 1, defaults: ResponseParameters(model: "m"), mode: .queue, policy: .continuing,
             metadata: [:], forkedFrom: nil)
@@ -18,19 +18,19 @@ import Testing
             record: record, items: [], generations: generations, references: [:], unfinishedEvents: [:], appendedByteCount: 0)
         var limits = SessionLimits()
         limits.maxResponses = maxResponses
-        return Session(restoring: stored, host: host, log: host.makeLog(maxBytes: 1 << 20), limits: limits)
+        return try Session(restoring: stored, host: host, log: host.makeLog(maxBytes: 1 << 20), limits: limits)
     }
 
-    @Test func ofTooManyResponsesTheNewestAreFound() {
+    @Test func ofTooManyResponsesTheNewestAreFound() throws {
         let host = FakeHost()
         let all = (1...5).map { record("resp_\($0)", .completed) }
-        #expect(restore(all, maxResponses: 2, on: host).generations.map(\.id) == ["resp_4", "resp_5"])
-        #expect(restore(all, maxResponses: 5, on: host).generations.count == 5)
+        #expect(try restore(all, maxResponses: 2, on: host).generations.map(\.id) == ["resp_4", "resp_5"])
+        #expect(try restore(all, maxResponses: 5, on: host).generations.count == 5)
     }
 
-    @Test func whatHasNotEndedIsNeverForgotten() {
+    @Test func whatHasNotEndedIsNeverForgotten() throws {
         let host = FakeHost()
-        let session = restore(
+        let session = try restore(
             [record("resp_1", .inProgress), record("resp_2", .completed), record("resp_3", .queued)], maxResponses: 1, on: host)
         #expect(session.generations.map(\.id) == ["resp_1", "resp_3"])
         #expect(session.active?.id == "resp_1")

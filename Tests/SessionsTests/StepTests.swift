@@ -25,7 +25,7 @@ import Testing
         #expect(
             told[1]["step"] == [
                 "id": "a", "kind": "tool", "name": "search", "status": "completed", "title": "found 12 results",
-                "detail": ["n": 12], "parent_id": nil,
+                "detail": ["n": 12], "parent_id": .null,
             ])
         #expect(fixture.conversation == ["hi", "Hello"])
         checkInvariants(fixture)

@@ -26,7 +26,7 @@ struct RehearsalDirectivesTests {
     }
 
     @Test func ofTheBodyWin() throws {
-        let object: JSONValue = ["tokens": 7, "echo": true, "text": "two words", "pace": "0", "seed": nil, "tool": "t"]
+        let object: JSONValue = ["tokens": 7, "echo": true, "text": "two words", "pace": "0", "seed": .null, "tool": "t"]
         let parsed = try directives("[[rehearsal tokens=200 seed=4 pace=9]]", object)
         #expect(parsed.tokens == 7 && parsed.echo && parsed.repeatedText == "two words" && parsed.pace == 0)
         #expect(parsed.seed == 4 && parsed.tool == "t")

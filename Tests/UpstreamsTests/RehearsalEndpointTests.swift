@@ -112,7 +112,7 @@ struct RehearsalEndpointTests {
             let after: JSONValue = [
                 "stream": true,
                 "messages": [
-                    ["role": "user", "content": .string(prompt)], ["role": "assistant", "content": nil],
+                    ["role": "user", "content": .string(prompt)], ["role": "assistant", "content": .null],
                     ["role": "tool", "tool_call_id": "c", "content": "42"],
                 ],
             ]

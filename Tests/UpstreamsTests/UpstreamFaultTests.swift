@@ -32,7 +32,7 @@ import Testing
         #expect(cases.count > 25)
         for vector in cases {
             let name = vector["name"]?.string ?? ""
-            let fault = Self.fault(vector["fault"] ?? nil)
+            let fault = Self.fault(vector["fault"] ?? .null)
             let error = fault.generationError(upstream: "up:1", model: "m", key: "secret-key")
             #expect(error.code == vector["code"]?.string, "\(name)")
             #expect(error.status == vector["status"]?.int, "\(name)")

@@ -101,25 +101,36 @@ extension WebhookDelivery {
         return .object(record)
     }
 
-    package init?(record: JSONValue) {
-        guard let event = record["event"], let eventID = event["id"]?.string, let type = event["type"]?.string,
-            let owner = event["owner"]?.string, let object = event["object"]?.string, let createdAt = event["created_at"]?.int,
-            let endpoint = record["endpoint"]?.string, let state = record["state"]?.string.flatMap(State.init(rawValue:)),
-            let dueAt = record["due_at"]?.int
-        else { return nil }
+    /// - Throws: ``JSON/JSONRecord/Malformed`` for what ``record`` did not write.
+    package init(record: JSONValue) throws {
+        let delivery = try JSONRecord(record, of: "webhook delivery")
         self.init(
-            event: WebhookEvent(
-                id: eventID, type: type, owner: owner, objectID: object, createdAt: createdAt, isTest: event["test"]?.bool ?? false),
-            endpointID: endpoint, dueAt: dueAt)
-        self.state = state
-        awaitsEnd = record["awaits_end"]?.bool ?? false
-        attemptCount = record["attempt_count"]?.int ?? 0
-        roundAttemptCount = record["round_attempt_count"]?.int ?? 0
-        roundBeganAt = record["round_began_at"]?.int
-        attempts = (record["attempts"]?.array ?? []).compactMap { attempt in
-            guard let at = attempt["at"]?.int, let milliseconds = attempt["ms"]?.int else { return nil }
-            return Attempt(
-                at: at, milliseconds: milliseconds, status: attempt["status"]?.int, error: attempt["error"]?.string)
-        }
+            event: try delivery.required("event", WebhookEvent.init(record:)),
+            endpointID: try delivery.required("endpoint", \.string), dueAt: try delivery.required("due_at", \.int))
+        state = try delivery.required("state") { $0.string.flatMap(State.init(rawValue:)) }
+        awaitsEnd = try delivery.optional("awaits_end", \.bool) ?? false
+        attemptCount = try delivery.required("attempt_count", \.int)
+        roundAttemptCount = try delivery.required("round_attempt_count", \.int)
+        roundBeganAt = try delivery.optional("round_began_at", \.int)
+        attempts = try delivery.list("attempts", Attempt.init(record:))
+    }
+}
+
+extension WebhookDelivery.Attempt {
+    fileprivate init(record: JSONValue) throws {
+        let attempt = try JSONRecord(record, of: "attempt of a webhook delivery")
+        self.init(
+            at: try attempt.required("at", \.int), milliseconds: try attempt.required("ms", \.int),
+            status: try attempt.optional("status", \.int), error: try attempt.optional("error", \.string))
+    }
+}
+
+extension WebhookEvent {
+    fileprivate init(record: JSONValue) throws {
+        let event = try JSONRecord(record, of: "webhook event")
+        self.init(
+            id: try event.required("id", \.string), type: try event.required("type", \.string),
+            owner: try event.required("owner", \.string), objectID: try event.required("object", \.string),
+            createdAt: try event.required("created_at", \.int), isTest: try event.required("test", \.bool))
     }
 }

@@ -85,25 +85,25 @@ extension WebhookEndpoint {
         return .object(record)
     }
 
-    package init?(record: JSONValue) {
-        guard let id = record["id"]?.string, let name = record["name"]?.string, let url = record["url"]?.string,
-            let types = record["event_types"]?.array,
-            let responses = record["responses"]?.string.flatMap(Responses.init(rawValue:)),
-            let secret = record["secret"]?.string.flatMap(WebhookSecret.init), let createdAt = record["created_at"]?.int
-        else { return nil }
-        var secrets = WebhookSecrets(secret)
-        if let old = record["old_secret"]?.string.flatMap(WebhookSecret.init), let until = record["old_secret_until"]?.int {
-            secrets = WebhookSecrets(secret, previous: (old, until))
+    /// - Throws: ``JSON/JSONRecord/Malformed`` for what ``record`` did not write.
+    package init(record: JSONValue) throws {
+        let endpoint = try JSONRecord(record, of: "webhook endpoint")
+        let secret = { (value: JSONValue) in value.string.flatMap(WebhookSecret.init) }
+        var secrets = WebhookSecrets(try endpoint.required("secret", secret))
+        if let old = try endpoint.optional("old_secret", secret) {
+            secrets = WebhookSecrets(secrets.current, previous: (old, try endpoint.required("old_secret_until", \.int)))
         }
         self.init(
-            id: id, owner: record["owner"]?.string, name: name, url: url, eventTypes: types.compactMap(\.string),
-            responses: responses,
-            secrets: secrets, createdAt: createdAt)
-        updatedAt = record["updated_at"]?.int ?? createdAt
-        failures = record["failures"]?.int ?? 0
-        lastSuccessAt = record["last_success_at"]?.int
-        if let time = record["disabled_at"]?.int {
-            state = .disabled(at: time, reason: record["disabled_reason"]?.string ?? "")
+            id: try endpoint.required("id", \.string), owner: try endpoint.optional("owner", \.string),
+            name: try endpoint.required("name", \.string), url: try endpoint.required("url", \.string),
+            eventTypes: try endpoint.list("event_types", \.string),
+            responses: try endpoint.required("responses") { $0.string.flatMap(Responses.init(rawValue:)) }, secrets: secrets,
+            createdAt: try endpoint.required("created_at", \.int))
+        updatedAt = try endpoint.required("updated_at", \.int)
+        failures = try endpoint.required("failures", \.int)
+        lastSuccessAt = try endpoint.optional("last_success_at", \.int)
+        if let time = try endpoint.optional("disabled_at", \.int) {
+            state = .disabled(at: time, reason: try endpoint.required("disabled_reason", \.string))
         }
     }
 }

@@ -79,14 +79,29 @@ extension ServerContext {
         case .gone: then(.success(nil))
         case .underWay: return
         case .mustLoad:
+            let logger = loop.logger
             store.loadSession(id, owner: nil, maxTailBytes: configuration.residentLogBytes) { result in
                 switch result {
-                case .failure(let error): self.directory.endLoading(id, .failure(APIError(error)))
+                case .failure(let error):
+                    logger.error("a session cannot be read from the store", metadata: ["session": "\(id)", "error": "\(error)"])
+                    self.directory.endLoading(id, .failure(APIError(error)))
                 case .success(nil): self.directory.endLoading(id, .success(nil))
-                case .success(let loaded?):
-                    loop.execute { self.directory.endLoading(id, .success(self.sessions(on: loop).restore(loaded))) }
+                case .success(let loaded?): loop.execute { self.directory.endLoading(id, self.restore(loaded, on: loop)) }
                 }
             }
+        }
+    }
+}
+
+extension ServerContext {
+    /// Call on `loop`.
+    private func restore(_ loaded: Store.LoadedSession, on loop: EventLoop) -> Result<SessionReference?, APIError> {
+        do {
+            return .success(try sessions(on: loop).restore(loaded))
+        } catch {
+            let id = loaded.session.record.id
+            loop.logger.error("a session cannot be restored", metadata: ["session": "\(id)", "error": "\(error)"])
+            return .failure(APIError(StorageError.refused(reason: "\(error)")))
         }
     }
 }

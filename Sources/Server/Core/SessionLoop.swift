@@ -78,10 +78,11 @@ final class SessionLoop: SessionHost {
     }
 
     /// Brings a session back from the store; what had not ended in it goes on.
-    func restore(_ loaded: Store.LoadedSession) -> SessionReference? {
+    /// - Throws: what of it cannot be read.
+    func restore(_ loaded: Store.LoadedSession) throws -> SessionReference? {
         guard let journal else { return nil }
         let log = DurableLog(journal: journal, restoring: loaded, maxBytes: configuration.residentLogBytes)
-        let session = Session(restoring: loaded.session, host: self, log: log, limits: configuration.sessionLimits)
+        let session = try Session(restoring: loaded.session, host: self, log: log, limits: configuration.sessionLimits)
         let reference = house(session, log, ordinal: loaded.ordinal, isEphemeral: false)
         for generation in session.generations { directory.insert(response: generation.id, sessionID: session.id) }
         session.recover()

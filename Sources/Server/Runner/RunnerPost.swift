@@ -26,7 +26,7 @@ struct RunnerPost: Sendable {
 
     init(_ body: JSONObject) throws(APIError) {
         leaseID = try body.optionalString("lease_id")
-        let list = body["events"].flatMap { $0.isNull ? nil : $0 } ?? []
+        let list = body["events"]?.unlessNull ?? []
         guard let list = list.array, list.count <= Self.maxEvents else {
             throw .invalid("'events' must be an array of at most \(Self.maxEvents).", param: "events")
         }
@@ -109,7 +109,7 @@ struct RunnerPost: Sendable {
                 "'step.status' must be one of \(Step.Status.allCases.map(\.rawValue).joined(separator: ", ")).",
                 param: "step.status", code: "invalid_value")
         }
-        let detail = object["detail"].flatMap { $0.isNull ? nil : $0 }
+        let detail = object["detail"]?.unlessNull
         if let detail, detail.serialized().count > Step.Limits.maxDetailBytes {
             throw .invalid("'step.detail' may have \(Step.Limits.maxDetailBytes) bytes.", param: "step.detail", code: "too_long")
         }

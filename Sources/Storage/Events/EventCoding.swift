@@ -1,3 +1,4 @@
+import JSON
 import Sessions
 
 /// How events stand in the log's blobs: one after the other, each with a head of six numbers before its payload.
@@ -47,7 +48,7 @@ struct EncodedEvent {
 
     func decoded(sequence: Int, endOffset: Int, _ references: [Int: ResponseReference]) throws -> LogEvent {
         let payload = [UInt8](payload)
-        guard let type = EventType(payload: payload) else { throw MalformedRecord(what: "event") }
+        guard let type = EventType(payload: payload) else { throw MalformedRecord(record: "event") }
         return LogEvent(
             sequence: sequence, type: type, response: response == 0 ? nil : references[response],
             responseSequence: responseSequence, payload: payload, delta: delta, outputIndex: outputIndex, endOffset: endOffset)
@@ -76,11 +77,11 @@ struct EventDecoder {
             if byte < 0x80 { return Int(value) }
             shift += 7
         }
-        throw MalformedRecord(what: "event")
+        throw MalformedRecord(record: "event")
     }
 
     mutating func slice(_ count: Int) throws -> UnsafeRawBufferPointer {
-        guard count <= bytes.count - position else { throw MalformedRecord(what: "event") }
+        guard count <= bytes.count - position else { throw MalformedRecord(record: "event") }
         defer { position += count }
         return UnsafeRawBufferPointer(rebasing: bytes[position..<(position + count)])
     }
@@ -91,7 +92,7 @@ struct EventDecoder {
         let (start, length) = (try number(), try number())
         let outputIndex = try number()
         let payload = try slice(try number())
-        guard start <= payload.count, length <= payload.count - start else { throw MalformedRecord(what: "event") }
+        guard start <= payload.count, length <= payload.count - start else { throw MalformedRecord(record: "event") }
         return EncodedEvent(
             response: response, responseSequence: responseSequence, delta: start..<(start + length), outputIndex: outputIndex,
             payload: payload)

@@ -1,5 +1,6 @@
 import Foundation
 import GRDB
+import JSON
 import Sessions
 
 /// Reads the log of one session within one state of the database: its chunks, and then what was in the tail only.
@@ -110,6 +111,6 @@ extension EventChunk {
         self.init(
             session: row["session"], first: row["first"], last: row["last"], byteCount: row["byte_count"],
             bytes: [UInt8](row["payload"] as Data))
-        guard first > 0, last >= first, last - first < bytes.count else { throw MalformedRecord(what: "place in the log") }
+        guard first > 0, last >= first, last - first < bytes.count else { throw MalformedRecord(record: "place in the log") }
     }
 }

@@ -1,3 +1,4 @@
+import JSON
 import Sessions
 
 /// Consecutive events of one session within a blob.
@@ -66,7 +67,7 @@ struct EventChunk: Sendable {
                 guard try body(sequence, decoder.event()) else { return }
                 sequence += 1
             }
-            guard decoder.isAtEnd else { throw MalformedRecord(what: "event") }
+            guard decoder.isAtEnd else { throw MalformedRecord(record: "event") }
         }
     }
 

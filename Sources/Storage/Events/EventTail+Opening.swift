@@ -1,5 +1,6 @@
 import Foundation
 import GRDB
+import JSON
 
 extension EventTail {
     /// Empties the tail of a file that nobody else uses: what is in it becomes chunks, as it would have later.
@@ -15,7 +16,7 @@ extension EventTail {
             try (row["payload"] as Data).withUnsafeBytes { image in
                 try TailFrame.forEach(in: image) { frame in
                     guard let last = lasts[frame.session], frame.last > last else { return }
-                    guard frame.first == last + 1 else { throw MalformedRecord(what: "place in the log") }
+                    guard frame.first == last + 1 else { throw MalformedRecord(record: "place in the log") }
                     lasts[frame.session] = frame.last
                     var chunk = chunks[frame.session] ?? EventChunk(session: frame.session, first: frame.first)
                     chunks[frame.session] = nil
@@ -63,9 +64,9 @@ struct TailFrame {
             let (session, first) = (try decoder.number(), try decoder.number())
             let (count, byteCount) = (try decoder.number(), try decoder.number())
             let bytes = try decoder.slice(try decoder.number())
-            guard first > 0, count > 0, count <= bytes.count else { throw MalformedRecord(what: "place in the log") }
+            guard first > 0, count > 0, count <= bytes.count else { throw MalformedRecord(record: "place in the log") }
             let (last, overflows) = first.addingReportingOverflow(count - 1)
-            if overflows { throw MalformedRecord(what: "place in the log") }
+            if overflows { throw MalformedRecord(record: "place in the log") }
             try body(TailFrame(session: session, first: first, last: last, byteCount: byteCount, bytes: bytes))
         }
     }

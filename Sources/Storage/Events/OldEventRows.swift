@@ -1,5 +1,6 @@
 import Foundation
 import GRDB
+import JSON
 import Sessions
 
 /// The log as versions before `event_chunks` kept it: a row for each event.
@@ -20,7 +21,7 @@ struct OldEventRow {
         payload = [UInt8](row["payload"] as Data)
         let (start, end): (Int, Int) = (row["delta_start"], row["delta_end"])
         guard response >= 0, responseSequence >= -1, outputIndex >= 0, start >= 0, start <= end, end <= payload.count else {
-            throw MalformedRecord(what: "event")
+            throw MalformedRecord(record: "event")
         }
         delta = start..<end
     }

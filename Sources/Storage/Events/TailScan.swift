@@ -1,5 +1,6 @@
 import Foundation
 import GRDB
+import JSON
 
 /// Finds what single sessions have in the tail, for who reads beside a server that writes it. Each row is looked through once.
 final class TailScan {
@@ -22,7 +23,7 @@ final class TailScan {
             try (row?["payload"] as Data?)?.withUnsafeBytes { image in
                 try TailFrame.forEach(in: image) { frame in
                     guard frame.session == session, frame.last > chunk.last else { return }
-                    guard frame.first == chunk.last + 1 else { throw MalformedRecord(what: "place in the log") }
+                    guard frame.first == chunk.last + 1 else { throw MalformedRecord(record: "place in the log") }
                     frame.append(to: &chunk)
                 }
             }

@@ -1,17 +1,17 @@
 import GRDB
 import JSON
 package import Jobs
+import Logging
 
 extension Store: WebhookStore {
     package func loadWebhooks() async throws -> WebhookSnapshot {
-        let (snapshot, untrue) = try await read { db in
+        let (snapshot, untrue) = try await read { [self] db in
             let endpoints = try String.fetchAll(db, sql: "SELECT record FROM webhook_endpoints ORDER BY rowid")
             let deliveries = try String.fetchAll(db, sql: "SELECT record FROM webhook_deliveries ORDER BY rowid")
-            var snapshot = WebhookSnapshot(
-                endpoints: endpoints.compactMap { try? WebhookEndpoint(record: JSONValue.parse($0, limits: .own)) })
+            var snapshot = WebhookSnapshot(endpoints: endpoints.compactMap { readable($0, WebhookEndpoint.init(record:)) })
             var untrue: [WebhookDelivery.Key] = []
             for record in deliveries {
-                guard var delivery = try? WebhookDelivery(record: JSONValue.parse(record, limits: .own)) else { continue }
+                guard var delivery = readable(record, WebhookDelivery.init(record:)) else { continue }
                 if delivery.awaitsEnd, try !Self.hasEnded(delivery.event, db) {
                     untrue.append(delivery.key)
                 } else {
@@ -27,6 +27,16 @@ extension Store: WebhookStore {
             }
         }
         return snapshot
+    }
+
+    /// A row that cannot be read is passed over, and stays where it is: it must not hold up the others.
+    private func readable<Record>(_ text: String, _ read: (JSONValue) throws -> Record) -> Record? {
+        do {
+            return try read(JSONValue.column(text))
+        } catch {
+            logger.error("a webhook's record in the database is passed over", metadata: ["error": "\(error)"])
+            return nil
+        }
     }
 
     /// Whether the response of an event has ended as the event says.

@@ -84,7 +84,7 @@ struct ChatRequest {
                 parts.map { part in
                     switch part["type"]?.string {
                     case "text"?: ["type": textType, "text": part["text"] ?? ""]
-                    case "image_url"?: ["type": "input_image", "image_url": part["image_url"]?["url"] ?? nil]
+                    case "image_url"?: ["type": "input_image", "image_url": part["image_url"]?["url"] ?? .null]
                     default: part
                     }
                 })

@@ -241,7 +241,7 @@ extension ResponsesSocket {
             event.object("steer") {
                 $0.field("id", steer.id)
                 $0.field("previous_response_id", steer.responseID)
-                $0.field("input", body["input"] ?? nil)
+                $0.field("input", body["input"] ?? .null)
             }
         }
     }

@@ -114,7 +114,7 @@ public final class Server: Sendable {
         let usage = UsageLedger(store)
         let idempotency = try await IdempotencyKeys(
             store, retention: configuration.idempotencyRetention, unixTime: Int(time(nil)))
-        let metering = Metering(usage: usage, idempotency: idempotency)
+        let metering = Metering(usage: usage, idempotency: idempotency) { authentication.limits(ofKey: $0) }
         let directory = SessionDirectory()
         _ = ProcessStatistics.startTime
         let budget = MemoryBudget(limitBytes: configuration.memoryBudgetBytes, loopCount: group.loops.count)

@@ -6,6 +6,8 @@ extension Generation {
     /// Takes up again what it had said when the process ended.
     /// - Throws: ``JSON/JSONRecord/Malformed`` for an event that is not what we write: what it said would be missing.
     func replay(_ events: [LogEvent]) throws {
+        // The record may be of a later moment than the first event: what it has counted is counted anew.
+        deltaCount = 0
         for event in events {
             firstSequence = firstSequence ?? event.sequence
             sequenceNumber = event.responseSequence + 1
@@ -33,13 +35,18 @@ extension Generation {
 
     /// Goes on after the server was started again: the model is asked to go on with what it had said.
     func goOn(conversation: [Item]) {
+        if hasSpentItsTokens {
+            end(.incomplete(.maxOutputTokens))
+            session.retire(self)
+            return
+        }
+        if items.contains(where: { $0.closedAs == nil && $0.isFunctionCall }) {
+            // Half of a tool's arguments can neither be taken back nor be continued.
+            end(.incomplete(.serverRestarted))
+            session.retire(self)
+            return
+        }
         if let openItem, !openItem.isMessage {
-            if case .functionCall = openItem.kind {
-                // Half of a tool's arguments can neither be taken back nor be continued.
-                end(.incomplete(.serverRestarted))
-                session.retire(self)
-                return
-            }
             close(openItem, as: .completed)
             self.openItem = nil
         }

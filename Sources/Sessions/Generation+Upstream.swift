@@ -35,6 +35,11 @@ extension Generation {
     /// - Parameter index: the upstream's number of the call, which its pieces of arguments bear.
     public func toolCall(index: Int, callID: String, name: String) {
         guard isActive, index >= 0, !items.contains(where: { $0.toolIndex == index }) else { return }
+        guard items.count(where: \.isFunctionCall) < session.limits.maxToolCalls else {
+            stop(.incomplete(.maxOutputTokens))
+            session.generationEnded(self)
+            return
+        }
         _ = open(.functionCall(callID: callID.isEmpty ? Identifier.make("call_") : callID, name: name), toolIndex: index)
     }
 

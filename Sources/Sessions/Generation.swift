@@ -53,6 +53,12 @@ public final class Generation {
     /// What was said, whole; empty until the end.
     public private(set) var output: [Item] = []
     public internal(set) var usage: Usage?
+    /// What was used of it before the server was started again; part of ``usage`` at the end.
+    var spent: Usage?
+    /// The key that its usage is counted for; nil where the server knows none.
+    public let keyID: String?
+    /// Whether it was cut by the end of the process and goes on only if somebody listens before its grace is over.
+    public internal(set) var awaitsListener = false
     /// Whether the answer met its format; nil if none was asked for, or it was not judged.
     public internal(set) var verdict: OutputVerdict?
     /// Deltas received: our count of tokens.
@@ -70,6 +76,8 @@ public final class Generation {
     var isWarmUp = false
     /// Whether who asked for it was told that it was not kept: see ``Session/withdraw(responseID:)``.
     public internal(set) var isWithdrawn = false
+    /// Steers that wait for the outputs of its tools; see ``Session/keep(_:for:)``.
+    public internal(set) var pendingSteers: [PendingSteer] = []
     /// Which upstreams were asked.
     public internal(set) var route = ResponseRoute()
     /// What the agent behind the model does and did, in the order in which it began.
@@ -84,13 +92,15 @@ public final class Generation {
     var call: (any ModelCall)?
     var isStopping = false
     var isAccepted = false
-    private var promptByteCount = 0
+    /// Bytes that the running attempt's upstream was sent to read.
+    var promptByteCount = 0
     var outputByteCount = 0
 
     init(
         id: String, session: Session, parameters: ResponseParameters, previousResponseID: String?, policy: DisconnectPolicy,
-        input: [Item], continuesLastMessage: Bool, createdAt: Int
+        input: [Item], continuesLastMessage: Bool, createdAt: Int, keyID: String? = nil
     ) {
+        self.keyID = keyID
         reference = ResponseReference(id, sessionID: session.id)
         self.session = session
         sessionID = session.id
@@ -118,6 +128,9 @@ public final class Generation {
         status = record.status
         output = record.output
         usage = record.usage
+        spent = record.spent
+        keyID = record.keyID
+        promptByteCount = record.promptByteCount
         verdict = record.verdict
         deltaCount = record.deltaCount
         conversationItemCount = record.conversationItemCount
@@ -125,6 +138,7 @@ public final class Generation {
         sequenceNumber = record.eventCount
         route = record.route
         steps = record.steps
+        pendingSteers = record.pendingSteers
         self.reference.upstream = route.upstream
         if case .failed(let error) = record.status { self.reference.failure = error }
         if !record.status.isTerminal { try replay(events) }
@@ -140,12 +154,13 @@ public final class Generation {
             end(.completed)
             return
         }
+        if awaitsListener { return }
         ask(conversation, continuesLastMessage: continuesLastMessage)
     }
 
     func ask(_ conversation: [Item], continuesLastMessage: Bool) {
         promptByteCount = conversation.reduce(0) { $0 + $1.text.utf8.count }
-        var request = ModelRequest(parameters: parameters, items: conversation, continuesLastMessage: continuesLastMessage)
+        var request = ModelRequest(parameters: requestParameters, items: conversation, continuesLastMessage: continuesLastMessage)
         if let first = input.first?.id { request.inputStart = conversation.lastIndex { $0.id == first } ?? .max }
         let call = session.host.model.start(request, for: self)
         // A model may fail at once.
@@ -216,9 +231,7 @@ public final class Generation {
         }
         openItem = nil
         output = items.map(\.item)
-        if usage == nil, status == .inProgress {
-            usage = Usage(inputTokens: promptByteCount / 4, outputTokens: deltaCount, isEstimated: true)
-        }
+        if status == .inProgress { settleUsage() }
         if let verdict { emit(.validation) { verdict.write(to: &$0) } }
         completedAt = session.host.unixTime
         status = final

@@ -15,6 +15,8 @@ public struct Input: Sendable {
     public var responseID: String?
     /// The response that the client says it goes on from; the session's last one when nil.
     public var previousResponseID: String?
+    /// The key that the response's usage is counted for; opaque here.
+    public var keyID: String?
     /// Take the input in, but generate nothing (`generate: false`).
     public var isWarmUp = false
 

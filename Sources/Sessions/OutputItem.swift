@@ -57,6 +57,7 @@ final class OutputItem {
     func close(as status: Item.Status) { closedAs = status }
 
     var isMessage: Bool { if case .message = kind { true } else { false } }
+    var isFunctionCall: Bool { if case .functionCall = kind { true } else { false } }
 
     /// `type` of the content part; nil for items without parts.
     var partType: StaticString? {

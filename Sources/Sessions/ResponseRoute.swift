@@ -50,7 +50,7 @@ extension Generation {
         route.attempts += 1
         reference.upstream = upstream
         // What goes on after a restart counts what was tried before it.
-        if policy == .continuing, firstSequence != nil { session.log.keep(.response(GenerationRecord(self))) }
+        if policy != .cancel, firstSequence != nil { session.log.keep(.response(GenerationRecord(self))) }
     }
 
     /// What came of it.

@@ -19,6 +19,7 @@ extension Session {
         if !cursors.contains(where: { $0 === cursor }) { cursors.append(cursor) }
         if cursor.listens { endGrace() }
         serve(cursor)
+        if cursor.listens, cursor.isAttached { listenerReturned() }
     }
 
     /// Goes on to deliver to a cursor that had paused.

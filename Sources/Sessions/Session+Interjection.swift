@@ -7,6 +7,15 @@ extension Session {
     /// (or waits its turn).
     public func submit(_ input: Input) throws(SessionError) -> Acceptance {
         if isClosed || isSuspended { throw .sessionClosed }
+        guard let steered = steeredPredecessor(of: input) else { return try take(input) }
+        var whole = input
+        whole.items = steered.pendingSteers.flatMap(\.items) + input.items
+        let acceptance = try take(whole)
+        takeSteers(of: steered)
+        return acceptance
+    }
+
+    private func take(_ input: Input) throws(SessionError) -> Acceptance {
         if let steer = input.steer, active?.id != steer.responseID {
             throw .responseNotActive(responseID: steer.responseID)
         }
@@ -90,7 +99,8 @@ extension Session {
     func applyDisconnectPolicies() {
         if isClosed { return }
         endGrace()
-        let unheard = queued + [active].compactMap { $0 }
+        // What waits for a listener since the restart has a grace of its own.
+        let unheard = (queued + [active].compactMap { $0 }).filter { !$0.awaitsListener }
         var durations: Set<Duration> = []
         for case .grace(let duration) in unheard.map(\.policy) { durations.insert(duration) }
         for duration in durations {
@@ -182,7 +192,7 @@ extension Session {
         let generation = Generation(
             id: input.responseID ?? Identifier.make("resp_"), session: self, parameters: input.parameters,
             previousResponseID: input.previousResponseID, policy: input.policy, input: input.items,
-            continuesLastMessage: continues, createdAt: host.unixTime)
+            continuesLastMessage: continues, createdAt: host.unixTime, keyID: input.keyID)
         generation.isWarmUp = input.isWarmUp
         generations.append(generation)
         if generations.count > limits.maxResponses, let index = generations.firstIndex(where: \.status.isTerminal) {

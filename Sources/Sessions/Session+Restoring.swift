@@ -9,30 +9,72 @@ extension Session {
             metadata: metadata, forkedFrom: forkedFrom)
     }
 
-    /// Goes on with what had not ended when the process did: what is to be made although nobody listens goes on where it was;
-    /// what was for a listener is closed with what it had said. Call once, before anybody reads.
+    /// Goes on with what had not ended when the process did, each by its disconnect policy: `continue` goes on where it was, `grace`
+    /// waits for a listener as long as it says, `cancel` is closed with what it had said. Call once, before anybody reads.
     public func recover() {
         for name in joinedParticipants { leaveAfterRestart(name) }
-        let waiting = queued
-        queued = []
-        for generation in waiting {
-            if generation.policy == .continuing {
-                queued.append(generation)
-            } else {
-                discard(generation)
-                emitCancelled(generation, by: nil, nil, .restart)
-            }
-        }
+        for generation in queued where generation.policy == .cancel { closeUnheard(generation) }
         if let running = active {
-            if running.policy == .continuing {
-                running.goOn(conversation: items)
-                if !running.status.isTerminal { log.keep(.response(GenerationRecord(running))) }
-            } else {
-                running.stop(.incomplete(.serverRestarted))
-                retire(running)
+            running.countCutAttempt()
+            switch running.policy {
+            case .continuing: goOn(running)
+            case .grace: break
+            case .cancel: closeUnheard(running)
             }
         }
+        awaitListener()
         startNextQueued()
+    }
+
+    /// Somebody follows the session again, or asks what comes next: what waited for that since the restart goes on.
+    public func listenerReturned() {
+        endRestartGraces()
+        for generation in queued { generation.awaitsListener = false }
+        guard let running = active, running.awaitsListener else { return }
+        running.awaitsListener = false
+        goOn(running)
+        startNextQueued()
+    }
+
+    func endRestartGraces() {
+        for cancel in restartGraces { cancel() }
+        restartGraces = []
+    }
+
+    private func goOn(_ running: Generation) {
+        running.goOn(conversation: items)
+        if !running.status.isTerminal { log.keep(.response(GenerationRecord(running))) }
+    }
+
+    /// The grace of each begins when the server is there again: while it was not, nobody could have come back.
+    private func awaitListener() {
+        var waiting: [Duration: [Generation]] = [:]
+        for generation in queued + [active].compactMap({ $0 }) {
+            guard case .grace(let duration) = generation.policy else { continue }
+            generation.awaitsListener = true
+            waiting[duration, default: []].append(generation)
+        }
+        for (duration, generations) in waiting {
+            restartGraces.append(
+                host.schedule(after: duration) { [weak self] in
+                    // Those that wait their turn first, so that none of them begins when the active one ends.
+                    for generation in generations where generation.awaitsListener { self?.closeUnheard(generation) }
+                    self?.startNextQueued()
+                })
+        }
+    }
+
+    /// Nobody is there, or nobody came back, to hear the rest.
+    private func closeUnheard(_ generation: Generation) {
+        generation.awaitsListener = false
+        if let index = queued.firstIndex(where: { $0 === generation }) {
+            queued.remove(at: index)
+            discard(generation)
+            emitCancelled(generation, by: nil, nil, .restart)
+        } else if active === generation {
+            generation.stop(.incomplete(.serverRestarted))
+            retire(generation)
+        }
     }
 
     /// Those who had joined and, with the process, lost their connection.
@@ -66,6 +108,7 @@ extension GenerationRecord {
             deltaCount: generation.deltaCount, conversationItemCount: generation.conversationItemCount,
             firstSequence: generation.firstSequence, eventCount: generation.eventCount,
             continuesLastMessage: generation.continuesLastMessage, route: generation.route,
-            verdict: generation.verdict, steps: generation.steps)
+            verdict: generation.verdict, steps: generation.steps, pendingSteers: generation.pendingSteers, spent: generation.spent,
+            promptByteCount: generation.promptByteCount, keyID: generation.keyID)
     }
 }

@@ -54,6 +54,8 @@ public final class Session {
     var latest: Generation?
     /// End the waiting for somebody who listens again.
     var graceCancellations: [() -> Void] = []
+    /// The same for what the end of the process has cut: see ``recover()``.
+    var restartGraces: [() -> Void] = []
 
     public init(
         id: String = Identifier.make("sess_"), owner: String, host: any SessionHost, defaults: ResponseParameters,
@@ -207,6 +209,7 @@ public final class Session {
     public func unload() {
         isClosed = true
         endGrace()
+        endRestartGraces()
         log.onCommit = nil
     }
 
@@ -221,19 +224,24 @@ public final class Session {
         cursors = []
     }
 
-    /// The host stops, and has what is kept of the session when it starts again: what is to be made although nobody listens is
-    /// left where it is, and goes on then; what is for a listener ends now.
+    /// The host stops, and has what is kept of the session when it starts again: what is to be made although nobody listens, or
+    /// waits for a listener since the last start, is left where it is, and goes on then; what is for a listener ends now.
     public func suspend() {
         if isClosed || isSuspended { return }
         isSuspended = true
         for generation in queued + [active].compactMap({ $0 }) {
-            if generation.policy == .continuing {
+            if generation.policy == .continuing || generation.awaitsListener {
                 generation.abandon()
             } else {
                 _ = try? cancel(responseID: generation.id, by: nil, reason: .shutdown)
             }
         }
     }
+
+    /// Whether a model answers here.
+    public var isGenerating: Bool { !isSuspended && active.map { !$0.awaitsListener } ?? false }
+    /// Inputs that wait for what runs.
+    public var waitingCount: Int { isGenerating ? queued.count : 0 }
 
     /// Whether nothing runs and nothing waits here, and nothing will.
     public var isAtRest: Bool { isSuspended || active == nil && queued.isEmpty }
@@ -247,6 +255,7 @@ public final class Session {
         deliver(upTo: log.lastSequence, toThoseAt: log.committedSequence)
         isClosed = true
         endGrace()
+        endRestartGraces()
         log.onCommit = nil
         for cursor in cursors {
             cursor.session = nil

@@ -8,6 +8,8 @@ public enum SessionError: Error, Sendable, Hashable {
     case noActiveResponse
     /// As many inputs wait as may.
     case tooManyQueuedInputs(limit: Int)
+    /// As many steers wait for the tools of a response as may.
+    case tooManyPendingSteers(limit: Int)
     /// The conversation is as long as it may be.
     case conversationTooLarge(limitBytes: Int)
     /// An item has the identifier of one that the conversation has, or gets.
@@ -27,6 +29,7 @@ public enum SessionError: Error, Sendable, Hashable {
         case .responseNotActive: "response_not_active"
         case .noActiveResponse: "no_active_response"
         case .tooManyQueuedInputs: "too_many_queued_inputs"
+        case .tooManyPendingSteers: "too_many_pending_steers"
         case .conversationTooLarge: "conversation_too_large"
         case .duplicateItem: "duplicate_item"
         case .resultWithoutCall: "tool_call_not_found"
@@ -43,6 +46,8 @@ public enum SessionError: Error, Sendable, Hashable {
         case .responseNotActive(let id): "Response '\(id)' has ended: there is nothing to cancel or steer."
         case .noActiveResponse: "No response is running in this session."
         case .tooManyQueuedInputs(let limit): "\(limit) inputs wait already. Send it again when one was answered, or interrupt."
+        case .tooManyPendingSteers(let limit):
+            "\(limit) steers wait for the outputs of this response's tools. Send the outputs first."
         case .conversationTooLarge(let limit):
             "The conversation would pass \(limit) bytes. Begin a new session with what matters of this one."
         case .duplicateItem(let id):

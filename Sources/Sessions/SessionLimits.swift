@@ -6,6 +6,8 @@ public struct SessionLimits: Sendable {
     public var maxConversationBytes = 32 << 20
     /// Bytes of one response's text, reasoning and arguments; then it ends as `incomplete`, reason `max_output_tokens`.
     public var maxOutputBytes = 16 << 20
+    /// Calls of tools in one response; one more, and it ends as `incomplete`, reason `max_output_tokens`, with these.
+    public var maxToolCalls = 256
     /// Responses that can be found by their identifier; then the oldest are forgotten.
     public var maxResponses = 4096
     /// Inputs that wait for the current response.

@@ -54,13 +54,26 @@ public struct GenerationRecord: Sendable {
     public var verdict: OutputVerdict?
     /// What the agent behind the model did.
     public var steps: [Step]
+    /// Steers that wait for the outputs of its tools.
+    public var pendingSteers: [PendingSteer]
+    /// What was used of it before the server was started again.
+    public var spent: Usage?
+    /// Bytes that the running attempt's upstream was sent to read.
+    public var promptByteCount: Int
+    /// The key that its usage is counted for.
+    public var keyID: String?
 
     public init(
         id: String, createdAt: Int, completedAt: Int?, parameters: ResponseParameters, previousResponseID: String?,
         policy: DisconnectPolicy, input: [Item], output: [Item], status: Generation.Status, usage: Usage?, deltaCount: Int,
         conversationItemCount: Int?, firstSequence: Int?, eventCount: Int, continuesLastMessage: Bool, route: ResponseRoute,
-        verdict: OutputVerdict? = nil, steps: [Step] = []
+        verdict: OutputVerdict? = nil, steps: [Step] = [], pendingSteers: [PendingSteer] = [], spent: Usage? = nil,
+        promptByteCount: Int = 0, keyID: String? = nil
     ) {
+        self.pendingSteers = pendingSteers
+        self.spent = spent
+        self.promptByteCount = promptByteCount
+        self.keyID = keyID
         self.id = id
         self.createdAt = createdAt
         self.completedAt = completedAt

@@ -143,6 +143,15 @@ extension Step {
     }
 }
 
+extension PendingSteer {
+    var stored: JSONValue { ["id": .string(id), "items": .array(items.map(\.stored))] }
+
+    init(stored: JSONValue) throws {
+        let record = try JSONRecord(stored, of: "steer")
+        self.init(id: try record.required("id", \.string), items: try record.list("items", Item.init(stored:)))
+    }
+}
+
 extension GenerationRecord {
     var stored: JSONValue {
         var object: JSONObject = [
@@ -153,6 +162,8 @@ extension GenerationRecord {
             "first_sequence": JSONValue(firstSequence), "event_count": JSONValue(eventCount),
             "continues": JSONValue(continuesLastMessage), "route": route.stored,
             "verdict": verdict?.stored ?? .null, "steps": .array(steps.map(\.stored)),
+            "pending_steers": .array(pendingSteers.map(\.stored)), "spent": spent?.stored ?? .null,
+            "prompt_bytes": JSONValue(promptByteCount), "key_id": JSONValue(keyID),
         ]
         switch status {
         case .incomplete(let reason): object["reason"] = .string(reason.rawValue)
@@ -187,6 +198,9 @@ extension GenerationRecord {
             firstSequence: try record.optional("first_sequence", \.int), eventCount: try record.required("event_count", \.int),
             continuesLastMessage: try record.required("continues", \.bool),
             route: try record.required("route", ResponseRoute.init(stored:)),
-            verdict: try record.optional("verdict", OutputVerdict.init(stored:)), steps: try record.list("steps", Step.init))
+            verdict: try record.optional("verdict", OutputVerdict.init(stored:)), steps: try record.list("steps", Step.init),
+            pendingSteers: try record.list("pending_steers", PendingSteer.init(stored:)),
+            spent: try record.optional("spent", Usage.init(stored:)), promptByteCount: try record.required("prompt_bytes", \.int),
+            keyID: try record.optional("key_id", \.string))
     }
 }

@@ -41,8 +41,8 @@ package enum UpstreamLimits {
     package static let maxWholeBodyBytes = 16 << 20
     /// Kept of an error's body.
     package static let maxErrorBodyBytes = 64 << 10
-    /// Calls of tools in one answer.
-    package static let maxToolCalls = 256
+    /// Calls of tools in one answer: one more than a session takes, so that it sees that there are too many.
+    package static let maxToolCalls = 257
     /// Of an upstream's message that is passed on to clients.
     package static let maxMessageCharacters = 1000
 }

@@ -1,7 +1,7 @@
 import JSON
-import Jobs
 import Sessions
 
+@testable import Jobs
 @testable import Storage
 
 /// Records with whatever a record may hold: each optional is there or not, each list empty or not.
@@ -23,14 +23,16 @@ struct RandomRecords: RandomNumberGenerator {
 
     mutating func flag() -> Bool { next() % 2 == 0 }
     mutating func count() -> Int { [0, 1, 7, 1 << 40, .max].randomElement(using: &self) ?? 0 }
-    mutating func text() -> String { ["", "a", "null", "é\u{301}\u{0}\"\\", "😀 ☃"].randomElement(using: &self) ?? "" }
+    mutating func text() -> String { ["", "a", "null", "é\u{301}\t\"\\", "😀 ☃"].randomElement(using: &self) ?? "" }
+    /// Of what stands in JSON: SQLite's own columns end at a NUL, and nothing that is named may have one.
+    mutating func words() -> String { flag() ? text() : "a\u{0}b\u{1F}" }
     mutating func maybe<Value>(_ make: (inout Self) throws -> Value) rethrows -> Value? { flag() ? try make(&self) : nil }
     mutating func list<Value>(_ make: (inout Self) -> Value) -> [Value] { (0..<Int(next() % 3)).map { _ in make(&self) } }
 
     /// Any value but null, which stands for nothing.
     mutating func value(depth: Int = 3) -> JSONValue {
         switch next() % (depth > 0 ? 5 : 3) {
-        case 0: .string(text())
+        case 0: .string(words())
         case 1: JSONValue(count())
         case 2: .bool(flag())
         case 3: .object(object(depth: depth - 1))
@@ -106,7 +108,9 @@ struct RandomRecords: RandomNumberGenerator {
             route: ResponseRoute(
                 upstream: maybe { $0.text() }, attempts: count(), faults: list { .init(upstream: $0.text(), fault: $0.text()) }),
             verdict: maybe { $0.flag() ? .valid : .invalid(JSONSchema.Violation(path: $0.text(), message: $0.text())) },
-            steps: list { $0.step() })
+            steps: list { $0.step() },
+            pendingSteers: list { PendingSteer(id: $0.text(), items: $0.list { $0.item() }) }, spent: maybe { $0.usage() },
+            promptByteCount: count(), keyID: maybe { $0.text() })
     }
 
     mutating func answer(_ key: String) -> IdempotencyRecord {

@@ -84,7 +84,8 @@ import Testing
             var random = RandomRecords(seed: seed)
             let delivery = random.delivery(seed)
             #expect(try WebhookDelivery(record: JSONValue.column(delivery.record.description)) == delivery, "seed \(seed)")
-            let endpoint = try #require(random.endpoint("we_\(seed)"))
+            let made = random.endpoint("we_\(seed)")
+            let endpoint = try #require(made)
             #expect(try WebhookEndpoint(record: JSONValue.column(endpoint.record.description)) == endpoint, "seed \(seed)")
         }
     }

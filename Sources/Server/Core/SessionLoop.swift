@@ -84,7 +84,12 @@ final class SessionLoop: SessionHost {
         let log = DurableLog(journal: journal, restoring: loaded, maxBytes: configuration.residentLogBytes)
         let session = try Session(restoring: loaded.session, host: self, log: log, limits: configuration.sessionLimits)
         let reference = house(session, log, ordinal: loaded.ordinal, isEphemeral: false)
-        for generation in session.generations { directory.insert(response: generation.id, sessionID: session.id) }
+        for generation in session.generations {
+            directory.insert(response: generation.id, sessionID: session.id)
+            if !generation.status.isTerminal, let keyID = generation.keyID {
+                metering?.resume(generation.id, owner: session.owner, keyID: keyID, now: loop.now)
+            }
+        }
         session.recover()
         return reference
     }
@@ -111,6 +116,7 @@ final class SessionLoop: SessionHost {
         let id = input.responseID ?? Identifier.make("resp_")
         var input = input
         input.responseID = id
+        input.keyID = metering?.keyID(of: id)
         directory.insert(response: id, sessionID: session.id)
         let acceptance = try session.submit(input)
         log("response taken", acceptance.generation)
@@ -176,8 +182,8 @@ final class SessionLoop: SessionHost {
 
     // MARK: Counts
 
-    var activeCount: Int { residents.values.count { $0.session.active != nil && !$0.session.isSuspended } }
-    var queuedCount: Int { residents.values.reduce(0) { $0 + ($1.session.isSuspended ? 0 : $1.session.queued.count) } }
+    var activeCount: Int { residents.values.count { $0.session.isGenerating } }
+    var queuedCount: Int { residents.values.reduce(0) { $0 + $1.session.waitingCount } }
     var sessionCount: Int { residents.count }
 
     // MARK: Memory

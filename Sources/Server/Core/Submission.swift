@@ -86,6 +86,8 @@ struct Submission: Sendable {
         var session = session
         var reference = reference
         var input = input
+        // On a branch, steers that wait at the response that it begins with are its own.
+        var steered: (generation: Generation, session: Session)?
         if case .continuation(let previous, _) = target {
             guard let generation = session.generations.last(where: { $0.id == previous }) else {
                 throw .previousResponseNotFound(previous)
@@ -93,8 +95,11 @@ struct Submission: Sendable {
             // What is not to be stored is said on a branch of its own, and so is what is to be stored after what was not.
             // The conversation may have gone on without it: by a response that was deleted since, or by items that were added.
             let wentOn = generation.conversationItemCount.map { $0 != session.items.count } ?? false
-            if session.generations.last !== generation || wentOn || reference.isDurable != (isDurable && context.store != nil) {
+            let isKeptHere = reference.isDurable == (isDurable && context.store != nil)
+            if session.generations.last !== generation || wentOn || !isKeptHere {
                 guard let items = session.conversation(upTo: generation) else { throw .previousResponseNotFound(previous) }
+                steered = (generation, session)
+                input.items = generation.pendingSteers.flatMap(\.items) + input.items
                 reference = sessions.makeSession(
                     owner: session.owner, defaults: input.parameters, isEphemeral: !isStored, isDurable: isDurable,
                     forking: (generation, items))
@@ -105,6 +110,7 @@ struct Submission: Sendable {
         do {
             if let cursor { try session.attach(cursor.value, after: session.log.lastSequence) }
             let acceptance = try sessions.submit(input, to: session)
+            if let steered { steered.session.takeSteers(of: steered.generation) }
             let response = wantsResponse ? ResponsesFace.json(acceptance.generation) : nil
             return Outcome(acceptance, in: reference, response: response)
         } catch {

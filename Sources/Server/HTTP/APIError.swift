@@ -60,7 +60,7 @@ struct APIError: Error, Sendable {
         let status: HTTPStatus
         switch error {
         case .responseInProgress, .responseNotActive, .noActiveResponse: status = .conflict
-        case .tooManyQueuedInputs, .tooManyParticipants, .tooManyCursors: status = .tooManyRequests
+        case .tooManyQueuedInputs, .tooManyPendingSteers, .tooManyParticipants, .tooManyCursors: status = .tooManyRequests
         case .conversationTooLarge: status = .contentTooLarge
         case .sessionClosed: status = .notFound
         case .duplicateItem, .resultWithoutCall: status = .badRequest

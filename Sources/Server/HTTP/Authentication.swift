@@ -187,6 +187,9 @@ struct Authentication: Sendable {
         return principals.contains { $0.name == keyID } || keys?.key(id: keyID, at: time) != nil
     }
 
+    /// What a key may use, whoever comes with it.
+    func limits(ofKey keyID: String) -> RateLimits { limits(ofKey: keyID, Self.unixTime) }
+
     private func limits(ofKey keyID: String, _ time: Int) -> RateLimits {
         keys?.key(id: keyID, at: time).map { RateLimits($0).or(defaultLimits) } ?? defaultLimits
     }

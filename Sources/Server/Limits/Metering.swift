@@ -20,10 +20,13 @@ final class Metering: Sendable {
     /// By response identifier, until it ends. Bounded by the generations that sessions hold.
     private let refused = Mutex<[String: UInt64]>([:])
     private let accounts = Mutex<[String: Account]>([:])
+    private let limitsOfKey: @Sendable (String) -> RateLimits
 
-    init(usage: UsageLedger, idempotency: IdempotencyKeys) {
+    /// - Parameter limitsOfKey: what a key may use, for generations that were taken in before the server was started again.
+    init(usage: UsageLedger, idempotency: IdempotencyKeys, limitsOfKey: @escaping @Sendable (String) -> RateLimits) {
         self.usage = usage
         self.idempotency = idempotency
+        self.limitsOfKey = limitsOfKey
     }
 
     /// Generations that were refused, by limit, for metrics.
@@ -51,6 +54,17 @@ final class Metering: Sendable {
     /// limits of their own.
     func enter(_ responseID: String, owner: String, keyID: String) {
         accounts.withLock { $0[responseID] = Account(owner: owner, keyID: keyID, estimate: 0, hasLimits: false) }
+    }
+
+    /// The key that a generation was taken in for; nil when it was not.
+    func keyID(of responseID: String) -> String? { accounts.withLock { $0[responseID]?.keyID } }
+
+    /// Takes a generation in again that runs since before the server was started: nothing of it is refused any more.
+    func resume(_ responseID: String, owner: String, keyID: String, now: Instant) {
+        let limits = limitsOfKey(keyID)
+        limiter.resume(keyID, limits, now: now)
+        let account = Account(owner: owner, keyID: keyID, estimate: 0, hasLimits: !limits.isEmpty)
+        accounts.withLock { $0[responseID] = account }
     }
 
     /// It did not begin.

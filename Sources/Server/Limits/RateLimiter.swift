@@ -84,6 +84,17 @@ final class RateLimiter: Sendable {
         return try result.get()
     }
 
+    /// Takes a generation in that was taken in before the server was started again, whatever else runs.
+    func resume(_ key: String, _ limits: RateLimits, now: Instant) {
+        if limits.isEmpty { return }
+        shard(key).accounts.withLock { accounts in
+            var account = accounts[key] ?? Account(limits, now)
+            account.adopt(limits, now)
+            account.running += 1
+            accounts[key] = account
+        }
+    }
+
     /// A generation has come to its end, and cost so much.
     func settle(_ key: String, estimate: Int, actual: Int, now: Instant) {
         shard(key).accounts.withLock { accounts in

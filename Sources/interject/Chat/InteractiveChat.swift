@@ -135,11 +135,9 @@ final class InteractiveChat: SessionFollower {
         for part in transcript.receive(event, sequence: sequence) { output.show(part) }
     }
 
-    func connected() {
-        if isLost { output.show(.note("[connected again]")) }
-        isLost = false
-    }
+    func connected() { isLost = false }
 
+    /// One line for each loss, however long it lasts: what comes afterwards says that the connection is back.
     func disconnected(_ reason: String, retryIn delay: Duration) {
         if !isLost { output.show(.note("[\(reason); connecting again]")) }
         isLost = true

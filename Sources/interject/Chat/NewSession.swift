@@ -29,7 +29,8 @@ struct NewSession {
     }
 
     private func create(model: String?) async throws(Failure) -> (place: SessionPlace, hasModel: Bool) {
-        var body: JSONValue = ["mode": JSONValue(mode.rawValue)]
+        // We come back after a lost connection; when we do not, nobody should pay for an answer that nobody reads.
+        var body: JSONValue = ["mode": JSONValue(mode.rawValue), "disconnect": "grace=30"]
         if let model { body["model"] = JSONValue(model) }
         let (status, session) = try await ask(
             HTTPCall.Request(method: .post, target: "/v1/sessions", fields: place.fields, body: body.serialized()))

@@ -18,6 +18,7 @@ final class ScriptedChat: SessionFollower {
     private var hasEnded = false
     private var failure: Failure?
     private var isJoined = false
+    private var isLost = false
 
     init(
         _ place: SessionPlace, name: String, mode: InterjectionMode, cutInAfter: Int?, on loop: EventLoop,
@@ -75,12 +76,15 @@ final class ScriptedChat: SessionFollower {
 
     func connected() {
         isJoined = true
+        isLost = false
         goOn()
     }
 
+    /// One line for each loss, however long it lasts.
     func disconnected(_ reason: String, retryIn delay: Duration) {
         isJoined = false
-        output.show(.note("[\(reason); connecting again]"))
+        if !isLost { output.show(.note("[\(reason); connecting again]")) }
+        isLost = true
     }
 
     func gaveUp(_ reason: String) { end(.runtime("\(place.server.text): \(reason)")) }

@@ -39,4 +39,9 @@ struct SessionPlace: Sendable {
 
     /// Whether asking again may help.
     static func isTemporary(status: Int) -> Bool { status == 408 || status == 429 || status >= 500 }
+
+    /// Whether a command that was refused may be taken when it is sent again: the server starts, stops, or has no room.
+    static func isTemporary(code: String) -> Bool {
+        ["shutting_down", "overloaded", "storage_unavailable", "rate_limit_exceeded", "issuer_keys_pending"].contains(code)
+    }
 }

@@ -61,8 +61,6 @@ final class SessionLink {
         let message: JSONValue = [
             "type": "interject:input", "session_id": JSONValue(place.sessionID), "input": JSONValue(text),
             "mode": JSONValue(mode), "client_event_id": JSONValue(id),
-            // We come back after a lost connection; when we do not, nobody should pay for an answer that nobody reads.
-            "disconnect": "grace=30",
         ]
         outbox.append((id, message))
         if case .joined(let socket) = state { socket.send(message) }
@@ -127,8 +125,9 @@ final class SessionLink {
     private func received(_ json: JSONValue) {
         let (event, sequence) = SessionEvent.read(json)
         switch (state, event) {
-        case (.joining, .failure(let message, _, Self.joinID)):
-            lost(message, isFinal: true)
+        case (.joining(let socket), .failure(let message, let code, Self.joinID)):
+            lost(message, isFinal: !SessionPlace.isTemporary(code: code))
+            socket.close(.normal)
             return
         case (.joining(let socket), .joined(let sequence)):
             hasStood = true

@@ -28,7 +28,7 @@ final class WatchingChat: SessionFollower {
     }
 
     func connected() {
-        output.show(.note(isLost ? "[connected again]" : "[watching \(place.sessionID); Ctrl-C ends]"))
+        if !isLost { output.show(.note("[watching \(place.sessionID); Ctrl-C ends]")) }
         isLost = false
     }
 

@@ -56,6 +56,8 @@ extension ResponsesFace {
         session.perform(from: call.loop, orElse: fail) { session -> APIError? in
             do throws(SessionError) {
                 try session.attach(cursor.value, after: after)
+                // Who polls with `wait` is no listener that could leave, but one who has come back after a restart.
+                session.listenerReturned()
                 return nil
             } catch {
                 return APIError(error)

@@ -44,9 +44,6 @@ extension ResponsesSocket {
         request.isStored = true
         let isNamed = request.extensions.sessionID != nil
         try admit(responseID, input.items, input.parameters)
-        if let previous = request.previousResponseID, let steers = pendingSteers.removeValue(forKey: previous) {
-            input.items = steers.flatMap { $0 } + input.items
-        }
         let reader = LaneReader(socket: self, lane: lane, responseID: responseID)
         lane.begin(reader)
         let context = context
@@ -165,12 +162,17 @@ extension ResponsesSocket {
         let fail = { (error: APIError) in
             undo()?.steerFailed(steer, body, code: error.code ?? "storage_unavailable", error.message) ?? ()
         }
-        let withdraw = { @Sendable (session: Session, _: SteerOutcome) in session.withdraw(responseID: successor) }
+        let withdraw = { @Sendable (session: Session, _: SteerOutcome) in
+            session.withdraw(responseID: successor)
+            if let target = session.generations.last(where: { $0.id == steer.responseID }) {
+                session.withdraw(steerID: steer.id, from: target)
+            }
+        }
         reference.perform(from: loop, withdraw: withdraw, orElse: fail) { session in
             Self.steer(session, reference, context, steer, items, successor: successor, cursor: newCursor)
         } then: { outcome in
             if case .accepted = outcome { return }
-            undo()?.answer(outcome, to: steer, body, items)
+            undo()?.answer(outcome, to: steer, body)
         }
     }
 
@@ -196,23 +198,24 @@ extension ResponsesSocket {
         }
         if case .completed = target.status {
             let calls = target.output.filter { $0.type == "function_call" }.compactMap { $0.body["call_id"]?.string }
-            if !calls.isEmpty, session.generations.last === target { return .pending(calls) }
+            if !calls.isEmpty, session.generations.last === target {
+                do throws(SessionError) {
+                    try session.keep(PendingSteer(id: steer.id, items: items), for: target)
+                    return .pending(calls)
+                } catch {
+                    return .failed(code: error.code, message: error.message)
+                }
+            }
             return .failed(code: "response_already_completed", message: "Response '\(steer.responseID)' has completed.")
         }
         return .failed(code: "response_not_active", message: "Response '\(steer.responseID)' is not running.")
     }
 
-    private func answer(_ outcome: SteerOutcome, to steer: Input.Steer, _ body: JSONObject, _ items: [Item]) {
+    private func answer(_ outcome: SteerOutcome, to steer: Input.Steer, _ body: JSONObject) {
         switch outcome {
         case .accepted: break
         case .failed(let code, let message): steerFailed(steer, body, code: code, message)
         case .pending(let calls):
-            let held = pendingSteers[steer.responseID] ?? []
-            guard held.count < Limits.maxPendingSteers, !held.isEmpty || pendingSteers.count < Limits.maxSteeredResponses else {
-                steerFailed(steer, body, code: "too_many_pending_steers", "As many steers wait as may.")
-                return
-            }
-            pendingSteers[steer.responseID] = held + [items]
             send("response.steer.pending", for: body) { event in
                 event.field("reason", "waiting_for_required_input")
                 event.array("required_input") { list in

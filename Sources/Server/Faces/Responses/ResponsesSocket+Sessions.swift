@@ -89,7 +89,8 @@ extension ResponsesSocket {
             let defaults = ResponseParameters(
                 model: request.model ?? context.modelNames.preferred, instructions: request.instructions,
                 members: request.members)
-            let reference = context.sessions(on: loop).makeSession(owner: owner, defaults: defaults, policy: .grace(.seconds(30)))
+            let reference = context.sessions(on: loop).makeSession(
+                owner: owner, defaults: defaults, policy: request.policy ?? .grace(.seconds(30)))
             try join(reference, participant: try Self.participant(body), after: 0, body) { [weak self] in
                 self?.speak(request, in: reference, body)
             }

@@ -15,8 +15,6 @@ final class ResponsesSocket: WebSocketConnection {
         static let maxLanes = 32
         static let maxQueuedCreates = 64
         static let maxJoinedSessions = 64
-        static let maxPendingSteers = 8
-        static let maxSteeredResponses = 16
     }
 
     let context: ServerContext
@@ -25,8 +23,6 @@ final class ResponsesSocket: WebSocketConnection {
     var owner: String { caller.owner }
     var lanes: [String?: Lane] = [:]
     var joined: [String: JoinedSession] = [:]
-    /// Steers that wait for tool outputs, by the response that they steer.
-    var pendingSteers: [String: [[Item]]] = [:]
     private var ephemeral = EphemeralSessions()
     /// Where the end of an event is written: kept, since there is one for each token.
     private var tail = ByteBuffer()

@@ -56,6 +56,8 @@ enum SessionsFace {
         _ call: Call, of session: SessionReference, after: Int, limit: Int, mergesDeltas: Bool, wait: Duration
     ) {
         session.performLater(from: call.loop) { session, answer in
+            // Who polls is no listener that could leave, but one who has come back after a restart.
+            session.listenerReturned()
             EventPage.read(session, after: after, limit: limit, mergesDeltas: mergesDeltas, then: answer)
         } then: { (result: Result<EventPage, APIError>) in
             let page: EventPage
@@ -186,6 +188,8 @@ enum SessionsFace {
         session.perform(from: call.loop, orElse: fail) { session -> APIError? in
             do throws(SessionError) {
                 try session.attach(cursor.value, after: after)
+                // Who polls with `wait` is no listener that could leave, but one who has come back after a restart.
+                if !listens { session.listenerReturned() }
                 return nil
             } catch {
                 return APIError(error)

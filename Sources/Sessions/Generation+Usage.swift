@@ -1,0 +1,67 @@
+import Bytes
+import JSON
+
+/// What a response uses over all of its attempts: a restart of the server neither forgets tokens nor grants new ones.
+extension Generation {
+    /// Names of the limit on the answer's tokens: that of Responses, and those of Chat Completions.
+    private static let limitNames = ["max_output_tokens", "max_completion_tokens", "max_tokens"]
+
+    /// The most tokens that the answer may have; nil: as many as the model likes.
+    private var maxOutputTokens: Int? {
+        Self.limitNames.compactMap { parameters.members[$0]?.int ?? parameters.chatMembers?[$0]?.int }.min()
+    }
+
+    /// Whether all that the answer may have was made before the server was started again.
+    var hasSpentItsTokens: Bool {
+        guard let spent, let maxOutputTokens else { return false }
+        return spent.outputTokens >= maxOutputTokens
+    }
+
+    /// The parameters for the upstream: of its limit, earlier attempts have used their part.
+    var requestParameters: ResponseParameters {
+        guard let spent, let maxOutputTokens else { return parameters }
+        let left = JSONValue(max(1, maxOutputTokens.saturatingSubtracting(spent.outputTokens)))
+        var rest = parameters
+        for name in Self.limitNames {
+            if rest.members[name]?.int != nil { rest.members[name] = left }
+            if rest.chatMembers?[name]?.int != nil { rest.chatMembers?[name] = left }
+        }
+        return rest
+    }
+
+    /// The process has ended in the middle of an attempt. No upstream will tell what that has used, so we estimate it.
+    func countCutAttempt() {
+        // Where no upstream has answered, nobody has used anything.
+        guard isAccepted || deltaCount > 0 else {
+            promptByteCount = 0
+            return
+        }
+        let before = spent ?? Usage(inputTokens: 0, outputTokens: 0)
+        let cut = Usage(
+            inputTokens: promptByteCount / 4, outputTokens: max(0, deltaCount.saturatingSubtracting(before.outputTokens)),
+            isEstimated: true)
+        spent = before.adding(cut)
+        promptByteCount = 0
+    }
+
+    /// Adds what earlier attempts have used to what the last one has, by its upstream's word or our estimate.
+    func settleUsage() {
+        let before = spent ?? Usage(inputTokens: 0, outputTokens: 0)
+        let estimate = Usage(
+            inputTokens: promptByteCount / 4, outputTokens: max(0, deltaCount.saturatingSubtracting(before.outputTokens)),
+            isEstimated: true)
+        usage = before.adding(usage ?? estimate)
+    }
+}
+
+extension Usage {
+    /// The sum, estimated if one of the two is. Counts come from outside: they saturate.
+    func adding(_ other: Usage) -> Usage {
+        Usage(
+            inputTokens: inputTokens.saturatingAdding(other.inputTokens),
+            outputTokens: outputTokens.saturatingAdding(other.outputTokens),
+            cachedTokens: cachedTokens.saturatingAdding(other.cachedTokens),
+            reasoningTokens: reasoningTokens.saturatingAdding(other.reasoningTokens),
+            isEstimated: isEstimated || other.isEstimated)
+    }
+}

@@ -1,0 +1,48 @@
+/// A steer that came when a response had ended with calls of tools: it waits for the response that brings their outputs.
+public struct PendingSteer: Sendable {
+    public let id: String
+    public let items: [Item]
+
+    public init(id: String, items: [Item]) {
+        self.id = id
+        self.items = items
+    }
+
+    /// Of one response.
+    public static let maxCount = 8
+}
+
+/// Steers that wait: kept with the response that they steer, over connections and restarts, until a response takes them.
+extension Session {
+    /// Keeps a steer for the response that goes on from this one.
+    public func keep(_ steer: PendingSteer, for target: Generation) throws(SessionError) {
+        if isClosed { throw .sessionClosed }
+        guard target.pendingSteers.count < PendingSteer.maxCount else { throw .tooManyPendingSteers(limit: PendingSteer.maxCount) }
+        let waiting = target.pendingSteers.flatMap(\.items) + steer.items
+        try checkIdentifiers(of: waiting, keepsActive: true)
+        guard conversationByteCount + waiting.reduce(0, { $0 + $1.byteCount }) <= limits.maxConversationBytes else {
+            throw .conversationTooLarge(limitBytes: limits.maxConversationBytes)
+        }
+        target.pendingSteers.append(steer)
+        log.keep(.response(GenerationRecord(target)))
+    }
+
+    /// Takes a steer back whose sender was told that it was not kept.
+    public func withdraw(steerID: String, from target: Generation) {
+        target.pendingSteers.removeAll { $0.id == steerID }
+        log.keep(.response(GenerationRecord(target)))
+    }
+
+    /// The response that an input goes on from, if steers wait at it.
+    func steeredPredecessor(of input: Input) -> Generation? {
+        let named = input.previousResponseID.flatMap { id in generations.last { $0.id == id } }
+        return (named ?? generations.last).flatMap { $0.pendingSteers.isEmpty ? nil : $0 }
+    }
+
+    /// A response has taken them.
+    public func takeSteers(of target: Generation) {
+        if target.pendingSteers.isEmpty { return }
+        target.pendingSteers = []
+        log.keep(.response(GenerationRecord(target)))
+    }
+}

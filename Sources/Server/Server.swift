@@ -19,6 +19,7 @@ public final class Server: Sendable {
     private let context: ServerContext
     private let listeners: [ListenerSet]
     private let rehearsal: Rehearsal?
+    private let heap: HeapKeeper
     /// Asks upstreams how they are.
     private let probe: Task<Void, Never>
     private let logger: Logger
@@ -29,8 +30,9 @@ public final class Server: Sendable {
     private init(
         addresses: [SocketAddress], tlsAddresses: [SocketAddress], tls: TLSServerContext?, group: EventLoopGroup,
         context: ServerContext, listeners: [ListenerSet],
-        rehearsal: Rehearsal?, probe: Task<Void, Never>, logger: Logger
+        rehearsal: Rehearsal?, probe: Task<Void, Never>, heap: HeapKeeper, logger: Logger
     ) {
+        self.heap = heap
         self.probe = probe
         self.addresses = addresses
         self.tlsAddresses = tlsAddresses
@@ -50,6 +52,8 @@ public final class Server: Sendable {
         let store = try configuration.dataDirectory.map { (directory) throws(StorageError) in
             try Store.open(directory: directory, durability: configuration.durability, logger: logger)
         }
+        let heap = HeapKeeper { store?.releaseMemory() }
+        heap.start()
         let group = try EventLoopGroup(count: configuration.loops, logger: logger)
         var rehearsal: Rehearsal?
         var listeners: [ListenerSet] = []
@@ -96,7 +100,8 @@ public final class Server: Sendable {
             let probe = Task { await context.router.probe(on: group.loops[0]) }
             return Server(
                 addresses: listeners[..<plainCount].map(\.address), tlsAddresses: listeners[plainCount...].map(\.address), tls: tls,
-                group: group, context: context, listeners: listeners, rehearsal: rehearsal, probe: probe, logger: logger)
+                group: group, context: context, listeners: listeners, rehearsal: rehearsal, probe: probe, heap: heap,
+                logger: logger)
         } catch {
             for listener in listeners { listener.stop() }
             rehearsal?.stop()
@@ -193,6 +198,7 @@ public final class Server: Sendable {
         }
         await Self.waitForJobs(context, timeout: Self.farewellDuration)
         probe.cancel()
+        heap.stop()
         await context.webhooks.stop(within: Self.farewellDuration)
         group.shutDown()
         rehearsal?.stop()

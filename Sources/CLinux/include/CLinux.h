@@ -1,4 +1,4 @@
-// What Swift's Glibc module leaves out of Linux: epoll, eventfd, accept4 and socket options. No logic.
+// What Swift's Glibc module leaves out of Linux: epoll, eventfd, accept4, socket options and the allocator's figures. No logic.
 #ifndef CLINUX_H
 #define CLINUX_H
 
@@ -39,5 +39,10 @@ static inline int clinux_unsent(int descriptor) {
   int count = 0;
   return ioctl(descriptor, SIOCOUTQ, &count) == 0 ? count : -1;
 }
+
+// Bytes that the allocator holds and nobody uses, also those that it has given back and would take again.
+size_t clinux_free_heap(void);
+void clinux_trim_heap(void);
+void clinux_set_heap_thresholds(int map_bytes, int trim_bytes);
 
 #endif

@@ -20,19 +20,23 @@ public struct APIKeyFile {
             try DataFiles.requirePermission(directory)
         }
         do {
+            if try !DataFiles.hasDatabase(in: directory) {
+                let lock = try DirectoryLock(directory)
+                defer { lock.release() }
+                try DataFiles.makeDatabase(in: directory, Migrations.makeDatabase)
+            }
             var configuration = Configuration()
             configuration.busyMode = .timeout(10)
             configuration.prepareDatabase { try $0.execute(sql: "PRAGMA synchronous = FULL") }
             queue = try DatabaseQueue(path: path, configuration: configuration)
-            chmod(path, 0o600)
-            let migrator = Migrations.migrator
-            if try queue.read(migrator.hasBeenSuperseded) { throw StorageError.newerVersion(path: path) }
-            if try queue.read(migrator.hasCompletedMigrations) { return }
+            if try queue.read(Migrations.migrator.hasCompletedMigrations) { return }
             let lock = try DirectoryLock(directory)
             defer { lock.release() }
-            try migrator.migrate(queue)
+            try Migrations.apply(to: queue, path: path)
         } catch let error as StorageError {
             throw error
+        } catch let error as DatabaseError where [.SQLITE_BUSY, .SQLITE_LOCKED].contains(error.resultCode) {
+            throw .locked(path: path)
         } catch let error as DatabaseError {
             throw .unreadable(path: path, reason: "\(StorageError(error))")
         } catch {

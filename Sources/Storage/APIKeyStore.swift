@@ -15,9 +15,8 @@ public struct APIKeyStore: Sendable {
 
     /// Notes when keys were last used, by identifier.
     public func noteUses(_ uses: [String: Int]) {
-        store.write { db in
+        store.write("the use of keys") { db in
             for (id, time) in uses { try APIKeyTable.noteUse(id, at: time, db) }
-        } then: { _ in
         }
     }
 

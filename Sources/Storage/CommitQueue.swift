@@ -39,6 +39,7 @@ final class CommitQueue: Sendable {
     private let pool: DatabasePool
     private let checkpointer: Checkpointer
     private let tail: EventTail
+    private let files: FileWatch
     private let queue = DispatchQueue(label: "interject.store.commits")
     private let logger: Logger
 
@@ -50,7 +51,8 @@ final class CommitQueue: Sendable {
     /// Attempts after which a store that is to be closed gives up: what nobody was told of is gone then.
     private static let lastAttempt = 3
 
-    init(_ pool: DatabasePool, _ checkpointer: Checkpointer, _ tail: EventTail, logger: Logger) {
+    init(_ pool: DatabasePool, _ checkpointer: Checkpointer, _ tail: EventTail, _ files: FileWatch, logger: Logger) {
+        self.files = files
         self.pool = pool
         self.checkpointer = checkpointer
         self.tail = tail
@@ -178,6 +180,7 @@ final class CommitQueue: Sendable {
 
     private func transact(_ changes: ArraySlice<any Change>) throws {
         do {
+            try files.check()
             try pool.write { db in
                 for change in changes { try change.apply(to: db) }
                 try tail.write(to: db)

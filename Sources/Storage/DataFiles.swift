@@ -30,11 +30,42 @@ package enum DataFiles {
     }
 
     /// Whether there is a database in the directory.
+    /// - Throws: also when there is only what is left of one: SQLite would take it for a new one.
     package static func hasDatabase(in directory: String) throws(StorageError) -> Bool {
+        let path = databasePath(in: directory)
         var status = stat()
-        if stat(databasePath(in: directory), &status) == 0 { return true }
-        if errno == ENOENT || errno == ENOTDIR { return false }
-        throw .denied(path: directory, access: .read, reason: String(cString: strerror(errno)))
+        if stat(path, &status) == 0 {
+            // We make a database under another name: an empty one was not begun, it was emptied.
+            if status.st_size == 0, status.st_mode & S_IFMT == S_IFREG { throw .empty(path: path) }
+            return true
+        }
+        guard errno == ENOENT || errno == ENOTDIR else {
+            throw .denied(path: directory, access: .read, reason: String(cString: strerror(errno)))
+        }
+        // A new database would be given the pages in it.
+        if stat(path + "-wal", &status) == 0, status.st_size > 0 { throw .incomplete(path: path) }
+        return false
+    }
+
+    /// Makes the database where it is missing: whole, or not at all. Call with the directory locked.
+    /// - Parameter make: makes it at the path that it is given.
+    static func makeDatabase(in directory: String, _ make: (String) throws -> Void) throws {
+        if try hasDatabase(in: directory) { return }
+        let path = databasePath(in: directory)
+        let draft = path + ".new"
+        for suffix in ["", "-journal", "-wal", "-shm"] { unlink(draft + suffix) }
+        try make(draft)
+        // What users say is nobody else's.
+        chmod(draft, 0o600)
+        for suffix in ["-wal", "-shm"] { unlink(path + suffix) }
+        guard rename(draft, path) == 0 else {
+            throw StorageError.directoryUnusable(path: directory, reason: String(cString: strerror(errno)))
+        }
+        let folder = open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
+        if folder >= 0 {
+            fsync(folder)
+            close(folder)
+        }
     }
 
     /// - Throws: that there is no database in the directory, or that it may not be read.

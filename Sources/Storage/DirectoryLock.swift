@@ -2,28 +2,47 @@ import Glibc
 import Synchronization
 
 /// Keeps a data directory to one process. The kernel lets go of it when the process ends, however it ends.
+///
+/// The directory itself is locked: a lock file can be removed while it is held, and the next process would lock another one. The file
+/// is locked too, for file systems that lock no directories.
 final class DirectoryLock: Sendable {
-    private let descriptor: Mutex<CInt>
+    private let descriptors: Mutex<[CInt]>
 
     init(_ directory: String) throws(StorageError) {
-        let path = directory + "/interject.lock"
-        let descriptor = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0o600)
-        guard descriptor >= 0 else { throw .directoryUnusable(path: directory, reason: String(cString: strerror(errno))) }
-        guard flock(descriptor, LOCK_EX | LOCK_NB) == 0 else {
-            let isHeld = errno == EWOULDBLOCK
-            let reason = String(cString: strerror(errno))
-            Glibc.close(descriptor)
-            throw isHeld ? .inUse(path: directory) : .directoryUnusable(path: directory, reason: reason)
+        var held: [CInt] = []
+        do throws(StorageError) {
+            if let descriptor = try Self.lock(directory, O_RDONLY | O_DIRECTORY, in: directory) { held.append(descriptor) }
+            guard let descriptor = try Self.lock(directory + "/interject.lock", O_RDWR | O_CREAT, in: directory) else {
+                throw StorageError.directoryUnusable(path: directory, reason: "its file system has no locks")
+            }
+            held.append(descriptor)
+        } catch {
+            for descriptor in held { Glibc.close(descriptor) }
+            throw error
         }
-        self.descriptor = Mutex(descriptor)
+        descriptors = Mutex(held)
     }
 
     deinit { release() }
 
+    /// - Returns: nil where the file system has no such locks.
+    private static func lock(_ path: String, _ flags: CInt, in directory: String) throws(StorageError) -> CInt? {
+        let descriptor = open(path, flags | O_CLOEXEC, 0o600)
+        guard descriptor >= 0 else { throw .directoryUnusable(path: directory, reason: String(cString: strerror(errno))) }
+        if flock(descriptor, LOCK_EX | LOCK_NB) == 0 { return descriptor }
+        let code = errno
+        Glibc.close(descriptor)
+        switch code {
+        case EWOULDBLOCK: throw .inUse(path: directory)
+        case EBADF, EINVAL, ENOLCK, ENOSYS, EOPNOTSUPP: return nil
+        default: throw .directoryUnusable(path: directory, reason: String(cString: strerror(code)))
+        }
+    }
+
     func release() {
-        descriptor.withLock { descriptor in
-            if descriptor >= 0 { Glibc.close(descriptor) }
-            descriptor = -1
+        descriptors.withLock { descriptors in
+            for descriptor in descriptors { Glibc.close(descriptor) }
+            descriptors = []
         }
     }
 }

@@ -82,11 +82,10 @@ public struct IdempotencyStore: Sendable {
     public func remove(_ records: [IdempotencyRecord]) {
         if records.isEmpty { return }
         let names = records.map { ($0.owner, $0.key, $0.createdAt) }
-        store.write { db in
+        store.write("the removal of idempotency keys") { db in
             let statement = try db.cachedStatement(
                 sql: "DELETE FROM idempotency_keys WHERE owner = ? AND key = ? AND created_at = ?")
             for (owner, key, createdAt) in names { try statement.execute(arguments: [owner, key, createdAt]) }
-        } then: { _ in
         }
     }
 

@@ -16,6 +16,25 @@ enum Migrations {
         return migrator
     }
 
+    /// Makes a database with all tables, or brings one up to date.
+    /// - Throws: ``StorageError`` for a file that is not ours, or is a newer version's.
+    static func apply(to writer: some DatabaseWriter, path: String) throws {
+        let migrator = migrator
+        // A database that we did not make is neither filled nor changed.
+        guard try writer.read({ try $0.tableExists("grdb_migrations") }) else {
+            throw StorageError.unreadable(path: path, reason: "it is not one of Interject's")
+        }
+        if try writer.read(migrator.hasBeenSuperseded) { throw StorageError.newerVersion(path: path) }
+        if try !writer.read(migrator.hasCompletedMigrations) { try migrator.migrate(writer) }
+    }
+
+    /// Makes a new database.
+    static func makeDatabase(at path: String) throws {
+        let queue = try DatabaseQueue(path: path)
+        try migrator.migrate(queue)
+        try queue.close()
+    }
+
     private static func makeSessions(_ db: Database) throws {
         try db.execute(
             sql: """

@@ -12,6 +12,12 @@ public enum StorageError: Error, Sendable, Hashable, CustomStringConvertible {
     case denied(path: String, access: Access, reason: String)
     /// Another process has the data directory.
     case inUse(path: String)
+    /// Another process, which need not be an interject, keeps the database locked.
+    case locked(path: String)
+    /// The database's file is there and empty.
+    case empty(path: String)
+    /// The database is not there, but its write-ahead log is.
+    case incomplete(path: String)
     /// The file was written by a newer Interject.
     case newerVersion(path: String)
     /// The file cannot be opened as a database.
@@ -39,6 +45,12 @@ public enum StorageError: Error, Sendable, Hashable, CustomStringConvertible {
             "The data directory \(path) cannot be used (\(reason)). Make it writable, with some room, or name another with --data."
         case .inUse(let path):
             "Another interject uses the data directory \(path). Stop it, or name another directory with --data."
+        case .locked(let path):
+            "Another process has locked \(path). Wait for it or end it, or name another directory with --data."
+        case .empty(let path):
+            "\(path) is empty: what was in it is gone. Restore it from a backup, remove it to begin anew, or name another directory with --data."
+        case .incomplete(let path):
+            "\(path) is missing, and \(path)-wal is there: what was in it is gone. Restore it from a backup, remove both to begin anew, or name another directory with --data."
         case .newerVersion(let path):
             "\(path) was written by a newer version of Interject. Use that version, or another directory with --data."
         case .unreadable(let path, let reason):

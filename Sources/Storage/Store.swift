@@ -26,17 +26,19 @@ public final class Store: Sendable {
     /// Numbers for rows, unique for the life of the file.
     let keys: RowKeys
     private let lock: DirectoryLock
+    private let files: FileWatch
     let logger: Logger
     private let eraseHandler = Mutex<(@Sendable ([String]) -> Void)?>(nil)
 
     private init(
         path: String, pool: DatabasePool, checkpointer: Checkpointer, tail: EventTail, keys: RowKeys, lock: DirectoryLock,
-        logger: Logger
+        files: FileWatch, logger: Logger
     ) {
         self.path = path
         self.pool = pool
         self.tail = tail
-        commits = CommitQueue(pool, checkpointer, tail, logger: logger)
+        self.files = files
+        commits = CommitQueue(pool, checkpointer, tail, files, logger: logger)
         self.keys = keys
         self.lock = lock
         self.logger = logger
@@ -57,12 +59,11 @@ public final class Store: Sendable {
         let path = DataFiles.databasePath(in: directory)
         do {
             let configuration = configuration(durability)
+            try DataFiles.makeDatabase(in: directory, Migrations.makeDatabase)
             let pool = try DatabasePool(path: path, configuration: configuration)
             // What users say is nobody else's.
             for suffix in ["", "-wal", "-shm"] { chmod(path + suffix, 0o600) }
-            let migrator = Migrations.migrator
-            if try pool.read(migrator.hasBeenSuperseded) { throw StorageError.newerVersion(path: path) }
-            try migrator.migrate(pool)
+            try Migrations.apply(to: pool, path: path)
             let now = Int(saturating: Date().timeIntervalSince1970 * 1_000_000)
             let nextRow = try pool.write { try EventTail.empty($0, unixMicroseconds: now) }
             let tail = EventTail(firstRow: nextRow, maxByteCount: maxTailByteCount)
@@ -70,12 +71,15 @@ public final class Store: Sendable {
             let checkpointer = try Checkpointer(path: path, configuration)
             pool.writeWithoutTransaction(checkpointer.watch)
             return Store(
-                path: path, pool: pool, checkpointer: checkpointer, tail: tail, keys: keys, lock: lock, logger: logger)
+                path: path, pool: pool, checkpointer: checkpointer, tail: tail, keys: keys, lock: lock,
+                files: FileWatch(path, logger: logger), logger: logger)
         } catch let error as StorageError {
             throw error
         } catch let error as DatabaseError where error.resultCode == .SQLITE_FULL {
             // What a crash left in the tail needs room to be sorted in.
             throw .directoryUnusable(path: directory, reason: "the disk is full")
+        } catch let error as DatabaseError where [.SQLITE_BUSY, .SQLITE_LOCKED].contains(error.resultCode) {
+            throw .locked(path: path)
         } catch {
             throw .unreadable(path: path, reason: "\(StorageError(error))")
         }
@@ -116,6 +120,15 @@ public final class Store: Sendable {
         commits.submit(change, byteCount: change.byteCount)
     }
 
+    /// Runs a change in the next commit that nobody waits for. That it was refused is logged.
+    /// - Parameter name: what the change is about.
+    func write(_ name: String, _ body: @escaping @Sendable (Database) throws -> Void) {
+        write(body) { [logger] result in
+            guard case .failure(let error) = result, error != .closed else { return }
+            logger.error("a change was refused by the store", metadata: ["change": "\(name)", "error": "\(error)"])
+        }
+    }
+
     /// Has somebody told of what was deleted by other ways than a session's own log.
     func onErase(_ action: @escaping @Sendable ([String]) -> Void) { eraseHandler.withLock { $0 = action } }
 
@@ -148,12 +161,15 @@ public final class Store: Sendable {
         }
     }
 
+    /// Frees what is kept of the file in memory. Waits for what is being written and read.
+    public func releaseMemory() { pool.releaseMemory() }
+
     // MARK: State
 
     /// Why nothing can be written at this time; nil when all is well.
-    public var failure: StorageError? { commits.failure }
+    public var failure: StorageError? { files.failure ?? commits.failure }
     /// Whether the disk keeps a commit waiting, whether or not it has said why.
-    public var isLate: Bool { commits.failure != nil || commits.isLate }
+    public var isLate: Bool { failure != nil || commits.isLate }
 
     public var statistics: Statistics { commits.statistics }
 
@@ -188,6 +204,7 @@ public final class Store: Sendable {
     /// Ends when everything submitted before is durable. Nothing can be written afterwards.
     public func close() async {
         await commits.close()
+        files.stop()
         try? pool.close()
         lock.release()
     }

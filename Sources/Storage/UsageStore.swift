@@ -66,10 +66,7 @@ public struct UsageStore: Sendable {
 
     /// Adds to what is there, in the next commit.
     public func add(_ row: UsageRow) {
-        store.write {
-            try Self.add(row, $0)
-        } then: { _ in
-        }
+        store.write("usage") { try Self.add(row, $0) }
     }
 
     /// Hours from `start` up to `end`, the earliest first.

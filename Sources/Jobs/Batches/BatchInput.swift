@@ -95,7 +95,8 @@ struct LineCutter {
         var offset = 0
         while offset < reader.byteCount {
             let piece = try await reader.read(at: offset, count: BatchInput.pieceByteCount)
-            if piece.isEmpty { break }
+            // What is missing would be requests that nobody is told of.
+            if piece.isEmpty { throw .storageUnavailable(reason: "the input file is shorter than it was") }
             guard cut(piece[...], at: offset, take) else { return }
             offset += piece.count
         }

@@ -55,7 +55,9 @@ struct JWTClaims: JWTPayload {
         let now = Date()
         try expiration.verifyNotExpired(currentDate: now - Self.leeway)
         try notBefore?.verifyNotBefore(currentDate: now + Self.leeway)
-        guard (1...Self.maxOwnerBytes).contains(owner.utf8.count), expiration.value.timeIntervalSince1970 < 1e15 else {
+        guard (1...Self.maxOwnerBytes).contains(owner.utf8.count), !owner.utf8.contains(0),
+            expiration.value.timeIntervalSince1970 < 1e15
+        else {
             throw JWTError.claimVerificationFailure(failedClaim: nil, reason: "an owner without a name, or an end beyond all time")
         }
     }

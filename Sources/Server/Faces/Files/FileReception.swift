@@ -44,6 +44,8 @@ final class FileReception {
         exchange.onBody = { [self] in receive($0) }
         exchange.onBodyEnd = { [self] in receivedAll() }
         exchange.onDisconnect = { [self] in giveUp() }
+        // Where there is no body, not even its end comes.
+        if exchange.request.body == .none { receivedAll() }
     }
 
     private func receive(_ bytes: UnsafeRawBufferPointer) {
@@ -82,9 +84,10 @@ final class FileReception {
     private func begin(_ head: MultipartHead) throws(APIError) {
         if head.name == "file" {
             guard upload == nil else { throw .invalid("There must be one 'file'.", param: "file", code: "invalid_form") }
-            guard let name = head.filename, !name.isEmpty, name.utf8.count <= Self.maxFilenameBytes else {
+            guard let name = head.filename, (1...Self.maxFilenameBytes).contains(name.utf8.count), !name.utf8.contains(0) else {
                 throw .invalid(
-                    "'file' must have a filename of 1 to \(Self.maxFilenameBytes) bytes.", param: "file", code: "invalid_form")
+                    "'file' must have a filename of 1 to \(Self.maxFilenameBytes) bytes, without U+0000.", param: "file",
+                    code: "invalid_form")
             }
             filename = name
             upload = library.beginUpload(owner: call.owner)

@@ -28,6 +28,8 @@ enum InputItems {
         let named = try body.optionalString("id")
         // No name is none.
         let id = named?.isEmpty == true ? nil : named
+        // The store's texts end there: the item would come back under another name.
+        if id?.utf8.contains(0) == true { throw .invalid("'\(param).id' must not contain U+0000.", param: "\(param).id") }
         let status = try body.optionalString("status").flatMap(Item.Status.init) ?? .completed
         body["id"] = nil
         body["status"] = nil

@@ -80,7 +80,7 @@ struct RehearsalRequestLog {
     /// Message text kept of one request.
     static let maxRequestBytes = 256 << 10
     /// Message text kept of all requests; the oldest are forgotten first.
-    static let maxBytes = 64 << 20
+    static let maxBytes = 16 << 20
 
     private var records: [RehearsalRecord] = []
     /// Records before this place are forgotten.

@@ -31,8 +31,7 @@ enum Files {
         let folder = path.lastIndex(of: "/").map { $0 == path.startIndex ? "/" : String(path[..<$0]) } ?? "."
         // A folder is what its slash at the end says, too.
         guard access(folder + "/", W_OK | X_OK) == 0 else { throw FileError(errno) }
-        var status = stat()
-        if stat(path, &status) == 0, status.st_mode & S_IFMT == S_IFDIR { throw FileError(EISDIR) }
+        if access(path + "/", F_OK) == 0 { throw FileError(EISDIR) }
     }
 
     /// Writes beside the path and renames, so that whoever sees the file sees all of it.

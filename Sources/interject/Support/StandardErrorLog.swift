@@ -2,6 +2,7 @@ import Bytes
 import Glibc
 import JSON
 import Logging
+import Network
 
 /// Writes log records to stderr: a line of text or of JSON for each, in one system call, so that lines never mix.
 struct StandardErrorLog: LogHandler {
@@ -55,16 +56,16 @@ struct StandardErrorLog: LogHandler {
 
     /// UTC with milliseconds, RFC 3339.
     private static func timestamp() -> String {
-        var now = timespec()
-        clock_gettime(CLOCK_REALTIME, &now)
+        let now = SystemClock.unixNanoseconds
+        var seconds = time_t(now / 1_000_000_000)
         var parts = tm()
-        gmtime_r(&now.tv_sec, &parts)
+        gmtime_r(&seconds, &parts)
         func padded(_ number: some BinaryInteger, _ width: Int) -> String {
             let digits = String(number)
             return String(repeating: "0", count: max(0, width - digits.count)) + digits
         }
         let date = "\(parts.tm_year + 1900)-\(padded(parts.tm_mon + 1, 2))-\(padded(parts.tm_mday, 2))"
         let time = "\(padded(parts.tm_hour, 2)):\(padded(parts.tm_min, 2)):\(padded(parts.tm_sec, 2))"
-        return "\(date)T\(time).\(padded(now.tv_nsec / 1_000_000, 3))Z"
+        return "\(date)T\(time).\(padded((now / 1_000_000 % 1000).magnitude, 3))Z"
     }
 }

@@ -10,7 +10,7 @@ BINARY := .build/release/interject
 VENV := .venv
 
 .DEFAULT_GOAL := help
-.PHONY: help run build test test-long test-unit test-e2e test-browser conformance bench fuzz sanitize doctor format lint clean
+.PHONY: help run build test test-long test-openapi test-unit test-e2e test-browser conformance bench fuzz sanitize doctor format lint clean
 
 help: ## Says what there is
 	@echo "make TARGET:"
@@ -27,10 +27,15 @@ test: ## Runs all tests: units, then end to end against the release binary
 	@Scripts/bootstrap.sh build python
 	@Scripts/test.sh
 
-test-long: build ## Kills the server 100 times under load and cuts 10,000 connections: five minutes
+test-long: build ## Kills the server 100 times under load, cuts 10,000 connections, tries every operation: ten minutes
 	@Scripts/bootstrap.sh python
 	@INTERJECT_BINARY=$(CURDIR)/$(BINARY) INTERJECT_KILL_ROUNDS=100 INTERJECT_CUTS=10000 $(VENV)/bin/python -m pytest -s \
 		Tests/EndToEnd/test_kill.py Tests/EndToEnd/test_cuts.py Tests/EndToEnd/test_restart.py Tests/EndToEnd/test_disk_full.py
+	@Scripts/openapi.sh $(BINARY)
+
+test-openapi: build ## Sends made-up requests to every operation of Protocols/openapi.yaml: no answer that it does not document
+	@Scripts/bootstrap.sh python
+	@Scripts/openapi.sh $(BINARY)
 
 test-unit: ## Runs the unit tests
 	@Scripts/bootstrap.sh build

@@ -2,6 +2,7 @@
 client it is closed when the grace is over (Protocols/sessions.md, Disconnect policy)."""
 
 import contextlib
+import json
 import re
 import subprocess
 import threading
@@ -197,6 +198,44 @@ def test_an_input_by_websocket_says_the_same_of_its_policy_as_its_session(server
             joined = socket.wait_for_type("interject:joined", start=start)
             done = socket.wait_for(lambda e: e["type"] == "response.completed", "the end", start=start)
             assert joined["session"]["disconnect"] == done["response"]["interject"]["disconnect"] == expected
+
+
+@pytest.mark.parametrize("way", ["create", "header"])
+def test_a_response_that_is_followed_alone_goes_on_too(server, tag, way):
+    """response.create over a WebSocket, and POST /v1/responses: its client comes back by `GET …?stream=true`."""
+    text = say(tag, tokens=TOKENS, pace=20)
+    if way == "create":
+        socket = Socket(server)
+        socket.create(text, interject={"disconnect": "grace=60"})
+        socket.wait_for_deltas(5)
+        response = socket.events[0]["response"]["id"]
+        seen = [e for e in socket.events if "sequence_number" in e]
+    else:
+        seen = []
+        with server.http(headers={"Interject-On-Disconnect": "grace=60"}) as http:
+            with http.stream("POST", "/v1/responses", json={"model": "rehearsal", "input": text, "stream": True}) as answer:
+                for line in answer.iter_lines():
+                    if line.startswith("data:"):
+                        seen.append(json.loads(line[5:]))
+                    if len(seen) > 8:
+                        break
+                kill(server)
+        response = seen[0]["response"]["id"]
+    kill(server)
+    restart(server)
+    with server.http() as http:
+        waiting = http.get(f"/v1/responses/{response}").json()
+        assert waiting["status"] == "in_progress"
+        session = http.get(f"/v1/sessions/{waiting['interject']['session_id']}").json()
+        assert session["disconnect"] == waiting["interject"]["disconnect"] == "grace=60"
+        after = seen[-1]["sequence_number"]
+        rest = []
+        with http.stream("GET", f"/v1/responses/{response}", params={"stream": "true", "starting_after": after}) as answer:
+            for line in answer.iter_lines():
+                if line.startswith("data:") and line != "data: [DONE]":
+                    rest.append(json.loads(line[5:]))
+    assert [e["sequence_number"] for e in seen + rest] == list(range(len(seen) + len(rest)))
+    assert rest[-1]["type"] == "response.completed" and response_text(rest[-1]["response"]) == deltas(seen + rest)
 
 
 @pytest.mark.parametrize("downtime_s", [0, 4])

@@ -8,8 +8,10 @@ import Sessions
 enum ResponsesFace {
     /// `POST /v1/responses`
     static func create(_ call: Call) throws(APIError) {
-        let request = try ResponsesRequest(try call.jsonBody())
+        var request = try ResponsesRequest(try call.jsonBody())
         let policy = try call.disconnectPolicy(request.extensions, default: .cancel)
+        // What is said of it holds for the session that is made for it, too.
+        if call.request.fields[DisconnectPolicy.headerName] != nil { request.extensions.policy = policy }
         var input = Input(items: request.items, parameters: request.parameters, policy: policy)
         // OpenAI's own verbs wait their turn, as its clients expect, unless they say otherwise.
         input.mode = request.extensions.mode ?? .queue
@@ -75,7 +77,8 @@ enum ResponsesFace {
             }
         } else {
             let session = context.sessions(on: loop).makeSession(
-                owner: owner, defaults: request.parameters, isEphemeral: !request.isStored, isDurable: isDurable)
+                owner: owner, defaults: request.parameters, policy: request.extensions.policy ?? .continuing,
+                isEphemeral: !request.isStored, isDurable: isDurable)
             then(.success(.session(session)))
         }
     }

@@ -77,6 +77,15 @@ public struct JSONObjectWriter: ~Copyable {
         buffer.pointee.append(json)
     }
 
+    /// Writes a member whose name is no constant.
+    public mutating func member(_ name: String, _ value: JSONValue) {
+        buffer.pointee.append(isFirst ? "" as StaticString : "," as StaticString)
+        isFirst = false
+        buffer.pointee.appendJSONString(name)
+        buffer.pointee.append(":" as StaticString)
+        buffer.pointee.appendJSON(value)
+    }
+
     /// Null.
     @inlinable public mutating func null(_ name: StaticString) {
         key(name)

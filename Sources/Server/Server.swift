@@ -62,10 +62,10 @@ public final class Server: Sendable {
             if upstreams.isEmpty {
                 let started = try await Rehearsal.start(address: configuration.rehearsalAddress, logger: logger)
                 rehearsal = started
-                upstreams = [
-                    UpstreamConfiguration(
-                        baseURL: started.baseURL, silenceTimeout: configuration.rehearsalSilenceTimeout)
-                ]
+                var upstream = UpstreamConfiguration(
+                    baseURL: started.baseURL, silenceTimeout: configuration.rehearsalSilenceTimeout)
+                upstream.wording = configuration.wording
+                upstreams = [upstream]
             }
             let webhooks = try await Webhooks.start(configuration.webhooks, store: store, on: group.loops[0])
             let context = try await makeContext(

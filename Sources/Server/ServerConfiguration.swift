@@ -96,6 +96,10 @@ public struct ServerConfiguration: Sendable {
 
     /// Who is told of what has ended.
     public var webhooks = WebhookSettings()
+    /// How the rehearsal model is told who speaks and that it was cut; each of ``upstreams`` has its own.
+    public var wording = ConversationWording()
+    /// Whether a request with a tool that no upstream has is refused; else the tool is left out, and the response says so.
+    public var rejectsUnknownTools = false
     /// The model that runners answer for, with all whose names begin with it and a `/`; nil: none.
     public var runnerModel: String? = "external"
     /// How long a response waits for a runner.

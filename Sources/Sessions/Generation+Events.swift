@@ -63,6 +63,12 @@ extension Generation {
                 event.field("name", name)
                 item.writeContents("arguments", to: &event)
             }
+        case .customToolCall:
+            emit(.customToolCallInputDone, outputIndex: item.index) { event in
+                event.field("item_id", item.id)
+                event.field("output_index", item.index)
+                item.writeContents("input", to: &event)
+            }
         }
         if item.partType != nil {
             emit(.contentPartDone, outputIndex: item.index) { event in
@@ -171,6 +177,8 @@ extension Generation {
             $0.field("disconnect", policy.text)
             if let usage { $0.field("usage_estimated", usage.isEstimated) }
             route.write(to: &$0)
+            let ignored = parameters.ignoredTools
+            if !ignored.isEmpty { $0.array("ignored_tools") { list in for type in ignored { list.element(type) } } }
             if let verdict { $0.object("validation") { verdict.write(to: &$0) } }
             $0.object("progress") {
                 $0.field("last_sequence_number", lastSequenceNumber)

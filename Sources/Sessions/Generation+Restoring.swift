@@ -18,7 +18,10 @@ extension Generation {
                 take(try record.required("step", Step.init))
             case .outputItemAdded: items.append(try OutputItem(restoringFrom: event))
             case .outputItemDone:
-                items.first { $0.index == event.outputIndex }?.close(as: .completed)
+                guard let item = items.first(where: { $0.index == event.outputIndex }) else { continue }
+                item.close(as: .completed)
+                let said = (try? JSONValue.parse(event.payload, limits: .own))?["item"]
+                item.provider = said.flatMap(ProviderData.init(ofItem:)) ?? item.provider
             case _ where event.type.isDelta:
                 deltaCount += 1
                 outputByteCount += event.delta.count

@@ -1,3 +1,5 @@
+import JSON
+
 /// What the upstream tells: pieces of the answer as they come, and how it ends. Once the response has ended, nothing of it counts.
 extension Generation {
     /// Whether it still takes what the model says.
@@ -34,19 +36,59 @@ extension Generation {
     /// A tool call begins.
     /// - Parameter index: the upstream's number of the call, which its pieces of arguments bear.
     public func toolCall(index: Int, callID: String, name: String) {
+        openCall(index, .functionCall(callID: callID.isEmpty ? Identifier.make("call_") : callID, name: name))
+    }
+
+    /// A call of a tool that takes free text begins; its text comes by ``toolCallArguments(index:escaped:)``.
+    public func customToolCall(index: Int, callID: String, name: String) {
+        openCall(index, .customToolCall(callID: callID.isEmpty ? Identifier.make("call_") : callID, name: name))
+    }
+
+    private func openCall(_ index: Int, _ kind: OutputItem.Kind) {
         guard isActive, index >= 0, !items.contains(where: { $0.toolIndex == index }) else { return }
         guard items.count(where: \.isFunctionCall) < session.limits.maxToolCalls else {
             stop(.incomplete(.maxOutputTokens))
             session.generationEnded(self)
             return
         }
-        _ = open(.functionCall(callID: callID.isEmpty ? Identifier.make("call_") : callID, name: name), toolIndex: index)
+        _ = open(kind, toolIndex: index)
+    }
+
+    /// What the provider must get back with what is said.
+    /// - Parameter part: the reasoning or the text that is being written, or the tool call with that index, also one that comes yet.
+    public func provide(_ data: ProviderData, with part: ProvidedPart) {
+        guard isActive, !data.members.isEmpty else { return }
+        let item: OutputItem?
+        switch part {
+        case .reasoning:
+            if let openItem, case .reasoning = openItem.kind { item = openItem } else { item = open(.reasoning) }
+        case .message: item = message(isRefusal: false)
+        case .toolCall(let index):
+            item = items.last { $0.toolIndex == index }
+            if item == nil, awaitedToolData.count < session.limits.maxToolCalls { awaitedToolData[index] = data }
+        }
+        guard let item, item.closedAs == nil else { return }
+        if item.provider == nil { item.provider = data } else { item.provider?.merge(data) }
+        countOutput(bytes: data.encoded.utf8.count)
+    }
+
+    /// The reasoning is signed, and what is thought from now on is another piece of it.
+    public func endReasoning() {
+        guard isActive, let openItem, case .reasoning = openItem.kind else { return }
+        close(openItem, as: .completed)
+        self.openItem = nil
+    }
+
+    /// What ``provide(_:with:)`` gives data for.
+    public enum ProvidedPart: Sendable {
+        case reasoning, message
+        case toolCall(Int)
     }
 
     /// A piece of a tool call's arguments; `escaped` as in ``textDelta(escaped:)``.
     public func toolCallArguments(index: Int, escaped: UnsafeRawBufferPointer) {
         guard isActive, index >= 0, !escaped.isEmpty, let item = items.last(where: { $0.toolIndex == index }) else { return }
-        emit(.functionCallArgumentsDelta, of: item, escaped)
+        emit(item.isCustomToolCall ? .customToolCallInputDelta : .functionCallArgumentsDelta, of: item, escaped)
     }
 
     private func emit(_ type: EventType, of item: OutputItem, _ escaped: UnsafeRawBufferPointer) {

@@ -1,3 +1,6 @@
+import Bytes
+import JSON
+
 /// One response in the making (OpenAI's word on the wire: *response*): an object of the session that writes into its log.
 ///
 /// No connection owns it. The upstream calls it with what the model says; the session stops it. Once it has ended, whatever
@@ -88,9 +91,13 @@ public final class Generation {
 
     var items: [OutputItem] = []
     var openItem: OutputItem?
+    /// Of tool calls that come yet, by index.
+    var awaitedToolData: [Int: ProviderData] = [:]
     var sequenceNumber = 0
     var call: (any ModelCall)?
     var isStopping = false
+    /// Who cuts it, if that is somebody who has a name.
+    var interrupterName: String?
     var isAccepted = false
     /// Bytes that the running attempt's upstream was sent to read.
     var promptByteCount = 0
@@ -214,6 +221,7 @@ public final class Generation {
         // Calls of tools may be written side by side; text and reasoning end where the next item begins.
         if let openItem, openItem.toolIndex < 0 { close(openItem, as: .completed) }
         let item = OutputItem(kind: kind, index: items.count, toolIndex: toolIndex)
+        if toolIndex >= 0 { item.provider = awaitedToolData.removeValue(forKey: toolIndex) }
         items.append(item)
         openItem = item
         emitAdded(item)
@@ -222,10 +230,23 @@ public final class Generation {
 
     func close(_ item: OutputItem, as status: Item.Status) {
         item.close(as: status)
+        if case .reasoning = item.kind, encryptsReasoning { item.provideText() }
         emitDone(item)
     }
 
+    /// Whether the client wants to send reasoning back by `encrypted_content` alone.
+    private var encryptsReasoning: Bool {
+        parameters.members["include"]?.array?.contains("reasoning.encrypted_content") ?? false
+    }
+
+    /// Marks the text that somebody cut, for the model to be told of it.
+    private func markInterruption() {
+        guard let item = items.last, item.isMessage, item.closedAs == nil, !item.contents.isEmpty else { return }
+        item.interruption = OutputItem.Interruption(participantName: interrupterName)
+    }
+
     func end(_ final: Status) {
+        if final == .cancelled || final == .incomplete(.interrupted) { markInterruption() }
         for item in items where item.closedAs == nil {
             close(item, as: final == .completed ? .completed : .incomplete)
         }

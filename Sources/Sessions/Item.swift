@@ -48,6 +48,14 @@ public struct Item: Sendable {
         }
     }
 
+    /// As somebody said it: a user's message that has no name gets the speaker's.
+    public func spoken(by participant: Participant) -> Item {
+        guard type == "message", role == "user", body["name"] == nil, chatMessage == nil else { return self }
+        var item = self
+        item.body["name"] = .string(participant.name)
+        return item
+    }
+
     /// Bytes that the item takes as JSON, near enough.
     var byteCount: Int {
         var buffer = ByteBuffer()

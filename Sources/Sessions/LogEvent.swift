@@ -22,6 +22,8 @@ public enum EventType: String, Sendable {
     case reasoningTextDone = "response.reasoning_text.done"
     case functionCallArgumentsDelta = "response.function_call_arguments.delta"
     case functionCallArgumentsDone = "response.function_call_arguments.done"
+    case customToolCallInputDelta = "response.custom_tool_call_input.delta"
+    case customToolCallInputDone = "response.custom_tool_call_input.done"
     case steerAccepted = "response.steer.accepted"
     case error = "error"
     case step = "interject:step"
@@ -55,7 +57,7 @@ public enum EventType: String, Sendable {
     /// Whether it carries a piece of a longer text.
     public var isDelta: Bool {
         switch self {
-        case .outputTextDelta, .refusalDelta, .reasoningTextDelta, .functionCallArgumentsDelta: true
+        case .outputTextDelta, .refusalDelta, .reasoningTextDelta, .functionCallArgumentsDelta, .customToolCallInputDelta: true
         default: false
         }
     }

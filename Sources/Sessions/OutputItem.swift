@@ -9,6 +9,8 @@ final class OutputItem {
         case message(isRefusal: Bool)
         case reasoning
         case functionCall(callID: String, name: String)
+        /// A call whose input is free text.
+        case customToolCall(callID: String, name: String)
     }
 
     let id: String
@@ -20,21 +22,33 @@ final class OutputItem {
     private(set) var closedAs: Item.Status?
     /// Escaped contents of the text or arguments.
     var contents = ByteBuffer()
+    /// What the provider must get back with it.
+    var provider: ProviderData?
+    /// Of a message that somebody cut.
+    var interruption: Interruption?
+
+    /// Who cut a message.
+    struct Interruption {
+        /// nil: nobody who has a name.
+        let participantName: String?
+    }
 
     /// From the event that announced it.
     /// - Throws: ``JSON/JSONRecord/Malformed`` if that says something else.
     init(restoringFrom event: LogEvent) throws {
-        let item = try JSONRecord(JSONValue.parse(event.payload, limits: .own), of: "event").required("item") {
-            try JSONRecord($0, of: "output item")
-        }
+        let announced = try JSONValue.parse(event.payload, limits: .own)
+        let item = try JSONRecord(announced, of: "event").required("item") { try JSONRecord($0, of: "output item") }
         id = try item.required("id", \.string)
         switch try item.required("type", \.string) {
         case "message": kind = .message(isRefusal: false)
         case "reasoning": kind = .reasoning
         case "function_call":
             kind = .functionCall(callID: try item.required("call_id", \.string), name: try item.required("name", \.string))
+        case "custom_tool_call":
+            kind = .customToolCall(callID: try item.required("call_id", \.string), name: try item.required("name", \.string))
         default: throw JSONRecord.Malformed(record: "output item", member: "type")
         }
+        provider = announced["item"].flatMap(ProviderData.init(ofItem:))
         index = event.outputIndex
         toolIndex = -1
     }
@@ -51,20 +65,28 @@ final class OutputItem {
             case .message: Identifier.make("msg_")
             case .reasoning: Identifier.make("rs_")
             case .functionCall: Identifier.make("fc_")
+            case .customToolCall: Identifier.make("ctc_")
             }
     }
 
     func close(as status: Item.Status) { closedAs = status }
 
+    var isCustomToolCall: Bool { if case .customToolCall = kind { true } else { false } }
     var isMessage: Bool { if case .message = kind { true } else { false } }
-    var isFunctionCall: Bool { if case .functionCall = kind { true } else { false } }
+    /// Whether it is a call of a tool, of either kind.
+    var isFunctionCall: Bool {
+        switch kind {
+        case .functionCall, .customToolCall: true
+        case .message, .reasoning: false
+        }
+    }
 
     /// `type` of the content part; nil for items without parts.
     var partType: StaticString? {
         switch kind {
         case .message(let isRefusal): isRefusal ? "refusal" : "output_text"
         case .reasoning: "reasoning_text"
-        case .functionCall: nil
+        case .functionCall, .customToolCall: nil
         }
     }
 
@@ -89,7 +111,13 @@ final class OutputItem {
             writer.field("call_id", callID)
             writer.field("name", name)
             if isAdded { writer.field("arguments", "") } else { writeContents("arguments", to: &writer) }
+        case .customToolCall(let callID, let name):
+            writer.field("type", "custom_tool_call")
+            writer.field("call_id", callID)
+            writer.field("name", name)
+            if isAdded { writer.field("input", "") } else { writeContents("input", to: &writer) }
         }
+        writeExtension(to: &writer)
         writer.field("status", (closedAs ?? .inProgress).rawValue)
     }
 
@@ -106,7 +134,21 @@ final class OutputItem {
         case .reasoning:
             writer.field("type", "reasoning_text")
             if isAdded { writer.field("text", "") } else { writeContents("text", to: &writer) }
-        case .functionCall: break
+        case .functionCall, .customToolCall: break
+        }
+    }
+
+    private func writeExtension(to writer: inout JSONObjectWriter) {
+        if case .reasoning = kind {
+            if let provider { writer.field("encrypted_content", provider.encoded) }
+        } else if provider != nil || interruption != nil {
+            writer.object("interject") { extensions in
+                if let provider { extensions.field("provider_data", provider.encoded) }
+                if let interruption {
+                    extensions.field("interrupted", true)
+                    extensions.field("interrupted_by", interruption.participantName)
+                }
+            }
         }
     }
 
@@ -120,6 +162,12 @@ final class OutputItem {
         quoted.append(contents.bytes)
         quoted.append(UInt8(ascii: "\""))
         return quoted
+    }
+
+    /// Has the provider's data hold the text too.
+    func provideText() {
+        if provider == nil { provider = ProviderData(dialect: ProviderData.openAI, members: [:]) }
+        provider?.members["text"] = .string(text)
     }
 
     /// The text or arguments as they stand.

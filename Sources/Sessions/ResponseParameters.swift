@@ -10,6 +10,20 @@ public struct ResponseParameters: Sendable {
     /// Members of a Chat Completions request that are to be passed on as they came; nil when it was not one.
     public var chatMembers: JSONObject?
 
+    /// Types of tools that clients run; others are run by whoever answers.
+    public static let clientTools: Set<String> = ["function", "custom"]
+
+    /// Types of the tools of a Responses request that no upstream is told of, each once.
+    public var ignoredTools: [String] {
+        if chatMembers != nil { return [] }
+        var types: [String] = []
+        for tool in members["tools"]?.array ?? [] {
+            guard let type = tool["type"]?.string, !Self.clientTools.contains(type), !types.contains(type) else { continue }
+            types.append(type)
+        }
+        return types
+    }
+
     public init(model: String, instructions: String? = nil, members: JSONObject = [:], chatMembers: JSONObject? = nil) {
         self.model = model
         self.instructions = instructions

@@ -33,6 +33,7 @@ extension Session {
         case .interrupt, .steer, .rollback:
             if let steer = input.steer { emitSteerAccepted(steer, of: running) }
             let continues = mode == .steer && running.endsInText
+            running.interrupterName = input.participant?.name ?? input.items.first?.body["name"]?.string
             let interrupted = interrupt(running, mode: mode)
             return begin(input, mode: mode, interrupted: interrupted, continues: continues)
         }
@@ -56,6 +57,7 @@ extension Session {
             throw .noActiveResponse
         }
         if let responseID, running.id != responseID { throw .responseNotActive(responseID: responseID) }
+        running.interrupterName = participant?.name
         running.stop(.cancelled)
         host.interrupted(running)
         retire(running)

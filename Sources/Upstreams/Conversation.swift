@@ -14,10 +14,32 @@ package struct Conversation {
         package var parts: [Part] = []
         /// Of a user: who speaks.
         package var name: String?
+        /// Of a user: the answer before it was cut, and by whom.
+        package var interruption: Interruption?
         /// For `tool`: the call that it answers, as ``ToolCall/id``.
         package var callID: String?
         /// The message of a Chat Completions request, to be passed on as it came.
         package var verbatim: JSONValue?
+    }
+
+    /// A cut, as the model is to be told of it.
+    package struct Interruption {
+        /// nil: nobody who has a name.
+        package var name: String?
+    }
+
+    /// What a dialect, and the operator, want of it.
+    package struct Form {
+        package var callIDs = ToolCallNames.Form.asTheyCame
+        /// Whether a message can say who speaks; else the text does.
+        package var hasNames = true
+        package var wording = ConversationWording()
+
+        package init(callIDs: ToolCallNames.Form = .asTheyCame, hasNames: Bool = true, wording: ConversationWording) {
+            self.callIDs = callIDs
+            self.hasNames = hasNames
+            self.wording = wording
+        }
     }
 
     /// A piece of a turn's content, in the order in which it was said.
@@ -71,22 +93,15 @@ package struct Conversation {
 
     package private(set) var turns: [Turn] = []
 
-    /// - Parameter callIDs: what identifiers of calls must look like.
-    package init(_ request: ModelRequest, callIDs: ToolCallNames.Form = .asTheyCame) {
-        self.init(
-            items: request.items, instructions: request.parameters.instructions,
-            continuesLastMessage: request.continuesLastMessage, callIDs: callIDs)
-    }
-
-    package init(
-        items: [Item], instructions: String? = nil, continuesLastMessage: Bool = false,
-        callIDs: ToolCallNames.Form = .asTheyCame
-    ) {
-        if let instructions, !instructions.isEmpty { turns.append(Turn(role: .system, parts: [.text(instructions)])) }
-        var builder = ConversationBuilder(items, callIDs: callIDs)
+    package init(_ request: ModelRequest, _ form: Form) {
+        if let instructions = request.parameters.instructions, !instructions.isEmpty {
+            turns.append(Turn(role: .system, parts: [.text(instructions)]))
+        }
+        var builder = ConversationBuilder(request.items, callIDs: form.callIDs)
         turns += builder.build()
-        if continuesLastMessage { appendSteerNote() }
+        if request.continuesLastMessage { appendSteerNote() }
         mergeNeighbours()
+        for index in turns.indices where turns[index].role == .user { turns[index].sayWhoSpeaks(form) }
     }
 
     private mutating func appendSteerNote() {
@@ -104,7 +119,7 @@ package struct Conversation {
         var merged: [Turn] = []
         for turn in turns {
             guard let last = merged.last, last.role == turn.role, turn.role != .tool, last.name == turn.name,
-                last.verbatim == nil, turn.verbatim == nil, last.toolCalls.isEmpty
+                last.verbatim == nil, turn.verbatim == nil, turn.interruption == nil, last.toolCalls.isEmpty
             else {
                 merged.append(turn)
                 continue

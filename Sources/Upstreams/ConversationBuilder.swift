@@ -12,6 +12,8 @@ struct ConversationBuilder {
     private var turns: [Conversation.Turn] = []
     /// The answer that is being put together.
     private var answer: Conversation.Turn?
+    /// The last answer was cut, and nobody has spoken since.
+    private var interruption: Conversation.Interruption?
     /// Results of its calls, to stand right behind it.
     private var results: [Conversation.Turn] = []
 
@@ -63,17 +65,32 @@ struct ConversationBuilder {
         if let message = item.chatMessage {
             closeAnswer()
             let first = callOfItem[index] ?? 0
-            turns.append(Conversation.Turn(chatMessage: message, at: index, callIDs: callIDs[first...]))
+            var turn = Conversation.Turn(chatMessage: message, at: index, callIDs: callIDs[first...])
+            noteInterruption(in: &turn)
+            turns.append(turn)
             return
         }
         let role = item.role.flatMap(Conversation.Turn.Role.init(rawValue:)) ?? .user
         let parts = Conversation.Part.parts(item.body["content"], at: index)
         if role == .assistant {
             add(parts)
+            let mark = item.body["interject"]
+            let isCut = mark?["interrupted"]?.bool == true && !item.text.isEmpty
+            interruption = isCut ? Conversation.Interruption(name: mark?["interrupted_by"]?.string) : nil
         } else {
             closeAnswer()
-            turns.append(Conversation.Turn(role: role, parts: parts, name: item.body["name"]?.string))
+            var turn = Conversation.Turn(role: role, parts: parts, name: item.body["name"]?.string)
+            noteInterruption(in: &turn)
+            turns.append(turn)
         }
+    }
+
+    /// The first who speaks after a cut says that there was one; an answer that goes on all the same says it itself.
+    private mutating func noteInterruption(in turn: inout Conversation.Turn) {
+        if turn.role == .assistant { interruption = nil }
+        guard turn.role == .user else { return }
+        turn.interruption = interruption
+        interruption = nil
     }
 
     private mutating func add(_ parts: [Conversation.Part]) {

@@ -10,6 +10,12 @@ package protocol ModelSink: AnyObject {
     func reasoningDelta(escaped: UnsafeRawBufferPointer)
     func toolCall(index: Int, callID: String, name: String)
     func toolCallArguments(index: Int, escaped: UnsafeRawBufferPointer)
+    /// A call of a tool that takes free text.
+    func customToolCall(index: Int, callID: String, name: String)
+    /// What the provider must get back.
+    func provide(_ data: ProviderData, with part: Generation.ProvidedPart)
+    /// The reasoning so far is signed; more is another piece.
+    func endReasoning()
     func reportUsage(_ usage: Usage)
 }
 

@@ -26,6 +26,8 @@ public struct UpstreamConfiguration: Sendable, Hashable {
     /// 0 is the first choice; it is asked only when none with a lower number can be.
     public var priority = 0
     public var limit = UpstreamLimit()
+    /// How the model is told who speaks and that it was cut.
+    public var wording = ConversationWording()
     /// For name look-up, TCP and TLS together.
     public var connectTimeout = Duration.seconds(10)
     /// The upstream is given up when its answer has not begun after so long; nil: ``silenceTimeout`` holds from the start.

@@ -15,8 +15,12 @@ import Testing
         // As the chat face makes them.
         let role = message["role"]?.string ?? "user"
         let itemBody: JSONObject =
-            role == "tool"
-            ? ["type": "function_call_output", "call_id": message["tool_call_id"] ?? "", "output": message["content"] ?? ""]
+            role == "tool" || role == "function"
+            ? [
+                "type": "function_call_output",
+                "call_id": message["tool_call_id"] ?? .string(Item.functionCallID(message["name"]?.string ?? "")),
+                "output": message["content"] ?? "",
+            ]
             : ["type": "message", "role": .string(role), "content": []]
         return Item(id: Identifier.make("msg_"), body: itemBody, chatMessage: message)
     }

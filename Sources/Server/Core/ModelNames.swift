@@ -11,8 +11,8 @@ final class ModelNames: Sendable {
     }
 
     private let entries = Mutex<[Entry]>([])
-    /// For a session that names no model.
-    let preferred: String
+    /// The first name that the operator gave; empty if there is none.
+    private let preferred: String
 
     /// That of runners; nil: there are none.
     private let runner: Entry?
@@ -23,6 +23,29 @@ final class ModelNames: Sendable {
     init(preferred: String, runner: String?, now: Int) {
         self.preferred = preferred
         self.runner = runner.map { Entry(name: $0, ownedBy: "runner", created: now) }
+    }
+
+    /// The model of a session that names none: the first in the order of the configuration, else of what the first upstream has.
+    /// Runners answer for nobody who did not ask for them. Nil as long as no upstream has told what it has.
+    var first: String? {
+        if !preferred.isEmpty { return preferred }
+        return entries.withLock { $0 }.first { $0.name != runner?.name }?.name
+    }
+
+    /// How long a session waits for its model's name when no upstream has told any yet.
+    private static let patience = Duration.seconds(2)
+    private static let lookInterval = Duration.milliseconds(50)
+
+    /// - Parameter then: gets ``first`` on `loop`: at once if it is known, else as soon as an upstream has told it; nil after 2 s.
+    func first(on loop: EventLoop, then: @escaping (String?) -> Void) {
+        first(on: loop, until: loop.now + Self.patience, then: then)
+    }
+
+    private func first(on loop: EventLoop, until deadline: Instant, then: @escaping (String?) -> Void) {
+        let name = first
+        if name != nil || loop.now >= deadline { return then(name) }
+        askAgain(at: loop.now)
+        loop.schedule(after: Self.lookInterval) { [self] in first(on: loop, until: deadline, then: then) }
     }
 
     /// What upstreams have under the runners' name is never asked for.

@@ -82,6 +82,7 @@ struct Submission: Sendable {
     private func submit(
         to session: Session, _ reference: SessionReference, _ context: ServerContext, _ cursor: LoopBound<FeedCursor>?
     ) throws(APIError) -> Outcome {
+        try ToolRules(rejectsUnknown: context.configuration.rejectsUnknownTools).check(input.parameters)
         let sessions = context.sessions(on: reference.loop)
         var session = session
         var reference = reference

@@ -11,7 +11,8 @@ struct AnthropicConversation {
     init(_ request: ModelRequest, _ upstream: UpstreamConfiguration) throws(GenerationError) {
         self.request = request
         self.upstream = upstream
-        for turn in Conversation(request, callIDs: .alphanumeric).turns {
+        let form = Conversation.Form(callIDs: .alphanumeric, hasNames: false, wording: upstream.wording)
+        for turn in Conversation(request, form).turns {
             switch turn.role {
             case .system, .developer: systemBlocks += try blocks(turn)
             case .user: append("user", try blocks(turn))

@@ -12,9 +12,9 @@ extension ChatCompletionsDialect {
         "event_id", "stream_id", "generate", "text", "reasoning", "tools", "tool_choice", "max_output_tokens", "participant",
         "mode", "client_event_id", "disconnect",
     ]
-    /// Further ones that only OpenAI's own servers take.
+    /// Further ones that only OpenAI's own servers take, and that ask for nothing which shows in the answer.
     private static let openAIMembers: Set<String> = [
-        "service_tier", "safety_identifier", "prompt_cache_key", "prompt_cache_options", "prompt_cache_retention",
+        "safety_identifier", "prompt_cache_key", "prompt_cache_options", "prompt_cache_retention",
     ]
 
     /// The members of the request's body beside the model and the messages. What we do not know is passed on as it came.
@@ -30,6 +30,8 @@ extension ChatCompletionsDialect {
         for (name, value) in source {
             if value.isNull || ownMembers.contains(name) || responsesMembers.contains(name) { continue }
             if openAIMembers.contains(name), !upstream.isOpenAI { continue }
+            // What is the rule everywhere need not be asked for.
+            if name == "service_tier", !upstream.isOpenAI, value == "auto" || value == "default" { continue }
             members[name] = value
         }
         if let limit = source["max_output_tokens"], !limit.isNull {
@@ -39,10 +41,9 @@ extension ChatCompletionsDialect {
         if let effort = source["reasoning"]?["effort"], !effort.isNull { members["reasoning_effort"] = effort }
         if let verbosity = source["text"]?["verbosity"], !verbosity.isNull { members["verbosity"] = verbosity }
         if let format = source["text"]?["format"] { members["response_format"] = responseFormat(format) }
-        if let tools = source["tools"]?.array, !tools.isEmpty {
-            var translated: [JSONValue] = []
-            for tool in tools { translated.append(try self.tool(tool, upstream)) }
-            members["tools"] = .array(translated)
+        let tools = (source["tools"]?.array ?? []).compactMap(tool)
+        if !tools.isEmpty {
+            members["tools"] = .array(tools)
             if let choice = source["tool_choice"], !choice.isNull { members["tool_choice"] = toolChoice(choice) }
         } else {
             // Refused without tools.
@@ -65,11 +66,9 @@ extension ChatCompletionsDialect {
         }
     }
 
-    /// Flat in Responses, nested here.
-    private static func tool(_ tool: JSONValue, _ upstream: UpstreamConfiguration) throws(GenerationError) -> JSONValue {
-        guard let type = tool["type"]?.string, type == "function" || type == "custom" else {
-            throw .unsupported("tool of type \(tool["type"]?.string ?? "(none)")", by: upstream)
-        }
+    /// Flat in Responses, nested here; nil for one that is no client's.
+    private static func tool(_ tool: JSONValue) -> JSONValue? {
+        guard let type = tool["type"]?.string, ResponseParameters.clientTools.contains(type) else { return nil }
         if tool[type] != nil { return tool }
         var inner = JSONObject()
         for (name, value) in tool.object ?? [:] where name != "type" && !value.isNull { inner[name] = value }
@@ -79,7 +78,14 @@ extension ChatCompletionsDialect {
     }
 
     private static func toolChoice(_ choice: JSONValue) -> JSONValue {
-        guard let type = choice["type"]?.string, let name = choice["name"] else { return choice }
+        guard let type = choice["type"]?.string else { return choice }
+        if type == "allowed_tools", choice["allowed_tools"] == nil {
+            let tools = (choice["tools"]?.array ?? []).map(toolChoice)
+            return [
+                "type": "allowed_tools", "allowed_tools": ["mode": choice["mode"] ?? "auto", "tools": .array(tools)],
+            ]
+        }
+        guard let name = choice["name"] else { return choice }
         var outer: JSONObject = ["type": .string(type)]
         outer[type] = ["name": name]
         return .object(outer)

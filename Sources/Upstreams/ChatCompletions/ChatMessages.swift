@@ -12,7 +12,7 @@ struct ChatMessages {
     init(_ request: ModelRequest, to upstream: UpstreamConfiguration) throws(GenerationError) {
         self.request = request
         self.upstream = upstream
-        let turns = Conversation(request).turns
+        let turns = Conversation(request, Conversation.Form(wording: upstream.wording)).turns
         let withTools = Self.turnsWithTools(turns)
         for (index, turn) in turns.enumerated() {
             if turn.role != .tool { flushAttachments() }
@@ -27,7 +27,7 @@ struct ChatMessages {
         var start = 0
         func close(at end: Int) {
             let hasCalls = turns[start..<end].contains { !$0.toolCalls.isEmpty }
-            result += Array(repeating: hasCalls, count: end - start)
+            result += Array(repeating: hasCalls, count: max(0, end - start))
             start = end
         }
         for (index, turn) in turns.enumerated() where turn.role == .user { close(at: index) }
@@ -152,9 +152,6 @@ struct ChatMessages {
 }
 
 extension ProviderData {
-    /// Names of members that are ours, and not the provider's.
-    static let ownMembers: Set<String> = ["member", "text"]
-
     /// The members if they came from Chat Completions.
     fileprivate var own: JSONObject? { dialect == Self.openAI ? members : nil }
 }

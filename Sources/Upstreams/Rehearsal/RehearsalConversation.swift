@@ -50,7 +50,7 @@ struct RehearsalConversation: Sendable {
     // MARK: What the answer needs to know
 
     /// The last user message, directives and all.
-    var prompt: String { messages.last { $0.role == "user" }?.text ?? "" }
+    var prompt: String { RehearsalText.withoutInterruptionNote(messages.last { $0.role == "user" }?.text ?? "") }
 
     private var promptIndex: Int? { messages.lastIndex { $0.role == "user" } }
 
@@ -93,7 +93,7 @@ struct RehearsalConversation: Sendable {
     var saidText: String { Self.withoutNote(prompt) }
 
     private static func withoutNote(_ text: String) -> String {
-        var text = RehearsalDirectives.removed(from: text)
+        var text = RehearsalText.withoutInterruptionNote(RehearsalDirectives.removed(from: text))
         guard let note = RehearsalText.steerNote(in: text) else { return text }
         text.removeSubrange(note)
         return RehearsalText.trimmed(text)

@@ -70,6 +70,13 @@ enum RehearsalText {
         return word + "."
     }
 
+    /// Without a first line in brackets that says that the answer before was interrupted: that it was, it sees by itself.
+    static func withoutInterruptionNote(_ text: String) -> String {
+        guard text.first == "[", let end = text.firstIndex(where: \.isNewline) else { return text }
+        let line = text[..<end]
+        return line.last == "]" && contains(line, "interrupted") ? String(text[text.index(after: end)...]) : text
+    }
+
     /// The line, or the bracketed remark in it, that asks to continue the answer above.
     static func steerNote(in text: String) -> Range<String.Index>? {
         guard let wish = find("continue", in: text[...]), contains(text, "answer") else { return nil }

@@ -1,5 +1,10 @@
 import Upstreams
 
+/// What becomes of tools that no upstream has.
+enum UnknownTools: String, CaseIterable, Sendable {
+    case ignore, reject
+}
+
 extension ServeSettings {
     /// Upstreams of the flags or of the file.
     var allUpstreams: [UpstreamURL] { upstreamsFile?.upstreams ?? upstreams }
@@ -25,6 +30,7 @@ extension ServeSettings {
             // --map-model gives names more; it takes none away.
             if upstreamsFile == nil, !names.isEmpty { configuration.models = [ModelPattern("*")] }
             if isRanked { configuration.priority = index }
+            configuration.wording = wording
             upstream.members.apply(to: &configuration)
             configuration.name = try uniqueName(configuration.name, isGiven: upstream.members.name != nil, among: result)
             result.append(configuration)

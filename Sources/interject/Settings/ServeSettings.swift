@@ -31,6 +31,8 @@ struct ServeSettings: Sendable {
     var upstreams: [UpstreamURL] = []
     var upstreamsFile: UpstreamsFile?
     var upstreamKeys: [String] = []
+    var wording = ConversationWording()
+    var unknownTools = UnknownTools.ignore
     var modelMappings: [SettingValue.Mapping] = []
     var principals: [ServerConfiguration.Principal] = []
     var requireKey = false
@@ -184,6 +186,8 @@ struct ServeSettings: Sendable {
         configuration.tls = tls
         configuration.loops = loops
         configuration.upstreams = try upstreamConfigurations()
+        configuration.wording = wording
+        configuration.rejectsUnknownTools = unknownTools == .reject
         if let upstreamsFile { configuration.routing = upstreamsFile.routing }
         configuration.rehearsalAddress = .tcp(host: "127.0.0.1", port: rehearsalPort)
         configuration.rehearsalSilenceTimeout = firstByteTimeout

@@ -3,6 +3,7 @@ import Logging
 import Network
 import Server
 import Storage
+import Upstreams
 import WebSocket
 
 /// The table of all settings. Flags, variables, file keys and the help text are made from it.
@@ -10,7 +11,8 @@ extension Setting {
     static let all: [Setting] = [
         host, port, unixSocket, tlsPort, tlsCertificate, tlsKey, tlsClientCA, tlsClientAuth, tlsMinVersion, tlsRecords, loops,
         upstream,
-        upstreamsFile, upstreamKey, mapModel, firstByteTimeout, rehearsalPort, apiKey, requireKey, insecureNoAuth,
+        upstreamsFile, upstreamKey, mapModel, interruptionNote, namePrefix, unknownTools, firstByteTimeout, rehearsalPort, apiKey,
+        requireKey, insecureNoAuth,
         requestsPerMinute, tokensPerMinute, maxConcurrent, failedKeyLimit, idempotencyRetention, jwtKeys, jwtIssuer,
         jwtAudience, jwtOwnerClaim, jwtScopeClaim, jwtSecret, allowOrigin, headerTimeout, bodyTimeout, idleTimeout, maxHeaderBytes,
         maxBodyBytes, trustedProxy,
@@ -75,6 +77,21 @@ extension Setting {
     static let mapModel = Setting(
         list: "map-model", "PUBLIC=UPSTREAM", \.modelMappings, SettingValue.mapping,
         "Offers the upstream's model under another name.")
+    static let interruptionNote = Setting(
+        "interruption-note", "TEXT", \.wording.interruptionNote, SettingValue.wording, describe: { $0 },
+        """
+        First line of the next message when somebody cut the answer before it, for the model; {name} stands for who cut it. \
+        Empty: none.
+        """
+    ).takingEmpty()
+    static let namePrefix = Setting(
+        "name-prefix", "TEXT", \.wording.namePrefix, SettingValue.wording, describe: { $0.isEmpty ? nil : "\"\($0)\"" },
+        "Tells the model who speaks, where its protocol has no name of a message or does not take this one. Empty: nothing does."
+    ).takingEmpty()
+    static let unknownTools = Setting(
+        "unknown-tools", "WHAT", \.unknownTools, SettingValue.choice, describe: { $0.rawValue },
+        "Tools of a Responses request that no upstream has, such as web_search: ignore (interject.ignored_tools names them) or reject."
+    )
     static let firstByteTimeout = Setting(
         "first-byte-timeout", "SECONDS", \.firstByteTimeout, SettingValue.seconds(0.1...86_400), describe: seconds,
         "Gives an upstream up that sends nothing for so long.")

@@ -10,6 +10,8 @@ struct Setting: Sendable {
     let text: String
     /// As it would be written, nil when there is none.
     let defaultText: String?
+    /// Whether nothing is a value of it: elsewhere an empty variable is one that is not set.
+    private(set) var takesEmpty = false
     private let store: @Sendable (inout ServeSettings, [String]) throws(InvalidValue) -> Void
 
     var variable: String { "INTERJECT_" + name.uppercased().split(separator: "-").joined(separator: "_") }
@@ -17,6 +19,13 @@ struct Setting: Sendable {
     /// Sets it from texts, in the order given. A setting that is no list takes the last.
     func apply(_ texts: [String], to settings: inout ServeSettings) throws(InvalidValue) {
         try store(&settings, isList ? texts : texts.suffix(1))
+    }
+
+    /// The same, with nothing as one of its values.
+    func takingEmpty() -> Setting {
+        var setting = self
+        setting.takesEmpty = true
+        return setting
     }
 
     /// A setting with one value.

@@ -16,6 +16,9 @@ struct SettingFlags: ParsableArguments {
     @Option(.upstream) var upstream: [String] = []
     @Option(.upstreamsFile) var upstreamsFile: String?
     @Option(.upstreamKey) var upstreamKey: [String] = []
+    @Option(.interruptionNote) var interruptionNote: String?
+    @Option(.namePrefix) var namePrefix: String?
+    @Option(.unknownTools) var unknownTools: String?
     @Option(.mapModel) var mapModel: [String] = []
     @Option(.firstByteTimeout) var firstByteTimeout: String?
     @Option(.rehearsalPort) var rehearsalPort: String?
@@ -103,6 +106,7 @@ struct SettingFlags: ParsableArguments {
             (.maxConnectionsPerAddress, maxConnectionsPerAddress), (.connectionRate, connectionRate),
             (.limitLoopback, limitLoopback ? "true" : nil), (.memoryBudget, memoryBudget), (.pingInterval, pingInterval),
             (.idleLimit, idleLimit), (.lifetimeLimit, lifetimeLimit), (.operatorKey, operatorKey), (.upstreamsFile, upstreamsFile),
+            (.interruptionNote, interruptionNote), (.namePrefix, namePrefix), (.unknownTools, unknownTools),
             (.requireKey, requireKey ? "true" : nil), (.requestsPerMinute, requestsPerMinute),
             (.tokensPerMinute, tokensPerMinute), (.maxConcurrent, maxConcurrent), (.failedKeyLimit, failedKeyLimit),
             (.idempotencyRetention, idempotencyRetention), (.jwtKeys, jwtKeys), (.jwtIssuer, jwtIssuer),

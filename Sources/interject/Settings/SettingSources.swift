@@ -30,7 +30,7 @@ struct SettingSources {
 
     private func fromEnvironment(_ setting: Setting) -> [String]? {
         // An empty variable is how many tools unset one.
-        guard let text = environment[setting.variable], !text.isEmpty else { return nil }
+        guard let text = environment[setting.variable], setting.takesEmpty || !text.isEmpty else { return nil }
         return setting.isList ? text.split(separator: ",").map { String($0.drop { $0 == " " }) } : [text]
     }
 

@@ -11,6 +11,14 @@ enum SettingValue {
         return text
     }
 
+    /// Words for the model, in one line; they may be none.
+    static func wording(_ text: String) throws(InvalidValue) -> String {
+        guard text.utf8.count <= 256, !text.unicodeScalars.contains(where: { $0.properties.generalCategory == .control }) else {
+            throw InvalidValue("give one line of at most 256 bytes, or nothing")
+        }
+        return text
+    }
+
     static func port(_ text: String) throws(InvalidValue) -> UInt16 {
         guard let port = UInt16(text) else {
             throw InvalidValue("\"\(text)\" is not a port: give a number from 0 to 65535 (0: any free port)")

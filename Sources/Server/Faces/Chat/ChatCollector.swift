@@ -62,9 +62,9 @@ final class ChatCollector: EventReader {
             object.array("choices") { choices in
                 choices.object { choice in
                     choice.field("index", 0)
-                    choice.object("message") { Self.writeMessage(ending, to: &$0) }
+                    choice.object("message") { writeMessage(ending, to: &$0) }
                     choice.null("logprobs")
-                    choice.field("finish_reason", ending.finishReason)
+                    choice.field("finish_reason", completion.finishReason(ending))
                 }
             }
             ending.writeUsage(to: &object)
@@ -73,29 +73,29 @@ final class ChatCollector: EventReader {
         return buffer.array
     }
 
-    private static func writeMessage(_ ending: ChatCompletion.Ending, to message: inout JSONObjectWriter) {
+    private func writeMessage(_ ending: ChatCompletion.Ending, to message: inout JSONObjectWriter) {
         let parts = ending.output.filter { $0["type"]?.string == "message" }.flatMap { $0["content"]?.array ?? [] }
         let text = parts.compactMap { $0["text"]?.string }.joined()
         let refusal = parts.compactMap { $0["refusal"]?.string }.joined()
         let reasoning = ending.output.filter { $0["type"]?.string == "reasoning" }.flatMap { $0["content"]?.array ?? [] }
             .compactMap { $0["text"]?.string }.joined()
-        let calls = ending.output.filter { $0["type"]?.string == "function_call" }
+        let calls = ending.output.filter(ChatToolCall.isCall).enumerated().compactMap {
+            ChatToolCall($1, index: $0, usesFunctions: completion.usesFunctions)
+        }
         message.field("role", "assistant")
         if text.isEmpty, !calls.isEmpty || !refusal.isEmpty { message.null("content") } else { message.field("content", text) }
         if refusal.isEmpty { message.null("refusal") } else { message.field("refusal", refusal) }
         if !reasoning.isEmpty { message.field("reasoning_content", reasoning) }
+        var members = ProviderMembers()
+        for item in ending.output where !ChatToolCall.isCall(item) { members.take(ProviderMembers(item)) }
+        members.write(to: &message)
         if calls.isEmpty { return }
+        if completion.usesFunctions {
+            message.object("function_call") { calls[0].writeFunction(to: &$0, input: calls[0].input) }
+            return
+        }
         message.array("tool_calls") { list in
-            for call in calls {
-                list.object {
-                    $0.field("id", call["call_id"]?.string)
-                    $0.field("type", "function")
-                    $0.object("function") {
-                        $0.field("name", call["name"]?.string)
-                        $0.field("arguments", call["arguments"]?.string)
-                    }
-                }
-            }
+            for call in calls { list.object { call.write(to: &$0) } }
         }
     }
 }

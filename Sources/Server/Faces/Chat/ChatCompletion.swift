@@ -7,6 +7,14 @@ struct ChatCompletion {
     let id: String
     let model: String
     let created: Int
+    /// Whether the client speaks of `functions`, as was done before there were tools.
+    var usesFunctions = false
+
+    /// A word that the client knows.
+    func finishReason(_ ending: Ending) -> String {
+        let reason = ending.finishReason
+        return usesFunctions && reason == "tool_calls" ? "function_call" : reason
+    }
 
     /// How a response ended, read from its terminal event.
     struct Ending {
@@ -23,7 +31,7 @@ struct ChatCompletion {
         }
 
         var output: [JSONValue] { response["output"]?.array ?? [] }
-        var hasToolCalls: Bool { output.contains { $0["type"]?.string == "function_call" } }
+        var hasToolCalls: Bool { output.contains(where: ChatToolCall.isCall) }
 
         /// One of the words that clients know. A cut is a `stop` for them; `interject` beside it says more.
         var finishReason: String {

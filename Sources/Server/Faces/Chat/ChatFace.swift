@@ -13,7 +13,8 @@ enum ChatFace {
         let id = call.onceResponseID ?? Identifier.make("chatcmpl-")
         input.responseID = id
         try call.admit(id, input.items, input.parameters)
-        let completion = ChatCompletion(id: id, model: request.parameters.model, created: call.loop.unixTime)
+        let completion = ChatCompletion(
+            id: id, model: request.parameters.model, created: call.loop.unixTime, usesFunctions: request.usesFunctions)
         let reader: EventReader
         let refuse: (APIError) -> Void
         let found: (SessionReference) -> Void
@@ -67,7 +68,8 @@ enum ChatFace {
                 call.fail(notFound(id))
                 return
             }
-            let completion = ChatCompletion(id: id, model: request.parameters.model, created: created)
+            let completion = ChatCompletion(
+                id: id, model: request.parameters.model, created: created, usesFunctions: request.usesFunctions)
             if request.isStream {
                 let stream = ChatStream(call, completion, includesUsage: request.includesUsage)
                 stream.sessionID = session.id

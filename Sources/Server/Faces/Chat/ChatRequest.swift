@@ -9,6 +9,8 @@ struct ChatRequest {
     var includesUsage: Bool
     var isStored: Bool
     var extensions: InterjectMembers
+    /// Whether it has `functions` in the place of tools, so that its calls are to come as `function_call`.
+    var usesFunctions: Bool
 
     /// Members that are made anew for the upstream, or are ours.
     private static let ownMembers: Set<String> = ["model", "messages", "stream", "stream_options", "interject", "store"]
@@ -22,13 +24,12 @@ struct ChatRequest {
             throw .invalid(
                 "'messages' must be an array of at least one message.", param: "messages", code: "missing_required_parameter")
         }
-        if let count = body["n"], !count.isNull, count.int != 1 {
-            throw .invalid("Only 'n': 1 is supported: a session has one answer at a time.", param: "n", code: "unsupported_value")
-        }
+        try RequestMembers.check(chat: body)
         isStream = try body.optionalBool("stream") ?? false
         isStored = try body.optionalBool("store") ?? false
         includesUsage = try body.optionalObject("stream_options")?.optionalBool("include_usage") ?? false
         extensions = try InterjectMembers(body["interject"])
+        usesFunctions = body["functions"]?.array?.isEmpty == false && body["tools"]?.array?.isEmpty ?? true
         items = []
         for (index, message) in messages.enumerated() { items.append(try Self.item(message, param: "messages[\(index)]")) }
         try body.checkNumber("temperature", 0...2)
@@ -70,7 +71,9 @@ struct ChatRequest {
                 "type": "function_call_output", "call_id": .string(Item.functionCallID(name)), "output": object["content"] ?? "",
             ]
         } else {
-            body = ["type": "message", "role": .string(role), "content": content(object["content"], role: role)]
+            var message: JSONObject = ["type": "message", "role": .string(role), "content": content(object["content"], role: role)]
+            if role == "user", let name = try object.optionalString("name") { message["name"] = .string(name) }
+            body = message
         }
         return Item(id: Identifier.make("msg_"), body: body, chatMessage: message)
     }

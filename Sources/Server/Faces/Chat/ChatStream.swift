@@ -14,7 +14,8 @@ final class ChatStream: EventReader {
     var sessionID: String?
     private var response: ResponseReference?
     private var holdTimer: LoopTimer?
-    private var toolIndexes: [Int: Int] = [:]
+    /// Calls by `output_index`.
+    private var calls: [Int: ChatToolCall] = [:]
     /// The constant beginning of each chunk, up to the contents of `delta`.
     private var chunkHead = ByteBuffer()
     private var sentRole = false
@@ -60,7 +61,8 @@ final class ChatStream: EventReader {
         case .refusalDelta: writeDelta("\"refusal\":\"", event)
         case .reasoningTextDelta: writeDelta("\"reasoning_content\":\"", event)
         case .outputItemAdded: writeToolCall(event)
-        case .functionCallArgumentsDelta: writeArguments(event)
+        case .functionCallArgumentsDelta, .customToolCallInputDelta: writeArguments(event)
+        case .outputItemDone: writeProviderMembers(event)
         case .step: writeStep(event)
         case .responseFailed:
             if let failure = reference.failure { fail(APIError(failure)) }
@@ -114,33 +116,29 @@ final class ChatStream: EventReader {
 
     /// A tool call begins: its index, identifier and name. Its `item` stands in the event.
     private func writeToolCall(_ event: LogEvent) {
-        guard let item = (try? JSONValue.parse(event.payload, limits: .own))?["item"], item["type"]?.string == "function_call"
+        guard let item = (try? JSONValue.parse(event.payload, limits: .own))?["item"],
+            let call = ChatToolCall(item, index: calls.count, usesFunctions: completion.usesFunctions)
         else { return }
-        let index = toolIndexes.count
-        toolIndexes[event.outputIndex] = index
-        writeChunk { output in
-            output.append("\"tool_calls\":[" as StaticString)
-            output.appendJSONObject {
-                $0.field("index", index)
-                $0.field("id", item["call_id"]?.string)
-                $0.field("type", "function")
-                $0.object("function") {
-                    $0.field("name", item["name"]?.string)
-                    $0.field("arguments", "")
-                }
-            }
-            output.append("]" as StaticString)
+        calls[event.outputIndex] = call
+        writeChunk { call.appendStart(to: &$0) }
+    }
+
+    /// What its provider must get back with an item, where it has not been told with the item's beginning.
+    private func writeProviderMembers(_ event: LogEvent) {
+        guard let item = (try? JSONValue.parse(event.payload, limits: .own))?["item"] else { return }
+        let members = ProviderMembers(item)
+        if members.isEmpty { return }
+        if let call = calls[event.outputIndex] {
+            if !call.hasProviderMembers { writeChunk { call.append(members, to: &$0) } }
+        } else {
+            writeChunk { members.append(to: &$0) }
         }
     }
 
     private func writeArguments(_ event: LogEvent) {
-        guard let index = toolIndexes[event.outputIndex] else { return }
+        guard let call = calls[event.outputIndex] else { return }
         writeChunk { output in
-            output.append("\"tool_calls\":[{\"index\":" as StaticString)
-            output.append(decimal: index)
-            output.append(",\"function\":{\"arguments\":\"" as StaticString)
-            event.payload.withUnsafeBytes { output.append(UnsafeRawBufferPointer(rebasing: $0[event.delta])) }
-            output.append("\"}}]" as StaticString)
+            event.payload.withUnsafeBytes { call.appendInput(UnsafeRawBufferPointer(rebasing: $0[event.delta]), to: &output) }
         }
     }
 
@@ -183,7 +181,7 @@ final class ChatStream: EventReader {
             }
             output.append(chunkHead.bytes)
             output.append("},\"logprobs\":null,\"finish_reason\":\"" as StaticString)
-            output.append(ending.finishReason)
+            output.append(completion.finishReason(ending))
             output.append("\"}]" as StaticString)
             if includesUsage { output.append(",\"usage\":null" as StaticString) }
             if ending.hasExtension {

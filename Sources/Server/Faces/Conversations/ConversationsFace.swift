@@ -16,7 +16,7 @@ enum ConversationsFace {
         let items = try items(body, isNeeded: false)
         let reference = call.context.sessions(on: call.loop).makeSession(
             id: Identifier.make(prefix), owner: call.owner,
-            defaults: ResponseParameters(model: call.context.modelNames.preferred), metadata: .object(metadata))
+            defaults: ResponseParameters(model: call.context.modelNames.first ?? ""), metadata: .object(metadata))
         perform(call, on: reference) { session throws(SessionError) in
             try session.add(items)
             return json(session)

@@ -1,7 +1,7 @@
 import JSON
 import Sessions
 
-/// Reads `input` of the Responses API: a string, or items.
+/// Reads `input` of the Responses API: a string, or items. `Protocols/upstreams.md` has the table of what becomes of each type.
 enum InputItems {
     /// Items in one input, at most.
     static let maxCount = 10_000
@@ -34,47 +34,102 @@ enum InputItems {
         body["id"] = nil
         body["status"] = nil
         let type = try body.optionalString("type") ?? "message"
+        let prefix: String
         switch type {
         case "message":
             guard let role = try body.optionalString("role"), roles.contains(role) else {
                 throw .invalid("'\(param).role' must be one of user, assistant, system, developer.", param: param + ".role")
             }
             body["type"] = "message"
-            body["content"] = try content(body["content"], role: role, param: param + ".content")
-            return Item(id: id ?? Identifier.make("msg_"), status: status, body: body)
+            body["content"] = try InputContent.parts(body["content"], role: role, param: param + ".content")
+            if let name = try body.optionalString("name") { try Participant.check(name, param: param + ".name") }
+            prefix = "msg_"
         case "function_call":
-            for member in ["call_id", "name", "arguments"] where body[member]?.string == nil {
-                throw .invalid("'\(param).\(member)' must be a string.", param: "\(param).\(member)")
+            try check(body, has: ["call_id", "name", "arguments"], param: param)
+            prefix = "fc_"
+        case "custom_tool_call":
+            try check(body, has: ["call_id", "name", "input"], param: param)
+            prefix = "ctc_"
+        case "function_call_output", "custom_tool_call_output":
+            try check(body, has: ["call_id"], param: param)
+            switch body["output"] {
+            case .string?: break
+            case .array?: body["output"] = try InputContent.parts(body["output"], role: "user", param: param + ".output")
+            default: throw .invalid("'\(param).output' must be a string or an array of parts.", param: param + ".output")
             }
-            return Item(id: id ?? Identifier.make("fc_"), status: status, body: body)
-        case "function_call_output":
-            guard body["call_id"]?.string != nil else {
-                throw .invalid("'\(param).call_id' must be a string.", param: param + ".call_id")
-            }
-            guard body["output"]?.string != nil || body["output"]?.array != nil else {
-                throw .invalid("'\(param).output' must be a string or an array of parts.", param: param + ".output")
-            }
-            return Item(id: id ?? Identifier.make("fco_"), status: status, body: body)
+            prefix = type == "function_call_output" ? "fco_" : "ctco_"
+        case "reasoning":
+            _ = try body.optionalString("encrypted_content")
+            prefix = "rs_"
         case "item_reference":
             throw .invalid(
                 "'\(param)': item references are not supported; send the item itself, or use 'previous_response_id'.", param: param,
                 code: "unsupported_value")
         default:
-            return Item(id: id ?? Identifier.make("item_"), status: status, body: body)
+            throw .invalid(
+                """
+                '\(param)' is of type '\(type.prefix(80))', which no upstream of this server can read: leave it out, or say in a \
+                message what it tells.
+                """, param: param, code: "unsupported_value")
         }
+        return Item(id: id ?? Identifier.make(prefix), status: status, body: body)
     }
 
-    /// Content as an array of parts.
-    private static func content(_ value: JSONValue?, role: String, param: String) throws(APIError) -> JSONValue {
+    private static func check(_ body: JSONObject, has members: [String], param: String) throws(APIError) {
+        for member in members where body[member]?.string == nil {
+            throw .invalid("'\(param).\(member)' must be a string.", param: "\(param).\(member)")
+        }
+    }
+}
+
+/// Content of messages and results: a string, or parts.
+enum InputContent {
+    /// As an array of parts, each of a type that some upstream can read.
+    static func parts(_ value: JSONValue?, role: String, param: String) throws(APIError) -> JSONValue {
         switch value {
         case .string(let text)?:
             return [["type": role == "assistant" ? "output_text" : "input_text", "text": .string(text)]]
         case .array(let parts)?:
-            for (index, part) in parts.enumerated() where part["type"]?.string == nil {
-                throw .invalid("'\(param)[\(index)].type' must be a string.", param: "\(param)[\(index)].type")
-            }
+            for (index, part) in parts.enumerated() { try check(part, param: "\(param)[\(index)]") }
             return .array(parts)
         default: throw .invalid("'\(param)' must be a string or an array of parts.", param: param, code: "invalid_type")
         }
+    }
+
+    private static func check(_ part: JSONValue, param: String) throws(APIError) {
+        guard let type = part["type"]?.string else {
+            throw .invalid("'\(param).type' must be a string.", param: param + ".type")
+        }
+        switch type {
+        case "input_text", "output_text", "text": try needs(part["text"]?.string, "text", param)
+        case "refusal": try needs(part["refusal"]?.string, "refusal", param)
+        case "input_image", "image_url":
+            if part["file_id"]?.string != nil, part["image_url"]?.isNull ?? true { throw fileID(param) }
+            try needs(part["image_url"]?.string ?? part["image_url"]?["url"]?.string, "image_url", param)
+        case "input_file", "file":
+            let source = part["file"] ?? part
+            let hasData = ["file_data", "file_url"].contains { source[$0]?.string?.isEmpty == false }
+            if hasData { return }
+            if source["file_id"]?.string != nil { throw fileID(param) }
+            throw .invalid("'\(param)' must have 'file_data' or 'file_url'.", param: param, code: "missing_required_parameter")
+        case "input_audio":
+            guard part["input_audio"]?.object != nil else {
+                throw .invalid("'\(param).input_audio' must be an object.", param: param + ".input_audio")
+            }
+        default:
+            throw .invalid(
+                "'\(param)' is of type '\(type.prefix(80))', which no upstream of this server can read.", param: param,
+                code: "unsupported_value")
+        }
+    }
+
+    private static func needs(_ text: String?, _ member: String, _ param: String) throws(APIError) {
+        if text == nil { throw .invalid("'\(param).\(member)' must be a string.", param: "\(param).\(member)") }
+    }
+
+    private static func fileID(_ param: String) -> APIError {
+        .invalid(
+            "'\(param).file_id': no upstream here can read a file by its id; send its data as 'image_url' or 'file_data'.",
+            param: param, code: "unsupported_value")
     }
 }

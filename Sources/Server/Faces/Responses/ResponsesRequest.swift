@@ -48,6 +48,7 @@ struct ResponsesRequest {
         var members = JSONObject()
         for (key, value) in body where !Self.ownMembers.contains(key) && !value.isNull { members[key] = value }
         try Self.check(members)
+        try RequestMembers.checkStreamOptions(body["stream_options"])
         parameters = ResponseParameters(model: model, instructions: instructions, members: members)
         extensions = try InterjectMembers(body["interject"])
         if isBackground { extensions.policy = .continuing }
@@ -108,6 +109,7 @@ struct ResponsesRequest {
                 throw .invalid("'max_output_tokens' must be a whole number above 0.", param: "max_output_tokens")
             }
         }
+        try RequestMembers.check(responses: members)
         if let text = members["text"] { try checkFormat(text["format"], param: "text.format") }
         if let tools = members["tools"], tools.array == nil { throw .invalid("'tools' must be an array.", param: "tools") }
         if let metadata = members["metadata"] {

@@ -86,13 +86,14 @@ extension ResponsesSocket {
     func input(_ body: JSONObject) throws(APIError) {
         let request = try SessionInput(body)
         guard let id = try body.optionalString("session_id") else {
-            let defaults = ResponseParameters(
-                model: request.model ?? context.modelNames.preferred, instructions: request.instructions,
-                members: request.members)
-            let reference = context.sessions(on: loop).makeSession(
-                owner: owner, defaults: defaults, policy: request.policy ?? .grace(.seconds(30)))
-            try join(reference, participant: try Self.participant(body), after: 0, body) { [weak self] in
-                self?.speak(request, in: reference, body)
+            let participant = try Self.participant(body)
+            if let model = request.model { return try begin(request, model: model, participant, body) }
+            context.modelNames.first(on: loop) { [weak self] model in
+                do throws(APIError) {
+                    try self?.begin(request, model: model ?? "", participant, body)
+                } catch {
+                    self?.fail(error, for: body)
+                }
             }
             return
         }
@@ -104,6 +105,16 @@ extension ResponsesSocket {
                 speak(request, in: reference, body)
             }
         }
+    }
+
+    /// Makes a session for an input that names none.
+    private func begin(
+        _ request: SessionInput, model: String, _ participant: Participant?, _ body: JSONObject
+    ) throws(APIError) {
+        let defaults = ResponseParameters(model: model, instructions: request.instructions, members: request.members)
+        let reference = context.sessions(on: loop).makeSession(
+            owner: owner, defaults: defaults, policy: request.policy ?? .grace(.seconds(30)))
+        try join(reference, participant: participant, after: 0, body) { [weak self] in self?.speak(request, in: reference, body) }
     }
 
     private func speak(_ request: SessionInput, in reference: SessionReference, _ body: JSONObject) {
@@ -123,7 +134,8 @@ extension ResponsesSocket {
         let withdraw = { @Sendable (session: Session, _: APIError?) in session.withdraw(responseID: responseID) }
         reference.perform(from: loop, withdraw: withdraw, orElse: fail) { session -> APIError? in
             do throws(APIError) {
-                var input = try request.command(for: session, participant: participant)
+                var input = try request.command(
+                    for: session, participant: participant, firstModel: context.modelNames.first)
                 input.responseID = responseID
                 _ = try SessionsFace.submit(input, to: session, reference, context)
                 return nil

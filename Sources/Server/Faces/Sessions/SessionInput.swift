@@ -37,9 +37,12 @@ struct SessionInput {
     }
 
     /// As a command to a session. Call on the session's loop.
-    func command(for session: Session, participant: Participant?) throws(APIError) -> Input {
-        guard let model = model ?? (session.defaults.model.isEmpty ? nil : session.defaults.model) else {
-            throw .invalid("'model' is missing: the session has none.", param: "model", code: "missing_required_parameter")
+    /// - Parameter firstModel: for a session that has no model of its own.
+    func command(for session: Session, participant: Participant?, firstModel: String?) throws(APIError) -> Input {
+        guard let model = model ?? (session.defaults.model.isEmpty ? firstModel : session.defaults.model) else {
+            throw .invalid(
+                "'model' is missing: the session has none, and no upstream has told which it has.", param: "model",
+                code: "missing_required_parameter")
         }
         var merged = session.defaults.members
         for (key, value) in members { merged[key] = value }
@@ -48,6 +51,7 @@ struct SessionInput {
         var input = Input(items: items, mode: mode, parameters: parameters, policy: policy ?? session.defaultPolicy)
         input.clientEventID = clientEventID
         input.participant = participant ?? participantName.map { session.guest(named: $0) }
+        if let speaker = input.participant { input.items = items.map { $0.spoken(by: speaker) } }
         return input
     }
 }

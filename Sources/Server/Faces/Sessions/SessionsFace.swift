@@ -11,9 +11,17 @@ enum SessionsFace {
         let body = call.exchange.body.isEmpty ? JSONObject() : try call.jsonBody()
         let extensions = try InterjectMembers(body)
         let metadata = try body.optionalObject("metadata") ?? [:]
-        let defaults = ResponseParameters(
-            model: try body.optionalString("model") ?? call.context.modelNames.preferred,
-            instructions: try body.optionalString("instructions"))
+        let instructions = try body.optionalString("instructions")
+        if let model = try body.optionalString("model"), !model.isEmpty {
+            make(call, ResponseParameters(model: model, instructions: instructions), extensions, metadata)
+        } else {
+            call.context.modelNames.first(on: call.loop) { model in
+                make(call, ResponseParameters(model: model ?? "", instructions: instructions), extensions, metadata)
+            }
+        }
+    }
+
+    private static func make(_ call: Call, _ defaults: ResponseParameters, _ extensions: InterjectMembers, _ metadata: JSONObject) {
         let reference = call.context.sessions(on: call.loop).makeSession(
             owner: call.owner, defaults: defaults, mode: extensions.mode ?? .interrupt, policy: extensions.policy ?? .continuing,
             metadata: .object(metadata))
@@ -92,7 +100,7 @@ enum SessionsFace {
                 from: call.loop, withdraw: { session, _ in session.withdraw(responseID: responseID) }, orElse: call.fail
             ) { session -> Result<Submission.Outcome, APIError> in
                 do throws(APIError) {
-                    var input = try request.command(for: session, participant: nil)
+                    var input = try request.command(for: session, participant: nil, firstModel: context.modelNames.first)
                     input.responseID = responseID
                     return .success(try submit(input, to: session, reference, context))
                 } catch {
@@ -109,6 +117,7 @@ enum SessionsFace {
     static func submit(
         _ input: Input, to session: Session, _ reference: SessionReference, _ context: ServerContext
     ) throws(APIError) -> Submission.Outcome {
+        try ToolRules(rejectsUnknown: context.configuration.rejectsUnknownTools).check(input.parameters)
         do {
             return Submission.Outcome(try context.sessions(on: reference.loop).submit(input, to: session), in: reference)
         } catch {

@@ -1,0 +1,74 @@
+import JSON
+import Sessions
+
+/// Tools of a Responses request: functions and custom tools are the client's; of the others, which OpenAI runs itself, no upstream
+/// here has any. Those are left out and named in `interject.ignored_tools`, unless the operator wants such requests refused.
+struct ToolRules {
+    /// `--unknown-tools reject`.
+    var rejectsUnknown: Bool
+
+    /// - Parameter parameters: with what the session brings.
+    func check(_ parameters: ResponseParameters) throws(APIError) {
+        let members = parameters.chatMembers ?? parameters.members
+        let tools = members["tools"]?.array ?? []
+        var names: Set<String> = []
+        for (index, tool) in tools.enumerated() {
+            guard let type = tool["type"]?.string else {
+                throw .invalid("'tools[\(index)].type' must be a string.", param: "tools[\(index)].type")
+            }
+            if ResponseParameters.clientTools.contains(type) {
+                guard let name = (tool["name"] ?? tool[type]?["name"])?.string, !name.isEmpty else {
+                    throw .invalid("'tools[\(index)].name' must be a string.", param: "tools[\(index)].name")
+                }
+                names.insert(name)
+            } else if rejectsUnknown {
+                throw .invalid(
+                    "'tools[\(index)].type': no upstream of this server has the tool '\(type.prefix(80))'.",
+                    param: "tools[\(index)].type", code: "unsupported_value")
+            }
+        }
+        // A chat client's choice goes to the upstream as it came, and is for that to judge.
+        guard parameters.chatMembers == nil, let choice = members["tool_choice"], !choice.isNull else { return }
+        try check(choice, names, hasTools: !tools.isEmpty)
+    }
+
+    private func check(_ choice: JSONValue, _ names: Set<String>, hasTools: Bool) throws(APIError) {
+        if let word = choice.string {
+            guard ["none", "auto", "required"].contains(word) else {
+                throw .invalid("'tool_choice' must be none, auto, required or an object.", param: "tool_choice")
+            }
+            if word == "required", hasTools, names.isEmpty {
+                throw .invalid(
+                    "'tool_choice' is 'required', and no upstream of this server has any of the tools.", param: "tool_choice",
+                    code: "unsupported_value")
+            }
+            return
+        }
+        guard let type = choice["type"]?.string else {
+            throw .invalid("'tool_choice' must be a string or an object with a type.", param: "tool_choice")
+        }
+        guard type == "allowed_tools" else { return try checkTool(choice, names, param: "tool_choice") }
+        let allowed = choice["allowed_tools"] ?? choice
+        guard let list = allowed["tools"]?.array, !list.isEmpty else {
+            throw .invalid("'tool_choice.tools' must be an array of tools.", param: "tool_choice.tools")
+        }
+        let mode = allowed["mode"]?.string ?? "auto"
+        guard mode == "auto" || mode == "required" else {
+            throw .invalid("'tool_choice.mode' must be auto or required.", param: "tool_choice.mode")
+        }
+        for (index, tool) in list.enumerated() { try checkTool(tool, names, param: "tool_choice.tools[\(index)]") }
+    }
+
+    private func checkTool(_ tool: JSONValue, _ names: Set<String>, param: String) throws(APIError) {
+        let type = tool["type"]?.string ?? ""
+        guard ResponseParameters.clientTools.contains(type) else {
+            throw .invalid(
+                "'\(param)': no upstream of this server has the tool '\(type.prefix(80))'.", param: param, code: "unsupported_value"
+            )
+        }
+        let name = (tool["name"] ?? tool[type]?["name"])?.string ?? ""
+        guard names.contains(name) else {
+            throw .invalid("'\(param)' names '\(name.prefix(80))', which is not in 'tools'.", param: param, code: "invalid_value")
+        }
+    }
+}

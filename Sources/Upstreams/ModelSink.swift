@@ -21,6 +21,13 @@ package protocol ModelSink: AnyObject {
 
 extension Generation: ModelSink {}
 
+/// Recorders need not look at what only sessions keep.
+extension ModelSink {
+    package func customToolCall(index: Int, callID: String, name: String) { toolCall(index: index, callID: callID, name: name) }
+    package func provide(_ data: ProviderData, with part: Generation.ProvidedPart) {}
+    package func endReasoning() {}
+}
+
 /// Bytes of a successful response in, calls on a ``ModelSink`` out. Knows no socket, clock or thread.
 package protocol ResponseDecoder: ~Copyable {
     init()

@@ -41,6 +41,8 @@ public struct ServerConfiguration: Sendable {
     public var requiresKey = false
     /// Limits of keys that have none of their own.
     public var keyLimits = RateLimits()
+    /// How clients are told of a cut, whose request and key do not say.
+    public var cutForm = CutForm.native
     /// Whose JSON Web Tokens let in; nil: nobody's.
     public var jwt: JWTSettings?
     /// How long the client's name for a command (`Idempotency-Key`) is remembered.

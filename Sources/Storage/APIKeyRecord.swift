@@ -26,6 +26,8 @@ public struct APIKeyRecord: Sendable, Hashable {
     public var requestsPerMinute: Int?
     public var tokensPerMinute: Int?
     public var maxConcurrent: Int?
+    /// How its clients are told of a cut, by the word of the faces; nil for the server's setting.
+    public var cutAs: String?
 
     public init(id: String, hash: [UInt8], hint: String, name: String, owner: String, scopes: String, createdAt: Int) {
         self.id = id

@@ -41,6 +41,8 @@ enum APIKeyTable {
                 """)
     }
 
+    static func addCutForms(_ db: Database) throws { try db.execute(sql: "ALTER TABLE api_keys ADD COLUMN cut_as TEXT") }
+
     static func revision(_ db: Database) throws -> Int {
         try Int.fetchOne(db, sql: "SELECT value FROM revisions WHERE name = 'api_keys'") ?? 0
     }
@@ -54,11 +56,11 @@ enum APIKeyTable {
         try db.execute(
             sql: """
                 INSERT INTO api_keys (id, hash, hint, name, owner, scopes, created_at, expires_at,
-                    requests_per_minute, tokens_per_minute, max_concurrent) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+                    requests_per_minute, tokens_per_minute, max_concurrent, cut_as) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
                 """,
             arguments: [
                 key.id, data(key.hash), key.hint, key.name, key.owner, key.scopes, key.createdAt, key.expiresAt,
-                key.requestsPerMinute, key.tokensPerMinute, key.maxConcurrent,
+                key.requestsPerMinute, key.tokensPerMinute, key.maxConcurrent, key.cutAs,
             ])
     }
 
@@ -101,6 +103,7 @@ enum APIKeyTable {
         key.requestsPerMinute = row["requests_per_minute"]
         key.tokensPerMinute = row["tokens_per_minute"]
         key.maxConcurrent = row["max_concurrent"]
+        key.cutAs = row["cut_as"]
         return key
     }
 }

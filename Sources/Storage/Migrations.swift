@@ -13,6 +13,7 @@ enum Migrations {
         migrator.registerMigration("webhooks", migrate: makeWebhooks)
         migrator.registerMigration("event_chunks", migrate: EventTable.migrate)
         migrator.registerMigration("idempotency_objects", migrate: IdempotencyStore.addObjects)
+        migrator.registerMigration("api_key_cut_forms", migrate: APIKeyTable.addCutForms)
         return migrator
     }
 

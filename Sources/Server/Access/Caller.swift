@@ -8,6 +8,8 @@ struct Caller: Sendable {
     var keyID: String
     var scopes: Scopes = .all
     var limits = RateLimits()
+    /// How it is told of cuts, if a request does not say.
+    var cutForm = CutForm.native
     /// What a short-lived credential was narrowed to.
     var binding: Binding?
     /// Seconds since 1970; nil: never.

@@ -15,6 +15,7 @@ struct Authentication: Sendable {
     private let principals: [ServerConfiguration.Principal]
     private let requiresKey: Bool
     private let defaultLimits: RateLimits
+    private let defaultCutForm: CutForm
     private let keys: KeyRing?
     private let tokens: ClientTokens?
     private let webTokens: JWTVerifier?
@@ -22,13 +23,14 @@ struct Authentication: Sendable {
 
     init(
         _ principals: [ServerConfiguration.Principal], requiresKey: Bool = false, limits: RateLimits = RateLimits(),
-        keys: KeyRing? = nil, tokens: ClientTokens? = nil, webTokens: JWTVerifier? = nil,
+        cutForm: CutForm = .native, keys: KeyRing? = nil, tokens: ClientTokens? = nil, webTokens: JWTVerifier? = nil,
         attempts: FailedAttempts = FailedAttempts(perMinute: 0, includesLoopback: false)
     ) {
         self.principals = principals
         self.requiresKey = requiresKey || !principals.isEmpty || webTokens != nil
         self.webTokens = webTokens
         defaultLimits = limits
+        defaultCutForm = cutForm
         self.keys = keys
         self.tokens = tokens
         self.attempts = attempts
@@ -54,8 +56,8 @@ struct Authentication: Sendable {
             webTokens = await JWTVerifier(settings, keys: source, limits: configuration.keyLimits)
         }
         return Authentication(
-            configuration.principals, requiresKey: configuration.requiresKey, limits: configuration.keyLimits, keys: keys,
-            tokens: ClientTokens(secret: secret), webTokens: webTokens,
+            configuration.principals, requiresKey: configuration.requiresKey, limits: configuration.keyLimits,
+            cutForm: configuration.cutForm, keys: keys, tokens: ClientTokens(secret: secret), webTokens: webTokens,
             attempts: FailedAttempts(
                 perMinute: configuration.failedAttemptsPerMinute, includesLoopback: configuration.acceptLimits.includesLoopback))
     }
@@ -100,6 +102,14 @@ struct Authentication: Sendable {
     /// - Throws: ``APIError`` 401 without a key or with a wrong one, 429 after too many wrong ones.
     func caller(
         _ request: RequestHead, token: JWTVerifier.Outcome? = nil, from address: IPAddress?, now: Instant
+    ) throws(APIError) -> Caller {
+        var caller = try identify(request, token: token, from: address, now: now)
+        caller.cutForm = cutForm(ofKey: caller.keyID, Self.unixTime)
+        return caller
+    }
+
+    private func identify(
+        _ request: RequestHead, token: JWTVerifier.Outcome?, from address: IPAddress?, now: Instant
     ) throws(APIError) -> Caller {
         if !isRequired { return .everybody(defaultLimits) }
         guard let key = Self.key(request) else {
@@ -192,6 +202,10 @@ struct Authentication: Sendable {
 
     private func limits(ofKey keyID: String, _ time: Int) -> RateLimits {
         keys?.key(id: keyID, at: time).map { RateLimits($0).or(defaultLimits) } ?? defaultLimits
+    }
+
+    private func cutForm(ofKey keyID: String, _ time: Int) -> CutForm {
+        keys?.key(id: keyID, at: time)?.cutAs.flatMap(CutForm.init) ?? defaultCutForm
     }
 
     static func key(_ request: RequestHead) -> String? {

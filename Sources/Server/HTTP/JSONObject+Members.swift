@@ -44,6 +44,8 @@ struct InterjectMembers {
     var mode: InterjectionMode?
     var policy: DisconnectPolicy?
     var sessionID: String?
+    /// How the answer's reader is told of a cut, where one call both asks and reads.
+    var cutForm: CutForm?
 
     init(_ value: JSONValue?) throws(APIError) {
         let value = value ?? [:]
@@ -51,6 +53,7 @@ struct InterjectMembers {
             throw .invalid("'interject' must be an object.", param: "interject")
         }
         try self.init(object, prefix: "interject.")
+        if let text = try object.optionalString("cut_as") { cutForm = try CutForm.parse(text, param: "interject.cut_as") }
     }
 
     /// - Parameter prefix: what stands before the members' names in errors.

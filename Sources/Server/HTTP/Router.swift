@@ -292,6 +292,7 @@ final class Router: HTTPRequestHandler {
             throw .shuttingDown
         }
         if context.sessions(on: call.loop).isOverloaded() { throw .overloaded }
+        let cutForm = try call.cutForm()
         do {
             var acceptance = try ServerHandshake(origins: .any, deflate: context.configuration.deflate).accept(handshake)
             // A browser that sent its key as a subprotocol wants to hear one of its offers: never the key.
@@ -301,7 +302,7 @@ final class Router: HTTPRequestHandler {
             call.exchange.upgrade(
                 acceptance, limits: WebSocketLimits(maxMessageBytes: context.configuration.maxMessageBytes),
                 liveness: context.webSocketLiveness
-            ) { ResponsesSocket($0, context: context, caller: caller) }
+            ) { ResponsesSocket($0, context: context, caller: caller, cutForm: cutForm) }
         } catch {
             var refusal = APIError(
                 status: HTTPStatus(error.status), message: error.reason, code: "websocket_handshake_failed",

@@ -27,6 +27,11 @@ struct KeysCreateCommand: ParsableCommand {
         Int?
     @Option(help: ArgumentHelp("Generations that may run or wait at a time. (default: the server's)", valueName: "N"))
     var maxConcurrent: Int?
+    @Option(
+        help: ArgumentHelp(
+            "How its clients are told that an answer was cut: \(CutForm.allCases.map(\.rawValue).joined(separator: ", ")). (default: the server's)",
+            valueName: "FORM"))
+    var cutAs: String?
 
     func run() throws {
         guard let scopes = Scopes(text: scopes ?? "all"), !scopes.isEmpty else {
@@ -36,6 +41,9 @@ struct KeysCreateCommand: ParsableCommand {
             ("requests-per-minute", requestsPerMinute), ("tokens-per-minute", tokensPerMinute), ("max-concurrent", maxConcurrent),
         ] {
             if let value, value < 1 { throw Failure.usage("--\(flag): \(value) is not a number above 0") }
+        }
+        let cutForm = try cutAs.map { (text) throws(Failure) -> CutForm in
+            do { return try SettingValue.choice(text) } catch { throw .usage("--cut-as: \(error)") }
         }
         let file = try options.open(makesMissing: true)
         let isFirst = try KeysOptions.all(file).isEmpty
@@ -49,6 +57,7 @@ struct KeysCreateCommand: ParsableCommand {
         key.requestsPerMinute = requestsPerMinute
         key.tokensPerMinute = tokensPerMinute
         key.maxConcurrent = maxConcurrent
+        key.cutAs = cutForm?.rawValue
         try KeysOptions.attempt { () throws(StorageError) in try file.insert(key) }
         if options.json {
             Standard.output("\(KeyText.json(key, secret: secret.text))\n")

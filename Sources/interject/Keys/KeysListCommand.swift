@@ -53,7 +53,8 @@ enum KeyText {
             key.id, key.hint + "…", key.name, "owner=\(key.owner)", state, "used \(key.lastUsedAt.map(day) ?? "never")",
             "[\(key.scopes)]",
         ]
-        return (columns + limits).joined(separator: "  ")
+        let cutForm = key.cutAs.map { ["cut-as=\($0)"] } ?? []
+        return (columns + limits + cutForm).joined(separator: "  ")
     }
 
     static func json(_ key: APIKeyRecord, secret: String? = nil) -> JSONValue {
@@ -64,6 +65,7 @@ enum KeyText {
             "created_at": JSONValue(key.createdAt), "expires_at": number(key.expiresAt), "revoked_at": number(key.revokedAt),
             "last_used_at": number(key.lastUsedAt), "requests_per_minute": number(key.requestsPerMinute),
             "tokens_per_minute": number(key.tokensPerMinute), "max_concurrent": number(key.maxConcurrent),
+            "cut_as": key.cutAs.map { .string($0) } ?? .null,
         ]
         if let secret { object["secret"] = .string(secret) }
         return .object(object)

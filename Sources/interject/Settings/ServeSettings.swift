@@ -37,6 +37,7 @@ struct ServeSettings: Sendable {
     var principals: [ServerConfiguration.Principal] = []
     var requireKey = false
     var keyLimits = RateLimits()
+    var cutForm = CutForm.native
     var failedAttemptsPerMinute = defaults.failedAttemptsPerMinute
     var idempotencyRetention = defaults.idempotencyRetention
     var jwtKeys: String?
@@ -198,6 +199,7 @@ struct ServeSettings: Sendable {
         configuration.requiresKey = requireKey || !principals.isEmpty || jwt != nil
         configuration.jwt = jwt
         configuration.keyLimits = keyLimits
+        configuration.cutForm = cutForm
         configuration.idempotencyRetention = idempotencyRetention
         configuration.failedAttemptsPerMinute = failedAttemptsPerMinute
         configuration.allowedOrigins = allowedOrigins.isEmpty ? nil : allowedOrigins

@@ -13,7 +13,7 @@ extension Setting {
         upstream,
         upstreamsFile, upstreamKey, mapModel, interruptionNote, namePrefix, unknownTools, firstByteTimeout, rehearsalPort, apiKey,
         requireKey, insecureNoAuth,
-        requestsPerMinute, tokensPerMinute, maxConcurrent, failedKeyLimit, idempotencyRetention, jwtKeys, jwtIssuer,
+        requestsPerMinute, tokensPerMinute, maxConcurrent, cutAs, failedKeyLimit, idempotencyRetention, jwtKeys, jwtIssuer,
         jwtAudience, jwtOwnerClaim, jwtScopeClaim, jwtSecret, allowOrigin, headerTimeout, bodyTimeout, idleTimeout, maxHeaderBytes,
         maxBodyBytes, trustedProxy,
         proxyProtocol, heartbeat, runnerModel, runnerWait, runnerLease, data, durability, retention, maxDataBytes, logMemory,
@@ -114,6 +114,12 @@ extension Setting {
     static let maxConcurrent = Setting(
         "max-concurrent", "N", \.keyLimits.maxConcurrent, SettingValue.count(1...10_000_000),
         "Generations of each key that may run or wait at a time, if it has no limit of its own; not set: any number.")
+    static let cutAs = Setting(
+        "cut-as", "FORM", \.cutForm, SettingValue.choice, describe: { $0.rawValue },
+        """
+        How clients are told that an answer was cut, if neither their request (Interject-Cut-As) nor their key says it: native, \
+        completed, incomplete or failed (Protocols/clients.md).
+        """)
     static let failedKeyLimit = Setting(
         "failed-key-limit", "N", \.failedAttemptsPerMinute, SettingValue.count(0...1_000_000), describe: { String($0) },
         "Wrong keys of one address in a minute, and as many at once; 0: no limit. See also --limit-loopback.")

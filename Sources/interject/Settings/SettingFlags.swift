@@ -27,6 +27,7 @@ struct SettingFlags: ParsableArguments {
     @Option(.requestsPerMinute) var requestsPerMinute: String?
     @Option(.tokensPerMinute) var tokensPerMinute: String?
     @Option(.maxConcurrent) var maxConcurrent: String?
+    @Option(.cutAs) var cutAs: String?
     @Option(.failedKeyLimit) var failedKeyLimit: String?
     @Option(.idempotencyRetention) var idempotencyRetention: String?
     @Option(.jwtKeys) var jwtKeys: String?
@@ -108,7 +109,8 @@ struct SettingFlags: ParsableArguments {
             (.idleLimit, idleLimit), (.lifetimeLimit, lifetimeLimit), (.operatorKey, operatorKey), (.upstreamsFile, upstreamsFile),
             (.interruptionNote, interruptionNote), (.namePrefix, namePrefix), (.unknownTools, unknownTools),
             (.requireKey, requireKey ? "true" : nil), (.requestsPerMinute, requestsPerMinute),
-            (.tokensPerMinute, tokensPerMinute), (.maxConcurrent, maxConcurrent), (.failedKeyLimit, failedKeyLimit),
+            (.tokensPerMinute, tokensPerMinute), (.maxConcurrent, maxConcurrent), (.cutAs, cutAs),
+            (.failedKeyLimit, failedKeyLimit),
             (.idempotencyRetention, idempotencyRetention), (.jwtKeys, jwtKeys), (.jwtIssuer, jwtIssuer),
             (.jwtAudience, jwtAudience), (.jwtOwnerClaim, jwtOwnerClaim), (.jwtScopeClaim, jwtScopeClaim), (.jwtSecret, jwtSecret),
             (.maxFileBytes, maxFileBytes), (.maxFileBytesPerOwner, maxFileBytesPerOwner),

@@ -28,9 +28,10 @@ final class ChatCollector: EventReader {
         stop()
         if let failure = reference.failure {
             fail(APIError(failure))
-        } else if let ending = ChatCompletion.Ending(event) {
+        } else if let ending = ChatCompletion.Ending(event, cutForm: completion.cutForm) {
             let json = json(ending, sessionID: reference.sessionID)
-            then(.success(CollectedResponse(json: json, reference: reference, ending: event.type)))
+            let cut = ending.failure(completionID: completion.id)
+            then(.success(CollectedResponse(json: json, reference: reference, ending: event.type, cut: cut)))
         } else {
             fail(.unreadableResponse)
         }

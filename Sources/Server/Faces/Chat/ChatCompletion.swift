@@ -9,6 +9,8 @@ struct ChatCompletion {
     let created: Int
     /// Whether the client speaks of `functions`, as was done before there were tools.
     var usesFunctions = false
+    /// How the client is told of a cut.
+    var cutForm = CutForm.native
 
     /// A word that the client knows.
     func finishReason(_ ending: Ending) -> String {
@@ -21,33 +23,56 @@ struct ChatCompletion {
         let response: JSONValue
         let status: String
         let incompleteReason: String?
+        /// nil when nobody has cut it.
+        let cut: Cut?
+        private let cutForm: CutForm
 
         /// nil when the event does not hold the response.
-        init?(_ event: LogEvent) {
-            guard let response = event.responseObject.flatMap({ try? JSONValue.parse($0, limits: .own) }) else { return nil }
+        init?(_ event: LogEvent, cutForm: CutForm) {
+            guard let bytes = event.responseObject, let response = try? JSONValue.parse(bytes, limits: .own) else { return nil }
             self.response = response
             status = response["status"]?.string ?? "failed"
             incompleteReason = response["incomplete_details"]?["reason"]?.string
+            let cut = bytes.withUnsafeBytes { try? Cut(JSONReader($0, limits: .own)) }
+            self.cut = cut
+            self.cutForm = cut.map(cutForm.resolved) ?? cutForm
         }
 
         var output: [JSONValue] { response["output"]?.array ?? [] }
         var hasToolCalls: Bool { output.contains(where: ChatToolCall.isCall) }
 
-        /// One of the words that clients know. A cut is a `stop` for them; `interject` beside it says more.
+        /// What the client is told in place of an answer, if it wants cuts to be errors.
+        func failure(completionID: String) -> APIError? {
+            cutForm == .failed ? cut.map { APIError.cut($0, responseID: completionID) } : nil
+        }
+
+        /// One of the words that clients know; `interject` beside it says more.
         var finishReason: String {
             switch incompleteReason {
             case "max_output_tokens": "length"
             case "content_filter": "content_filter"
-            default: hasToolCalls && status == "completed" ? "tool_calls" : "stop"
+            default:
+                if let cut {
+                    isTold(asPart: cut) ? "length" : "stop"
+                } else {
+                    hasToolCalls && status == "completed" ? "tool_calls" : "stop"
+                }
             }
         }
 
-        /// Whether somebody cut it.
-        var isCut: Bool { status == "cancelled" || incompleteReason == "interrupted" || incompleteReason == "steered" }
+        /// Whether a cut is told by the word for the token limit. Of `stop` SDKs parse what they got as JSON, and ask again when that
+        /// fails; prose is whole as far as it goes.
+        private func isTold(asPart cut: Cut) -> Bool {
+            switch cutForm {
+            case .native: cut.leavesCallOpen || cut.isFormatted
+            case .completed: false
+            case .incomplete, .failed: true
+            }
+        }
 
         /// What was found of the format that was asked for; nil when none was.
         var verdict: JSONValue? { response["interject"]?["validation"] }
-        var hasExtension: Bool { isCut || verdict != nil }
+        var hasExtension: Bool { cut != nil || verdict != nil }
 
         func writeUsage(to writer: inout JSONObjectWriter) {
             let usage = response["usage"]

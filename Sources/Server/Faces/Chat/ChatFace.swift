@@ -8,13 +8,15 @@ enum ChatFace {
     static func create(_ call: Call) throws(APIError) {
         let request = try ChatRequest(try call.jsonBody())
         let policy = try call.disconnectPolicy(request.extensions, default: .cancel)
+        let cutForm = try call.cutForm(request.extensions)
         var input = Input(items: request.items, parameters: request.parameters, policy: policy)
         input.mode = request.extensions.mode ?? .queue
         let id = call.onceResponseID ?? Identifier.make("chatcmpl-")
         input.responseID = id
         try call.admit(id, input.items, input.parameters)
         let completion = ChatCompletion(
-            id: id, model: request.parameters.model, created: call.loop.unixTime, usesFunctions: request.usesFunctions)
+            id: id, model: request.parameters.model, created: call.loop.unixTime, usesFunctions: request.usesFunctions,
+            cutForm: cutForm)
         let reader: EventReader
         let refuse: (APIError) -> Void
         let found: (SessionReference) -> Void
@@ -57,10 +59,13 @@ enum ChatFace {
     /// What a call began that was sent before: from its start, or whole once it is there.
     static func replay(_ call: Call, id: String) throws(APIError) {
         let request = try ChatRequest(try call.jsonBody())
-        call.withSession(ofResponse: id) { replay(call, request, id: id, of: $0) }
+        let cutForm = try call.cutForm(request.extensions)
+        call.withSession(ofResponse: id) { replay(call, request, id: id, of: $0, cutForm: cutForm) }
     }
 
-    private static func replay(_ call: Call, _ request: ChatRequest, id: String, of session: SessionReference) {
+    private static func replay(
+        _ call: Call, _ request: ChatRequest, id: String, of session: SessionReference, cutForm: CutForm
+    ) {
         session.perform(from: call.loop, orElse: call.fail) { session in
             session.generations.last { $0.id == id }.map { ($0.createdAt, $0.firstSequence ?? session.log.lastSequence + 1) }
         } then: { found in
@@ -69,7 +74,7 @@ enum ChatFace {
                 return
             }
             let completion = ChatCompletion(
-                id: id, model: request.parameters.model, created: created, usesFunctions: request.usesFunctions)
+                id: id, model: request.parameters.model, created: created, usesFunctions: request.usesFunctions, cutForm: cutForm)
             if request.isStream {
                 let stream = ChatStream(call, completion, includesUsage: request.includesUsage)
                 stream.sessionID = session.id

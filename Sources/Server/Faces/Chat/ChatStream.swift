@@ -97,6 +97,14 @@ final class ChatStream: EventReader {
         }
     }
 
+    /// As ``fail(_:)``; the name of the command goes on to stand for the completion.
+    private func fail(cut: APIError) {
+        if stream.hasBegun { return fail(cut) }
+        holdTimer?.cancel()
+        stop()
+        call.tell(cut)
+    }
+
     private func commit() {
         holdTimer?.cancel()
         guard !stream.hasBegun, !stream.isEnded else { return }
@@ -171,7 +179,8 @@ final class ChatStream: EventReader {
     }
 
     private func end(_ event: LogEvent) {
-        guard let ending = ChatCompletion.Ending(event) else { return fail(.unreadableResponse) }
+        guard let ending = ChatCompletion.Ending(event, cutForm: completion.cutForm) else { return fail(.unreadableResponse) }
+        if let cut = ending.failure(completionID: completion.id) { return fail(cut: cut) }
         commit()
         stream.write { output in
             if !sentRole {

@@ -60,12 +60,14 @@ final class Lane {
 final class LaneReader: EventReader {
     private let socket: ResponsesSocket
     private let lane: Lane
+    private let cutForm: CutForm
     /// Responses that are followed and have not ended.
     private(set) var open: Set<String>
     private(set) var sessionID: String?
 
-    init(socket: ResponsesSocket, lane: Lane, responseID: String) {
+    init(socket: ResponsesSocket, lane: Lane, responseID: String, cutForm: CutForm) {
         self.socket = socket
+        self.cutForm = cutForm
         self.lane = lane
         open = [responseID]
         super.init(loop: socket.loop, catchUp: .losslessOrClose)
@@ -80,7 +82,7 @@ final class LaneReader: EventReader {
         sessionID = reference.sessionID
         // Who has joined the session gets this event there.
         if socket.joined[reference.sessionID]?.covers(event) != true {
-            lane.send(event, sessionID: reference.sessionID, on: socket)
+            lane.send(cutForm.retold(event), sessionID: reference.sessionID, on: socket)
         }
         if event.type.isTerminal {
             open.remove(reference.id)

@@ -8,25 +8,32 @@ import Sessions
 struct CollectedResponse {
     var json: [UInt8]
     var reference: ResponseReference
-    /// How it ended.
+    /// How it ended, whatever the reader is told.
     var ending: EventType
+    /// Told in its place, to a client for whom a cut is an error.
+    var cut: APIError?
 }
 
 /// Waits for the end of one response and gives the whole of it.
 final class ResponseCollector: EventReader {
     private let responseID: String
+    private let cutForm: CutForm
     private let then: (Result<CollectedResponse, APIError>) -> Void
 
     /// - Parameter then: called once on `loop`, unless the reader is stopped before.
-    init(loop: EventLoop, responseID: String, then: @escaping (Result<CollectedResponse, APIError>) -> Void) {
+    init(
+        loop: EventLoop, responseID: String, cutForm: CutForm = .native,
+        then: @escaping (Result<CollectedResponse, APIError>) -> Void
+    ) {
         self.responseID = responseID
+        self.cutForm = cutForm
         self.then = then
         super.init(loop: loop, catchUp: .losslessOrClose)
     }
 
     /// Answers the call.
-    convenience init(_ call: Call, responseID: String) {
-        self.init(loop: call.loop, responseID: responseID) { call.answer($0) }
+    convenience init(_ call: Call, responseID: String, cutForm: CutForm) {
+        self.init(loop: call.loop, responseID: responseID, cutForm: cutForm) { call.answer($0) }
         call.exchange.endsWithInput = true
         call.exchange.onDisconnect = { [self] in stop() }
     }
@@ -37,7 +44,8 @@ final class ResponseCollector: EventReader {
         if let failure = reference.failure {
             fail(APIError(failure))
         } else if let response = event.responseObject {
-            then(.success(CollectedResponse(json: response, reference: reference, ending: event.type)))
+            let json = cutForm.retold(response: response)
+            then(.success(CollectedResponse(json: json, reference: reference, ending: event.type)))
         } else {
             fail(.unreadableResponse)
         }
@@ -67,9 +75,23 @@ extension Call {
     /// Answers with a response that was waited for.
     func answer(_ result: Result<CollectedResponse, APIError>) {
         switch result {
-        case .success(let response): respond(json: response.json, fields: response.reference.fields)
+        case .success(let response):
+            if let cut = response.cut {
+                tell(cut)
+            } else {
+                respond(json: response.json, fields: response.reference.fields)
+            }
         case .failure(let error): fail(error)
         }
+    }
+}
+
+extension Call {
+    /// Tells of a cut as an error. The command was carried out all the same: its name stands for what came of it.
+    func tell(_ cut: APIError) {
+        var nameless = self
+        nameless.onceName = nil
+        nameless.fail(cut)
     }
 }
 

@@ -16,6 +16,7 @@ final class ResponseStream: EventReader {
     private let responseID: String
     /// `sequence_number` up to which the client has the events.
     private let startingAfter: Int
+    private let cutForm: CutForm
     /// For the head; known from the submission on.
     var sessionID: String?
     private var response: ResponseReference?
@@ -23,8 +24,9 @@ final class ResponseStream: EventReader {
     private var holdTimer: LoopTimer?
 
     /// - Parameter holdsStatus: for a response that is just made; one that is fetched answers at once.
-    init(_ call: Call, responseID: String, startingAfter: Int = -1, holdsStatus: Bool) {
+    init(_ call: Call, responseID: String, startingAfter: Int = -1, cutForm: CutForm, holdsStatus: Bool) {
         self.call = call
+        self.cutForm = cutForm
         self.responseID = responseID
         self.startingAfter = startingAfter
         stream = EventStream(call.exchange, loop: call.loop, heartbeat: call.context.configuration.heartbeat)
@@ -120,6 +122,7 @@ final class ResponseStream: EventReader {
     }
 
     private func write(_ event: LogEvent) {
+        let event = cutForm.retold(event)
         stream.write { output in
             output.append("event: " as StaticString)
             output.append(event.type.rawValue)

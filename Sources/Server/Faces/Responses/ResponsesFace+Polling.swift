@@ -11,21 +11,23 @@ extension ResponsesFace {
         let json: [UInt8]
         let isRunning: Bool
         let createdAt: Int
-        /// Everything of a response that changes, changes with an event.
-        let tag: String
+        private let state: String
         let lastSequence: Int
 
         init(_ generation: Generation) {
             json = ResponsesFace.json(generation)
             isRunning = !generation.status.isTerminal
             createdAt = generation.createdAt
-            tag = "\"\(generation.id)-\(generation.eventCount)-\(generation.status.name)\""
+            state = "\(generation.id)-\(generation.eventCount)-\(generation.status.name)"
             lastSequence = generation.session.log.lastSequence
         }
+
+        /// Everything of a response that changes, changes with an event; and each form is another text.
+        func tag(_ form: CutForm) -> String { form == .native ? "\"\(state)\"" : "\"\(state)-\(form.rawValue)\"" }
     }
 
     /// Answers with the response as it stands: at once, or, if it runs, when it has ended or the time is over.
-    static func poll(_ call: Call, id: String, of session: SessionReference, wait: Duration) {
+    static func poll(_ call: Call, id: String, of session: SessionReference, cutForm: CutForm, wait: Duration) {
         session.perform(from: call.loop, orElse: call.fail) { session in
             session.generations.last { $0.id == id }.map(Standing.init)
         } then: { standing in
@@ -34,18 +36,20 @@ extension ResponsesFace {
                 return
             }
             if standing.isRunning, wait > .zero {
-                waitForEnd(call, id: id, of: session, after: standing.lastSequence, wait)
+                waitForEnd(call, id: id, of: session, cutForm: cutForm, after: standing.lastSequence, wait)
             } else {
                 call.respond(
-                    pollable: standing.json, sessionID: session.id, isRunning: standing.isRunning,
-                    age: call.loop.unixTime.saturatingSubtracting(standing.createdAt), tag: standing.tag)
+                    pollable: cutForm.retold(response: standing.json), sessionID: session.id, isRunning: standing.isRunning,
+                    age: call.loop.unixTime.saturatingSubtracting(standing.createdAt), tag: standing.tag(cutForm))
             }
         }
     }
 
-    private static func waitForEnd(_ call: Call, id: String, of session: SessionReference, after: Int, _ wait: Duration) {
+    private static func waitForEnd(
+        _ call: Call, id: String, of session: SessionReference, cutForm: CutForm, after: Int, _ wait: Duration
+    ) {
         let waiter = EndWaiter(loop: call.loop, responseID: id, timeout: wait) {
-            poll(call, id: id, of: session, wait: .zero)
+            poll(call, id: id, of: session, cutForm: cutForm, wait: .zero)
         }
         call.exchange.onDisconnect = { waiter.cancel() }
         let cursor = waiter.makeCursor(for: session, listens: false)

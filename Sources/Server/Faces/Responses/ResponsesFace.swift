@@ -10,6 +10,7 @@ enum ResponsesFace {
     static func create(_ call: Call) throws(APIError) {
         var request = try ResponsesRequest(try call.jsonBody())
         let policy = try call.disconnectPolicy(request.extensions, default: .cancel)
+        let cutForm = try call.cutForm(request.extensions)
         // What is said of it holds for the session that is made for it, too.
         if call.request.fields[DisconnectPolicy.headerName] != nil { request.extensions.policy = policy }
         var input = Input(items: request.items, parameters: request.parameters, policy: policy)
@@ -24,14 +25,14 @@ enum ResponsesFace {
         let started: (Submission.Outcome) -> Void
         let refuse: (APIError) -> Void
         if request.isStream {
-            let stream = ResponseStream(call, responseID: responseID, holdsStatus: true)
+            let stream = ResponseStream(call, responseID: responseID, cutForm: cutForm, holdsStatus: true)
             (reader, refuse) = (stream, stream.fail)
             started = { stream.sessionID = $0.session.id }
         } else if request.isBackground {
             (reader, refuse) = (nil, call.fail)
             started = { call.respond(pollable: $0.response ?? [], sessionID: $0.session.id, isRunning: true, age: 0) }
         } else {
-            let collector = ResponseCollector(call, responseID: responseID)
+            let collector = ResponseCollector(call, responseID: responseID, cutForm: cutForm)
             (reader, refuse, started) = (collector, collector.fail, { _ in })
         }
         let fail = { (error: APIError) in
@@ -85,9 +86,10 @@ enum ResponsesFace {
 
     /// `GET /v1/responses/{id}`, as it stands or as a stream.
     static func retrieve(_ call: Call, id: String) throws(APIError) {
+        let cutForm = try call.cutForm()
         guard call.query["stream"] == "true" else {
             let wait = try call.count("wait", default: 0, max: 60)
-            call.withSession(ofResponse: id) { poll(call, id: id, of: $0, wait: .seconds(wait)) }
+            call.withSession(ofResponse: id) { poll(call, id: id, of: $0, cutForm: cutForm, wait: .seconds(wait)) }
             return
         }
         let after = try call.query["starting_after"].map { (text) throws(APIError) in
@@ -96,7 +98,7 @@ enum ResponsesFace {
             }
             return number
         }
-        call.withSession(ofResponse: id) { replay(call, id: id, of: $0, after: after ?? -1) }
+        call.withSession(ofResponse: id) { replay(call, id: id, of: $0, cutForm: cutForm, after: after ?? -1) }
     }
 
     /// What a call began that was sent before: from its start, or whole once it is there.
@@ -104,20 +106,21 @@ enum ResponsesFace {
         let body = try call.jsonBody()
         let isStream = try body.optionalBool("stream") == true
         let isBackground = try body.optionalBool("background") == true
+        let cutForm = try call.cutForm(InterjectMembers(body["interject"]))
         call.withSession(ofResponse: id) { session in
             if isStream {
-                replay(call, id: id, of: session, after: -1)
+                replay(call, id: id, of: session, cutForm: cutForm, after: -1)
             } else if isBackground {
-                poll(call, id: id, of: session, wait: .zero)
+                poll(call, id: id, of: session, cutForm: cutForm, wait: .zero)
             } else {
-                collect(call, id: id, of: session)
+                collect(call, id: id, of: session, cutForm: cutForm)
             }
         }
     }
 
     /// The response whole, once it has ended.
-    private static func collect(_ call: Call, id: String, of session: SessionReference) {
-        let collector = ResponseCollector(call, responseID: id)
+    private static func collect(_ call: Call, id: String, of session: SessionReference, cutForm: CutForm) {
+        let collector = ResponseCollector(call, responseID: id, cutForm: cutForm)
         let cursor = collector.makeCursor(for: session)
         session.perform(from: call.loop, orElse: collector.fail) { session -> Result<[UInt8]?, APIError> in
             guard let generation = session.generations.last(where: { $0.id == id }) else { return .failure(notFound(id)) }
@@ -133,15 +136,15 @@ enum ResponsesFace {
             case .success(nil): break
             case .success(let json?):
                 collector.stop()
-                call.respond(json: json, fields: [("Interject-Session", session.id)])
+                call.respond(json: cutForm.retold(response: json), fields: [("Interject-Session", session.id)])
             case .failure(let error): collector.fail(error)
             }
         }
     }
 
     /// The events of a response after `sequence_number` `after`: those that were, and those to come.
-    private static func replay(_ call: Call, id: String, of session: SessionReference, after: Int) {
-        let stream = ResponseStream(call, responseID: id, startingAfter: after, holdsStatus: false)
+    private static func replay(_ call: Call, id: String, of session: SessionReference, cutForm: CutForm, after: Int) {
+        let stream = ResponseStream(call, responseID: id, startingAfter: after, cutForm: cutForm, holdsStatus: false)
         let cursor = stream.makeCursor(for: session)
         session.perform(from: call.loop, orElse: stream.fail) { session -> Result<Bool, APIError> in
             guard let generation = session.generations.last(where: { $0.id == id }) else { return .failure(notFound(id)) }
@@ -172,7 +175,7 @@ enum ResponsesFace {
         }
     }
 
-    /// `POST /v1/responses/{id}/cancel`: of one that has ended, the response as it ended.
+    /// `POST /v1/responses/{id}/cancel`: of one that has ended, the response as it ended. Always as it is: who cancels knows of it.
     static func cancel(_ call: Call, id: String) throws(APIError) {
         call.withSession(ofResponse: id) { session in
             session.perform(from: call.loop, orElse: call.fail) { session in

@@ -44,7 +44,8 @@ extension ResponsesSocket {
         request.isStored = true
         let isNamed = request.extensions.sessionID != nil
         try admit(responseID, input.items, input.parameters)
-        let reader = LaneReader(socket: self, lane: lane, responseID: responseID)
+        let reader = LaneReader(
+            socket: self, lane: lane, responseID: responseID, cutForm: request.extensions.cutForm ?? cutForm)
         lane.begin(reader)
         let context = context
         ResponsesFace.target(of: request, owner: owner, loop: loop, context: context, isDurable: !keepsSession) {
@@ -146,7 +147,7 @@ extension ResponsesSocket {
         var cursor: LoopBound<FeedCursor>?
         if followed == nil {
             let lane = try lane(streamID)
-            let reader = LaneReader(socket: self, lane: lane, responseID: steer.responseID)
+            let reader = LaneReader(socket: self, lane: lane, responseID: steer.responseID, cutForm: cutForm)
             reader.follow(successor)
             lane.begin(reader)
             cursor = reader.makeCursor(for: reference)

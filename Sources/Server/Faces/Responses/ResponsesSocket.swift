@@ -21,15 +21,18 @@ final class ResponsesSocket: WebSocketConnection {
     /// Who opened it.
     let caller: Caller
     var owner: String { caller.owner }
+    /// How it is told of cuts, for responses that do not say.
+    let cutForm: CutForm
     var lanes: [String?: Lane] = [:]
     var joined: [String: JoinedSession] = [:]
     private var ephemeral = EphemeralSessions()
     /// Where the end of an event is written: kept, since there is one for each token.
     private var tail = ByteBuffer()
 
-    init(_ transport: WebSocketTransport, context: ServerContext, caller: Caller) {
+    init(_ transport: WebSocketTransport, context: ServerContext, caller: Caller, cutForm: CutForm) {
         self.context = context
         self.caller = caller
+        self.cutForm = cutForm
         super.init(transport)
         context.sessions(on: loop).insert(self)
         context.credentials(on: loop).insert(self)

@@ -10,7 +10,7 @@ BINARY := .build/release/interject
 VENV := .venv
 
 .DEFAULT_GOAL := help
-.PHONY: help run build test test-long test-openapi test-unit test-e2e test-browser conformance bench fuzz sanitize doctor format lint clean
+.PHONY: help run build test test-long test-openapi test-unit test-e2e test-browser test-clients conformance bench fuzz sanitize doctor format lint clean
 
 help: ## Says what there is
 	@echo "make TARGET:"
@@ -44,6 +44,10 @@ test-unit: ## Runs the unit tests
 test-browser: build ## Runs the end-to-end tests with Chromium through nginx (installs both: 125 MB to fetch)
 	@Scripts/bootstrap.sh python browser
 	@INTERJECT_BINARY=$(CURDIR)/$(BINARY) $(VENV)/bin/python -m pytest Tests/EndToEnd/test_browser.py
+
+test-clients: build ## Runs agents, LiteLLM, LlamaIndex and instructor against cuts (500 MB of packages)
+	@Scripts/bootstrap.sh python
+	@Scripts/clients.sh $(BINARY)
 
 test-e2e: build ## Runs the end-to-end tests
 	@Scripts/bootstrap.sh python

@@ -5,6 +5,9 @@ import Sessions
 // Records as JSON in columns of text. What is read is what was written, or an error: see `JSONRecord`.
 
 extension JSONValue {
+    /// A number of a record. What no clock, no counter and no log of ours comes to is none: somebody changed the file.
+    var storedInt: Int? { int.flatMap { (-(1 << 53)...(1 << 53)).contains($0) ? $0 : nil } }
+
     /// As it stands in a column.
     var columnText: String {
         var buffer = ByteBuffer()
@@ -69,8 +72,8 @@ extension Usage {
     init(stored: JSONValue) throws {
         let record = try JSONRecord(stored, of: "response's usage")
         self.init(
-            inputTokens: try record.required("input", \.int), outputTokens: try record.required("output", \.int),
-            cachedTokens: try record.required("cached", \.int), reasoningTokens: try record.required("reasoning", \.int),
+            inputTokens: try record.required("input", \.storedInt), outputTokens: try record.required("output", \.storedInt),
+            cachedTokens: try record.required("cached", \.storedInt), reasoningTokens: try record.required("reasoning", \.storedInt),
             isEstimated: try record.required("estimated", \.bool))
     }
 }
@@ -87,7 +90,7 @@ extension GenerationError {
         let record = try JSONRecord(stored, of: "response's error")
         self.init(
             code: try record.required("code", \.string), message: try record.required("message", \.string),
-            status: try record.required("status", \.int), type: try record.required("type", \.string),
+            status: try record.required("status", \.storedInt), type: try record.required("type", \.string),
             retryAfterSeconds: try record.optional("retry_after", \.double))
     }
 }
@@ -109,7 +112,7 @@ extension ResponseRoute {
             return Fault(upstream: upstream, fault: word)
         }
         self.init(
-            upstream: try record.optional("upstream", \.string), attempts: try record.required("attempts", \.int), faults: faults)
+            upstream: try record.optional("upstream", \.string), attempts: try record.required("attempts", \.storedInt), faults: faults)
     }
 }
 
@@ -187,20 +190,20 @@ extension GenerationRecord {
         default: throw MalformedRecord(record: "response", member: "status")
         }
         self.init(
-            id: id, createdAt: try record.required("created_at", \.int), completedAt: try record.optional("completed_at", \.int),
+            id: id, createdAt: try record.required("created_at", \.storedInt), completedAt: try record.optional("completed_at", \.storedInt),
             parameters: try record.required("parameters", ResponseParameters.init(stored:)),
             previousResponseID: try record.optional("previous_response_id", \.string),
             policy: try record.required("policy") { $0.string.flatMap(DisconnectPolicy.init(text:)) },
             input: try record.list("input", Item.init(stored:)), output: try record.list("output", Item.init(stored:)),
             status: ending, usage: try record.optional("usage", Usage.init(stored:)),
-            deltaCount: try record.required("delta_count", \.int),
-            conversationItemCount: try record.optional("item_count", \.int),
-            firstSequence: try record.optional("first_sequence", \.int), eventCount: try record.required("event_count", \.int),
+            deltaCount: try record.required("delta_count", \.storedInt),
+            conversationItemCount: try record.optional("item_count", \.storedInt),
+            firstSequence: try record.optional("first_sequence", \.storedInt), eventCount: try record.required("event_count", \.storedInt),
             continuesLastMessage: try record.required("continues", \.bool),
             route: try record.required("route", ResponseRoute.init(stored:)),
             verdict: try record.optional("verdict", OutputVerdict.init(stored:)), steps: try record.list("steps", Step.init),
             pendingSteers: try record.list("pending_steers", PendingSteer.init(stored:)),
-            spent: try record.optional("spent", Usage.init(stored:)), promptByteCount: try record.required("prompt_bytes", \.int),
+            spent: try record.optional("spent", Usage.init(stored:)), promptByteCount: try record.required("prompt_bytes", \.storedInt),
             keyID: try record.optional("key_id", \.string))
     }
 }

@@ -5,9 +5,10 @@ import Synchronization
 final class RowKeys: Sendable {
     private let last: Atomic<Int>
 
-    init(_ last: Int) { self.last = Atomic(last) }
+    /// - Parameter last: held to what leaves room for more: a file that somebody changed may have any.
+    init(_ last: Int) { self.last = Atomic(min(max(last, 0), .max / 2)) }
 
-    func next() -> Int { last.add(1, ordering: .relaxed).newValue }
+    func next() -> Int { last.wrappingAdd(1, ordering: .relaxed).newValue }
 
     /// The largest that the file has.
     static func largest(_ db: Database) throws -> Int {

@@ -24,11 +24,9 @@ enum EventCoding {
         bytes.append(contentsOf: payload)
     }
 
-    /// - Precondition: `number` is not negative.
+    /// - Parameter number: counts and keys of ours. A negative one, which only a file that somebody changed has, stands as 0.
     static func appendNumber(_ number: Int, to bytes: inout [UInt8]) {
-        // number-safe: counts and places that we made; what is read back is judged by the decoder
-        precondition(number >= 0)
-        var rest = UInt64(number)
+        var rest = UInt64(clamping: number)
         while rest >= 0x80 {
             bytes.append(UInt8(truncatingIfNeeded: rest) | 0x80)
             rest >>= 7

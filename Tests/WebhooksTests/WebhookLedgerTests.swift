@@ -129,6 +129,45 @@ import Testing
         #expect(seen.count == 10 && ledger.inFlightCount == 0 && ledger.pendingCount == 0)
     }
 
+    @Test func receiversOfOneOwnerThatHangKeepNoOtherWaiting() {
+        var ledger = makeLedger(.init(inFlightPerEndpoint: 4, inFlightPerOwner: 16, inFlight: 64))
+        for number in 0..<100 {
+            ledger.put(endpoint("ann\(number)"))
+            for event in 0..<10 { ledger.admit(delivery("\(number)-\(event)", to: "ann\(number)"), isKept: false, now: 0) }
+        }
+        #expect(ledger.startable(now: 0).count == 16, "an owner has its share under way, and no more")
+        ledger.put(endpoint("b", owner: "bob"))
+        for event in 0..<20 { ledger.admit(delivery("b\(event)", to: "b", owner: "bob"), isKept: false, now: 0) }
+        #expect(ledger.startable(now: 0).map(\.endpointID) == Array(repeating: "b", count: 4))
+    }
+
+    @Test func anOwnerWithNothingUnderWayIsServedAlsoWhenAllIsTaken() {
+        var ledger = makeLedger(.init(inFlightPerEndpoint: 4, inFlightPerOwner: 4, inFlight: 8))
+        for owner in 0..<3 {
+            ledger.put(endpoint("e\(owner)", owner: "o\(owner)"))
+            for event in 0..<9 {
+                ledger.admit(delivery("\(owner)-\(event)", to: "e\(owner)", owner: "o\(owner)"), isKept: false, now: 0)
+            }
+        }
+        let taken = ledger.startable(now: 0)
+        #expect(taken.count == 8 && Set(taken.map(\.endpointID)).count == 3, "owners take turns")
+        ledger.put(endpoint("late", owner: "late"))
+        for event in 0..<9 { ledger.admit(delivery("l\(event)", to: "late", owner: "late"), isKept: false, now: 0) }
+        #expect(ledger.startable(now: 0).map(\.endpointID) == ["late"])
+        #expect(ledger.startable(now: 0).isEmpty)
+        // What ends makes room for those that wait, in their turn; nothing is lost or begun twice.
+        var underWay = taken
+        var seen = Set(taken.map(\.event.objectID))
+        while let done = underWay.popLast() {
+            ledger.attempted(done.key, attempt(at: 1), .delivered, random: 0)
+            let next = ledger.startable(now: 1)
+            for delivery in next { #expect(seen.insert(delivery.event.objectID).inserted) }
+            underWay += next
+            #expect(ledger.inFlightCount <= 12)
+        }
+        #expect(seen.count >= 27 + 8)
+    }
+
     @Test func theOldestOfAnOwnerAreDroppedAndShown() {
         var ledger = makeLedger(.init(pendingPerOwner: 2))
         ledger.put(endpoint("e"))

@@ -13,14 +13,16 @@ final class WebhookDispatcher {
     /// Attempts by their result.
     private var attempts: [String: UInt64] = [:]
     private var timer: LoopTimer?
-    private var testsInFlight = 0
+    /// Samples on their way, by owner.
+    private var testsInFlight: [String: Int] = [:]
     private var isStopping = false
 
     private static let sweepInterval = Duration.seconds(60)
     /// The clock may be set back: what is far off is looked at again after this time.
     private static let maxSleepMilliseconds = 3_600_000
-    /// Samples on their way at one time.
-    private static let maxTests = 16
+    /// Samples on their way at one time, of all and of one owner.
+    private static let maxTests = 64
+    private static let maxTestsPerOwner = 4
 
     init(
         loop: EventLoop, settings: WebhookSettings, store: (any WebhookStore)?, registry: WebhookRegistry,
@@ -229,15 +231,17 @@ final class WebhookDispatcher {
             then(.failure(.endpointNotFound))
             return
         }
-        guard testsInFlight < Self.maxTests else {
+        let own = testsInFlight[owner] ?? 0
+        guard own < Self.maxTestsPerOwner, testsInFlight.values.reduce(0, +) < Self.maxTests else {
             then(.failure(.tooManyTests))
             return
         }
-        testsInFlight += 1
+        testsInFlight[owner] = own + 1
         let event = WebhookEvent.sample(type: type, owner: owner, createdAt: Self.now / 1000)
         send(event, to: endpoint) { [weak self] attempt, outcome in
             if let self {
-                self.testsInFlight -= 1
+                let left = (self.testsInFlight[owner] ?? 1) - 1
+                self.testsInFlight[owner] = left > 0 ? left : nil
                 if !outcome.wasAbandoned {
                     self.ledger.tested(event, endpointID: id, attempt, outcome.verdict)
                     self.save()

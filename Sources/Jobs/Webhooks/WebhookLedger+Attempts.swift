@@ -14,21 +14,42 @@ extension WebhookLedger {
             rotate(due.key.endpointID)
         }
         var started: [WebhookDelivery] = []
-        while inFlightCount < limits.inFlight, let id = rotation.popFirst() {
-            lanes[id]?.isInRotation = false
-            guard endpoints[id]?.isEnabled == true, let lane = lanes[id], lane.inFlight < limits.inFlightPerEndpoint,
-                let key = lanes[id]?.ready.popFirst()
-            else { continue }
-            // What was dropped meanwhile is still in the lane.
-            if let entry = entries[key], entry.place == .ready {
-                entries[key]?.place = .inFlight
-                lanes[id]?.inFlight += 1
-                inFlightCount += 1
-                started.append(entry.delivery)
+        var full: Deque<String> = []
+        while inFlightCount < 2 * limits.inFlight, let owner = rotation.popFirst() {
+            shares[owner]?.isInRotation = false
+            guard let share = shares[owner], share.inFlight < limits.inFlightPerOwner else { continue }
+            if inFlightCount >= limits.inFlight, share.inFlight > 0 {
+                // Waits for others to end, before those that come later.
+                shares[owner]?.isInRotation = true
+                full.append(owner)
+                continue
             }
-            rotate(id)
+            if let id = shares[owner]?.lanes.popFirst() {
+                lanes[id]?.isInRotation = false
+                // One that is disabled comes back when it is enabled.
+                if endpoints[id]?.isEnabled == true {
+                    if let delivery = begin(id, owner: owner) { started.append(delivery) }
+                    rotate(id)
+                }
+            }
+            enter(owner)
         }
+        rotation.prepend(contentsOf: full)
         return started
+    }
+
+    /// Takes what an endpoint has ready into flight.
+    private mutating func begin(_ id: String, owner: String) -> WebhookDelivery? {
+        guard let lane = lanes[id], lane.inFlight < limits.inFlightPerEndpoint,
+            let key = lanes[id]?.ready.popFirst(),
+            // What was dropped meanwhile is still in the lane.
+            let entry = entries[key], entry.place == .ready
+        else { return nil }
+        entries[key]?.place = .inFlight
+        lanes[id]?.inFlight += 1
+        shares[owner, default: Share()].inFlight += 1
+        inFlightCount += 1
+        return entry.delivery
     }
 
     /// When something is to be done next, in milliseconds since 1970. What is ready waits for an attempt to end, not for a time.
@@ -93,12 +114,36 @@ extension WebhookLedger {
             return
         }
         lanes[id]?.isInRotation = true
-        rotation.append(id)
+        guard let endpoint = endpoints[id] else { return }
+        let owner = Self.share(of: endpoint)
+        shares[owner, default: Share()].lanes.append(id)
+        enter(owner)
+    }
+
+    /// Has an owner take its turn, if it has something ready and may have more under way.
+    private mutating func enter(_ owner: String) {
+        guard let share = shares[owner], !share.isInRotation, !share.lanes.isEmpty, share.inFlight < limits.inFlightPerOwner else {
+            return
+        }
+        shares[owner]?.isInRotation = true
+        rotation.append(owner)
     }
 
     mutating func leaveFlight(_ key: WebhookDelivery.Key) {
-        inFlightCount -= 1
+        if let endpoint = endpoints[key.endpointID] { leaveShare(of: endpoint) }
         lanes[key.endpointID]?.inFlight -= 1
         rotate(key.endpointID)
     }
+
+    /// An attempt to one of an owner's endpoints is over.
+    mutating func leaveShare(of endpoint: WebhookEndpoint) {
+        inFlightCount -= 1
+        let owner = Self.share(of: endpoint)
+        shares[owner]?.inFlight -= 1
+        enter(owner)
+        if let share = shares[owner], share.inFlight <= 0, share.lanes.isEmpty, !share.isInRotation { shares[owner] = nil }
+    }
+
+    /// Whose an endpoint is, when what is under way is shared out: the operator's are together one more owner.
+    private static func share(of endpoint: WebhookEndpoint) -> String { endpoint.owner ?? "" }
 }

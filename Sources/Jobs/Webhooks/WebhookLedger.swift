@@ -6,8 +6,10 @@ import HeapModule
 /// Each call leaves what is to be kept in ``takeChanges()``.
 struct WebhookLedger {
     struct Limits {
-        /// Attempts at one time, to one endpoint and in all.
+        /// Attempts at one time: to one endpoint, to those of one owner, and in all. An owner who has none under way may begin one
+        /// beyond the last, up to as many again: receivers that hang keep only their own owner waiting.
         var inFlightPerEndpoint = 4
+        var inFlightPerOwner = 16
         var inFlight = 64
         /// Deliveries that wait, of one owner's events. The oldest are dropped.
         var pendingPerOwner = 10_000
@@ -50,6 +52,15 @@ struct WebhookLedger {
         var isInRotation = false
     }
 
+    /// What one owner has before it.
+    struct Share {
+        /// Endpoints that have something ready, each once.
+        var lanes: Deque<String> = []
+        var inFlight = 0
+        /// Whether it stands in the rotation.
+        var isInRotation = false
+    }
+
     let limits: Limits
     let schedule: WebhookSchedule
     let retentionMilliseconds: Int
@@ -59,7 +70,9 @@ struct WebhookLedger {
     var entries: [WebhookDelivery.Key: Entry] = [:]
     var lanes: [String: Lane] = [:]
     var waiting = Heap<Due>()
-    /// Endpoints that have something ready, each once: they take turns.
+    /// What each owner has ready, by ``share(of:)``.
+    var shares: [String: Share] = [:]
+    /// Owners that have something ready, each once: they take turns, and so do the endpoints of each.
     var rotation: Deque<String> = []
     /// By owner: what may wait, the oldest first; some of it is over meanwhile.
     var pendingOrder: [String: Deque<WebhookDelivery.Key>] = [:]
@@ -113,7 +126,7 @@ struct WebhookLedger {
         endpointOrder.removeAll { $0 == id }
         lanes[id] = nil
         for (key, entry) in entries where key.endpointID == id {
-            if entry.place == .inFlight { inFlightCount -= 1 }
+            if entry.place == .inFlight { leaveShare(of: endpoint) }
             if entry.place != .over { countPending(entry.delivery.event.owner, -1) }
             entries[key] = nil
         }

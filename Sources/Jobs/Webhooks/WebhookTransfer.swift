@@ -86,7 +86,9 @@ final class WebhookTransfer: HTTPTransfer {
         case 410: return Outcome(status: 410, error: "gone", verdict: .gone)
         default:
             // A redirect is not followed: it would lead past the checks, and the owner gave another address.
-            let word = (300...399).contains(head.status) ? "redirect" : "status_\(head.status)"
+            let word =
+                (300...399).contains(head.status)
+                ? "redirect" : (400...599).contains(head.status) ? "status_\(head.status)" : "status_other"
             let retryAfter = head.fields["retry-after"].flatMap { retryDelay($0, unixTime: unixTime) }
             return Outcome(status: head.status, error: word, verdict: .failed(retryAfter: retryAfter))
         }

@@ -72,10 +72,12 @@ final class RunnerBoard: Sendable {
         var failures: [String: UInt64] = [:]
     }
 
-    /// Generations that wait for a runner.
+    /// Generations that wait for a runner, of all and of one owner: there is always room for another's.
     static let maxOffers = 1024
-    /// Runners that wait for a generation.
+    static let maxOffersPerOwner = maxOffers / 4 * 3
+    /// Runners that wait for a generation, of all and of one owner.
     static let maxWaiting = 1024
+    static let maxWaitingPerOwner = maxWaiting / 4 * 3
     /// Ended generations that are remembered.
     private static let maxEnded = 4096
 
@@ -104,7 +106,11 @@ final class RunnerBoard: Sendable {
             if let place = state.waiting.firstIndex(where: { $0.demand.takes(offer) }) {
                 return (true, state.waiting.remove(at: place).receiver)
             }
-            if state.offers.count >= Self.maxOffers { return (false, nil) }
+            let isFull =
+                state.offers.count >= Self.maxOffers
+                || state.offers.count >= Self.maxOffersPerOwner
+                    && state.offers.count { $0.owner == offer.owner } >= Self.maxOffersPerOwner
+            if isFull { return (false, nil) }
             state.offers.append(offer)
             return (true, nil)
         }
@@ -129,7 +135,10 @@ final class RunnerBoard: Sendable {
     func wait(_ demand: Demand, _ receiver: @escaping Receiver) -> (offer: Offer?, wait: UInt64?) {
         state.withLock { state in
             if let place = state.offers.firstIndex(where: demand.takes) { return (state.offers.remove(at: place), nil) }
-            guard state.waiting.count < Self.maxWaiting else { return (nil, nil) }
+            guard state.waiting.count < Self.maxWaiting,
+                state.waiting.count < Self.maxWaitingPerOwner
+                    || state.waiting.count(where: { $0.demand.owner == demand.owner }) < Self.maxWaitingPerOwner
+            else { return (nil, nil) }
             state.nextID += 1
             state.waiting.append((state.nextID, demand, receiver))
             return (nil, state.nextID)

@@ -10,7 +10,12 @@ final class UsageLedger: Sendable {
     static let maxRows = 20_000
     static let hourSeconds = 3600
 
+    /// Models by which one key's usage of one hour is told apart; further ones are ``otherModel``.
+    static let maxModels = 100
+    static let otherModel = "other"
+
     private let store: UsageStore?
+    private let models = Mutex(Models())
     private let rows = Mutex<[UsageRow.Place: UsageRow.Counts]>([:])
 
     init(_ store: Store?) { self.store = store.map(UsageStore.init) }
@@ -21,7 +26,8 @@ final class UsageLedger: Sendable {
         guard let counts = UsageRow.Counts(generation) else { return }
         let place = UsageRow.Place(
             // number-safe: a multiple that is nearer to zero than what it is made of
-            hour: unixTime / Self.hourSeconds * Self.hourSeconds, owner: owner, key: keyID, model: generation.parameters.model)
+            hour: unixTime / Self.hourSeconds * Self.hourSeconds, owner: owner, key: keyID,
+            model: models.withLock { $0.name(generation.parameters.model, of: keyID, at: unixTime / Self.hourSeconds) })
         if let store {
             store.add(UsageRow(place: place, counts: counts))
             return
@@ -41,6 +47,25 @@ final class UsageLedger: Sendable {
             rows.filter { $0.key.hour >= start && $0.key.hour < end && (owner == nil || $0.key.owner == owner) }
                 .map { UsageRow(place: $0.key, counts: $0.value) }
         }
+    }
+}
+
+/// Which models each key has used in this hour: names that clients make up do not become rows without end.
+private struct Models {
+    private var hour = 0
+    private var byKey: [String: Set<String>] = [:]
+
+    mutating func name(_ model: String, of key: String, at hour: Int) -> String {
+        if hour != self.hour {
+            self.hour = hour
+            byKey.removeAll()
+        }
+        var known = byKey[key] ?? []
+        if known.contains(model) { return model }
+        guard known.count < UsageLedger.maxModels else { return UsageLedger.otherModel }
+        known.insert(model)
+        byKey[key] = known
+        return model
     }
 }
 

@@ -12,10 +12,13 @@ package struct RouteTable: Sendable {
         package var excluded: UpstreamSet = []
         /// Estimate of the tokens of prompt and answer.
         package let tokens: Int
+        /// Whose share of the queue it counts for; empty: nobody's.
+        package let owner: String
 
-        package init(groups: [UpstreamSet], tokens: Int = 0) {
+        package init(groups: [UpstreamSet], tokens: Int = 0, owner: String = "") {
             self.groups = groups
             self.tokens = tokens
+            self.owner = owner
         }
 
         package var candidates: UpstreamSet { groups.reduce([]) { $0.union($1) } }
@@ -105,6 +108,13 @@ package struct RouteTable: Sendable {
 
     // MARK: Coming, waiting, going
 
+    /// Whether an owner has as much of the queue as one may: a quarter is left for others.
+    private func isShareUsedUp(_ owner: String) -> Bool {
+        let share = options.maxWaiting - options.maxWaiting / 4
+        guard waiting.count >= share, !owner.isEmpty else { return false }
+        return waiting.count { $0.request.owner == owner } >= share
+    }
+
     /// Asks for an upstream. Nobody who waits already is overtaken.
     package mutating func acquire(_ request: Request, now: Instant) -> (admission: Admission, deliveries: [Delivery]) {
         if waiting.isEmpty {
@@ -116,7 +126,7 @@ package struct RouteTable: Sendable {
             case nil: break
             }
         }
-        if waiting.count >= options.maxWaiting {
+        if waiting.count >= options.maxWaiting || isShareUsedUp(request.owner) {
             waits.queueFull += 1
             return (.answered(.refused(busy(now))), [])
         }

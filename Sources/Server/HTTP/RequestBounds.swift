@@ -1,0 +1,84 @@
+import JSON
+
+/// How large the members of a request may be that are kept, echoed in each event of a response, or used as names:
+/// `Protocols/http.md`, "Bounds". What is larger is refused, and named.
+enum RequestBounds {
+    /// Names of models, and identifiers.
+    static let maxNameBytes = 256
+    static let maxInstructionsBytes = 1 << 20
+    static let maxTools = 128
+    /// All of them together, as JSON.
+    static let maxToolsBytes = 1 << 20
+    static let maxMetadataPairs = 16
+    static let maxMetadataKeyBytes = 64
+    static let maxMetadataValueBytes = 512
+    /// All members besides those named here and the input, as JSON, and their values.
+    static let maxOtherBytes = 1 << 20
+    static let maxOtherValues = 20_000
+
+    private static let names = [
+        "model", "previous_response_id", "user", "safety_identifier", "prompt_cache_key", "session_id", "response_id", "event_id",
+        "stream_id", "client_event_id", "service_tier", "input_file_id",
+    ]
+    private static let apart: Set<String> = ["input", "messages", "items", "events", "instructions", "tools", "functions"]
+
+    /// Checks the members of a request's body, whichever of these it has.
+    static func check(_ body: JSONObject) throws(APIError) {
+        for name in names { try checkName(body[name], param: name) }
+        try checkName(body["conversation"]?["id"] ?? body["conversation"], param: "conversation")
+        if let text = body["instructions"]?.string, text.utf8.count > maxInstructionsBytes {
+            throw tooLong("'instructions' may have \(maxInstructionsBytes) bytes.", param: "instructions")
+        }
+        for name in ["tools", "functions"] { try checkTools(body[name], param: name) }
+        try checkMetadata(body["metadata"])
+        var (bytes, values) = (0, 0)
+        for (name, value) in body where !apart.contains(name) {
+            bytes += name.utf8.count + value.approximateByteCount
+            values += value.valueCount
+            guard bytes <= maxOtherBytes, values <= maxOtherValues else {
+                throw tooLong(
+                    "The members besides the input, 'instructions' and 'tools' may have \(maxOtherBytes) bytes and \(maxOtherValues) values together: '\(shown(name))' is too much.",
+                    param: shown(name))
+            }
+        }
+    }
+
+    static func checkName(_ value: JSONValue?, param: String) throws(APIError) {
+        guard let text = value?.string, text.utf8.count > maxNameBytes else { return }
+        throw tooLong("'\(param)' may have \(maxNameBytes) bytes.", param: param)
+    }
+
+    private static func checkTools(_ value: JSONValue?, param: String) throws(APIError) {
+        guard let tools = value?.array else { return }
+        guard tools.count <= maxTools else { throw tooLong("There may be \(maxTools) '\(param)'.", param: param) }
+        var bytes = 0
+        for (index, tool) in tools.enumerated() {
+            bytes += tool.approximateByteCount
+            if bytes > maxToolsBytes {
+                throw tooLong("'\(param)' may have \(maxToolsBytes) bytes together.", param: "\(param)[\(index)]")
+            }
+        }
+    }
+
+    static func checkMetadata(_ value: JSONValue?) throws(APIError) {
+        guard let value, !value.isNull else { return }
+        let isRight =
+            value.object.map { object in
+                object.count <= maxMetadataPairs
+                    && object.allSatisfy {
+                        $0.key.utf8.count <= maxMetadataKeyBytes
+                            && ($0.value.string?.utf8.count ?? .max) <= maxMetadataValueBytes
+                    }
+            } ?? false
+        guard isRight else {
+            throw .invalid(
+                "'metadata' must be an object of at most \(maxMetadataPairs) strings, with keys of at most \(maxMetadataKeyBytes) bytes and values of at most \(maxMetadataValueBytes).",
+                param: "metadata")
+        }
+    }
+
+    private static func tooLong(_ message: String, param: String) -> APIError { .invalid(message, param: param, code: "too_long") }
+
+    /// A name that the client made up, for a message.
+    private static func shown(_ name: String) -> String { name.utf8.count <= 64 ? name : String(name.prefix(16)) + "…" }
+}

@@ -26,6 +26,8 @@ public struct JSONError: Error, Hashable, Sendable {
         case tooDeep
         /// More bytes than ``JSONLimits/maxByteCount``.
         case tooLong
+        /// More values than ``JSONLimits/maxValueCount``.
+        case tooManyValues
     }
 
     /// What was wrong.
@@ -69,6 +71,7 @@ extension JSONError.Reason {
         case .invalidUTF8: "the string is not valid UTF-8"
         case .tooDeep: "too many nested arrays and objects; flatten the value"
         case .tooLong: "the text is longer than the limit"
+        case .tooManyValues: "the text has more values than the limit; send fewer, or larger ones"
         }
     }
 }

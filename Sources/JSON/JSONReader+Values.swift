@@ -82,6 +82,8 @@ extension JSONReader {
 
     /// The value that begins here: a copy. Of equal keys the last one's value counts, in the first one's place.
     public mutating func readValue() throws(JSONError) -> JSONValue {
+        guard valuesLeft > 0 else { throw JSONError(.tooManyValues, byteOffset: byteOffset) }
+        valuesLeft -= 1
         switch try peek() {
         case .string: return .string(try scanString().string())
         case .number: return .number(try readNumber())

@@ -23,14 +23,17 @@ public struct JSONReader {
     public internal(set) var byteOffset = 0
     /// Arrays and objects entered and not yet left.
     public internal(set) var depth = 0
+    /// How many more values ``readValue()`` may make.
+    var valuesLeft: Int
     /// Nothing has been read since the last `{` or `[`, so no comma is due.
     var isAtFirstMember = false
 
-    /// - Parameter limits: only ``JSONLimits/maxDepth`` counts here.
+    /// - Parameter limits: ``JSONLimits/maxDepth`` counts here, and for ``readValue()`` ``JSONLimits/maxValueCount``.
     public init(_ bytes: UnsafeRawBufferPointer, limits: JSONLimits = .default) {
         start = bytes.baseAddress ?? UnsafeRawPointer(("" as StaticString).utf8Start)
         byteCount = bytes.count
         maxDepth = limits.maxDepth
+        valuesLeft = limits.maxValueCount
     }
 
     /// What begins at the next byte that is not white space. Reads nothing else.

@@ -34,6 +34,7 @@ public final class EventLoop: @unchecked Sendable {
     private var running = true
     /// When the last turn ended: the clock is read once for its length and for the wait behind it.
     private var turnEnd = Instant.monotonicNow
+    private var hold = LoopHold()
     private var afterFlushActions: [() -> Void] = []
     /// Connections whose peers do not take what is due to them. Loop only.
     private(set) var blockedConnections: [ObjectIdentifier: Connection] = [:]
@@ -126,6 +127,7 @@ public final class EventLoop: @unchecked Sendable {
     private func turn(_ events: UnsafeMutablePointer<epoll_event>, _ capacity: Int, waitMilliseconds: Int32) {
         let count = epoll_wait(epoll, events, Int32(capacity), waitMilliseconds)
         now = Instant.monotonicNow
+        hold.began(now)
         for index in 0..<max(0, Int(count)) {
             dispatch(events[index])
         }
@@ -141,6 +143,9 @@ public final class EventLoop: @unchecked Sendable {
         if !handshakes.isEmpty { stepHandshakes() }
         turnEnd = Instant.monotonicNow
         counters.pointee.turns.record(nanoseconds: turnEnd.nanoseconds - now.nanoseconds)
+        if let taken = hold.ended(began: now, now: turnEnd), taken > counters.pointee.longestHoldNanoseconds {
+            counters.pointee.longestHoldNanoseconds = taken
+        }
     }
 
     /// One turn that waits for nothing, on the calling thread, which is the loop's for its time: for tests that drive a loop

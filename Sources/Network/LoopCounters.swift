@@ -22,15 +22,20 @@ public struct LoopCounters: Sendable {
     public var readerPauses: UInt64 = 0
     /// WebSockets dropped because nothing came from the peer for two ping intervals.
     public var pingTimeouts: UInt64 = 0
-    /// Close codes by number; 1005 and 1006 among the received ones mean a close without a code, and none at all.
+    /// Close codes by number, those of libraries and applications as 3000 and 4000, since peers make them up; 1005 and 1006 among the received ones mean a close without a code, and none at all.
     public var closeCodesSent: [UInt16: UInt64] = [:]
     public var closeCodesReceived: [UInt16: UInt64] = [:]
     /// How long turns took: what is ready waits as long before its own turn comes.
     public var turns = Histogram(.short)
+    /// Most processor time that one iteration has taken, in nanoseconds; see ``LoopHold``.
+    public var longestHoldNanoseconds = 0
     /// From a WebSocket ping to its pong.
     public var roundTrips = Histogram(.short)
 
     public init() {}
+
+    /// What a close code is counted as.
+    static func label(_ code: UInt16) -> UInt16 { code < 3000 ? code : code < 4000 ? 3000 : 4000 }
 }
 
 /// What is open on a loop at one moment.

@@ -13,6 +13,9 @@ public enum SystemClock {
     /// Processor time that this process has used, in the kernel and out of it.
     public static var processNanoseconds: Int { read(CLOCK_PROCESS_CPUTIME_ID) }
 
+    /// Processor time that the calling thread has used.
+    public static var threadNanoseconds: Int { read(CLOCK_THREAD_CPUTIME_ID) }
+
     private static func read(_ clock: clockid_t) -> Int {
         var time = timespec()
         clock_gettime(clock, &time)

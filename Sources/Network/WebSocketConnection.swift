@@ -33,6 +33,7 @@ open class WebSocketConnection: Connection {
     /// What was read in an earlier turn and waits for its own. Until then nothing is read.
     private var unread: [UInt8] = []
     private var isUnreadScheduled = false
+    private var areMessagesPaused = false
     private let client: ServedClient?
     private var held = HeldInput()
 
@@ -103,11 +104,21 @@ open class WebSocketConnection: Connection {
         setTimer(after: Self.closeTimeout)
     }
 
+    /// Delivers no further message until ``resumeMessages()``, and reads no more: for a message whose work goes on off the loop.
+    public final func pauseMessages() { areMessagesPaused = true }
+
+    /// Goes on, in an iteration of its own, with what was read before.
+    public final func resumeMessages() {
+        guard areMessagesPaused else { return }
+        areMessagesPaused = false
+        scheduleUnread()
+    }
+
     // MARK: For the connection
 
     public final override func received(_ bytes: UnsafeMutableRawBufferPointer) {
         pulse.received = loop.now
-        if unread.isEmpty {
+        if unread.isEmpty, !areMessagesPaused {
             process(bytes)
         } else {
             unread.append(contentsOf: bytes)
@@ -137,9 +148,15 @@ open class WebSocketConnection: Connection {
                 if let trip = pulse.pong(payload, now: Instant.monotonicNow) { loop.counters.pointee.roundTrips.record(trip) }
             case .closed(let closed): conclude(closed)
             }
+            if areMessagesPaused { break }
             if deliveredByteCount > Self.maxDeliveredBytesPerTurn || isCongested, !input.isEmpty { break }
         }
-        if !input.isEmpty { postpone(UnsafeRawBufferPointer(input)) }
+        if areMessagesPaused {
+            unread.append(contentsOf: input)
+            pauseReading()
+        } else if !input.isEmpty {
+            postpone(UnsafeRawBufferPointer(input))
+        }
         flushScheduled = wasScheduled
         guard hold() else { return }
         // It costs no more than at the end of the turn, and the answers of many connections need no storage meanwhile.
@@ -197,17 +214,17 @@ open class WebSocketConnection: Connection {
 
     private func takeUpUnread() {
         // A peer that does not take the answers is not asked for more: see outputDrained().
-        guard case .open = socketState, !isCongested else { return }
+        guard case .open = socketState, !isCongested, !areMessagesPaused else { return }
         var waiting: [UInt8] = []
         swap(&waiting, &unread)
         waiting.withUnsafeMutableBytes { process($0) }
-        if unread.isEmpty, !isCongested { resumeReading() }
+        if unread.isEmpty, !isCongested, !areMessagesPaused { resumeReading() }
     }
 
     public final override func outputDrained() {
         endpoint.outputDrained(into: &output)
         if !output.isEmpty { scheduleFlush() }
-        if unread.isEmpty { resumeReading() } else { scheduleUnread() }
+        if !areMessagesPaused { if unread.isEmpty { resumeReading() } else { scheduleUnread() } }
         drained()
     }
 
@@ -228,7 +245,7 @@ open class WebSocketConnection: Connection {
     private func conclude(_ closed: ConnectionClosed) {
         if isConcluded { return }
         isConcluded = true
-        loop.counters.pointee.closeCodesReceived[closed.code.rawValue, default: 0] += 1
+        loop.counters.pointee.closeCodesReceived[LoopCounters.label(closed.code.rawValue), default: 0] += 1
         // A violation is answered with its code, a close frame with the peer's own (RFC 6455 §5.5.1).
         if let violation = closed.violation {
             countClose(sent: violation.closeCode)
@@ -254,7 +271,7 @@ open class WebSocketConnection: Connection {
     private func countClose(sent code: CloseCode) {
         guard closeCodeSent == nil else { return }
         closeCodeSent = code
-        loop.counters.pointee.closeCodesSent[code.rawValue, default: 0] += 1
+        loop.counters.pointee.closeCodesSent[LoopCounters.label(code.rawValue), default: 0] += 1
     }
 
     // MARK: For the operator

@@ -98,6 +98,8 @@ public final class Generation {
     var isStopping = false
     /// Who cuts it, if that is somebody who has a name.
     var interrupterName: String?
+    /// The model has come to its end, and the answer is whole: only whether it is as it must be is still to be told.
+    var isBeingJudged = false
     var isAccepted = false
     /// Bytes that the running attempt's upstream was sent to read.
     var promptByteCount = 0
@@ -166,7 +168,7 @@ public final class Generation {
     }
 
     func ask(_ conversation: [Item], continuesLastMessage: Bool) {
-        promptByteCount = conversation.reduce(0) { $0 + $1.text.utf8.count }
+        promptByteCount = conversation.reduce(0) { $0 + $1.textByteCount }
         var request = ModelRequest(parameters: requestParameters, items: conversation, continuesLastMessage: continuesLastMessage)
         if let first = input.first?.id { request.inputStart = conversation.lastIndex { $0.id == first } ?? .max }
         let call = session.host.model.start(request, for: self)

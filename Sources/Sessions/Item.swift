@@ -1,4 +1,3 @@
-import Bytes
 public import JSON
 
 /// An item of a conversation, in the shape of the Responses API.
@@ -56,12 +55,18 @@ public struct Item: Sendable {
         return item
     }
 
-    /// Bytes that the item takes as JSON, near enough.
-    var byteCount: Int {
-        var buffer = ByteBuffer()
-        buffer.appendJSON(body)
-        return buffer.count + 64
+    /// Bytes of ``text``, in UTF-8. Joins nothing.
+    public var textByteCount: Int {
+        switch body["content"] {
+        case .string(let text)?: text.utf8.count
+        case .array(let parts)?:
+            parts.reduce(0) { $0 + ($1["text"]?.string?.utf8.count ?? $1["refusal"]?.string?.utf8.count ?? 0) }
+        default: 0
+        }
     }
+
+    /// Bytes that the item takes as JSON, near enough: escapes are not counted, and the message that it was made of is.
+    public var byteCount: Int { body.approximateByteCount + (chatMessage?.approximateByteCount ?? 0) + 64 }
 
     public var json: JSONValue {
         var object: JSONObject = ["id": .string(id)]

@@ -17,18 +17,43 @@ public enum OutputFormat: Sendable {
         }
     }
 
-    /// Whether a whole answer is as it must be.
+    /// Whether a whole answer is as it must be. May take a second or two: not for a loop.
     public func verdict(on text: String) -> OutputVerdict {
-        let value: JSONValue
-        do {
-            value = try JSONValue.parse(text)
-        } catch {
-            return .invalid(JSONSchema.Violation(path: "", message: "is no JSON: \(error)"))
+        switch Self.parsed(text) {
+        case .failure(let violation): .invalid(violation)
+        case .success(let value): verdict(on: value) { $0.firstViolation(in: value) }
         }
+    }
+
+    /// As ``verdict(on:)`` where that takes some milliseconds at most, else nil.
+    /// - Parameter format: as it was sent.
+    static func quickVerdict(on text: String, format: JSONValue) -> OutputVerdict? {
+        guard text.utf8.count <= 16 << 10, format.weight <= 1000, let wanted = try? OutputFormat(format) else { return nil }
+        let value: JSONValue
+        switch parsed(text) {
+        case .failure(let violation): return .invalid(violation)
+        case .success(let whole): value = whole
+        }
+        return try? wanted.verdict(on: value) { (schema) throws(JSONSchema.OutOfSteps) in
+            try schema.firstViolation(in: value, steps: JSONSchema.quickSteps)
+        }
+    }
+
+    private static func parsed(_ text: String) -> Result<JSONValue, JSONSchema.Violation> {
+        do throws(JSONError) {
+            return .success(try JSONValue.parse(text))
+        } catch {
+            return .failure(JSONSchema.Violation(path: "", message: "is no JSON: \(error)"))
+        }
+    }
+
+    private func verdict<Failure: Error>(
+        on value: JSONValue, _ firstViolation: (JSONSchema) throws(Failure) -> JSONSchema.Violation?
+    ) throws(Failure) -> OutputVerdict {
         switch self {
         case .object:
-            return value.object == nil ? .invalid(JSONSchema.Violation(path: "", message: "must be a JSON object")) : .valid
-        case .schema(let schema): return schema.firstViolation(in: value).map { .invalid($0) } ?? .valid
+            value.object == nil ? .invalid(JSONSchema.Violation(path: "", message: "must be a JSON object")) : .valid
+        case .schema(let schema): try firstViolation(schema).map { .invalid($0) } ?? .valid
         }
     }
 }
@@ -55,13 +80,36 @@ public enum OutputVerdict: Sendable, Hashable {
 }
 
 extension Generation {
-    /// The verdict on what was said; nil if nothing was asked for, or if there is no answer to judge: a tool was called, the model
-    /// refused, or the text goes on from another response.
-    func judgeOutput() -> OutputVerdict? {
+    /// Ends an answer that is whole, once it is known whether it is as it must be: at once, or when that has been told off the loop.
+    func judge() {
+        guard let (format, text) = outputToJudge else { return conclude(nil) }
+        if let verdict = OutputFormat.quickVerdict(on: text, format: format) { return conclude(verdict) }
+        isBeingJudged = true
+        session.host.compute(for: session.owner) {
+            (try? OutputFormat(format))?.verdict(on: text)
+        } then: { [self] verdict in
+            // It may have been cut meanwhile, or its session be gone.
+            guard status == .inProgress, !isStopping else { return }
+            let unchecked = JSONSchema.Violation(path: "", message: "could not be checked: the server has too much to do")
+            conclude(verdict ?? .invalid(unchecked))
+        }
+    }
+
+    private func conclude(_ verdict: OutputVerdict?) {
+        self.verdict = verdict
+        if case .invalid = verdict { end(.incomplete(.invalidStructuredOutput)) } else { end(.completed) }
+        session.generationEnded(self)
+    }
+
+    /// What was said, and the format that it must have; nil if nothing was asked for, or if there is no answer to judge: a tool was
+    /// called, the model refused, or the text goes on from another response.
+    private var outputToJudge: (format: JSONValue, text: String)? {
         guard !continuesLastMessage, let format = parameters.members["text"]?["format"],
-            let message = items.last(where: \.isMessage),
-            case .message(isRefusal: false) = message.kind, let wanted = try? OutputFormat(format)
+            let message = items.last(where: \.isMessage), case .message(isRefusal: false) = message.kind
         else { return nil }
-        return wanted.verdict(on: message.text)
+        switch format["type"]?.string {
+        case "json_object"?, "json_schema"?: return (format, message.text)
+        default: return nil
+        }
     }
 }

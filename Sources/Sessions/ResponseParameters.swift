@@ -24,6 +24,11 @@ public struct ResponseParameters: Sendable {
         return types
     }
 
+    /// Bytes that they take, near enough.
+    public var byteCount: Int {
+        model.utf8.count + (instructions?.utf8.count ?? 0) + members.approximateByteCount + (chatMembers?.approximateByteCount ?? 0)
+    }
+
     public init(model: String, instructions: String? = nil, members: JSONObject = [:], chatMembers: JSONObject? = nil) {
         self.model = model
         self.instructions = instructions

@@ -7,6 +7,7 @@ extension Session {
         guard let generation = generations.last(where: { $0.id == responseID }) else { return false }
         if !generation.status.isTerminal { _ = try? cancel(responseID: responseID, by: nil) }
         generations.removeAll { $0 === generation }
+        countSettings(-generation.parameters.byteCount)
         // What comes next names no predecessor that cannot be found.
         if latest === generation { latest = generations.last { $0.status != .queued } }
         log.keep(.responseDeleted(responseID))

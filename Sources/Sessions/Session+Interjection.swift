@@ -197,8 +197,11 @@ extension Session {
             continuesLastMessage: continues, createdAt: host.unixTime, keyID: input.keyID)
         generation.isWarmUp = input.isWarmUp
         generations.append(generation)
+        countSettings(generation.parameters.byteCount)
         if generations.count > limits.maxResponses, let index = generations.firstIndex(where: \.status.isTerminal) {
-            host.forgot(responseID: generations.remove(at: index).id)
+            let forgotten = generations.remove(at: index)
+            countSettings(-forgotten.parameters.byteCount)
+            host.forgot(responseID: forgotten.id)
         }
         return generation
     }

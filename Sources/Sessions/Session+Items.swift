@@ -64,6 +64,7 @@ extension Session {
 
     /// Gives the session other metadata.
     public func setMetadata(_ new: JSONValue) {
+        countSettings(new.approximateByteCount - metadata.approximateByteCount)
         metadata = new
         log.keep(.metadata(new))
     }

@@ -35,7 +35,15 @@ public final class Session {
     /// The host stops: what runs was left where it is, to go on when the session is made again. See ``suspend()``.
     public internal(set) var isSuspended = false
     /// Bytes that the session keeps: its log and its conversation.
-    public var byteCount: Int { log.byteCount + conversationByteCount }
+    public var byteCount: Int { log.byteCount + conversationByteCount + settingsByteCount }
+    /// Bytes of metadata, defaults, and what its responses were asked with.
+    private var settingsByteCount = 0
+
+    /// Counts what is kept beside log and conversation.
+    func countSettings(_ change: Int) {
+        settingsByteCount += change
+        onAppend?(change)
+    }
     /// Called when ``byteCount`` changes: for budgets that span sessions.
     public var onAppend: ((_ byteCountChange: Int) -> Void)?
 
@@ -69,6 +77,7 @@ public final class Session {
         self.defaults = defaults
         self.limits = limits
         self.metadata = metadata
+        settingsByteCount = defaults.byteCount + metadata.approximateByteCount
         defaultMode = mode
         defaultPolicy = policy
         createdAt = host.unixTime
@@ -95,6 +104,7 @@ public final class Session {
         defaults = record.defaults
         self.limits = limits
         metadata = record.metadata
+        settingsByteCount = record.defaults.byteCount + record.metadata.approximateByteCount
         defaultMode = record.mode
         defaultPolicy = record.policy
         createdAt = record.createdAt
@@ -115,6 +125,7 @@ public final class Session {
                 restoring: record, reference: stored.references[record.id], session: self,
                 events: stored.unfinishedEvents[record.id] ?? [])
             generations.append(generation)
+            settingsByteCount += generation.parameters.byteCount
             switch record.status {
             case .queued: queued.append(generation)
             case .inProgress: active = generation

@@ -4,6 +4,12 @@ public protocol SessionHost: AnyObject {
     var unixTime: Int { get }
     /// Runs the action on the session's loop after the delay, unless the returned closure was called before.
     func schedule(after delay: Duration, _ action: @escaping () -> Void) -> () -> Void
+    /// Does work that would hold the loop on another thread, and comes back to the session's loop.
+    /// - Parameters:
+    ///   - owner: whose share it counts for.
+    ///   - then: gets nil when there was no room or no time for it.
+    func compute<Value: Sendable>(
+        for owner: String, _ work: @escaping @Sendable () -> Value, then: @escaping (Value?) -> Void)
     /// The model by its public name.
     var model: any Model { get }
     /// An empty log, for a session that is not given one.
@@ -22,6 +28,11 @@ public protocol SessionHost: AnyObject {
 }
 
 extension SessionHost {
+    public func compute<Value: Sendable>(
+        for owner: String, _ work: @escaping @Sendable () -> Value, then: @escaping (Value?) -> Void
+    ) {
+        then(work())
+    }
     public func forget(_ session: Session) {}
     public func forgot(responseID: String) {}
     public func ended(_ generation: Generation) {}

@@ -29,6 +29,9 @@ final class UpstreamCall: ModelCall {
     private let router: UpstreamRouter
     private let request: ModelRequest
     private let promptTokens: Int
+    /// Bytes of the conversation's texts.
+    private let promptByteCount: Int
+    private let owner: String
     private var route: RouteTable.Request
     private var plan: AttemptPlan
     private var generation: Generation?
@@ -39,6 +42,9 @@ final class UpstreamCall: ModelCall {
     private var attemptBegan = Instant(nanoseconds: 0)
     private var lastFailure: Failure?
 
+    /// What is smaller is written within a millisecond.
+    private static let leastLargePromptBytes = 64 << 10
+
     private var model: String { request.parameters.model }
 
     /// - Parameter groups: the upstreams that have the model, by preference.
@@ -48,10 +54,12 @@ final class UpstreamCall: ModelCall {
     ) {
         self.request = request
         self.router = router
+        owner = generation.session.owner
+        promptByteCount = request.items.reduce(0) { $0.saturatingAdding($1.byteCount) }
         // Counting costs a look at the whole conversation: only where a limit asks for it.
         let isCounted = router.upstreams.contains { $0.limit.tokensPerMinute != nil }
         promptTokens = isCounted ? TokenEstimate.tokens(of: request) : 0
-        route = RouteTable.Request(groups: groups, tokens: promptTokens)
+        route = RouteTable.Request(groups: groups, tokens: promptTokens, owner: owner)
         plan = AttemptPlan(candidates: route.candidates, maxAttempts: router.maxAttempts(route.candidates))
         self.generation = generation
         self.loop = loop
@@ -193,12 +201,29 @@ final class UpstreamCall: ModelCall {
         continuation.resume(returning: .refused(refusal))
     }
 
+    /// What is sent. A large conversation is put into the dialect off the loop.
+    private func makeRequest(to upstream: UpstreamConfiguration) async throws(GenerationError) -> HTTPClientRequest {
+        let (request, dialect, name) = (request, upstream.dialect, upstream.ownName(of: model))
+        guard promptByteCount > Self.leastLargePromptBytes else {
+            return try dialect.speaker.request(request, model: name, to: upstream)
+        }
+        let made = await WorkerPool.shared.run(for: owner) {
+            Result { () throws(GenerationError) in try dialect.speaker.request(request, model: name, to: upstream) }
+        }
+        guard let made else {
+            throw GenerationError(
+                code: "overloaded", message: "The server has too much to do. Try again later.", status: 503, type: "server_error",
+                retryAfterSeconds: 5)
+        }
+        return try made.get()
+    }
+
     /// One attempt; nil when nothing remains to be done.
     private func exchange(_ lease: RouteTable.Lease) async -> Failure? {
         let upstream = router.upstreams[lease.upstream]
         let httpRequest: HTTPClientRequest
         do throws(GenerationError) {
-            httpRequest = try upstream.dialect.speaker.request(request, model: upstream.ownName(of: model), to: upstream)
+            httpRequest = try await makeRequest(to: upstream)
         } catch {
             router.end(lease, RouteTable.Ending("not_sent", .nothing, tokens: 0))
             return Failure(fault: .notSent(error), upstream: lease.upstream, hasDelivered: false)

@@ -5,11 +5,12 @@
 /// `^`, `$`, escapes. Not taken: references to groups, looking ahead and behind, `\p`: no automaton does them.
 struct JSONPattern: Sendable {
     enum Limits {
+        /// In UTF-8.
+        static let maxBytes = 16 << 10
+        /// Ranges of sets counted, and parts that come to no instruction.
         static let maxInstructions = 4000
         static let maxDepth = 32
         static let maxRepeats = 1000
-        /// Instructions that one match may carry out.
-        static let maxSteps = 20_000_000
     }
 
     enum Instruction: Sendable {
@@ -24,28 +25,36 @@ struct JSONPattern: Sendable {
 
     let text: String
     let program: [Instruction]
+    /// What making it took, in instructions.
+    let cost: Int
 
     init(_ text: String) throws(JSONPatternError) {
+        guard text.utf8.count <= Limits.maxBytes else {
+            throw JSONPatternError(message: "it has more than \(Limits.maxBytes) bytes")
+        }
         self.text = text
         var parser = Parser(text)
         var compiler = Compiler()
         try compiler.emit(try parser.parse())
         try compiler.add(.match)
         program = compiler.program
+        cost = compiler.cost
     }
 
-    /// Whether the pattern is somewhere in the text; nil when that takes too many steps to tell.
-    func matches(_ text: String) -> Bool? {
+    /// Whether the pattern is somewhere in the text; nil when that takes more steps than there are.
+    /// - Parameter stepsLeft: reduced by what it took, an instruction at a character each.
+    func matches(_ text: String, stepsLeft: inout Int) -> Bool? {
+        stepsLeft -= text.utf8.count / 16 + program.count / 16
+        guard stepsLeft > 0 else { return nil }
         let scalars = Array(text.unicodeScalars)
         var current = Threads(count: program.count)
         var next = Threads(count: program.count)
-        var steps = 0
         for position in 0...scalars.count {
             // Unanchored: a match may begin anywhere.
             if add(0, to: &current, at: position, scalars) { return true }
             guard position < scalars.count else { return false }
-            steps += current.list.count
-            if steps > Limits.maxSteps { return nil }
+            stepsLeft -= 1 + current.cost
+            if stepsLeft <= 0 { return nil }
             next.clear()
             for place in current.list {
                 guard case .scalar(let set) = program[place], set.contains(scalars[position]) else { continue }
@@ -56,6 +65,12 @@ struct JSONPattern: Sendable {
         return false
     }
 
+    /// As ``matches(_:stepsLeft:)`` with as many steps as a check may take at most.
+    func matches(_ text: String) -> Bool? {
+        var stepsLeft = JSONSchema.maxSteps
+        return matches(text, stepsLeft: &stepsLeft)
+    }
+
     /// Follows what takes no scalar.
     /// - Returns: whether the match is there.
     private func add(_ first: Int, to threads: inout Threads, at position: Int, _ scalars: [Unicode.Scalar]) -> Bool {
@@ -64,7 +79,7 @@ struct JSONPattern: Sendable {
             guard threads.insert(place) else { continue }
             switch program[place] {
             case .match: return true
-            case .scalar: break
+            case .scalar(let set): threads.cost += set.ranges.count / 4
             case .jump(let target): threads.pending.append(target)
             case .split(let first, let second):
                 threads.pending.append(second)
@@ -83,6 +98,8 @@ struct JSONPattern: Sendable {
     /// Places of the program that a match has come to.
     private struct Threads {
         var list: [Int] = []
+        /// What one character costs with these.
+        var cost = 0
         var pending: [Int] = []
         private var isIn: [Bool]
 
@@ -93,25 +110,35 @@ struct JSONPattern: Sendable {
             if isIn[place] { return false }
             isIn[place] = true
             list.append(place)
+            cost += 1
             return true
         }
 
         mutating func clear() {
             for place in list { isIn[place] = false }
             list.removeAll(keepingCapacity: true)
+            cost = 0
         }
     }
 
     /// Makes the program of a tree.
     private struct Compiler {
         var program: [Instruction] = []
+        private(set) var cost = 0
 
         mutating func add(_ instruction: Instruction) throws(JSONPatternError) {
-            guard program.count < Limits.maxInstructions else { throw JSONPatternError(message: "it is too large") }
+            if case .scalar(let set) = instruction { try spend(set.ranges.count / 8) }
             program.append(instruction)
         }
 
+        /// Counts parts, too: what is empty comes to no instruction however often it is repeated.
+        private mutating func spend(_ amount: Int) throws(JSONPatternError) {
+            cost += amount
+            guard cost <= Limits.maxInstructions else { throw JSONPatternError(message: "it is too large") }
+        }
+
         mutating func emit(_ tree: Tree) throws(JSONPatternError) {
+            try spend(1)
             switch tree {
             case .scalar(let set): try add(.scalar(set))
             case .start: try add(.start)

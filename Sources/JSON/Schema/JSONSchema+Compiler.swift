@@ -6,6 +6,7 @@ extension JSONSchema {
         let document: JSONValue
         var nodes: [Node] = []
         private var places: [String: Int] = [:]
+        private var cost = 0
 
         /// Keywords that change what is valid, and that we do not know: to pass them over would be a lie.
         private static let unsupported = [
@@ -18,6 +19,8 @@ extension JSONSchema {
             if let known = places[path] { return known }
             guard depth < Limits.maxDepth else { throw error("The schema is nested deeper than \(Limits.maxDepth) levels.", path) }
             guard nodes.count < Limits.maxNodes else { throw error("The schema has more than \(Limits.maxNodes) parts.", path) }
+            // Each keyword is looked for, and the path is kept.
+            try spend(8 + path.utf8.count / 64, path)
             let place = nodes.count
             places[path] = place
             nodes.append(Node())
@@ -31,23 +34,85 @@ extension JSONSchema {
             return place
         }
 
+        /// What keywords a schema has, so that each is looked for only where there can be some: most schemas are small, and many.
+        private struct Groups: OptionSet {
+            let rawValue: UInt8
+            static let values = Groups(rawValue: 1)
+            static let parts = Groups(rawValue: 2)
+            static let object = Groups(rawValue: 4)
+            static let array = Groups(rawValue: 8)
+            static let string = Groups(rawValue: 16)
+            static let number = Groups(rawValue: 32)
+            static let definitions = Groups(rawValue: 64)
+            static let unsupported = Groups(rawValue: 128)
+
+            static let byKeyword: [String: Groups] = {
+                let lists: [(Groups, [String])] = [
+                    (.values, ["enum", "const"]), (.parts, ["$ref", "allOf", "anyOf", "oneOf", "not", "if"]),
+                    (
+                        .object,
+                        [
+                            "properties", "patternProperties", "additionalProperties", "propertyNames", "required",
+                            "dependentRequired", "minProperties", "maxProperties",
+                        ]
+                    ),
+                    (.array, ["items", "prefixItems", "contains", "minItems", "maxItems", "uniqueItems"]),
+                    (.string, ["minLength", "maxLength", "pattern"]),
+                    (.number, ["minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum", "multipleOf"]),
+                    (.definitions, ["$defs", "definitions"]), (.unsupported, Compiler.unsupported),
+                ]
+                return Dictionary(lists.flatMap { group, words in words.map { ($0, group) } }) { first, _ in first }
+            }()
+
+            init(rawValue: UInt8) { self.rawValue = rawValue }
+
+            init(_ object: JSONObject) {
+                self = []
+                for (name, _) in object { if let group = Self.byKeyword[name] { insert(group) } }
+            }
+        }
+
         private mutating func compile(
             _ object: JSONObject, into node: inout Node, _ path: String, _ depth: Int
         ) throws(JSONSchemaError) {
-            for keyword in Self.unsupported where object[keyword] != nil {
-                throw error("'\(keyword)' is not supported.", "\(path)/\(keyword)")
+            try spend(object.count, path)
+            let groups = Groups(object)
+            if groups.contains(.unsupported) {
+                for keyword in Self.unsupported where object[keyword] != nil {
+                    throw error("'\(keyword)' is not supported.", "\(path)/\(keyword)")
+                }
             }
             if let type = object["type"] { node.kinds = try kinds(type, "\(path)/type") }
+            if groups.contains(.values) { node.values = try values(object, path) }
+            if groups.contains(.parts) { try compileParts(object, into: &node, path, depth) }
+            if groups.contains(.object) { node.object = try objectRules(object, path, depth) }
+            if groups.contains(.array) { node.array = try arrayRules(object, path, depth) }
+            if groups.contains(.string) { node.string = try stringRules(object, path) }
+            if groups.contains(.number) { node.number = try numberRules(object, path) }
+            if groups.contains(.definitions) { try compileDefinitions(object, path, depth) }
+        }
+
+        /// `enum` and `const`.
+        private mutating func values(_ object: JSONObject, _ path: String) throws(JSONSchemaError) -> Set<JSONValue>? {
+            var values: Set<JSONValue>?
             if let list = object["enum"] {
-                guard let values = list.array, !values.isEmpty else {
+                guard let items = list.array, !items.isEmpty else {
                     throw error("'enum' must be an array of at least one value.", "\(path)/enum")
                 }
-                node.values = values.map(\.withPlainNumbers)
+                try spend(list.weight, "\(path)/enum")
+                values = Set(items.map(\.withPlainNumbers))
             }
             if let value = object["const"] {
+                try spend(value.weight, "\(path)/const")
                 let value = value.withPlainNumbers
-                node.values = node.values.map { $0.filter { $0 == value } } ?? [value]
+                values = values.map { $0.contains(value) ? [value] : [] } ?? [value]
             }
+            return values
+        }
+
+        private mutating func compileParts(
+            _ object: JSONObject, into node: inout Node, _ path: String, _ depth: Int
+        ) throws(JSONSchemaError) {
             if let reference = object["$ref"] { node.reference = try follow(reference, "\(path)/$ref", depth) }
             node.allOf = try list("allOf", object, path, depth)
             node.anyOf = try list("anyOf", object, path, depth)
@@ -56,11 +121,10 @@ extension JSONSchema {
             if let condition = try part("if", object, path, depth) {
                 node.condition = (condition, try part("then", object, path, depth), try part("else", object, path, depth))
             }
-            node.object = try objectRules(object, path, depth)
-            node.array = try arrayRules(object, path, depth)
-            node.string = try stringRules(object, path)
-            node.number = try numberRules(object, path)
-            // What nothing refers to must be right, too.
+        }
+
+        /// What nothing refers to must be right, too.
+        private mutating func compileDefinitions(_ object: JSONObject, _ path: String, _ depth: Int) throws(JSONSchemaError) {
             for keyword in ["$defs", "definitions"] {
                 guard let definitions = object[keyword] else { continue }
                 guard let definitions = definitions.object else {
@@ -69,6 +133,15 @@ extension JSONSchema {
                 for (name, schema) in definitions {
                     _ = try compile(schema, at: "\(path)/\(keyword)/\(Self.escaped(name))", depth: depth)
                 }
+            }
+        }
+
+        /// Counts what the schema costs, before it is spent.
+        private mutating func spend(_ amount: Int, _ path: String) throws(JSONSchemaError) {
+            cost = cost.saturatingAdding(amount)
+            guard cost <= Limits.maxCost else {
+                throw error(
+                    "The schema is too large to be checked: its parts, values and patterns cost more than \(Limits.maxCost).", path)
             }
         }
 
@@ -91,7 +164,9 @@ extension JSONSchema {
             }
             var target = document
             var place = ""
+            try spend(text.utf8.count / 16, path)
             for step in text.dropFirst().split(separator: "/", omittingEmptySubsequences: true) {
+                try spend(1, path)
                 let name = Self.unescaped(String(step))
                 guard let next = target[name] ?? Int(name).flatMap({ target[$0] }) else {
                     throw error("'$ref' leads to '\(text)', which is not there.", path)
@@ -127,12 +202,7 @@ extension JSONSchema {
 
         private mutating func objectRules(
             _ object: JSONObject, _ path: String, _ depth: Int
-        ) throws(JSONSchemaError) -> ObjectRules? {
-            let keywords = [
-                "properties", "patternProperties", "additionalProperties", "propertyNames", "required", "dependentRequired",
-                "minProperties", "maxProperties",
-            ]
-            guard keywords.contains(where: { object[$0] != nil }) else { return nil }
+        ) throws(JSONSchemaError) -> ObjectRules {
             var rules = ObjectRules()
             for (name, schema) in try members("properties", object, path) {
                 rules.places[ExactKey(string: name)] = rules.properties.count
@@ -155,9 +225,7 @@ extension JSONSchema {
 
         private mutating func arrayRules(
             _ object: JSONObject, _ path: String, _ depth: Int
-        ) throws(JSONSchemaError) -> ArrayRules? {
-            let keywords = ["items", "prefixItems", "contains", "minItems", "maxItems", "uniqueItems"]
-            guard keywords.contains(where: { object[$0] != nil }) else { return nil }
+        ) throws(JSONSchemaError) -> ArrayRules {
             var rules = ArrayRules()
             rules.prefix = try list("prefixItems", object, path, depth)
             rules.items = try part("items", object, path, depth)
@@ -168,8 +236,7 @@ extension JSONSchema {
             return rules
         }
 
-        private func stringRules(_ object: JSONObject, _ path: String) throws(JSONSchemaError) -> StringRules? {
-            guard ["minLength", "maxLength", "pattern"].contains(where: { object[$0] != nil }) else { return nil }
+        private mutating func stringRules(_ object: JSONObject, _ path: String) throws(JSONSchemaError) -> StringRules {
             var rules = StringRules()
             rules.length = try range("minLength", "maxLength", object, path)
             if let value = object["pattern"] {
@@ -179,9 +246,7 @@ extension JSONSchema {
             return rules
         }
 
-        private func numberRules(_ object: JSONObject, _ path: String) throws(JSONSchemaError) -> NumberRules? {
-            let keywords = ["minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum", "multipleOf"]
-            guard keywords.contains(where: { object[$0] != nil }) else { return nil }
+        private func numberRules(_ object: JSONObject, _ path: String) throws(JSONSchemaError) -> NumberRules {
             func number(_ keyword: String) throws(JSONSchemaError) -> Double? {
                 guard let value = object[keyword] else { return nil }
                 guard let number = value.double else { throw error("'\(keyword)' must be a number.", "\(path)/\(keyword)") }
@@ -205,18 +270,23 @@ extension JSONSchema {
             return members
         }
 
-        private func strings(_ value: JSONValue, _ path: String) throws(JSONSchemaError) -> [String] {
+        private mutating func strings(_ value: JSONValue, _ path: String) throws(JSONSchemaError) -> [String] {
+            try spend(value.weight, path)
             let strings = value.array?.compactMap(\.string)
             guard let strings, strings.count == value.array?.count else { throw error("An array of strings is needed.", path) }
             return strings
         }
 
-        private func pattern(_ text: String, _ path: String) throws(JSONSchemaError) -> JSONPattern {
+        private mutating func pattern(_ text: String, _ path: String) throws(JSONSchemaError) -> JSONPattern {
+            let pattern: JSONPattern
             do {
-                return try JSONPattern(text)
+                pattern = try JSONPattern(text)
             } catch {
-                throw self.error("The pattern '\(text)' cannot be used: \(error.message)", path)
+                let shown = text.utf8.count <= 256 ? "The pattern '\(text)'" : "The pattern"
+                throw self.error("\(shown) cannot be used: \(error.message)", path)
             }
+            try spend(text.utf8.count / 4 + pattern.cost, path)
+            return pattern
         }
 
         private func range(
@@ -260,6 +330,17 @@ extension JSONSchema {
 }
 
 extension JSONValue {
+    /// What it costs to look at the whole of it: a step for each value, and for each 64 bytes of text.
+    public var weight: Int {
+        switch self {
+        case .null, .bool: 1
+        case .number(let number): 1 + number.text.utf8.count / 64
+        case .string(let text): 1 + text.utf8.count / 64
+        case .array(let values): values.reduce(1) { $0 + $1.weight }
+        case .object(let object): object.reduce(1) { $0 + 1 + $1.key.utf8.count / 64 + $1.value.weight }
+        }
+    }
+
     /// With numbers in one form each, so that 1, 1.0 and 1e0 are equal.
     var withPlainNumbers: JSONValue {
         switch self {

@@ -11,13 +11,18 @@ public struct JSONSchema: Sendable {
 
     /// What costs too much is refused.
     enum Limits {
-        static let maxNodes = 10_000
+        static let maxNodes = 5000
         static let maxDepth = 64
         /// Schemas within each other while a value is checked.
         static let maxCheckDepth = 160
-        /// Pairs of a schema and a value that one check may look at.
-        static let maxSteps = 300_000
+        /// What making a schema may cost, in ``JSONValue/weight`` and instructions of patterns: some milliseconds.
+        static let maxCost = 100_000
     }
+
+    /// Steps of a check that a thread can make whatever else waits for it: some milliseconds.
+    public static let quickSteps = 20_000
+    /// Steps after which a check is given up, and the value counts as invalid: less than a second of a thread that has nothing else to do.
+    public static let maxSteps = 3_000_000
 
     /// - Throws: what is wrong with the schema, or not supported, and where.
     public init(_ schema: JSONValue) throws(JSONSchemaError) {
@@ -26,13 +31,25 @@ public struct JSONSchema: Sendable {
         nodes = compiler.nodes
     }
 
-    /// Why the value does not meet the schema: the first reason that is found; nil if it does.
+    /// Why the value does not meet the schema: the first reason that is found; nil if it does. What takes more than ``maxSteps`` does
+    /// not: nothing is valid that was not checked whole.
     public func firstViolation(in value: JSONValue) -> Violation? {
-        var check = JSONSchemaCheck(nodes: nodes)
+        var check = JSONSchemaCheck(nodes: nodes, steps: Self.maxSteps)
         let found = check.violation(of: value, by: root, depth: 0)
-        // Whatever `not` or `anyOf` made of a part that was not looked at: nothing is valid that was not checked whole.
+        // Whatever `not` or `anyOf` made of a part that was not looked at.
         return check.gaveUp ?? found
     }
+
+    /// As ``firstViolation(in:)``, if that can be told within so many steps.
+    public func firstViolation(in value: JSONValue, steps: Int) throws(OutOfSteps) -> Violation? {
+        var check = JSONSchemaCheck(nodes: nodes, steps: steps)
+        let found = check.violation(of: value, by: root, depth: 0)
+        if check.isOutOfSteps { throw OutOfSteps() }
+        return check.gaveUp ?? found
+    }
+
+    /// A check needs more steps than it was given.
+    public struct OutOfSteps: Error {}
 
     /// What is wrong with a value, and where.
     public struct Violation: Error, Sendable, Hashable {
@@ -71,7 +88,7 @@ public struct JSONSchema: Sendable {
         var refusesAll = false
         var kinds: Kinds?
         /// `enum`, `const`.
-        var values: [JSONValue]?
+        var values: Set<JSONValue>?
         var reference: Int?
         var object: ObjectRules?
         var array: ArrayRules?

@@ -4,29 +4,44 @@ struct JSONSchemaCheck {
 
     let nodes: [JSONSchema.Node]
     private var path: [Step] = []
-    private var steps = 0
+    private var stepsLeft: Int
+    /// How many parts are being tried whose reasons nobody will hear: `not`, `contains`, `oneOf` and their like.
+    private var quietCount = 0
     /// Why the check could not be made whole.
     private(set) var gaveUp: Violation?
+    var isOutOfSteps: Bool { stepsLeft <= 0 }
 
     private enum Step {
         case name(String)
         case index(Int)
     }
 
-    init(nodes: [JSONSchema.Node]) { self.nodes = nodes }
+    init(nodes: [JSONSchema.Node], steps: Int) {
+        self.nodes = nodes
+        stepsLeft = steps
+    }
+
+    /// Whether a value meets a schema, without making up the words for why not.
+    private mutating func meets(_ value: JSONValue, _ place: Int, depth: Int) -> Bool {
+        quietCount += 1
+        defer { quietCount -= 1 }
+        return violation(of: value, by: place, depth: depth) == nil
+    }
 
     mutating func violation(of value: JSONValue, by place: Int, depth: Int) -> Violation? {
         let length = path.count
         // A schema that is not met leaves no trace: another may be.
         defer { path.removeLast(path.count - length) }
-        steps += 1
+        stepsLeft -= 1
         guard depth < JSONSchema.Limits.maxCheckDepth else { return giveUp("is nested too deep to be checked") }
-        guard steps < JSONSchema.Limits.maxSteps else { return giveUp("takes too many steps to be checked") }
+        guard stepsLeft > 0 else { return outOfSteps }
         let node = nodes[place]
         if node.refusesAll { return fault("is not allowed here") }
         if let kinds = node.kinds, !Self.matches(value, kinds) { return fault("must be of type \(kinds.text)") }
-        if let values = node.values, !values.contains(value.withPlainNumbers) {
-            return fault("must be one of the values of 'enum' or 'const'")
+        if let values = node.values {
+            stepsLeft -= value.weight
+            guard stepsLeft > 0 else { return outOfSteps }
+            if !values.contains(value.withPlainNumbers) { return fault("must be one of the values of 'enum' or 'const'") }
         }
         if let found = violationOfType(value, node, depth) { return found }
         return violationOfParts(value, node, depth)
@@ -48,23 +63,26 @@ struct JSONSchemaCheck {
             if let found = violation(of: value, by: part, depth: depth + 1) { return found }
         }
         if !node.anyOf.isEmpty {
-            var first: Violation?
-            var isMet = false
-            for part in node.anyOf where !isMet {
-                let found = violation(of: value, by: part, depth: depth + 1)
-                isMet = found == nil
-                first = first ?? found
+            if node.anyOf.count == 1 {
+                return violation(of: value, by: node.anyOf[0], depth: depth + 1) ?? violationOfChoice(value, node, depth)
             }
-            if !isMet { return node.anyOf.count == 1 ? first : fault("meets none of the schemas of 'anyOf'") }
+            var isMet = false
+            for part in node.anyOf where !isMet { isMet = meets(value, part, depth: depth + 1) }
+            if !isMet { return fault("meets none of the schemas of 'anyOf'") }
         }
+        return violationOfChoice(value, node, depth)
+    }
+
+    /// `oneOf`, `not`, `if`.
+    private mutating func violationOfChoice(_ value: JSONValue, _ node: JSONSchema.Node, _ depth: Int) -> Violation? {
         if !node.oneOf.isEmpty {
             var count = 0
-            for part in node.oneOf where violation(of: value, by: part, depth: depth + 1) == nil { count += 1 }
+            for part in node.oneOf where meets(value, part, depth: depth + 1) { count += 1 }
             if count != 1 { return fault("must meet exactly one of the schemas of 'oneOf', and meets \(count)") }
         }
-        if let not = node.not, violation(of: value, by: not, depth: depth + 1) == nil { return fault("meets the schema of 'not'") }
+        if let not = node.not, meets(value, not, depth: depth + 1) { return fault("meets the schema of 'not'") }
         if let condition = node.condition {
-            let isMet = violation(of: value, by: condition.if, depth: depth + 1) == nil
+            let isMet = meets(value, condition.if, depth: depth + 1)
             if let part = isMet ? condition.then : condition.else { return violation(of: value, by: part, depth: depth + 1) }
         }
         return nil
@@ -84,11 +102,14 @@ struct JSONSchemaCheck {
     // MARK: Types
 
     private mutating func violation(of object: JSONObject, by rules: JSONSchema.ObjectRules, _ depth: Int) -> Violation? {
+        stepsLeft -= rules.required.count + rules.dependentRequired.count
+        guard stepsLeft > 0 else { return outOfSteps }
         for name in rules.required where object[name] == nil { return fault("lacks the property '\(name)'") }
         guard rules.count.contains(object.count) else {
             return fault("has \(object.count) properties, and must have \(Self.text(rules.count))")
         }
         for (name, needed) in rules.dependentRequired where object[name] != nil {
+            stepsLeft -= needed.count
             for other in needed where object[other] == nil { return fault("lacks the property '\(other)', which '\(name)' needs") }
         }
         for (name, value) in object {
@@ -102,7 +123,8 @@ struct JSONSchemaCheck {
     private mutating func violation(
         of value: JSONValue, named name: String, by rules: JSONSchema.ObjectRules, _ depth: Int
     ) -> Violation? {
-        if let names = rules.names, violation(of: .string(name), by: names, depth: depth + 1) != nil {
+        stepsLeft -= 1 + name.utf8.count / 64
+        if let names = rules.names, !meets(.string(name), names, depth: depth + 1) {
             return fault("has a name that 'propertyNames' does not allow")
         }
         var isKnown = false
@@ -111,7 +133,7 @@ struct JSONSchemaCheck {
             if let found = violation(of: value, by: rules.properties[place].schema, depth: depth + 1) { return found }
         }
         for (pattern, schema) in rules.patterns {
-            guard let matches = pattern.matches(name) else { return giveUp("has a name that is too long to be matched") }
+            guard let matches = pattern.matches(name, stepsLeft: &stepsLeft) else { return outOfSteps }
             guard matches else { continue }
             isKnown = true
             if let found = violation(of: value, by: schema, depth: depth + 1) { return found }
@@ -133,25 +155,27 @@ struct JSONSchemaCheck {
         }
         if let contains = rules.contains {
             var count = 0
-            for value in array where violation(of: value, by: contains, depth: depth + 1) == nil { count += 1 }
+            for value in array where meets(value, contains, depth: depth + 1) { count += 1 }
             if !rules.containsCount.contains(count) { return fault("has \(count) items that meet 'contains'") }
         }
         if rules.isUnique {
-            steps += array.count
+            stepsLeft -= array.reduce(0) { $0 + $1.weight }
+            guard stepsLeft > 0 else { return outOfSteps }
             if Set(array.map(\.withPlainNumbers)).count < array.count { return fault("has equal items, and 'uniqueItems' is true") }
         }
         return nil
     }
 
     private mutating func violation(of text: String, by rules: JSONSchema.StringRules) -> Violation? {
+        stepsLeft -= text.utf8.count / 256
         if rules.length != 0...Int.max, !rules.length.contains(text.unicodeScalars.count) {
             return fault("has \(text.unicodeScalars.count) characters, and must have \(Self.text(rules.length))")
         }
         guard let pattern = rules.pattern else { return nil }
-        switch pattern.matches(text) {
+        switch pattern.matches(text, stepsLeft: &stepsLeft) {
         case true?: return nil
         case false?: return fault("does not match the pattern '\(pattern.text)'")
-        case nil: return giveUp("is too long to be matched with the pattern '\(pattern.text)'")
+        case nil: return outOfSteps
         }
     }
 
@@ -174,19 +198,32 @@ struct JSONSchemaCheck {
     // MARK: Words
 
     private mutating func giveUp(_ message: String) -> Violation {
+        if let gaveUp { return gaveUp }
+        let quiet = quietCount
+        quietCount = 0
         let violation = fault(message)
-        gaveUp = gaveUp ?? violation
+        quietCount = quiet
+        gaveUp = violation
         return violation
     }
 
-    private func fault(_ message: String) -> Violation {
+    private var outOfSteps: Violation {
+        mutating get {
+            stepsLeft = min(stepsLeft, 0)
+            return giveUp("takes too many steps to be checked")
+        }
+    }
+
+    private func fault(_ message: @autoclosure () -> String) -> Violation {
+        // Words take longer than the check itself.
+        if quietCount > 0 { return Violation(path: "", message: "") }
         let pointer = path.map { step in
             switch step {
             case .name(let name): "/" + JSONSchema.Compiler.escaped(name)
             case .index(let index): "/\(index)"
             }
         }
-        return Violation(path: pointer.joined(), message: message)
+        return Violation(path: pointer.joined(), message: message())
     }
 
     private static func text(_ range: ClosedRange<Int>) -> String {

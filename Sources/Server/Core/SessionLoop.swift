@@ -242,10 +242,16 @@ final class SessionLoop: SessionHost {
     private func evict() {
         let goal = maxLogBytes / 10 * 9
         let idle = residents.values.filter { isIdle($0.session) }.sorted { $0.lastUse < $1.lastUse }
-        for resident in idle {
+        // What comes back when it is asked for goes first.
+        for resident in idle where resident.log != nil {
             if logBytes <= goal { return }
-            if resident.log == nil { forget(resident.session) } else { _ = unload(resident) }
+            _ = unload(resident)
         }
+        var shares = MemoryShares(residents.values.map { (owner: $0.session.owner, byteCount: $0.session.byteCount) })
+        for resident in idle where resident.log == nil {
+            shares.add(resident.session.id, of: resident.session.owner, byteCount: resident.session.byteCount)
+        }
+        while logBytes > goal, let id = shares.popNext() { if let resident = residents[id] { forget(resident.session) } }
     }
 
     // MARK: SessionHost
@@ -255,6 +261,12 @@ final class SessionLoop: SessionHost {
     func schedule(after delay: Duration, _ action: @escaping () -> Void) -> () -> Void {
         let timer = loop.schedule(after: delay, action)
         return { timer.cancel() }
+    }
+
+    func compute<Value: Sendable>(
+        for owner: String, _ work: @escaping @Sendable () -> Value, then: @escaping (Value?) -> Void
+    ) {
+        WorkerPool.shared.run(for: owner, on: loop, work, then: then)
     }
 
     func makeLog(maxBytes: Int) -> any LogStorage { MemoryLog(maxBytes: maxBytes) }

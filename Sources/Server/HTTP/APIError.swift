@@ -38,6 +38,13 @@ struct APIError: Error, Sendable {
             type: "server_error", code: "overloaded", retryAfterSeconds: 5)
     }
 
+    /// JSON that would cost many times its bytes.
+    static var tooManyValues: APIError {
+        .invalid(
+            "The body has more than \(JSONLimits.received.maxValueCount) JSON values (numbers, strings, arrays, objects, …). Send fewer, or larger ones.",
+            code: "too_many_values")
+    }
+
     static func previousResponseNotFound(_ id: String) -> APIError {
         .invalid(
             "Previous response with id '\(id)' not found.", param: "previous_response_id", code: "previous_response_not_found")

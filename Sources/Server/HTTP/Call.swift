@@ -20,6 +20,8 @@ struct Call {
     var onceName: IdempotencyKeys.Name?
     /// The identifier that the response is to have then.
     var onceResponseID: String?
+    /// The body as it was read off the loop, when it is a large one.
+    var largeBody: LargeBody?
 
     var request: RequestHead { exchange.request }
 
@@ -67,9 +69,14 @@ struct Call {
     /// The body as a JSON object.
     func jsonBody() throws(APIError) -> JSONObject {
         let value: JSONValue
-        do {
-            value = try JSONValue.parse(exchange.body, limits: .received)
+        do throws(JSONError) {
+            if let largeBody {
+                value = try largeBody.json.get()
+            } else {
+                value = try JSONValue.parse(exchange.body, limits: .received)
+            }
         } catch {
+            if error.reason == .tooManyValues { throw .tooManyValues }
             throw .invalid("The body is not valid JSON: \(error)", code: "invalid_json")
         }
         guard let object = value.object else { throw .invalid("The body must be a JSON object.", code: "invalid_json") }

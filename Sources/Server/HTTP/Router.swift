@@ -40,11 +40,13 @@ final class Router: HTTPRequestHandler {
             } else {
                 if !exchange.isFromUnixSocket { try context.crossOrigin.check(exchange.request) }
                 try admit(call, path) { [self] (call) throws(APIError) in
-                    try once(call, path) { [self] call in
-                        do throws(APIError) {
-                            try route(call, path)
-                        } catch {
-                            refuse(call, error)
+                    try read(call) { [self] (call) throws(APIError) in
+                        try once(call, path) { [self] call in
+                            do throws(APIError) {
+                                try route(call, path)
+                            } catch {
+                                refuse(call, error)
+                            }
                         }
                     }
                 }
@@ -54,7 +56,7 @@ final class Router: HTTPRequestHandler {
         }
     }
 
-    private func refuse(_ call: Call, _ error: APIError) {
+    func refuse(_ call: Call, _ error: APIError) {
         if Self.isForWebSocket(call.request), call.exchange.label == ServerCounters.Face.responses.rawValue {
             context.sessions(on: call.loop).counters.countHandshakeFailure(error.handshakeLabel ?? error.code ?? "refused")
         }

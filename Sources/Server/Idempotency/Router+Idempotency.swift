@@ -45,8 +45,9 @@ extension Router {
         }
         if case .form = kind { return carryOut(call) }
         let name = IdempotencyKeys.Name(owner: call.owner, key: key)
-        let head = "\(call.request.method.name) \(call.request.target.path)\n"
-        let fingerprint = (Array(head.utf8) + call.exchange.body).withUnsafeBytes(SHA256.digest)
+        let fingerprint =
+            call.largeBody?.fingerprint
+            ?? (Array(Self.fingerprintHead(call).utf8) + call.exchange.body).withUnsafeBytes(SHA256.digest)
         try resolve(call, path, kind, name, fingerprint, carryOut)
     }
 
@@ -56,8 +57,8 @@ extension Router {
     func onceReceived(_ call: Call, _ content: [UInt8], _ carryOut: @escaping (Call) -> Void) throws(APIError) {
         guard let key = call.request.fields["idempotency-key"] else { return carryOut(call) }
         let name = IdempotencyKeys.Name(owner: call.owner, key: key)
-        let head = "\(call.request.method.name) \(call.request.target.path)\n"
-        let fingerprint = content.isEmpty ? [] : (Array(head.utf8) + content).withUnsafeBytes(SHA256.digest)
+        let fingerprint =
+            content.isEmpty ? [] : (Array(Self.fingerprintHead(call).utf8) + content).withUnsafeBytes(SHA256.digest)
         try resolve(call, call.request.target.pathSegments, .form, name, fingerprint, carryOut)
     }
 

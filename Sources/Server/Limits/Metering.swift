@@ -89,7 +89,7 @@ final class Metering: Sendable {
 
     /// Tokens of a request before anything is known of its answer: four bytes each, and the most that the answer may have.
     static func estimate(_ input: [Item], _ parameters: ResponseParameters) -> Int {
-        let promptBytes = input.reduce(parameters.instructions?.utf8.count ?? 0) { $0 + $1.text.utf8.count }
+        let promptBytes = input.reduce(parameters.instructions?.utf8.count ?? 0) { $0 + $1.textByteCount }
         let answer = parameters.members["max_output_tokens"]?.int ?? 0
         return promptBytes / 4 + max(0, min(answer, 1 << 40))
     }

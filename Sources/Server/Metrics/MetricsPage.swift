@@ -196,6 +196,10 @@ struct MetricsPage: Sendable {
         page.histogram(
             "interject_loop_lag_seconds", "Turns of each event loop: as long does what is ready wait for its own.",
             loops.map { ([("loop", "\($0.index)")], $0.network.turns) })
+        page.gauge(
+            "interject_loop_longest_hold_seconds",
+            "Most processor time that one iteration of each event loop has taken since the start.",
+            loops.map { ([("loop", "\($0.index)")], Double($0.network.longestHoldNanoseconds) / 1e9) })
         page.gauge("interject_log_bytes", "Bytes of the logs and conversations of all sessions.", sum { $0.logBytes })
         page.gauge(
             "interject_memory_held_bytes",

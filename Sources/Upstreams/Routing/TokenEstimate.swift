@@ -9,7 +9,7 @@ enum TokenEstimate {
 
     /// Prompt, and the answer as far as the client bounds it.
     static func tokens(of request: ModelRequest) -> Int {
-        let prompt = request.items.reduce(0) { $0 + $1.text.utf8.count } / bytesPerToken
+        let prompt = request.items.reduce(0) { $0 + $1.textByteCount } / bytesPerToken
         return prompt + (maxOutputTokens(request.parameters) ?? 0)
     }
 

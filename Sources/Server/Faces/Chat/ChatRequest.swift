@@ -17,6 +17,7 @@ struct ChatRequest {
     private static let roles: Set<String> = ["user", "assistant", "system", "developer", "tool", "function"]
 
     init(_ body: JSONObject) throws(APIError) {
+        try RequestBounds.check(body)
         guard let model = try body.optionalString("model"), !model.isEmpty else {
             throw .invalid("'model' is missing.", param: "model", code: "missing_required_parameter")
         }

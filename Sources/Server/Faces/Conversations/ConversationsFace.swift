@@ -12,6 +12,7 @@ enum ConversationsFace {
     /// `POST /v1/conversations`
     static func create(_ call: Call) throws(APIError) {
         let body = call.exchange.body.isEmpty ? JSONObject() : try call.jsonBody()
+        try RequestBounds.check(body)
         let metadata = try metadata(body) ?? [:]
         let items = try items(body, isNeeded: false)
         let reference = call.context.sessions(on: call.loop).makeSession(

@@ -26,6 +26,7 @@ enum InputItems {
         let param = "input[\(index)]"
         guard var body = value.object else { throw .invalid("'\(param)' must be an object.", param: param, code: "invalid_type") }
         let named = try body.optionalString("id")
+        for name in ["id", "call_id", "name"] { try RequestBounds.checkName(body[name], param: "\(param).\(name)") }
         // No name is none.
         let id = named?.isEmpty == true ? nil : named
         // The store's texts end there: the item would come back under another name.

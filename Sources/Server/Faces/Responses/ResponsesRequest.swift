@@ -23,6 +23,7 @@ struct ResponsesRequest {
     ]
 
     init(_ body: JSONObject, defaultModel: String? = nil, inputIsOptional: Bool = false) throws(APIError) {
+        try RequestBounds.check(body)
         let model = try body.optionalString("model") ?? defaultModel
         guard let model, !model.isEmpty else {
             throw .invalid("'model' is missing.", param: "model", code: "missing_required_parameter")
@@ -112,15 +113,7 @@ struct ResponsesRequest {
         try RequestMembers.check(responses: members)
         if let text = members["text"] { try checkFormat(text["format"], param: "text.format") }
         if let tools = members["tools"], tools.array == nil { throw .invalid("'tools' must be an array.", param: "tools") }
-        if let metadata = members["metadata"] {
-            guard let object = metadata.object, object.count <= 16,
-                object.allSatisfy({ $0.key.utf8.count <= 64 && ($0.value.string?.utf8.count ?? .max) <= 512 })
-            else {
-                throw .invalid(
-                    "'metadata' must be an object of at most 16 strings, with keys of at most 64 bytes and values of at most 512.",
-                    param: "metadata")
-            }
-        }
+        try RequestBounds.checkMetadata(members["metadata"])
     }
 }
 

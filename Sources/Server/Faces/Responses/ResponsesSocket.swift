@@ -41,14 +41,37 @@ final class ResponsesSocket: WebSocketConnection {
     // MARK: Commands
 
     override func receivedText(_ text: UnsafeRawBufferPointer) {
+        guard text.count >= LargeBody.leastByteCount else {
+            take(Result { () throws(JSONError) in try JSONValue.parse(text, limits: .received) })
+            return
+        }
+        // The next messages wait for this one, in their order.
+        pauseMessages()
+        let bytes = [UInt8](text)
+        WorkerPool.shared.run(for: owner, on: loop) {
+            Result { () throws(JSONError) in try JSONValue.parse(bytes, limits: .received) }
+        } then: { [self] parsed in
+            guard isOpen else { return }
+            if let parsed {
+                take(parsed)
+                WorkerPool.shared.release(parsed)
+            } else {
+                fail(.overloaded)
+            }
+            resumeMessages()
+        }
+    }
+
+    private func take(_ message: Result<JSONValue, JSONError>) {
         let body: JSONObject
-        do {
-            guard let object = try JSONValue.parse(text, limits: .received).object else {
+        do throws(JSONError) {
+            guard let object = try message.get().object else {
                 fail(.invalid("A message must be a JSON object.", code: "invalid_json"))
                 return
             }
             body = object
         } catch {
+            if error.reason == .tooManyValues { return fail(.tooManyValues) }
             fail(.invalid("The message is not valid JSON: \(error)", code: "invalid_json"))
             return
         }

@@ -19,6 +19,7 @@ struct SessionInput {
     ]
 
     init(_ body: JSONObject) throws(APIError) {
+        try RequestBounds.check(body)
         guard let value = body["input"], !value.isNull else {
             throw .invalid("'input' is missing.", param: "input", code: "missing_required_parameter")
         }

@@ -9,6 +9,7 @@ enum SessionsFace {
     /// `POST /v1/sessions`
     static func create(_ call: Call) throws(APIError) {
         let body = call.exchange.body.isEmpty ? JSONObject() : try call.jsonBody()
+        try RequestBounds.check(body)
         let extensions = try InterjectMembers(body)
         let metadata = try body.optionalObject("metadata") ?? [:]
         let instructions = try body.optionalString("instructions")

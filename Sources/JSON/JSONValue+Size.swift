@@ -1,0 +1,26 @@
+extension JSONValue {
+    /// Bytes of its JSON as if nothing in it were escaped: looks at each value, and at no text.
+    public var approximateByteCount: Int {
+        switch self {
+        case .null, .bool: 5
+        case .number(let number): number.text.utf8.count + 1
+        case .string(let text): text.utf8.count + 3
+        case .array(let values): values.reduce(2) { $0 + $1.approximateByteCount }
+        case .object(let object): object.approximateByteCount
+        }
+    }
+
+    /// How many values it is, those within it counted.
+    public var valueCount: Int {
+        switch self {
+        case .null, .bool, .number, .string: 1
+        case .array(let values): values.reduce(1) { $0 + $1.valueCount }
+        case .object(let object): object.reduce(1) { $0 + $1.value.valueCount }
+        }
+    }
+}
+
+extension JSONObject {
+    /// See ``JSONValue/approximateByteCount``.
+    public var approximateByteCount: Int { reduce(2) { $0 + $1.key.utf8.count + 4 + $1.value.approximateByteCount } }
+}

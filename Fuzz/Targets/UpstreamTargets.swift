@@ -16,6 +16,7 @@ private final class RecordingSink: ModelSink {
         quoted.append(escaped)
         quoted.append(UInt8(ascii: "\""))
         check((try? JSONValue.parse(quoted.bytes))?.string != nil, "a delta that is no JSON string")
+        check(!hasLoneSurrogate(escaped), "a delta with half a character")
         trace.event(name, escaped)
     }
 
@@ -30,7 +31,33 @@ private final class RecordingSink: ModelSink {
         check((0..<UpstreamLimits.maxToolCalls).contains(index), "arguments of tool call \(index)")
         delta("arguments", escaped)
     }
+    func noteFinish(word: String) { trace.event("finish", word) }
     func reportUsage(_ usage: Usage) { trace.event("usage", "\(usage)") }
+}
+
+/// Whether an escaped surrogate has no partner within the string.
+private func hasLoneSurrogate(_ escaped: UnsafeRawBufferPointer) -> Bool {
+    let text = String(decoding: escaped, as: UTF8.self)
+    var isHigh = false
+    var rest = text.utf8[...]
+    while let first = rest.first {
+        guard first == UInt8(ascii: "\\") else {
+            if isHigh { return true }
+            rest = rest.dropFirst()
+            continue
+        }
+        let isUnit = rest.dropFirst().first == UInt8(ascii: "u")
+        let unit = isUnit ? UInt16(String(decoding: rest.dropFirst(2).prefix(4), as: UTF8.self), radix: 16) ?? 0 : 0
+        if unit & 0xFC00 == 0xDC00 {
+            if !isHigh { return true }
+            isHigh = false
+        } else {
+            if isHigh { return true }
+            isHigh = unit & 0xFC00 == 0xD800
+        }
+        rest = rest.dropFirst(isUnit ? 6 : 2)
+    }
+    return isHigh
 }
 
 /// Options: odd for a whole body of JSON, even for a stream.
@@ -59,7 +86,7 @@ private func fuzz<Decoder: ResponseDecoder & ~Copyable>(_ type: Decoder.Type, _ 
         }
         if isDone { return sink.trace }
         do throws(UpstreamFault) {
-            sink.trace.event("finished", "\(try decoder.end())")
+            sink.trace.event("finished", "\(try decoder.end(into: sink))")
         } catch {
             sink.trace.event("fault", "\(error)")
         }

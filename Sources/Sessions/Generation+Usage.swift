@@ -50,11 +50,25 @@ extension Generation {
         let estimate = Usage(
             inputTokens: promptByteCount / 4, outputTokens: max(0, deltaCount.saturatingSubtracting(before.outputTokens)),
             isEstimated: true)
-        usage = before.adding(usage ?? estimate)
+        usage = before.adding(usage?.filled(by: estimate) ?? estimate)
     }
 }
 
 extension Usage {
+    /// With what the upstream has not counted, or cannot have counted: no prompt and no answer have no tokens.
+    func filled(by estimate: Usage) -> Usage {
+        var usage = self
+        if inputTokens == 0, estimate.inputTokens > 0 {
+            usage.inputTokens = estimate.inputTokens
+            usage.isEstimated = true
+        }
+        if outputTokens == 0, estimate.outputTokens > 0 {
+            usage.outputTokens = estimate.outputTokens
+            usage.isEstimated = true
+        }
+        return usage
+    }
+
     /// The sum, estimated if one of the two is. Counts come from outside: they saturate.
     func adding(_ other: Usage) -> Usage {
         Usage(

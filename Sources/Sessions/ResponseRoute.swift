@@ -18,15 +18,19 @@ public struct ResponseRoute: Sendable, Hashable {
     public internal(set) var upstream: String?
     public internal(set) var attempts = 0
     public internal(set) var faults: [Fault] = []
+    /// The upstream's own word for the end of the answer, where it is none of its dialect's.
+    public internal(set) var finishWord: String?
 
-    public init(upstream: String? = nil, attempts: Int = 0, faults: [Fault] = []) {
+    public init(upstream: String? = nil, attempts: Int = 0, faults: [Fault] = [], finishWord: String? = nil) {
         self.upstream = upstream
         self.attempts = attempts
         self.faults = faults
+        self.finishWord = finishWord
     }
 
     /// Writes the members that the `interject` object of a response has of it.
     func write(to writer: inout JSONObjectWriter) {
+        if let finishWord { writer.field("finish_reason", finishWord) }
         guard let upstream else { return }
         writer.field("upstream", upstream)
         writer.field("attempts", attempts)
@@ -57,5 +61,10 @@ extension Generation {
     public func noteAttempt(failedBy fault: String, at upstream: String) {
         guard isActive else { return }
         route.faults.append(ResponseRoute.Fault(upstream: upstream, fault: fault))
+    }
+
+    /// The upstream's own word for the end.
+    public func noteFinish(word: String) {
+        if isActive { route.finishWord = word }
     }
 }

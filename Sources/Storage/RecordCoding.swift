@@ -99,7 +99,7 @@ extension ResponseRoute {
     var stored: JSONValue {
         [
             "upstream": JSONValue(upstream), "attempts": JSONValue(attempts),
-            "faults": .array(faults.map { [.string($0.upstream), .string($0.fault)] }),
+            "faults": .array(faults.map { [.string($0.upstream), .string($0.fault)] }), "finish": JSONValue(finishWord),
         ]
     }
 
@@ -112,7 +112,8 @@ extension ResponseRoute {
             return Fault(upstream: upstream, fault: word)
         }
         self.init(
-            upstream: try record.optional("upstream", \.string), attempts: try record.required("attempts", \.storedInt), faults: faults)
+            upstream: try record.optional("upstream", \.string), attempts: try record.required("attempts", \.storedInt),
+            faults: faults, finishWord: try record.optional("finish", \.string))
     }
 }
 

@@ -4,7 +4,8 @@ package import Sessions
 ///
 /// Decoders are generic over it, so that the calls on the token path are direct.
 package protocol ModelSink: AnyObject {
-    /// `escaped`: valid contents of a JSON string, without the quotes; a view that is valid within the call.
+    /// `escaped`: valid contents of a JSON string, without the quotes and without lone surrogates; a view that is valid within the
+    /// call.
     func textDelta(escaped: UnsafeRawBufferPointer)
     func refusalDelta(escaped: UnsafeRawBufferPointer)
     func reasoningDelta(escaped: UnsafeRawBufferPointer)
@@ -17,6 +18,8 @@ package protocol ModelSink: AnyObject {
     /// The reasoning so far is signed; more is another piece.
     func endReasoning()
     func reportUsage(_ usage: Usage)
+    /// The upstream's own word for the end, where it is none of the dialect's.
+    func noteFinish(word: String)
 }
 
 extension Generation: ModelSink {}
@@ -33,13 +36,15 @@ package protocol ResponseDecoder: ~Copyable {
     init()
     /// Whether the sink has got anything: from then on the request must not be repeated.
     var hasDelivered: Bool { get }
+    /// Whether the answer has said that it ends: it is whole then, whatever becomes of the rest of the stream.
+    var hasFinished: Bool { get }
     /// Takes a piece of an event stream.
     /// - Returns: the reason when the stream is complete; what follows is then of no interest.
     mutating func receive<Sink: ModelSink>(
         _ bytes: UnsafeRawBufferPointer, into sink: Sink
     ) throws(UpstreamFault) -> FinishReason?
     /// The body has ended before the stream said so.
-    mutating func end() throws(UpstreamFault) -> FinishReason
+    mutating func end<Sink: ModelSink>(into sink: Sink) throws(UpstreamFault) -> FinishReason
     /// Takes a whole body of JSON, from a server that does not stream.
     mutating func receiveWhole<Sink: ModelSink>(
         _ body: UnsafeRawBufferPointer, into sink: Sink
@@ -58,4 +63,8 @@ package enum UpstreamLimits {
     package static let maxToolCalls = 257
     /// Of an upstream's message that is passed on to clients.
     package static let maxMessageCharacters = 1000
+    /// Of an upstream's word for the end of an answer.
+    package static let maxFinishWordCharacters = 64
+    /// Arguments that wait for the name of their tool.
+    package static let maxWaitingArgumentBytes = 1 << 20
 }

@@ -64,7 +64,7 @@ final class UpstreamExchange<Decoder: ResponseDecoder & ~Copyable>: HeldTransfer
 
     override func ended(_ end: End) {
         if case .failed(let error) = end {
-            fail(.transport(error))
+            endCut(.transport(error))
             return
         }
         switch mode {
@@ -84,13 +84,30 @@ final class UpstreamExchange<Decoder: ResponseDecoder & ~Copyable>: HeldTransfer
             }
             if let reason { finish(reason) }
         } catch {
+            endCut(error)
+        }
+    }
+
+    /// The rest of the answer cannot be had. It is whole all the same if it had said that it ends, or is all there.
+    private func endCut(_ fault: UpstreamFault) {
+        do throws(UpstreamFault) {
+            switch mode {
+            case .stream where decoder.hasFinished: finish(try decoder.end(into: generation))
+            case .whole where !collected.isEmpty: finish(try decoder.receiveWhole(collected.bytes, into: generation))
+            default: throw fault
+            }
+            // Nothing of it is of use any more.
+            cancel()
+        } catch .malformed {
+            fail(fault)
+        } catch {
             fail(error)
         }
     }
 
     private func endStream() {
         do throws(UpstreamFault) {
-            finish(try decoder.end())
+            finish(try decoder.end(into: generation))
         } catch {
             let isOther = !contentType.isEmpty && !contentType.hasPrefix("text/event-stream")
             if isOther, !decoder.hasDelivered {

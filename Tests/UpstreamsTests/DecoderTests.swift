@@ -16,6 +16,7 @@ final class RecordingSink: ModelSink {
     func toolCallArguments(index: Int, escaped: UnsafeRawBufferPointer) {
         if !escaped.isEmpty { calls.append("arguments \(index) \(text(escaped))") }
     }
+    func noteFinish(word: String) { calls.append("finish \(word)") }
     func reportUsage(_ usage: Usage) {
         calls.append("usage \(usage.inputTokens) \(usage.outputTokens) \(usage.cachedTokens) \(usage.reasoningTokens)")
     }
@@ -45,7 +46,7 @@ final class RecordingSink: ModelSink {
                     return Reading(calls: sink.calls, outcome: "\(reason)")
                 }
             }
-            return Reading(calls: sink.calls, outcome: "\(try decoder.end())")
+            return Reading(calls: sink.calls, outcome: "\(try decoder.end(into: sink))")
         } catch {
             return Reading(calls: sink.calls, outcome: describe(error))
         }
@@ -135,6 +136,46 @@ final class RecordingSink: ModelSink {
     @Test func mutatedChatStreamsDoNoHarm() throws { try fuzz(ChatCompletionsDecoder.self, "chat-streams.json") }
 
     @Test func mutatedAnthropicStreamsDoNoHarm() throws { try fuzz(AnthropicMessagesDecoder.self, "anthropic-streams.json") }
+
+    private static func bytes(_ parts: [UInt8]...) -> ArraySlice<UInt8> { Array(parts.joined())[...] }
+
+    /// A chunk whose text is these bytes, which need be no UTF-8.
+    private static func chunk(_ text: [UInt8]) -> [UInt8] {
+        Array("data: {\"choices\":[{\"delta\":{\"content\":\"".utf8) + text + Array("\"}}]}\n\n".utf8)
+    }
+
+    @Test func bytesThatAreNoCharacterAreJoinedOrReplaced() {
+        let end = Array("data: {\"choices\":[{\"delta\":{},\"finish_reason\":\"stop\"}]}\n\ndata: [DONE]\n\n".utf8)
+        let halves = Self.bytes(Self.chunk([0x61, 0xF0, 0x9F]), Self.chunk([0x98, 0x80, 0x62]), end)
+        #expect(Self.read(ChatCompletionsDecoder.self, [halves]) == Reading(calls: ["text a", "text 😀b"], outcome: "stop"))
+        let lone = Self.bytes(Self.chunk([0x61, 0xFF, 0x62]), Self.chunk([0xC3]), end)
+        #expect(
+            Self.read(ChatCompletionsDecoder.self, [lone])
+                == Reading(calls: ["text a\u{FFFD}b", "text \u{FFFD}"], outcome: "stop"))
+    }
+
+    @Test func anEventBeyondTheLimitBehindTheFinishReasonLeavesTheAnswerWhole() {
+        let sink = RecordingSink()
+        var decoder = ChatCompletionsDecoder()
+        let start = Array("data: {\"choices\":[{\"delta\":{\"content\":\"Hello\"},\"finish_reason\":\"stop\"}]}\n\ndata: ".utf8)
+        var caught: UpstreamFault?
+        var reason: FinishReason?
+        (start + [UInt8](repeating: 0x20, count: UpstreamLimits.maxEventBytes + 1)).withUnsafeBytes { bytes in
+            do throws(UpstreamFault) { _ = try decoder.receive(bytes, into: sink) } catch { caught = error }
+        }
+        do throws(UpstreamFault) { reason = try decoder.end(into: sink) } catch { caught = error }
+        #expect(caught != nil && decoder.hasFinished && reason == .stop)
+    }
+
+    @Test func anAnswerWithMoreCallsThanTheLimitIsNotWhole() {
+        let calls = (0...UpstreamLimits.maxToolCalls).map { "{\"id\":\"c\($0)\",\"function\":{\"name\":\"w\",\"arguments\":\"\"}}" }
+        let body =
+            "data: {\"choices\":[{\"delta\":{\"tool_calls\":[\(calls.joined(separator: ","))]},\"finish_reason\":\"tool_calls\"}]}\n\n"
+        let reading = Self.read(ChatCompletionsDecoder.self, [Array(body.utf8)[...]])
+        #expect(reading.outcome == "length")
+        #expect(reading.calls.count { $0.hasPrefix("tool ") } == UpstreamLimits.maxToolCalls)
+        #expect(reading.calls.count { $0.hasPrefix("arguments ") } == UpstreamLimits.maxToolCalls)
+    }
 
     @Test func aMalformedChunkIsNotQuoted() throws {
         let sink = RecordingSink()

@@ -4,44 +4,49 @@ import JSON
 package import Sessions
 
 /// Reads the answer of Anthropic's `messages`: typed events up to `message_stop`, or one object.
+///
+/// What can be understood of an event is delivered, the rest is passed over: `Protocols/upstreams.md`, What we expect.
 package struct AnthropicMessagesDecoder: ResponseDecoder, ~Copyable {
-    private enum Progress {
-        case streaming
-        /// The stop reason has come, `message_stop` not yet.
-        case stopping(FinishReason)
-        case stopped(FinishReason)
-    }
+    /// The words of the dialect, which need not be told beside what they mean.
+    private static let finishWords = ["end_turn", "max_tokens", "stop_sequence", "tool_use", "refusal"]
 
-    /// The block of a tool call that is being written.
-    private struct ToolBlock {
-        let index: Int
-        var hasArguments = false
-    }
-
-    package private(set) var hasDelivered = false
     private var events = ServerSentEventParser(maxEventBytes: UpstreamLimits.maxEventBytes)
-    private var progress = Progress.streaming
-    private var toolBlock: ToolBlock?
-    private var usage = AnthropicUsage()
+    private var text = AnswerText()
+    private var calls = ToolCallAssembler()
+    private var finish = Finish()
+    private var usage = UsageCounts(inputHasCached: false)
+    private var isStopped = false
+    /// Of the block that began last, for events that do not name theirs.
+    private var blockIndex = -1
+    private var hasUnderstood = false
+    private var hasPassedOver = false
+    private var scratch = ByteBuffer()
 
     package init() {}
+
+    package var hasDelivered: Bool { text.hasDelivered }
+    package var hasFinished: Bool { finish.meaning != nil }
 
     package mutating func receive<Sink: ModelSink>(
         _ bytes: UnsafeRawBufferPointer, into sink: Sink
     ) throws(UpstreamFault) -> FinishReason? {
         var input = bytes
         while let event = try nextEvent(&input) {
-            try read(event.data, into: sink)
-            if case .stopped(let reason) = progress { return reason }
+            if event.data.isEmpty { continue }
+            // What a gateway that speaks Chat Completions too may add.
+            if event.isDone { return try end(into: sink) }
+            try read(event, into: sink)
+            if isStopped { return try end(into: sink) }
         }
         return nil
     }
 
-    package mutating func end() throws(UpstreamFault) -> FinishReason {
-        switch progress {
-        case .stopping(let reason), .stopped(let reason): return reason
-        case .streaming: throw .truncated
-        }
+    package mutating func end<Sink: ModelSink>(into sink: Sink) throws(UpstreamFault) -> FinishReason {
+        if !hasFinished, hasPassedOver, !hasUnderstood { throw .malformed("events that are no JSON") }
+        let reason = try finish.reason(words: Self.finishWords, into: sink)
+        calls.conclude(&text, into: sink)
+        text.flush(into: sink)
+        return calls.hasLeftOut ? .length : reason
     }
 
     private mutating func nextEvent(_ input: inout UnsafeRawBufferPointer) throws(UpstreamFault) -> ServerSentEvent? {
@@ -52,139 +57,133 @@ package struct AnthropicMessagesDecoder: ResponseDecoder, ~Copyable {
         }
     }
 
-    /// The members of an event; `type` need not come first, so the others are bookmarked and read afterwards.
-    private struct Event {
-        var type: RawString?
-        var index = 0
-        var delta: JSONReader?
-        var contentBlock: JSONReader?
-        var message: JSONReader?
-        var usage: JSONReader?
-        var error: JSONReader?
+    // MARK: Events
+
+    private mutating func read<Sink: ModelSink>(_ event: ServerSentEvent, into sink: Sink) throws(UpstreamFault) {
+        let wasWhole = hasFinished
+        var errorObject: UpstreamErrorObject?
+        do throws(JSONError) {
+            try readEvent(event.data, named: event.type, &errorObject, into: sink)
+        } catch {
+            let fault = wasWhole ? nil : UpstreamFault.malformed("an event with \(error)")
+            let isRead = try LenientJSON.readRepaired(event.data, otherwise: fault) { data throws(JSONError) in
+                try readEvent(data, named: event.type, &errorObject, into: sink)
+            }
+            if !isRead { hasPassedOver = true }
+        }
+        if let errorObject, !wasWhole { throw .inBand(errorObject) }
     }
 
-    private mutating func read<Sink: ModelSink>(_ json: UnsafeRawBufferPointer, into sink: Sink) throws(UpstreamFault) {
-        var errorObject: UpstreamErrorObject?
-        var isOver = false
-        do throws(JSONError) {
-            var reader = JSONReader(json)
-            var event = Event()
-            try reader.enterObject()
-            while let key = try reader.nextKey() {
-                switch key {
-                case "type": event.type = try reader.readString()
-                case "index": event.index = try reader.readInt()
-                case "delta": event.delta = try reader.bookmark()
-                case "content_block": event.contentBlock = try reader.bookmark()
-                case "message": event.message = try reader.bookmark()
-                case "usage": event.usage = try reader.bookmark()
-                case "error": event.error = try reader.bookmark()
-                default: try reader.skipValue()
-                }
-            }
+    /// Nothing is delivered before all of it is known to be JSON.
+    private mutating func readEvent<Sink: ModelSink>(
+        _ json: UnsafeRawBufferPointer, named name: UnsafeRawBufferPointer, _ errorObject: inout UpstreamErrorObject?,
+        into sink: Sink
+    ) throws(JSONError) {
+        var reader = JSONReader(json)
+        guard try reader.peek() == .object else {
+            try reader.skipValue()
             try reader.finish()
-            guard let type = event.type else { throw JSONError(.expectedKey, byteOffset: json.count) }
-            switch type {
-            case "content_block_delta": if var delta = event.delta { try readDelta(&delta, event.index, into: sink) }
-            case "content_block_start": if var block = event.contentBlock { try readBlock(&block, event.index, into: sink) }
-            case "content_block_stop": endBlock(event.index, into: sink)
-            case "message_start": if var message = event.message { try readStart(&message) }
-            case "message_delta":
-                if var delta = event.delta { try readStop(&delta) }
-                if var counts = event.usage {
-                    try usage.read(&counts)
-                    sink.reportUsage(usage.total)
-                }
-            case "message_stop": isOver = true
-            case "error":
-                errorObject = UpstreamErrorObject()
-                if var error = event.error { errorObject = UpstreamErrorObject(try error.readValue()) }
-            default:
-                // `ping`, and what may come later: clients are to pass over what they do not know.
-                break
-            }
-        } catch {
-            throw .malformed("an event with \(error)")
+            hasPassedOver = true
+            return
         }
-        if let errorObject { throw .inBand(errorObject) }
-        if isOver { progress = .stopped(try end()) }
+        let event = try AnthropicEvent(&reader)
+        try reader.finish()
+        hasUnderstood = true
+        if let type = event.type {
+            try take(event, type.bytes, &errorObject, into: sink)
+        } else {
+            try take(event, name, &errorObject, into: sink)
+        }
+    }
+
+    private mutating func take<Sink: ModelSink>(
+        _ event: AnthropicEvent, _ type: UnsafeRawBufferPointer, _ errorObject: inout UpstreamErrorObject?, into sink: Sink
+    ) throws(JSONError) {
+        if type.equals("content_block_delta") {
+            if var delta = event.delta { try readDelta(&delta, event.index ?? blockIndex, into: sink) }
+        } else if type.equals("content_block_start") {
+            blockIndex = event.index ?? blockIndex + 1
+            if var block = event.contentBlock { try begin(try AnthropicBlock(&block), blockIndex, into: sink) }
+        } else if type.equals("content_block_stop") {
+            calls.settle(index: event.index ?? blockIndex, &text, into: sink)
+        } else if type.equals("message_start") {
+            if var message = event.message { try readStart(&message) }
+        } else if type.equals("message_delta") {
+            if var delta = event.delta { try readStop(&delta) }
+            if var reason = event.stopReason { _ = try finish.take(&reason) }
+            if var counts = event.usage, try usage.read(&counts) { sink.reportUsage(usage.usage) }
+        } else if type.equals("message_stop") {
+            if var reason = event.stopReason { _ = try finish.take(&reason) }
+            isStopped = true
+        } else if type.equals("error") {
+            errorObject = UpstreamErrorObject()
+            if var error = event.error { errorObject = UpstreamErrorObject(try error.readValue()) }
+        }
+        // Else `ping`, and what may come later: clients are to pass over what they do not know.
     }
 
     private mutating func readDelta<Sink: ModelSink>(
         _ reader: inout JSONReader, _ index: Int, into sink: Sink
     ) throws(JSONError) {
+        guard try reader.peek() == .object else {
+            try ContentParts(kind: .text, isLast: false).read(&reader, &text, into: sink)
+            return
+        }
         try reader.enterObject()
         while let key = try reader.nextKey() {
             switch key {
-            case "text":
-                let text = try reader.readString()
-                hasDelivered = hasDelivered || !text.isEmpty
-                sink.textDelta(escaped: text.bytes)
-            case "thinking":
-                let text = try reader.readString()
-                hasDelivered = hasDelivered || !text.isEmpty
-                sink.reasoningDelta(escaped: text.bytes)
+            case "text": try ContentParts(kind: .text, isLast: false).read(&reader, &text, into: sink)
+            case "thinking": try ContentParts(kind: .reasoning, isLast: false).read(&reader, &text, into: sink)
             case "partial_json":
-                let text = try reader.readString()
-                if !text.isEmpty, toolBlock?.index == index { toolBlock?.hasArguments = true }
-                sink.toolCallArguments(index: index, escaped: text.bytes)
+                guard let arguments = try arguments(&reader) else { continue }
+                calls.take(ToolCallAssembler.Piece(index: index, arguments: arguments), &text, into: sink)
             default: try reader.skipValue()
             }
         }
     }
 
-    private mutating func readBlock<Sink: ModelSink>(
-        _ reader: inout JSONReader, _ index: Int, into sink: Sink
-    ) throws(JSONError) {
-        var isTool = false
-        var id: RawString?
-        var name: RawString?
-        var text: RawString?
-        try reader.enterObject()
-        while let key = try reader.nextKey() {
-            switch key {
-            case "type": isTool = try reader.readString() == "tool_use"
-            case "id": id = try reader.readStringOrNull()
-            case "name": name = try reader.readStringOrNull()
-            case "text": text = try reader.readStringOrNull()
-            default: try reader.skipValue()
-            }
-        }
-        if isTool {
-            hasDelivered = true
-            toolBlock = ToolBlock(index: index)
-            sink.toolCall(index: index, callID: id?.string() ?? "", name: name?.string() ?? "")
-        } else if let text, !text.isEmpty {
-            hasDelivered = true
-            sink.textDelta(escaped: text.bytes)
+    /// Contents of a JSON string: by the letter a string that holds a piece of JSON; some servers send the JSON itself.
+    private mutating func arguments(_ reader: inout JSONReader) throws(JSONError) -> UnsafeRawBufferPointer? {
+        switch try reader.peek() {
+        case .string: return try reader.readString().bytes
+        case .object, .array:
+            scratch.clear()
+            scratch.appendJSONStringContents(utf8: try reader.rawValue())
+            return scratch.bytes
+        case .number, .bool, .null:
+            try reader.skipValue()
+            return nil
         }
     }
 
-    private mutating func endBlock<Sink: ModelSink>(_ index: Int, into sink: Sink) {
-        // No argument at all is told by no delta; a client expects JSON all the same.
-        if let toolBlock, toolBlock.index == index, !toolBlock.hasArguments {
-            let empty: StaticString = "{}"
-            sink.toolCallArguments(
-                index: index, escaped: UnsafeRawBufferPointer(start: empty.utf8Start, count: empty.utf8CodeUnitCount))
+    /// A block begins; what it has already counts, a tool's input unless it comes in pieces.
+    private mutating func begin<Sink: ModelSink>(_ block: AnthropicBlock, _ index: Int, into sink: Sink) throws(JSONError) {
+        guard block.isTool else {
+            try deliverText(of: block, into: sink)
+            return
         }
-        toolBlock = nil
+        calls.begin(ToolCallAssembler.Piece(index: index, id: block.id, name: block.name), &text, into: sink)
+        if var input = block.input, let arguments = try arguments(&input) { calls.setAside(arguments, index: index) }
+    }
+
+    private mutating func deliverText<Sink: ModelSink>(of block: AnthropicBlock, into sink: Sink) throws(JSONError) {
+        if var thinking = block.thinking {
+            try ContentParts(kind: .reasoning, isLast: false).read(&thinking, &text, into: sink)
+        }
+        if var words = block.text { try ContentParts(kind: .text, isLast: false).read(&words, &text, into: sink) }
     }
 
     private mutating func readStart(_ reader: inout JSONReader) throws(JSONError) {
-        try reader.enterObject()
+        guard try reader.enteredObject() else { return }
         while let key = try reader.nextKey() {
-            if key == "usage" { try usage.read(&reader) } else { try reader.skipValue() }
+            if key == "usage" { _ = try usage.read(&reader) } else { try reader.skipValue() }
         }
     }
 
     private mutating func readStop(_ reader: inout JSONReader) throws(JSONError) {
-        try reader.enterObject()
+        guard try reader.enteredObject() else { return }
         while let key = try reader.nextKey() {
-            if key == "stop_reason" {
-                if let reason = try reader.readStringOrNull() { progress = .stopping(FinishReason(anthropic: reason)) }
-            } else {
-                try reader.skipValue()
-            }
+            if key == "stop_reason" { _ = try finish.take(&reader) } else { try reader.skipValue() }
         }
     }
 
@@ -195,67 +194,66 @@ package struct AnthropicMessagesDecoder: ResponseDecoder, ~Copyable {
     ) throws(UpstreamFault) -> FinishReason {
         var errorObject: UpstreamErrorObject?
         do throws(JSONError) {
-            var reader = JSONReader(body)
-            try reader.enterObject()
-            while let key = try reader.nextKey() {
-                switch key {
-                case "content":
-                    try reader.enterArray()
-                    var index = 0
-                    while try reader.nextElement() {
-                        try readWholeBlock(&reader, index, into: sink)
-                        index += 1
-                    }
-                case "stop_reason":
-                    if let reason = try reader.readStringOrNull() { progress = .stopped(FinishReason(anthropic: reason)) }
-                case "usage":
-                    try usage.read(&reader)
-                    sink.reportUsage(usage.total)
-                case "error": errorObject = UpstreamErrorObject(try reader.readValue())
-                default: try reader.skipValue()
-                }
-            }
-            try reader.finish()
+            try readWhole(body, &errorObject, into: sink)
         } catch {
-            throw .malformed("a body with \(error)")
+            let isRead = try LenientJSON.readRepaired(body, otherwise: .malformed("a body with \(error)")) {
+                body throws(JSONError) in try readWhole(body, &errorObject, into: sink)
+            }
+            if !isRead { throw .malformed("a body that is no JSON") }
         }
         if let errorObject { throw .inBand(errorObject) }
-        return try end()
+        return try end(into: sink)
     }
 
-    private mutating func readWholeBlock<Sink: ModelSink>(
-        _ reader: inout JSONReader, _ index: Int, into sink: Sink
+    private mutating func readWhole<Sink: ModelSink>(
+        _ body: UnsafeRawBufferPointer, _ errorObject: inout UpstreamErrorObject?, into sink: Sink
     ) throws(JSONError) {
-        var start = reader
-        var delta = reader
-        var arguments = ByteBuffer()
-        var isTool = false
+        var content: JSONReader?
+        var counts: JSONReader?
+        var reason: JSONReader?
+        var error: JSONReader?
+        var reader = JSONReader(body)
         try reader.enterObject()
         while let key = try reader.nextKey() {
             switch key {
-            case "type": isTool = try reader.readString() == "tool_use"
-            case "input": arguments.appendJSONStringContents(utf8: try reader.rawValue())
+            case "content": content = try reader.bookmark()
+            case "stop_reason": reason = try reader.bookmark()
+            case "usage": counts = try reader.bookmark()
+            case "error": error = try reader.bookmark()
             default: try reader.skipValue()
             }
         }
-        guard isTool else {
-            // Its members have the names that a delta's have.
-            try readDelta(&delta, index, into: sink)
+        try reader.finish()
+        if var content { try readContent(&content, into: sink) }
+        if var counts, try usage.read(&counts) { sink.reportUsage(usage.usage) }
+        if var reason { _ = try finish.take(&reason) }
+        if var error {
+            let value = try error.readValue()
+            if !value.saysNothing { errorObject = UpstreamErrorObject(value) }
+        }
+    }
+
+    private mutating func readContent<Sink: ModelSink>(_ reader: inout JSONReader, into sink: Sink) throws(JSONError) {
+        guard try reader.peek() == .array else {
+            try ContentParts(kind: .text, isLast: false).read(&reader, &text, into: sink)
             return
         }
-        try readBlock(&start, index, into: sink)
-        if !arguments.isEmpty { toolBlock?.hasArguments = true }
-        sink.toolCallArguments(index: index, escaped: arguments.bytes)
-        endBlock(index, into: sink)
+        try reader.enterArray()
+        var index = 0
+        while try reader.nextElement() {
+            if try reader.peek() == .object {
+                try begin(try AnthropicBlock(&reader), index, into: sink)
+                calls.settle(index: index, &text, into: sink)
+            } else {
+                try ContentParts(kind: .text, isLast: false).read(&reader, &text, into: sink)
+            }
+            index += 1
+        }
     }
 }
 
-extension JSONReader {
-    /// The place of the value that begins here, to be read later; passes over it.
-    mutating func bookmark() throws(JSONError) -> JSONReader? {
-        if try readNull() { return nil }
-        let place = self
-        try skipValue()
-        return place
+extension UnsafeRawBufferPointer {
+    fileprivate func equals(_ name: StaticString) -> Bool {
+        count == name.utf8CodeUnitCount && elementsEqual(UnsafeRawBufferPointer(start: name.utf8Start, count: count))
     }
 }

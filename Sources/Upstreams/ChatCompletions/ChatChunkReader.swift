@@ -3,152 +3,175 @@ import JSON
 import Sessions
 
 /// Reads one `chat.completion.chunk` (or a whole `chat.completion`) after the other. Allocates nothing for a text delta.
+///
+/// What can be understood of a chunk is delivered, the rest is passed over: `Protocols/upstreams.md`, What we expect.
 struct ChatChunkReader: ~Copyable {
-    /// What the finish reason said; the answer may still have usage to come.
-    private enum Finish {
-        case none
-        case reason(FinishReason)
-        /// A reason that says that the server gave up, such as vLLM's `abort`.
-        case givenUp
-    }
+    /// The words of the dialect, which need not be told beside what they mean.
+    private static let finishWords = ["stop", "length", "tool_calls", "function_call", "content_filter"]
 
-    private(set) var hasDelivered = false
-    private var finish = Finish.none
+    private var text = AnswerText()
     private var toolCalls = ChatToolCalls()
+    private var finish = Finish()
+    private var usage = UsageCounts(inputHasCached: true)
+    /// Of the only choice that counts: the first that came, which is 0 nearly everywhere.
+    private var choiceIndex: Int?
+    private var hasReasoning = false
+    /// Whether anything came that was a chunk, and anything that was none.
+    private var hasUnderstood = false
+    private var hasPassedOver = false
 
-    /// - Throws: ``UpstreamFault/malformed(_:)``, or ``UpstreamFault/inBand(_:)`` for a chunk that is an error.
+    var hasDelivered: Bool { text.hasDelivered }
+    /// Whether a finish reason came.
+    var hasFinished: Bool { finish.meaning != nil }
+
+    /// Reads the data of an event, or a body.
+    /// - Throws: ``UpstreamFault/malformed(_:)`` if what was meant cannot be known, ``UpstreamFault/inBand(_:)`` for an error.
     mutating func read<Sink: ModelSink>(_ json: UnsafeRawBufferPointer, into sink: Sink) throws(UpstreamFault) {
-        var reader = JSONReader(json)
+        let wasWhole = hasFinished
         var errorObject: UpstreamErrorObject?
         do throws(JSONError) {
-            try reader.enterObject()
-            while let key = try reader.nextKey() {
-                switch key {
-                case "choices": try readChoices(&reader, into: sink)
-                case "usage": try readUsage(&reader, into: sink)
-                case "error":
-                    if try !reader.readNull() { errorObject = UpstreamErrorObject(try reader.readValue()) }
-                default: try reader.skipValue()
-                }
-            }
-            try reader.finish()
+            try readValue(json, &errorObject, into: sink)
         } catch {
             // The reason names no content.
-            throw .malformed("a chunk with \(error)")
+            let fault = wasWhole ? nil : UpstreamFault.malformed("a chunk with \(error)")
+            let isRead = try LenientJSON.readRepaired(json, otherwise: fault) { text throws(JSONError) in
+                try readValue(text, &errorObject, into: sink)
+            }
+            if !isRead { hasPassedOver = true }
         }
-        if let errorObject { throw .inBand(errorObject) }
+        // What comes behind the end takes nothing back.
+        if let errorObject, !wasWhole { throw .inBand(errorObject) }
     }
 
     /// The answer has ended, by the server's word or by the end of the body.
-    func conclude() throws(UpstreamFault) -> FinishReason {
-        switch finish {
-        case .reason(let reason): return reason
-        case .none, .givenUp: throw .truncated
-        }
+    mutating func conclude<Sink: ModelSink>(into sink: Sink) throws(UpstreamFault) -> FinishReason {
+        if !hasFinished, hasPassedOver, !hasUnderstood { throw .malformed("events that are no JSON") }
+        let reason = try finish.reason(words: Self.finishWords, into: sink)
+        toolCalls.conclude(&text, into: sink)
+        text.flush(into: sink)
+        return toolCalls.hasLeftOut ? .length : reason
     }
 
-    private mutating func readChoices<Sink: ModelSink>(_ reader: inout JSONReader, into sink: Sink) throws(JSONError) {
-        if try reader.readNull() { return }
-        try reader.enterArray()
-        while try reader.nextElement() { try readChoice(&reader, into: sink) }
-    }
-
-    private mutating func readChoice<Sink: ModelSink>(_ reader: inout JSONReader, into sink: Sink) throws(JSONError) {
-        try reader.enterObject()
-        var index: Int?
-        var later: JSONReader?
-        while let key = try reader.nextKey() {
-            switch key {
-            case "index": index = try reader.readNull() ? nil : try reader.readInt()
-            case "delta", "message":
-                if index == 0 {
-                    try readDelta(&reader, into: sink)
-                } else {
-                    // Whose it is comes after it, or it is another choice's.
-                    later = reader
-                    try reader.skipValue()
+    /// A chunk, a list of them, or what is none and is passed over. Nothing is delivered before all of it is known to be JSON.
+    private mutating func readValue<Sink: ModelSink>(
+        _ json: UnsafeRawBufferPointer, _ errorObject: inout UpstreamErrorObject?, into sink: Sink
+    ) throws(JSONError) {
+        var reader = JSONReader(json)
+        switch try reader.peek() {
+        case .object:
+            let chunk = try ChatChunk(&reader)
+            try reader.finish()
+            try deliver(chunk, &errorObject, into: sink)
+        case .array:
+            var list = reader
+            try reader.skipValue()
+            try reader.finish()
+            try list.enterArray()
+            while try list.nextElement() {
+                guard try list.peek() == .object else {
+                    try list.skipValue()
+                    continue
                 }
-            case "finish_reason":
-                guard let reason = try reader.readStringOrNull(), (index ?? 0) == 0 else { continue }
-                takeFinish(reason)
-            default: try reader.skipValue()
+                try deliver(try ChatChunk(&list), &errorObject, into: sink)
+            }
+        case .string, .number, .bool, .null:
+            try reader.skipValue()
+            try reader.finish()
+            hasPassedOver = true
+        }
+    }
+
+    private mutating func deliver<Sink: ModelSink>(
+        _ chunk: ChatChunk, _ errorObject: inout UpstreamErrorObject?, into sink: Sink
+    ) throws(JSONError) {
+        hasUnderstood = true
+        if let choice = chunk.choice { try deliver(choice, position: 0, into: sink) }
+        if var choices = chunk.choices {
+            try choices.enterArray()
+            var position = 0
+            while try choices.nextElement() {
+                if position == 0 {
+                    try choices.skipValue()
+                } else {
+                    try deliver(try ChatChoice(&choices), position: position, into: sink)
+                }
+                position += 1
             }
         }
-        if (index ?? 0) == 0, var later { try readDelta(&later, into: sink) }
-    }
-
-    private mutating func takeFinish(_ reason: RawString) {
-        switch reason {
-        case "length": finish = .reason(.length)
-        case "tool_calls", "function_call": finish = .reason(.toolCalls)
-        case "content_filter": finish = .reason(.contentFilter)
-        case "abort", "error": finish = .givenUp
-        default: finish = .reason(.stop)
+        if var counts = chunk.usage { try readUsage(&counts, into: sink) }
+        if var error = chunk.error {
+            let value = try error.readValue()
+            if !value.saysNothing { errorObject = UpstreamErrorObject(value) }
         }
     }
 
-    private mutating func readDelta<Sink: ModelSink>(_ reader: inout JSONReader, into sink: Sink) throws(JSONError) {
-        if try reader.readNull() { return }
-        try reader.enterObject()
-        var hasReasoning = false
-        while let key = try reader.nextKey() {
-            switch key {
-            case "content":
-                guard let text = try reader.readStringOrNull(), !text.isEmpty else { continue }
-                hasDelivered = true
-                sink.textDelta(escaped: text.bytes)
-            case "reasoning_content", "reasoning":
-                // Some servers send the same text under both names.
-                guard let text = try reader.readStringOrNull(), !text.isEmpty, !hasReasoning else { continue }
-                hasReasoning = true
-                hasDelivered = true
-                sink.reasoningDelta(escaped: text.bytes)
-            case "refusal":
-                guard let text = try reader.readStringOrNull(), !text.isEmpty else { continue }
-                hasDelivered = true
-                sink.refusalDelta(escaped: text.bytes)
-            case "tool_calls":
-                if try reader.readNull() { continue }
-                hasDelivered = true
-                try toolCalls.read(&reader, into: sink)
-            default: try reader.skipValue()
-            }
+    private mutating func readUsage<Sink: ModelSink>(_ counts: inout JSONReader, into sink: Sink) throws(JSONError) {
+        if try usage.read(&counts) { sink.reportUsage(usage.usage) }
+    }
+
+    private mutating func deliver<Sink: ModelSink>(
+        _ choice: ChatChoice, position: Int, into sink: Sink
+    ) throws(JSONError) {
+        let index = choice.index ?? (position == 0 ? choiceIndex ?? 0 : position)
+        if choiceIndex == nil { choiceIndex = index }
+        guard index == choiceIndex else { return }
+        var isLast = false
+        if var reason = choice.finishReason { isLast = try finish.take(&reason) }
+        if let delta = choice.delta { try deliver(delta, isLast: isLast, into: sink) }
+        if let piece = choice.text, choice.delta?.content == nil, choice.message == nil {
+            text.write(piece, as: .text, isLast: isLast, into: sink)
+        }
+        if let message = choice.message { try deliver(whole: message, isLast: isLast, into: sink) }
+        if var counts = choice.usage { try readUsage(&counts, into: sink) }
+    }
+
+    private mutating func deliver<Sink: ModelSink>(_ delta: ChatDelta, isLast: Bool, into sink: Sink) throws(JSONError) {
+        if let reasoning = delta.reasoning {
+            hasReasoning = true
+            try write(reasoning, as: .reasoning, isLast: isLast, into: sink)
+        } else if !hasReasoning, var details = delta.reasoningDetails {
+            try ContentParts(kind: .reasoning, isLast: isLast).read(&details, &text, into: sink)
+        }
+        if let content = delta.content { try write(content, as: .text, isLast: isLast, into: sink) }
+        if let refusal = delta.refusal { try write(refusal, as: .refusal, isLast: isLast, into: sink) }
+        if var calls = delta.toolCalls { try toolCalls.read(&calls, &text, into: sink) }
+        if var call = delta.functionCall { try toolCalls.readFunctionCall(&call, &text, into: sink) }
+    }
+
+    /// A message that holds the whole answer. Behind deltas it is a summary of them.
+    private mutating func deliver<Sink: ModelSink>(
+        whole message: ChatDelta, isLast: Bool, into sink: Sink
+    ) throws(JSONError) {
+        let isFirst = !text.hasDelivered
+        if let reasoning = message.reasoning {
+            hasReasoning = true
+            try write(whole: reasoning, as: .reasoning, isLast: isLast, into: sink)
+        } else if isFirst, var details = message.reasoningDetails {
+            try ContentParts(kind: .reasoning, isLast: isLast).read(&details, &text, into: sink)
+        }
+        if let content = message.content { try write(whole: content, as: .text, isLast: isLast, into: sink) }
+        if let refusal = message.refusal { try write(whole: refusal, as: .refusal, isLast: isLast, into: sink) }
+        if var calls = message.toolCalls { try toolCalls.readWhole(&calls, &text, into: sink) }
+        if isFirst, var call = message.functionCall { try toolCalls.readFunctionCall(&call, &text, into: sink) }
+    }
+
+    private mutating func write<Sink: ModelSink>(
+        _ content: ChatDelta.Content, as kind: AnswerText.Kind, isLast: Bool, into sink: Sink
+    ) throws(JSONError) {
+        switch content {
+        case .text(let piece): text.write(piece, as: kind, isLast: isLast, into: sink)
+        case .parts(var parts): try ContentParts(kind: kind, isLast: isLast).read(&parts, &text, into: sink)
         }
     }
 
-    private func readUsage<Sink: ModelSink>(_ reader: inout JSONReader, into sink: Sink) throws(JSONError) {
-        if try reader.readNull() { return }
-        var usage = Usage(inputTokens: 0, outputTokens: 0)
-        try reader.enterObject()
-        while let key = try reader.nextKey() {
-            switch key {
-            case "prompt_tokens": usage.inputTokens = try reader.readCount()
-            case "completion_tokens": usage.outputTokens = try reader.readCount()
-            case "prompt_tokens_details": usage.cachedTokens = try reader.readCount(in: "cached_tokens")
-            case "completion_tokens_details": usage.reasoningTokens = try reader.readCount(in: "reasoning_tokens")
-            default: try reader.skipValue()
-            }
+    private mutating func write<Sink: ModelSink>(
+        whole content: ChatDelta.Content, as kind: AnswerText.Kind, isLast: Bool, into sink: Sink
+    ) throws(JSONError) {
+        switch content {
+        case .text(let message): text.writeWhole(message, as: kind, isLast: isLast, into: sink)
+        case .parts(var parts):
+            if text.hasSaid(kind) { return }
+            try ContentParts(kind: kind, isLast: isLast).read(&parts, &text, into: sink)
         }
-        sink.reportUsage(usage)
-    }
-}
-
-extension JSONReader {
-    /// A count of tokens; null is 0, and so is what cannot be one.
-    mutating func readCount() throws(JSONError) -> Int {
-        if try readNull() { return 0 }
-        // Bounded so that sums of counts never overflow.
-        return min(max(try readInt(), 0), 1 << 40)
-    }
-
-    /// A count within an object that may be null.
-    mutating func readCount(in name: StaticString) throws(JSONError) -> Int {
-        if try readNull() { return 0 }
-        var count = 0
-        try enterObject()
-        while let key = try nextKey() {
-            if key == name { count = try readCount() } else { try skipValue() }
-        }
-        return count
     }
 }

@@ -5,7 +5,7 @@ package import Sessions
 
 /// Reads the answer of `chat/completions`: chunks in server-sent events up to `[DONE]`, or one object.
 ///
-/// Only choice 0 counts. The usage comes after the finish reason, so the answer is complete at `[DONE]` or, from servers that
+/// Only one choice counts. The usage comes after the finish reason, so the answer is complete at `[DONE]` or, from servers that
 /// forget it, at the end of the body. `[DONE]` without a finish reason is a truncated answer: so ends a stream of llama-cpp-python
 /// when another request pushes it aside.
 package struct ChatCompletionsDecoder: ResponseDecoder, ~Copyable {
@@ -15,27 +15,29 @@ package struct ChatCompletionsDecoder: ResponseDecoder, ~Copyable {
     package init() {}
 
     package var hasDelivered: Bool { chunks.hasDelivered }
+    package var hasFinished: Bool { chunks.hasFinished }
 
     package mutating func receive<Sink: ModelSink>(
         _ bytes: UnsafeRawBufferPointer, into sink: Sink
     ) throws(UpstreamFault) -> FinishReason? {
         var input = bytes
         while let event = try nextEvent(&input) {
-            if event.isDone { return try chunks.conclude() }
-            try chunks.read(event.data, into: sink)
+            if event.isDone { return try chunks.conclude(into: sink) }
+            // An empty `data:` keeps a connection alive.
+            if !event.data.isEmpty { try chunks.read(event.data, into: sink) }
         }
         return nil
     }
 
-    package mutating func end() throws(UpstreamFault) -> FinishReason {
-        try chunks.conclude()
+    package mutating func end<Sink: ModelSink>(into sink: Sink) throws(UpstreamFault) -> FinishReason {
+        try chunks.conclude(into: sink)
     }
 
     package mutating func receiveWhole<Sink: ModelSink>(
         _ body: UnsafeRawBufferPointer, into sink: Sink
     ) throws(UpstreamFault) -> FinishReason {
         try chunks.read(body, into: sink)
-        return try chunks.conclude()
+        return try chunks.conclude(into: sink)
     }
 
     private mutating func nextEvent(_ input: inout UnsafeRawBufferPointer) throws(UpstreamFault) -> ServerSentEvent? {

@@ -3,85 +3,107 @@ import JSON
 import Sessions
 
 /// The calls of tools in a chat answer: `{index, id?, type?, function: {name?, arguments?}}`, in pieces.
-///
-/// Numbers them itself: some servers give every call the index 0 and tell them apart by their id only.
 struct ChatToolCalls: ~Copyable {
-    private struct Call {
-        let upstreamIndex: Int
-        let id: String
-    }
-
-    private var calls: [Call] = []
+    private var assembler = ToolCallAssembler()
     private var scratch = ByteBuffer()
 
     init() {}
 
-    /// Reads the array `tool_calls`.
-    mutating func read<Sink: ModelSink>(_ reader: inout JSONReader, into sink: Sink) throws(JSONError) {
+    /// As ``ToolCallAssembler/hasLeftOut``.
+    var hasLeftOut: Bool { assembler.hasLeftOut }
+
+    /// Reads `tool_calls`: the list, or a call in its place.
+    mutating func read<Sink: ModelSink>(
+        _ reader: inout JSONReader, _ text: inout AnswerText, into sink: Sink
+    ) throws(JSONError) {
+        guard try reader.peek() == .array else {
+            try readCall(&reader, position: 0, &text, into: sink)
+            return
+        }
         try reader.enterArray()
         var position = 0
         while try reader.nextElement() {
-            try readCall(&reader, position: position, into: sink)
+            try readCall(&reader, position: position, &text, into: sink)
             position += 1
         }
     }
 
-    private mutating func readCall<Sink: ModelSink>(
-        _ reader: inout JSONReader, position: Int, into sink: Sink
+    /// Reads the calls of a whole `message`, which repeats those that came in deltas.
+    mutating func readWhole<Sink: ModelSink>(
+        _ reader: inout JSONReader, _ text: inout AnswerText, into sink: Sink
     ) throws(JSONError) {
-        var index = position
-        var id: RawString?
-        var name: RawString?
-        var arguments: UnsafeRawBufferPointer?
+        let known = assembler.count
+        if known == 0 { return try read(&reader, &text, into: sink) }
+        guard try reader.enteredArray() else { return }
+        var position = 0
+        while try reader.nextElement() {
+            if position < known { try reader.skipValue() } else { try readCall(&reader, position: position, &text, into: sink) }
+            position += 1
+        }
+    }
+
+    /// Reads `function_call`, of which an answer has one.
+    mutating func readFunctionCall<Sink: ModelSink>(
+        _ reader: inout JSONReader, _ text: inout AnswerText, into sink: Sink
+    ) throws(JSONError) {
+        var piece = ToolCallAssembler.Piece(index: 0)
         scratch.clear()
-        try reader.enterObject()
+        try readFunction(&reader, &piece)
+        assembler.take(piece, &text, into: sink)
+    }
+
+    mutating func conclude<Sink: ModelSink>(_ text: inout AnswerText, into sink: Sink) {
+        assembler.conclude(&text, into: sink)
+    }
+
+    private mutating func readCall<Sink: ModelSink>(
+        _ reader: inout JSONReader, position: Int, _ text: inout AnswerText, into sink: Sink
+    ) throws(JSONError) {
+        var piece = ToolCallAssembler.Piece(position: position)
+        scratch.clear()
+        guard try reader.enteredObject() else { return }
         while let key = try reader.nextKey() {
             switch key {
-            case "index": if try !reader.readNull() { index = try reader.readInt() }
-            case "id": id = try reader.readStringOrNull()
-            case "function": try readFunction(&reader, &name, &arguments)
+            case "index": piece.index = try reader.readIndex()
+            case "id": piece.id = try reader.readText()
+            case "function": try readFunction(&reader, &piece)
+            // Some servers leave `function` out.
+            case "name": piece.name = try reader.readText() ?? piece.name
+            case "arguments": try readArguments(&reader, &piece)
             default: try reader.skipValue()
             }
         }
-        guard let place = place(index, id, name, into: sink) else { return }
-        if let arguments { sink.toolCallArguments(index: place, escaped: arguments) }
+        assembler.take(piece, &text, into: sink)
     }
 
     private mutating func readFunction(
-        _ reader: inout JSONReader, _ name: inout RawString?, _ arguments: inout UnsafeRawBufferPointer?
+        _ reader: inout JSONReader, _ piece: inout ToolCallAssembler.Piece
     ) throws(JSONError) {
-        if try reader.readNull() { return }
+        guard try reader.peek() == .object else {
+            piece.name = try reader.readText() ?? piece.name
+            return
+        }
         try reader.enterObject()
         while let key = try reader.nextKey() {
             switch key {
-            case "name": name = try reader.readStringOrNull()
-            case "arguments":
-                if try reader.peek() == .object {
-                    // By the letter it is a string that holds JSON; some servers send the JSON itself.
-                    scratch.appendJSONStringContents(utf8: try reader.rawValue())
-                    arguments = scratch.bytes
-                } else {
-                    arguments = try reader.readStringOrNull()?.bytes
-                }
+            case "name": piece.name = try reader.readText() ?? piece.name
+            case "arguments": try readArguments(&reader, &piece)
             default: try reader.skipValue()
             }
         }
     }
 
-    /// Our number of the call that a piece belongs to; tells the sink when it is a new one.
-    private mutating func place<Sink: ModelSink>(
-        _ index: Int, _ id: RawString?, _ name: RawString?, into sink: Sink
-    ) -> Int? {
-        let known = calls.lastIndex { $0.upstreamIndex == index }
-        if let known {
-            guard let id, let name, !id.isEmpty, !name.isEmpty else { return known }
-            let text = id.string()
-            if calls[known].id == text || calls[known].id.isEmpty { return known }
+    /// By the letter they are a string that holds JSON; some servers send the JSON itself.
+    private mutating func readArguments(
+        _ reader: inout JSONReader, _ piece: inout ToolCallAssembler.Piece
+    ) throws(JSONError) {
+        switch try reader.peek() {
+        case .string: piece.arguments = try reader.readString().bytes
+        case .object, .array:
+            scratch.clear()
+            scratch.appendJSONStringContents(utf8: try reader.rawValue())
+            piece.arguments = scratch.bytes
+        case .number, .bool, .null: try reader.skipValue()
         }
-        guard let name, calls.count < UpstreamLimits.maxToolCalls else { return nil }
-        let callID = id?.string() ?? ""
-        calls.append(Call(upstreamIndex: index, id: callID))
-        sink.toolCall(index: calls.count - 1, callID: callID, name: name.string())
-        return calls.count - 1
     }
 }

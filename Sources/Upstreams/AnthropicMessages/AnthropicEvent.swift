@@ -1,0 +1,58 @@
+import JSON
+
+/// One event of a `messages` stream as far as it is understood: views into its bytes, nothing delivered yet.
+struct AnthropicEvent {
+    /// Nil if the data does not tell; the event's own name then does.
+    private(set) var type: RawString?
+    private(set) var index: Int?
+    private(set) var delta: JSONReader?
+    private(set) var contentBlock: JSONReader?
+    private(set) var message: JSONReader?
+    private(set) var usage: JSONReader?
+    private(set) var error: JSONReader?
+    private(set) var stopReason: JSONReader?
+
+    /// - Parameter reader: at an object. `type` need not come first, so the other members are read later.
+    init(_ reader: inout JSONReader) throws(JSONError) {
+        try reader.enterObject()
+        while let key = try reader.nextKey() {
+            switch key {
+            case "type": type = try reader.readText()
+            case "index": index = try reader.readIndex()
+            case "delta": delta = try reader.bookmark()
+            case "content_block": contentBlock = try reader.bookmark()
+            case "message": message = try reader.bookmark()
+            case "usage": usage = try reader.bookmark()
+            case "error": error = try reader.bookmark()
+            case "stop_reason": stopReason = try reader.bookmark()
+            default: try reader.skipValue()
+            }
+        }
+    }
+}
+
+/// A block of `content`, whole or as it begins.
+struct AnthropicBlock {
+    private(set) var isTool = false
+    private(set) var id: RawString?
+    private(set) var name: RawString?
+    private(set) var text: JSONReader?
+    private(set) var thinking: JSONReader?
+    private(set) var input: JSONReader?
+
+    /// - Parameter reader: at any value; what is no object is an empty block.
+    init(_ reader: inout JSONReader) throws(JSONError) {
+        guard try reader.enteredObject() else { return }
+        while let key = try reader.nextKey() {
+            switch key {
+            case "type": isTool = try reader.readText().map { $0 == "tool_use" } ?? false
+            case "id": id = try reader.readText()
+            case "name": name = try reader.readText()
+            case "text": text = try reader.bookmark()
+            case "thinking": thinking = try reader.bookmark()
+            case "input": input = try reader.bookmark()
+            default: try reader.skipValue()
+            }
+        }
+    }
+}

@@ -1,0 +1,143 @@
+import JSON
+
+/// One `chat.completion.chunk` or `chat.completion` as far as it is understood: views into its bytes, nothing delivered yet.
+///
+/// Read in one pass that checks the whole of it, so that half a chunk is never delivered.
+struct ChatChunk {
+    /// The first of `choices`.
+    private(set) var choice: ChatChoice?
+    /// The list, if it has more.
+    private(set) var choices: JSONReader?
+    private(set) var usage: JSONReader?
+    private(set) var error: JSONReader?
+
+    /// - Parameter reader: at an object.
+    init(_ reader: inout JSONReader) throws(JSONError) {
+        try reader.enterObject()
+        while let key = try reader.nextKey() {
+            switch key {
+            case "choices": try readChoices(&reader)
+            case "usage": usage = try reader.bookmark() ?? usage
+            case "usageMetadata": try takeUsage(&reader)
+            case "error": error = try reader.bookmark() ?? error
+            default:
+                // `x_groq` and its like.
+                if try reader.peek() == .object { try findUsage(&reader) } else { try reader.skipValue() }
+            }
+        }
+    }
+
+    private mutating func readChoices(_ reader: inout JSONReader) throws(JSONError) {
+        switch try reader.peek() {
+        case .array:
+            let list = reader
+            var count = 0
+            try reader.enterArray()
+            while try reader.nextElement() {
+                if count == 0 { choice = try ChatChoice(&reader) } else { try reader.skipValue() }
+                count += 1
+            }
+            if count > 1 { choices = list }
+        // The choice itself.
+        case .object: choice = try ChatChoice(&reader)
+        default: try reader.skipValue()
+        }
+    }
+
+    private mutating func findUsage(_ reader: inout JSONReader) throws(JSONError) {
+        try reader.enterObject()
+        while let key = try reader.nextKey() {
+            if key == "usage" { try takeUsage(&reader) } else { try reader.skipValue() }
+        }
+    }
+
+    /// What stands in its own place counts more.
+    private mutating func takeUsage(_ reader: inout JSONReader) throws(JSONError) {
+        let found = try reader.bookmark()
+        usage = usage ?? found
+    }
+}
+
+/// One of `choices`.
+struct ChatChoice {
+    private(set) var index: Int?
+    private(set) var delta: ChatDelta?
+    private(set) var message: ChatDelta?
+    /// As the old completions have it.
+    private(set) var text: RawString?
+    private(set) var finishReason: JSONReader?
+    private(set) var usage: JSONReader?
+
+    /// - Parameter reader: at any value; what is no object is an empty choice.
+    init(_ reader: inout JSONReader) throws(JSONError) {
+        guard try reader.enteredObject() else { return }
+        while let key = try reader.nextKey() {
+            switch key {
+            case "index": index = try reader.readIndex()
+            case "delta": delta = try ChatDelta(&reader)
+            case "message": message = try ChatDelta(&reader)
+            case "text": text = try reader.readText()
+            case "finish_reason", "finishReason": finishReason = try reader.bookmark() ?? finishReason
+            case "usage": usage = try reader.bookmark()
+            default: try reader.skipValue()
+            }
+        }
+    }
+}
+
+/// A `delta` or `message`.
+struct ChatDelta {
+    /// What may be a string, and in some servers is a list of parts.
+    enum Content {
+        case text(RawString)
+        case parts(JSONReader)
+    }
+
+    private(set) var content: Content?
+    private(set) var reasoning: Content?
+    private(set) var refusal: Content?
+    private(set) var toolCalls: JSONReader?
+    /// Of OpenAI's old `functions`.
+    private(set) var functionCall: JSONReader?
+    /// OpenRouter's, beside `reasoning` or alone.
+    private(set) var reasoningDetails: JSONReader?
+
+    /// - Parameter reader: at any value: a string is its content, and so is a list.
+    init(_ reader: inout JSONReader) throws(JSONError) {
+        guard try reader.peek() == .object else {
+            content = try Self.content(&reader)
+            return
+        }
+        try reader.enterObject()
+        while let key = try reader.nextKey() {
+            switch key {
+            case "content": content = try Self.content(&reader) ?? content
+            // Some servers send the same text under several names.
+            case "reasoning_content", "reasoning", "reasoning_text", "thinking":
+                let found = try Self.content(&reader)
+                if reasoning == nil { reasoning = found }
+            case "refusal": refusal = try Self.content(&reader) ?? refusal
+            case "tool_calls": toolCalls = try reader.bookmark() ?? toolCalls
+            case "function_call": functionCall = try reader.bookmark() ?? functionCall
+            case "reasoning_details": reasoningDetails = try reader.bookmark() ?? reasoningDetails
+            default: try reader.skipValue()
+            }
+        }
+    }
+
+    /// Nil for what says nothing: empty text, null, a number, a boolean.
+    private static func content(_ reader: inout JSONReader) throws(JSONError) -> Content? {
+        switch try reader.peek() {
+        case .string:
+            let text = try reader.readString()
+            return text.isEmpty ? nil : .text(text)
+        case .array, .object:
+            let position = reader
+            try reader.skipValue()
+            return .parts(position)
+        case .number, .bool, .null:
+            try reader.skipValue()
+            return nil
+        }
+    }
+}

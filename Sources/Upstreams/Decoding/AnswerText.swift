@@ -1,0 +1,147 @@
+import Bytes
+import JSON
+import Sessions
+
+/// The words of an answer on their way to the sink: whole characters only, and nothing twice. Allocates nothing for an ordinary piece.
+struct AnswerText: ~Copyable {
+    enum Kind: Equatable {
+        case text, reasoning, refusal
+        /// Of the tool call with this number of ours.
+        case arguments(Int)
+    }
+
+    /// What was said of one kind.
+    private struct Said {
+        var digest = TextDigest()
+        var pieceCount = 0
+        /// Whether it came in deltas, and not only in whole messages.
+        var cameInDeltas = false
+
+        mutating func add(_ escaped: UnsafeRawBufferPointer) {
+            digest.add(escaped)
+            pieceCount += 1
+        }
+    }
+
+    /// A text is recognised as a repetition from so many bytes on, if it came in several pieces.
+    static let minRepeatedByteCount = 4
+    /// …or in a single one.
+    static let minRepeatedPieceByteCount = 64
+
+    private(set) var hasDelivered = false
+    private var text = Said()
+    private var reasoning = Said()
+    private var refusal = Said()
+    private var joiner = JSONStringJoiner()
+    /// Whose half a character the joiner retains.
+    private var pendingKind = Kind.text
+    private var scratch = ByteBuffer()
+
+    init() {}
+
+    func hasSaid(_ kind: Kind) -> Bool { said(kind).pieceCount > 0 }
+
+    /// A piece of a text.
+    /// - Parameter isLast: the chunk that it stands in has the finish reason: what repeats all that was said before is a summary.
+    mutating func write<Sink: ModelSink>(_ piece: RawString, as kind: Kind, isLast: Bool = false, into sink: Sink) {
+        if piece.isEmpty { return }
+        if isLast, let end = repetition(piece.bytes, of: said(kind)) {
+            deliver(piece.bytes.dropping(end), as: kind, into: sink)
+        } else if joiner.passes(piece) {
+            deliver(piece.bytes, as: kind, into: sink)
+        } else {
+            join(piece.bytes, as: kind, into: sink)
+        }
+        markDeltas(kind)
+    }
+
+    /// A piece that is no view of one string.
+    /// - Parameter escaped: valid contents of a JSON string.
+    mutating func write<Sink: ModelSink>(escaped: UnsafeRawBufferPointer, as kind: Kind, into sink: Sink) {
+        if !escaped.isEmpty { join(escaped, as: kind, into: sink) }
+    }
+
+    /// The text of a whole `message`. Behind deltas it is a summary: only what goes on after them is news.
+    mutating func writeWhole<Sink: ModelSink>(_ message: RawString, as kind: Kind, isLast: Bool, into sink: Sink) {
+        let said = said(kind)
+        if message.isEmpty { return }
+        let end = said.pieceCount > 0 ? said.digest.end(in: message.bytes) : nil
+        if said.cameInDeltas {
+            guard let end else { return }
+            join(message.bytes.dropping(end), as: kind, into: sink)
+        } else if let end, isLast || end < message.byteCount {
+            // Messages that hold all so far, each of them.
+            join(message.bytes.dropping(end), as: kind, into: sink)
+        } else {
+            join(message.bytes, as: kind, into: sink)
+        }
+    }
+
+    /// A call of a tool was told: the request must not be repeated either.
+    mutating func deliveredCall() { hasDelivered = true }
+
+    /// Nothing more comes.
+    mutating func flush<Sink: ModelSink>(into sink: Sink) {
+        guard joiner.isPending else { return }
+        scratch.clear()
+        joiner.flush(to: &scratch)
+        deliver(scratch.bytes, as: pendingKind, into: sink)
+    }
+
+    /// Where the piece goes on if it begins with all that was said, long enough to be no chance.
+    private func repetition(_ piece: UnsafeRawBufferPointer, of said: Said) -> Int? {
+        let byteCount = said.digest.byteCount
+        let isLong = byteCount >= Self.minRepeatedPieceByteCount
+        guard isLong || said.pieceCount > 1 && byteCount >= Self.minRepeatedByteCount, piece.count >= byteCount,
+            let end = said.digest.end(in: piece), isLong || end == piece.count
+        else { return nil }
+        return end
+    }
+
+    private mutating func join<Sink: ModelSink>(_ escaped: UnsafeRawBufferPointer, as kind: Kind, into sink: Sink) {
+        if kind != pendingKind { flush(into: sink) }
+        pendingKind = kind
+        scratch.clear()
+        joiner.append(escaped, to: &scratch)
+        deliver(scratch.bytes, as: kind, into: sink)
+    }
+
+    private mutating func deliver<Sink: ModelSink>(_ escaped: UnsafeRawBufferPointer, as kind: Kind, into sink: Sink) {
+        if escaped.isEmpty { return }
+        hasDelivered = true
+        switch kind {
+        case .text:
+            text.add(escaped)
+            sink.textDelta(escaped: escaped)
+        case .reasoning:
+            reasoning.add(escaped)
+            sink.reasoningDelta(escaped: escaped)
+        case .refusal:
+            refusal.add(escaped)
+            sink.refusalDelta(escaped: escaped)
+        case .arguments(let index): sink.toolCallArguments(index: index, escaped: escaped)
+        }
+    }
+
+    private func said(_ kind: Kind) -> Said {
+        switch kind {
+        case .text: text
+        case .reasoning: reasoning
+        case .refusal: refusal
+        case .arguments: Said()
+        }
+    }
+
+    private mutating func markDeltas(_ kind: Kind) {
+        switch kind {
+        case .text: text.cameInDeltas = true
+        case .reasoning: reasoning.cameInDeltas = true
+        case .refusal: refusal.cameInDeltas = true
+        case .arguments: break
+        }
+    }
+}
+
+extension UnsafeRawBufferPointer {
+    fileprivate func dropping(_ count: Int) -> UnsafeRawBufferPointer { UnsafeRawBufferPointer(rebasing: dropFirst(count)) }
+}

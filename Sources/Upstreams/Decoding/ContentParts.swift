@@ -1,0 +1,60 @@
+import JSON
+import Sessions
+
+/// Content that is no string but parts: `[{"type":"text","text":…},{"type":"thinking","thinking":[…]}]`, as Mistral's reasoning models
+/// have it, or one such object.
+///
+/// A part is understood by its names; what has no text in it (references, images) is passed over.
+struct ContentParts {
+    /// What the parts are unless they say otherwise.
+    let kind: AnswerText.Kind
+    let isLast: Bool
+
+    /// Delivers the text of the value that begins here, whatever it is.
+    func read<Sink: ModelSink>(
+        _ reader: inout JSONReader, _ text: inout AnswerText, into sink: Sink
+    ) throws(JSONError) {
+        switch try reader.peek() {
+        case .string: text.write(try reader.readString(), as: kind, isLast: isLast, into: sink)
+        case .array:
+            try reader.enterArray()
+            while try reader.nextElement() { try read(&reader, &text, into: sink) }
+        case .object: try readPart(&reader, &text, into: sink)
+        case .number, .bool, .null: try reader.skipValue()
+        }
+    }
+
+    private func readPart<Sink: ModelSink>(
+        _ reader: inout JSONReader, _ text: inout AnswerText, into sink: Sink
+    ) throws(JSONError) {
+        var kind = kind
+        var words: JSONReader?
+        try reader.enterObject()
+        while let key = try reader.nextKey() {
+            switch key {
+            case "type":
+                switch try reader.readText() {
+                case .some(let type) where type == "thinking" || type == "reasoning" || type == "reasoning_text": kind = .reasoning
+                case .some(let type) where type == "reasoning.text" || type == "reasoning.summary": kind = .reasoning
+                case .some(let type) where type == "refusal": kind = .refusal
+                default: break
+                }
+            case "text", "content", "parts", "value", "summary":
+                let found = try reader.bookmark()
+                words = words ?? found
+            case "thinking", "reasoning":
+                if let found = try reader.bookmark() {
+                    words = found
+                    kind = .reasoning
+                }
+            case "refusal":
+                if let found = try reader.bookmark() {
+                    words = found
+                    kind = .refusal
+                }
+            default: try reader.skipValue()
+            }
+        }
+        if var words { try ContentParts(kind: kind, isLast: isLast).read(&words, &text, into: sink) }
+    }
+}

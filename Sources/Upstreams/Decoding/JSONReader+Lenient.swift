@@ -1,0 +1,100 @@
+import Bytes
+import JSON
+
+/// Reads what upstreams send as what they mean. A value of another kind than expected is passed over; whether the text is JSON is
+/// checked all the same.
+extension JSONReader {
+    /// The position of the value that begins here, to read it later; passes over it. Nil for null.
+    mutating func bookmark() throws(JSONError) -> JSONReader? {
+        if try readNull() { return nil }
+        let position = self
+        try skipValue()
+        return position
+    }
+
+    /// The string that begins here; nil for whatever else it is.
+    mutating func readText() throws(JSONError) -> RawString? {
+        if try peek() == .string { return try readString() }
+        try skipValue()
+        return nil
+    }
+
+    /// Steps into the object that begins here; passes over whatever else it is.
+    mutating func enteredObject() throws(JSONError) -> Bool {
+        guard try peek() == .object else {
+            try skipValue()
+            return false
+        }
+        try enterObject()
+        return true
+    }
+
+    /// Steps into the array that begins here; passes over whatever else it is.
+    mutating func enteredArray() throws(JSONError) -> Bool {
+        guard try peek() == .array else {
+            try skipValue()
+            return false
+        }
+        try enterArray()
+        return true
+    }
+
+    /// A number, also one in a string; nil for whatever else it is.
+    mutating func readLenientDouble() throws(JSONError) -> Double? {
+        switch try peek() {
+        case .number: return try readDouble()
+        case .string:
+            let text = try readString()
+            return text.byteCount <= 32 ? Double(text.string().filter { $0 != " " && $0 != "," }) : nil
+        default:
+            try skipValue()
+            return nil
+        }
+    }
+
+    /// A count of tokens, also as a float or in a string; nil for what cannot be one.
+    mutating func readCount() throws(JSONError) -> Int? {
+        guard let number = try readLenientDouble(), number >= 0 else { return nil }
+        // Bounded so that sums of counts never overflow.
+        return Int(saturating: min(number, 0x1p40))
+    }
+
+    /// A number of a choice, block or call, also as a float or in a string; nil for what cannot be one.
+    mutating func readIndex() throws(JSONError) -> Int? {
+        guard let number = try readLenientDouble(), number >= 0, number < 0x8000_0000 else { return nil }
+        return Int(exactly: number)
+    }
+
+    /// A word, wherever it stands: in a string, as a number, or as the first of these in an object or array.
+    mutating func readWord() throws(JSONError) -> String? {
+        switch try peek() {
+        case .string:
+            let text = try readString()
+            return text.isEmpty ? nil : text.string()
+        case .number: return try readNumber().text
+        case .object:
+            var word: String?
+            try enterObject()
+            while let key = try nextKey() {
+                switch key {
+                case "type", "reason", "name", "value", "finish_reason", "stop_reason":
+                    let found = try readWord()
+                    word = word ?? found
+                default: try skipValue()
+                }
+            }
+            return word
+        case .array:
+            var word: String?
+            try enterArray()
+            while try nextElement() {
+                let found = try readWord()
+                word = word ?? found
+            }
+            return word
+        case .bool, .null:
+            try skipValue()
+            return nil
+        }
+    }
+}

@@ -1,0 +1,40 @@
+import Bytes
+import JSON
+
+/// What becomes of data that is not valid JSON.
+enum LenientJSON {
+    /// Reads it as what it plainly means, if it can be mended. What was never meant to be JSON (a `ping`) is passed over; what begins
+    /// as JSON and is none may have held a part of the answer, so that an answer without it would only look whole.
+    /// - Parameter fault: what is thrown then; nil if nothing depends on it any more.
+    /// - Returns: whether it was read.
+    static func readRepaired(
+        _ data: UnsafeRawBufferPointer, otherwise fault: UpstreamFault?,
+        _ read: (UnsafeRawBufferPointer) throws(JSONError) -> Void
+    ) throws(UpstreamFault) -> Bool {
+        var repaired = ByteBuffer()
+        if JSONRepair.repair(data, into: &repaired) {
+            do throws(JSONError) {
+                try read(repaired.bytes)
+                return true
+            } catch {}
+        }
+        let first = data.first { $0 > 0x20 }
+        if let fault, first == UInt8(ascii: "{") || first == UInt8(ascii: "[") { throw fault }
+        return false
+    }
+}
+
+extension JSONValue {
+    /// Whether it says no more than null would: an empty or false value, or an object or list of nothing else. Some servers put such
+    /// an `error` beside every answer.
+    var saysNothing: Bool {
+        switch self {
+        case .null: true
+        case .bool(let value): !value
+        case .number(let number): number.double == 0
+        case .string(let text): text.allSatisfy(\.isWhitespace)
+        case .array(let values): values.allSatisfy(\.saysNothing)
+        case .object(let members): members.allSatisfy { $0.value.saysNothing }
+        }
+    }
+}

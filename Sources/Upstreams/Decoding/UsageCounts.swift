@@ -1,0 +1,76 @@
+import Bytes
+import JSON
+import Sessions
+
+/// Counts of tokens in the words of several dialects, gathered from wherever an answer has them. A later count replaces an earlier
+/// one; what is no count, or zero where there must be one, replaces nothing.
+struct UsageCounts {
+    private var input: Int?
+    private var output: Int?
+    private var total: Int?
+    private var cached: Int?
+    private var reasoning: Int?
+    /// Anthropic's, which its count of input does not contain.
+    private var cacheRead: Int?
+    private var cacheWritten: Int?
+    /// Whether the input contains what came from a cache.
+    private let inputHasCached: Bool
+
+    init(inputHasCached: Bool) { self.inputHasCached = inputHasCached }
+
+    /// Reads the object `usage`, or whatever stands in its place.
+    /// - Returns: whether it has told anything.
+    mutating func read(_ reader: inout JSONReader) throws(JSONError) -> Bool {
+        var isCount = false
+        guard try reader.enteredObject() else { return false }
+        while let key = try reader.nextKey() {
+            switch key {
+            case "prompt_tokens", "input_tokens", "promptTokenCount", "prompt_token_count", "prompt_n":
+                isCount = Self.replace(&input, try reader.readCount()) || isCount
+            case "completion_tokens", "output_tokens", "candidatesTokenCount", "candidates_token_count", "predicted_n":
+                isCount = Self.replace(&output, try reader.readCount()) || isCount
+            case "total_tokens", "totalTokenCount": isCount = Self.replace(&total, try reader.readCount()) || isCount
+            case "prompt_tokens_details", "input_tokens_details":
+                isCount = Self.replace(&cached, try reader.readCount(in: "cached_tokens")) || isCount
+            case "completion_tokens_details", "output_tokens_details":
+                isCount = Self.replace(&reasoning, try reader.readCount(in: "reasoning_tokens")) || isCount
+            // DeepSeek, Moonshot, Gemini.
+            case "prompt_cache_hit_tokens", "cached_tokens", "cachedContentTokenCount":
+                isCount = Self.replace(&cached, try reader.readCount()) || isCount
+            case "reasoning_tokens", "thoughtsTokenCount": isCount = Self.replace(&reasoning, try reader.readCount()) || isCount
+            case "cache_read_input_tokens": isCount = Self.replace(&cacheRead, try reader.readCount()) || isCount
+            case "cache_creation_input_tokens": isCount = Self.replace(&cacheWritten, try reader.readCount()) || isCount
+            default: try reader.skipValue()
+            }
+        }
+        return isCount
+    }
+
+    private static func replace(_ count: inout Int?, _ new: Int?) -> Bool {
+        guard let new, new > 0 else { return false }
+        count = new
+        return true
+    }
+
+    /// The counts so far; 0 for one that did not come and does not follow from the others.
+    var usage: Usage {
+        var inputTokens = input ?? total.map { max(0, $0.saturatingSubtracting(output ?? 0)) } ?? 0
+        let outputTokens = output ?? total.map { max(0, $0.saturatingSubtracting(inputTokens)) } ?? 0
+        if !inputHasCached { inputTokens = inputTokens.saturatingAdding(cacheRead ?? 0).saturatingAdding(cacheWritten ?? 0) }
+        return Usage(
+            inputTokens: inputTokens, outputTokens: outputTokens, cachedTokens: cached ?? cacheRead ?? 0,
+            reasoningTokens: reasoning ?? 0)
+    }
+}
+
+extension JSONReader {
+    /// A count within an object.
+    fileprivate mutating func readCount(in name: StaticString) throws(JSONError) -> Int? {
+        guard try enteredObject() else { return nil }
+        var count: Int?
+        while let key = try nextKey() {
+            if key == name { count = try readCount() ?? count } else { try skipValue() }
+        }
+        return count
+    }
+}

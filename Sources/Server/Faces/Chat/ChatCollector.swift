@@ -69,7 +69,9 @@ final class ChatCollector: EventReader {
                 }
             }
             ending.writeUsage(to: &object)
-            if ending.hasExtension { object.object("interject") { ending.writeExtension(sessionID: sessionID, to: &$0) } }
+            if ending.hasExtension(tellsUsage: true) {
+                object.object("interject") { ending.writeExtension(sessionID: sessionID, to: &$0) }
+            }
         }
         return buffer.array
     }

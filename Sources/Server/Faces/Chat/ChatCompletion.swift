@@ -72,7 +72,15 @@ struct ChatCompletion {
 
         /// What was found of the format that was asked for; nil when none was.
         var verdict: JSONValue? { response["interject"]?["validation"] }
-        var hasExtension: Bool { cut != nil || verdict != nil }
+        /// The upstream's own word for the end, where it is none of its dialect's.
+        private var finishWord: String? { response["interject"]?["finish_reason"]?.string }
+        /// Whether the usage is our own count, or part of it.
+        private var isEstimated: Bool { response["interject"]?["usage_estimated"]?.bool ?? false }
+
+        /// - Parameter tellsUsage: the client is told the usage.
+        func hasExtension(tellsUsage: Bool) -> Bool {
+            cut != nil || verdict != nil || finishWord != nil || tellsUsage && isEstimated
+        }
 
         func writeUsage(to writer: inout JSONObjectWriter) {
             let usage = response["usage"]
@@ -86,15 +94,18 @@ struct ChatCompletion {
                 $0.object("completion_tokens_details") {
                     $0.field("reasoning_tokens", usage?["output_tokens_details"]?["reasoning_tokens"]?.int ?? 0)
                 }
+                if isEstimated { $0.field("estimated", true) }
             }
         }
 
-        /// The members of the `interject` object of a completion that was cut or judged.
+        /// The members of the `interject` object of a completion of which there is more to tell than Chat Completions has words for.
         func writeExtension(sessionID: String?, to writer: inout JSONObjectWriter) {
             writer.field("session_id", sessionID)
             writer.field("status", status)
             writer.field("reason", incompleteReason)
             if let verdict { writer.field("validation", verdict) }
+            if let finishWord { writer.field("finish_reason", finishWord) }
+            if isEstimated { writer.field("usage_estimated", true) }
         }
     }
 

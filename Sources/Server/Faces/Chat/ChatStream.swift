@@ -193,7 +193,7 @@ final class ChatStream: EventReader {
             output.append(completion.finishReason(ending))
             output.append("\"}]" as StaticString)
             if includesUsage { output.append(",\"usage\":null" as StaticString) }
-            if ending.hasExtension {
+            if ending.hasExtension(tellsUsage: includesUsage) {
                 output.append(",\"interject\":" as StaticString)
                 output.appendJSONObject { ending.writeExtension(sessionID: response?.sessionID, to: &$0) }
             }

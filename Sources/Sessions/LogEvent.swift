@@ -54,6 +54,14 @@ public enum EventType: String, Sendable {
         }
     }
 
+    /// Whether it says once more what deltas have said.
+    var repeatsText: Bool {
+        switch self {
+        case .outputTextDone, .refusalDone, .reasoningTextDone, .functionCallArgumentsDone, .contentPartDone, .outputItemDone: true
+        default: isTerminal
+        }
+    }
+
     /// Whether it carries a piece of a longer text.
     public var isDelta: Bool {
         switch self {

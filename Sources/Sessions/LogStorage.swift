@@ -19,6 +19,10 @@ public protocol LogStorage: AnyObject {
     /// Called when ``committedSequence`` has grown or congestion is over, with its value before, on the session's loop and never
     /// from within another call.
     var onCommit: ((_ previous: Int) -> Void)? { get set }
+    /// Asked when events have to go from memory: the position of the reader furthest behind of those that must get every event.
+    var leastNeededPosition: (() -> Int)? { get set }
+    /// Drops from memory what had to stay for a reader and need not any more.
+    func trim()
     /// Keeps an event. - Precondition: `event.sequence == lastSequence + 1`.
     func append(_ event: LogEvent)
     /// Keeps something that is no event.
@@ -81,6 +85,11 @@ extension LogStorage {
         get { nil }
         set {}
     }
+    public var leastNeededPosition: (() -> Int)? {
+        get { nil }
+        set {}
+    }
+    public func trim() {}
     public func keep(_ change: SessionChange) {}
     public func fetch(after sequence: Int, then: @escaping ([LogEvent]) -> Void) { then([]) }
     public func whenCommitted(_ action: @escaping () -> Void) { action() }

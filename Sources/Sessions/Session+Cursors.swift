@@ -31,6 +31,7 @@ extension Session {
 
     private func serve(_ cursor: Cursor) {
         catchUp(cursor)
+        trimLog()
         releaseUpstreamIfOneKeepsUp()
     }
 
@@ -108,6 +109,20 @@ extension Session {
 
     // MARK: Readers that lag
 
+    /// Of those that must get every event, and still can, the position of the one furthest behind.
+    var leastNeededPosition: Int {
+        let first = log.oldestSequence - 1
+        let needing = cursors.lazy.filter { $0.isAttached && $0.catchUp.whenPlaceIsGone == .close && $0.position >= first }
+        return needing.map(\.position).min() ?? .max
+    }
+
+    /// Lets go of what one of them has got, or does not want any more.
+    func trimLog() {
+        let before = log.byteCount
+        log.trim()
+        if log.byteCount != before { onAppend?(log.byteCount - before) }
+    }
+
     /// Bytes by which the foremost of those who listen lags; 0 when nobody listens.
     private var lagByteCount: Int {
         let foremost = cursors.lazy.filter { $0.listens && $0.isAttached }.map(\.byteOffset).max()
@@ -159,6 +174,7 @@ extension Session {
     private func settle() {
         let listenerLeft = cursors.contains { $0.listens && !$0.isAttached }
         cursors.removeAll { !$0.isAttached }
+        trimLog()
         releaseUpstreamIfOneKeepsUp()
         if listenerLeft, !isFollowed { applyDisconnectPolicies() }
     }

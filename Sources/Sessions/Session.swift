@@ -186,6 +186,7 @@ public final class Session {
     }
 
     func followLog() {
+        log.leastNeededPosition = { [weak self] in self?.leastNeededPosition ?? .max }
         log.onCommit = { [weak self] previous in
             guard let self else { return }
             self.deliver(upTo: self.log.committedSequence, toThoseAt: previous)

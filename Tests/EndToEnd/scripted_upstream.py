@@ -59,3 +59,50 @@ class ScriptedUpstream:
     def __exit__(self, *_):
         self.server.shutdown()
         self.server.server_close()
+
+
+class AnsweringUpstream:
+    """Answers each model's name by a function of its own, which gets the handler of the request: `answers[name](handler)`."""
+
+    def __init__(self):
+        self.answers, self.requests = {}, []
+        upstream = self
+
+        class Handler(BaseHTTPRequestHandler):
+            protocol_version = "HTTP/1.1"
+
+            def do_POST(self):
+                body = json.loads(self.rfile.read(int(self.headers.get("Content-Length") or 0)))
+                upstream.requests.append(body)
+                try:
+                    upstream.answers[body["model"]](self)
+                except OSError:
+                    self.close_connection = True
+
+            def log_message(self, *_):
+                pass
+
+        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.server.daemon_threads = True
+        self.url = f"http://127.0.0.1:{self.server.server_port}"
+        threading.Thread(target=self.server.serve_forever, daemon=True).start()
+
+    def bodies(self, model):
+        return [body for body in self.requests if body["model"] == model]
+
+    def close(self):
+        self.server.shutdown()
+        self.server.server_close()
+
+
+def sends(body: bytes, content_type="text/event-stream", **fields):
+    """An answer of this body, its fields named with `_` for `-`."""
+    def answer(handler):
+        handler.send_response(200)
+        handler.send_header("Content-Type", content_type)
+        for name, value in fields.items():
+            handler.send_header(name.replace("_", "-"), value)
+        handler.send_header("Content-Length", str(len(body)))
+        handler.end_headers()
+        handler.wfile.write(body)
+    return answer

@@ -96,8 +96,7 @@ public final class HTTPClient {
     }
 
     static func tookBody(_ transfer: HTTPTransfer, _ bytes: UnsafeRawBufferPointer) -> Int {
-        guard let client = transfer.client else { return 0 }
-        transfer.takeBody(bytes)
+        guard let client = transfer.client, transfer.takeBody(bytes) else { return 0 }
         client.touch(transfer)
         return bytes.count
     }

@@ -5,8 +5,11 @@ public struct HTTPClientRequest: Sendable {
     public var method: String
     /// Absolute, `http` or `https`.
     public var url: String
-    /// `Accept-Encoding: identity` is added: what arrives is delivered as it is.
+    /// `Accept-Encoding: identity` is added: what arrives is delivered as it is, unless ``unpacksBody``.
     public var fields: HeaderFields
+    /// Whether a body that comes packed all the same (gzip, deflate) is delivered unpacked. Another coding, and one that unpacks to far
+    /// more than honest answers do, ends the transfer.
+    public var unpacksBody = false
     public var body: [UInt8]
     /// For name look-up, TCP and TLS together.
     public var connectTimeout = Duration.seconds(10)

@@ -13,6 +13,13 @@ open class HTTPTransfer {
         case failed(HTTPTransferError)
     }
 
+    /// How the response's body comes.
+    private enum BodyCoding {
+        case none, packed
+        /// What is wrong with it.
+        case refused(String)
+    }
+
     private enum State {
         case idle
         case running(HTTPClient, CurlHandle)
@@ -24,6 +31,12 @@ open class HTTPTransfer {
     /// Bytes that wait for delivery, at most, but for what libcurl had read already: in one go it would read 1.6 MB, and what all
     /// that sets off would hold up everybody else of the loop.
     static let maxInboxByteCount = 64 * 1024
+    /// The same of a body that comes packed.
+    static let maxUnpackedInboxByteCount = 1 << 20
+    /// A packed body may have this many bytes for each that came, beyond the first ``freeUnpackedByteCount``. A stream of small JSON
+    /// chunks packs to a fiftieth; DEFLATE ends at a thousandth, and what goes there is made to cost us.
+    static let maxUnpackingRatio = 200
+    static let freeUnpackedByteCount = 4 << 20
     /// Bytes delivered at once: whoever pauses in between gets no more.
     static let pieceByteCount = 16 * 1024
 
@@ -33,6 +46,8 @@ open class HTTPTransfer {
     private var silenceTimeout: Duration
     private var lastByteAt = Instant(nanoseconds: 0)
     private var uploadedByteCount = 0
+    private var coding = BodyCoding.none
+    private var unpackedByteCount = 0
 
     /// What has come in this turn and is not yet delivered.
     private var inbox = ByteBuffer()
@@ -142,6 +157,8 @@ open class HTTPTransfer {
             complete(.failed(.destinationNotAllowed))
         } else if fieldsByteCount > Self.maxFieldsByteCount {
             complete(.failed(.notHTTP("more than \(Self.maxFieldsByteCount) bytes of header fields")))
+        } else if case .refused(let what) = coding {
+            complete(.failed(.notHTTP(what)))
         } else {
             let error = HTTPTransferError(
                 code, detail: handle.failureText, hasTotalTimeout: request.totalTimeout != nil, wasConnected: handle.wasConnected)
@@ -170,15 +187,45 @@ open class HTTPTransfer {
         } else if let colon = text.firstIndex(of: ":") {
             // A field that is none is not worth a failure.
             try? head?.fields.append(String(text[..<colon]), String(text[text.index(after: colon)...]))
+            if request.unpacksBody, text[..<colon].lowercased() == "content-encoding" {
+                return takeCoding(String(text[text.index(after: colon)...]))
+            }
         }
         return true
     }
 
-    func takeBody(_ bytes: UnsafeRawBufferPointer) {
+    /// - Returns: false if the body cannot be unpacked. libcurl knows more codings than these, and some that make anything of nothing.
+    private func takeCoding(_ value: String) -> Bool {
+        for word in value.lowercased().split(whereSeparator: { $0 == "," || $0.isWhitespace }) where word != "identity" {
+            guard ["gzip", "x-gzip", "deflate"].contains(word), case .none = coding else {
+                coding = .refused("a body packed by \(value.trimmingLineEnd.prefix(60)), which was not asked for")
+                return false
+            }
+            coding = .packed
+        }
+        return true
+    }
+
+    /// - Returns: false if the body has become larger than any honest one.
+    func takeBody(_ bytes: UnsafeRawBufferPointer) -> Bool {
+        guard case .running(_, let handle) = state else { return true }
+        if case .packed = coding {
+            unpackedByteCount += bytes.count
+            let ratio = Self.maxUnpackingRatio
+            if unpackedByteCount > Self.freeUnpackedByteCount,
+                (unpackedByteCount - Self.freeUnpackedByteCount) / ratio > handle.downloadedByteCount
+            {
+                coding = .refused("a body that unpacks to more than \(ratio) times its size")
+                return false
+            }
+        }
         inbox.append(bytes)
-        guard inbox.count >= Self.maxInboxByteCount, !isInboxFull, case .running(_, let handle) = state else { return }
+        // What libcurl has unpacked of the bytes that it read it gives all the same, and copies it for each pause in between.
+        let isPacked = if case .packed = coding { true } else { false }
+        guard inbox.count >= (isPacked ? Self.maxUnpackedInboxByteCount : Self.maxInboxByteCount), !isInboxFull else { return true }
         isInboxFull = true
         handle.pause(true)
+        return true
     }
 
     // MARK: From the loop
@@ -195,10 +242,12 @@ open class HTTPTransfer {
             waitingEnd = nil
             complete(end)
         } else if isInboxFull, !isPaused {
+            // Its end is on the way.
+            if case .refused = coding { return }
             isInboxFull = false
             // libcurl gives what it had kept within the call.
             handle.pause(false)
-            client.deliverSoon(self)
+            if case .refused(let what) = coding { complete(.failed(.notHTTP(what))) } else { client.deliverSoon(self) }
         }
     }
 

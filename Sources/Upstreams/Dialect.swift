@@ -27,6 +27,7 @@ extension Dialect {
         try result.set("Content-Type", "application/json")
         try result.set("Accept", "text/event-stream")
         try authorize(&result, upstream)
+        result.unpacksBody = true
         result.connectTimeout = upstream.connectTimeout
         result.silenceTimeout = upstream.firstByteTimeout ?? upstream.silenceTimeout
         return result
@@ -35,6 +36,7 @@ extension Dialect {
     /// The request that lists the upstream's models.
     package static func modelsRequest(to upstream: UpstreamConfiguration) throws(GenerationError) -> HTTPClientRequest {
         var result = HTTPClientRequest(url: url(upstream, "/models"))
+        result.unpacksBody = true
         try result.set("Accept", "application/json")
         try authorize(&result, upstream)
         return result

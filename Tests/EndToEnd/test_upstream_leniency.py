@@ -1,10 +1,12 @@
 """What upstreams really send: what can be understood of it is never lost, and what clients get is strict. Protocols/upstreams.md,
 What we expect; every single form is a case of Protocols/vectors/upstreams, here it is what clients of each face see."""
 
+import gzip
 import json
 import socket
 import struct
 import time
+import zlib
 from dataclasses import dataclass, field
 
 import pytest
@@ -364,3 +366,34 @@ def test_a_large_delta_is_delivered_to_its_end(upstreams, face, size):
     upstream.upstream.answers["large"] = sends(chunk({"content": "x" * size}) + STOP + DONE)
     seen = getattr(upstream, face)("large")
     assert (len(seen.text), seen.finish, seen.error) == (size, "stop", None)
+
+
+HELLO = chunk({"content": "Hel"}) + chunk({"content": "lo"}) + STOP + DONE
+RAW = zlib.compressobj(wbits=-15)
+
+
+@pytest.mark.parametrize("coding, body", [
+    ("gzip", gzip.compress(HELLO)), ("X-GZIP", gzip.compress(HELLO)), ("deflate", zlib.compress(HELLO)),
+    ("deflate", RAW.compress(HELLO) + RAW.flush()), ("identity", HELLO)])
+def test_a_packed_answer_is_unpacked_although_it_was_not_asked_for(upstreams, coding, body):
+    check(upstreams["chat"], None, Seen("Hello", finish="stop"), answer=sends(body, Content_Encoding=coding))
+
+
+def test_a_packed_answer_in_one_body_is_unpacked(upstreams):
+    body = json.dumps({"choices": [{"message": {"content": "Hello"}, "finish_reason": "stop"}]}).encode()
+    check(upstreams["chat"], None, Seen("Hello", finish="stop"),
+          answer=sends(gzip.compress(body), "application/json", Content_Encoding="gzip"))
+
+
+@pytest.mark.parametrize("coding, body", [
+    ("br", HELLO), ("zstd", HELLO), ("gzip, gzip", gzip.compress(gzip.compress(HELLO))), ("gzip", HELLO),
+    # 64 MB of nothing, as a comment and as events without data.
+    ("gzip", gzip.compress(b": " + b" " * (64 << 20))), ("gzip", gzip.compress(b": \n" * (16 << 20)))])
+def test_what_cannot_be_unpacked_is_an_error_that_says_so(upstreams, coding, body):
+    upstream = upstreams["chat"]
+    upstream.upstream.answers["packed"] = sends(body, Content_Encoding=coding)
+    with upstream.server.http() as http:
+        answer = http.post("/v1/chat/completions", json={"model": "packed", "messages": [{"role": "user", "content": "hi"}]})
+    error = answer.json()["error"]
+    assert answer.status_code == 502 and error["code"] == "upstream_malformed"
+    assert "packed" in error["message"] or "encoding" in error["message"] or "unpacks" in error["message"]

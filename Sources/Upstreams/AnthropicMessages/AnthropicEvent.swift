@@ -34,6 +34,10 @@ struct AnthropicEvent {
 /// A block of `content`, whole or as it begins.
 struct AnthropicBlock {
     private(set) var isTool = false
+    /// Of thinking.
+    private(set) var signature: RawString?
+    /// Of thinking that clients may not read.
+    private(set) var redacted: RawString?
     private(set) var id: RawString?
     private(set) var name: RawString?
     private(set) var text: JSONReader?
@@ -46,6 +50,8 @@ struct AnthropicBlock {
         while let key = try reader.nextKey() {
             switch key {
             case "type": isTool = try reader.readText().map { $0 == "tool_use" } ?? false
+            case "signature": signature = try reader.readText()
+            case "data": redacted = try reader.readText()
             case "id": id = try reader.readText()
             case "name": name = try reader.readText()
             case "text": text = try reader.bookmark()

@@ -17,6 +17,8 @@ package struct AnthropicMessagesDecoder: ResponseDecoder, ~Copyable {
     private var usage = UsageCounts(inputHasCached: false)
     private var isStopped = false
     /// Of the block that began last, for events that do not name theirs.
+    /// Of the thinking that is being written.
+    private var signature = ""
     private var blockIndex = -1
     private var hasUnderstood = false
     private var hasPassedOver = false
@@ -106,6 +108,7 @@ package struct AnthropicMessagesDecoder: ResponseDecoder, ~Copyable {
             if var block = event.contentBlock { try begin(try AnthropicBlock(&block), blockIndex, into: sink) }
         } else if type.equals("content_block_stop") {
             calls.settle(index: event.index ?? blockIndex, &text, into: sink)
+            giveSignature(into: sink)
         } else if type.equals("message_start") {
             if var message = event.message { try readStart(&message) }
         } else if type.equals("message_delta") {
@@ -134,6 +137,7 @@ package struct AnthropicMessagesDecoder: ResponseDecoder, ~Copyable {
             switch key {
             case "text": try ContentParts(kind: .text, isLast: false).read(&reader, &text, into: sink)
             case "thinking": try ContentParts(kind: .reasoning, isLast: false).read(&reader, &text, into: sink)
+            case "signature": addSignature(try reader.readText())
             case "partial_json":
                 guard let arguments = try arguments(&reader) else { continue }
                 calls.take(ToolCallAssembler.Piece(index: index, arguments: arguments), &text, into: sink)
@@ -160,10 +164,31 @@ package struct AnthropicMessagesDecoder: ResponseDecoder, ~Copyable {
     private mutating func begin<Sink: ModelSink>(_ block: AnthropicBlock, _ index: Int, into sink: Sink) throws(JSONError) {
         guard block.isTool else {
             try deliverText(of: block, into: sink)
+            addSignature(block.signature)
+            if let data = block.redacted {
+                text.flush(into: sink)
+                sink.endReasoning()
+                sink.provide(.anthropic("redacted", data.string()), with: .reasoning)
+                sink.endReasoning()
+            }
             return
         }
         calls.begin(ToolCallAssembler.Piece(index: index, id: block.id, name: block.name), &text, into: sink)
         if var input = block.input, let arguments = try arguments(&input) { calls.setAside(arguments, index: index) }
+    }
+
+    private mutating func addSignature(_ piece: RawString?) {
+        guard let piece, signature.utf8.count <= UpstreamLimits.maxWaitingArgumentBytes else { return }
+        signature += piece.string()
+    }
+
+    /// A block ends; if it was signed thinking, more of it is another block.
+    private mutating func giveSignature<Sink: ModelSink>(into sink: Sink) {
+        if signature.isEmpty { return }
+        text.flush(into: sink)
+        sink.provide(.anthropic("signature", signature), with: .reasoning)
+        sink.endReasoning()
+        signature = ""
     }
 
     private mutating func deliverText<Sink: ModelSink>(of block: AnthropicBlock, into sink: Sink) throws(JSONError) {
@@ -244,11 +269,18 @@ package struct AnthropicMessagesDecoder: ResponseDecoder, ~Copyable {
             if try reader.peek() == .object {
                 try begin(try AnthropicBlock(&reader), index, into: sink)
                 calls.settle(index: index, &text, into: sink)
+                giveSignature(into: sink)
             } else {
                 try ContentParts(kind: .text, isLast: false).read(&reader, &text, into: sink)
             }
             index += 1
         }
+    }
+}
+
+extension ProviderData {
+    fileprivate static func anthropic(_ name: String, _ value: String) -> ProviderData {
+        ProviderData(dialect: anthropic, members: JSONObject([(name, .string(value))]))
     }
 }
 

@@ -101,6 +101,10 @@ struct ChatDelta {
     private(set) var functionCall: JSONReader?
     /// OpenRouter's, beside `reasoning` or alone.
     private(set) var reasoningDetails: JSONReader?
+    /// What the server calls its reasoning, if that is not `reasoning_content`.
+    private(set) var reasoningName: RawString?
+    /// Gemini's signature of a text.
+    private(set) var extraContent: JSONReader?
 
     /// - Parameter reader: at any value: a string is its content, and so is a list.
     init(_ reader: inout JSONReader) throws(JSONError) {
@@ -115,10 +119,14 @@ struct ChatDelta {
             // Some servers send the same text under several names.
             case "reasoning_content", "reasoning", "reasoning_text", "thinking":
                 let found = try Self.content(&reader)
-                if reasoning == nil { reasoning = found }
+                if reasoning == nil, found != nil {
+                    reasoning = found
+                    reasoningName = key == "reasoning_content" ? nil : key
+                }
             case "refusal": refusal = try Self.content(&reader) ?? refusal
             case "tool_calls": toolCalls = try reader.bookmark() ?? toolCalls
             case "function_call": functionCall = try reader.bookmark() ?? functionCall
+            case "extra_content": extraContent = try reader.bookmark() ?? extraContent
             case "reasoning_details": reasoningDetails = try reader.bookmark() ?? reasoningDetails
             default: try reader.skipValue()
             }

@@ -16,6 +16,8 @@ struct ChatChunkReader: ~Copyable {
     /// Of the only choice that counts: the first that came, which is 0 nearly everywhere.
     private var choiceIndex: Int?
     private var hasReasoning = false
+    /// Details of the reasoning, to be given back.
+    private var details = ReasoningDetails()
     /// Whether anything came that was a chunk, and anything that was none.
     private var hasUnderstood = false
     private var hasPassedOver = false
@@ -46,6 +48,7 @@ struct ChatChunkReader: ~Copyable {
     /// The answer has ended, by the server's word or by the end of the body.
     mutating func conclude<Sink: ModelSink>(into sink: Sink) throws(UpstreamFault) -> FinishReason {
         if !hasFinished, hasPassedOver, !hasUnderstood { throw .malformed("events that are no JSON") }
+        giveDetails(into: sink)
         let reason = try finish.reason(words: Self.finishWords, into: sink)
         toolCalls.conclude(&text, into: sink)
         text.flush(into: sink)
@@ -126,7 +129,11 @@ struct ChatChunkReader: ~Copyable {
     }
 
     private mutating func deliver<Sink: ModelSink>(_ delta: ChatDelta, isLast: Bool, into sink: Sink) throws(JSONError) {
+        if var list = delta.reasoningDetails { details.take(try list.readValue()) }
+        // They belong to what was thought before anything else is said.
+        if !details.isEmpty, delta.content != nil || delta.toolCalls != nil { giveDetails(into: sink) }
         if let reasoning = delta.reasoning {
+            if !hasReasoning, let name = delta.reasoningName { sink.provide(.named(name.string()), with: .reasoning) }
             hasReasoning = true
             try write(reasoning, as: .reasoning, isLast: isLast, into: sink)
         } else if !hasReasoning, var details = delta.reasoningDetails {
@@ -136,6 +143,19 @@ struct ChatChunkReader: ~Copyable {
         if let refusal = delta.refusal { try write(refusal, as: .refusal, isLast: isLast, into: sink) }
         if var calls = delta.toolCalls { try toolCalls.read(&calls, &text, into: sink) }
         if var call = delta.functionCall { try toolCalls.readFunctionCall(&call, &text, into: sink) }
+        if var extra = delta.extraContent, delta.toolCalls == nil {
+            text.flush(into: sink)
+            sink.provide(
+                ProviderData(dialect: ProviderData.openAI, members: ["extra_content": try extra.readValue()]), with: .message)
+        }
+    }
+
+    private mutating func giveDetails<Sink: ModelSink>(into sink: Sink) {
+        let list = details.finish()
+        if list.isEmpty { return }
+        text.flush(into: sink)
+        sink.provide(
+            ProviderData(dialect: ProviderData.openAI, members: ["reasoning_details": .array(list)]), with: .reasoning)
     }
 
     /// A message that holds the whole answer. Behind deltas it is a summary of them.
@@ -143,12 +163,15 @@ struct ChatChunkReader: ~Copyable {
         whole message: ChatDelta, isLast: Bool, into sink: Sink
     ) throws(JSONError) {
         let isFirst = !text.hasDelivered
+        if isFirst, var list = message.reasoningDetails { details.take(try list.readValue()) }
         if let reasoning = message.reasoning {
+            if !hasReasoning, let name = message.reasoningName { sink.provide(.named(name.string()), with: .reasoning) }
             hasReasoning = true
             try write(whole: reasoning, as: .reasoning, isLast: isLast, into: sink)
         } else if isFirst, var details = message.reasoningDetails {
             try ContentParts(kind: .reasoning, isLast: isLast).read(&details, &text, into: sink)
         }
+        giveDetails(into: sink)
         if let content = message.content { try write(whole: content, as: .text, isLast: isLast, into: sink) }
         if let refusal = message.refusal { try write(whole: refusal, as: .refusal, isLast: isLast, into: sink) }
         if var calls = message.toolCalls { try toolCalls.readWhole(&calls, &text, into: sink) }

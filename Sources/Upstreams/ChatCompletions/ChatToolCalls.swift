@@ -67,6 +67,14 @@ struct ChatToolCalls: ~Copyable {
             case "index": piece.index = try reader.readIndex()
             case "id": piece.id = try reader.readText()
             case "function": try readFunction(&reader, &piece)
+            case "custom":
+                piece.isCustom = true
+                try readFunction(&reader, &piece)
+            case "extra_content":
+                let value = try reader.readValue()
+                if !value.isNull {
+                    piece.provider = ProviderData(dialect: ProviderData.openAI, members: ["extra_content": value])
+                }
             // Some servers leave `function` out.
             case "name": piece.name = try reader.readText() ?? piece.name
             case "arguments": try readArguments(&reader, &piece)
@@ -87,7 +95,7 @@ struct ChatToolCalls: ~Copyable {
         while let key = try reader.nextKey() {
             switch key {
             case "name": piece.name = try reader.readText() ?? piece.name
-            case "arguments": try readArguments(&reader, &piece)
+            case "arguments", "input": try readArguments(&reader, &piece)
             default: try reader.skipValue()
             }
         }

@@ -18,6 +18,10 @@ struct ToolCallAssembler: ~Copyable {
         var name: RawString?
         /// Contents of a JSON string.
         var arguments: UnsafeRawBufferPointer?
+        /// Whether its arguments are free text.
+        var isCustom = false
+        /// What the provider must get back with the call.
+        var provider: ProviderData?
 
         var hasID: Bool { id.map { !$0.isEmpty } ?? false }
         var hasName: Bool { name.map { !$0.isEmpty } ?? false }
@@ -30,6 +34,10 @@ struct ToolCallAssembler: ~Copyable {
         var id: String
         var name: String
         var isTold = false
+        /// Whether its arguments are free text, that is never whole before the end.
+        var isCustom = false
+        /// What the provider must get back, until it is told.
+        var provider: ProviderData?
         /// Whether arguments were told.
         var hasArguments = false
         var digest = TextDigest()
@@ -59,6 +67,9 @@ struct ToolCallAssembler: ~Copyable {
     /// A piece of a call.
     mutating func take<Sink: ModelSink>(_ piece: Piece, _ text: inout AnswerText, into sink: Sink) {
         guard let number = number(of: piece, &text, into: sink) else { return }
+        if let provider = piece.provider {
+            if calls[number].isTold { sink.provide(provider, with: .toolCall(number)) } else { calls[number].provider = provider }
+        }
         guard let arguments = piece.arguments, !arguments.isEmpty else { return }
         append(arguments, to: number, &text, into: sink)
     }
@@ -93,7 +104,7 @@ struct ToolCallAssembler: ~Copyable {
     private mutating func settle<Sink: ModelSink>(_ number: Int, _ text: inout AnswerText, into sink: Sink) {
         tell(number, &text, into: sink)
         release(number, &text, into: sink)
-        if calls[number].hasArguments { return }
+        if calls[number].hasArguments || calls[number].isCustom { return }
         calls[number].provisional = Array("{}".utf8)
         release(number, &text, into: sink)
     }
@@ -153,7 +164,8 @@ struct ToolCallAssembler: ~Copyable {
         }
         calls.append(
             Call(
-                key: piece.index ?? -1 - piece.position, id: piece.id?.string() ?? "", name: piece.name?.string() ?? ""))
+                key: piece.index ?? -1 - piece.position, id: piece.id?.string() ?? "", name: piece.name?.string() ?? "",
+                isCustom: piece.isCustom))
         return calls.count - 1
     }
 
@@ -183,7 +195,7 @@ struct ToolCallAssembler: ~Copyable {
                 }
                 return
             }
-            if arguments.isNoArguments {
+            if !calls[number].isCustom, arguments.isNoArguments {
                 if calls[number].provisional.isEmpty { calls[number].provisional = Array("{}".utf8) }
                 return
             }
@@ -198,8 +210,10 @@ struct ToolCallAssembler: ~Copyable {
         _ arguments: UnsafeRawBufferPointer, of number: Int, _ text: inout AnswerText, into sink: Sink
     ) {
         calls[number].hasArguments = true
-        calls[number].digest.add(arguments)
-        calls[number].balance.add(arguments)
+        if !calls[number].isCustom {
+            calls[number].digest.add(arguments)
+            calls[number].balance.add(arguments)
+        }
         text.write(escaped: arguments, as: .arguments(number), into: sink)
     }
 
@@ -208,7 +222,13 @@ struct ToolCallAssembler: ~Copyable {
         calls[number].isTold = true
         text.flush(into: sink)
         text.deliveredCall()
-        sink.toolCall(index: number, callID: identifier(of: number), name: calls[number].name)
+        if let provider = calls[number].provider { sink.provide(provider, with: .toolCall(number)) }
+        calls[number].provider = nil
+        if calls[number].isCustom {
+            sink.customToolCall(index: number, callID: identifier(of: number), name: calls[number].name)
+        } else {
+            sink.toolCall(index: number, callID: identifier(of: number), name: calls[number].name)
+        }
     }
 
     /// Says what waits.

@@ -86,14 +86,24 @@ public struct HTTPStatus: Hashable, Sendable, CustomStringConvertible {
         case 428: "Precondition Required"
         case 429: "Too Many Requests"
         case 431: "Request Header Fields Too Large"
+        case 451: "Unavailable For Legal Reasons"
         case 500: "Internal Server Error"
         case 501: "Not Implemented"
         case 502: "Bad Gateway"
         case 503: "Service Unavailable"
         case 504: "Gateway Timeout"
         case 505: "HTTP Version Not Supported"
+        case 507: "Insufficient Storage"
+        case 508: "Loop Detected"
+        case 511: "Network Authentication Required"
         default: ""
         }
+    }
+
+    /// Whether a text is the phrase of a status of failure and says no more than its number, in upper or lower case.
+    public static func isReasonPhrase(_ text: String) -> Bool {
+        let text = text.lowercased()
+        return !text.isEmpty && (400...599).contains { "\(HTTPStatus($0).reasonPhrase)".lowercased() == text }
     }
 
     public var description: String { "\(code) \(reasonPhrase)" }

@@ -88,7 +88,7 @@ extension Generation {
         emit(.error) { event in
             event.field("code", error.code)
             event.field("message", error.message)
-            event.null("param")
+            event.field("param", error.param)
         }
     }
 

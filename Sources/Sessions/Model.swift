@@ -51,6 +51,8 @@ public struct GenerationError: Error, Sendable, Hashable {
     public var retryAfterSeconds: Double?
     /// The member of the request that it is about, if the upstream said so.
     public var param: String?
+    /// Whether a client that sends the request again by itself would only have the upstream asked more often than it should be.
+    public var forbidsRetry = false
 
     public init(
         code: String, message: String, status: Int, type: String, retryAfterSeconds: Double? = nil, param: String? = nil

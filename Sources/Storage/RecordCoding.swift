@@ -82,7 +82,8 @@ extension GenerationError {
     var stored: JSONValue {
         [
             "code": .string(code), "message": .string(message), "status": JSONValue(status), "type": .string(type),
-            "retry_after": retryAfterSeconds.map { JSONValue($0) } ?? .null,
+            "retry_after": retryAfterSeconds.map { JSONValue($0) } ?? .null, "param": JSONValue(param),
+            "forbids_retry": JSONValue(forbidsRetry),
         ]
     }
 
@@ -91,7 +92,9 @@ extension GenerationError {
         self.init(
             code: try record.required("code", \.string), message: try record.required("message", \.string),
             status: try record.required("status", \.storedInt), type: try record.required("type", \.string),
-            retryAfterSeconds: try record.optional("retry_after", \.double))
+            retryAfterSeconds: try record.optional("retry_after", \.double),
+            param: try record.optional("param", \.string))
+        forbidsRetry = try record.optional("forbids_retry", \.bool) ?? false
     }
 }
 

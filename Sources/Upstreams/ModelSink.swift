@@ -67,4 +67,6 @@ package enum UpstreamLimits {
     package static let maxFinishWordCharacters = 64
     /// Arguments that wait for the name of their tool.
     package static let maxWaitingArgumentBytes = 1 << 20
+    /// Of a code or the name of a parameter in its errors.
+    package static let maxNameCharacters = 128
 }

@@ -25,7 +25,7 @@ final class UpstreamCall: ModelCall {
         let hasDelivered: Bool
     }
 
-    private let loop: EventLoop
+    let loop: EventLoop
     private let router: UpstreamRouter
     private let request: ModelRequest
     private let promptTokens: Int
@@ -281,7 +281,10 @@ final class UpstreamCall: ModelCall {
         end()
         log(failure, failure.fault.concernsOperator ? .notice : .info, "an upstream failed", generation.id)
         let upstream = router.upstreams[failure.upstream]
-        generation.fail(failure.fault.generationError(upstream: upstream.authority, model: model, key: upstream.key))
+        var error = failure.fault.generationError(upstream: upstream.authority, model: model, key: upstream.key)
+        // A client may come back when the upstream said it may, unless we did so for it. Everything else was tried here.
+        error.forbidsRetry = plan.hasRepeated || error.retryAfterSeconds == nil
+        generation.fail(error)
     }
 
     /// No upstream could be had. What the last one said is told rather, if one was asked.

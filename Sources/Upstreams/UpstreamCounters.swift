@@ -41,7 +41,7 @@ extension UpstreamFault {
     /// Whether the operator should know: not what a client asked wrongly.
     var concernsOperator: Bool {
         switch self {
-        case .status(let status, _, _): status >= 500 || status == 401 || status == 403
+        case .status(let status, _, _): status >= 500 || (401...403).contains(status)
         case .transport(.loopStopped), .notSent: false
         default: true
         }

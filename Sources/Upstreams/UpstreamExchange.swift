@@ -36,7 +36,8 @@ final class UpstreamExchange<Decoder: ResponseDecoder & ~Copyable>: HeldTransfer
         if request.silenceTimeout != silenceTimeout { limitSilence(to: silenceTimeout) }
         contentType = head.fields["content-type"]?.lowercased() ?? ""
         if !(200..<300).contains(head.status) {
-            mode = .refusal(status: head.status, retryAfterSeconds: RetryPolicy.retryAfterSeconds(head.fields))
+            let retryAfter = RetryAfter.seconds(head.fields, status: head.status, now: call?.loop.unixTime ?? 0)
+            mode = .refusal(status: head.status, retryAfterSeconds: retryAfter)
         } else {
             mode = contentType.hasPrefix("application/json") ? .whole : .stream
             generation.accepted()

@@ -83,10 +83,11 @@ struct RandomRecords: RandomNumberGenerator {
         case 3: return .cancelled
         case 4: return .incomplete(reasons.randomElement(using: &self) ?? .steered)
         default:
-            return .failed(
-                GenerationError(
-                    code: text(), message: text(), status: count(), type: text(),
-                    retryAfterSeconds: maybe { [0, 0.25, 1e300].randomElement(using: &$0) ?? 0 }))
+            var error = GenerationError(
+                code: text(), message: text(), status: count(), type: text(),
+                retryAfterSeconds: maybe { [0, 0.25, 1e300].randomElement(using: &$0) ?? 0 }, param: maybe { $0.text() })
+            error.forbidsRetry = flag()
+            return .failed(error)
         }
     }
 

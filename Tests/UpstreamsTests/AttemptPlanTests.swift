@@ -31,10 +31,15 @@ import Testing
         #expect(
             plan.step(after: Self.status(401), at: 1, healthy: Self.all, jitter: 1)
                 == .pause(seconds: 0.25, excluding: UpstreamSet(1)))
-        #expect(
-            plan.step(after: Self.down, at: 0, healthy: Self.all, jitter: 1) == .pause(seconds: 1, excluding: UpstreamSet(1)))
-        #expect(plan.step(after: Self.down, at: 0, healthy: Self.all, jitter: 1) == .giveUp)
-        #expect(plan.attempts == 4)
+        #expect(plan.step(after: Self.down, at: 0, healthy: Self.all, jitter: 1) == .giveUp, "it was asked twice")
+        #expect(plan.attempts == 3 && plan.hasRepeated)
+    }
+
+    @Test func noUpstreamIsAskedMoreThanTwiceHoweverManyAttemptsThereMayBe() {
+        var plan = AttemptPlan(candidates: UpstreamSet(0), maxAttempts: 100)
+        #expect(plan.step(after: Self.down, at: 0, healthy: UpstreamSet(0), jitter: 1) == .pause(seconds: 0.25, excluding: []))
+        #expect(!plan.hasRepeated)
+        #expect(plan.step(after: Self.down, at: 0, healthy: UpstreamSet(0), jitter: 1) == .giveUp)
     }
 
     @Test func oneThatIsNotWellIsNotWaitedFor() {

@@ -91,7 +91,7 @@ struct APIError: Error, Sendable {
     init(_ error: GenerationError) {
         self.init(
             status: HTTPStatus(error.status), message: error.message, type: error.type, param: error.param, code: error.code,
-            retryAfterSeconds: error.retryAfterSeconds)
+            retryAfterSeconds: error.retryAfterSeconds, fields: error.forbidsRetry ? [("x-should-retry", "false")] : [])
     }
 
     /// Writes the members of the `error` object.

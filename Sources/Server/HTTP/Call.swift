@@ -25,6 +25,8 @@ struct Call {
 
     var request: RequestHead { exchange.request }
 
+    static let maxRetryAfterSeconds = 31_536_000.0
+
     /// Answers with JSON.
     func respond(_ status: HTTPStatus = .ok, json: [UInt8], fields: [(name: String, value: String)] = []) {
         if let onceName {
@@ -57,8 +59,12 @@ struct Call {
     func fail(_ error: APIError) {
         var fields = error.fields
         // SDKs take every 409 for a passing one and send the command again; ours stand until somebody acts.
-        if error.status == .conflict { fields.append(("x-should-retry", "false")) }
-        if let seconds = error.retryAfterSeconds {
+        if error.status == .conflict, fields.allSatisfy({ $0.name != "x-should-retry" }) {
+            fields.append(("x-should-retry", "false"))
+        }
+        if let asked = error.retryAfterSeconds {
+            // Whatever number an upstream made up: a year is as good as never.
+            let seconds = min(max(asked, 0), Self.maxRetryAfterSeconds)
             fields.append(("Retry-After", String(Int(saturating: seconds.rounded(.up)))))
             // SDKs go by this one first.
             fields.append(("retry-after-ms", String(Int(saturating: (seconds * 1000).rounded(.up)))))

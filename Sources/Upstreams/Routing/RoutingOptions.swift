@@ -25,7 +25,8 @@ public struct RoutingOptions: Sendable, Hashable {
     public static let maxUpstreams = UpstreamSet.maxCount
 
     public var balance = Balance.weighted
-    /// Attempts of one request in all; nil: three, or as many as upstreams have the model if that is more.
+    /// Attempts of one request in all, of which no upstream gets more than two; nil: three, or as many as upstreams have the model
+    /// if that is more.
     public var maxAttempts: Int?
     /// Requests that may wait because every upstream is at its limit, in all.
     public var maxWaiting = 1000

@@ -38,7 +38,7 @@ public final class UpstreamRouter: Sendable {
         return groups.sorted { ($0.priority, $0.closeness) < ($1.priority, $1.closeness) }.map(\.members)
     }
 
-    /// Attempts that a request may have.
+    /// Attempts that a request may have; never more than two at one upstream.
     package func maxAttempts(_ candidates: UpstreamSet) -> Int { options.maxAttempts ?? max(3, candidates.count) }
 
     // MARK: Requests

@@ -1,5 +1,3 @@
-package import HTTP
-
 /// When a request is tried again before its first token, and how long to wait.
 package enum RetryPolicy {
     /// Seconds before the second attempt; doubles with each further one.
@@ -20,14 +18,5 @@ package enum RetryPolicy {
         var delay = firstDelaySeconds
         for _ in 1..<max(attempt, 1) { delay = min(delay * 2, maxDelaySeconds) }
         return delay * (0.75 + 0.25 * jitter)
-    }
-
-    /// Reads `retry-after-ms` and `Retry-After` in seconds, with a fraction or without. A date is passed over.
-    package static func retryAfterSeconds(_ fields: HeaderFields) -> Double? {
-        if let milliseconds = fields["retry-after-ms"].flatMap({ Double($0) }), milliseconds >= 0, milliseconds.isFinite {
-            return milliseconds / 1000
-        }
-        guard let seconds = fields["retry-after"].flatMap({ Double($0) }), seconds >= 0, seconds.isFinite else { return nil }
-        return seconds
     }
 }

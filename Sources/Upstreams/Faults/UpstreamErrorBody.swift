@@ -1,0 +1,115 @@
+import HTTP
+import JSON
+
+extension UpstreamErrorObject {
+    /// Characters kept of words that are not in JSON: of a page the beginning says it all.
+    static let maxPlainCharacters = 300
+
+    /// - Parameter body: the body of a failed request, whatever it is: JSON, an event of a stream, a page, words, or nothing.
+    package init(body: [UInt8]) {
+        var bytes = body[...]
+        if bytes.starts(with: [0xEF, 0xBB, 0xBF]) { bytes = bytes.dropFirst(3) }
+        // What is no UTF-8 is read byte by byte as Latin-1, which at least keeps the letters of ASCII.
+        let text =
+            String(validating: bytes, as: UTF8.self)
+            ?? String(String.UnicodeScalarView(bytes.lazy.map { Unicode.Scalar($0) }))
+        self.init(text: text)
+    }
+
+    init(text: String) {
+        let text = text.trimmingSpace
+        if let value = try? JSONValue.parse(text, limits: .received) {
+            self.init(value)
+        } else if let data = Self.eventData(text) {
+            self.init(text: data)
+        } else {
+            self.init()
+            let words = text.first == "<" || text.contains("</") ? PageText.words(of: text) : text.onOneLine
+            if !words.isEmpty { message = words.shortened(to: Self.maxPlainCharacters) }
+        }
+    }
+
+    /// The data of a stream's first event, if the text is a stream.
+    private static func eventData(_ text: String) -> String? {
+        var data: [Substring] = []
+        for line in text.split(omittingEmptySubsequences: false, whereSeparator: \.isNewline) {
+            if line.isEmpty {
+                if data.isEmpty { continue } else { break }
+            }
+            guard let colon = line.firstIndex(of: ":") else { return nil }
+            switch line[..<colon] {
+            case "data", "error": data.append(line[line.index(after: colon)...])
+            case "", "event", "id", "retry": continue
+            default: return nil
+            }
+        }
+        return data.isEmpty ? nil : data.joined(separator: "\n")
+    }
+}
+
+/// The readable text of a page: HTML or XML.
+enum PageText {
+    /// The title, and what stands on the page beside it.
+    static func words(of page: String) -> String {
+        var text = page[...]
+        var title = ""
+        var words = ""
+        while let open = text.firstIndex(of: "<") {
+            words += text[..<open] + " "
+            text = text[text.index(after: open)...]
+            let name = text.prefix { $0.isLetter || $0.isNumber || $0 == "!" || $0 == "-" }.lowercased()
+            if name.hasPrefix("!--") {
+                text = text.firstRange(of: "-->").map { text[$0.upperBound...] } ?? ""
+                continue
+            }
+            text = text.firstIndex(of: ">").map { text[text.index(after: $0)...] } ?? ""
+            switch name {
+            case "script", "style", "svg", "noscript": skip(to: name, &text)
+            case "title":
+                let end = text.firstIndex(of: "<") ?? text.endIndex
+                title = plain(text[..<end])
+                text = text[end...]
+            default: break
+            }
+        }
+        words = plain(words + text)
+        if title.isEmpty || words.lowercased().contains(title.lowercased()) { return words }
+        return words.isEmpty ? title : "\(title): \(words)"
+    }
+
+    private static func skip(to name: String, _ text: inout Substring) {
+        while let open = text.firstRange(of: "</") {
+            text = text[open.upperBound...]
+            if text.prefix(name.count).lowercased() == name { return }
+        }
+        text = ""
+    }
+
+    private static func plain(_ text: some StringProtocol) -> String {
+        var text = String(text)
+        for (entity, character) in [
+            ("&nbsp;", " "), ("&lt;", "<"), ("&gt;", ">"), ("&quot;", "\""), ("&#39;", "'"), ("&#x27;", "'"), ("&amp;", "&"),
+        ] where text.contains("&") { text = text.replacing(entity, with: character) }
+        return text.onOneLine
+    }
+}
+
+extension String {
+    var trimmingSpace: String {
+        let isSpace = { (scalar: Unicode.Scalar) in scalar.properties.isWhitespace }
+        let start = unicodeScalars.drop(while: isSpace)
+        guard let last = start.lastIndex(where: { !isSpace($0) }) else { return "" }
+        return String(start[...last])
+    }
+
+    /// Without line ends, tabs and control characters: one space for each run of them.
+    var onOneLine: String {
+        let words = unicodeScalars.split { $0.properties.isWhitespace || $0.properties.generalCategory == .control }
+        return words.map { String($0) }.joined(separator: " ")
+    }
+
+    func shortened(to maxCharacters: Int) -> String {
+        let beginning = prefix(maxCharacters)
+        return beginning.endIndex == endIndex ? self : beginning + "…"
+    }
+}

@@ -59,11 +59,14 @@ public final class AcceptGate: Sendable {
     }
 
     /// Takes a connection in, or says why not. One that was taken is given back by ``release(_:)``.
-    /// - Parameter peer: nil for a Unix socket: only the limit in all counts.
-    public func admit(_ peer: IPAddress?, now: Instant) -> Refusal? {
+    /// - Parameters:
+    ///   - peer: nil for a Unix socket: only the limit in all counts.
+    ///   - descriptor: the connection's, whose number tells how many there are: ``DescriptorLimits``.
+    public func admit(_ peer: IPAddress?, descriptor: Int32 = 0, now: Instant) -> Refusal? {
         let key = key(peer)
+        let isTooHigh = descriptor >= DescriptorLimits.current.clients
         return state.withLock { state in
-            let refusal = Self.decide(key, limits, now, &state)
+            let refusal = isTooHigh ? .total : Self.decide(key, limits, now, &state)
             if let refusal {
                 state.refusals[refusal, default: 0] += 1
                 state.untold[refusal, default: 0] += 1
@@ -96,6 +99,14 @@ public final class AcceptGate: Sendable {
     private static func forgetIdle(_ now: Instant, _ state: inout State) {
         state.guests = state.guests.filter { $0.value.open > 0 || now - $0.value.refilled < .seconds(2) }
         state.kept = state.guests.count
+    }
+
+    /// A connection was refused before anything could be asked about it: there was no descriptor for it.
+    func noteRefusal() {
+        state.withLock { state in
+            state.refusals[.total, default: 0] += 1
+            state.untold[.total, default: 0] += 1
+        }
     }
 
     /// A connection that was admitted is gone.

@@ -137,7 +137,6 @@ final class CurlHandle {
         let context = Unmanaged.passUnretained(transfer).toOpaque()
         ccurl_set_pointer(easy, CURLOPT_WRITEDATA, context)
         ccurl_set_pointer(easy, CURLOPT_HEADERDATA, context)
-        if transfer.request.destinations == .anywhere { return }
         ccurl_set_open_socket(
             easy,
             { context, _, target in

@@ -1,4 +1,5 @@
 import CCurl
+import Glibc
 
 /// Outbound HTTP of one event loop: libcurl's multi interface, driven by the loop's readiness and timers. Loop-confined.
 ///
@@ -91,8 +92,15 @@ public final class HTTPClient {
         let socket = transfer.request.destinations.openSocket(
             family: wanted.family, type: wanted.socktype, protocol: wanted.protocol, ccurl_address(target),
             byteCount: Int(wanted.addrlen))
-        if socket == nil { transfer.refusedDestination = true }
-        return socket ?? CURL_SOCKET_BAD
+        guard let socket else {
+            transfer.refusedDestination = true
+            return CURL_SOCKET_BAD
+        }
+        if socket < 0, DescriptorLimits.areExhausted(errno) { transfer.lacksDescriptor = true }
+        guard socket >= DescriptorLimits.current.outgoing else { return socket }
+        transfer.lacksDescriptor = true
+        close(socket)
+        return CURL_SOCKET_BAD
     }
 
     static func tookBody(_ transfer: HTTPTransfer, _ bytes: UnsafeRawBufferPointer) -> Int {

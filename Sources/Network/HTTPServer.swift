@@ -118,7 +118,10 @@ public final class HTTPServer: Sendable {
         on address: SocketAddress, group: EventLoopGroup, layer: @escaping @Sendable () -> SocketLayer?
     ) async throws -> ListenerSet {
         let isUnix = if case .unix = address { true } else { false }
-        return try await ListenerSet(address, group: group) { [self] loop, descriptor, peer in
+        let refuse = { @Sendable [self] (loop: EventLoop, descriptor: Int32) in
+            RefusedConnection.answerAtOnce(descriptor, on: loop, by: self, inTLS: layer()?.needsHandshake == true)
+        }
+        return try await ListenerSet(address, group: group, refuse: refuse) { [self] loop, descriptor, peer in
             if proxies.requiresProxyHeader {
                 readProxyHeader(loop, descriptor, peer: peer, isUnix: isUnix, layer: layer())
             } else {
@@ -147,7 +150,7 @@ public final class HTTPServer: Sendable {
     package func serve(
         _ descriptor: Int32, on loop: EventLoop, peer: IPAddress? = nil, isUnix: Bool = false, layer: SocketLayer? = nil
     ) {
-        if let refusal = gate.admit(peer, now: loop.now) {
+        if let refusal = gate.admit(peer, descriptor: descriptor, now: loop.now) {
             RefusedConnection.refuse(descriptor, on: loop, for: refusal, by: self, inTLS: layer?.needsHandshake == true)
             return
         }

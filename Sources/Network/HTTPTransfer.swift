@@ -44,7 +44,11 @@ open class HTTPTransfer {
     private var state = State.idle
     private var silenceTimer: LoopTimer?
     private var silenceTimeout: Duration
-    private var lastByteAt = Instant(nanoseconds: 0)
+    /// When the silence began.
+    private var progressedAt = Instant(nanoseconds: 0)
+    /// Whether every byte of the response ends a silence. If not, only what ``noteProgress()`` is called for does: bytes that keep a
+    /// connection alive say nothing, for however long they come.
+    public final var endsSilenceWithBytes = true
     private var uploadedByteCount = 0
     private var coding = BodyCoding.none
     private var unpackedByteCount = 0
@@ -64,6 +68,8 @@ open class HTTPTransfer {
     private var waitingEnd: End?
     /// An address was refused to it.
     var refusedDestination = false
+    /// There was no descriptor for its socket.
+    var lacksDescriptor = false
 
     public init(_ request: HTTPClientRequest) {
         self.request = request
@@ -106,16 +112,19 @@ open class HTTPTransfer {
     public func resume() {
         guard case .running(let client, _) = state, isPaused else { return }
         isPaused = false
-        lastByteAt = client.loop.now
+        progressedAt = client.loop.now
         isInboxFull = true
         client.deliverSoon(self)
     }
+
+    /// What came was worth waiting for: the silence begins anew.
+    public final func noteProgress() { progressedAt = Instant.monotonicNow }
 
     /// From now on the silence may last so long; counts from now.
     public func limitSilence(to timeout: Duration) {
         silenceTimeout = timeout
         guard case .running(let client, _) = state else { return }
-        lastByteAt = client.loop.now
+        progressedAt = client.loop.now
         silenceTimer?.cancel()
         armSilenceTimer(client)
     }
@@ -125,7 +134,7 @@ open class HTTPTransfer {
     func started(_ client: HTTPClient, _ handle: CurlHandle) {
         guard case .idle = state else { return }
         state = .running(client, handle)
-        lastByteAt = Instant.monotonicNow
+        progressedAt = Instant.monotonicNow
         armSilenceTimer(client)
     }
 
@@ -155,6 +164,9 @@ open class HTTPTransfer {
             complete(headIsWhole ? .finished(status: status) : .failed(.cut))
         } else if refusedDestination, !handle.wasConnected {
             complete(.failed(.destinationNotAllowed))
+        } else if !handle.wasConnected, lacksDescriptor || DescriptorLimits.areExhausted {
+            // Neither can a name be looked up then, nor certificates be read: whatever libcurl says, it is not the server's fault.
+            complete(.failed(.noDescriptors))
         } else if fieldsByteCount > Self.maxFieldsByteCount {
             complete(.failed(.notHTTP("more than \(Self.maxFieldsByteCount) bytes of header fields")))
         } else if case .refused(let what) = coding {
@@ -173,7 +185,7 @@ open class HTTPTransfer {
 
     /// A header line with its end, of this response or of an interim one before it.
     func takeHeaderLine(_ line: UnsafeRawBufferPointer) -> Bool {
-        lastByteAt = Instant.monotonicNow
+        if endsSilenceWithBytes { noteProgress() }
         // Trailers come after the head and carry nothing for us.
         if headIsWhole { return true }
         fieldsByteCount += line.count
@@ -231,7 +243,7 @@ open class HTTPTransfer {
     // MARK: From the loop
 
     func deliver() {
-        lastByteAt = Instant.monotonicNow
+        if endsSilenceWithBytes { noteProgress() }
         if headIsWhole, !headIsDelivered, let head {
             headIsDelivered = true
             receivedHead(head)
@@ -271,7 +283,7 @@ open class HTTPTransfer {
     }
 
     private func armSilenceTimer(_ client: HTTPClient) {
-        let left = lastByteAt + silenceTimeout - Instant.monotonicNow
+        let left = progressedAt + silenceTimeout - Instant.monotonicNow
         silenceTimer = client.loop.schedule(after: max(left, .milliseconds(1))) { [weak self] in self?.checkSilence() }
     }
 
@@ -282,9 +294,9 @@ open class HTTPTransfer {
         if isPaused || uploaded != uploadedByteCount {
             // A long prompt on a slow line is no silence, nor is one that we asked for.
             uploadedByteCount = uploaded
-            lastByteAt = now
+            progressedAt = now
         }
-        if now - lastByteAt >= silenceTimeout {
+        if now - progressedAt >= silenceTimeout {
             complete(.failed(.silence(silenceTimeout)))
         } else {
             armSilenceTimer(client)

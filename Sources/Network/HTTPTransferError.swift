@@ -12,7 +12,7 @@ public enum HTTPTransferError: Error, Sendable, Hashable {
     /// The handshake failed or the certificate is not trusted; libcurl's words.
     case tls(String)
     case connectTimedOut
-    /// No byte for so long.
+    /// No byte for so long, or none that counts: ``HTTPTransfer/endsSilenceWithBytes``.
     case silence(Duration)
     /// ``HTTPClientRequest/totalTimeout`` has passed.
     case timedOut
@@ -22,6 +22,8 @@ public enum HTTPTransferError: Error, Sendable, Hashable {
     case notHTTP(String)
     /// The request cannot be made as it is: check the URL.
     case invalidRequest(String)
+    /// This process may open no further descriptor: nothing is wrong with the other side.
+    case noDescriptors
     /// The event loop ends.
     case loopStopped
 }
@@ -55,11 +57,12 @@ extension HTTPTransferError: CustomStringConvertible {
         case .destinationNotAllowed: "its address is not on the public Internet, and no other is allowed"
         case .tls(let words): "TLS failed: \(words)"
         case .connectTimedOut: "the connection could not be made in time"
-        case .silence(let duration): "it sent nothing for \(duration.seconds.formattedSeconds) s"
+        case .silence(let duration): "nothing of its answer came for \(duration.seconds.formattedSeconds) s"
         case .timedOut: "it did not answer in time"
         case .cut: "the connection was cut"
         case .notHTTP(let words): "it does not speak HTTP as it should: \(words)"
         case .invalidRequest(let words): "the request cannot be made, check the URL: \(words)"
+        case .noDescriptors: "there is no descriptor left for a connection"
         case .loopStopped: "the server stops"
         }
     }

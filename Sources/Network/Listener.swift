@@ -15,12 +15,14 @@ public final class Listener: Channel {
     /// Connections taken in one turn, so that a storm of them does not starve live ones.
     public static let acceptsPerTurn = 64
 
-    private let interest: Readiness
-    private let accept: (EventLoop, Int32, IPAddress?) -> Void
+    /// Takes a connection, or refuses one for which there was no descriptor but the spare one: that one is closed when it returns.
+    typealias Accept = @Sendable (EventLoop, Int32, IPAddress?, _ isLast: Bool) -> Void
 
-    init(
-        loop: EventLoop, descriptor: Int32, interest: Readiness, accept: @escaping (EventLoop, Int32, IPAddress?) -> Void
-    ) {
+    private let interest: Readiness
+    private let accept: Accept
+    private let spare = SpareDescriptor()
+
+    init(loop: EventLoop, descriptor: Int32, interest: Readiness, accept: @escaping Accept) {
         self.interest = interest
         self.accept = accept
         super.init(loop: loop, descriptor: descriptor)
@@ -31,11 +33,14 @@ public final class Listener: Channel {
         for _ in 0..<Self.acceptsPerTurn {
             let accepted = clinux_accept(descriptor, &peer)
             if accepted >= 0 {
-                accept(loop, accepted, IPAddress(peer))
+                accept(loop, accepted, IPAddress(peer), false)
                 continue
             }
             switch errno {
             case EINTR, ECONNABORTED: continue
+            case EMFILE,
+                ENFILE where refuseOne():
+                continue
             case EMFILE, ENFILE, ENOBUFS, ENOMEM:
                 // Level-triggered readiness would spin until a descriptor is free: look again a little later.
                 loop.logger.warning(
@@ -47,6 +52,23 @@ public final class Listener: Channel {
             default: return
             }
         }
+    }
+
+    /// Answers a client for which there is no descriptor, by means of the spare one.
+    /// - Returns: whether there was one.
+    private func refuseOne() -> Bool {
+        spare.refill()
+        guard spare.isThere else { return false }
+        var isRefused = false
+        spare.lend {
+            var peer = sockaddr_storage()
+            let accepted = clinux_accept(descriptor, &peer)
+            guard accepted >= 0 else { return }
+            accept(loop, accepted, IPAddress(peer), true)
+            close(accepted)
+            isRefused = true
+        }
+        return isRefused
     }
 
     func start() throws(SystemCallError) { try loop.register(self, interest: interest) }
@@ -77,12 +99,21 @@ public final class ListenerSet: Sendable {
     public let address: SocketAddress
     private let listeners: [LoopBound<Listener>]
 
-    /// - Parameter accept: called on the loop that took a connection, with a nonblocking descriptor that it then owns, and the
-    ///   peer's address (nil: a Unix socket).
+    /// - Parameters:
+    ///   - refuse: called with a connection for which there is no descriptor left: it may be answered at once, and is closed then.
+    ///   - accept: called on the loop that took a connection, with a nonblocking descriptor that it then owns, and the
+    ///     peer's address (nil: a Unix socket).
     /// - Throws: ``SystemCallError``, for example `EADDRINUSE` or `EACCES` from `bind`.
-    public init(
-        _ address: SocketAddress, group: EventLoopGroup, accept: @escaping @Sendable (EventLoop, Int32, IPAddress?) -> Void
+    public convenience init(
+        _ address: SocketAddress, group: EventLoopGroup, refuse: @escaping @Sendable (EventLoop, Int32) -> Void = { _, _ in },
+        accept: @escaping @Sendable (EventLoop, Int32, IPAddress?) -> Void
     ) async throws {
+        try await self.init(address, group) { loop, descriptor, peer, isLast in
+            if isLast { refuse(loop, descriptor) } else { accept(loop, descriptor, peer) }
+        }
+    }
+
+    private init(_ address: SocketAddress, _ group: EventLoopGroup, accept: @escaping Listener.Accept) async throws {
         var bound = address
         var sockets: [Int32] = []
         do {

@@ -1,4 +1,6 @@
 import Bytes
+import CLinux
+import Glibc
 import HTTP
 import Logging
 
@@ -15,10 +17,12 @@ final class RefusedConnection: Connection {
     static func refuse(
         _ descriptor: Int32, on loop: EventLoop, for refusal: AcceptGate.Refusal, by server: HTTPServer, inTLS: Bool
     ) {
-        if let summary = server.gate.summary(now: loop.now) {
-            let counts = summary.map { ($0.key.rawValue, Logger.MetadataValue.stringConvertible($0.value)) }
-            // number-safe: one entry for each reason
-            loop.logger.notice("connections refused", metadata: Dictionary(uniqueKeysWithValues: counts))
+        summarize(on: loop, server)
+        // One that lingers keeps a descriptor, of which there are none to spare up there.
+        if descriptor >= DescriptorLimits.current.outgoing {
+            send(answer(for: refusal, server, date: loop.httpDate, inTLS: inTLS), to: descriptor)
+            close(descriptor)
+            return
         }
         let connection = RefusedConnection(loop: loop, descriptor: descriptor)
         guard loop.refusedCount < maxAtATime, (try? connection.start()) != nil else {
@@ -27,15 +31,39 @@ final class RefusedConnection: Connection {
         }
         loop.refusedCount += 1
         connection.isCounted = true
-        if inTLS {
-            connection.output.append(alert)
-        } else {
-            connection.append(refusal, server)
-        }
+        connection.output.append(answer(for: refusal, server, date: loop.httpDate, inTLS: inTLS))
         connection.finish()
     }
 
-    private func append(_ refusal: AcceptGate.Refusal, _ server: HTTPServer) {
+    /// Tells a client for which there is no descriptor that it is refused. The caller closes it.
+    static func answerAtOnce(_ descriptor: Int32, on loop: EventLoop, by server: HTTPServer, inTLS: Bool) {
+        server.gate.noteRefusal()
+        summarize(on: loop, server)
+        send(answer(for: .total, server, date: loop.httpDate, inTLS: inTLS), to: descriptor)
+    }
+
+    private static func summarize(on loop: EventLoop, _ server: HTTPServer) {
+        guard let summary = server.gate.summary(now: loop.now) else { return }
+        let counts = summary.map { ($0.key.rawValue, Logger.MetadataValue.stringConvertible($0.value)) }
+        // number-safe: one entry for each reason
+        loop.logger.notice("connections refused", metadata: Dictionary(uniqueKeysWithValues: counts))
+    }
+
+    /// Sends what fits into the socket, which a new one's buffer has room for, and ends it.
+    private static func send(_ bytes: [UInt8], to descriptor: Int32) {
+        bytes.withUnsafeBytes { _ = Glibc.send(descriptor, $0.baseAddress, $0.count, Int32(MSG_NOSIGNAL)) }
+        shutdown(descriptor, Int32(SHUT_WR))
+        // A socket that is closed with bytes unread is reset, and the answer may be lost with it.
+        withUnsafeTemporaryAllocation(byteCount: 4096, alignment: 1) { buffer in
+            for _ in 0..<64 { if recv(descriptor, buffer.baseAddress, buffer.count, Int32(MSG_DONTWAIT)) <= 0 { return } }
+        }
+    }
+
+    private static func answer(
+        for refusal: AcceptGate.Refusal, _ server: HTTPServer, date: String, inTLS: Bool
+    ) -> [UInt8] {
+        if inTLS { return alert }
+        var output = ByteBuffer()
         let status: HTTPStatus = refusal == .total ? .serviceUnavailable : .tooManyRequests
         let message =
             switch refusal {
@@ -45,12 +73,13 @@ final class RefusedConnection: Connection {
             }
         let answer = server.handler.errorAnswer(for: status, message)
         var writer = ResponseWriter(keepAlive: false)
-        writer.begin(status, date: loop.httpDate, into: &output)
+        writer.begin(status, date: date, into: &output)
         for field in answer.fields { try? writer.field(field.name, field.value, into: &output) }
         try? writer.field("Retry-After", refusal == .rate ? "1" : "10", into: &output)
         writer.endHead(.bytes(answer.body.count), into: &output)
         answer.body.withUnsafeBytes { writer.write($0, into: &output) }
         writer.end(into: &output)
+        return output.array
     }
 
     override func ended(_ end: End) { if isCounted { loop.refusedCount -= 1 } }

@@ -27,6 +27,7 @@ extension UpstreamFault {
             case .cut: "cut"
             case .tls: "tls"
             case .notHTTP: "malformed"
+            case .noDescriptors: "no_descriptors"
             case .destinationNotAllowed, .invalidRequest, .loopStopped: "not_sent"
             }
         case .status(429, _, _): "rate_limited"

@@ -3,6 +3,7 @@
 import ctypes
 import json
 import os
+import resource
 import signal
 import subprocess
 import time
@@ -38,12 +39,22 @@ def _die_with_the_tests():
     _libc.prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
 
 
+def _with_descriptors(count):
+    """What `ulimit -n` does, for the child alone."""
+    def prepare():
+        _die_with_the_tests()
+        resource.setrlimit(resource.RLIMIT_NOFILE, (count, count))
+    return prepare
+
+
 class BinaryProcess:
-    """One run of the binary with a ready file. `command` is its first argument."""
+    """One run of the binary with a ready file. `command` is its first argument; `descriptors`: how many it may have open."""
 
     command: str
 
-    def __init__(self, directory: Path, *flags, env=None, listen=("--host", "127.0.0.1", "--port", "0")):
+    def __init__(self, directory: Path, *flags, env=None, listen=("--host", "127.0.0.1", "--port", "0"),
+                 descriptors=None):
+        self.descriptors = descriptors
         number = len(list(directory.glob(f"{self.command}-*.log")))
         self.name = f"{self.command}-{number}"
         self.log_path = directory / f"{self.name}.log"
@@ -69,7 +80,7 @@ class BinaryProcess:
         with self.log_path.open("ab") as log:
             self.popen = subprocess.Popen(
                 [self.binary(), *self.flags], stdin=subprocess.DEVNULL, stdout=log, stderr=log, env=self.env,
-                preexec_fn=_die_with_the_tests,
+                preexec_fn=_with_descriptors(self.descriptors) if self.descriptors else _die_with_the_tests,
             )
         _live.add(self)
         deadline = time.monotonic() + START_TIMEOUT_S

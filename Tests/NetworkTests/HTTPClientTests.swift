@@ -250,6 +250,23 @@ import Testing
         }
     }
 
+    @Test func bytesThatDoNotCountAreSilence() async throws {
+        try await with { peer in
+            _ = peer.readRequest()
+            peer.sendStreamHead()
+            for _ in 0..<200 where !peer.isClosed {
+                peer.sendChunk("x")
+                usleepBriefly(milliseconds: 50)
+            }
+        } _: { server in
+            // What comes of the first pieces is noted, what comes later is not.
+            let recorder = await loop.begin(request(server.url, silence: .milliseconds(400))) { transfer in
+                transfer.endsSilenceWithBytes = false
+            }
+            #expect(await recorder.waitForEnd() == .failed(.silence(.milliseconds(400))))
+        }
+    }
+
     @Test func theWholeMayTakeNoLongerThanItsTimeout() async throws {
         try await with { peer in
             _ = peer.readRequest()

@@ -118,6 +118,8 @@ final class WebhookDispatcher {
             guard let self else { return }
             if outcome.wasAbandoned {
                 self.ledger.abandoned(delivery.key)
+                // Unless the server stops there will be a descriptor for it before long.
+                if !self.isStopping { self.loop.schedule(after: .seconds(1)) { [weak self] in self?.pump() } }
                 return
             }
             self.ledger.attempted(delivery.key, attempt, outcome.verdict, random: .random(in: 0..<1))

@@ -10,7 +10,7 @@ final class WebhookTransfer: HTTPTransfer {
         /// In a word; nil: it succeeded.
         let error: String?
         let verdict: WebhookLedger.Verdict
-        /// The server stops: it was no attempt.
+        /// It was no attempt: the server stops, or has no descriptor left for it.
         var wasAbandoned = false
     }
 
@@ -65,6 +65,8 @@ final class WebhookTransfer: HTTPTransfer {
         case .finished: finish(outcome ?? Self.failure("no_answer"))
         case .failed(.loopStopped):
             finish(Outcome(status: nil, error: "server_stopping", verdict: .failed(retryAfter: nil), wasAbandoned: true))
+        case .failed(.noDescriptors) where head == nil:
+            finish(Outcome(status: nil, error: "no_descriptors", verdict: .failed(retryAfter: nil), wasAbandoned: true))
         // The receiver has answered; that the rest of its words was cut changes nothing.
         case .failed(let error): finish(outcome ?? Self.failure(Self.word(error)))
         }
@@ -110,6 +112,7 @@ final class WebhookTransfer: HTTPTransfer {
         case .cut: "cut"
         case .notHTTP: "not_http"
         case .invalidRequest: "invalid_url"
+        case .noDescriptors: "no_descriptors"
         case .loopStopped: "server_stopping"
         }
     }

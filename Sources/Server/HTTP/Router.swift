@@ -240,7 +240,16 @@ final class Router: HTTPRequestHandler {
     func errorAnswer(for status: HTTPStatus, _ message: String) -> HTTPErrorAnswer {
         HTTPErrorAnswer(
             fields: [("Content-Type", "application/json"), ("x-request-id", Identifier.make("req_"))],
-            body: APIError(status: status, message: message, code: "bad_request").body)
+            body: Self.error(status, message).body)
+    }
+
+    private static func error(_ status: HTTPStatus, _ message: String) -> APIError {
+        switch status {
+        // Too many connections, of all or of one client.
+        case .serviceUnavailable: APIError(status: status, message: message, type: "server_error", code: "overloaded")
+        case .tooManyRequests: APIError(status: status, message: message, type: "rate_limit_error", code: "too_many_connections")
+        default: APIError(status: status, message: message, code: "bad_request")
+        }
     }
 
     func hasRoom(on loop: EventLoop) -> Bool { !context.sessions(on: loop).isOverloaded() }

@@ -32,10 +32,13 @@ extension UpstreamFault {
             .server(
                 "upstream_malformed", 502,
                 "The upstream \(upstream) did not answer with an event stream but with \(contentType)"
-                    + (words.map { ", which says: \($0.shortened(to: UpstreamErrorObject.maxPlainCharacters))" } ?? ".")
+                    + (words.map { ", which says “\($0.shortened(to: UpstreamErrorObject.maxPlainCharacters))”." } ?? ".")
                     + " Is its URL right?")
         }
     }
+
+    /// Until some of our descriptors are likely to be free again.
+    private static let noDescriptorsRetrySeconds = 5.0
 
     private static func transport(_ error: HTTPTransferError, _ upstream: String) -> GenerationError {
         let message = "The upstream \(upstream) failed: \(error)."
@@ -45,6 +48,8 @@ extension UpstreamFault {
         case .connectTimedOut, .silence, .timedOut: .server("upstream_timeout", 504, message)
         case .cut: .server("upstream_truncated", 502, message)
         case .notHTTP: .server("upstream_malformed", 502, message)
+        case .noDescriptors:
+            .server("overloaded", 503, "The server has as many connections as it may. Try again later.", noDescriptorsRetrySeconds)
         case .loopStopped: .server("server_stopping", 503, message)
         }
     }

@@ -11,7 +11,7 @@ extension UpstreamFault {
     /// an upstream for others. Nor does a 429: that one is well, only busy.
     package var verdict: CircuitBreaker.Verdict {
         switch self {
-        case .transport(.loopStopped), .notSent: .nothing
+        case .transport(.loopStopped), .transport(.noDescriptors), .notSent: .nothing
         case .transport, .malformed, .truncated, .notAStream: .failure
         case .status(let status, _, _): Self.verdict(status)
         case .inBand(let error): Self.verdict(error.impliedStatus)

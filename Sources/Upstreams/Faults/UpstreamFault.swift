@@ -27,7 +27,7 @@ extension UpstreamFault {
             switch error {
             case .couldNotResolve, .couldNotConnect, .connectTimedOut, .cut: true
             // After a silence the upstream is likely still at work: another request would make it worse.
-            case .silence, .timedOut, .destinationNotAllowed, .tls, .notHTTP, .invalidRequest, .loopStopped: false
+            case .silence, .timedOut, .destinationNotAllowed, .tls, .notHTTP, .invalidRequest, .noDescriptors, .loopStopped: false
             }
         case .status(let status, let error, _): Self.isRetryable(status, error)
         case .inBand(let error): Self.isRetryable(error.impliedStatus, error)
@@ -49,7 +49,7 @@ extension UpstreamFault {
     /// Whether another upstream may do better with the same request: always, but for what is wrong with the request itself.
     package var mayFallOver: Bool {
         switch self {
-        case .transport(let error): error != .loopStopped
+        case .transport(let error): error != .loopStopped && error != .noDescriptors
         case .status(let status, let error, _): Self.mayFallOver(error.matter(of: status))
         case .inBand(let error): Self.mayFallOver(error.matter(of: error.impliedStatus))
         case .malformed, .truncated, .notAStream, .notSent: true

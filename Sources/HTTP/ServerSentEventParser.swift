@@ -17,6 +17,10 @@ public struct ServerSentEventParser: ~Copyable {
 
     /// The lines of one event without their ends, comments not counted.
     public let maxEventBytes: Int
+    /// Whether what servers put into a stream beside the standard is taken for what it plainly is, where the standard has it passed
+    /// over: a field `error` (llama.cpp) is the data of an event `error`, and a line that begins with a brace, with all that follow
+    /// in its block, is data.
+    public let isLenient: Bool
     /// The last reconnection time that the stream asked for.
     public private(set) var retryMilliseconds: Int?
 
@@ -32,10 +36,15 @@ public struct ServerSentEventParser: ~Copyable {
     private var idHasChanged = false
     private var blockByteCount = 0
     private var blockIsDelivered = false
+    /// A line of this block was bare JSON.
+    private var blockIsBare = false
 
-    /// - Parameter maxEventBytes: beyond it ``ServerSentEventError/eventTooLarge(limitBytes:)``.
-    public init(maxEventBytes: Int = 16 << 20) {
+    /// - Parameters:
+    ///   - maxEventBytes: beyond it ``ServerSentEventError/eventTooLarge(limitBytes:)``.
+    ///   - isLenient: see ``isLenient``.
+    public init(maxEventBytes: Int = 16 << 20, isLenient: Bool = false) {
         self.maxEventBytes = max(1, maxEventBytes)
+        self.isLenient = isLenient
     }
 
     /// What a reconnecting client sends as `Last-Event-ID`: sticky over events, empty if none. Valid until the next call.
@@ -111,6 +120,19 @@ public struct ServerSentEventParser: ~Copyable {
         return nil
     }
 
+    /// The event that is under way, although its empty line has not come and now will not. The standard drops it, since it may have
+    /// been cut; its data is for who can tell.
+    public mutating func unfinishedEvent() -> ServerSentEvent? {
+        if blockIsDelivered { clearBlock() }
+        var block = Block()
+        if partialLine.count > 0 {
+            takeLine(partialLine.bytes, &block)
+            keep(&block)
+            partialLine.clear()
+        }
+        return endBlock(block)
+    }
+
     /// What has come of an event and still lies in the input.
     private struct Block {
         var data: UnsafeRawBufferPointer?
@@ -184,6 +206,11 @@ public struct ServerSentEventParser: ~Copyable {
     }
 
     private mutating func takeField(_ line: UnsafeRawBufferPointer, _ block: inout Block) {
+        if isLenient, blockIsBare || line[0] == UInt8(ascii: "{") {
+            blockIsBare = true
+            takeData(line, &block)
+            return
+        }
         let colon = line.offset(of: UInt8(ascii: ":")) ?? line.count
         var value = line.slice(min(colon + 1, line.count), line.count)
         if value.first == .space { value = value.slice(1, value.count) }
@@ -197,6 +224,9 @@ public struct ServerSentEventParser: ~Copyable {
             idOfBlock.clear()
             idOfBlock.append(value)
             idHasChanged = true
+        } else if isLenient, name.equals("error") {
+            block.type = name
+            takeData(value, &block)
         } else if name.equals("retry"), let milliseconds = value.decimalNumber {
             retryMilliseconds = milliseconds
         }
@@ -250,6 +280,7 @@ public struct ServerSentEventParser: ~Copyable {
 
     private mutating func clearBlock() {
         blockIsDelivered = false
+        blockIsBare = false
         if !data.isEmpty { data.clear(keepingCapacity: Self.maxKeptBytes) }
         if !type.isEmpty { type.clear() }
     }

@@ -22,7 +22,16 @@ extension Dialect {
     package static func request(
         _ request: ModelRequest, model: String, to upstream: UpstreamConfiguration
     ) throws(GenerationError) -> HTTPClientRequest {
-        let body = try body(of: request, model: model, to: upstream)
+        try self.request(request, model: model, to: upstream, habits: UpstreamHabits()).request
+    }
+
+    /// The request for a generation, as far as the upstream takes it, and what it has of the members that may be refused.
+    package static func request(
+        _ request: ModelRequest, model: String, to upstream: UpstreamConfiguration, habits: UpstreamHabits
+    ) throws(GenerationError) -> (request: HTTPClientRequest, sent: UpstreamHabits.Members) {
+        var body = try body(of: request, model: model, to: upstream)
+        // Anthropic's limit has one name, and must be there.
+        let sent = upstream.dialect == .chatCompletions ? habits.apply(to: &body) : []
         var result = HTTPClientRequest(method: "POST", url: url(upstream, path), body: JSONValue.object(body).serialized())
         try result.set("Content-Type", "application/json")
         try result.set("Accept", "text/event-stream")
@@ -30,7 +39,7 @@ extension Dialect {
         result.unpacksBody = true
         result.connectTimeout = upstream.connectTimeout
         result.silenceTimeout = upstream.firstByteTimeout ?? upstream.silenceTimeout
-        return result
+        return (result, sent)
     }
 
     /// The request that lists the upstream's models.

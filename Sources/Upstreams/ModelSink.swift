@@ -53,6 +53,8 @@ package protocol ResponseDecoder: ~Copyable {
 
 /// Bounds of what an upstream may send.
 package enum UpstreamLimits {
+    /// After the head of a success, if nothing of the answer has come. As long as clients' status is held at most.
+    package static let acceptanceDelay = Duration.seconds(2)
     /// One event of a stream.
     package static let maxEventBytes = 4 << 20
     /// A whole answer of a server that does not stream.

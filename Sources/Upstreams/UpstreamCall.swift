@@ -23,6 +23,8 @@ final class UpstreamCall: ModelCall {
         let fault: UpstreamFault
         let upstream: Int
         let hasDelivered: Bool
+        /// It is to be asked again at once, without what it refused, on the same lease.
+        var isToBeAdapted = false
     }
 
     let loop: EventLoop
@@ -41,6 +43,10 @@ final class UpstreamCall: ModelCall {
     private let counters: UpstreamCounters?
     private var attemptBegan = Instant(nanoseconds: 0)
     private var lastFailure: Failure?
+    /// Members of the request under way that may be given up if they are refused.
+    private var concessions: UpstreamHabits.Members = []
+    /// Given up for this call: once each, so that an upstream that refuses both names of a limit is not asked for ever.
+    private var conceded: UpstreamHabits.Members = []
 
     /// What is smaller is written within a millisecond.
     private static let leastLargePromptBytes = 64 << 10
@@ -119,11 +125,30 @@ final class UpstreamCall: ModelCall {
         guard case .exchanging(_, let lease, let continuation) = phase else { return }
         phase = .between
         counters?.ended(fault.label)
+        if !hasDelivered, concede(after: fault, at: lease.upstream) {
+            let failure = Failure(fault: fault, upstream: lease.upstream, hasDelivered: false, isToBeAdapted: true)
+            continuation.resume(returning: failure)
+            return
+        }
         router.end(
             lease,
             RouteTable.Ending(
                 fault.label, fault.verdict, rest: fault.rest, tokens: hasDelivered ? tokens(of: generation) : 0))
         continuation.resume(returning: Failure(fault: fault, upstream: lease.upstream, hasDelivered: hasDelivered))
+    }
+
+    /// Whether the upstream refused what we added to the request, so that it is to be asked without. Says nothing of its health.
+    private func concede(after fault: UpstreamFault, at upstream: Int) -> Bool {
+        let name = router.upstreams[upstream].ownName(of: model)
+        var habits = router.habits(of: upstream, model: name)
+        let given = habits.learn(from: fault, sent: concessions.subtracting(conceded))
+        if given.isEmpty { return false }
+        conceded.formUnion(given)
+        router.learn(habits, of: upstream, model: name)
+        loop.logger.info(
+            "an upstream refuses a member that is added to requests: it is asked without",
+            metadata: ["upstream": "\(router.upstreams[upstream].name)", "model": "\(model)", "member": "\(given.names)"])
+        return true
     }
 
     /// The first piece of the answer.
@@ -202,13 +227,15 @@ final class UpstreamCall: ModelCall {
     }
 
     /// What is sent. A large conversation is put into the dialect off the loop.
-    private func makeRequest(to upstream: UpstreamConfiguration) async throws(GenerationError) -> HTTPClientRequest {
+    private func makeRequest(to upstream: UpstreamConfiguration, _ habits: UpstreamHabits) async throws(GenerationError) -> (
+        request: HTTPClientRequest, sent: UpstreamHabits.Members
+    ) {
         let (request, dialect, name) = (request, upstream.dialect, upstream.ownName(of: model))
         guard promptByteCount > Self.leastLargePromptBytes else {
-            return try dialect.speaker.request(request, model: name, to: upstream)
+            return try dialect.speaker.request(request, model: name, to: upstream, habits: habits)
         }
         let made = await WorkerPool.shared.run(for: owner) {
-            Result { () throws(GenerationError) in try dialect.speaker.request(request, model: name, to: upstream) }
+            Result { () throws(GenerationError) in try dialect.speaker.request(request, model: name, to: upstream, habits: habits) }
         }
         guard let made else {
             throw GenerationError(
@@ -218,12 +245,18 @@ final class UpstreamCall: ModelCall {
         return try made.get()
     }
 
-    /// One attempt; nil when nothing remains to be done.
+    /// One attempt, again without what the upstream does not take; nil when nothing remains to be done.
     private func exchange(_ lease: RouteTable.Lease) async -> Failure? {
+        while let failure = await ask(lease) { if !failure.isToBeAdapted { return failure } }
+        return nil
+    }
+
+    private func ask(_ lease: RouteTable.Lease) async -> Failure? {
         let upstream = router.upstreams[lease.upstream]
         let httpRequest: HTTPClientRequest
         do throws(GenerationError) {
-            httpRequest = try await makeRequest(to: upstream)
+            let habits = router.habits(of: lease.upstream, model: upstream.ownName(of: model))
+            (httpRequest, concessions) = try await makeRequest(to: upstream, habits)
         } catch {
             router.end(lease, RouteTable.Ending("not_sent", .nothing, tokens: 0))
             return Failure(fault: .notSent(error), upstream: lease.upstream, hasDelivered: false)

@@ -1,5 +1,6 @@
 import Bytes
 import HTTP
+import JSON
 import Network
 import Sessions
 
@@ -7,9 +8,13 @@ import Sessions
 final class UpstreamExchange<Decoder: ResponseDecoder & ~Copyable>: HeldTransfer {
     private enum Mode {
         case awaitingHead
+        /// Success, as whatever begins to come.
+        case beginning(BodySniffer)
         case stream
-        /// Success, but all in one piece.
+        /// All in one piece.
         case whole
+        /// No answer but a page or words.
+        case other
         case refusal(status: Int, retryAfterSeconds: Double?)
         /// Nothing more is expected but the end of the body.
         case over
@@ -21,6 +26,8 @@ final class UpstreamExchange<Decoder: ResponseDecoder & ~Copyable>: HeldTransfer
     private var mode = Mode.awaitingHead
     private var contentType = ""
     private var collected = ByteBuffer()
+    /// Events of the response when something of the answer came last.
+    private var eventCount = 0
     private var isAnswering = false
     /// Of the body, where it is not that of the head.
     private let silenceTimeout: Duration
@@ -30,29 +37,48 @@ final class UpstreamExchange<Decoder: ResponseDecoder & ~Copyable>: HeldTransfer
         self.call = call
         self.generation = generation
         super.init(request)
+        endsSilenceWithBytes = false
     }
 
     override func receivedHead(_ head: HTTPClientResponse) {
-        if request.silenceTimeout != silenceTimeout { limitSilence(to: silenceTimeout) }
+        limitSilence(to: silenceTimeout)
         contentType = head.fields["content-type"]?.lowercased() ?? ""
         if !(200..<300).contains(head.status) {
             let retryAfter = RetryAfter.seconds(head.fields, status: head.status, now: call?.loop.unixTime ?? 0)
             mode = .refusal(status: head.status, retryAfterSeconds: retryAfter)
         } else {
-            mode = contentType.hasPrefix("application/json") ? .whole : .stream
-            generation.accepted()
+            mode = .beginning(BodySniffer())
             bodyIsAnswer()
+            acceptSoon()
+        }
+    }
+
+    /// As long as nothing of the answer has come, an error may come in its place, and clients whose status is held are told by that.
+    /// A model that thinks for longer has taken the request.
+    private func acceptSoon() {
+        call?.loop.schedule(after: UpstreamLimits.acceptanceDelay) { [weak self] in
+            guard let self, self.isRunning else { return }
+            switch self.mode {
+            case .beginning, .stream, .whole: self.generation.accepted()
+            case .awaitingHead, .other, .refusal, .over: break
+            }
         }
     }
 
     override func received(_ bytes: UnsafeRawBufferPointer) {
         switch mode {
+        case .beginning(let sniffer): receivedBeginning(bytes, sniffer)
         case .stream: receivedStream(bytes)
         case .whole:
             collected.append(bytes)
+            // Servers that keep a connection alive with white space do so before the answer.
+            if bytes.contains(where: { $0 > 0x20 }) { noteProgress() }
             if collected.count > UpstreamLimits.maxWholeBodyBytes {
                 fail(.malformed("an answer of more than \(UpstreamLimits.maxWholeBodyBytes) bytes"))
             }
+        case .other:
+            collected.append(bytes)
+            if collected.count > UpstreamLimits.maxErrorBodyBytes { failAsNoAnswer() }
         case .refusal(let status, let retryAfter):
             collected.append(bytes)
             if collected.count > UpstreamLimits.maxErrorBodyBytes { failWithStatus(status, retryAfter) }
@@ -69,16 +95,50 @@ final class UpstreamExchange<Decoder: ResponseDecoder & ~Copyable>: HeldTransfer
             return
         }
         switch mode {
+        case .beginning(let sniffer): endBeginning(sniffer)
         case .stream: endStream()
         case .whole: endWhole()
+        case .other: failAsNoAnswer()
         case .refusal(let status, let retryAfter): failWithStatus(status, retryAfter)
         case .awaitingHead, .over: break
+        }
+    }
+
+    private func receivedBeginning(_ bytes: UnsafeRawBufferPointer, _ sniffer: BodySniffer) {
+        var sniffer = sniffer
+        var rest = bytes
+        let isLabelledStream = contentType.hasPrefix("text/event-stream")
+        guard let kind = sniffer.take(&rest, isLabelledStream: isLabelledStream) else {
+            mode = .beginning(sniffer)
+            return
+        }
+        switch kind {
+        case .stream: mode = .stream
+        case .whole: mode = .whole
+        case .other: mode = .other
+        }
+        if !sniffer.beginning.isEmpty { sniffer.beginning.withUnsafeBytes { received($0) } }
+        if !rest.isEmpty { received(rest) }
+    }
+
+    /// The body has ended before it began.
+    private func endBeginning(_ sniffer: BodySniffer) {
+        if sniffer.beginning.isEmpty {
+            let isExpected = ["text/event-stream", "application/json", ""].contains { contentType.prefix { $0 != ";" } == $0 }
+            if isExpected { fail(.truncated) } else { failAsNoAnswer() }
+        } else {
+            collected.append(sniffer.beginning)
+            failAsNoAnswer()
         }
     }
 
     private func receivedStream(_ bytes: UnsafeRawBufferPointer) {
         do throws(UpstreamFault) {
             let reason = try decoder.receive(bytes, into: generation)
+            if generation.eventCount != eventCount {
+                eventCount = generation.eventCount
+                noteProgress()
+            }
             if !isAnswering, decoder.hasDelivered {
                 isAnswering = true
                 call?.answering()
@@ -110,13 +170,7 @@ final class UpstreamExchange<Decoder: ResponseDecoder & ~Copyable>: HeldTransfer
         do throws(UpstreamFault) {
             finish(try decoder.end(into: generation))
         } catch {
-            let isOther = !contentType.isEmpty && !contentType.hasPrefix("text/event-stream")
-            if isOther, !decoder.hasDelivered {
-                let type = contentType.prefix { $0 != ";" && $0 != " " }
-                fail(.notAStream(contentType: String(type.prefix(100))))
-            } else {
-                fail(error)
-            }
+            fail(error)
         }
     }
 
@@ -124,8 +178,20 @@ final class UpstreamExchange<Decoder: ResponseDecoder & ~Copyable>: HeldTransfer
         do throws(UpstreamFault) {
             finish(try decoder.receiveWhole(collected.bytes, into: generation))
         } catch {
-            fail(error)
+            fail(decoder.hasDelivered ? error : flatError() ?? error)
         }
+    }
+
+    /// What the body says instead of an answer, if it is an error without a member `error`.
+    private func flatError() -> UpstreamFault? {
+        guard let body = try? JSONValue.parse(collected.bytes) else { return nil }
+        return UpstreamErrorObject(flat: body).map { .inBand($0) }
+    }
+
+    private func failAsNoAnswer() {
+        let type =
+            contentType.isEmpty ? "something without a Content-Type" : contentType.prefix { $0 != ";" && $0 != " " }.prefix(100)
+        fail(.notAStream(contentType: String(type), words: UpstreamErrorObject(body: collected.array).message))
     }
 
     private func failWithStatus(_ status: Int, _ retryAfter: Double?) {

@@ -12,6 +12,8 @@ public enum UpstreamProbe {
         public var isReachable: Bool
         /// Whether it seems able to answer: it was content with the key and reports no failure of its own.
         public var isServing = false
+        /// There was no descriptor of ours left to ask it: nothing was learnt.
+        var wasNotAsked = false
         /// Identifiers of its models.
         public var models: [String]
         public var latency: Duration
@@ -52,7 +54,9 @@ public enum UpstreamProbe {
         let latency = Instant.monotonicNow - start
         switch result {
         case .failure(let error):
-            return Report(isReachable: false, models: [], latency: latency, error: "\(upstream.authority): \(error)")
+            return Report(
+                isReachable: false, wasNotAsked: error == .noDescriptors, models: [], latency: latency,
+                error: "\(upstream.authority): \(error)")
         case .success(let response):
             return report(response, upstream, latency)
         }

@@ -80,7 +80,9 @@ enum PageText {
     private static func skip(to name: String, _ text: inout Substring) {
         while let open = text.firstRange(of: "</") {
             text = text[open.upperBound...]
-            if text.prefix(name.count).lowercased() == name { return }
+            guard text.prefix(name.count).lowercased() == name else { continue }
+            text = text.firstIndex(of: ">").map { text[text.index(after: $0)...] } ?? ""
+            return
         }
         text = ""
     }

@@ -16,6 +16,7 @@ public final class UpstreamRouter: Sendable {
     public let upstreams: [UpstreamConfiguration]
     public let options: RoutingOptions
     private let state: Mutex<State>
+    private let learnt = Mutex(LearntHabits())
 
     /// - Parameter upstreams: in the order in which they are preferred where nothing else decides; the first 64 count.
     public init(_ upstreams: [UpstreamConfiguration], options: RoutingOptions = RoutingOptions()) {
@@ -83,6 +84,17 @@ public final class UpstreamRouter: Sendable {
         state.withLock { $0.table.healthy(of: request, now: .monotonicNow) }
     }
 
+    // MARK: Habits
+
+    /// - Parameter model: by the upstream's own name.
+    func habits(of upstream: Int, model: String) -> UpstreamHabits {
+        learnt.withLock { $0[LearntHabits.Key(upstream: upstream, model: model)] }
+    }
+
+    func learn(_ habits: UpstreamHabits, of upstream: Int, model: String) {
+        learnt.withLock { $0[LearntHabits.Key(upstream: upstream, model: model)] = habits }
+    }
+
     // MARK: Health
 
     /// Asks every upstream for its models each ``RoutingOptions/probeInterval``, until the task is cancelled.
@@ -92,6 +104,7 @@ public final class UpstreamRouter: Sendable {
             for (index, upstream) in upstreams.enumerated() {
                 let report = await UpstreamProbe.check(upstream, on: loop, timeout: min(interval, .seconds(10)))
                 if Task.isCancelled { return }
+                if report.wasNotAsked { continue }
                 loop.execute { [self] in
                     change { state, now in
                         state.table.probed(index, isWell: report.isServing, now: now, chance: .random(in: 0..<1))

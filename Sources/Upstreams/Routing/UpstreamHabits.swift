@@ -1,0 +1,113 @@
+package import JSON
+
+/// What an upstream was found not to take of what we add to requests ourselves.
+///
+/// `stream_options` is an addition of ours, and so is the choice between the two names of the token limit: a client must not fail
+/// because of either.
+package struct UpstreamHabits: Sendable, Hashable {
+    /// Members that a request had.
+    package struct Members: OptionSet, Sendable, Hashable {
+        package let rawValue: UInt8
+
+        package init(rawValue: UInt8) { self.rawValue = rawValue }
+
+        package static let streamOptions = Members(rawValue: 1)
+        package static let maxTokens = Members(rawValue: 2)
+        package static let maxCompletionTokens = Members(rawValue: 4)
+        /// Either name of the limit.
+        static let tokenLimit: Members = [.maxTokens, .maxCompletionTokens]
+
+        var names: [String] {
+            [
+                (Members.streamOptions, "stream_options"), (.maxTokens, "max_tokens"),
+                (.maxCompletionTokens, "max_completion_tokens"),
+            ]
+            .filter { contains($0.0) }.map(\.1)
+        }
+    }
+
+    /// Not sent, or under its other name.
+    package private(set) var refused: Members = []
+
+    package init() {}
+
+    /// Takes out of a body what its upstream refuses.
+    /// - Returns: what it has of the members that might be refused.
+    package func apply(to body: inout JSONObject) -> Members {
+        if refused.contains(.streamOptions) { body["stream_options"] = nil }
+        if refused.contains(.maxTokens) { Self.rename("max_tokens", to: "max_completion_tokens", in: &body) }
+        if refused.contains(.maxCompletionTokens) { Self.rename("max_completion_tokens", to: "max_tokens", in: &body) }
+        var members: Members = []
+        for member in [Members.streamOptions, .maxTokens, .maxCompletionTokens] where body[member.names[0]] != nil {
+            members.insert(member)
+        }
+        return members
+    }
+
+    private static func rename(_ name: String, to other: String, in body: inout JSONObject) {
+        guard let value = body[name] else { return }
+        body[name] = nil
+        if body[other] == nil { body[other] = value }
+    }
+
+    /// Learns from a refusal.
+    /// - Parameter sent: what the request had and what may be given up.
+    /// - Returns: what is given up from now on; none if the refusal is about something else.
+    package mutating func learn(from fault: UpstreamFault, sent: Members) -> Members {
+        let status: Int
+        let error: UpstreamErrorObject
+        switch fault {
+        case .status(let told, let object, _): (status, error) = (told, object)
+        case .inBand(let object): (status, error) = (object.impliedStatus, object)
+        case .transport, .malformed, .truncated, .notAStream, .notSent: return []
+        }
+        guard status == 400 || status == 422 else { return [] }
+        let words = [error.message ?? "", error.param ?? "", error.code ?? "", error.type ?? ""].joined(separator: " ").lowercased()
+        if sent.contains(.streamOptions), words.contains("stream_options") || words.contains("include_usage") {
+            refused.insert(.streamOptions)
+            return .streamOptions
+        }
+        // A limit that is too high is named, too.
+        let isUnknown = Self.wordsOfRefusal.contains { words.contains($0) }
+        if sent.contains(.maxCompletionTokens), words.contains("max_completion_tokens"), isUnknown {
+            refused.subtract(.tokenLimit)
+            refused.insert(.maxCompletionTokens)
+            return .tokenLimit
+        }
+        if sent.contains(.maxTokens), words.contains("max_tokens"), isUnknown || words.contains("max_completion_tokens") {
+            refused.subtract(.tokenLimit)
+            refused.insert(.maxTokens)
+            return .tokenLimit
+        }
+        return []
+    }
+
+    private static let wordsOfRefusal = [
+        "unsupported", "not supported", "unrecognized", "unrecognised", "unknown", "unexpected", "extra", "not permitted",
+        "not allowed",
+        "additional propert", "no such", "deprecated", "unsupported_parameter", "does not support",
+    ]
+}
+
+/// What was learnt of each upstream and model: of a bound number of them, since clients name the models.
+struct LearntHabits: Sendable {
+    struct Key: Hashable, Sendable {
+        let upstream: Int
+        let model: String
+    }
+
+    static let maxCount = 256
+
+    private var habits: [Key: UpstreamHabits] = [:]
+
+    var count: Int { habits.count }
+
+    subscript(key: Key) -> UpstreamHabits {
+        get { habits[key] ?? UpstreamHabits() }
+        set {
+            // What is forgotten is learnt again, for the price of one request.
+            if habits[key] == nil, habits.count >= Self.maxCount { habits = [:] }
+            habits[key] = newValue
+        }
+    }
+}

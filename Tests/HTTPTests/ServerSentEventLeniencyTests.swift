@@ -1,0 +1,38 @@
+import HTTP
+import Testing
+
+@Suite struct ServerSentEventLeniencyTests {
+    /// Type and data of each event, in pieces of each size; the last is the one that was under way at the end.
+    private static func read(_ text: String, isLenient: Bool = true) -> [[[String]]] {
+        [1, 3, 1000].map { size in
+            var parser = ServerSentEventParser(isLenient: isLenient)
+            var events: [[String]] = []
+            let bytes = Array(text.utf8)
+            for start in stride(from: 0, to: bytes.count, by: size) {
+                bytes[start..<min(start + size, bytes.count)].withUnsafeBytes { piece in
+                    var input = piece
+                    while let event = try? parser.next(&input) { events.append([event.typeText, event.dataText]) }
+                }
+            }
+            if let event = parser.unfinishedEvent() { events.append(["unfinished " + event.typeText, event.dataText]) }
+            return events
+        }
+    }
+
+    @Test(
+        arguments: [
+            ("error: {\"code\":400}\n\ndata: [DONE]\n\n", [["error", "{\"code\":400}"], ["message", "[DONE]"]]),
+            ("data: a\n\n{\"error\":1}\n\ndata: b\n\n", [["message", "a"], ["message", "{\"error\":1}"], ["message", "b"]]),
+            ("{\n  \"error\": {\n    \"code\": 1\n  }\n}\n\n", [["message", "{\n  \"error\": {\n    \"code\": 1\n  }\n}"]]),
+            ("data: a\n\nevent: error\ndata: b", [["message", "a"], ["unfinished error", "b"]]),
+            ("data: a\n\ndata: b\n", [["message", "a"], ["unfinished message", "b"]]),
+            ("data: a\n\n", [["message", "a"]]),
+        ] as [(String, [[String]])])
+    func whatServersAddIsTaken(_ text: String, _ events: [[String]]) {
+        for found in Self.read(text) { #expect(found == events) }
+    }
+
+    @Test func theStandardPassesItOver() {
+        for found in Self.read("error: x\n\n{\"a\":1}\n\ndata: b\n\n", isLenient: false) { #expect(found == [["message", "b"]]) }
+    }
+}

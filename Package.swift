@@ -35,7 +35,7 @@ let package = Package(
         .target(name: "Bytes", swiftSettings: byteSpeed),
         .target(name: "JSON", dependencies: ["Bytes"], swiftSettings: byteSpeed),
         .target(name: "WebSocket", dependencies: ["Bytes", "COpenSSL", "CZlib"], swiftSettings: byteSpeed),
-        .target(name: "HTTP", dependencies: ["Bytes"], swiftSettings: byteSpeed),
+        .target(name: "HTTP", dependencies: ["Bytes", "CZlib"], swiftSettings: byteSpeed),
         .target(
             name: "Network",
             dependencies: [
@@ -87,7 +87,7 @@ let package = Package(
         .testTarget(name: "BytesTests", dependencies: ["Bytes"], swiftSettings: strict),
         .testTarget(name: "JSONTests", dependencies: ["JSON"], swiftSettings: strict),
         .testTarget(name: "WebSocketTests", dependencies: ["WebSocket", "Bytes"], swiftSettings: strict),
-        .testTarget(name: "HTTPTests", dependencies: ["HTTP", "Bytes"], swiftSettings: strict),
+        .testTarget(name: "HTTPTests", dependencies: ["HTTP", "Bytes", "CZlib"], swiftSettings: strict),
         .testTarget(
             name: "NetworkTests",
             dependencies: [

@@ -38,5 +38,10 @@ static inline int czlib_inflate_init(czlib_stream *stream, int window_bits) {
   czlib_prepare(stream);
   return inflateInit2(&stream->z, -window_bits);
 }
+// 8 to 15: zlib's own format; 16 more: gzip. Checksums are looked at.
+static inline int czlib_inflate_init_wrapped(czlib_stream *stream, int window_bits) {
+  czlib_prepare(stream);
+  return inflateInit2(&stream->z, window_bits);
+}
 
 #endif

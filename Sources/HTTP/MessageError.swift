@@ -66,6 +66,14 @@ public enum MessageError: Error, Hashable, Sendable {
     /// The data of a chunk is not followed by CRLF.
     case unterminatedChunk
 
+    // Content codings
+    /// Neither gzip nor deflate, or more than one.
+    case unsupportedContentCoding
+    /// The body is not what Content-Encoding says, is cut off, or mostly holds blocks without content.
+    case malformedContentCoding
+    /// Not the peer's fault.
+    case noMemoryToDecode
+
     // Ends
     /// The connection ended within a message (client role).
     case truncated
@@ -79,12 +87,27 @@ public enum MessageError: Error, Hashable, Sendable {
         case .methodNotImplemented, .unsupportedTransferEncoding: .notImplemented
         case .versionNotSupported: .versionNotSupported
         case .expectationFailed: .expectationFailed
+        case .unsupportedContentCoding: .unsupportedMediaType
+        case .noMemoryToDecode: .serviceUnavailable
         default: .badRequest
         }
     }
 }
 
 extension MessageError {
+    /// Whether the head is well-formed as far as it was read, and only too large: its rest may be passed over in order.
+    public var isSizeOfHead: Bool {
+        switch self {
+        case .requestLineTooLong, .fieldsTooLarge, .tooManyFields: true
+        default: false
+        }
+    }
+
+    /// Fields that belong to the answer (RFC 9110 §15.5.16).
+    public var answerFields: [(name: String, value: String)] {
+        self == .unsupportedContentCoding ? [("Accept-Encoding", ContentCoding.acceptable)] : []
+    }
+
     /// One sentence for the peer's developer: what is wrong and what to send instead. (The error printed is its name.)
     public var advice: String {
         switch self {
@@ -119,6 +142,9 @@ extension MessageError {
         case .invalidChunkExtension: "A chunk extension is not ';name' or ';name=value'."
         case .chunkExtensionsTooLarge(let limit): "The chunk extensions are larger than \(limit) bytes."
         case .unterminatedChunk: "The data of a chunk is not followed by CRLF."
+        case .unsupportedContentCoding: "Content-Encoding must be gzip or deflate, once, or left out."
+        case .malformedContentCoding: "The body is not what Content-Encoding says, or is not whole."
+        case .noMemoryToDecode: "There is no memory to decode the body. Try again later."
         case .truncated: "The connection ended within the message."
         }
     }

@@ -19,6 +19,11 @@ public struct QueryItems: Sendable, Hashable {
         }
     }
 
+    private init(_ items: [Item]) { self.items = items }
+
+    /// The same without the items of those names.
+    public func removing(_ names: Set<String>) -> QueryItems { QueryItems(items.filter { !names.contains($0.name) }) }
+
     /// The value of the first item of that name.
     public subscript(name: String) -> String? {
         items.first { $0.name == name }?.value

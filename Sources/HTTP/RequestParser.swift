@@ -39,6 +39,13 @@ public struct RequestParser: ~Copyable {
     private var headerByteCount = 0
     private var chunks = ChunkedDecoder()
     private var keepAlive = true
+    /// Whether what is left of the input after a failure begins within the line that failed.
+    public private(set) var hasFailedWithinLine = false
+
+    /// What was read of a head that is not whole: its method, target and fields so far, also after a failure in it.
+    public var partialHead: (method: HTTPMethod, path: String, fields: HeaderFields)? {
+        line.map { ($0.method, $0.target.path, fields) }
+    }
 
     public init(limits: MessageLimits = MessageLimits()) {
         self.limits = limits
@@ -78,7 +85,6 @@ public struct RequestParser: ~Copyable {
         } catch {
             state = .failed(error)
             lines.release()
-            fields = HeaderFields()
             throw error
         }
     }
@@ -153,9 +159,10 @@ public struct RequestParser: ~Copyable {
         {
             if text.isEmpty { return try finishHead() }
             headerByteCount += text.count + 2
-            guard headerByteCount <= limit else { throw .fieldsTooLarge(limitBytes: limit) }
-            guard fields.count < limits.maxHeaderFields else { throw .tooManyFields(limit: limits.maxHeaderFields) }
             try FieldLine.parse(text, into: &fields)
+            // Behind the line's parsing: the page that sent it may be named in it.
+            guard headerByteCount <= limit else { throw .fieldsTooLarge(limitBytes: limit) }
+            guard fields.count <= limits.maxHeaderFields else { throw .tooManyFields(limit: limits.maxHeaderFields) }
         }
         return nil
     }
@@ -184,6 +191,7 @@ public struct RequestParser: ~Copyable {
         do {
             return try lines.next(&input, maxBytes: maxBytes)
         } catch {
+            hasFailedWithinLine = true
             throw error == .tooLong ? tooLong : .bareLineFeed
         }
     }

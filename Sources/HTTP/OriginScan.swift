@@ -1,0 +1,65 @@
+/// Looks for the Origin field in the rest of a head that was refused before its end: without it the page that sent the request could
+/// not be shown why. Everything else there is passed over, and nothing of it is believed.
+public struct OriginScan: Sendable {
+    /// Bytes that are looked at, at most.
+    static let maxByteCount = 128 << 10
+    /// A longer line is no Origin that counts.
+    private static let maxLineByteCount = WebOrigin.maxTextByteCount + 16
+
+    /// The value, once it was found; nil again if there is another.
+    public private(set) var origin: String?
+    /// Whether the head's end, or the bound, was reached.
+    public private(set) var isDone = false
+    private var originCount = 0
+    private var byteCount = 0
+    private var line: [UInt8] = []
+    /// Whether what stands before the next line feed is the end of a line that is passed over.
+    private var isSkipping: Bool
+
+    /// - Parameter isWithinLine: whether the first byte belongs to the line that was refused.
+    public init(isWithinLine: Bool) { isSkipping = isWithinLine }
+
+    /// Takes the next bytes of the head.
+    public mutating func scan(_ bytes: UnsafeRawBufferPointer) {
+        var rest = bytes.slice(0, min(bytes.count, max(0, Self.maxByteCount - byteCount)))
+        byteCount += rest.count
+        while !isDone, let lineFeed = rest.offset(of: .lineFeed) {
+            take(rest.slice(0, lineFeed))
+            endLine()
+            rest = rest.slice(lineFeed + 1, rest.count)
+        }
+        if isDone { return }
+        take(rest)
+        if byteCount >= Self.maxByteCount { isDone = true }
+    }
+
+    private mutating func take(_ part: UnsafeRawBufferPointer) {
+        if isSkipping { return }
+        if line.count + part.count > Self.maxLineByteCount {
+            isSkipping = true
+            line = []
+        } else {
+            line.append(contentsOf: part)
+        }
+    }
+
+    private mutating func endLine() {
+        defer {
+            line.removeAll(keepingCapacity: true)
+            isSkipping = false
+        }
+        if isSkipping { return }
+        if line.last == .carriageReturn { line.removeLast() }
+        if line.isEmpty {
+            isDone = true
+            return
+        }
+        var fields = HeaderFields()
+        let isField = line.withUnsafeBytes { (line: UnsafeRawBufferPointer) -> Bool in
+            (try? FieldLine.parse(line, into: &fields)) != nil
+        }
+        guard isField, let value = fields["origin"] else { return }
+        originCount += 1
+        origin = originCount == 1 ? value : nil
+    }
+}

@@ -59,6 +59,8 @@ public final class EventLoop: @unchecked Sendable {
     public private(set) var now = Instant.monotonicNow
     /// The text of HTTP's Date field and the second that it is for.
     var dateCache = (seconds: 0, text: "")
+    /// Decompression in this iteration, of all connections.
+    var inflation = InflationBudget()
     private var madeHTTPClient: HTTPClient?
     /// Outbound HTTP of this loop, made when first asked for. Loop only.
     public var httpClient: HTTPClient {

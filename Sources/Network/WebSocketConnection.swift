@@ -129,10 +129,11 @@ open class WebSocketConnection: Connection {
     private func process(_ bytes: UnsafeMutableRawBufferPointer) {
         var input = bytes
         var deliveredByteCount = 0
+        var inflatedByteCount = endpoint.deflatedByteCount
         // What is answered at once leaves below: the loop need not come back for it at the end of the turn.
         let wasScheduled = flushScheduled
         flushScheduled = true
-        while let event = endpoint.next(&input, output: &output) {
+        while let event = endpoint.next(&input, output: &output, maxDeflatedBytes: loop.inflation.allowance(loop.now)) {
             deliveredByteCount += Self.deliveryByteCount
             switch event {
             case .text(let text):
@@ -150,7 +151,9 @@ open class WebSocketConnection: Connection {
             }
             if areMessagesPaused { break }
             if deliveredByteCount > Self.maxDeliveredBytesPerTurn || isCongested, !input.isEmpty { break }
+            if hasInflatedEnough(since: &inflatedByteCount), !input.isEmpty { break }
         }
+        _ = hasInflatedEnough(since: &inflatedByteCount)
         if areMessagesPaused {
             unread.append(contentsOf: input)
             pauseReading()
@@ -168,6 +171,14 @@ open class WebSocketConnection: Connection {
         case .awaitPeerClose: if super.isOpen { setTimer(after: Self.closeTimeout) }
         case .drop: abort()
         }
+    }
+
+    /// Whether this iteration of the loop has decompressed as much as it may.
+    @inline(__always) private func hasInflatedEnough(since before: inout UInt32) -> Bool {
+        let count = endpoint.deflatedByteCount
+        if count == before { return false }
+        defer { before = count }
+        return loop.inflation.spend(compressed: Int(count &- before), now: loop.now)
     }
 
     /// Tells what of a message is held.

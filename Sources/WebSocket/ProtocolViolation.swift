@@ -32,6 +32,8 @@ public enum ProtocolViolation: Error, Equatable, Sendable {
     case messageTooBig(maxMessageBytes: Int)
     /// A compressed message whose bytes are not DEFLATE, end in the middle of a block, or look back beyond the window.
     case corruptDeflate
+    /// Compressed bytes by the thousand of which no message is made: blocks without content.
+    case wastefulDeflate
     /// Not the peer's fault: its compressed message needs memory that we have not.
     case noMemoryToInflate
 
@@ -44,6 +46,7 @@ public enum ProtocolViolation: Error, Equatable, Sendable {
         case .textNotUTF8, .closeReasonNotUTF8: .invalidPayload
         case .messageTooBig: .messageTooBig
         case .noMemoryToInflate: .internalError
+        case .wastefulDeflate: .policyViolation
         default: .protocolError
         }
     }
@@ -70,6 +73,7 @@ extension ProtocolViolation: CustomStringConvertible {
         case .textNotUTF8: "text message is not UTF-8: send binary"
         case .messageTooBig(let limit): "message exceeds \(limit) bytes: split it"
         case .corruptDeflate: "compressed message is not valid DEFLATE for the agreed window"
+        case .wastefulDeflate: "compressed bytes that make nothing: leave out empty blocks"
         case .noMemoryToInflate: "no memory to decompress the message: try again later"
         }
     }

@@ -16,6 +16,8 @@ public struct Receiver: ~Copyable {
     /// What decompression makes, in bytes, before ``next(_:)`` returns for others to be served; and how much of the input it looks
     /// at in one piece, of which DEFLATE makes up to a thousandfold.
     static let maxInflatedBytesAtOnce = 256 << 10
+    /// Compressed bytes that it takes before it returns, if nothing else is said: they are work also where they make nothing.
+    public static let maxDeflatedBytesAtOnce = 16 << 10
     private static let deflatedPieceByteCount = 512
 
     private let rules: FrameRules
@@ -44,25 +46,33 @@ public struct Receiver: ~Copyable {
     /// Bytes that decompression holds now.
     var deflateMemoryByteCount: Int { inflater?.value.memoryByteCount ?? 0 }
 
+    /// Compressed bytes of messages that were taken in all. Wraps around.
+    var deflatedByteCount: UInt32 { inflater?.value.takenByteCount ?? 0 }
+
     /// Bytes that are held for what has not come whole: for a message as it stands after decompression, and of a control frame.
     var heldByteCount: Int { gathered.map { $0.message.capacity + $0.controlPayload.count } ?? 0 }
 
     /// The next event, or nil when `input` is used up. It is nil with input left when a quarter of a MiB of one message was
-    /// inflated from it: the rest is to be handed in when others have had their turn.
+    /// inflated from it, or as many compressed bytes were taken as may be: the rest is to be handed in when others have had their turn.
     ///
     /// Takes what it reads off the front of `input`. O(bytes taken or made); no allocation unless a message is fragmented or
     /// incomplete.
     /// - Throws: the peer's violation. After one, or after `.close`, nothing further is delivered.
+    /// - Parameter maxDeflatedBytes: compressed bytes to take before it returns; some are taken in any case.
     public mutating func next(
-        _ input: inout UnsafeMutableRawBufferPointer
+        _ input: inout UnsafeMutableRawBufferPointer, maxDeflatedBytes: Int = maxDeflatedBytesAtOnce
     ) throws(ProtocolViolation) -> ReceivedEvent? {
         if let gathered, case .delivered = gathered.assembly { gathered.forgetMessage() }
         let gatheredBefore = gathered?.message.count ?? 0
+        let deflatedBefore = deflatedByteCount
         do throws(ProtocolViolation) {
             while !hasEnded {
                 if let gathered, let frame = gathered.frame {
                     if let event = try continueFrame(frame, of: gathered, &input) { return event }
-                    if gathered.isDeflated, gathered.message.count - gatheredBefore > Self.maxInflatedBytesAtOnce, !input.isEmpty {
+                    if gathered.isDeflated, !input.isEmpty,
+                        gathered.message.count - gatheredBefore > Self.maxInflatedBytesAtOnce
+                            || deflatedByteCount &- deflatedBefore >= maxDeflatedBytes
+                    {
                         return nil
                     }
                     if gathered.frame != nil, input.isEmpty {

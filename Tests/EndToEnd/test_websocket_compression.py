@@ -3,11 +3,14 @@
 import json
 import os
 
+import httpx
 import pytest
 from websockets.extensions.permessage_deflate import ClientPerMessageDeflateFactory
 from websockets.sync.client import connect
 
 from echo_server import EchoProcess
+from processes import InterjectProcess
+from raw_http import RawConnection
 
 EVENT = '{"type":"response.output_text.delta","sequence_number":%d,"delta":"wörd","item_id":"msg_1234567890"}'
 
@@ -84,3 +87,44 @@ def test_what_inflates_to_very_much_comes_whole_and_in_order(echo):
                 ws.protocol.send_binary(message)
             ws.socket.sendall(b"".join(ws.protocol.data_to_send()))
         assert [ws.recv() for _ in messages] == messages
+
+
+def raw_frame(first_byte: int, payload: bytes) -> bytes:
+    """A client's frame whose key masks nothing."""
+    return bytes([first_byte, 0xFF]) + len(payload).to_bytes(8, "big") + b"\0\0\0\0" + payload
+
+
+def test_compressed_bytes_that_make_nothing_end_their_connection_and_delay_nobody(tmp_path):
+    stored = b"\x00\x00\x00\xff\xff"
+    # Dynamic blocks whose only symbol is their end, each with a stored block behind it to come back to a byte.
+    dynamic = bytes.fromhex("04c081000000000090ff6b00" + "0000ffff")
+    with InterjectProcess(tmp_path, "--loops", "1", "--ping-interval", "3600") as server:
+        for block in (stored, dynamic):
+            with RawConnection(server) as connection:
+                connection.send(
+                    b"GET /v1/responses HTTP/1.1\r\nHost: 127.0.0.1\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+                    b"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n"
+                    b"Sec-WebSocket-Extensions: permessage-deflate\r\n\r\n")
+                status, headers = connection.read_head()
+                assert status == 101 and "permessage-deflate" in headers["sec-websocket-extensions"]
+                try:
+                    connection.send(raw_frame(0xC1, block * (4 << 20 // len(block))))
+                except OSError:
+                    pass
+                connection.is_closed_by_server()
+                assert int.from_bytes(connection.buffer[2:4], "big") == 1008
+        longest = max(loop_turns(server))
+        print(f"longest iteration of the loop: {longest} s")
+        assert longest < 0.1
+
+
+def loop_turns(server) -> list[float]:
+    """Upper bounds of the buckets of the loop's iterations that hold any."""
+    lines = [line for line in httpx.get(f"{server.url}/metrics").text.splitlines() if line.startswith("interject_loop_lag_seconds_bucket")]
+    held, before = [0.0], 0.0
+    for line in lines:
+        count, bound = float(line.rsplit(" ", 1)[1]), line.split('le="')[1].split('"')[0]
+        if count > before and bound != "+Inf":
+            held.append(float(bound))
+        before = max(before, count)
+    return held

@@ -127,6 +127,7 @@ extension ProtocolViolation {
         case .messageTooBig: "messageTooBig"
         case .corruptDeflate: "corruptDeflate"
         case .noMemoryToInflate: "noMemoryToInflate"
+        case .wastefulDeflate: "wastefulDeflate"
         }
     }
 }

@@ -15,6 +15,9 @@ struct Inflater: ~Copyable {
     private var isAfterFinalBlock = false
     /// Bytes of the message in progress as they came over the wire.
     private(set) var compressedByteCount = 0
+    /// Compressed bytes that were taken in all. Wraps around.
+    private(set) var takenByteCount: UInt32 = 0
+    private var waste = InflationWaste()
 
     init(_ agreement: DeflateAgreement.Incoming, _ scratch: ReceiverScratch) {
         self.agreement = agreement
@@ -35,12 +38,15 @@ struct Inflater: ~Copyable {
         _ piece: UnsafeRawBufferPointer, into message: inout ByteBuffer, maxMessageBytes: Int
     ) throws(ProtocolViolation) {
         compressedByteCount += piece.count
+        takenByteCount &+= UInt32(truncatingIfNeeded: piece.count)
+        let before = message.count
         var rest = piece
         while !rest.isEmpty {
             let part = UnsafeRawBufferPointer(rebasing: rest.prefix(Self.maxBytesAtOnce))
             rest = UnsafeRawBufferPointer(rebasing: rest.dropFirst(part.count))
             try run(part, flush: Z_SYNC_FLUSH, into: &message, maxMessageBytes: maxMessageBytes)
         }
+        guard waste.take(compressed: piece.count, made: message.count - before) else { throw .wastefulDeflate }
     }
 
     /// The message's last piece was handed in.
@@ -49,6 +55,7 @@ struct Inflater: ~Copyable {
         if !isAfterFinalBlock, !endsWithFlush() { try endBlock(into: &message) }
         isAfterFinalBlock = false
         compressedByteCount = 0
+        waste.messageEnded()
         if !agreement.keepsContext { close() }
     }
 

@@ -132,6 +132,9 @@ open class Connection: Channel {
     /// A congested connection has sent everything.
     open func outputDrained() {}
 
+    /// The peer takes no more for now: output waits from here on.
+    func outputBlocked() {}
+
     /// The time that ``setTimer(after:)`` gave is over, and the connection is open.
     func timerFired() {}
 
@@ -176,8 +179,10 @@ open class Connection: Channel {
                 bytesSent &+= UInt64(sent)
             } else if errno == EAGAIN {
                 loop.spareOutput.keep(apartFrom: &output)
+                let wasBlocked = isBlocked
                 isBlocked = true
                 updateInterest()
+                if !wasBlocked { outputBlocked() }
                 if case .finishing = socketState, output.count < byteCount { armLinger(Self.stallDuration) }
                 return
             } else if errno != EINTR {

@@ -11,7 +11,7 @@ public struct ConnectionReport: Sendable {
 
     /// Loop and number: `0-17`.
     public var id: String
-    /// IP address; nil for a Unix socket.
+    /// IP address of the client, whom a trusted proxy may stand for; nil for a Unix socket.
     public var peer: String?
     public var kind: Kind
     public var age: Duration

@@ -8,6 +8,9 @@ extension HTTPConnection {
         credential = terms.credential
         try parser.restrictBody(toBytes: terms.maxBodyBytes)
         guard head.body != .none else { return true }
+        if let coding = try ContentCoding(head.fields) {
+            encodedBody = EncodedBody(coding, maxBytes: min(terms.maxBodyBytes, server.limits.maxBodyBytes))
+        }
         if terms.streamsBody {
             dispatch(streaming: true)
             // Whoever is refused at once need not send it.
@@ -63,9 +66,11 @@ extension HTTPConnection {
         do throws(ForwardedError) {
             client = try server.proxies.trusted.client(of: peer, head.fields)
         } catch {
+            self.head = head
             refuse(.badRequest, error.advice)
             return
         }
+        clientAddress = client.address
         let exchange = HTTPExchange(
             request: head, body: body, client: client, credential: credential, connection: self, isBodyStreamed: streaming)
         body = []
@@ -89,45 +94,13 @@ extension HTTPConnection {
         // What the exchange made wait is not the client's slowness.
         phaseEnds = max(phaseEnds, loop.now + server.deadlines.body)
         watchDeadline()
+        if encodedBody?.isBehind ?? false {
+            // Its end goes on with the rest. Not within the call of whoever wants more.
+            loop.schedule(after: .zero) { [self] in goOnDecoding() }
+            return
+        }
         resumeReading()
         // Within the parser's own call, its loop goes on by itself. Without a byte left there may still be the body's end to tell.
         if !isParsing { parseUnread() }
-    }
-
-    /// A request that is none: answer, and close, since nobody knows where the next one would begin.
-    func refuse(_ error: MessageError) {
-        refuse(error.answer, error.advice)
-    }
-
-    func refuseForRoom() {
-        head = nil
-        body = []
-        held.clear(on: loop)
-        refuse(.serviceUnavailable, server.handler.noRoomAnswer)
-    }
-
-    func refuse(_ status: HTTPStatus, _ message: String) {
-        refuse(status, server.handler.errorAnswer(for: status, message))
-    }
-
-    func refuse(_ status: HTTPStatus, _ answer: HTTPErrorAnswer) {
-        if let exchange {
-            // Its body was being read: it is not going to be whole.
-            self.exchange = nil
-            let hasBegun = exchange.hasBegun
-            exchange.disconnected()
-            if hasBegun {
-                abort(reset: true)
-                return
-            }
-        }
-        server.handler.requestRefused(status, on: loop)
-        var writer = ResponseWriter(keepAlive: false)
-        writer.begin(status, date: loop.httpDate, into: &output)
-        for field in answer.fields { try? writer.field(field.name, field.value, into: &output) }
-        writer.endHead(.bytes(answer.body.count), into: &output)
-        answer.body.withUnsafeBytes { writer.write($0, into: &output) }
-        writer.end(into: &output)
-        finish()
     }
 }

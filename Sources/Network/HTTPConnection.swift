@@ -1,5 +1,6 @@
 import Bytes
 import HTTP
+import Logging
 import WebSocket
 
 /// The server's end of a connection that speaks HTTP/1.1, until a ``WebSocketConnection`` takes the socket over. Loop-confined.
@@ -10,6 +11,8 @@ final class HTTPConnection: Connection {
     /// Who connected, to us or to a proxy that says so; nil for a Unix socket.
     let peer: IPAddress?
     let isUnix: Bool
+    /// Who asked last: behind a proxy, each request may have another client.
+    var clientAddress: IPAddress?
     private let number: UInt64
     private let opened: Instant
     private var lastReceived: Instant
@@ -20,10 +23,14 @@ final class HTTPConnection: Connection {
     /// What the handler said to it.
     var credential: (any Sendable)?
     var body: [UInt8] = []
+    /// There while a body is read that comes packed.
+    var encodedBody: EncodedBody?
     var held = HeldInput()
     var exchange: HTTPExchange?
     /// Who has the socket after an upgrade.
     private var successor: WebSocketConnection?
+    /// A refusal whose answer waits for the rest of the head.
+    var pendingRefusal: PendingRefusal?
     var isParsing = false
     /// When the current phase (idle, head, body) must be over.
     var phaseEnds: Instant
@@ -35,6 +42,8 @@ final class HTTPConnection: Connection {
         case idle, head, body, answering
         /// The handler finds out on what terms the request is taken: nothing is read till then.
         case awaitingTerms
+        /// The head is too large, and its rest is passed over: ``pendingRefusal``.
+        case refusing
     }
 
     init(
@@ -42,6 +51,7 @@ final class HTTPConnection: Connection {
     ) {
         self.server = server
         self.peer = peer
+        clientAddress = peer
         self.isUnix = isUnix
         number = loop.counters.pointee.connections
         opened = loop.now
@@ -60,6 +70,7 @@ final class HTTPConnection: Connection {
 
     override func received(_ bytes: UnsafeMutableRawBufferPointer) {
         lastReceived = loop.now
+        if let pendingRefusal { return scan(UnsafeRawBufferPointer(bytes), for: pendingRefusal) }
         if !takesInput || !unread.isEmpty {
             // Bounded by one receive: reading was paused when the exchange began, or asked for a rest.
             unread.append(UnsafeRawBufferPointer(bytes))
@@ -72,7 +83,10 @@ final class HTTPConnection: Connection {
     }
 
     /// Whether bytes are for the parser now.
-    var takesInput: Bool { exchange.map(\.takesBody) ?? (phase != .awaitingTerms) }
+    var takesInput: Bool {
+        if encodedBody?.isBehind ?? false { return false }
+        return exchange.map(\.takesBody) ?? (phase != .awaitingTerms && phase != .refusing)
+    }
 
     private func keep(_ bytes: UnsafeMutableRawBufferPointer) {
         if let successor {
@@ -86,7 +100,8 @@ final class HTTPConnection: Connection {
     /// Tells what is held. What waits behind a request that is answered is bounded and was read: it may stay.
     @discardableResult
     private func hold() -> Bool {
-        held.set(unread.count + (exchange?.body.count ?? body.count), on: loop, by: server.handler)
+        let packed = encodedBody?.pending.count ?? 0
+        return held.set(unread.count + packed + (exchange?.body.count ?? body.count), on: loop, by: server.handler)
     }
 
     func parseUnread() {
@@ -119,17 +134,14 @@ final class HTTPConnection: Connection {
                         awaitTerms(for: head)
                     }
                 case .body(let part):
-                    if let exchange {
-                        phaseEnds = phaseEnds + server.deadlines.time(forBytes: part.count)
-                        exchange.received(part)
-                    } else {
-                        body.append(contentsOf: part)
-                        if !hold() {
-                            refuseForRoom()
-                            return 0
-                        }
+                    if let encodedBody {
+                        guard try decode(part, of: encodedBody) else { return 0 }
+                    } else if !takeBody(part) {
+                        return 0
                     }
                 case .end:
+                    try encodedBody?.decoder.finish()
+                    encodedBody = nil
                     guard let exchange else {
                         dispatch()
                         continue
@@ -140,11 +152,25 @@ final class HTTPConnection: Connection {
                 }
             }
         } catch {
-            refuse(error)
+            refuse(error, rest: input)
             return 0
         }
         if exchange == nil, isCongested { pauseReading() }
         return input.count
+    }
+
+    /// Takes a piece of the body, as it is when it is unpacked.
+    /// - Returns: false when there is no room, and the request was refused for it.
+    func takeBody(_ part: UnsafeRawBufferPointer) -> Bool {
+        if let exchange {
+            phaseEnds = phaseEnds + server.deadlines.time(forBytes: part.count)
+            exchange.received(part)
+            return true
+        }
+        body.append(contentsOf: part)
+        if hold() { return true }
+        refuseForRoom()
+        return false
     }
 
     // MARK: Answering
@@ -152,6 +178,7 @@ final class HTTPConnection: Connection {
     /// The exchange's response is complete.
     func exchangeEnded(keepAlive: Bool) {
         exchange = nil
+        encodedBody = nil
         hold()
         scheduleFlush()
         guard keepAlive, isOpen else {
@@ -179,7 +206,7 @@ final class HTTPConnection: Connection {
     }
 
     /// Who is served here.
-    var client: ServedClient { ServedClient(server: server, number: number, peer: peer) }
+    var client: ServedClient { ServedClient(server: server, number: number, peer: peer, address: clientAddress) }
 
     override func outputDrained() {
         let fed = exchange
@@ -202,6 +229,7 @@ final class HTTPConnection: Connection {
     }
 
     override func inputClosed() {
+        if pendingRefusal != nil { return concludeRefusal() }
         let exchange = exchange
         self.exchange = nil
         exchange?.disconnected()
@@ -271,26 +299,38 @@ final class HTTPConnection: Connection {
             watchDeadline()
         } else if phase == .idle {
             finish()
+        } else if phase == .refusing {
+            concludeRefusal()
         } else {
             refuse(.requestTimeout, "The request did not come to its end in time.")
         }
     }
 
-    /// An answer may take as long as it likes; a client that takes nothing of what waits for it may not. Whoever follows a stream of
-    /// events may rest: the log is its queue, with a policy of its own, and the connection holds no more than the congestion mark.
+    /// An answer may take as long as it likes; a client that takes nothing of what waits for it may not, since the answer's upstream
+    /// waits with it. Whoever follows a session finds its events in the log when it comes back.
     private func lookForProgress() {
         let stall = server.deadlines.stall
-        if !isBlocked || exchange?.isEventStream == true {
+        // What moved did so since the look before.
+        let look = stall / 4
+        if !isBlocked {
             phaseEnds = loop.now + stall
         } else if progress.hasMoved(of: self) {
-            phaseEnds = progress.seen + stall
+            phaseEnds = loop.now + look
         } else if loop.now - progress.seen < stall {
-            // The look of another phase came in between.
-            phaseEnds = progress.seen + stall
+            phaseEnds = min(progress.seen + stall, loop.now + max(look, .milliseconds(1)))
         } else {
+            loop.logger.debug(
+                "a client took nothing of its answer",
+                metadata: ["connection": "\(client.connectionID(on: loop))", "waiting_bytes": "\(output.count)"])
             abort(reset: true)
             return
         }
+        watchDeadline()
+    }
+
+    override func outputBlocked() {
+        guard phase == .answering else { return }
+        phaseEnds = min(phaseEnds, loop.now + server.deadlines.stall / 4)
         watchDeadline()
     }
 }

@@ -34,6 +34,8 @@ public final class HTTPExchange {
     private let connectionNumber: UInt64
     /// For the handler to know it by when it counts: what the request was for.
     public var label: UInt8 = 0
+    /// What the handler wants to know of it at its end.
+    public var record: AnyObject?
     /// Whether it answers by server-sent events.
     public private(set) var isEventStream = false
     /// Sent; nil as long as nothing was.
@@ -126,6 +128,9 @@ public final class HTTPExchange {
         _ status: HTTPStatus, contentType: String, fields: [(name: String, value: String)] = [], length: BodyLength = .unknown
     ) {
         guard state == .waiting, let connection else { return }
+        if request.method == .head {
+            return respondHead(status, contentType: contentType, fields: fields, length: length, connection)
+        }
         state = .streaming
         if contentType.hasPrefix("text/event-stream") {
             isEventStream = true
@@ -135,6 +140,26 @@ public final class HTTPExchange {
         beginHead(status, contentType: contentType, fields: fields, connection)
         writer.endHead(length, into: &connection.output)
         connection.scheduleFlush()
+    }
+
+    /// HEAD ends with its head, whatever the handler would feed: it hears of the end as if the client had gone.
+    private func respondHead(
+        _ status: HTTPStatus, contentType: String, fields: [(name: String, value: String)], length: BodyLength,
+        _ connection: HTTPConnection
+    ) {
+        let loop = connection.loop
+        beginHead(status, contentType: contentType, fields: fields, connection)
+        writer.endHead(length, into: &connection.output)
+        state = .ended
+        // Not within its own call; it may set the action behind it.
+        loop.schedule(after: .zero) { [self] in
+            let action = onDisconnect
+            release()
+            action?()
+        }
+        self.connection = nil
+        server.handler.exchangeEnded(self)
+        connection.exchangeEnded(keepAlive: writer.keepAlive)
     }
 
     /// Sends what `body` appends as one piece of the stream; it leaves at the end of this turn.

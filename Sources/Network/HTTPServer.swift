@@ -1,4 +1,4 @@
-package import Bytes
+public import Bytes
 import Glibc
 public import HTTP
 import Logging
@@ -21,8 +21,13 @@ public protocol HTTPRequestHandler: AnyObject, Sendable {
     func hasRoom(on loop: EventLoop) -> Bool
     /// The answer to a request, with status 503, for whose body there is no room.
     var noRoomAnswer: HTTPErrorAnswer { get }
-    /// A request that broke the protocol, or did not come to its end in time, is answered with this status.
-    func requestRefused(_ status: HTTPStatus, on loop: EventLoop)
+    /// Fields that an answer of the connection's own must have for the page that sent the request (CORS).
+    /// - Parameters:
+    ///   - origin: the request's Origin field, if it was read.
+    ///   - isHeadWhole: whether there is none when it was not read.
+    func pageFields(origin: String?, isHeadWhole: Bool) -> [(name: String, value: String)]
+    /// A request that broke the protocol, or did not come to its end in time, is answered by the connection itself.
+    func requestRefused(_ request: RefusedRequest, on loop: EventLoop)
     /// The status of an exchange is decided and sent; 101 for a WebSocket.
     func exchangeAnswered(_ exchange: HTTPExchange, _ status: HTTPStatus)
     /// The exchange is over: answered whole, become a WebSocket, or its client gone.
@@ -36,7 +41,8 @@ extension HTTPRequestHandler {
     }
     public func hasRoom(on loop: EventLoop) -> Bool { true }
     public var noRoomAnswer: HTTPErrorAnswer { errorAnswer(for: .serviceUnavailable, "There is no room for the request now.") }
-    public func requestRefused(_ status: HTTPStatus, on loop: EventLoop) {}
+    public func pageFields(origin: String?, isHeadWhole: Bool) -> [(name: String, value: String)] { [] }
+    public func requestRefused(_ request: RefusedRequest, on loop: EventLoop) {}
     public func exchangeAnswered(_ exchange: HTTPExchange, _ status: HTTPStatus) {}
     public func exchangeEnded(_ exchange: HTTPExchange) {}
 }
@@ -50,6 +56,19 @@ public struct HTTPErrorAnswer: Sendable {
         self.fields = fields
         self.body = body
     }
+}
+
+/// A request that no handler saw, as far as it was read.
+public struct RefusedRequest: Sendable {
+    /// What it was answered with.
+    public let status: HTTPStatus
+    /// nil: the request line was not read, or is none.
+    public let method: HTTPMethod?
+    public let path: String?
+    /// Who connected, to us or to a proxy that says so; nil for a Unix socket.
+    public let peer: IPAddress?
+    /// Loop and number of the connection, as in ``ConnectionReport/id``.
+    public let connectionID: String
 }
 
 /// What the connections of a server have in common.
@@ -73,8 +92,8 @@ public final class HTTPServer: Sendable {
         public var minBytesPerSecond = 16 << 10
         /// Between requests.
         public var idle = Duration.seconds(75)
-        /// How long the client may take nothing of an answer, unless that is a stream of events. Looked at so often.
-        public var stall = Connection.stallDuration
+        /// How long the client may take nothing of an answer that waits for it, be it a stream of events.
+        public var stall = Duration.seconds(60)
 
         public init() {}
 
@@ -113,15 +132,18 @@ public final class HTTPServer: Sendable {
         try await listen(on: address, group: group) { tls?.layer() }
     }
 
-    /// - Parameter layer: makes what each connection's bytes go through.
+    /// - Parameters:
+    ///   - access: who may connect by a Unix socket.
+    ///   - layer: makes what each connection's bytes go through.
     package func listen(
-        on address: SocketAddress, group: EventLoopGroup, layer: @escaping @Sendable () -> SocketLayer?
+        on address: SocketAddress, access: UnixSocketAccess = UnixSocketAccess(), group: EventLoopGroup,
+        layer: @escaping @Sendable () -> SocketLayer?
     ) async throws -> ListenerSet {
         let isUnix = if case .unix = address { true } else { false }
         let refuse = { @Sendable [self] (loop: EventLoop, descriptor: Int32) in
             RefusedConnection.answerAtOnce(descriptor, on: loop, by: self, inTLS: layer()?.needsHandshake == true)
         }
-        return try await ListenerSet(address, group: group, refuse: refuse) { [self] loop, descriptor, peer in
+        return try await ListenerSet(address, access: access, group: group, refuse: refuse) { [self] loop, descriptor, peer in
             if proxies.requiresProxyHeader {
                 readProxyHeader(loop, descriptor, peer: peer, isUnix: isUnix, layer: layer())
             } else {

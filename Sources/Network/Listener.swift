@@ -100,20 +100,24 @@ public final class ListenerSet: Sendable {
     private let listeners: [LoopBound<Listener>]
 
     /// - Parameters:
+    ///   - access: who may connect by a Unix socket.
     ///   - refuse: called with a connection for which there is no descriptor left: it may be answered at once, and is closed then.
     ///   - accept: called on the loop that took a connection, with a nonblocking descriptor that it then owns, and the
     ///     peer's address (nil: a Unix socket).
     /// - Throws: ``SystemCallError``, for example `EADDRINUSE` or `EACCES` from `bind`.
     public convenience init(
-        _ address: SocketAddress, group: EventLoopGroup, refuse: @escaping @Sendable (EventLoop, Int32) -> Void = { _, _ in },
+        _ address: SocketAddress, access: UnixSocketAccess = UnixSocketAccess(), group: EventLoopGroup,
+        refuse: @escaping @Sendable (EventLoop, Int32) -> Void = { _, _ in },
         accept: @escaping @Sendable (EventLoop, Int32, IPAddress?) -> Void
     ) async throws {
-        try await self.init(address, group) { loop, descriptor, peer, isLast in
+        try await self.init(address, access, group) { loop, descriptor, peer, isLast in
             if isLast { refuse(loop, descriptor) } else { accept(loop, descriptor, peer) }
         }
     }
 
-    private init(_ address: SocketAddress, _ group: EventLoopGroup, accept: @escaping Listener.Accept) async throws {
+    private init(
+        _ address: SocketAddress, _ access: UnixSocketAccess, _ group: EventLoopGroup, accept: @escaping Listener.Accept
+    ) async throws {
         var bound = address
         var sockets: [Int32] = []
         do {
@@ -123,7 +127,8 @@ public final class ListenerSet: Sendable {
                     continue
                 }
                 // Only the first socket finds out whether somebody else has the port: later ones share it.
-                sockets.append(try Self.listeningSocket(bound, shared: group.loops.count > 1, mustBeFree: index == 0))
+                sockets.append(
+                    try Self.listeningSocket(bound, access, shared: group.loops.count > 1, mustBeFree: index == 0))
                 if index == 0 { bound = Self.actualAddress(of: sockets[0], asked: address) }
             }
         } catch {
@@ -164,7 +169,9 @@ public final class ListenerSet: Sendable {
         if case .unix(let path) = address { unlink(path) }
     }
 
-    private static func listeningSocket(_ address: SocketAddress, shared: Bool, mustBeFree: Bool) throws(SystemCallError) -> Int32 {
+    private static func listeningSocket(
+        _ address: SocketAddress, _ access: UnixSocketAccess, shared: Bool, mustBeFree: Bool
+    ) throws(SystemCallError) -> Int32 {
         if case .unix(let path) = address { try removeStaleSocket(path) }
         if mustBeFree, case .tcp(_, let port) = address, port != 0 {
             // SO_REUSEPORT would let two servers of one user share a port in silence: bind once without it.
@@ -173,9 +180,11 @@ public final class ListenerSet: Sendable {
         }
         let socket = try boundSocket(address, reusePort: shared)
         do {
+            if case .unix(let path) = address { try access.apply(to: path) }
             try systemCall("listen") { listen(socket, Listener.backlog) }
         } catch {
             close(socket)
+            if case .unix(let path) = address { unlink(path) }
             throw error
         }
         return socket

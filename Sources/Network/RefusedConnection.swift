@@ -74,7 +74,9 @@ final class RefusedConnection: Connection {
         let answer = server.handler.errorAnswer(for: status, message)
         var writer = ResponseWriter(keepAlive: false)
         writer.begin(status, date: date, into: &output)
-        for field in answer.fields { try? writer.field(field.name, field.value, into: &output) }
+        for field in answer.fields + server.handler.pageFields(origin: nil, isHeadWhole: false) {
+            try? writer.field(field.name, field.value, into: &output)
+        }
         try? writer.field("Retry-After", refusal == .rate ? "1" : "10", into: &output)
         writer.endHead(.bytes(answer.body.count), into: &output)
         answer.body.withUnsafeBytes { writer.write($0, into: &output) }

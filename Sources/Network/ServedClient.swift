@@ -7,6 +7,8 @@ struct ServedClient {
     let number: UInt64
     /// Who connected, to us or to a proxy that says so; nil for a Unix socket.
     let peer: IPAddress?
+    /// Who asked last: the peer, or whom a trusted proxy stands for.
+    let address: IPAddress?
 
     /// Loop and number: `0-17`, in logs and reports.
     func connectionID(on loop: EventLoop) -> String { "\(loop.index)-\(number)" }
@@ -24,7 +26,7 @@ struct ServedClient {
     ) -> ConnectionReport {
         let now = connection.loop.now
         return ConnectionReport(
-            id: connectionID(on: connection.loop), peer: peer?.description, kind: kind, age: now - opened,
+            id: connectionID(on: connection.loop), peer: address?.description, kind: kind, age: now - opened,
             silence: now - lastReceived, bytesReceived: connection.bytesReceived, bytesSent: connection.bytesSent,
             queuedBytes: connection.output.count, isClosing: !connection.isOpen)
     }

@@ -7,6 +7,8 @@ public struct WebSocketLiveness: Sendable {
     /// measured for ten of them; the connection is closed when nothing came for two, nor anything of what is due was
     /// taken: with 1013 if something is due, else with 1011.
     public var pingInterval = Duration.seconds(20)
+    /// How long the peer may take nothing of what is due to it, if that is less than two ``pingInterval``s.
+    public var stall = Duration.seconds(60)
     /// Without a message either way for so long it is closed with 1001; nil: never.
     public var idleLimit: Duration?
     /// Older than this it is closed with 1001 as soon as nothing runs on it, or a tenth later; nil: never.
@@ -29,7 +31,7 @@ public struct WebSocketLiveness: Sendable {
 
     /// When to look: often enough for the shortest of the limits.
     var checkInterval: Duration {
-        [pingInterval, idleLimit.map { $0 / 4 }, lifetime.map { $0 / 20 }].compactMap { $0 }.reduce(pingInterval, min)
+        [pingInterval, stall / 4, idleLimit.map { $0 / 4 }, lifetime.map { $0 / 20 }].compactMap { $0 }.reduce(pingInterval, min)
     }
 }
 
@@ -43,6 +45,7 @@ struct WebSocketPulse {
     /// When the peer was seen to take some of what waits for it.
     private var taken: Instant
     private var sentByteCount: UInt64 = 0
+    private var isBlocked = false
     private var pingSentAt = Self.never
     private var measuredAt = Self.never
     private var roundTripNanoseconds: Int64 = -1
@@ -71,8 +74,10 @@ struct WebSocketPulse {
 
     /// What leaves while more waits is taken by a peer that reads. Without a queue it may lie in the kernel, and says nothing.
     mutating func note(sentByteCount newCount: UInt64, isBlocked: Bool, now: Instant) {
-        if isBlocked, newCount != sentByteCount { taken = now }
+        // What has waited since now was not refused before.
+        if isBlocked, newCount != sentByteCount || !self.isBlocked { taken = now }
         sentByteCount = newCount
+        self.isBlocked = isBlocked
     }
 
     /// What is to be done now.
@@ -85,6 +90,7 @@ struct WebSocketPulse {
 
     func action(now: Instant, _ liveness: WebSocketLiveness, isBusy: Bool) -> Action {
         let silence = now - max(received, taken)
+        if isBlocked, now - taken >= liveness.stall { return .drop(silence: Self.text(liveness.stall)) }
         if silence >= liveness.pingInterval * 2 { return .drop(silence: Self.text(liveness.pingInterval * 2)) }
         if let lifetime = liveness.lifetime, now - opened >= (isBusy ? lifetime + lifetime / 10 : lifetime) {
             return .close(.goingAway, reason: "lifetime: open for \(Self.text(lifetime)); connect again")

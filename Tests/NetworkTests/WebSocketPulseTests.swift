@@ -60,6 +60,24 @@ import WebSocket
         #expect(pulse.action(now: after(60), liveness, isBusy: false) == .drop(silence: "40 s"))
     }
 
+    @Test func whoTakesNothingForLongerThanItMayIsDroppedThoughItSpeaks() {
+        var limits = liveness
+        limits.pingInterval = .seconds(3600)
+        limits.stall = .seconds(60)
+        var pulse = WebSocketPulse(now: start)
+        pulse.measured = after(100)
+        pulse.note(sentByteCount: 100, isBlocked: true, now: after(100))
+        pulse.received = after(159)
+        #expect(pulse.action(now: after(159), limits, isBusy: true) == .nothing)
+        pulse.note(sentByteCount: 101, isBlocked: true, now: after(159))
+        #expect(pulse.action(now: after(160), limits, isBusy: true) == .nothing)
+        pulse.note(sentByteCount: 101, isBlocked: true, now: after(219))
+        #expect(pulse.action(now: after(219), limits, isBusy: true) == .drop(silence: "60 s"))
+        // Whose output waits no more is not judged by it.
+        pulse.note(sentByteCount: 101, isBlocked: false, now: after(219))
+        #expect(pulse.action(now: after(219), limits, isBusy: true) == .nothing)
+    }
+
     @Test func idlenessIsAboutMessagesAndWaitsForWhatRuns() {
         var limits = liveness
         limits.idleLimit = .seconds(60)

@@ -55,6 +55,7 @@ final class TLSLayer: SocketLayer {
     }
 
     override func handshake(_ descriptor: Int32) -> Handshake {
+        if ssl == nil, lower == nil, !isClient, Self.beginsWithALetter(descriptor) { return .failed(note(TLSError(.plainHTTP))) }
         guard let ssl = ssl ?? start(descriptor) else {
             return .failed(note(TLSError(.protocolError, OpenSSLError.take())))
         }
@@ -78,6 +79,14 @@ final class TLSLayer: SocketLayer {
             let failure = OpenSSLError.failure(ssl, kind, errno: code)
             return .failed(note(failure.reason == .truncated ? TLSError(.closed) : failure))
         }
+    }
+
+    /// Whether the peer speaks HTTP in clear: a method begins with a letter, a TLS record with the number of its kind (22). OpenSSL knows
+    /// some methods itself, and answers the others with an alert that no HTTP client understands.
+    private static func beginsWithALetter(_ descriptor: Int32) -> Bool {
+        var first: UInt8 = 0
+        guard recv(descriptor, &first, 1, Int32(MSG_PEEK)) == 1 else { return false }
+        return (UInt8(ascii: "A")...UInt8(ascii: "Z")).contains(first & 0xDF)
     }
 
     override func handshakeAbandoned(_ error: TLSError) { _ = note(error) }

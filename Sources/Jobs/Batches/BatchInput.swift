@@ -78,6 +78,8 @@ struct BatchValidation: Sendable {
 
 /// Cuts a file into lines, a piece of the file at a time.
 struct LineCutter {
+    private static let byteOrderMark: [UInt8] = [0xEF, 0xBB, 0xBF]
+
     let maxLineBytes: Int
     /// The beginning of a line that goes on in the next piece.
     private var partial: [UInt8] = []
@@ -134,6 +136,11 @@ struct LineCutter {
             partial.removeAll(keepingCapacity: partial.capacity < 1 << 20)
             isTooLong = false
             number += 1
+        }
+        // Windows editors begin a file with a byte order mark, and files are joined: it says nothing (RFC 8259 §8.1).
+        if partial.starts(with: Self.byteOrderMark) {
+            partial.removeFirst(Self.byteOrderMark.count)
+            start += Self.byteOrderMark.count
         }
         let isBlank = !isTooLong && partial.allSatisfy { $0 == 0x20 || $0 == 0x09 || $0 == 0x0D }
         return isBlank || take(start..<end, number, isTooLong ? nil : partial)

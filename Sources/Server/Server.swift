@@ -81,7 +81,8 @@ public final class Server: Sendable {
                 gate: context.gate, handler: Router(context: context))
             for address in configuration.addresses {
                 listeners.append(
-                    try await server.listen(on: address, group: group, layer: configuration.connectionLayer))
+                    try await server.listen(
+                        on: address, access: configuration.unixSocketAccess, group: group, layer: configuration.connectionLayer))
             }
             let plainCount = listeners.count
             for address in configuration.tlsAddresses {
@@ -119,7 +120,8 @@ public final class Server: Sendable {
         let usage = UsageLedger(store)
         let idempotency = try await IdempotencyKeys(
             store, retention: configuration.idempotencyRetention, unixTime: Int(time(nil)))
-        let metering = Metering(usage: usage, idempotency: idempotency) { authentication.limits(ofKey: $0) }
+        let accessLog = configuration.keepsAccessLog ? AccessLog(logger) : nil
+        let metering = Metering(usage: usage, idempotency: idempotency, accessLog: accessLog) { authentication.limits(ofKey: $0) }
         let directory = SessionDirectory()
         _ = ProcessStatistics.startTime
         let budget = MemoryBudget(limitBytes: configuration.memoryBudgetBytes, loopCount: group.loops.count)
@@ -150,7 +152,8 @@ public final class Server: Sendable {
             modelNames: ModelNames(
                 preferred: isRehearsal ? "rehearsal" : preferred(upstreams), runner: configuration.runnerOptions.model,
                 now: Int(time(nil))),
-            authentication: authentication, metering: metering, usage: usage, idempotency: idempotency, store: store,
+            authentication: authentication, metering: metering, accessLog: accessLog, usage: usage, idempotency: idempotency,
+            store: store,
             sessionLoops: sessionLoops, upstreamCounters: upstreamCounters, router: router, runners: runners, tls: tls,
             webhooks: webhooks)
     }

@@ -22,6 +22,8 @@ public struct ServerConfiguration: Sendable {
 
     /// Addresses to listen on: TCP, Unix, or both.
     public var addresses: [SocketAddress] = [.tcp(host: "127.0.0.1", port: 8080)]
+    /// Who may connect by the Unix socket among ``addresses``.
+    public var unixSocketAccess = UnixSocketAccess()
     /// TCP addresses to listen on with TLS; they need ``tls``.
     public var tlsAddresses: [SocketAddress] = []
     public var tls: TLSSettings?
@@ -51,6 +53,8 @@ public struct ServerConfiguration: Sendable {
     public var failedAttemptsPerMinute = 60
     /// Web pages that may call, by origin (`*`: any). Unset: any when there are keys, else those served from this machine.
     public var allowedOrigins: [String]?
+    /// Whether each request has a line in the log, at `info`, whatever the log's level.
+    public var keepsAccessLog = false
     /// Silence on a stream after which a heartbeat is sent.
     public var heartbeat = Duration.seconds(15)
     /// Where everything is kept; nil: in memory alone, until the process ends.

@@ -25,7 +25,7 @@ struct Interject: ParsableCommand {
             }
             return 0
         } catch let failure as Failure {
-            Standard.error("interject: \(failure.message)\n")
+            Notices.failure(failure.message)
             return failure.exitStatus
         } catch let status as ExitCode {
             return status.rawValue
@@ -35,7 +35,7 @@ struct Interject: ParsableCommand {
                 return 0
             }
             let lines = message(for: error).split(whereSeparator: \.isNewline)
-            Standard.error("interject: \(lines.joined(separator: " ")) (see \(help(for: error)))\n")
+            Notices.failure("\(lines.joined(separator: " ")) (see \(help(for: error)))")
             return 2
         }
     }

@@ -4,6 +4,12 @@ import Testing
 
 /// What a person sees while text streams and a line is being typed.
 @Suite struct ChatScreenTests {
+    @Test func aPastedLineEndStaysOnTheInputRow() {
+        var screen = ChatScreen(columns: 80)
+        let shown = screen.setInput(Array("a\nb\tc"), cursor: 5)
+        #expect(shown.hasSuffix("> a\u{23CE}b c"))
+    }
+
     private func picture(columns: Int = 20, _ steps: (inout ChatScreen, (String) -> Void) -> Void) -> TerminalModel {
         var terminal = TerminalModel(columns: columns)
         var screen = ChatScreen(columns: columns)

@@ -57,11 +57,18 @@ import Testing
         #expect(editor.receive([0x0C]) == [.redraw])
     }
 
-    @Test func pastedLineEndsDoNotSubmit() {
+    @Test func pastedLineEndsAreKeptAndDoNotSubmit() {
         var editor = LineEditor()
-        #expect(editor.receive("\u{1B}[200~a\nb\r\nc\u{1B}[201~".utf8) == [])
-        #expect(editor.text == "a b c")
-        #expect(editor.receive([0x0D]) == [.submitted("a b c")])
+        #expect(editor.receive("\u{1B}[200~a\nb\r\n\tc\rd\u{1B}[201~".utf8) == [])
+        #expect(editor.text == "a\nb\n\tc\nd")
+        #expect(editor.receive([0x0D]) == [.submitted("a\nb\n\tc\nd")])
+        #expect(editor.receive("e\tf\r".utf8) == [.submitted("e f")])
+    }
+
+    @Test func whatIsPastedPressesNoKeys() {
+        var editor = LineEditor()
+        #expect(editor.receive("\u{1B}[200~a\u{3}\u{4}b\u{7F}\u{15}\u{1B}[A\u{1B}[3~\u{1B}bc\u{1B}[201~d".utf8) == [])
+        #expect(editor.text == "abcd" && editor.cursor == 4)
     }
 
     @Test func theHistoryKeepsTheDraft() {

@@ -76,7 +76,12 @@ import Upstreams
 
     @Test func origins() throws {
         #expect(try SettingValue.origin("https://example.com:8443") == "https://example.com:8443")
-        for text in ["", "*", "example.com", "https://", "https://example.com/", "https://example.com/a"] {
+        #expect(try SettingValue.origin("HTTPS://Bücher.example:443") == "https://xn--bcher-kva.example")
+        for text in ["*", "null", "chrome-extension://abcdef", "file://"] { #expect(try SettingValue.origin(text) == text) }
+        for text in [
+            "", "https://*.example.com", "https://a@example.com", "https://127.1", "https://example.com:99999", "example.com",
+            "https://", "https://example.com/", "https://example.com/a",
+        ] {
             #expect(throws: InvalidValue.self) { try SettingValue.origin(text) }
         }
     }

@@ -347,6 +347,16 @@ def test_enter_alone_stops_the_answer_and_does_nothing_else(chat, rehearsal, tag
     assert len(inputs) == 2
 
 
+def test_pasted_lines_keep_their_breaks(chat, rehearsal, tag):
+    terminal = chat()
+    terminal.send(f"\x1b[200~{tag} first\r\n\tsecond\nthird\x03\x1b[201~")
+    terminal.send(" [[rehearsal tokens=3 pace=0]]\r")
+    request = rehearsal.wait_for_state(tag, "completed")
+    assert f"{tag} first\n\tsecond\nthird [[rehearsal" in request["messages"][-1]["content"]
+    terminal.sendeof()
+    terminal.expect(pexpect.EOF)
+
+
 def test_what_is_typed_while_the_model_talks_is_not_torn(chat, rehearsal, tag):
     """Slow fingers: the line is typed in pieces while words arrive, and is sent whole."""
     terminal = chat()

@@ -1,12 +1,15 @@
 """HTTP/1.1 as servers must speak it, on a bare socket where client libraries would tidy up."""
 
 import json
+import os
 import socket
+import stat
 
 import httpx
 import openai
 import pytest
 
+from processes import run_binary
 from raw_http import RawConnection, request
 from rehearsal import eventually, say
 
@@ -237,3 +240,37 @@ def test_a_browser_may_read_our_headers(new_session, server):
             "Access-Control-Request-Headers": "last-event-id"})
         allowed = preflight.headers["access-control-allow-headers"].lower()
         assert allowed == "*" or "last-event-id" in allowed
+
+
+def unix_get(path, target="/healthz"):
+    with httpx.Client(transport=httpx.HTTPTransport(uds=str(path)), base_url="http://local") as http:
+        return http.get(target).status_code
+
+
+@pytest.mark.parametrize("mode", ["600", "0660", "666"])
+def test_the_unix_socket_has_the_mode_that_was_set(start_server, tmp_path, mode):
+    path = tmp_path / "interject.sock"
+    server = start_server("--unix-socket", path, "--unix-socket-mode", mode, "--unix-socket-owner", f"{os.getuid()}:{os.getgid()}")
+    status = path.stat()
+    assert stat.S_IMODE(status.st_mode) == int(mode, 8) and (status.st_uid, status.st_gid) == (os.getuid(), os.getgid())
+    assert unix_get(path) == 200
+    server.stop()
+    assert not path.exists()
+
+
+@pytest.mark.skipif(os.getuid() != 0, reason="only root gives files away")
+@pytest.mark.parametrize("owner,ids", [(":daemon", (0, 1)), ("daemon", (1, 0)), ("daemon:daemon", (1, 1)), ("12345:54321", (12345, 54321))])
+def test_the_unix_socket_belongs_to_whom_it_was_given(start_server, tmp_path, owner, ids):
+    path = tmp_path / "interject.sock"
+    start_server("--unix-socket", path, "--unix-socket-owner", owner)
+    assert (path.stat().st_uid, path.stat().st_gid) == ids
+
+
+@pytest.mark.parametrize("flags,told", [
+    (["--unix-socket-mode", "1777"], "is not a mode"), (["--unix-socket-mode", "68"], "is not a mode"),
+    (["--unix-socket-owner", "no-such-user"], "there is no user"), (["--unix-socket-owner", ":no-such-group"], "there is no group"),
+    (["--unix-socket-owner", ":"], "is not USER"), (["--unix-socket-mode", "660"], "--unix-socket"),
+])
+def test_a_mode_or_owner_that_cannot_be_is_told(flags, told):
+    done = run_binary("serve", "--data", "none", "--port", "0", *flags)
+    assert done.returncode == 2 and told in done.stderr

@@ -56,7 +56,8 @@ def check_cover(events, start: int, end: int):
 
 @pytest.mark.resident
 def test_stalled_readers_delay_nobody_and_miss_nothing(start_server, tag):
-    flags = ("--log-bytes-per-session", "128MiB")
+    # What is shown here takes longer than a client may stall.
+    flags = ("--log-bytes-per-session", "128MiB", "--stall-timeout", "3600")
     alone = start_server(*flags)
     session = Session.create(alone)
     talk(session, tag)
@@ -91,7 +92,7 @@ def test_stalled_readers_delay_nobody_and_miss_nothing(start_server, tag):
 
 @pytest.mark.resident
 def test_stalled_readers_whose_place_is_gone_get_a_snapshot(start_server, tag):
-    server = start_server("--data", "none", "--log-bytes-per-session", "4MiB")
+    server = start_server("--data", "none", "--log-bytes-per-session", "4MiB", "--stall-timeout", "3600")
     session = Session.create(server)
     readers = stall(session)
     before = resident_bytes(server)
@@ -118,7 +119,7 @@ def test_stalled_readers_whose_place_is_gone_get_a_snapshot(start_server, tag):
 
 
 def test_an_openai_stream_whose_place_is_gone_ends_with_the_truth(start_server, tag):
-    server = start_server("--data", "none", "--log-bytes-per-session", "4MiB")
+    server = start_server("--data", "none", "--log-bytes-per-session", "4MiB", "--stall-timeout", "3600")
     session = Session.create(server)
     # Somebody else keeps up, so the model does not wait for the one that does not.
     good = StalledEventSource(session)
@@ -160,7 +161,7 @@ def test_an_openai_stream_whose_place_is_gone_ends_with_the_truth(start_server, 
 
 
 def test_the_next_response_waits_too_for_a_reader_that_still_lags(start_server, tag):
-    server = start_server("--data", "none", "--log-bytes-per-session", "4MiB")
+    server = start_server("--data", "none", "--log-bytes-per-session", "4MiB", "--stall-timeout", "3600")
     session = Session.create(server)
     reader = StalledEventSource(session)
     said = f"{tag}first", f"{tag}next"

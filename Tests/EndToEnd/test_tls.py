@@ -249,6 +249,44 @@ def test_old_versions_are_refused(start_secure, authority):
         shake(strict, second)
 
 
+@pytest.mark.parametrize("method", ["GET", "POST", "HEAD", "DELETE", "OPTIONS", "PATCH", "PUT", "CONNECT", "get"])
+def test_plain_http_of_any_method_on_the_tls_port_is_told(start_server, authority, method):
+    leaf = authority.leaf("server")
+    server = start_server("--tls-port", "0", *leaf.flags)
+    with socket.create_connection(address(server), timeout=20) as raw:
+        raw.sendall(f"{method} /v1/models HTTP/1.1\r\nHost: localhost\r\n\r\n".encode())
+        answer = raw.makefile("rb").read()
+    assert answer.startswith(b"HTTP/1.1 400 ") and b"https://" in answer
+    eventually(lambda: 'reason="plain_http"} 1' in server.http().get("/metrics").text, "it is counted")
+
+
+def test_chat_is_told_what_to_do_about_tls(start_server, authority, tmp_path):
+    leaf = authority.leaf("server")
+    server = start_server("--tls-port", "0", *leaf.flags)
+    host, port = address(server)
+
+    def told(*arguments) -> str:
+        done = run_binary("chat", *arguments, input="hello\n")
+        assert done.returncode == 1, done
+        return done.stderr
+
+    assert f"https://{host}:{port}" in told("--url", f"http://{host}:{port}")
+    assert "http://127.0.0.1:" in told("--url", server.url.replace("http:", "https:"))
+    assert "--ca-file" in told("--url", f"https://{host}:{port}")
+    assert "https://" in told("--url", f"http://{host}:{port}", "--watch", "sess_none")
+    assert "--ca-file" in told("--url", f"https://{host}:{port}", "--session", "sess_none")
+    # Signed by itself: the certificate is its own authority.
+    certificate, key = tmp_path / "self.pem", tmp_path / "self.key"
+    subprocess.run([
+        "openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-keyout", key, "-out", certificate,
+        "-days", "3", "-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost,IP:127.0.0.1"], check=True, capture_output=True)
+    own = start_server("--tls-port", "0", "--tls-certificate", certificate, "--tls-key", key)
+    url = own.ready["tls_url"]
+    words = told("--url", url)
+    assert "self-signed" in words and "--ca-file" in words
+    assert run_binary("chat", "--url", url, "--ca-file", certificate, input="hello\n").returncode == 0
+
+
 def test_plain_http_on_the_tls_port_gets_an_answer_that_says_so(start_secure):
     server = start_secure()
     host, port = address(server)

@@ -6,6 +6,8 @@ struct Caller: Sendable {
     var owner: String
     /// What limits and usage are counted by: the identifier of a stored key, or the name of one in the settings.
     var keyID: String
+    /// What the operator calls the key, for logs; nil: ``keyID``.
+    var keyName: String?
     var scopes: Scopes = .all
     var limits = RateLimits()
     /// How it is told of cuts, if a request does not say.

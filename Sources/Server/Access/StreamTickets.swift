@@ -65,6 +65,11 @@ final class StreamTickets: Sendable {
         return state.withLock { $0.add(ticket, text, now: now) } ? text : nil
     }
 
+    /// Whom it stands for; it is not used up.
+    func holder(of text: String, now: Instant) -> Caller? {
+        tickets.withLock { $0[text] }.flatMap { $0.deadline > now ? $0.caller : nil }
+    }
+
     /// Whom it stands for; it is used up by that.
     func redeem(_ text: String, now: Instant) -> Caller? {
         guard let ticket = state.withLock({ $0.remove(text) }), ticket.deadline > now else { return nil }

@@ -13,6 +13,8 @@ final class ServerContext: Sendable {
     let tickets = StreamTickets()
     /// Limits of keys, and what is counted.
     let metering: Metering
+    /// nil: none is kept.
+    let accessLog: AccessLog?
     let usage: UsageLedger
     let idempotency: IdempotencyKeys
     let crossOrigin: CrossOrigin
@@ -39,7 +41,8 @@ final class ServerContext: Sendable {
 
     init(
         configuration: ServerConfiguration, directory: SessionDirectory, budget: MemoryBudget, modelNames: ModelNames,
-        authentication: Authentication, metering: Metering, usage: UsageLedger, idempotency: IdempotencyKeys, store: Store?,
+        authentication: Authentication, metering: Metering, accessLog: AccessLog?, usage: UsageLedger, idempotency: IdempotencyKeys,
+        store: Store?,
         sessionLoops: [LoopBound<SessionLoop>], upstreamCounters: [LoopBound<UpstreamCounters>], router: UpstreamRouter,
         runners: RunnerBoard, tls: TLSServerContext?, webhooks: Webhooks
     ) {
@@ -66,6 +69,7 @@ final class ServerContext: Sendable {
             LoopBound(transferring: CredentialWatch(loop: $0.loop, authentication: authentication), to: $0.loop)
         }
         self.metering = metering
+        self.accessLog = accessLog
         self.usage = usage
         self.idempotency = idempotency
         crossOrigin = CrossOrigin(

@@ -174,7 +174,7 @@ struct Authentication: Sendable {
         let time = Self.unixTime
         if APIKeySecret.isWellFormed(key), let record = keys?.key(key, at: time) {
             return Caller(
-                owner: record.owner, keyID: record.id, scopes: Scopes(text: record.scopes) ?? [],
+                owner: record.owner, keyID: record.id, keyName: record.name, scopes: Scopes(text: record.scopes) ?? [],
                 limits: RateLimits(record).or(defaultLimits))
         }
         guard let tokens, var caller = tokens.caller(key, at: time), stands(behind: caller.keyID, time) else { return nil }
@@ -208,23 +208,27 @@ struct Authentication: Sendable {
         keys?.key(id: keyID, at: time)?.cutAs.flatMap(CutForm.init) ?? defaultCutForm
     }
 
-    static func key(_ request: RequestHead) -> String? {
+    static func key(_ request: RequestHead) -> String? { keys(request).first }
+
+    /// Every key that a request bears, in the order in which they would count.
+    static func keys(_ request: RequestHead) -> [String] {
+        var keys: [String] = []
+        // Of another scheme, as a proxy may want it, is no word to us.
         if let header = request.fields["authorization"] {
             let parts = header.split(separator: " ", maxSplits: 1)
-            if parts.count == 2, parts[0].lowercased() == "bearer" { return String(parts[1]) }
-            return nil
+            if parts.count == 2, parts[0].lowercased() == "bearer" { keys.append(String(parts[1].drop { $0 == " " })) }
         }
         // Anthropic's clients name it so.
-        if let header = request.fields["x-api-key"] { return header }
+        if let header = request.fields["x-api-key"] { keys.append(header) }
         for value in request.fields.values(of: "sec-websocket-protocol") {
             for offer in value.split(separator: ",") {
                 let name = offer.drop { $0 == " " }
                 if name.hasPrefix(subprotocolPrefix) {
-                    return String(name.dropFirst(subprotocolPrefix.count).prefix { $0 != " " })
+                    keys.append(String(name.dropFirst(subprotocolPrefix.count).prefix { $0 != " " }))
                 }
             }
         }
-        return nil
+        return keys
     }
 
     static func areEqual(_ left: String, _ right: String) -> Bool {

@@ -74,7 +74,7 @@ extension Call {
         let hash = answer.json.reduce(0xCBF2_9CE4_8422_2325 as UInt64) { ($0 ^ UInt64($1)) &* 0x100_0000_01B3 }
         let tag = "\"\(String(hash, radix: 16))\""
         let fields = answer.fields + [("ETag", tag), ("Cache-Control", "no-cache")]
-        let known = request.fields["if-none-match"].map { $0 == "*" || $0.contains(tag) } ?? false
+        let known = request.fields.noneMatch(names: tag)
         if known { exchange.respond(.notModified, fields: fields) } else { respond(json: answer.json, fields: fields) }
     }
 

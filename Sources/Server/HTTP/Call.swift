@@ -15,6 +15,7 @@ struct Call {
     let requestID: String
     /// The loop of the connection.
     let loop: EventLoop
+    /// The query. HEAD waits for nothing and follows nothing: it has the head of what is there now.
     let query: QueryItems
     /// The client's name for the command, if it is the first that bears it.
     var onceName: IdempotencyKeys.Name?
@@ -24,6 +25,21 @@ struct Call {
     var largeBody: LargeBody?
 
     var request: RequestHead { exchange.request }
+    /// Whether only the head of the answer is wanted, and nothing may come of the call.
+    var isHead: Bool { request.method == .head }
+
+    /// Items of a query by which GET waits for something, or goes on.
+    private static let lastingItems: Set<String> = ["wait", "stream"]
+
+    init(exchange: HTTPExchange, context: ServerContext, caller: Caller, requestID: String, loop: EventLoop) {
+        self.exchange = exchange
+        self.context = context
+        self.caller = caller
+        self.requestID = requestID
+        self.loop = loop
+        let query = exchange.request.target.queryItems
+        self.query = exchange.request.method == .head ? query.removing(Self.lastingItems) : query
+    }
 
     static let maxRetryAfterSeconds = 31_536_000.0
 
@@ -72,6 +88,14 @@ struct Call {
         respond(error.status, json: error.body, fields: fields)
     }
 
+    private static let byteOrderMark: [UInt8] = [0xEF, 0xBB, 0xBF]
+
+    /// A body's JSON. A byte order mark in front says nothing (RFC 8259 §8.1).
+    static func json(of body: [UInt8]) throws(JSONError) -> JSONValue {
+        let text = body.starts(with: byteOrderMark) ? Array(body.dropFirst(byteOrderMark.count)) : body
+        return try JSONValue.parse(text, limits: .received)
+    }
+
     /// The body as a JSON object.
     func jsonBody() throws(APIError) -> JSONObject {
         let value: JSONValue
@@ -79,7 +103,7 @@ struct Call {
             if let largeBody {
                 value = try largeBody.json.get()
             } else {
-                value = try JSONValue.parse(exchange.body, limits: .received)
+                value = try Self.json(of: exchange.body)
             }
         } catch {
             if error.reason == .tooManyValues { throw .tooManyValues }

@@ -5,35 +5,78 @@ import HTTP
 /// Without a setting: any page when keys are needed (a page without a key gets nowhere); else only pages served from this
 /// machine, since otherwise every page that its user visits could use the models behind the server.
 struct CrossOrigin: Sendable {
-    /// What of an answer a page may read.
+    /// Response headers that a page may read.
     private static let exposedFields = [
         "x-request-id", "interject-session", "interject-upstream", "retry-after", "retry-after-ms", "idempotent-replayed",
         "x-ratelimit-limit-requests", "x-ratelimit-remaining-requests", "x-ratelimit-reset-requests", "x-ratelimit-limit-tokens",
         "x-ratelimit-remaining-tokens",
         "x-ratelimit-reset-tokens",
     ].joined(separator: ", ")
+    private static let vary = (name: "Vary", value: "Origin")
 
-    private let allowed: [String]?
-    private let keysAreRequired: Bool
+    private enum Rule {
+        case any
+        /// Pages of this machine.
+        case local
+        /// Those of the setting, and whether those without an origin (`null`: files, sandboxed frames) are among them.
+        case listed(Set<WebOrigin>, opaque: Bool)
+    }
+
+    /// Where a request comes from, by its Origin field.
+    private enum Source {
+        case unnamed
+        case page(WebOrigin)
+        /// `null`.
+        case opaque
+        case malformed
+
+        init(_ text: String?) {
+            guard let text else {
+                self = .unnamed
+                return
+            }
+            self = text == "null" ? .opaque : WebOrigin(text).map { .page($0) } ?? .malformed
+        }
+    }
+
+    private let rule: Rule
     /// Whether the name that the client calls the server by must be one of this machine's: on a server without keys that only
     /// this machine can reach, another name means that a page has its own name resolve to the loopback address (DNS rebinding).
     private let checksHost: Bool
 
+    /// - Parameter allowed: origins, `null`, or `*`; nil: the setting is not given.
     init(allowed: [String]?, keysAreRequired: Bool, isLoopbackOnly: Bool) {
-        self.allowed = allowed
-        self.keysAreRequired = keysAreRequired
+        if let allowed {
+            rule =
+                allowed.contains("*") ? .any : .listed(Set(allowed.compactMap { WebOrigin($0) }), opaque: allowed.contains("null"))
+        } else {
+            rule = keysAreRequired ? .any : .local
+        }
         checksHost = !keysAreRequired && isLoopbackOnly
     }
 
     /// Refuses what a page that may not call has sent. A browser hides the answer from such a page, but lets it ask.
     func check(_ request: RequestHead) throws(APIError) {
-        if let origin = request.fields["origin"], !allows(origin), !Self.isSame(origin, request.authority) {
+        let text = request.fields["origin"]
+        let source = Source(text)
+        if case .unnamed = source {
+            // An image, a script, a link: no Origin, and a GET all the same.
+            guard allowsUnnamed(request) else {
+                throw APIError(
+                    status: .forbidden,
+                    message: """
+                        A page from elsewhere may not call here, and without an Origin header it cannot be told which one it is: \
+                        call with fetch in CORS mode, from a page that the operator allows with --allow-origin.
+                        """,
+                    code: "origin_not_allowed")
+            }
+        } else if !allows(source), !Self.isSame(source, request.authority) {
             throw APIError(
                 status: .forbidden,
-                message: "Pages from '\(origin)' may not call here. The operator can allow them with --allow-origin.",
+                message: "Pages from '\(text ?? "")' may not call here. The operator can allow them with --allow-origin.",
                 code: "origin_not_allowed")
         }
-        if checksHost, let authority = request.authority, !Self.isLoopback("http://" + authority), !isAllowedHost(authority) {
+        if checksHost, let authority = request.authority, !isOwnName(authority) {
             throw APIError(
                 status: .forbidden,
                 message:
@@ -42,52 +85,76 @@ struct CrossOrigin: Sendable {
         }
     }
 
-    private func isAllowedHost(_ authority: String) -> Bool {
-        allowed?.contains { $0 == "*" || Self.isSame($0, authority) } ?? false
+    /// What a browser says of a request without Origin (Fetch Metadata): such as an image or a link from elsewhere causes. Programs
+    /// send no such field.
+    private func allowsUnnamed(_ request: RequestHead) -> Bool {
+        guard let site = request.fields["sec-fetch-site"]?.lowercased(), site != "none", site != "same-origin" else { return true }
+        switch rule {
+        case .any: return true
+        // Another port of the same name: of this machine, if the name is.
+        case .local: return site == "same-site" && request.authority.flatMap { WebOrigin("http://" + $0) }?.isLoopback ?? false
+        case .listed: return false
+        }
+    }
+
+    /// Whether the name is this machine's, or one that the operator expects.
+    private func isOwnName(_ authority: String) -> Bool {
+        if WebOrigin("http://" + authority)?.isLoopback ?? false { return true }
+        switch rule {
+        case .any: return true
+        case .local: return false
+        case .listed(let origins, _): return origins.contains { $0.isServed(by: authority) }
+        }
     }
 
     /// Whether a page was served by the very host and port that it calls.
-    private static func isSame(_ origin: String, _ authority: String?) -> Bool {
-        guard let authority = authority?.lowercased() else { return false }
-        return ["http://", "https://"].contains { origin.lowercased() == $0 + authority }
+    private static func isSame(_ source: Source, _ authority: String?) -> Bool {
+        guard case .page(let origin) = source, let authority else { return false }
+        return origin.isServed(by: authority)
     }
 
-    func allows(_ origin: String) -> Bool {
-        if let allowed { return allowed.contains("*") || allowed.contains { $0.lowercased() == origin.lowercased() } }
-        return keysAreRequired || Self.isLoopback(origin)
+    /// - Parameter origin: as a browser sent it.
+    func allows(_ origin: String) -> Bool { allows(Source(origin)) }
+
+    private func allows(_ source: Source) -> Bool {
+        switch (rule, source) {
+        case (.any, _): true
+        case (.local, .page(let origin)): origin.isLoopback
+        case (.listed(let origins, _), .page(let origin)): origins.contains(origin)
+        case (.listed(_, let opaque), .opaque): opaque
+        case (.local, _), (.listed, _): false
+        }
     }
 
-    /// The fields for an answer to a page that may call; none for a request that is from no page, or from one that may not.
-    func fields(for request: RequestHead) -> [(name: String, value: String)] {
-        guard let origin = request.fields["origin"], allows(origin) else { return [] }
-        return [
-            ("Access-Control-Allow-Origin", origin), ("Vary", "Origin"),
-            ("Access-Control-Expose-Headers", Self.exposedFields),
-        ]
+    /// The fields that every answer has: which origins it is for, and to a page that may call, that it may read it.
+    func fields(for request: RequestHead) -> [(name: String, value: String)] { fields(origin: request.fields["origin"]) }
+
+    /// - Parameters:
+    ///   - origin: as it was sent.
+    ///   - isHeadWhole: whether there is no other field when it is nil.
+    func fields(origin: String?, isHeadWhole: Bool = true) -> [(name: String, value: String)] {
+        if let origin {
+            switch Source(origin) {
+            case .page, .opaque: return allows(origin) ? Self.allowing(origin) : [Self.vary]
+            case .unnamed, .malformed: return [Self.vary]
+            }
+        }
+        // Whoever sent it was not read: where any page may call, the answer may be read by any.
+        if !isHeadWhole, case .any = rule { return Self.allowing("*") }
+        return [Self.vary]
+    }
+
+    private static func allowing(_ origin: String) -> [(name: String, value: String)] {
+        [("Access-Control-Allow-Origin", origin), vary, ("Access-Control-Expose-Headers", exposedFields)]
     }
 
     /// The further fields for an answer to a preflight.
     func preflightFields(for request: RequestHead) -> [(name: String, value: String)] {
         [
-            ("Access-Control-Allow-Methods", "GET, POST, DELETE, HEAD, OPTIONS"),
+            ("Access-Control-Allow-Methods", "GET, POST, PATCH, DELETE, HEAD, OPTIONS"),
             // What the page asks for: headers of SDKs change with each version, and none of them is a privilege here.
             ("Access-Control-Allow-Headers", request.fields["access-control-request-headers"] ?? "authorization, content-type"),
             ("Access-Control-Max-Age", "86400"),
         ]
-    }
-
-    /// Whether an origin's host is this machine, by its own names and addresses only.
-    private static func isLoopback(_ origin: String) -> Bool {
-        guard let scheme = ["http://", "https://"].first(where: { origin.lowercased().hasPrefix($0) }) else { return false }
-        let authority = origin.dropFirst(scheme.count).lowercased()
-        if authority.hasPrefix("[") { return authority == "[::1]" || authority.hasPrefix("[::1]:") }
-        let host = authority.prefix { $0 != ":" }
-        return host == "localhost" || host.hasSuffix(".localhost") || isLoopbackAddress(host)
-    }
-
-    /// 127.0.0.0/8 in its dotted form: `127.evil.example` begins like one and is none.
-    private static func isLoopbackAddress(_ host: Substring) -> Bool {
-        let parts = host.split(separator: ".", omittingEmptySubsequences: false)
-        return parts.count == 4 && parts[0] == "127" && parts.allSatisfy { UInt8($0) != nil }
     }
 }

@@ -10,6 +10,11 @@ final class EventStream {
         ("Cache-Control", "no-cache, no-transform"), ("X-Accel-Buffering", "no"), ("X-Content-Type-Options", "nosniff"),
     ]
 
+    /// Answers HEAD where GET would begin a stream: nobody listens.
+    static func answerHead(_ call: Call, fields: [(name: String, value: String)]) {
+        call.exchange.beginStream(.ok, contentType: contentType, fields: self.fields + fields)
+    }
+
     private let exchange: HTTPExchange
     private let loop: EventLoop
     private let heartbeat: Duration

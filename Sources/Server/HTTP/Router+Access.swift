@@ -7,6 +7,7 @@ extension Router {
     func admit(_ call: Call, _ path: [String], _ then: @escaping (Call) throws(APIError) -> Void) throws(APIError) {
         var call = call
         call.caller = try identify(call)
+        (call.exchange.record as? AccessRecord)?.set("key", call.caller.keyName ?? call.caller.keyID)
         try call.caller.require(RouteScopes.needed(call.request.method, path))
         call.context.credentials(on: call.loop).insert(call)
         guard let binding = call.caller.binding else { return try then(call) }
@@ -24,8 +25,12 @@ extension Router {
     private func identify(_ call: Call) throws(APIError) -> Caller {
         let context = call.context
         // A ticket opens streams and sockets, and nothing that changes anything by itself.
-        if call.request.method == .get, let ticket = call.query["ticket"] {
-            guard let caller = context.tickets.redeem(ticket, now: call.loop.now), context.authentication.stillKnows(caller) else {
+        if call.request.method == .get || call.isHead, let ticket = call.query["ticket"] {
+            // HEAD does not use it up.
+            let holder =
+                call.isHead
+                ? context.tickets.holder(of: ticket, now: call.loop.now) : context.tickets.redeem(ticket, now: call.loop.now)
+            guard let caller = holder, context.authentication.stillKnows(caller) else {
                 throw APIError(
                     status: .unauthorized, message: "The ticket was used already, or has expired. Ask for another.",
                     type: "authentication_error", code: "invalid_ticket", fields: [("WWW-Authenticate", "Bearer")])
@@ -52,7 +57,7 @@ extension Router {
             if binding == .session(path[2]) { return .permitted }
             throw .notFound("session", id: path[2], code: "session_not_found")
         // Each command of the WebSocket is looked at by itself.
-        case ("responses", 2) where call.request.method == .get: return .permitted
+        case ("responses", 2) where call.request.method == .get || call.isHead: return .permitted
         case ("responses", 3...):
             if binding == .response(path[2]) { return .permitted }
             if case .session(let id) = binding { return .ifResponse(path[2], of: id) }

@@ -18,18 +18,17 @@ final class Router: HTTPRequestHandler {
         exchange.commonFields = [("x-request-id", requestID)] + context.crossOrigin.fields(for: exchange.request)
         let path = exchange.request.target.pathSegments
         exchange.label = ServerCounters.Face(path).rawValue
+        exchange.record = context.accessLog?.record()
         // A balancer that keeps connections open must let go of them, too.
         if context.lifecycle.stage != .serving || isRefusedForNow(exchange) { exchange.closeAfterwards() }
-        if exchange.request.method == .options {
-            exchange.respond(.noContent, fields: context.crossOrigin.preflightFields(for: exchange.request))
-            return
-        }
         let isOpen = path == ["healthz"] || path == ["readyz"]
-        let call = Call(
-            exchange: exchange, context: context, caller: .everybody(), requestID: requestID, loop: loop,
-            query: exchange.request.target.queryItems)
+        let isForOperator = path == ["metrics"] || path.first == "debug"
+        let call = Call(exchange: exchange, context: context, caller: .everybody(), requestID: requestID, loop: loop)
         do throws(APIError) {
-            if path == ["metrics"] || path.first == "debug" {
+            try RequestRules.check(exchange.request, needsKey: isForOperator || context.authentication.isRequired)
+            if exchange.request.method == .options {
+                exchange.respond(.noContent, fields: context.crossOrigin.preflightFields(for: exchange.request))
+            } else if isForOperator {
                 if !exchange.isFromUnixSocket { try context.crossOrigin.check(exchange.request) }
                 try context.operatorAccess.check(
                     exchange.request, from: exchange.clientAddress, attempts: context.authentication.attempts, now: loop.now,
@@ -37,6 +36,9 @@ final class Router: HTTPRequestHandler {
                 try route(call, path)
             } else if isOpen {
                 try route(call, path)
+            } else if path.first != "v1" || path.contains("") {
+                // Told to everybody: whoever has the base URL wrong has the right key, and would hear of scopes.
+                throw Self.noSuchPath(call)
             } else {
                 if !exchange.isFromUnixSocket { try context.crossOrigin.check(exchange.request) }
                 try admit(call, path) { [self] (call) throws(APIError) in
@@ -217,16 +219,12 @@ final class Router: HTTPRequestHandler {
     ) throws(APIError) {
         guard method == allowed else {
             let methods = [allowed, also].compactMap { $0?.name }
+            let reads = methods.contains(HTTPMethod.get.name) ? [HTTPMethod.head.name] : []
             throw APIError(
                 status: .methodNotAllowed, message: "The method must be \(methods.joined(separator: " or ")).",
-                code: "method_not_allowed", fields: [("Allow", methods.joined(separator: ", "))])
+                code: "method_not_allowed", fields: [("Allow", (methods + reads).joined(separator: ", "))])
         }
         try body()
-    }
-
-    static func noSuchPath(_ call: Call) -> APIError {
-        APIError(
-            status: .notFound, message: "There is no \(call.request.method.name) \(call.request.target.path).", code: "unknown_url")
     }
 
     /// OpenAI's call that shortens a conversation to an item only its own models can read.
@@ -248,6 +246,7 @@ final class Router: HTTPRequestHandler {
         // Too many connections, of all or of one client.
         case .serviceUnavailable: APIError(status: status, message: message, type: "server_error", code: "overloaded")
         case .tooManyRequests: APIError(status: status, message: message, type: "rate_limit_error", code: "too_many_connections")
+        case .unsupportedMediaType: APIError(status: status, message: message, code: "unsupported_content_encoding")
         default: APIError(status: status, message: message, code: "bad_request")
         }
     }
@@ -261,8 +260,13 @@ final class Router: HTTPRequestHandler {
             body: error.body)
     }
 
-    func requestRefused(_ status: HTTPStatus, on loop: EventLoop) {
-        context.sessions(on: loop).counters.countAnswer(ServerCounters.Face.other.rawValue, status)
+    func pageFields(origin: String?, isHeadWhole: Bool) -> [(name: String, value: String)] {
+        context.crossOrigin.fields(origin: origin, isHeadWhole: isHeadWhole)
+    }
+
+    func requestRefused(_ request: RefusedRequest, on loop: EventLoop) {
+        context.sessions(on: loop).counters.countAnswer(ServerCounters.Face.other.rawValue, request.status)
+        context.accessLog?.write(request)
     }
 
     func exchangeAnswered(_ exchange: HTTPExchange, _ status: HTTPStatus) {
@@ -274,16 +278,20 @@ final class Router: HTTPRequestHandler {
     func exchangeEnded(_ exchange: HTTPExchange) {
         guard let loop = EventLoop.current else { return }
         context.credentials(on: loop).remove(exchange)
-        guard loop.logger.logLevel <= .debug else { return }
-        loop.logger.debug(
-            "request",
-            metadata: [
-                "request_id": "\(exchange.commonFields.first?.value ?? "")",
-                "connection": "\(exchange.connectionID)", "method": "\(exchange.request.method.name)",
-                "path": "\(exchange.request.target.path)", "status": "\(exchange.status.map { "\($0.code)" } ?? "none")",
-                "peer": "\(exchange.peer.map { "\($0)" } ?? "unix")",
-                "duration_ms": "\((Instant.monotonicNow - exchange.began).nanoseconds / 1_000_000)",
-            ])
+        let record = exchange.record as? AccessRecord
+        guard record != nil || loop.logger.logLevel <= .debug else { return }
+        let metadata: Logger.Metadata = [
+            "request_id": "\(exchange.commonFields.first?.value ?? "")",
+            "connection": "\(exchange.connectionID)", "method": "\(exchange.request.method.name)",
+            "path": "\(exchange.request.target.path)", "status": "\(exchange.status.map { "\($0.code)" } ?? "none")",
+            "peer": "\(exchange.clientAddress.map { "\($0)" } ?? "unix")",
+            "duration_ms": "\((Instant.monotonicNow - exchange.began).nanoseconds / 1_000_000)",
+        ]
+        guard let record else {
+            loop.logger.debug("request", metadata: metadata)
+            return
+        }
+        if record.requestEnded(metadata) { loop.schedule(after: AccessRecord.patience) { record.write() } }
     }
 
     // MARK: WebSocket

@@ -12,18 +12,27 @@ final class Metering: Sendable {
         /// Tokens taken from the budget before it began.
         let estimate: Int
         let hasLimits: Bool
+        /// For the access log: how the key is called, the request that began it, and when.
+        let keyName: String
+        let record: AccessRecord?
+        let began: Instant
     }
 
     private let limiter = RateLimiter()
     private let usage: UsageLedger
     private let idempotency: IdempotencyKeys
+    private let accessLog: AccessLog?
     /// By response identifier, until it ends. Bounded by the generations that sessions hold.
     private let refused = Mutex<[String: UInt64]>([:])
     private let accounts = Mutex<[String: Account]>([:])
     private let limitsOfKey: @Sendable (String) -> RateLimits
 
     /// - Parameter limitsOfKey: what a key may use, for generations that were taken in before the server was started again.
-    init(usage: UsageLedger, idempotency: IdempotencyKeys, limitsOfKey: @escaping @Sendable (String) -> RateLimits) {
+    init(
+        usage: UsageLedger, idempotency: IdempotencyKeys, accessLog: AccessLog?,
+        limitsOfKey: @escaping @Sendable (String) -> RateLimits
+    ) {
+        self.accessLog = accessLog
         self.usage = usage
         self.idempotency = idempotency
         self.limitsOfKey = limitsOfKey
@@ -33,9 +42,11 @@ final class Metering: Sendable {
     var refusals: [String: UInt64] { refused.withLock { $0 } }
 
     /// Takes a generation in.
+    /// - Parameter record: of the request, in the access log.
     /// - Returns: fields for the answer.
     func admit(
-        _ caller: Caller, responseID: String, input: [Item], parameters: ResponseParameters, now: Instant
+        _ caller: Caller, responseID: String, input: [Item], parameters: ResponseParameters, now: Instant,
+        record: AccessRecord? = nil
     ) throws(APIError) -> [(name: String, value: String)] {
         let estimate = Self.estimate(input, parameters)
         let standing: RateLimiter.Standing
@@ -45,7 +56,10 @@ final class Metering: Sendable {
             refused.withLock { $0[error.limit.rawValue, default: 0] += 1 }
             throw APIError(error, keyID: caller.keyID)
         }
-        let account = Account(owner: caller.owner, keyID: caller.keyID, estimate: estimate, hasLimits: !caller.limits.isEmpty)
+        let account = Account(
+            owner: caller.owner, keyID: caller.keyID, estimate: estimate, hasLimits: !caller.limits.isEmpty,
+            keyName: caller.keyName ?? caller.keyID, record: record, began: now)
+        record?.began(responseID)
         accounts.withLock { $0[responseID] = account }
         return standing.fields
     }
@@ -53,7 +67,10 @@ final class Metering: Sendable {
     /// Takes a generation in that counts as a key's usage but not against its limits, such as a request of a batch: batches have
     /// limits of their own.
     func enter(_ responseID: String, owner: String, keyID: String) {
-        accounts.withLock { $0[responseID] = Account(owner: owner, keyID: keyID, estimate: 0, hasLimits: false) }
+        accounts.withLock {
+            $0[responseID] = Account(
+                owner: owner, keyID: keyID, estimate: 0, hasLimits: false, keyName: keyID, record: nil, began: Instant.monotonicNow)
+        }
     }
 
     /// The key that a generation was taken in for; nil when it was not.
@@ -63,13 +80,16 @@ final class Metering: Sendable {
     func resume(_ responseID: String, owner: String, keyID: String, now: Instant) {
         let limits = limitsOfKey(keyID)
         limiter.resume(keyID, limits, now: now)
-        let account = Account(owner: owner, keyID: keyID, estimate: 0, hasLimits: !limits.isEmpty)
+        let account = Account(
+            owner: owner, keyID: keyID, estimate: 0, hasLimits: !limits.isEmpty, keyName: keyID, record: nil, began: now)
         accounts.withLock { $0[responseID] = account }
     }
 
     /// It did not begin.
     func abandon(_ responseID: String, now: Instant) {
-        guard let account = accounts.withLock({ $0.removeValue(forKey: responseID) }), account.hasLimits else { return }
+        guard let account = accounts.withLock({ $0.removeValue(forKey: responseID) }) else { return }
+        account.record?.abandoned()
+        guard account.hasLimits else { return }
         limiter.giveBack(account.keyID, estimate: account.estimate, now: now)
     }
 
@@ -78,6 +98,14 @@ final class Metering: Sendable {
         let account = accounts.withLock { $0.removeValue(forKey: generation.id) }
         usage.add(
             generation, owner: account?.owner ?? generation.session.owner, keyID: account?.keyID ?? "", unixTime: unixTime)
+        if let account {
+            let elapsed = now - account.began
+            if let record = account.record {
+                record.ended(generation, elapsed: elapsed)
+            } else {
+                accessLog?.write(generation, key: account.keyName, elapsed: elapsed)
+            }
+        }
         switch generation.status {
         case .failed, .cancelled: idempotency.release(responseID: generation.id)
         case .queued, .inProgress, .completed, .incomplete: break
@@ -99,7 +127,8 @@ extension Call {
     /// Takes a generation of this call in, and gives the answer its fields; ``abandon(_:)`` when it does not begin.
     func admit(_ responseID: String, _ input: [Item], _ parameters: ResponseParameters) throws(APIError) {
         exchange.commonFields += try context.metering.admit(
-            caller, responseID: responseID, input: input, parameters: parameters, now: loop.now)
+            caller, responseID: responseID, input: input, parameters: parameters, now: loop.now,
+            record: exchange.record as? AccessRecord)
     }
 
     func abandon(_ responseID: String) { context.metering.abandon(responseID, now: loop.now) }

@@ -30,9 +30,18 @@ struct ChatScreen {
 
     /// Sets what is typed.
     mutating func setInput(_ characters: [Character], cursor: Int) -> String {
-        input = characters
+        input = characters.map(Self.shown)
         self.cursor = cursor
         return isInputShown ? "\r\u{1B}[K" + inputRow : ""
+    }
+
+    /// A character of the line as one that stays on its row: what was pasted has line ends and tabs.
+    private static func shown(_ character: Character) -> Character {
+        switch character {
+        case "\n", "\r\n": "\u{23CE}"
+        case "\t": " "
+        default: character
+        }
     }
 
     /// Draws the first picture.

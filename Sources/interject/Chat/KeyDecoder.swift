@@ -62,8 +62,10 @@ struct KeyDecoder {
         lastWasCarriageReturn = byte == 0x0D
         switch byte {
         case 0x0A where followsCarriageReturn: return nil
-        case 0x0A, 0x0D: return isPasting ? .scalar(" ") : .enter
-        case 0x09: return .scalar(" ")
+        case 0x0A, 0x0D: return isPasting ? .scalar("\n") : .enter
+        case 0x09: return .scalar(isPasting ? "\t" : " ")
+        // Text, and no keys: what is pasted must not stop, send or delete anything.
+        case 0..<0x1B where isPasting, 0x1C..<0x20 where isPasting, 0x7F where isPasting: return nil
         case 0x1B:
             state = .escape
             return nil
@@ -93,6 +95,8 @@ struct KeyDecoder {
         state = .ground
         switch byte {
         case UInt8(ascii: "["): state = .controlSequence([])
+        case 0..<0x20 where isPasting: return ground(byte)
+        case _ where isPasting: return nil
         case UInt8(ascii: "O"): state = .singleShift
         case UInt8(ascii: "b"): return .wordLeft
         case UInt8(ascii: "f"): return .wordRight
@@ -108,6 +112,10 @@ struct KeyDecoder {
         let text = String(decoding: parameters, as: UTF8.self)
         // A modifier (Ctrl is 5, Alt 3) is the second parameter.
         let isByWord = text.hasSuffix(";5") || text.hasSuffix(";3")
+        if isPasting {
+            if final == UInt8(ascii: "~"), text == "201" { isPasting = false }
+            return nil
+        }
         switch final {
         case UInt8(ascii: "A"): return .up
         case UInt8(ascii: "B"): return .down
@@ -123,7 +131,6 @@ struct KeyDecoder {
         case "3": return .delete
         case "4", "8": return .end
         case "200": isPasting = true
-        case "201": isPasting = false
         default: break
         }
         return nil

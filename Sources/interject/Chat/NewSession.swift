@@ -32,10 +32,11 @@ struct NewSession {
         // We come back after a lost connection; when we do not, nobody should pay for an answer that nobody reads.
         var body: JSONValue = ["mode": JSONValue(mode.rawValue), "disconnect": "grace=30"]
         if let model { body["model"] = JSONValue(model) }
-        let (status, session) = try await ask(
+        let answer = try await ask(
             HTTPCall.Request(method: .post, target: "/v1/sessions", fields: place.fields, body: body.serialized()))
-        guard status == 201, let id = session["id"]?.string else {
-            throw .runtime("\(server.text): \(place.refusal(status: status, body: session.serialized()))")
+        let session = answer.json
+        guard answer.status == 201, let id = session["id"]?.string else {
+            throw .runtime("\(server.text): \(place.refusal(status: answer.status, body: answer.body))")
         }
         return (SessionPlace(server: server, key: key, sessionID: id), session["model"]?.string?.isEmpty == false)
     }
@@ -43,7 +44,7 @@ struct NewSession {
     /// What runners answer for is no model that somebody would mean who names none.
     private func firstModel() async throws(Failure) -> String? {
         for attempt in 1...Self.maxListings {
-            let (_, list) = try await ask(HTTPCall.Request(target: "/v1/models", fields: place.fields))
+            let list = try await ask(HTTPCall.Request(target: "/v1/models", fields: place.fields)).json
             if let model = list["data"]?.array?.first(where: { $0["owned_by"]?.string != "runner" }) { return model["id"]?.string }
             if attempt < Self.maxListings { try? await Task.sleep(for: Self.listingInterval) }
         }
@@ -60,12 +61,19 @@ struct NewSession {
         _ = await HTTPCall.answer(to: request, from: server, on: loop)
     }
 
-    private func ask(_ request: HTTPCall.Request) async throws(Failure) -> (status: Int, body: JSONValue) {
+    private func ask(_ request: HTTPCall.Request) async throws(Failure) -> HTTPAnswer {
         switch await HTTPCall.answer(to: request, from: server, on: loop) {
-        case .failure(.insecure(let error)): throw .runtime("\(server.text): \(error)")
+        case .failure(.insecure(let error)): throw .runtime("\(server.text): \(server.advice(error))")
+        case .failure(.notHTTP(let error)):
+            throw .runtime("\(server.text): what answers there is not HTTP (\(error)); if it speaks TLS, give the URL as https://")
         case .failure(let failure):
             throw .runtime("no server answers on \(server.text): \(failure) (start one with: interject serve)")
-        case .success(let answer): return (answer.status, (try? JSONValue.parse(answer.body)) ?? .null)
+        case .success(let answer): return answer
         }
     }
+}
+
+extension HTTPAnswer {
+    /// The body; null when it is no JSON.
+    fileprivate var json: JSONValue { (try? JSONValue.parse(body)) ?? .null }
 }

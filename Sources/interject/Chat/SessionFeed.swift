@@ -97,6 +97,7 @@ final class SessionFeed {
     private func ended(_ failure: HTTPCall.Failure?) {
         watchdog?.cancel()
         switch (failure, status) {
+        case (.insecure(let error)?, _): lost(place.server.advice(error), isFinal: false)
         case (let failure?, _): lost("\(failure)", isFinal: false)
         case (nil, 200): lost("the server ended the stream", isFinal: false)
         // The session is gone, or there is nothing more to come.

@@ -33,6 +33,7 @@ struct SessionPlace: Sendable {
         if status == 401, key == nil {
             return "the server wants a key: give --api-key KEY, or --api-key env:NAME or file:PATH where it stands"
         }
+        if status == 400, let advice = server.advice(badRequest: String(decoding: body, as: UTF8.self)) { return advice }
         let message = (try? JSONValue.parse(body))?["error"]?["message"]?.string
         return message.map { "\($0) (status \(status))" } ?? "the server answered with status \(status)"
     }

@@ -153,7 +153,7 @@ final class SessionLink {
         case .refused(let status, let body):
             lost(place.refusal(status: status, body: body), isFinal: !SessionPlace.isTemporary(status: status))
         case .insecure(let error) where error.reason != .closed && error.reason != .timeout && error.reason != .truncated:
-            lost("\(error)", isFinal: true)
+            lost(place.server.advice(error), isFinal: true)
         case .insecure: lost("\(error)", isFinal: false)
         case .handshake, .notHTTP: lost("\(error)", isFinal: true)
         case .notConnected, .closed, .timeout: lost("\(error)", isFinal: false)

@@ -37,6 +37,10 @@ struct KeysCreateCommand: ParsableCommand {
         guard let scopes = Scopes(text: scopes ?? "all"), !scopes.isEmpty else {
             throw Failure.usage("--scopes: \"\(self.scopes ?? "")\" is not made of \(Scopes.names.joined(separator: ", "))")
         }
+        // A name alone is the owner, too. `--owner` says by itself for whom it is.
+        if owner == nil, ReservedNames.contains(name) {
+            throw Failure.usage("\(name) is reserved: \(ReservedNames.text): give another name, or --owner")
+        }
         for (flag, value) in [
             ("requests-per-minute", requestsPerMinute), ("tokens-per-minute", tokensPerMinute), ("max-concurrent", maxConcurrent),
         ] {

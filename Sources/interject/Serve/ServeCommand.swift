@@ -4,6 +4,7 @@ import Logging
 import Network
 import Server
 import Storage
+import Synchronization
 
 /// `interject serve`
 struct ServeCommand: AsyncParsableCommand {
@@ -19,6 +20,7 @@ struct ServeCommand: AsyncParsableCommand {
 
     func run() async throws {
         let settings = try flags.resolve()
+        Notices.isJSON.withLock { $0 = settings.logFormat == .json }
         let configuration = try settings.serverConfiguration()
         DescriptorLimit.raise()
         let logger = StandardErrorLog.logger(settings)
@@ -40,7 +42,8 @@ struct ServeCommand: AsyncParsableCommand {
         let message = StartMessage(
             settings: settings, addresses: server.addresses, tlsAddresses: server.tlsAddresses,
             program: CommandLine.arguments.first ?? "interject", needsKey: needsKey, model: probe.firstModel)
-        Standard.output(message.text)
+        let isJSON = settings.logFormat == .json
+        if isJSON { logger.log(level: .notice, "listening", metadata: message.metadata) } else { Standard.output(message.text) }
         if let path = settings.readyFile {
             let ready = ReadyFile(
                 url: message.url, tlsURL: message.tlsURL, rehearsalURL: server.rehearsalBaseURL.map(ReadyFile.root(of:)),
@@ -53,12 +56,15 @@ struct ServeCommand: AsyncParsableCommand {
             }
         }
         Task {
-            for warning in await probe.warnings() { Standard.output("  warn     \(warning)\n") }
+            for warning in await probe.warnings() {
+                if isJSON { logger.warning("\(warning)") } else { Standard.output("  warn     \(warning)\n") }
+            }
         }
         if settings.allUpstreams.isEmpty {
             Task {
                 for found in await LocalUpstreams.find(besides: server.addresses + server.tlsAddresses) {
-                    Standard.output("  found    \(LocalUpstreams.describe(found, program: message.program))\n")
+                    let text = LocalUpstreams.describe(found, program: message.program)
+                    if isJSON { logger.notice("\(text)") } else { Standard.output("  found    \(text)\n") }
                 }
             }
         }

@@ -1,3 +1,4 @@
+import Logging
 import Network
 import Server
 import Upstreams
@@ -27,6 +28,11 @@ struct StartMessage {
 
 
         """
+    }
+
+    /// The same, as a record of the log.
+    var metadata: Logger.Metadata {
+        ["version": "\(interjectVersion)", "listens": "\(listeners)", "answers": "\(whoAnswers)", "data": "\(data)"]
     }
 
     /// The URL of the first listener.

@@ -1,3 +1,4 @@
+import Server
 import Storage
 
 extension ServeSettings {
@@ -6,5 +7,15 @@ extension ServeSettings {
         guard let directory = DataDirectory.resolve(dataDirectory) else { return false }
         // What is wrong with the directory is told by whoever opens it.
         return (try? APIKeyFile.hasKeys(directory: directory)) ?? false
+    }
+
+    /// Two names with one secret. One name may have several secrets, while they are being changed.
+    var keyOfTwoNames: (String, String)? {
+        var names: [String: String] = [:]
+        for principal in principals {
+            if let other = names[principal.key], other != principal.name { return (other, principal.name) }
+            names[principal.key] = principal.name
+        }
+        return nil
     }
 }

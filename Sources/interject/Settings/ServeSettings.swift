@@ -27,6 +27,8 @@ struct ServeSettings: Sendable {
     var tlsMinVersion = TLSSettings.Version.tls12
     var tlsRecords = TLSSettings.Records.openssl
     var unixSocket: String?
+    var unixSocketMode: UInt32?
+    var unixSocketOwner: UnixSocketOwner?
     var loops: Int?
     var upstreams: [UpstreamURL] = []
     var upstreamsFile: UpstreamsFile?
@@ -51,6 +53,7 @@ struct ServeSettings: Sendable {
     var headerTimeout = defaults.httpDeadlines.head
     var bodyTimeout = defaults.httpDeadlines.body
     var idleTimeout = defaults.httpDeadlines.idle
+    var stallTimeout = defaults.httpDeadlines.stall
     var maxHeaderBytes = defaults.httpLimits.maxHeaderBytes
     var maxBodyBytes = defaults.httpLimits.maxBodyBytes
     var trustedProxies: [SettingValue.TrustedProxy] = []
@@ -87,6 +90,7 @@ struct ServeSettings: Sendable {
     var webhookRetryBase = defaults.webhooks.retryBase
     var logLevel = Logger.Level.notice
     var logFormat = LogFormat.text
+    var accessLog = false
     var readyFile: String?
     var configFile: String?
 
@@ -183,6 +187,11 @@ struct ServeSettings: Sendable {
         }
         var configuration = ServerConfiguration()
         configuration.addresses = addresses
+        if unixSocket == nil, unixSocketMode != nil || unixSocketOwner != nil {
+            throw .usage("--unix-socket-mode and --unix-socket-owner are of a --unix-socket, and there is none: give its PATH too")
+        }
+        configuration.unixSocketAccess = UnixSocketAccess(
+            mode: unixSocketMode, userID: unixSocketOwner?.userID, groupID: unixSocketOwner?.groupID)
         configuration.tlsAddresses = tlsAddresses
         configuration.tls = tls
         configuration.loops = loops
@@ -206,10 +215,12 @@ struct ServeSettings: Sendable {
         configuration.httpDeadlines.head = headerTimeout
         configuration.httpDeadlines.body = bodyTimeout
         configuration.httpDeadlines.idle = idleTimeout
+        configuration.httpDeadlines.stall = stallTimeout
         configuration.httpLimits.maxHeaderBytes = maxHeaderBytes
         configuration.httpLimits.maxBodyBytes = maxBodyBytes
         configuration.proxies.trusted = SettingValue.TrustedProxy.joined(trustedProxies)
         configuration.proxies.requiresProxyHeader = proxyProtocol
+        configuration.keepsAccessLog = accessLog
         configuration.heartbeat = heartbeat
         configuration.runnerModel = runnerModel == "none" ? nil : runnerModel
         configuration.runnerWait = runnerWait
@@ -225,10 +236,15 @@ struct ServeSettings: Sendable {
         configuration.acceptLimits.total = maxConnections ?? 0
         configuration.memoryBudgetBytes = memoryBudgetBytes
         configuration.webSocketLiveness = liveness
+        configuration.webSocketLiveness.stall = stallTimeout
         configuration.deflate = deflate == .on ? deflateOptions : nil
         configuration.drainTimeout = drain
         configuration.drainDelay = drainDelay
         configuration.drainWindow = drainWindow
+        if let twice = keyOfTwoNames {
+            throw .usage(
+                "--api-key: \(twice.0) and \(twice.1) have one secret: whose key would it be? Give each a secret of its own")
+        }
         if let operatorKey, principals.contains(where: { $0.key == operatorKey }) {
             throw .usage("--operator-key is the secret of an --api-key: give the operator a key of its own")
         }

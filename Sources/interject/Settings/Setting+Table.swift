@@ -9,19 +9,21 @@ import WebSocket
 /// The table of all settings. Flags, variables, file keys and the help text are made from it.
 extension Setting {
     static let all: [Setting] = [
-        host, port, unixSocket, tlsPort, tlsCertificate, tlsKey, tlsClientCA, tlsClientAuth, tlsMinVersion, tlsRecords, loops,
+        host, port, unixSocket, unixSocketMode, unixSocketOwner, tlsPort, tlsCertificate, tlsKey, tlsClientCA, tlsClientAuth,
+        tlsMinVersion, tlsRecords, loops,
         upstream,
         upstreamsFile, upstreamKey, mapModel, interruptionNote, namePrefix, unknownTools, firstByteTimeout, rehearsalPort, apiKey,
         requireKey, insecureNoAuth,
         requestsPerMinute, tokensPerMinute, maxConcurrent, cutAs, failedKeyLimit, idempotencyRetention, jwtKeys, jwtIssuer,
-        jwtAudience, jwtOwnerClaim, jwtScopeClaim, jwtSecret, allowOrigin, headerTimeout, bodyTimeout, idleTimeout, maxHeaderBytes,
+        jwtAudience, jwtOwnerClaim, jwtScopeClaim, jwtSecret, allowOrigin, headerTimeout, bodyTimeout, idleTimeout, stallTimeout,
+        maxHeaderBytes,
         maxBodyBytes, trustedProxy,
         proxyProtocol, heartbeat, runnerModel, runnerWait, runnerLease, data, durability, retention, maxDataBytes, logMemory,
         logBytesPerSession, maxMessageBytes, deflate, deflateWindowBits, deflateMemoryLevel, deflateMinBytes, maxConnections,
         maxConnectionsPerAddress, connectionRate, limitLoopback, memoryBudget, pingInterval, idleLimit, lifetimeLimit, drain,
         drainDelay, drainWindow, operatorKey, maxFileBytes, maxFileBytesPerOwner, batchConcurrency, batchConcurrencyEach,
         batchAttempts, maxBatchRequests, webhook, webhookSecret, webhooksAllowPrivate,
-        webhookRetryBase, logLevel, logFormat, readyFile, config,
+        webhookRetryBase, logLevel, logFormat, accessLog, readyFile, config,
     ]
 
     static let host = Setting(
@@ -33,6 +35,12 @@ extension Setting {
     static let unixSocket = Setting(
         "unix-socket", "PATH", \.unixSocket, SettingValue.text, "Listens on this Unix socket too.")
 
+    static let unixSocketMode = Setting(
+        "unix-socket-mode", "MODE", \.unixSocketMode, SettingValue.mode,
+        "Permissions of the Unix socket, in octal digits such as 660; what the umask leaves if not set.")
+    static let unixSocketOwner = Setting(
+        "unix-socket-owner", "USER:GROUP", \.unixSocketOwner, SettingValue.owner,
+        "Owner and group of the Unix socket, by name or number; one of the two may be left out, as in :www-data.")
     static let tlsPort = Setting(
         "tls-port", "PORT", \.tlsPort, SettingValue.port,
         "Listens with TLS (https, wss) on this TCP port too; 0 takes any that is free.")
@@ -158,6 +166,9 @@ extension Setting {
     static let idleTimeout = Setting(
         "idle-timeout", "SECONDS", \.idleTimeout, SettingValue.seconds(0.05...86_400), describe: seconds,
         "How long a connection may be silent between two requests.")
+    static let stallTimeout = Setting(
+        "stall-timeout", "SECONDS", \.stallTimeout, SettingValue.seconds(0.05...86_400), describe: seconds,
+        "How long a client may take nothing of an answer, stream or WebSocket while output waits for it; then it is cut off.")
     static let maxHeaderBytes = Setting(
         "max-header-bytes", "BYTES", \.maxHeaderBytes, SettingValue.bytes(1 << 10...1 << 20),
         describe: SettingValue.describe(bytes:), "Largest header section of a request.")
@@ -313,7 +324,11 @@ extension Setting {
         "log-level", "LEVEL", \.logLevel, SettingValue.choice, describe: { $0.rawValue },
         "trace, debug, info, notice, warning, error or critical.")
     static let logFormat = Setting(
-        "log-format", "FORMAT", \.logFormat, SettingValue.choice, describe: { $0.rawValue }, "text or json, on stderr.")
+        "log-format", "FORMAT", \.logFormat, SettingValue.choice, describe: { $0.rawValue },
+        "text or json, on stderr; with json the start message is a record there, too.")
+    static let accessLog = Setting(
+        "access-log", nil, \.accessLog, SettingValue.bool, describe: { _ in nil },
+        "Logs a line for each request at info, whatever --log-level says: client, key, status, time, model and tokens.")
     static let readyFile = Setting(
         "ready-file", "PATH", \.readyFile, SettingValue.text,
         "Writes url, tls_url, rehearsal_url, pid and unix_socket to this file as JSON once the server listens.")

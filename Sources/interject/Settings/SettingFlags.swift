@@ -5,6 +5,8 @@ struct SettingFlags: ParsableArguments {
     @Option(.host) var host: String?
     @Option(.port) var port: String?
     @Option(.unixSocket) var unixSocket: String?
+    @Option(.unixSocketMode) var unixSocketMode: String?
+    @Option(.unixSocketOwner) var unixSocketOwner: String?
     @Option(.tlsPort) var tlsPort: String?
     @Option(.tlsCertificate) var tlsCertificate: [String] = []
     @Option(.tlsKey) var tlsKey: [String] = []
@@ -41,6 +43,7 @@ struct SettingFlags: ParsableArguments {
     @Option(.headerTimeout) var headerTimeout: String?
     @Option(.bodyTimeout) var bodyTimeout: String?
     @Option(.idleTimeout) var idleTimeout: String?
+    @Option(.stallTimeout) var stallTimeout: String?
     @Option(.maxHeaderBytes) var maxHeaderBytes: String?
     @Option(.maxBodyBytes) var maxBodyBytes: String?
     @Option(.trustedProxy) var trustedProxy: [String] = []
@@ -84,14 +87,17 @@ struct SettingFlags: ParsableArguments {
     @Option(.webhookRetryBase) var webhookRetryBase: String?
     @Option(.logLevel) var logLevel: String?
     @Option(.logFormat) var logFormat: String?
+    @Flag(.accessLog) var accessLog = false
     @Option(.readyFile) var readyFile: String?
     @Option(.config) var config: String?
 
     /// What was given, by setting name.
     var given: [String: [String]] {
         let flags: [(Setting, [String])] = [
-            (.host, host), (.port, port), (.unixSocket, unixSocket), (.loops, loops),
+            (.host, host), (.port, port), (.unixSocket, unixSocket), (.unixSocketMode, unixSocketMode),
+            (.unixSocketOwner, unixSocketOwner), (.loops, loops),
             (.headerTimeout, headerTimeout), (.bodyTimeout, bodyTimeout), (.idleTimeout, idleTimeout),
+            (.stallTimeout, stallTimeout),
             (.maxHeaderBytes, maxHeaderBytes), (.maxBodyBytes, maxBodyBytes), (.proxyProtocol, proxyProtocol ? "true" : nil),
             (.tlsPort, tlsPort), (.tlsClientCA, tlsClientCA), (.tlsClientAuth, tlsClientAuth), (.tlsMinVersion, tlsMinVersion),
             (.tlsRecords, tlsRecords),
@@ -101,7 +107,7 @@ struct SettingFlags: ParsableArguments {
             (.logMemory, logMemory), (.logBytesPerSession, logBytesPerSession),
             (.maxMessageBytes, maxMessageBytes), (.deflate, deflate), (.deflateWindowBits, deflateWindowBits),
             (.deflateMemoryLevel, deflateMemoryLevel), (.deflateMinBytes, deflateMinBytes), (.drain, drain), (.logLevel, logLevel),
-            (.logFormat, logFormat),
+            (.logFormat, logFormat), (.accessLog, accessLog ? "true" : nil),
             (.readyFile, readyFile), (.config, config), (.insecureNoAuth, insecureNoAuth ? "true" : nil),
             (.drainDelay, drainDelay), (.drainWindow, drainWindow), (.maxConnections, maxConnections),
             (.maxConnectionsPerAddress, maxConnectionsPerAddress), (.connectionRate, connectionRate),

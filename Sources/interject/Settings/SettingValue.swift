@@ -118,19 +118,24 @@ enum SettingValue {
         throw InvalidValue("\"\(text)\" is none of \(Choice.allCases.map(\.rawValue).joined(separator: ", "))")
     }
 
-    /// A web page's origin as browsers send it.
+    /// A web page's origin, in the form in which browsers send it; `*` for any, `null` for pages without one.
     static func origin(_ text: String) throws(InvalidValue) -> String {
-        let parts = text.split(separator: "/", omittingEmptySubsequences: false)
-        guard text == "null" || (parts.count == 3 && parts[0].hasSuffix(":") && parts[1].isEmpty && !parts[2].isEmpty) else {
-            throw InvalidValue("\"\(text)\" is not an origin: give scheme and host without a path, such as https://example.com")
+        if text == "*" || text == "null" { return text }
+        guard let origin = WebOrigin(text) else {
+            throw InvalidValue(
+                "\"\(text)\" is not an origin: give scheme, host and port without a path, such as https://example.com, or * for any"
+            )
         }
-        return text
+        return origin.description
     }
 
     /// `NAME=SECRET`, or a secret alone. What is wrong is not repeated: it may be a secret.
     static func principal(_ text: String) throws(InvalidValue) -> ServerConfiguration.Principal {
         let parts = text.split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false).map(String.init)
         if parts.count == 2, !parts[0].isEmpty, !parts[1].isEmpty {
+            if ReservedNames.contains(parts[0]) {
+                throw InvalidValue("\"\(parts[0])\" is reserved: \(ReservedNames.text); give another NAME")
+            }
             return ServerConfiguration.Principal(name: parts[0], key: try secret(parts[1]))
         }
         guard parts.count == 1, text.utf8.count >= minBareSecretBytes || text.hasPrefix("env:") || text.hasPrefix("file:") else {

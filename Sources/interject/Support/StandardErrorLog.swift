@@ -55,7 +55,7 @@ struct StandardErrorLog: LogHandler {
     }
 
     /// UTC with milliseconds, RFC 3339.
-    private static func timestamp() -> String {
+    static func timestamp() -> String {
         let now = SystemClock.unixNanoseconds
         var seconds = time_t(now / 1_000_000_000)
         var parts = tm()

@@ -10,7 +10,7 @@ enum OperatorFace {
 
     /// `GET /metrics`
     static func metrics(_ call: Call) {
-        let wantsOpenMetrics = call.request.fields.list("accept", contains: "application/openmetrics-text")
+        let wantsOpenMetrics = call.request.fields.prefers("application/openmetrics-text", over: "text/plain")
         let format: MetricsText.Format = wantsOpenMetrics ? .openMetrics : .prometheus
         gather(call) { context in
             await context.metricsPage().text(format)

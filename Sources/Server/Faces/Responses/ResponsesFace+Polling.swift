@@ -127,7 +127,7 @@ extension Call {
             return
         }
         fields += [("ETag", tag), ("Cache-Control", "no-cache")]
-        let known = request.fields["if-none-match"].map { $0 == "*" || $0.contains(tag) } ?? false
+        let known = request.fields.noneMatch(names: tag)
         if known { exchange.respond(.notModified, fields: fields) } else { respond(json: json, fields: fields) }
     }
 }

@@ -17,6 +17,8 @@ enum RunnerFace {
         guard models.count <= maxModels else {
             throw .invalid("'model' may have \(maxModels) names.", param: "model")
         }
+        // What is handed out is leased.
+        if call.isHead { return call.exchange.respond(.noContent) }
         let runner = call.query["runner"].map { String($0.prefix(64)) }
         let owner = call.caller.scopes.isSuperset(of: .runnerOfAll) ? nil : call.owner
         WorkPoll(call, RunnerBoard.Demand(owner: owner, models: models), runner: runner, wait: .seconds(wait)).begin()

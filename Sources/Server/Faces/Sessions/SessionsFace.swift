@@ -50,6 +50,8 @@ enum SessionsFace {
             call.withSession(id) { session in
                 page(call, of: session, after: after, limit: limit, mergesDeltas: mergesDeltas, wait: .seconds(wait))
             }
+        } else if call.isHead {
+            call.withSession(id) { EventStream.answerHead(call, fields: [("Interject-Session", $0.id)]) }
         } else {
             let stream = SessionStream(
                 call, sessionID: id, catchUp: CatchUp(whenPlaceIsGone: .snapshot, mergesDeltas: mergesDeltas))
@@ -228,9 +230,8 @@ enum SessionsFace {
         return true
     }
 
-    /// EventSource, curl and browsers get the stream; JSON is for those who name it and not the other.
+    /// EventSource, curl and browsers get the stream; JSON is for those who want it more.
     private static func wantsJSON(_ call: Call) -> Bool {
-        let fields = call.request.fields
-        return fields.list("accept", contains: "application/json") && !fields.list("accept", contains: "text/event-stream")
+        call.request.fields.prefers("application/json", over: "text/event-stream")
     }
 }

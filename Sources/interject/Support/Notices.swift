@@ -1,0 +1,36 @@
+import JSON
+import Logging
+import Synchronization
+
+/// What a command says besides its log: errors, and what a person reads who has just started it. In the form of the log, so that with
+/// `--log-format json` whoever reads stderr reads JSON alone.
+enum Notices {
+    /// Whether the settings, once they are known, say so.
+    static let isJSON = Mutex(false)
+
+    private static let servingCommand = "serve"
+
+    /// Whether the arguments or the environment ask for JSON: known before the settings are, whose errors are told in it.
+    static func wantJSON(_ arguments: [String] = CommandLine.arguments, _ environment: Environment = .process) -> Bool {
+        if isJSON.withLock({ $0 }) { return true }
+        // No other command keeps a log.
+        guard arguments.dropFirst().first == servingCommand else { return false }
+        let flag = "--" + Setting.logFormat.name
+        let json = ServeSettings.LogFormat.json.rawValue
+        if let index = arguments.lastIndex(where: { $0 == flag || $0.hasPrefix(flag + "=") }) {
+            let value =
+                arguments[index] == flag ? arguments.dropFirst(index + 1).first : String(arguments[index].dropFirst(flag.count + 1))
+            return value?.lowercased() == json
+        }
+        return environment[Setting.logFormat.variable]?.lowercased() == json
+    }
+
+    /// The last words of a command that did not work out.
+    static func failure(_ message: String) {
+        if wantJSON() {
+            Standard.error(StandardErrorLog.line(.json, StandardErrorLog.timestamp(), .error, message, []))
+        } else {
+            Standard.error("interject: \(message)\n")
+        }
+    }
+}

@@ -108,7 +108,7 @@ def test_compressed_bytes_that_make_nothing_end_their_connection_and_delay_nobod
                 status, headers = connection.read_head()
                 assert status == 101 and "permessage-deflate" in headers["sec-websocket-extensions"]
                 try:
-                    connection.send(raw_frame(0xC1, block * (4 << 20 // len(block))))
+                    connection.send(raw_frame(0xC1, block * ((4 << 20) // len(block))))
                 except OSError:
                     pass
                 connection.is_closed_by_server()

@@ -12,7 +12,7 @@ struct LargeBody: Sendable {
     let fingerprint: [UInt8]
 
     init(_ body: [UInt8], head: String?) {
-        json = Result { () throws(JSONError) in try JSONValue.parse(body, limits: .received) }
+        json = Result { () throws(JSONError) in try Call.json(of: body) }
         fingerprint = head.map { (Array($0.utf8) + body).withUnsafeBytes(SHA256.digest) } ?? []
     }
 }

@@ -10,7 +10,7 @@ package struct AnthropicMessagesDecoder: ResponseDecoder, ~Copyable {
     /// The words of the dialect, which need not be told beside what they mean.
     private static let finishWords = ["end_turn", "max_tokens", "stop_sequence", "tool_use", "refusal"]
 
-    private var events = ServerSentEventParser(maxEventBytes: UpstreamLimits.maxEventBytes)
+    private var events = ServerSentEventParser(maxEventBytes: UpstreamLimits.maxEventBytes, isLenient: true)
     private var text = AnswerText()
     private var calls = ToolCallAssembler()
     private var finish = Finish()
@@ -34,6 +34,7 @@ package struct AnthropicMessagesDecoder: ResponseDecoder, ~Copyable {
     ) throws(UpstreamFault) -> FinishReason? {
         var input = bytes
         while let event = try nextEvent(&input) {
+            if event.isError, !hasFinished { throw .inBand(UpstreamErrorObject(text: event.dataText)) }
             if event.data.isEmpty { continue }
             // What a gateway that speaks Chat Completions too may add.
             if event.isDone { return try end(into: sink) }
@@ -44,6 +45,7 @@ package struct AnthropicMessagesDecoder: ResponseDecoder, ~Copyable {
     }
 
     package mutating func end<Sink: ModelSink>(into sink: Sink) throws(UpstreamFault) -> FinishReason {
+        if !hasFinished, let error = events.unfinishedError() { throw .inBand(error) }
         if !hasFinished, hasPassedOver, !hasUnderstood { throw .malformed("events that are no JSON") }
         let reason = try finish.reason(words: Self.finishWords, into: sink)
         calls.conclude(&text, into: sink)
@@ -88,9 +90,14 @@ package struct AnthropicMessagesDecoder: ResponseDecoder, ~Copyable {
             hasPassedOver = true
             return
         }
+        var whole = reader
         let event = try AnthropicEvent(&reader)
         try reader.finish()
         hasUnderstood = true
+        if event.type == nil, event.delta == nil, event.message == nil, event.contentBlock == nil {
+            // What a gateway says instead of an answer, in whatever form.
+            errorObject = UpstreamErrorObject(flat: try whole.readValue())
+        }
         if let type = event.type {
             try take(event, type.bytes, &errorObject, into: sink)
         } else {

@@ -10,9 +10,12 @@ struct ChatChunk {
     private(set) var choices: JSONReader?
     private(set) var usage: JSONReader?
     private(set) var error: JSONReader?
+    /// The chunk itself: for what may stand in it that is neither an answer nor an `error`.
+    private let whole: JSONReader
 
     /// - Parameter reader: at an object.
     init(_ reader: inout JSONReader) throws(JSONError) {
+        whole = reader
         try reader.enterObject()
         while let key = try reader.nextKey() {
             switch key {
@@ -25,6 +28,15 @@ struct ChatChunk {
                 if try reader.peek() == .object { try findUsage(&reader) } else { try reader.skipValue() }
             }
         }
+    }
+
+    /// The error that it tells: in a member of its own, in the choice, or flat, without any of an answer.
+    func readError() throws(JSONError) -> UpstreamErrorObject? {
+        if var error, let told = UpstreamErrorObject(told: try error.readValue()) { return told }
+        if var error = choice?.error, let told = UpstreamErrorObject(told: try error.readValue()) { return told }
+        guard choice == nil, usage == nil, error == nil else { return nil }
+        var whole = whole
+        return UpstreamErrorObject(flat: try whole.readValue())
     }
 
     private mutating func readChoices(_ reader: inout JSONReader) throws(JSONError) {
@@ -67,6 +79,8 @@ struct ChatChoice {
     private(set) var text: RawString?
     private(set) var finishReason: JSONReader?
     private(set) var usage: JSONReader?
+    /// OpenRouter's.
+    private(set) var error: JSONReader?
 
     /// - Parameter reader: at any value; what is no object is an empty choice.
     init(_ reader: inout JSONReader) throws(JSONError) {
@@ -79,6 +93,7 @@ struct ChatChoice {
             case "text": text = try reader.readText()
             case "finish_reason", "finishReason": finishReason = try reader.bookmark() ?? finishReason
             case "usage": usage = try reader.bookmark()
+            case "error": error = try reader.bookmark()
             default: try reader.skipValue()
             }
         }

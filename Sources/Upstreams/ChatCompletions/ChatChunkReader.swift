@@ -29,7 +29,7 @@ struct ChatChunkReader: ~Copyable {
     /// Reads the data of an event, or a body.
     /// - Throws: ``UpstreamFault/malformed(_:)`` if what was meant cannot be known, ``UpstreamFault/inBand(_:)`` for an error.
     mutating func read<Sink: ModelSink>(_ json: UnsafeRawBufferPointer, into sink: Sink) throws(UpstreamFault) {
-        let wasWhole = hasFinished
+        let wasWhole = finish.isWhole
         var errorObject: UpstreamErrorObject?
         do throws(JSONError) {
             try readValue(json, &errorObject, into: sink)
@@ -102,10 +102,7 @@ struct ChatChunkReader: ~Copyable {
             }
         }
         if var counts = chunk.usage { try readUsage(&counts, into: sink) }
-        if var error = chunk.error {
-            let value = try error.readValue()
-            if !value.saysNothing { errorObject = UpstreamErrorObject(value) }
-        }
+        if let error = try chunk.readError() { errorObject = error }
     }
 
     private mutating func readUsage<Sink: ModelSink>(_ counts: inout JSONReader, into sink: Sink) throws(JSONError) {

@@ -9,7 +9,7 @@ package import Sessions
 /// forget it, at the end of the body. `[DONE]` without a finish reason is a truncated answer: so ends a stream of llama-cpp-python
 /// when another request pushes it aside.
 package struct ChatCompletionsDecoder: ResponseDecoder, ~Copyable {
-    private var events = ServerSentEventParser(maxEventBytes: UpstreamLimits.maxEventBytes)
+    private var events = ServerSentEventParser(maxEventBytes: UpstreamLimits.maxEventBytes, isLenient: true)
     private var chunks = ChatChunkReader()
 
     package init() {}
@@ -23,6 +23,7 @@ package struct ChatCompletionsDecoder: ResponseDecoder, ~Copyable {
         var input = bytes
         while let event = try nextEvent(&input) {
             if event.isDone { return try chunks.conclude(into: sink) }
+            if event.isError, !hasFinished { throw .inBand(UpstreamErrorObject(text: event.dataText)) }
             // An empty `data:` keeps a connection alive.
             if !event.data.isEmpty { try chunks.read(event.data, into: sink) }
         }
@@ -30,7 +31,8 @@ package struct ChatCompletionsDecoder: ResponseDecoder, ~Copyable {
     }
 
     package mutating func end<Sink: ModelSink>(into sink: Sink) throws(UpstreamFault) -> FinishReason {
-        try chunks.conclude(into: sink)
+        if !hasFinished, let error = events.unfinishedError() { throw .inBand(error) }
+        return try chunks.conclude(into: sink)
     }
 
     package mutating func receiveWhole<Sink: ModelSink>(

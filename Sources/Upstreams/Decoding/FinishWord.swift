@@ -64,6 +64,8 @@ struct Finish {
     /// Of the last word that counts.
     private(set) var meaning: FinishMeaning?
     private(set) var word = ""
+    /// Whether the answer has come to an end that is none of the server's failures.
+    var isWhole: Bool { meaning.map { $0 != .failure } ?? false }
 
     /// A further word. What is empty says nothing, and `stop` takes back nothing that was more than that.
     /// - Parameter reader: at the value, whatever it is.

@@ -33,13 +33,8 @@ package struct UpstreamErrorObject: Sendable, Hashable {
 
     /// What stands under `error` beside an answer, or instead of one; nil when it stands for no error (`null`, `false`, `""`, `{}`).
     package init?(told value: JSONValue) {
-        switch value {
-        case .null, .bool(false), .string(""): return nil
-        case .number(let number) where number.double == 0: return nil
-        case .array(let elements) where elements.isEmpty: return nil
-        case .object(let object) where object.isEmpty: return nil
-        default: self.init(value)
-        }
+        if value.saysNothing { return nil }
+        self.init(value)
     }
 
     /// Reads an object that is no answer; nil when it is no error either, such as a keep-alive.

@@ -46,7 +46,8 @@ final class RecordingSink: ModelSink {
                     return Reading(calls: sink.calls, outcome: "\(reason)")
                 }
             }
-            return Reading(calls: sink.calls, outcome: "\(try decoder.end(into: sink))")
+            let reason = try decoder.end(into: sink)
+            return Reading(calls: sink.calls, outcome: "\(reason)")
         } catch {
             return Reading(calls: sink.calls, outcome: describe(error))
         }

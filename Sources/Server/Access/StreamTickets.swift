@@ -38,6 +38,8 @@ final class StreamTickets: Sendable {
             return ticket
         }
 
+        func ticket(_ text: String) -> Ticket? { tickets[text] }
+
         private func count(of owner: String) -> Int { counts[owner] ?? 0 }
 
         private mutating func removeExpired(_ now: Instant) {
@@ -67,7 +69,7 @@ final class StreamTickets: Sendable {
 
     /// Whom it stands for; it is not used up.
     func holder(of text: String, now: Instant) -> Caller? {
-        tickets.withLock { $0[text] }.flatMap { $0.deadline > now ? $0.caller : nil }
+        state.withLock { $0.ticket(text) }.flatMap { $0.deadline > now ? $0.caller : nil }
     }
 
     /// Whom it stands for; it is used up by that.

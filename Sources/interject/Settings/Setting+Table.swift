@@ -93,7 +93,7 @@ extension Setting {
         """
     ).takingEmpty()
     static let namePrefix = Setting(
-        "name-prefix", "TEXT", \.wording.namePrefix, SettingValue.wording, describe: { $0.isEmpty ? nil : "\"\($0)\"" },
+        "name-prefix", "TEXT", \.wording.namePrefix, SettingValue.wording, describe: { $0.isEmpty ? nil : $0 },
         "Tells the model who speaks, where its protocol has no name of a message or does not take this one. Empty: nothing does."
     ).takingEmpty()
     static let unknownTools = Setting(

@@ -73,7 +73,8 @@ extension Usage {
         let record = try JSONRecord(stored, of: "response's usage")
         self.init(
             inputTokens: try record.required("input", \.storedInt), outputTokens: try record.required("output", \.storedInt),
-            cachedTokens: try record.required("cached", \.storedInt), reasoningTokens: try record.required("reasoning", \.storedInt),
+            cachedTokens: try record.required("cached", \.storedInt),
+            reasoningTokens: try record.required("reasoning", \.storedInt),
             isEstimated: try record.required("estimated", \.bool))
     }
 }
@@ -194,7 +195,8 @@ extension GenerationRecord {
         default: throw MalformedRecord(record: "response", member: "status")
         }
         self.init(
-            id: id, createdAt: try record.required("created_at", \.storedInt), completedAt: try record.optional("completed_at", \.storedInt),
+            id: id, createdAt: try record.required("created_at", \.storedInt),
+            completedAt: try record.optional("completed_at", \.storedInt),
             parameters: try record.required("parameters", ResponseParameters.init(stored:)),
             previousResponseID: try record.optional("previous_response_id", \.string),
             policy: try record.required("policy") { $0.string.flatMap(DisconnectPolicy.init(text:)) },
@@ -202,12 +204,14 @@ extension GenerationRecord {
             status: ending, usage: try record.optional("usage", Usage.init(stored:)),
             deltaCount: try record.required("delta_count", \.storedInt),
             conversationItemCount: try record.optional("item_count", \.storedInt),
-            firstSequence: try record.optional("first_sequence", \.storedInt), eventCount: try record.required("event_count", \.storedInt),
+            firstSequence: try record.optional("first_sequence", \.storedInt),
+            eventCount: try record.required("event_count", \.storedInt),
             continuesLastMessage: try record.required("continues", \.bool),
             route: try record.required("route", ResponseRoute.init(stored:)),
             verdict: try record.optional("verdict", OutputVerdict.init(stored:)), steps: try record.list("steps", Step.init),
             pendingSteers: try record.list("pending_steers", PendingSteer.init(stored:)),
-            spent: try record.optional("spent", Usage.init(stored:)), promptByteCount: try record.required("prompt_bytes", \.storedInt),
+            spent: try record.optional("spent", Usage.init(stored:)),
+            promptByteCount: try record.required("prompt_bytes", \.storedInt),
             keyID: try record.optional("key_id", \.string))
     }
 }

@@ -111,6 +111,8 @@ extension EventChunk {
         self.init(
             session: row["session"], first: row["first"], last: row["last"], byteCount: row["byte_count"],
             bytes: [UInt8](row["payload"] as Data))
-        guard first > 0, last >= first, last < 1 << 53, last - first < bytes.count, (0...(1 << 53)).contains(byteCount) else { throw MalformedRecord(record: "place in the log") }
+        guard first > 0, last >= first, last < 1 << 53, last - first < bytes.count, (0...(1 << 53)).contains(byteCount) else {
+            throw MalformedRecord(record: "place in the log")
+        }
     }
 }

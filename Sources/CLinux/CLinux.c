@@ -1,6 +1,8 @@
 #include "CLinux.h"
 
+#include <limits.h>
 #include <malloc.h>
+#include <time.h>
 
 _Thread_local void *clinux_current_loop = 0;
 
@@ -14,4 +16,14 @@ void clinux_trim_heap(void) { malloc_trim(0); }
 void clinux_set_heap_thresholds(int map_bytes, int trim_bytes) {
   mallopt(M_MMAP_THRESHOLD, map_bytes);
   mallopt(M_TRIM_THRESHOLD, trim_bytes);
+}
+
+long long clinux_clock_nanoseconds(int clock) {
+  struct timespec time = {0, 0};
+  clock_gettime(clock, &time);
+  long long nanoseconds;
+  if (__builtin_mul_overflow((long long)time.tv_sec, 1000000000LL, &nanoseconds) ||
+      __builtin_add_overflow(nanoseconds, (long long)time.tv_nsec, &nanoseconds))
+    return time.tv_sec < 0 ? LLONG_MIN : LLONG_MAX;
+  return nanoseconds;
 }

@@ -11,10 +11,7 @@ public struct Instant: Comparable, Hashable, Sendable {
 
     /// The clock's reading now.
     public static var monotonicNow: Instant {
-        var time = timespec()
-        clock_gettime(CLOCK_MONOTONIC, &time)
-        return Instant(
-            nanoseconds: Int64(time.tv_sec).saturatingMultiplied(by: 1_000_000_000).saturatingAdding(Int64(time.tv_nsec)))
+        Instant(nanoseconds: clinux_clock_nanoseconds(CLOCK_MONOTONIC))
     }
 
     public static func < (left: Instant, right: Instant) -> Bool { left.nanoseconds < right.nanoseconds }

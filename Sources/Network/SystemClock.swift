@@ -16,10 +16,5 @@ public enum SystemClock {
     /// Processor time that the calling thread has used.
     public static var threadNanoseconds: Int { read(CLOCK_THREAD_CPUTIME_ID) }
 
-    private static func read(_ clock: clockid_t) -> Int {
-        var time = timespec()
-        clock_gettime(clock, &time)
-        // A clock that is set beyond the year 2262 stands still there.
-        return time.tv_sec.saturatingMultiplied(by: 1_000_000_000).saturatingAdding(time.tv_nsec)
-    }
+    private static func read(_ clock: clockid_t) -> Int { Int(clinux_clock_nanoseconds(clock)) }
 }

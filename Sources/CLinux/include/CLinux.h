@@ -40,6 +40,9 @@ static inline int clinux_unsent(int descriptor) {
   return ioctl(descriptor, SIOCOUTQ, &count) == 0 ? count : -1;
 }
 
+// Which module C's `timespec` belongs to hangs on what is compiled together, so Swift never sees one here. Saturates in the year 2262.
+long long clinux_clock_nanoseconds(int clock);
+
 // Bytes that the allocator holds and nobody uses, also those that it has given back and would take again.
 size_t clinux_free_heap(void);
 void clinux_trim_heap(void);

@@ -40,11 +40,7 @@ final class WebhookDispatcher {
     }
 
     /// Milliseconds since 1970.
-    private static var now: Int {
-        var time = timespec()
-        clock_gettime(CLOCK_REALTIME, &time)
-        return time.tv_sec.saturatingMultiplied(by: 1000).saturatingAdding(time.tv_nsec / 1_000_000)
-    }
+    private static var now: Int { SystemClock.unixNanoseconds / 1_000_000 }
 
     // MARK: Start and end
 

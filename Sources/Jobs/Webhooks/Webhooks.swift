@@ -72,11 +72,7 @@ public final class Webhooks: JobEventSink {
     }
 
     /// Milliseconds since 1970.
-    private static var now: Int {
-        var time = timespec()
-        clock_gettime(CLOCK_REALTIME, &time)
-        return time.tv_sec.saturatingMultiplied(by: 1000).saturatingAdding(time.tv_nsec / 1_000_000)
-    }
+    private static var now: Int { SystemClock.unixNanoseconds / 1_000_000 }
 
     // MARK: The end
 

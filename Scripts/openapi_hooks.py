@@ -15,9 +15,13 @@ def map_query(context, query):
 
 @schemathesis.hook
 def map_body(context, body):
-    """Nobody waits for an answer of a thousand made-up words: the rehearsal model is asked for two."""
+    """Nobody waits for a thousand made-up words, and nothing leaves this machine."""
+    # The rehearsal model is asked for two words.
     if isinstance(body, dict) and isinstance(body.get("input"), str):
         body["input"] = "[[rehearsal tokens=2]] " + body["input"]
+    # Deliveries go to this machine alone, whatever address was made up.
+    if isinstance(body, dict) and isinstance(body.get("url"), str) and body["url"].lower().startswith("http"):
+        body["url"] = "http://127.0.0.1:9/"
     return body
 
 

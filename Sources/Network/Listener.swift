@@ -38,9 +38,8 @@ public final class Listener: Channel {
             }
             switch errno {
             case EINTR, ECONNABORTED: continue
-            case EMFILE,
-                ENFILE where refuseOne():
-                continue
+            // A `where` holds for the pattern before it alone.
+            case EMFILE where refuseOne(), ENFILE where refuseOne(): continue
             case EMFILE, ENFILE, ENOBUFS, ENOMEM:
                 // Level-triggered readiness would spin until a descriptor is free: look again a little later.
                 loop.logger.warning(

@@ -111,6 +111,7 @@ open class WebSocketConnection: Connection {
     public final func resumeMessages() {
         guard areMessagesPaused else { return }
         areMessagesPaused = false
+        pulse.received = loop.now
         scheduleUnread()
     }
 
@@ -310,6 +311,8 @@ open class WebSocketConnection: Connection {
             closeIsOverdue()
             return
         }
+        // What we do not read is not the peer's silence.
+        if areMessagesPaused { pulse.received = loop.now }
         pulse.note(sentByteCount: bytesSent, isBlocked: isBlocked, now: loop.now)
         switch pulse.action(now: loop.now, liveness.value, isBusy: isBusy) {
         case .nothing: break

@@ -9,7 +9,7 @@ public final class WorkerPool: Sendable {
     /// The pool of this process: processors are shared by all of it.
     public static let shared = WorkerPool(threadCount: min(4, max(1, EventLoopGroup.processorCount / 2)))
 
-    /// Pieces of work that wait, of all owners and of one.
+    /// Pieces of work that wait, of all owners and of one beside others.
     static let maxWaiting = 512
     static let maxWaitingPerOwner = 64
     /// How long one waits before it is given up.
@@ -29,9 +29,10 @@ public final class WorkerPool: Sendable {
         var runningCount = 0
 
         mutating func add(_ work: Work, for owner: String) -> Bool {
-            guard waitingCount < WorkerPool.maxWaiting, waiting[owner]?.count ?? 0 < WorkerPool.maxWaitingPerOwner else {
-                return false
-            }
+            // Alone, an owner keeps nobody waiting; half of the room remains for those who come.
+            let isAlone = waiting.isEmpty || waiting.count == 1 && waiting[owner] != nil
+            let most = isAlone ? WorkerPool.maxWaiting / 2 : WorkerPool.maxWaitingPerOwner
+            guard waitingCount < WorkerPool.maxWaiting, waiting[owner]?.count ?? 0 < most else { return false }
             if waiting[owner] == nil { rotation.append(owner) }
             waiting[owner, default: []].append(work)
             waitingCount += 1

@@ -57,7 +57,9 @@ public enum EventType: String, Sendable {
     /// Whether it says once more what deltas have said.
     var repeatsText: Bool {
         switch self {
-        case .outputTextDone, .refusalDone, .reasoningTextDone, .functionCallArgumentsDone, .contentPartDone, .outputItemDone: true
+        case .outputTextDone, .refusalDone, .reasoningTextDone, .functionCallArgumentsDone, .customToolCallInputDone,
+            .contentPartDone, .outputItemDone:
+            true
         default: isTerminal
         }
     }

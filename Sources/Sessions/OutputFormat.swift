@@ -90,10 +90,17 @@ extension Generation {
         } then: { [self] verdict in
             // It may have been cut meanwhile, or its session be gone.
             guard status == .inProgress, !isStopping else { return }
-            let unchecked = JSONSchema.Violation(path: "", message: "could not be checked: the server has too much to do")
-            conclude(verdict ?? .invalid(unchecked))
+            conclude(verdict ?? .invalid(Self.unchecked))
         }
     }
+
+    /// The server stops, and does not wait for the verdict from off the loop.
+    func judgeAtOnce() {
+        guard let (format, text) = outputToJudge else { return conclude(nil) }
+        conclude((try? OutputFormat(format))?.verdict(on: text) ?? .invalid(Self.unchecked))
+    }
+
+    private static let unchecked = JSONSchema.Violation(path: "", message: "could not be checked: the server has too much to do")
 
     private func conclude(_ verdict: OutputVerdict?) {
         self.verdict = verdict

@@ -28,6 +28,7 @@ extension Session {
 
     /// Somebody follows the session again, or asks what comes next: what waited for that since the restart goes on.
     public func listenerReturned() {
+        if isClosed || isSuspended { return }
         endRestartGraces()
         for generation in queued { generation.awaitsListener = false }
         guard let running = active, running.awaitsListener else { return }

@@ -242,7 +242,9 @@ public final class Session {
         if isClosed || isSuspended { return }
         isSuspended = true
         for generation in queued + [active].compactMap({ $0 }) {
-            if generation.policy == .continuing || generation.awaitsListener {
+            if generation.isBeingJudged, !generation.status.isTerminal {
+                generation.judgeAtOnce()
+            } else if generation.policy == .continuing || generation.awaitsListener {
                 generation.abandon()
             } else {
                 _ = try? cancel(responseID: generation.id, by: nil, reason: .shutdown)

@@ -21,7 +21,11 @@ struct ConversationBuilder {
         self.items = items
         pairs = ToolPairs(items)
         var names = ToolCallNames(form)
-        callIDs = pairs.calls.map { names.unique($0.callID) }
+        callIDs = pairs.calls.map { call in
+            let unique = names.unique(call.callID)
+            // A chat client's messages go on as they came, with the identifiers that they have.
+            return form == .asTheyCame && items[call.item].chatMessage != nil ? call.callID : unique
+        }
         for (index, call) in pairs.calls.enumerated() where call.position == 0 { callOfItem[call.item] = index }
     }
 
@@ -74,6 +78,7 @@ struct ConversationBuilder {
         let parts = Conversation.Part.parts(item.body["content"], at: index)
         if role == .assistant {
             add(parts)
+            if let provider = item.provider { add([Conversation.Part(content: .reasoning("", provider: provider))]) }
             let mark = item.body["interject"]
             let isCut = mark?["interrupted"]?.bool == true && !item.text.isEmpty
             interruption = isCut ? Conversation.Interruption(name: mark?["interrupted_by"]?.string) : nil

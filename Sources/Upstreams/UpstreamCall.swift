@@ -247,6 +247,8 @@ final class UpstreamCall: ModelCall {
 
     /// One attempt, again without what the upstream does not take; nil when nothing remains to be done.
     private func exchange(_ lease: RouteTable.Lease) async -> Failure? {
+        // Once each for every attempt: another upstream has habits of its own.
+        conceded = []
         while let failure = await ask(lease) { if !failure.isToBeAdapted { return failure } }
         return nil
     }

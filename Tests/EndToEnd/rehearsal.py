@@ -59,6 +59,12 @@ def last_user_text(request: dict) -> str:
     return next((message_text(m) for m in reversed(request["messages"]) if m["role"] == "user"), "")
 
 
+def last_words(request: dict) -> str:
+    """The last user's text without the line that says who cut in before it."""
+    note, newline, rest = last_user_text(request).partition("\n")
+    return rest if newline and note.startswith("[") and note.endswith(" here]") else note + newline + rest
+
+
 class Rehearsal:
     def __init__(self, url: str):
         self.url = url

@@ -181,25 +181,23 @@ def test_what_is_accepted_is_not_too_deep_to_be_read_back(start_server, tag):
             # The body, `input`, and the item are three.
             return http.post("/v1/responses", json={
                 "model": "rehearsal-fast",
-                "input": [{"type": "message", "role": "user", "content": say(tag, tokens=3)},
-                          {"type": "note", "deep": nested(levels - 3)}]})
+                "input": [{"type": "message", "role": "user", "content": say(tag, tokens=3), "deep": nested(levels - 3)}]})
 
         made = post(112)
         assert made.status_code == 200 and made.json()["status"] == "completed"
         refused = post(113)
         assert refused.status_code == 400 and refused.json()["error"]["code"] == "invalid_json"
-        reasoned = http.post("/v1/responses", json={
-            "model": "rehearsal-fast", "input": say(tag, tokens=3), "reasoning": {"deep": nested(110)}})
-        assert reasoned.status_code == 200 and reasoned.json()["status"] == "completed"
+        # A tool's parameters are within the body, `tools` and the tool.
+        tooled = http.post("/v1/responses", json={
+            "model": "rehearsal-fast", "input": say(tag, tokens=3), "tools": [
+                {"type": "function", "name": "f", "parameters": {"type": "object", "deep": nested(108)}}]})
+        assert tooled.status_code == 200 and tooled.json()["status"] == "completed"
         chat = http.post("/v1/chat/completions", json={
             "model": "rehearsal-fast", "messages": [{"role": "user", "content": say(tag, tokens=3)}],
-            "metadata": {"deep": nested(110)}})
+            "extra": {"deep": nested(110)}})
         assert chat.status_code == 200 and chat.json()["choices"][0]["message"]["content"]
-        # Refused or not, it harms nothing that is kept.
-        http.post("/v1/responses", json={"model": "rehearsal-fast", "input": say(tag, tokens=3), "tools": [
-            {"type": "function", "name": "f", "parameters": {"type": "object", "deep": nested(108)}}]})
     paths = [f"/v1/responses/{made.json()['id']}", f"/v1/sessions/{made.headers['interject-session']}",
-             f"/v1/responses/{reasoned.json()['id']}", f"/v1/sessions/{made.headers['interject-session']}/events",
+             f"/v1/responses/{tooled.json()['id']}", f"/v1/sessions/{made.headers['interject-session']}/events",
              "/v1/sessions"]
     server = restart(server)
     with server.http(headers={"Accept": "application/json"}) as http:
@@ -209,8 +207,14 @@ def test_what_is_accepted_is_not_too_deep_to_be_read_back(start_server, tag):
 def test_a_websocket_message_may_be_as_deep_as_a_body(start_server, tag):
     server = start_server()
     socket = Socket(server)
-    socket.create(say(tag, tokens=2), model="rehearsal-fast", metadata={}, reasoning={"deep": nested(111)})
+
+    def create(levels):
+        # The message, `tools`, the tool, and its parameters are four.
+        socket.create(say(tag, tokens=2), model="rehearsal-fast", tools=[
+            {"type": "function", "name": "f", "parameters": {"type": "object", "deep": nested(levels - 4)}}])
+
+    create(113)
     assert socket.wait_for_type("error")["error"]["code"] == "invalid_json"
-    socket.create(say(tag, tokens=2), model="rehearsal-fast", metadata={}, reasoning={"deep": nested(110)})
+    create(112)
     assert socket.wait_for_type("response.completed")
     socket.close()

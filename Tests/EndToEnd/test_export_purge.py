@@ -35,7 +35,7 @@ def three(start_server, data, tag):
     server = start_server("--data", data, "--api-key", "ann=ka", "--api-key", "bob=kb")
     sessions = []
     for number, key in enumerate(("ka", "ka", "kb")):
-        session = Session.create(server, headers={"Authorization": f"Bearer {key}"}, metadata={"number": number})
+        session = Session.create(server, headers={"Authorization": f"Bearer {key}"}, metadata={"number": str(number)})
         session.speak(brief(f"{tag}{number}"))
         session.wait_until_idle()
         sessions.append((session.id, session.log()))
@@ -49,7 +49,7 @@ def test_an_export_is_what_was_said(three, data):
     for number, (id, log) in enumerate(three):
         own = [r for r in records if r.get("session_id", r.get("id")) == id]
         assert [r["record"] for r in own[:2]] == ["session", "item"]
-        assert own[0]["metadata"] == {"number": number} and own[0]["owner"] == ("bob" if number == 2 else "ann")
+        assert own[0]["metadata"] == {"number": str(number)} and own[0]["owner"] == ("bob" if number == 2 else "ann")
         events = [r for r in own if r["record"] == "event"]
         assert [r["sequence"] for r in events] == list(range(1, len(log) + 1))
         told = [{k: v for k, v in event.items() if k != "interject"} for event in log]

@@ -6,7 +6,7 @@ import httpx
 import pytest
 
 from log_rules import Log
-from rehearsal import brief, endless, eventually, last_user_text, prompt_text
+from rehearsal import brief, endless, eventually, last_words, prompt_text
 from sessions import sequence
 
 SESSIONS = 100
@@ -64,12 +64,12 @@ def test_a_hundred_sessions_stop_at_once(server, rehearsal, tag, action, ending)
 
     def requests(state, end):
         return [r for r in rehearsal.all_requests(tag) if r["state"] == state
-                and last_user_text(r).split()[0].endswith(end)]
+                and last_words(r).split()[0].endswith(end)]
 
     aborted = eventually(
         lambda: (found := requests("aborted", "old")) and len(found) == SESSIONS and found, "all hundred were stopped")
     tokens = {r["id"]: r["tokens_sent"] for r in aborted}
-    answered = {last_user_text(r).split()[0]: r for r in requests("completed", "new")}
+    answered = {last_words(r).split()[0]: r for r in requests("completed", "new")}
     for conversation, log in results:
         old = log.turns[conversation.old]
         assert old.terminal["type"] == ending and old.text

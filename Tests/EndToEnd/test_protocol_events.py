@@ -125,7 +125,8 @@ def test_a_chat_completion_that_was_cut(server, new_session, tag):
     for chunk in chunks:
         check(chunk, "chat-chunk")
     assert chunks[-1]["choices"][0]["finish_reason"] == "stop"
-    assert chunks[-1]["interject"] == {"session_id": session.id, "status": "incomplete", "reason": "interrupted"}
+    assert chunks[-1]["interject"] == {
+        "session_id": session.id, "status": "incomplete", "reason": "interrupted", "usage_estimated": True}
 
 
 def test_the_answers_of_the_calls(server, tag):

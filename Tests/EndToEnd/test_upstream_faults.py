@@ -105,7 +105,7 @@ def test_a_slow_upstream_is_no_stall(start_server, tag):
     [chunk("Hello"), b'data: {"choices":"none"}\n\n', b"data: [DONE]\n\n"],
     [chunk("Hello"), b'data: {"choices":[{"delta":{"content":7}}]}\n\n', b"data: [DONE]\n\n"],
     [chunk("Hello"), b'data: "\xff\xfe"\n\n', b"data: [DONE]\n\n"],
-    [chunk("Hello")[:-1]],
+    [chunk("Hello"), chunk(" you")[:-1]],
 ], ids=["half", "array", "no_choices", "wrong_type", "no_utf8", "unfinished"])
 def test_malformed_events_end_as_failed(start_server, pieces):
     events = answer_of(start_server, pieces)

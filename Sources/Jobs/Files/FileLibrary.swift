@@ -1,3 +1,4 @@
+import Bytes
 import Glibc
 public import Logging
 import Sessions
@@ -63,15 +64,15 @@ public final class FileLibrary: Sendable {
     /// - Throws: ``JobError/quotaExceeded(limitBytes:)``; nothing is reserved then.
     func reserve(_ byteCount: Int, for owner: String) throws(JobError) {
         let fits = usage.withLock { usage in
-            guard usage[owner, default: 0] + byteCount <= limits.maxBytesPerOwner else { return false }
-            usage[owner, default: 0] += byteCount
+            guard usage[owner, default: 0].saturatingAdding(byteCount) <= limits.maxBytesPerOwner else { return false }
+            usage[owner, default: 0].saturatingAdd(byteCount)
             return true
         }
         if !fits { throw .quotaExceeded(limitBytes: limits.maxBytesPerOwner) }
     }
 
     /// Counts bytes that are there whether they fit or not, or are there no more.
-    func count(_ byteCount: Int, for owner: String) { usage.withLock { $0[owner, default: 0] += byteCount } }
+    func count(_ byteCount: Int, for owner: String) { usage.withLock { $0[owner, default: 0].saturatingAdd(byteCount) } }
 
     // MARK: Reading
 

@@ -16,6 +16,7 @@ final class WebhookDispatcher {
     /// Samples on their way, by owner.
     private var testsInFlight: [String: Int] = [:]
     private var isStopping = false
+    private var retryTimer: LoopTimer?
 
     private static let sweepInterval = Duration.seconds(60)
     /// The clock may be set back: what is far off is looked at again after this time.
@@ -108,6 +109,12 @@ final class WebhookDispatcher {
         }
     }
 
+    /// One look for all that could not begin: each of them would bring another.
+    private func pumpLater() {
+        if isStopping || retryTimer?.isPending == true { return }
+        retryTimer = loop.schedule(after: .seconds(1)) { [weak self] in self?.pump() }
+    }
+
     private func attempt(_ delivery: WebhookDelivery) {
         guard let endpoint = ledger.endpoints[delivery.endpointID] else { return }
         send(delivery.event, to: endpoint) { [weak self] attempt, outcome in
@@ -115,7 +122,7 @@ final class WebhookDispatcher {
             if outcome.wasAbandoned {
                 self.ledger.abandoned(delivery.key)
                 // Unless the server stops there will be a descriptor for it before long.
-                if !self.isStopping { self.loop.schedule(after: .seconds(1)) { [weak self] in self?.pump() } }
+                self.pumpLater()
                 return
             }
             self.ledger.attempted(delivery.key, attempt, outcome.verdict, random: .random(in: 0..<1))

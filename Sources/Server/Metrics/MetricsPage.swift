@@ -128,11 +128,11 @@ struct MetricsPage: Sendable {
 
     private func writeWebSockets(to page: inout MetricsText) {
         page.counter(
-            "interject_websocket_closes_sent_total", "Close frames sent, by code.",
+            "interject_websocket_closes_sent_total", "Close frames sent, by code; codes from 3000 and from 4000 on as these.",
             samples("code", sum { $0.network.closeCodesSent }))
         page.counter(
             "interject_websocket_closes_received_total",
-            "Ends of WebSockets by the peer's code; 1005: none in its close frame, 1006: no close frame.",
+            "Ends of WebSockets by the peer's code, those from 3000 and from 4000 on as these; 1005: none in its close frame, 1006: no close frame.",
             samples("code", sum { $0.network.closeCodesReceived }))
         page.counter(
             "interject_websocket_handshake_failures_total", "Requests that did not become a WebSocket, by reason.",

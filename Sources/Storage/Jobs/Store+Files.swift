@@ -94,7 +94,7 @@ extension Store: FileStore {
 extension StoredFile {
     init(_ row: Row) {
         self.init(
-            id: row["id"], owner: row["owner"], purpose: row["purpose"], filename: row["filename"], byteCount: row["bytes"],
+            id: row["id"], owner: row["owner"], purpose: row["purpose"], filename: row["filename"], byteCount: max(0, row["bytes"]),
             createdAt: row["created_at"], expiresAt: row["expires_at"])
     }
 }

@@ -174,6 +174,7 @@ package struct AnthropicMessagesDecoder: ResponseDecoder, ~Copyable {
             addSignature(block.signature)
             if let data = block.redacted {
                 text.flush(into: sink)
+                text.deliveredCall()
                 sink.endReasoning()
                 sink.provide(.anthropic("redacted", data.string()), with: .reasoning)
                 sink.endReasoning()
@@ -193,6 +194,7 @@ package struct AnthropicMessagesDecoder: ResponseDecoder, ~Copyable {
     private mutating func giveSignature<Sink: ModelSink>(into sink: Sink) {
         if signature.isEmpty { return }
         text.flush(into: sink)
+        text.deliveredCall()
         sink.provide(.anthropic("signature", signature), with: .reasoning)
         sink.endReasoning()
         signature = ""

@@ -142,6 +142,7 @@ struct ChatChunkReader: ~Copyable {
         if var call = delta.functionCall { try toolCalls.readFunctionCall(&call, &text, into: sink) }
         if var extra = delta.extraContent, delta.toolCalls == nil {
             text.flush(into: sink)
+            text.deliveredCall()
             sink.provide(
                 ProviderData(dialect: ProviderData.openAI, members: ["extra_content": try extra.readValue()]), with: .message)
         }
@@ -151,6 +152,7 @@ struct ChatChunkReader: ~Copyable {
         let list = details.finish()
         if list.isEmpty { return }
         text.flush(into: sink)
+        text.deliveredCall()
         sink.provide(
             ProviderData(dialect: ProviderData.openAI, members: ["reasoning_details": .array(list)]), with: .reasoning)
     }

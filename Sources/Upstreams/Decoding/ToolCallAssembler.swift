@@ -66,7 +66,13 @@ struct ToolCallAssembler: ~Copyable {
 
     /// A piece of a call.
     mutating func take<Sink: ModelSink>(_ piece: Piece, _ text: inout AnswerText, into sink: Sink) {
-        guard let number = number(of: piece, &text, into: sink) else { return }
+        guard let number = number(of: piece, &text, into: sink) else {
+            // Its arguments are whole, but its signature may come behind them.
+            if let provider = piece.provider, let known = candidate(for: piece), calls[known].isTold {
+                sink.provide(provider, with: .toolCall(known))
+            }
+            return
+        }
         if let provider = piece.provider {
             if calls[number].isTold { sink.provide(provider, with: .toolCall(number)) } else { calls[number].provider = provider }
         }
@@ -188,14 +194,16 @@ struct ToolCallAssembler: ~Copyable {
         _ arguments: UnsafeRawBufferPointer, to number: Int, _ text: inout AnswerText, into sink: Sink
     ) {
         if !calls[number].hasArguments {
-            if arguments.isBlank { return }
+            // Behind what waits already, and in free text, each byte counts.
+            let isPlain = calls[number].waiting.isEmpty && !calls[number].isCustom
+            if isPlain, arguments.isBlank { return }
             if calls[number].name.isEmpty {
                 if calls[number].waiting.count + arguments.count <= UpstreamLimits.maxWaitingArgumentBytes {
                     calls[number].waiting += arguments
                 }
                 return
             }
-            if !calls[number].isCustom, arguments.isNoArguments {
+            if isPlain, arguments.isNoArguments {
                 if calls[number].provisional.isEmpty { calls[number].provisional = Array("{}".utf8) }
                 return
             }

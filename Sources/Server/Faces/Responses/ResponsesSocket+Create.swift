@@ -198,7 +198,8 @@ extension ResponsesSocket {
             }
         }
         if case .completed = target.status {
-            let calls = target.output.filter { $0.type == "function_call" }.compactMap { $0.body["call_id"]?.string }
+            let calls = target.output.filter { $0.type == "function_call" || $0.type == "custom_tool_call" }
+                .compactMap { $0.body["call_id"]?.string }
             if !calls.isEmpty, session.generations.last === target {
                 do throws(SessionError) {
                     try session.keep(PendingSteer(id: steer.id, items: items), for: target)

@@ -89,10 +89,11 @@ extension ResponsesSocket {
             let participant = try Self.participant(body)
             if let model = request.model { return try begin(request, model: model, participant, body) }
             context.modelNames.first(on: loop) { [weak self] model in
+                guard let self, self.isOpen else { return }
                 do throws(APIError) {
-                    try self?.begin(request, model: model ?? "", participant, body)
+                    try self.begin(request, model: model ?? "", participant, body)
                 } catch {
-                    self?.fail(error, for: body)
+                    self.fail(error, for: body)
                 }
             }
             return

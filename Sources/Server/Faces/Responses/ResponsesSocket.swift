@@ -26,6 +26,8 @@ final class ResponsesSocket: WebSocketConnection {
     var lanes: [String?: Lane] = [:]
     var joined: [String: JoinedSession] = [:]
     private var ephemeral = EphemeralSessions()
+    /// A large command is read off the loop, and those behind it wait.
+    private var isReadingCommand = false
     /// Where the end of an event is written: kept, since there is one for each token.
     private var tail = ByteBuffer()
 
@@ -47,10 +49,14 @@ final class ResponsesSocket: WebSocketConnection {
         }
         // The next messages wait for this one, in their order.
         pauseMessages()
+        isReadingCommand = true
         let bytes = [UInt8](text)
         WorkerPool.shared.run(for: owner, on: loop) {
             Result { () throws(JSONError) in try JSONValue.parse(bytes, limits: .received) }
         } then: { [self] parsed in
+            isReadingCommand = false
+            // Also while it closes: the peer's close frame is to be read.
+            defer { resumeMessages() }
             guard isOpen else { return }
             if let parsed {
                 take(parsed)
@@ -58,7 +64,6 @@ final class ResponsesSocket: WebSocketConnection {
             } else {
                 fail(.overloaded)
             }
-            resumeMessages()
         }
     }
 
@@ -211,7 +216,9 @@ final class ResponsesSocket: WebSocketConnection {
     // MARK: The server stops
 
     /// Whether an answer runs or waits that this socket is to bring.
-    private var isAtRest: Bool { lanes.values.allSatisfy(\.isAtRest) && joined.values.allSatisfy(\.isAtRest) }
+    private var isAtRest: Bool {
+        !isReadingCommand && lanes.values.allSatisfy(\.isAtRest) && joined.values.allSatisfy(\.isAtRest)
+    }
 
     /// Closes once what runs has come to its end here.
     func closeWhenAtRest() {
@@ -228,7 +235,7 @@ final class ResponsesSocket: WebSocketConnection {
     // MARK: Transport
 
     /// Limits on age and idleness wait for what runs.
-    override var isBusy: Bool { !lanes.values.allSatisfy(\.isAtRest) }
+    override var isBusy: Bool { isReadingCommand || !lanes.values.allSatisfy(\.isAtRest) }
 
     override func describe(_ report: inout ConnectionReport) {
         report.counts = [("lanes", lanes.count), ("lanes_busy", lanes.values.count { $0.isBusy }), ("sessions", joined.count)]

@@ -14,14 +14,17 @@ from sessions import response_text
 from test_durability import events, kill, restart
 
 COUNT = 50
-TOKENS = 150
+# What goes on after the restart, and must still be at work when all 100 have begun, on whatever machine.
+TOKENS = 400
+# What the restart cuts for good: it never comes to its end.
+ENDLESS = 100_000
 
 
 async def live(http, server, tag, number, seen, is_cut):
     """Somebody who listens to POST /v1/responses (policy `cancel`) until the server is gone."""
     import json
 
-    body = {"model": "rehearsal", "input": say(f"{tag}l{number}", tokens=TOKENS, pace=25), "stream": True}
+    body = {"model": "rehearsal", "input": say(f"{tag}l{number}", tokens=ENDLESS, pace=25), "stream": True}
     try:
         async with http.stream("POST", "/v1/responses", json=body) as answer:
             assert answer.status_code == 200

@@ -210,6 +210,9 @@ def test_a_unix_socket_serves_the_same(start_server, tmp_path, tag):
         assert http.get("/healthz").status_code == 200
         answer = http.post("/v1/responses", json={"model": "rehearsal-fast", "input": say(tag, tokens=4)})
         assert answer.json()["status"] == "completed"
+        # A page that a proxy brings is looked at like any other.
+        assert http.get("/v1/models", headers={"Origin": "https://evil.example"}).status_code == 403
+        assert http.get("/v1/models", headers={"Host": "interject.example"}).status_code == 200
     server.stop()
     assert not path.exists(), "a socket that nobody serves must not stay behind"
 

@@ -9,8 +9,7 @@ struct CrossOrigin: Sendable {
     private static let exposedFields = [
         "x-request-id", "interject-session", "interject-upstream", "retry-after", "retry-after-ms", "idempotent-replayed",
         "x-ratelimit-limit-requests", "x-ratelimit-remaining-requests", "x-ratelimit-reset-requests", "x-ratelimit-limit-tokens",
-        "x-ratelimit-remaining-tokens",
-        "x-ratelimit-reset-tokens",
+        "x-ratelimit-remaining-tokens", "x-ratelimit-reset-tokens", "x-should-retry",
     ].joined(separator: ", ")
     private static let vary = (name: "Vary", value: "Origin")
 
@@ -56,7 +55,10 @@ struct CrossOrigin: Sendable {
     }
 
     /// Refuses what a page that may not call has sent. A browser hides the answer from such a page, but lets it ask.
-    func check(_ request: RequestHead) throws(APIError) {
+    ///
+    /// - Parameter isByUnixSocket: a browser reaches that by a proxy only. Its pages are looked at all the same; the name is the
+    ///   proxy's affair.
+    func check(_ request: RequestHead, isByUnixSocket: Bool) throws(APIError) {
         let text = request.fields["origin"]
         let source = Source(text)
         if case .unnamed = source {
@@ -76,7 +78,7 @@ struct CrossOrigin: Sendable {
                 message: "Pages from '\(text ?? "")' may not call here. The operator can allow them with --allow-origin.",
                 code: "origin_not_allowed")
         }
-        if checksHost, let authority = request.authority, !isOwnName(authority) {
+        if checksHost, !isByUnixSocket, let authority = request.authority, !isOwnName(authority) {
             throw APIError(
                 status: .forbidden,
                 message:

@@ -29,7 +29,7 @@ final class Router: HTTPRequestHandler {
             if exchange.request.method == .options {
                 exchange.respond(.noContent, fields: context.crossOrigin.preflightFields(for: exchange.request))
             } else if isForOperator {
-                if !exchange.isFromUnixSocket { try context.crossOrigin.check(exchange.request) }
+                try context.crossOrigin.check(exchange.request, isByUnixSocket: exchange.isFromUnixSocket)
                 try context.operatorAccess.check(
                     exchange.request, from: exchange.clientAddress, attempts: context.authentication.attempts, now: loop.now,
                     keysAreRequired: context.authentication.isRequired)
@@ -40,7 +40,7 @@ final class Router: HTTPRequestHandler {
                 // Told to everybody: whoever has the base URL wrong has the right key, and would hear of scopes.
                 throw Self.noSuchPath(call)
             } else {
-                if !exchange.isFromUnixSocket { try context.crossOrigin.check(exchange.request) }
+                try context.crossOrigin.check(exchange.request, isByUnixSocket: exchange.isFromUnixSocket)
                 try admit(call, path) { [self] (call) throws(APIError) in
                     try read(call) { [self] (call) throws(APIError) in
                         try once(call, path) { [self] call in

@@ -6,10 +6,12 @@ Made anew for each run, so that a vector that is added for a crash is a seed, an
 most seeds chooses options of the target: see Fuzz/Targets.
 """
 
+import gzip
 import hashlib
 import json
 import pathlib
 import sys
+import zlib
 
 VECTORS = pathlib.Path(__file__).resolve().parent.parent / "Protocols" / "vectors"
 
@@ -59,11 +61,36 @@ def seeds():
     ):
         yield "multipart", b"\0" + form
         yield "multipart", b"\7" + form
+    for case in cases("http/proxy-headers.json"):
+        yield "proxy-header", wire(case["hex"]) if "hex" in case else case["input"].encode()
+    for line in (
+        "text/event-stream;q=0.5, */*;q=0", 'W/"a", "b,c", *', "gzip, identity", 'for="[2001:db8::1]:80";proto=https, for=_x',
+        "192.0.2.1:80, 2001:db8::1", "https://[::1]:443", "HTTP://LOCALHOST.:80", "Sun, 06 Nov 1994 08:49:37 GMT",
+        "Sunday, 06-Nov-94 08:49:37 GMT", "Sun Nov  6 08:49:37 1994",
+    ):
+        yield "fields", line.encode()
+    for text in (b"", b"Hello", b"Hello" * 5000):
+        yield "content-coding", b"\1" + gzip.compress(text)
+        yield "content-coding", b"\1" + gzip.compress(text) * 2
+        yield "content-coding", b"\0" + zlib.compress(text)
+        yield "content-coding", b"\0" + zlib.compress(text)[2:-4]
     for case in cases("sse/streams.json"):
         data = case["input"] if "input" in case else bytes.fromhex(case["inputHex"])
         yield "sse", bytes([min(255, case.get("maxEventBytes", 0))]) + (data.encode() if isinstance(data, str) else data)
     for case in cases("json/texts.json"):
         yield "json", case["text"].encode() if "text" in case else bytes.fromhex(case["hex"])
+    for schema, value in (
+        ({"type": "object", "properties": {"a": {"enum": [1, "b"]}}, "required": ["a"], "additionalProperties": False}, {"a": 1}),
+        ({"$defs": {"t": {"items": {"$ref": "#/$defs/t"}}}, "$ref": "#/$defs/t"}, [[[]]]),
+        ({"patternProperties": {"^(a|b)*$": {"pattern": "x{2,3}[^y]"}}, "uniqueItems": True}, {"ab": "xxz"}),
+        ({"oneOf": [{"const": 1}, {"minimum": 2}], "not": {"multipleOf": 0.5}}, 3),
+    ):
+        yield "schema", f"{json.dumps(schema)}\n{json.dumps(value)}".encode()
+    for case in cases("upstreams/faults.json"):
+        if body := case["fault"].get("body"):
+            yield "upstream-errors", body.encode()
+    for text in ("1e300", "36s", "1h2m3.5s", "Fri, 31 Dec 1999 23:59:59 GMT", "<html><title>502</title><!-- -->", "data: {\"error\":\"x\"}"):
+        yield "upstream-errors", text.encode()
     for target in ("chat", "anthropic"):
         for case in cases(f"upstreams/{target}-streams.json"):
             yield target, bytes([1 if case.get("whole") else 0]) + case["body"].encode()

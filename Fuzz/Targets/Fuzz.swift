@@ -27,10 +27,15 @@ enum Fuzz {
         ("http-responses", fuzzResponses),
         ("chunked", fuzzChunked),
         ("multipart", fuzzMultipart),
+        ("fields", fuzzFields),
+        ("proxy-header", fuzzProxyHeader),
+        ("content-coding", fuzzContentCoding),
         ("sse", fuzzServerSentEvents),
         ("json", fuzzJSON),
+        ("schema", fuzzSchema),
         ("chat", fuzzChatCompletions),
         ("anthropic", fuzzAnthropicMessages),
+        ("upstream-errors", fuzzUpstreamErrors),
     ]
 
     nonisolated(unsafe) private static var chosen: Target = { _ in }

@@ -72,3 +72,19 @@ private func walk(_ reader: inout JSONReader) throws(JSONError) -> JSONValue {
         return .object(object)
     }
 }
+
+/// A schema, and behind a line end a value to judge by it: both are bounded, and the verdict is the same twice.
+func fuzzSchema(_ data: UnsafeRawBufferPointer) {
+    let parts = data.split(separator: UInt8(ascii: "\n"), maxSplits: 1)
+    guard let first = parts.first, let text = try? JSONValue.parse(UnsafeRawBufferPointer(rebasing: first)) else { return }
+    let schema: JSONSchema
+    do throws(JSONSchemaError) {
+        schema = try JSONSchema(text)
+    } catch {
+        check(!error.message.isEmpty, "an error without words")
+        return
+    }
+    guard parts.count == 2, let value = try? JSONValue.parse(UnsafeRawBufferPointer(rebasing: parts[1])) else { return }
+    let verdict = schema.firstViolation(in: value)
+    check(verdict == schema.firstViolation(in: value), "two verdicts of one value")
+}

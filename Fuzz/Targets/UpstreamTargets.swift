@@ -1,4 +1,5 @@
 import Bytes
+import HTTP
 import JSON
 import Sessions
 import Upstreams
@@ -91,5 +92,24 @@ private func fuzz<Decoder: ResponseDecoder & ~Copyable>(_ type: Decoder.Type, _ 
             sink.trace.event("fault", "\(error)")
         }
         return sink.trace
+    }
+}
+
+/// The body of a failed request, and its Retry-After: words that are bounded, a status that is one, a time that ends.
+func fuzzUpstreamErrors(_ data: UnsafeRawBufferPointer) {
+    let error = UpstreamErrorObject(body: Array(data))
+    if let status = error.status { check((100..<600).contains(status), "status \(status)") }
+    if let seconds = error.retryAfterSeconds { check((0...RetryAfter.maxSeconds).contains(seconds), "again in \(seconds) s") }
+    let text = String(decoding: data.prefix(200), as: UTF8.self)
+    for name in ["retry-after", "retry-after-ms", "x-ratelimit-reset", "x-ratelimit-reset-requests"] {
+        var fields = HeaderFields()
+        do throws(FieldError) {
+            try fields.append(name, text)
+            try fields.append("x-ratelimit-remaining-requests", "0")
+        } catch {
+            return
+        }
+        guard let seconds = RetryAfter.seconds(fields, status: 429, now: 1_800_000_000) else { continue }
+        check((0...RetryAfter.maxSeconds).contains(seconds), "\(name): \(text) is \(seconds) s")
     }
 }

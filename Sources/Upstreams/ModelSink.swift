@@ -55,6 +55,9 @@ package protocol ResponseDecoder: ~Copyable {
 package enum UpstreamLimits {
     /// After the head of a success, if nothing of the answer has come. As long as clients' status is held at most.
     package static let acceptanceDelay = Duration.seconds(2)
+    /// Without a word behind the finish reason: usage comes there, and then the end, but some servers leave the connection open. Long
+    /// enough for those that give a reason with each chunk.
+    package static let restTimeout = Duration.seconds(10)
     /// One event of a stream.
     package static let maxEventBytes = 4 << 20
     /// A whole answer of a server that does not stream.

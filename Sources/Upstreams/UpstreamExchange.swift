@@ -29,6 +29,8 @@ final class UpstreamExchange<Decoder: ResponseDecoder & ~Copyable>: HeldTransfer
     /// Events of the response when something of the answer came last.
     private var eventCount = 0
     private var isAnswering = false
+    /// The finish reason has come, and the end of the stream has not.
+    private var isAwaitingRest = false
     /// Of the body, where it is not that of the head.
     private let silenceTimeout: Duration
 
@@ -143,7 +145,12 @@ final class UpstreamExchange<Decoder: ResponseDecoder & ~Copyable>: HeldTransfer
                 isAnswering = true
                 call?.answering()
             }
-            if let reason { finish(reason) }
+            if let reason {
+                finish(reason)
+            } else if decoder.hasFinished, !isAwaitingRest {
+                isAwaitingRest = true
+                limitSilence(to: min(silenceTimeout, UpstreamLimits.restTimeout))
+            }
         } catch {
             endCut(error)
         }

@@ -287,3 +287,14 @@ def test_what_only_keeps_the_connection_alive_is_silence(start_server, piece, sa
         assert time.monotonic() - began < 10 * PATIENCE
         body = answer.json()
         assert answer.status_code == 504 and body["error"]["code"] == "upstream_timeout", body
+
+
+@pytest.mark.parametrize("piece", [b": keep-alive\n\n", b"event: ping\ndata: {}\n\n"], ids=["comments", "pings"])
+def test_an_answer_whose_reason_came_ends_although_the_stream_does_not(start_server, piece):
+    with AnsweringUpstream() as upstream:
+        upstream.replies["m"] = events(chunk("Hello"), chunk("", "stop"), *[piece] * 300, pause_s=0.1)
+        server = start_server("--upstream", upstream.url, "--first-byte-timeout", 1)
+        began = time.monotonic()
+        body = ask(server, "m", "responses").json()
+        assert time.monotonic() - began < 10 * PATIENCE
+        assert body["status"] == "completed" and body["output"][0]["content"][0]["text"] == "Hello", body

@@ -27,6 +27,15 @@ import Testing
         }
     }
 
+    /// Unwrapped one by one these would take seconds and the stack.
+    @Test func anEventWithinAnEventIsWords() {
+        let body = Array(String(repeating: "data: ", count: 10_000).utf8) + Array(#"{"error":"x"}"#.utf8)
+        let message = UpstreamErrorObject(body: body).message ?? ""
+        #expect(message.hasPrefix("data: data: "))
+        #expect(message.count <= UpstreamErrorObject.maxPlainCharacters + 1)
+        #expect(UpstreamErrorObject(body: Array(#"data: {"error":"x"}"#.utf8)).message == "x")
+    }
+
     @Test func everyFaultBecomesATypedError() throws {
         let cases = try UpstreamVectors.cases("faults.json")
         #expect(cases.count > 25)

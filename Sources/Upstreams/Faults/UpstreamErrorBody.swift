@@ -16,12 +16,13 @@ extension UpstreamErrorObject {
         self.init(text: text)
     }
 
-    init(text: String) {
+    /// - Parameter mayBeStream: a stream within the event of a stream is words; who sends `data: data: data: …` gets nothing unwrapped.
+    init(text: String, mayBeStream: Bool = true) {
         let text = text.trimmingSpace
         if let value = try? JSONValue.parse(text, limits: .received) {
             self.init(value)
-        } else if let data = Self.eventData(text) {
-            self.init(text: data)
+        } else if mayBeStream, let data = Self.eventData(text) {
+            self.init(text: data, mayBeStream: false)
         } else {
             self.init()
             let words = text.first == "<" || text.contains("</") ? PageText.words(of: text) : text.onOneLine

@@ -3,6 +3,8 @@ import CZlib
 /// Undoes the coding of one body as its bytes arrive, a step at a time: who owns it decides how much is done before others are
 /// served. Confined to one thread.
 public final class ContentDecoder {
+    /// What zlib keeps for one body: a window of 32 KiB, and its tables.
+    public static let stateByteCount = 42 << 10
     /// Decoded bytes of one step.
     public static let stepByteCount = 64 << 10
     /// Encoded bytes that one decoded byte pays for, and those that may stand unpaid: DEFLATE has blocks without content, whose tables

@@ -16,6 +16,9 @@ final class EncodedBody {
         self.maxBytes = maxBytes
     }
 
+    /// Memory that this takes: bytes that wait, and zlib's window and tables.
+    var byteCount: Int { pending.count + ContentDecoder.stateByteCount }
+
     /// Whether something that has come is not unpacked yet: nothing behind it is looked at till then.
     var isBehind: Bool { !pending.isEmpty || decoder.holdsOutput }
 }

@@ -100,7 +100,7 @@ final class HTTPConnection: Connection {
     /// Tells what is held. What waits behind a request that is answered is bounded and was read: it may stay.
     @discardableResult
     private func hold() -> Bool {
-        let packed = encodedBody?.pending.count ?? 0
+        let packed = encodedBody?.byteCount ?? 0
         return held.set(unread.count + packed + (exchange?.body.count ?? body.count), on: loop, by: server.handler)
     }
 

@@ -46,6 +46,14 @@ import Testing
         }
     }
 
+    /// A request that no limit of time ends, however busy the machine: what ends it is the cancel.
+    private func patient(url: String) -> HTTPClientRequest {
+        var request = HTTPClientRequest(url: url)
+        request.connectTimeout = .seconds(600)
+        request.silenceTimeout = .seconds(600)
+        return request
+    }
+
     @Test(arguments: [false, true])
     func theServerSeesTheCloseInEveryPhase(_ isMute: Bool) async throws {
         let endless = Endless(isMute: isMute)
@@ -53,7 +61,7 @@ import Testing
             endless.server.stop()
             group.shutDown()
         }
-        let recorder = await loop.begin(HTTPClientRequest(url: endless.server.url))
+        let recorder = await loop.begin(patient(url: endless.server.url))
         if isMute {
             try await Task.sleep(for: .milliseconds(50))
         } else {
@@ -73,7 +81,7 @@ import Testing
             group.shutDown()
         }
         for _ in 0..<5 {
-            let recorder = await loop.begin(HTTPClientRequest(url: endless.server.url))
+            let recorder = await loop.begin(patient(url: endless.server.url))
             _ = await recorder.wait { $0.body == "one" }
             await recorder.onLoop { $0.stop() }
         }
@@ -87,7 +95,7 @@ import Testing
             endless.server.stop()
             group.shutDown()
         }
-        let recorder = await loop.begin(HTTPClientRequest(url: endless.server.url), onPiece: { $0.stop() })
+        let recorder = await loop.begin(patient(url: endless.server.url), onPiece: { $0.stop() })
         #expect(await endless.closes.wait(for: 1).count == 1)
         #expect(recorder.now.endCount == 0 && recorder.now.callsAfterCancel == 0 && recorder.now.pieceCount == 1)
     }
@@ -98,18 +106,18 @@ import Testing
             endless.server.stop()
             group.shutDown()
         }
-        let first = await loop.begin(HTTPClientRequest(url: endless.server.url))
+        let first = await loop.begin(patient(url: endless.server.url))
         _ = await first.wait { $0.body == "one" }
         let third = Mutex<TransferRecorder?>(nil)
         let loop = loop
         let url = endless.server.url
         let second = await loop.begin(
-            HTTPClientRequest(url: url),
+            patient(url: url),
             onPiece: { transfer in
                 // On the loop, so this is done within the call.
                 first.onLoopNow { $0.stop() }
                 transfer.stop()
-                third.withLock { $0 = loop.beginNow(HTTPClientRequest(url: url)) }
+                third.withLock { $0 = loop.beginNow(patient(url: url)) }
             })
         #expect(await endless.closes.wait(for: 2).count == 2)
         let recorder = try #require(third.withLock { $0 })
@@ -128,10 +136,10 @@ import Testing
         let url = endless.server.url
         let recorders = await withCheckedContinuation { continuation in
             loop.execute {
-                let after = loop.beginNow(HTTPClientRequest(url: url))
+                let after = loop.beginNow(patient(url: url))
                 after.onLoopNow { $0.stop() }
                 let before = TransferRecorder()
-                let transfer = RecordedTransfer(HTTPClientRequest(url: url), before, onPiece: nil, onEnd: nil)
+                let transfer = RecordedTransfer(patient(url: url), before, onPiece: nil, onEnd: nil)
                 transfer.stop()
                 loop.httpClient.start(transfer)
                 continuation.resume(returning: [after, before])
@@ -155,7 +163,7 @@ import Testing
         }
         var recorders: [TransferRecorder] = []
         for _ in 0..<100 {
-            recorders.append(await loop.begin(HTTPClientRequest(url: endless.server.url)))
+            recorders.append(await loop.begin(patient(url: endless.server.url)))
             if Bool.random(using: &random) { try await Task.sleep(for: .microseconds(Int.random(in: 0...800, using: &random))) }
             if Bool.random(using: &random), let one = recorders.randomElement(using: &random) { await one.onLoop { $0.stop() } }
         }

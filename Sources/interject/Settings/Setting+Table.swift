@@ -253,7 +253,8 @@ extension Setting {
 
     static let maxConnections = Setting(
         "max-connections", "N", \.maxConnections, SettingValue.count(1...10_000_000),
-        "Connections open at a time; four fifths of the files that the process may open if not set.")
+        "Connections of clients open at a time. In any case they end at four fifths of the files that the process may open, upstreams' included."
+    )
     static let maxConnectionsPerAddress = Setting(
         "max-connections-per-address", "N", \.acceptLimits.perAddress, SettingValue.count(0...10_000_000),
         describe: { String($0) }, "Connections of one address open at a time (of one /64 in IPv6); 0: no limit.")

@@ -71,7 +71,7 @@ class Bench:
 
         thread = threading.Thread(target=run, daemon=True)
         thread.start()
-        eventually(lambda: self.upstream.requests(seen.tag) or seen.raised, "the model is asked")
+        eventually(lambda: self.upstream.asked_about(seen.tag) or seen.raised, "the model is asked")
         assert seen.raised is None, f"{type(seen.raised).__name__}: {seen.raised}"
         seen.session_id, seen.response_id = eventually(self._talking, "the model talks")
         if callable(how):
@@ -82,7 +82,7 @@ class Bench:
         # What a client that asks again waits for must not run on.
         for session in self.http.get("/v1/sessions").json()["data"] if thread.is_alive() else []:
             self.http.post(f"/v1/sessions/{session['id']}/cancel")
-        seen.asked = len(self.upstream.requests(seen.tag))
+        seen.asked = len(self.upstream.asked_about(seen.tag))
         assert not thread.is_alive(), f"the client goes on after the cut; the model was asked {seen.asked} times"
         return seen
 

@@ -1,13 +1,10 @@
 """An upstream on loopback that fails as it is told, and counts: how many requests it got, and how many at a time."""
 
-import json
-import socket
 import ssl
-import struct
 import threading
 import time
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
+from loopback_upstream import LoopbackUpstream
 from scripted_upstream import WHOLE, chunk
 
 ANTHROPIC_WHOLE = [
@@ -33,60 +30,30 @@ STREAMS = {
 }
 
 
-class FaultyUpstream:
+class FaultyUpstream(LoopbackUpstream):
     """`does` is a stream's name, a status, or `silent`; it may be set anew at any time. While `gate` is clear, answers wait."""
 
     def __init__(self, does="ok", retry_after=None, pause_s=0.0):
         self.does, self.retry_after, self.pause_s = does, retry_after, pause_s
-        self.bodies, self.running, self.most_running, self.left = [], 0, 0, 0
-        self.lock = threading.Lock()
+        self.running, self.most_running, self.left = 0, 0, 0
         self.gate = threading.Event()
         self.gate.set()
-        upstream = self
+        super().__init__()
 
-        class Handler(BaseHTTPRequestHandler):
-            protocol_version = "HTTP/1.1"
+    def models(self):
+        return [] if self.does == 500 else [{"id": "m"}]
 
-            def do_POST(self):
-                body = json.loads(self.rfile.read(int(self.headers.get("Content-Length") or 0)))
-                with upstream.lock:
-                    upstream.bodies.append(body)
-                    upstream.running += 1
-                    upstream.most_running = max(upstream.most_running, upstream.running)
-                self.runs = True
-                try:
-                    upstream.answer(self)
-                except OSError:
-                    self.close_connection = True
-                upstream.ends(self)
+    def answer(self, answer):
+        with self.lock:
+            self.running += 1
+            self.most_running = max(self.most_running, self.running)
+        answer.runs = True
+        try:
+            self._answer(answer)
+        finally:
+            self.ends(answer)
 
-            def do_GET(self):
-                body = json.dumps({"object": "list", "data": [{"id": "m"}]}).encode()
-                self.send_response(500 if upstream.does == 500 else 200)
-                self.send_header("Content-Type", "application/json")
-                self.send_header("Content-Length", str(len(body)))
-                self.end_headers()
-                self.wfile.write(body)
-
-            def log_message(self, *_):
-                pass
-
-        class Server(ThreadingHTTPServer):
-            request_queue_size = 256
-
-            def handle_error(self, request, client_address):
-                pass  # A client that leaves is part of the tests.
-
-        self.server = Server(("127.0.0.1", 0), Handler)
-        self.server.daemon_threads = True
-        self.url = f"http://127.0.0.1:{self.server.server_port}"
-        threading.Thread(target=self.server.serve_forever, daemon=True).start()
-
-    @property
-    def count(self) -> int:
-        return len(self.bodies)
-
-    def answer(self, handler):
+    def _answer(self, handler):
         does = self.does
         if does == "silent" or not self.gate.is_set():
             self._wait(handler, does)
@@ -95,33 +62,22 @@ class FaultyUpstream:
         if self.pause_s:
             time.sleep(self.pause_s)
         if isinstance(does, int):
-            body = b'{"error":{"message":"as it was told"}}'
             self.ends(handler)
-            handler.send_response(does)
-            if self.retry_after is not None:
-                handler.send_header("Retry-After", str(self.retry_after))
-            handler.send_header("Content-Type", "application/json")
-            handler.send_header("Content-Length", str(len(body)))
-            handler.end_headers()
-            handler.wfile.write(body)
+            fields = {} if self.retry_after is None else {"Retry-After": self.retry_after}
+            handler.send_whole(b'{"error":{"message":"as it was told"}}', does, fields=fields)
             return
         pieces, ends = STREAMS[does]
         self.ends(handler)
-        handler.send_response(200)
-        handler.send_header("Content-Type", "text/event-stream")
-        handler.send_header("Transfer-Encoding", "chunked")
-        handler.end_headers()
+        handler.begin()
         for piece in pieces:
-            handler.wfile.write(b"%x\r\n%b\r\n" % (len(piece), piece))
+            handler.send(piece)
         handler.wfile.flush()
         if ends:
-            handler.wfile.write(b"0\r\n\r\n")
+            handler.end()
         else:
             # What was sent arrives before the reset does, since loopback keeps the order and the client reads at once.
             time.sleep(0.05)
-            handler.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-            handler.close_connection = True
-            handler.connection.close()
+            handler.reset()
 
     def ends(self, handler):
         """Ends the request's share of `running`, once: before its answer is written, since whoever has read the answer may
@@ -145,5 +101,4 @@ class FaultyUpstream:
 
     def close(self):
         self.gate.set()
-        self.server.shutdown()
-        self.server.server_close()
+        super().close()

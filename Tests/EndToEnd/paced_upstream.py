@@ -3,10 +3,9 @@
 import itertools
 import json
 import socket
-import threading
 import time
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
+from loopback_upstream import LoopbackUpstream
 from scripted_upstream import chunk
 
 MODEL = "gpt-4.1-mini"
@@ -29,54 +28,28 @@ def last_user_text(messages) -> str:
     return content if isinstance(content, str) else "".join(part.get("text", "") for part in content)
 
 
-class PacedUpstream:
+class PacedUpstream(LoopbackUpstream):
     """`[[brief]]` in the last user message is answered with "Fine."; `[[fail]]` breaks the connection after some words."""
 
     def __init__(self):
-        self.bodies, self.pieces_sent = [], 0
-        self.lock = threading.Lock()
-        upstream = self
+        self.pieces_sent = 0
+        super().__init__()
 
-        class Handler(BaseHTTPRequestHandler):
-            protocol_version = "HTTP/1.1"
+    def models(self):
+        return [{"id": MODEL, "object": "model"}]
 
-            def do_POST(self):
-                body = json.loads(self.rfile.read(int(self.headers.get("Content-Length") or 0)))
-                with upstream.lock:
-                    upstream.bodies.append(body)
-                self.send_response(200)
-                self.send_header("Content-Type", "text/event-stream")
-                self.send_header("Transfer-Encoding", "chunked")
-                self.end_headers()
-                try:
-                    for piece in upstream.answer(last_user_text(body["messages"])):
-                        if piece is None:
-                            self.connection.shutdown(socket.SHUT_RDWR)
-                            return
-                        self.wfile.write(b"%x\r\n%b\r\n" % (len(piece), piece))
-                        with upstream.lock:
-                            upstream.pieces_sent += 1
-                    self.wfile.write(b"0\r\n\r\n")
-                except OSError:
-                    self.close_connection = True
+    def answer(self, answer):
+        answer.begin()
+        for piece in self.pieces(last_user_text(answer.body["messages"])):
+            if piece is None:
+                answer.connection.shutdown(socket.SHUT_RDWR)
+                return
+            answer.send(piece)
+            with self.lock:
+                self.pieces_sent += 1
+        answer.end()
 
-            def do_GET(self):
-                answer = json.dumps({"object": "list", "data": [{"id": MODEL, "object": "model"}]}).encode()
-                self.send_response(200)
-                self.send_header("Content-Type", "application/json")
-                self.send_header("Content-Length", str(len(answer)))
-                self.end_headers()
-                self.wfile.write(answer)
-
-            def log_message(self, *_):
-                pass
-
-        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self.server.daemon_threads = True
-        self.url = f"http://127.0.0.1:{self.server.server_port}"
-        threading.Thread(target=self.server.serve_forever, daemon=True).start()
-
-    def answer(self, prompt):
+    def pieces(self, prompt):
         """The pieces; None breaks the connection."""
         if "[[brief]]" in prompt:
             yield from [chunk("Fine."), chunk("", "stop"), b"data: [DONE]\n\n"]
@@ -90,15 +63,8 @@ class PacedUpstream:
                 yield None
             time.sleep(PACE_S)
 
-    def requests(self, tag) -> list:
+    def asked_about(self, tag) -> list:
         """The requests of a conversation with this word, without those that answer with "Fine."."""
         with self.lock:
             return [body for body in self.bodies
                     if tag in json.dumps(body["messages"]) and "[[brief]]" not in last_user_text(body["messages"])]
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *_):
-        self.server.shutdown()
-        self.server.server_close()

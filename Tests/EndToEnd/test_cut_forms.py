@@ -244,7 +244,7 @@ def test_a_replay_is_told_in_the_form_of_the_call_that_reads_it(bench):
     assert again.headers["idempotent-replayed"] == "true", "told as a failure, the command was carried out all the same"
     assert again.json()["choices"][0]["finish_reason"] == "stop"
     assert again.json()["interject"]["reason"] == "interrupted"
-    assert len(bench.upstream.requests(seen.tag)) == 1
+    assert len(bench.upstream.asked_about(seen.tag)) == 1
 
 
 @pytest.mark.parametrize("path", ["/v1/responses", "/v1/chat/completions"])

@@ -46,7 +46,7 @@ def test_every_client_is_answered_when_there_is_no_descriptor_left(start_server)
 
 def test_a_request_for_which_there_is_no_descriptor_is_not_the_upstreams_fault(start_server):
     with AnsweringUpstream() as upstream, AnsweringUpstream() as second:
-        server = start_server("--loops", 1, "--upstream", upstream.url, "--upstream", second.url, descriptors=LIMIT)
+        server = start_server("--loops", 1, "--upstream", f"{upstream.url}/v1", "--upstream", f"{second.url}/v1", descriptors=LIMIT)
         opened = []
         while True:
             raw = RawConnection(server, timeout_s=10 * PATIENCE)

@@ -7,7 +7,7 @@ import time
 import openai
 import pytest
 
-from answering_upstream import OK, AnsweringUpstream, Reply
+from answering_upstream import OK, AnsweringUpstream, Reply, stream
 from patience import PATIENCE
 from scripted_upstream import WHOLE, chunk
 from sockets import Socket
@@ -15,10 +15,6 @@ from sockets import Socket
 MESSAGES = [{"role": "user", "content": "hello"}]
 ROLE = b'data: {"choices":[{"index":0,"delta":{"role":"assistant","content":""},"finish_reason":null}]}\n\n'
 FACES = ["chat", "chat_stream", "responses", "responses_stream"]
-
-
-def events(*pieces, **options) -> Reply:
-    return Reply([*pieces], type="text/event-stream", **options)
 
 
 def data(value, head=b"data: ") -> bytes:
@@ -35,7 +31,7 @@ def upstream():
 def server(upstream, tmp_path_factory):
     from processes import InterjectProcess
 
-    with InterjectProcess(tmp_path_factory.mktemp("errors"), "--upstream", upstream.url, "--upstream-key", "sk-our-secret-key") as server:
+    with InterjectProcess(tmp_path_factory.mktemp("errors"), "--upstream", f"{upstream.url}/v1", "--upstream-key", "sk-our-secret-key") as server:
         yield server
 
 
@@ -53,23 +49,23 @@ LIMIT = {"error": {"message": "slow down, please", "code": "insufficient_quota"}
 
 # A success by its status, an error by what it says: the words, and the status that the client gets.
 TOLD = {
-    "error_field": (events(data(ERROR, b"error: "), b"data: [DONE]\n\n"), 400, "available context size"),
-    "error_event": (events(b"event: error\n" + data(ERROR)), 400, "available context size"),
-    "error_event_of_words": (events(b"event: error\ndata: out of memory\n\n"), 502, "out of memory"),
+    "error_field": (stream(data(ERROR, b"error: "), b"data: [DONE]\n\n"), 400, "available context size"),
+    "error_event": (stream(b"event: error\n" + data(ERROR)), 400, "available context size"),
+    "error_event_of_words": (stream(b"event: error\ndata: out of memory\n\n"), 502, "out of memory"),
     "in_the_choice": (
-        events(ROLE, data({"choices": [{"index": 0, "delta": {"content": ""}, "error": {"code": 503, "message": "no provider"}}]})),
+        stream(ROLE, data({"choices": [{"index": 0, "delta": {"content": ""}, "error": {"code": 503, "message": "no provider"}}]})),
         502, "no provider"),
-    "without_choices": (events(data({"choices": [], "error": {"code": 400, "message": "prompt is too long"}})), 400, "prompt is too long"),
-    "flat_object": (events(data({"object": "error", "message": "bad tokens", "type": "BadRequestError", "code": 400})), 400, "bad tokens"),
-    "flat_code": (events(data({"code": "429", "message": "too fast for us"})), 429, "too fast for us"),
-    "flat_status": (events(data({"status": "error", "message": "gave up"})), 502, "gave up"),
-    "flat_detail": (events(data({"detail": "not today"})), 502, "not today"),
-    "flat_msg": (events(data({"code": 1001, "msg": "wrong parameter"})), 502, "wrong parameter"),
-    "behind_a_role": (events(ROLE, data({"error": {"message": "boom", "code": 400}})), 400, "boom"),
-    "without_an_empty_line": (events(b'data: {"error":{"message":"cut short","code":400}}'), 400, "cut short"),
-    "bare_json_in_a_stream": (events(ROLE, b'{"error":{"message":"bare","code":400}}\n\n'), 400, "bare"),
+    "without_choices": (stream(data({"choices": [], "error": {"code": 400, "message": "prompt is too long"}})), 400, "prompt is too long"),
+    "flat_object": (stream(data({"object": "error", "message": "bad tokens", "type": "BadRequestError", "code": 400})), 400, "bad tokens"),
+    "flat_code": (stream(data({"code": "429", "message": "too fast for us"})), 429, "too fast for us"),
+    "flat_status": (stream(data({"status": "error", "message": "gave up"})), 502, "gave up"),
+    "flat_detail": (stream(data({"detail": "not today"})), 502, "not today"),
+    "flat_msg": (stream(data({"code": 1001, "msg": "wrong parameter"})), 502, "wrong parameter"),
+    "behind_a_role": (stream(ROLE, data({"error": {"message": "boom", "code": 400}})), 400, "boom"),
+    "without_an_empty_line": (stream(b'data: {"error":{"message":"cut short","code":400}}'), 400, "cut short"),
+    "bare_json_in_a_stream": (stream(ROLE, b'{"error":{"message":"bare","code":400}}\n\n'), 400, "bare"),
     "json_as_a_stream": (Reply(LIMIT, type="text/event-stream"), 429, "slow down, please"),
-    "json_behind_a_heartbeat": (events(b": hello\n\n", b"\r\n: still there\n\n", json.dumps(LIMIT).encode()), 429, "slow down, please"),
+    "json_behind_a_heartbeat": (stream(b": hello\n\n", b"\r\n: still there\n\n", json.dumps(LIMIT).encode()), 429, "slow down, please"),
     "json_behind_a_mark": (Reply(b"\xef\xbb\xbf \n" + json.dumps(LIMIT).encode(), type="text/event-stream"), 429, "slow down, please"),
     "json_without_a_type": (Reply(LIMIT, type=None), 429, "slow down, please"),
     "json_flat": (Reply({"detail": [{"loc": ["body", "x"], "msg": "Field required"}]}), 502, "x: Field required"),
@@ -144,7 +140,7 @@ def test_a_refusal_is_the_clients_with_the_upstreams_words(server, upstream, sta
 def test_a_second_upstream_is_asked_where_that_can_help(start_server, status, body, falls_over):
     with AnsweringUpstream() as first, AnsweringUpstream() as second:
         first.replies["m"] = Reply(body, status=status)
-        server = start_server("--upstream", first.url, "--upstream", second.url)
+        server = start_server("--upstream", f"{first.url}/v1", "--upstream", f"{second.url}/v1")
         answer = ask(server, "m", "chat")
         assert answer.status_code == (200 if falls_over else status), answer.text
         assert (len(first.bodies), len(second.bodies)) == (1, int(falls_over))
@@ -177,7 +173,7 @@ def test_a_key_in_the_words_is_taken_out(server, upstream):
 
 @pytest.mark.parametrize("reply", [
     Reply({"error": {"message": "boom"}}, status=500), Reply({"error": {"message": "slow"}}, status=429, fields={"Retry-After": "0"}),
-    events(ROLE, b"data: [DONE]\n\n"),
+    stream(ROLE, b"data: [DONE]\n\n"),
 ], ids=["500", "429", "truncated"])
 def test_one_call_makes_two_upstream_calls_however_often_the_sdk_would(server, upstream, reply):
     model = f"again_{id(reply)}"
@@ -280,8 +276,8 @@ def test_a_limit_that_is_too_high_is_the_clients_fault(server, upstream):
 @pytest.mark.parametrize("said", [[], [chunk("Hello")]], ids=["before_the_first_word", "after_it"])
 def test_what_only_keeps_the_connection_alive_is_silence(start_server, piece, said):
     with AnsweringUpstream() as upstream:
-        upstream.replies["m"] = events(*said, *[piece] * 200, pause_s=0.1)
-        server = start_server("--upstream", upstream.url, "--first-byte-timeout", 1)
+        upstream.replies["m"] = stream(*said, *[piece] * 200, pause_s=0.1)
+        server = start_server("--upstream", f"{upstream.url}/v1", "--first-byte-timeout", 1)
         began = time.monotonic()
         answer = ask(server, "m", "responses")
         assert time.monotonic() - began < 10 * PATIENCE
@@ -292,8 +288,8 @@ def test_what_only_keeps_the_connection_alive_is_silence(start_server, piece, sa
 @pytest.mark.parametrize("piece", [b": keep-alive\n\n", b"event: ping\ndata: {}\n\n"], ids=["comments", "pings"])
 def test_an_answer_whose_reason_came_ends_although_the_stream_does_not(start_server, piece):
     with AnsweringUpstream() as upstream:
-        upstream.replies["m"] = events(chunk("Hello"), chunk("", "stop"), *[piece] * 300, pause_s=0.1)
-        server = start_server("--upstream", upstream.url, "--first-byte-timeout", 1)
+        upstream.replies["m"] = stream(chunk("Hello"), chunk("", "stop"), *[piece] * 300, pause_s=0.1)
+        server = start_server("--upstream", f"{upstream.url}/v1", "--first-byte-timeout", 1)
         began = time.monotonic()
         body = ask(server, "m", "responses").json()
         assert time.monotonic() - began < 10 * PATIENCE

@@ -3,17 +3,14 @@ What we expect; every single form is a case of Protocols/vectors/upstreams, here
 
 import gzip
 import json
-import socket
-import struct
-import time
 import zlib
 from dataclasses import dataclass, field
 
 import pytest
 
+from answering_upstream import AnsweringUpstream, Reply, stream
 from event_source import SseParser
 from processes import InterjectProcess
-from scripted_upstream import AnsweringUpstream, sends
 
 DONE = b"data: [DONE]\n\n"
 USAGE = {"prompt_tokens": 3, "completion_tokens": 2, "total_tokens": 5}
@@ -181,7 +178,7 @@ def upstreams(tmp_path_factory):
 
 
 def check(upstream, body, expected: Seen, faces=Upstream.FACES, answer=None):
-    upstream.upstream.answers["odd"] = answer or sends(body)
+    upstream.upstream.replies["odd"] = answer or stream(body)
     for face in faces:
         seen = getattr(upstream, face)("odd")
         ids, seen.ids = seen.ids, []
@@ -298,23 +295,11 @@ def test_a_whole_body_is_read_by_the_same_rule(upstreams):
     body = {"choices": {"message": {"content": [{"type": "text", "text": "Hello"}]}, "finish_reason": "MODEL_LENGTH"},
             "usage": {"prompt_tokens": "3", "completion_tokens": 2.0}, "error": None}
     check(upstreams["chat"], None, Seen("Hello", finish="length", word="MODEL_LENGTH"),
-          answer=sends(json.dumps(body).encode(), "application/json"))
+          answer=Reply(body))
 
 
 def test_an_answer_that_said_its_end_is_whole_when_its_connection_is_reset(upstreams):
-    def answer(handler):
-        handler.send_response(200)
-        handler.send_header("Content-Type", "text/event-stream")
-        handler.send_header("Content-Length", "1000000")
-        handler.end_headers()
-        handler.wfile.write(chunk({"content": "Hello"}) + STOP)
-        handler.wfile.flush()
-        # What was sent arrives before the reset does, since loopback keeps the order and the server reads at once.
-        time.sleep(0.05)
-        handler.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-        handler.close_connection = True
-        handler.connection.close()
-    check(upstreams["chat"], None, Seen("Hello", finish="stop"), answer=answer)
+    check(upstreams["chat"], None, Seen("Hello", finish="stop"), answer=stream(chunk({"content": "Hello"}) + STOP, is_cut=True))
 
 
 @pytest.mark.parametrize("members, prompt, completion, cached, estimated", [
@@ -331,7 +316,7 @@ def test_an_answer_that_said_its_end_is_whole_when_its_connection_is_reset(upstr
 def test_usage_is_read_wherever_it_stands_and_marked_where_it_is_a_guess(
         upstreams, members, prompt, completion, cached, estimated):
     upstream = upstreams["chat"]
-    upstream.upstream.answers["usage"] = sends(chunk({"content": "Hello"}) + chunk({}, "stop", **members) + DONE)
+    upstream.upstream.replies["usage"] = stream(chunk({"content": "Hello"}) + chunk({}, "stop", **members) + DONE)
     with upstream.server.http() as http:
         chat = http.post("/v1/chat/completions", json={
             "model": "usage", "messages": [{"role": "user", "content": "What is it?"}]}).json()
@@ -348,14 +333,14 @@ def test_usage_is_read_wherever_it_stands_and_marked_where_it_is_a_guess(
 
 def test_arguments_that_are_empty_go_back_as_an_object(upstreams):
     upstream = upstreams["chat"]
-    upstream.upstream.answers["empty"] = sends(chunk({"tool_calls": [call(0, "c", name="w", arguments="")]}) + TOOLS + DONE)
+    upstream.upstream.replies["empty"] = stream(chunk({"tool_calls": [call(0, "c", name="w", arguments="")]}) + TOOLS + DONE)
     with upstream.server.http() as http:
         first = http.post("/v1/responses", json={"model": "empty", "input": "go"}).json()
         http.post("/v1/responses", json={
             "model": "empty", "previous_response_id": first["id"],
             "input": [{"type": "function_call_output", "call_id": first["output"][0]["call_id"], "output": "one"}]})
     assert first["output"][0]["arguments"] == "{}"
-    sent = [known for turn in upstream.upstream.bodies("empty")[-1]["messages"] for known in turn.get("tool_calls") or []]
+    sent = [known for turn in upstream.upstream.asked("empty")[-1]["messages"] for known in turn.get("tool_calls") or []]
     assert [known["function"]["arguments"] for known in sent] == ["{}"]
 
 
@@ -363,7 +348,7 @@ def test_arguments_that_are_empty_go_back_as_an_object(upstreams):
 @pytest.mark.parametrize("face", Upstream.FACES)
 def test_a_large_delta_is_delivered_to_its_end(upstreams, face, size):
     upstream = upstreams["chat"]
-    upstream.upstream.answers["large"] = sends(chunk({"content": "x" * size}) + STOP + DONE)
+    upstream.upstream.replies["large"] = stream(chunk({"content": "x" * size}) + STOP + DONE)
     seen = getattr(upstream, face)("large")
     assert (len(seen.text), seen.finish, seen.error) == (size, "stop", None)
 
@@ -376,13 +361,13 @@ RAW = zlib.compressobj(wbits=-15)
     ("gzip", gzip.compress(HELLO)), ("X-GZIP", gzip.compress(HELLO)), ("deflate", zlib.compress(HELLO)),
     ("deflate", RAW.compress(HELLO) + RAW.flush()), ("identity", HELLO)])
 def test_a_packed_answer_is_unpacked_although_it_was_not_asked_for(upstreams, coding, body):
-    check(upstreams["chat"], None, Seen("Hello", finish="stop"), answer=sends(body, Content_Encoding=coding))
+    check(upstreams["chat"], None, Seen("Hello", finish="stop"), answer=stream(body, fields={"Content-Encoding": coding}))
 
 
 def test_a_packed_answer_in_one_body_is_unpacked(upstreams):
     body = json.dumps({"choices": [{"message": {"content": "Hello"}, "finish_reason": "stop"}]}).encode()
     check(upstreams["chat"], None, Seen("Hello", finish="stop"),
-          answer=sends(gzip.compress(body), "application/json", Content_Encoding="gzip"))
+          answer=Reply(gzip.compress(body), fields={"Content-Encoding": "gzip"}))
 
 
 @pytest.mark.parametrize("coding, body", [
@@ -391,7 +376,7 @@ def test_a_packed_answer_in_one_body_is_unpacked(upstreams):
     ("gzip", gzip.compress(b": " + b" " * (64 << 20))), ("gzip", gzip.compress(b": \n" * (16 << 20)))])
 def test_what_cannot_be_unpacked_is_an_error_that_says_so(upstreams, coding, body):
     upstream = upstreams["chat"]
-    upstream.upstream.answers["packed"] = sends(body, Content_Encoding=coding)
+    upstream.upstream.replies["packed"] = stream(body, fields={"Content-Encoding": coding})
     with upstream.server.http() as http:
         answer = http.post("/v1/chat/completions", json={"model": "packed", "messages": [{"role": "user", "content": "hi"}]})
     error = answer.json()["error"]

@@ -83,7 +83,7 @@ extension HTTPConnection {
         server.handler.requestRefused(
             RefusedRequest(
                 status: status, method: method, path: request?.target.path ?? partial?.path, peer: peer,
-                connectionID: client.connectionID(on: loop)), on: loop)
+                connectionID: client.connectionID(on: loop), answerFields: answer.fields), on: loop)
         let origin = (request?.fields ?? partial?.fields)?["origin"] ?? scanned?.origin
         var writer = ResponseWriter(method: method ?? .get, keepAlive: false)
         writer.begin(status, date: loop.httpDate, into: &output)

@@ -321,7 +321,7 @@ final class HTTPConnection: Connection {
         } else {
             loop.logger.debug(
                 "a client took nothing of its answer",
-                metadata: ["connection": "\(client.connectionID(on: loop))", "waiting_bytes": "\(output.count)"])
+                metadata: ["connection": "\(client.connectionID(on: loop))", "waiting_bytes": .stringConvertible(output.count)])
             abort(reset: true)
             return
         }

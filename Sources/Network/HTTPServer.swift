@@ -69,6 +69,8 @@ public struct RefusedRequest: Sendable {
     public let peer: IPAddress?
     /// Loop and number of the connection, as in ``ConnectionReport/id``.
     public let connectionID: String
+    /// Those of ``HTTPRequestHandler/errorAnswer(for:_:)``.
+    public let answerFields: [(name: String, value: String)]
 }
 
 /// What the connections of a server have in common.

@@ -88,7 +88,9 @@ public final class Server: Sendable {
             for address in configuration.tlsAddresses {
                 listeners.append(try await server.listen(on: address, tls: tls, group: group))
             }
-            logger.info("listening", metadata: ["addresses": "\(listeners.map(\.address))", "loops": "\(group.loops.count)"])
+            logger.info(
+                "listening",
+                metadata: ["addresses": .array(listeners.map { "\($0.address)" }), "loops": .stringConvertible(group.loops.count)])
             let isRehearsal = rehearsal != nil
             context.modelNames.follow { [weak context, upstreams] in
                 guard let context else { return true }
@@ -173,7 +175,7 @@ public final class Server: Sendable {
         guard let tls else { return }
         do throws(TLSFileError) {
             try tls.reload()
-            logger.notice("certificates reloaded", metadata: ["count": "\(tls.settings.certificates.count)"])
+            logger.notice("certificates reloaded", metadata: ["count": .stringConvertible(tls.settings.certificates.count)])
         } catch {
             logger.error("certificates not reloaded: those from before stay in use", metadata: ["error": "\(error)"])
         }
@@ -207,7 +209,7 @@ public final class Server: Sendable {
         rehearsal?.stop()
         context.authentication.stop()
         await context.store?.close()
-        logger.info("stopped", metadata: ["drained": "\(isDrained)"])
+        logger.info("stopped", metadata: ["drained": .stringConvertible(isDrained)])
     }
 
     private func waitUntilDrained(_ timeout: Duration) async -> Bool {

@@ -108,14 +108,14 @@ extension Generation {
         session.generationEnded(self)
     }
 
-    /// What was said, and the format that it must have; nil if nothing was asked for, or if there is no answer to judge: a tool was
-    /// called, the model refused, or the text goes on from another response.
+    /// What was said, which may be nothing, and the format that it must have; nil if none was asked for, or if the answer is another: a
+    /// tool was called, the model refused, or the text goes on from another response.
     private var outputToJudge: (format: JSONValue, text: String)? {
         guard !continuesLastMessage, let format = parameters.members["text"]?["format"],
-            let message = items.last(where: \.isMessage), case .message(isRefusal: false) = message.kind
+            !items.contains(where: \.isCallOrRefusal)
         else { return nil }
         switch format["type"]?.string {
-        case "json_object"?, "json_schema"?: return (format, message.text)
+        case "json_object"?, "json_schema"?: return (format, items.last(where: \.isMessage)?.text ?? "")
         default: return nil
         }
     }

@@ -73,6 +73,12 @@ final class OutputItem {
 
     var isCustomToolCall: Bool { if case .customToolCall = kind { true } else { false } }
     var isMessage: Bool { if case .message = kind { true } else { false } }
+    var isCallOrRefusal: Bool {
+        switch kind {
+        case .functionCall, .customToolCall, .message(isRefusal: true): true
+        case .message(isRefusal: false), .reasoning: false
+        }
+    }
     /// Whether it is a call of a tool, of either kind.
     var isFunctionCall: Bool {
         switch kind {

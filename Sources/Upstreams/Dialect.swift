@@ -102,12 +102,15 @@ extension UpstreamConfiguration {
     /// OpenAI's own servers know words that others reject, and reject words that others need.
     var isOpenAI: Bool { HTTPClientRequest.host(of: baseURL) == "api.openai.com" }
 
-    /// The base URL without what people add to it or forget.
-    /// - Parameter suffixes: endings to take off, one after the other.
-    func trimmedBaseURL(without suffixes: [String]) -> String {
-        var url = baseURL[...]
-        while url.hasSuffix("/") { url = url.dropLast() }
-        for suffix in suffixes where url.hasSuffix(suffix) { url = url.dropLast(suffix.count) }
-        return String(url)
+    /// A URL made of the base without what people add to it or forget, and the base's query (Azure's `?api-version=`).
+    /// - Parameters:
+    ///   - suffixes: endings to take off, one after the other.
+    ///   - complete: adds to the base what it lacks.
+    func url(without suffixes: [String], _ complete: (String) -> String) -> String {
+        let queryStart = baseURL.firstIndex(of: "?") ?? baseURL.endIndex
+        var base = baseURL[..<queryStart]
+        while base.hasSuffix("/") { base = base.dropLast() }
+        for suffix in suffixes where base.hasSuffix(suffix) { base = base.dropLast(suffix.count) }
+        return complete(String(base)) + baseURL[queryStart...]
     }
 }

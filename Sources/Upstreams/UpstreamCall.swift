@@ -342,7 +342,7 @@ final class UpstreamCall: ModelCall {
             level: level, message,
             metadata: [
                 "fault": "\(failure.fault.label)", "upstream": "\(router.upstreams[failure.upstream].name)",
-                "response_id": "\(id ?? generation?.id ?? "")", "model": "\(model)", "attempt": "\(plan.attempts)",
+                "response_id": "\(id ?? generation?.id ?? "")", "model": "\(model)", "attempt": .stringConvertible(plan.attempts),
             ])
     }
 

@@ -46,6 +46,8 @@ import Upstreams
         ("https://api.anthropic.com/v1", "https://api.anthropic.com", .anthropicMessages),
         ("openai+https://api.anthropic.com/v1", "https://api.anthropic.com/v1", .chatCompletions),
         ("http://[::1]:8000/v1", "http://[::1]:8000/v1", .chatCompletions),
+        ("https://a.example/openai/v1/?api-version=1", "https://a.example/openai/v1?api-version=1", .chatCompletions),
+        ("http://a?x=/", "http://a/v1?x=/", .chatCompletions), ("anthropic+http://a/v1?x=1", "http://a?x=1", .anthropicMessages),
     ])
     func upstreams(text: String, base: String, dialect: UpstreamConfiguration.Dialect) throws {
         #expect(try UpstreamURL.read(text) == UpstreamURL(baseURL: base, dialect: dialect))
@@ -53,7 +55,7 @@ import Upstreams
 
     @Test(arguments: [
         "", "not a url", "localhost:11434", "ftp://a", "http://", "http:///v1", "http://a:b/v1", "http://a:0", "http://a b",
-        "http://[::1", "http://user@host/v1", "grpc+http://a",
+        "http://[::1", "http://user@host/v1", "grpc+http://a", "http://a/v1#f", "http://a#",
     ])
     func noUpstreams(text: String) {
         #expect(throws: InvalidValue.self) { try UpstreamURL.read(text) }

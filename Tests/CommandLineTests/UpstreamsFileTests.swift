@@ -72,8 +72,11 @@ import Upstreams
         #expect(upstreams[0].name == "one" && upstreams[0].weight == 3 && upstreams[0].models?.map(\.text) == ["x", "y*"])
         #expect(upstreams[1].dialect == .anthropicMessages && upstreams[1].limit.requestsPerMinute == 9)
         #expect(upstreams.map(\.priority) == [0, 1])
-        for wrong in ["http://a weight", "http://a weight=x", "http://a colour=red", "http://a api_key=sk-1", "http://a aliases=a"]
-        {
+        for wrong in [
+            "http://a weight", "http://a weight=x", "http://a colour=red", "http://a api_key=sk-1", "http://a aliases=a",
+            "http://a models=",
+            "http://a weight=1 weight=2",
+        ] {
             #expect(throws: InvalidValue.self) { try UpstreamURL.readWithMembers(wrong) }
         }
     }

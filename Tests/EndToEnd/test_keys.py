@@ -108,6 +108,8 @@ def test_require_key_lets_nobody_in_before_there_is_one(keys, start_server):
     (["create", "x", "--scopes", "everything"], "--scopes"),
     (["create", "x", "--expires-in", "soon"], "--expires-in"),
     (["create", "x", "--max-concurrent", "0"], "--max-concurrent"),
+    (["create", ""], "1 to 256"), (["create", "x", "--owner", ""], "1 to 256"), (["create", "x" * 257], "1 to 256"),
+    (["create", "x", "--owner", "everybody"], "reserved"), (["create", "x", "--owner", "key_1"], "reserved"),
     (["revoke", "key_none"], "key_none"),
     (["rotate", "nobody"], "nobody"),
 ])

@@ -1,12 +1,16 @@
 """The log: who asked for what by which key, how long it took and what it cost; and JSON throughout where JSON is wanted."""
 
 import json
+import os
+import signal
+import subprocess
 
 import httpx
 import pytest
 
 from keys import Keys, bearer
-from processes import run_binary
+from patience import PATIENCE
+from processes import BinaryProcess, run_binary
 from raw_http import RawConnection, request
 from rehearsal import brief, eventually, say
 from sockets import Socket
@@ -52,10 +56,10 @@ def test_a_request_has_one_line_with_key_model_tokens_and_time(logged, tag, face
         with logged.http(headers=headers) as http:
             answer = http.post(path, json={"model": "rehearsal", "stream": stream, **body})
         line = record(logged, "request", request_id=answer.headers["x-request-id"])
-        assert line["level"] == "info" and line["method"] == "POST" and line["path"] == path and line["status"] == "200"
+        assert line["level"] == "info" and line["method"] == "POST" and line["path"] == path and line["status"] == 200
         assert line["key"] == name and line["model"] == "rehearsal" and line["peer"] == "127.0.0.1"
-        assert int(line["output_tokens"]) == 7 and int(line["input_tokens"]) > 0 and line["response_status"] == "completed"
-        assert int(line["duration_ms"]) >= 300
+        assert line["output_tokens"] == 7 and line["input_tokens"] > 0 and line["response_status"] == "completed"
+        assert line["duration_ms"] >= 300
         assert not [r for r in records(logged, "response") if r["response_id"] == line["response_id"]]
     assert tag not in logged.log_path.read_text() and "a-long-enough" not in logged.log_path.read_text()
 
@@ -67,8 +71,8 @@ def test_a_response_that_ends_after_its_request_has_a_line_of_its_own(logged, ta
         line = record(logged, "request", request_id=made.headers["x-request-id"])
         assert line["key"] == "phone" and "output_tokens" not in line and line["response_id"] == made.json()["id"]
         line = record(logged, "response", response_id=made.json()["id"])
-        assert line["key"] == "phone" and line["model"] == "rehearsal" and line["output_tokens"] == "9"
-        assert int(line["duration_ms"]) >= 2500 and line["request_id"] == made.headers["x-request-id"]
+        assert line["key"] == "phone" and line["model"] == "rehearsal" and line["output_tokens"] == 9
+        assert line["duration_ms"] >= 2500 and line["request_id"] == made.headers["x-request-id"]
 
 
 def test_what_is_said_over_a_websocket_is_there(logged, tag):
@@ -76,19 +80,20 @@ def test_what_is_said_over_a_websocket_is_there(logged, tag):
     socket.create(brief(tag))
     end = socket.wait_for(lambda e: e["type"] == "response.completed", "the end")
     line = record(logged, "response", response_id=end["response"]["id"])
-    assert line["key"] == "phone" and line["output_tokens"] == "4"
-    assert record(logged, "request", status="101")["key"] == "phone"
+    assert line["key"] == "phone" and line["output_tokens"] == 4
+    assert record(logged, "request", status=101)["key"] == "phone"
     socket.close()
 
 
 def test_what_was_refused_is_there(logged):
     with logged.http() as http:
         answer = http.get("/v1/models")
-    assert record(logged, "request", request_id=answer.headers["x-request-id"])["status"] == "401"
+    assert record(logged, "request", request_id=answer.headers["x-request-id"])["status"] == 401
     with RawConnection(logged) as connection:
         connection.send(request("GET", "/v1/models", Transfer_Encoding="gzip"))
         assert connection.read_answer().status == 501
-    assert record(logged, "request", status="501")["path"] == "/v1/models"
+    refused = record(logged, "request", status=501)
+    assert refused["path"] == "/v1/models" and refused["request_id"].startswith("req_")
 
 
 def test_without_the_setting_there_is_no_access_log(start_server):
@@ -133,3 +138,55 @@ def test_why_it_does_not_start_is_json_too(flags, env):
 def test_other_commands_speak_to_people(tmp_path):
     done = run_binary("export", "--data", tmp_path / "none", env={"INTERJECT_LOG_FORMAT": "json"})
     assert done.stderr.startswith("interject: ")
+
+
+def test_a_log_that_nobody_reads_holds_nothing_up(tmp_path):
+    reading, writing = os.pipe()
+    ready = tmp_path / "ready.json"
+    process = subprocess.Popen(
+        [BinaryProcess.binary(), "serve", "--port", "0", "--data", "none", "--access-log", "--log-format", "json", "--ready-file", ready],
+        stderr=writing, stdout=subprocess.DEVNULL)
+    os.close(writing)
+    try:
+        url = json.loads(eventually(lambda: ready.exists() and ready.read_text(), "it listens"))["url"]
+        with httpx.Client(base_url=url, timeout=20 * PATIENCE) as http:
+            # More than the pipe holds and more than may wait: 10,000 lines of some 250 bytes.
+            for _ in range(10_000):
+                assert http.get("/healthz").status_code == 200
+            lines = os.fdopen(reading, "rb")
+            records = (json.loads(line) for line in lines)
+            lost = next(record["count"] for record in records if record["message"] == "log lines were lost, because nobody read them")
+            assert 0 < lost < 10_000
+            assert http.get("/v1/models").status_code == 200
+            last = next(record for record in records if record.get("path") == "/v1/models")
+            assert last["status"] == 200 and last["duration_ms"] >= 0 and last["request_id"].startswith("req_")
+        process.send_signal(signal.SIGHUP)
+        assert any(json.loads(line)["message"].startswith("SIGHUP") for line in lines) or process.poll() is None
+        process.terminate()
+        assert process.wait(20 * PATIENCE) == 0
+    finally:
+        process.kill()
+
+
+def test_a_server_whose_log_is_stuck_goes_when_it_is_told(tmp_path):
+    reading, writing = os.pipe()
+    os.set_blocking(writing, False)
+    while True:
+        try:
+            os.write(writing, b"x" * 4096)
+        except BlockingIOError:
+            break
+    os.set_blocking(writing, True)
+    ready = tmp_path / "ready.json"
+    process = subprocess.Popen(
+        [BinaryProcess.binary(), "serve", "--port", "0", "--data", "none", "--log-level", "debug", "--ready-file", ready],
+        stderr=writing, stdout=subprocess.DEVNULL)
+    try:
+        url = json.loads(eventually(lambda: ready.exists() and ready.read_text(), "it listens"))["url"]
+        assert httpx.get(f"{url}/healthz").status_code == 200
+        process.terminate()
+        assert process.wait(20 * PATIENCE) == 0
+    finally:
+        process.kill()
+        os.close(writing)
+        os.close(reading)

@@ -38,6 +38,10 @@ import Testing
         (#"{"allOf":[{"minimum":1},{"maximum":2}]}"#, ["1", "2"], ["0", "3"]),
         (#"{"not":{"type":"string"}}"#, ["1"], ["\"a\""]),
         (#"{"if":{"type":"string"},"then":{"minLength":1},"else":{"const":0}}"#, ["\"a\"", "0"], ["\"\"", "1"]),
+        (#"{"maximum":9007199254740992}"#, ["9007199254740992", "9007199254740992.0"], ["9007199254740993"]),
+        (#"{"exclusiveMinimum":1.5,"maximum":2}"#, ["1.6", "2", "2.0"], ["1.5", "2.1", "1"]),
+        (##"{"$ref":"#/$defs/a%20b%C3%A9","$defs":{"a bé":{"type":"null"}}}"##, ["null"], ["1"]),
+        (##"{"$ref":"#/$defs/100%25~1%zz","$defs":{"100%/%zz":{"type":"null"}}}"##, ["null"], ["1"]),
         (##"{"$ref":"#/$defs/a~1b","$defs":{"a/b":{"type":"null"}}}"##, ["null"], ["1"]),
         (
             ##"{"$ref":"#/$defs/node","$defs":{"node":{"type":"object","properties":{"next":{"anyOf":[{"$ref":"#/$defs/node"},{"type":"null"}]}},"required":["next"]}}}"##,

@@ -52,7 +52,7 @@ import Testing
             policy: .continuing)
         input.mode = .queue
         let generation = try fixture.session.submit(input).generation
-        generation.say(text)
+        if !text.isEmpty { generation.say(text) }
         generation.finish(finish)
         return (fixture, generation)
     }
@@ -69,6 +69,14 @@ import Testing
         #expect(bad.status == .incomplete(.invalidStructuredOutput))
         #expect(bad.verdict == .invalid(.init(path: "", message: "lacks the property 'a'")))
         #expect(bad.output.last?.status == .incomplete)
+    }
+
+    @Test func anAnswerWithoutTextIsNoneOfTheFormat() throws {
+        for text in ["", " \n"] {
+            let (_, empty) = try answer(text, to: schema)
+            #expect(empty.status == .incomplete(.invalidStructuredOutput))
+            #expect(empty.verdict != nil && empty.verdict != .valid)
+        }
     }
 
     @Test func whatWasCutOrIsTextIsNotJudged() throws {

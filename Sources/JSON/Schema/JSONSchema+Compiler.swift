@@ -167,7 +167,7 @@ extension JSONSchema {
             try spend(text.utf8.count / 16, path)
             for step in text.dropFirst().split(separator: "/", omittingEmptySubsequences: true) {
                 try spend(1, path)
-                let name = Self.unescaped(String(step))
+                let name = Self.unescaped(Self.percentDecoded(step))
                 guard let next = target[name] ?? Int(name).flatMap({ target[$0] }) else {
                     throw error("'$ref' leads to '\(text)', which is not there.", path)
                 }
@@ -247,9 +247,9 @@ extension JSONSchema {
         }
 
         private func numberRules(_ object: JSONObject, _ path: String) throws(JSONSchemaError) -> NumberRules {
-            func number(_ keyword: String) throws(JSONSchemaError) -> Double? {
+            func number(_ keyword: String) throws(JSONSchemaError) -> JSONNumber? {
                 guard let value = object[keyword] else { return nil }
-                guard let number = value.double else { throw error("'\(keyword)' must be a number.", "\(path)/\(keyword)") }
+                guard let number = value.number else { throw error("'\(keyword)' must be a number.", "\(path)/\(keyword)") }
                 return number
             }
             var rules = NumberRules()
@@ -257,7 +257,7 @@ extension JSONSchema {
             rules.maximum = try number("maximum")
             rules.exclusiveMinimum = try number("exclusiveMinimum")
             rules.exclusiveMaximum = try number("exclusiveMaximum")
-            rules.multipleOf = try number("multipleOf")
+            rules.multipleOf = try number("multipleOf")?.double
             if let step = rules.multipleOf, step <= 0 { throw error("'multipleOf' must be above 0.", "\(path)/multipleOf") }
             return rules
         }
@@ -310,6 +310,25 @@ extension JSONSchema {
         static func escaped(_ name: String) -> String {
             guard name.utf8.contains(where: { $0 == UInt8(ascii: "~") || $0 == UInt8(ascii: "/") }) else { return name }
             return name.map { $0 == "~" ? "~0" : $0 == "/" ? "~1" : String($0) }.joined()
+        }
+
+        /// RFC 6901 §6: a pointer in a fragment is in the form of URLs. Nothing of what is no such form, or no UTF-8, is changed.
+        private static func percentDecoded(_ step: Substring) -> String {
+            guard step.utf8.contains(UInt8(ascii: "%")) else { return String(step) }
+            var bytes: [UInt8] = []
+            var rest = step.utf8[...]
+            while let byte = rest.popFirst() {
+                let digits = rest.prefix(2)
+                if byte == UInt8(ascii: "%"), digits.count == 2, let digits = String(digits), digits.first != "+",
+                    let value = UInt8(digits, radix: 16)
+                {
+                    bytes.append(value)
+                    rest = rest.dropFirst(2)
+                } else {
+                    bytes.append(byte)
+                }
+            }
+            return String(validating: bytes, as: UTF8.self) ?? String(step)
         }
 
         private static func unescaped(_ step: String) -> String {

@@ -128,10 +128,10 @@ public struct JSONSchema: Sendable {
     }
 
     struct NumberRules: Sendable {
-        var minimum: Double?
-        var maximum: Double?
-        var exclusiveMinimum: Double?
-        var exclusiveMaximum: Double?
+        var minimum: JSONNumber?
+        var maximum: JSONNumber?
+        var exclusiveMinimum: JSONNumber?
+        var exclusiveMaximum: JSONNumber?
         var multipleOf: Double?
     }
 }

@@ -180,11 +180,11 @@ struct JSONSchemaCheck {
     }
 
     private func violation(of number: JSONNumber, by rules: JSONSchema.NumberRules) -> Violation? {
+        if let bound = rules.minimum, Self.isLess(number, bound) { return fault("must be \(bound.text) or more") }
+        if let bound = rules.maximum, Self.isLess(bound, number) { return fault("must be \(bound.text) or less") }
+        if let bound = rules.exclusiveMinimum, !Self.isLess(bound, number) { return fault("must be above \(bound.text)") }
+        if let bound = rules.exclusiveMaximum, !Self.isLess(number, bound) { return fault("must be below \(bound.text)") }
         let value = number.double
-        if let bound = rules.minimum, value < bound { return fault("must be \(Self.text(bound)) or more") }
-        if let bound = rules.maximum, value > bound { return fault("must be \(Self.text(bound)) or less") }
-        if let bound = rules.exclusiveMinimum, value <= bound { return fault("must be above \(Self.text(bound))") }
-        if let bound = rules.exclusiveMaximum, value >= bound { return fault("must be below \(Self.text(bound))") }
         if let step = rules.multipleOf {
             let quotient = value / step
             // 0.3 is a multiple of 0.1, which no double knows exactly.
@@ -193,6 +193,12 @@ struct JSONSchemaCheck {
             }
         }
         return nil
+    }
+
+    /// Whole numbers exactly: from 2^53 on a double does not know its neighbours.
+    private static func isLess(_ left: JSONNumber, _ right: JSONNumber) -> Bool {
+        if let left = left.int, let right = right.int { return left < right }
+        return left.double < right.double
     }
 
     // MARK: Words

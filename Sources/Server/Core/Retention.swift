@@ -22,7 +22,7 @@ struct Retention: Sendable {
             while !context.lifecycle.isDraining {
                 do throws(StorageError) {
                     let count = try await sweep(store)
-                    if count > 0 { logger.info("sessions deleted by retention", metadata: ["count": "\(count)"]) }
+                    if count > 0 { logger.info("sessions deleted by retention", metadata: ["count": .stringConvertible(count)]) }
                 } catch {
                     logger.warning("retention did not run", metadata: ["error": "\(error)"])
                 }

@@ -56,6 +56,14 @@ extension APIError {
             type: "server_error", code: "storage_unavailable", retryAfterSeconds: 5)
     }
 
+    /// The same in the words for somebody who has sent nothing.
+    var ofRead: APIError {
+        guard code == Self.notKept.code, message == Self.notKept.message else { return self }
+        var error = self
+        error.message = "The server cannot write its data now, and tells nothing that it has not kept. Ask again later."
+        return error
+    }
+
     /// The disk takes nothing, and a response that runs cannot be brought to its end.
     static var storageStalled: APIError {
         APIError(

@@ -281,7 +281,9 @@ final class SessionLoop: SessionHost {
 
     func ended(_ generation: Generation) {
         counters.countEnd(of: generation)
-        log("response ended", generation, ["status": "\(generation.status.name)", "events": "\(generation.eventCount)"])
+        log(
+            "response ended", generation,
+            ["status": "\(generation.status.name)", "events": .stringConvertible(generation.eventCount)])
         metering?.ended(generation, now: loop.now, unixTime: loop.unixTime)
         let resident = residents[generation.session.id]
         webhooks?.ended(generation, isStored: resident?.isEphemeral == false, isDurable: resident?.log != nil)

@@ -54,7 +54,7 @@ final class AccessRecord: Sendable {
             // The request's own line has its status and its time.
             var line = state.metadata
             for key in ["status", "method", "path"] { line[key] = nil }
-            line["duration_ms"] = "\(elapsed.nanoseconds / 1_000_000)"
+            line["duration_ms"] = .stringConvertible(elapsed.nanoseconds / 1_000_000)
             return line
         }
         if let line { logger.info("response", metadata: line) } else { finish { _ in } }
@@ -91,9 +91,9 @@ final class AccessRecord: Sendable {
             "response_status": "\(generation.status.name)",
         ]
         if let usage = generation.usage {
-            metadata["input_tokens"] = "\(usage.inputTokens)"
-            metadata["output_tokens"] = "\(usage.outputTokens)"
-            if usage.isEstimated { metadata["tokens_estimated"] = "true" }
+            metadata["input_tokens"] = .stringConvertible(usage.inputTokens)
+            metadata["output_tokens"] = .stringConvertible(usage.outputTokens)
+            if usage.isEstimated { metadata["tokens_estimated"] = .stringConvertible(true) }
         }
         return metadata
     }
@@ -116,7 +116,7 @@ struct AccessLog: Sendable {
     func write(_ generation: Generation, key: String, elapsed: Duration) {
         var metadata = AccessRecord.metadata(of: generation)
         metadata["key"] = "\(key)"
-        metadata["duration_ms"] = "\(elapsed.nanoseconds / 1_000_000)"
+        metadata["duration_ms"] = .stringConvertible(elapsed.nanoseconds / 1_000_000)
         logger.info("response", metadata: metadata)
     }
 
@@ -125,9 +125,10 @@ struct AccessLog: Sendable {
         logger.info(
             "request",
             metadata: [
+                "request_id": "\(request.answerFields.first { $0.name == "x-request-id" }?.value ?? "")",
                 "connection": "\(request.connectionID)", "method": "\(request.method?.name ?? "none")",
                 "path": "\(request.path ?? "none")",
-                "status": "\(request.status.code)", "peer": "\(request.peer?.description ?? "unix")",
+                "status": .stringConvertible(request.status.code), "peer": "\(request.peer?.description ?? "unix")",
             ])
     }
 }

@@ -29,7 +29,7 @@ struct Call {
     var isHead: Bool { request.method == .head }
 
     /// Items of a query by which GET waits for something, or goes on.
-    private static let lastingItems: Set<String> = ["wait", "stream"]
+    private static let lastingItems: Set<String> = ["wait"]
 
     init(exchange: HTTPExchange, context: ServerContext, caller: Caller, requestID: String, loop: EventLoop) {
         self.exchange = exchange
@@ -85,7 +85,8 @@ struct Call {
             // SDKs go by this one first.
             fields.append(("retry-after-ms", String(Int(saturating: (seconds * 1000).rounded(.up)))))
         }
-        respond(error.status, json: error.body, fields: fields)
+        let isRead = request.method == .get || request.method == .head
+        respond(error.status, json: isRead ? error.ofRead.body : error.body, fields: fields)
     }
 
     private static let byteOrderMark: [UInt8] = [0xEF, 0xBB, 0xBF]

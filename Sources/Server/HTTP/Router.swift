@@ -283,9 +283,10 @@ final class Router: HTTPRequestHandler {
         let metadata: Logger.Metadata = [
             "request_id": "\(exchange.commonFields.first?.value ?? "")",
             "connection": "\(exchange.connectionID)", "method": "\(exchange.request.method.name)",
-            "path": "\(exchange.request.target.path)", "status": "\(exchange.status.map { "\($0.code)" } ?? "none")",
+            "path": "\(exchange.request.target.path)",
+            "status": exchange.status.map { .stringConvertible($0.code) } ?? "none",
             "peer": "\(exchange.clientAddress.map { "\($0)" } ?? "unix")",
-            "duration_ms": "\((Instant.monotonicNow - exchange.began).nanoseconds / 1_000_000)",
+            "duration_ms": .stringConvertible((Instant.monotonicNow - exchange.began).nanoseconds / 1_000_000),
         ]
         guard let record else {
             loop.logger.debug("request", metadata: metadata)

@@ -30,6 +30,6 @@ package enum AnthropicMessagesDialect: Dialect {
     }
 
     package static func url(_ upstream: UpstreamConfiguration, _ path: String) -> String {
-        upstream.trimmedBaseURL(without: ["/messages", "/v1"]) + "/v1" + path
+        upstream.url(without: ["/messages", "/v1"]) { $0 + "/v1" + path }
     }
 }

@@ -27,8 +27,9 @@ package enum ChatCompletionsDialect: Dialect {
 
     /// A base URL of a host alone means its `/v1`.
     package static func url(_ upstream: UpstreamConfiguration, _ path: String) -> String {
-        let base = upstream.trimmedBaseURL(without: ["/chat/completions"])
-        let afterScheme = base.firstRange(of: "://").map { base[$0.upperBound...] } ?? base[...]
-        return afterScheme.contains("/") ? base + path : base + "/v1" + path
+        upstream.url(without: ["/chat/completions"]) { base in
+            let afterScheme = base.firstRange(of: "://").map { base[$0.upperBound...] } ?? base[...]
+            return afterScheme.contains("/") ? base + path : base + "/v1" + path
+        }
     }
 }

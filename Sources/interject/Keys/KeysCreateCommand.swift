@@ -37,9 +37,16 @@ struct KeysCreateCommand: ParsableCommand {
         guard let scopes = Scopes(text: scopes ?? "all"), !scopes.isEmpty else {
             throw Failure.usage("--scopes: \"\(self.scopes ?? "")\" is not made of \(Scopes.names.joined(separator: ", "))")
         }
-        // A name alone is the owner, too. `--owner` says by itself for whom it is.
+        for (what, text) in [("the name", name), ("--owner", owner ?? name)] where !(1...256).contains(text.utf8.count) {
+            throw Failure.usage("\(what) must have 1 to 256 bytes")
+        }
+        // A name alone is the owner, too.
         if owner == nil, ReservedNames.contains(name) {
             throw Failure.usage("\(name) is reserved: \(ReservedNames.text): give another name, or --owner")
+        }
+        // Whom a token of the issuer stands for, a key may stand for too, if somebody says so.
+        if let owner, ReservedNames.contains(owner), !owner.hasPrefix(ReservedNames.tokenOwnerPrefix) {
+            throw Failure.usage("--owner: \(owner) is reserved: \(ReservedNames.text)")
         }
         for (flag, value) in [
             ("requests-per-minute", requestsPerMinute), ("tokens-per-minute", tokensPerMinute), ("max-concurrent", maxConcurrent),

@@ -38,7 +38,12 @@ struct ServeCommand: AsyncParsableCommand {
         }
         // Before anybody is told that the server is there: whoever stops it the next moment wants it to drain, too.
         Signals.expect()
-        if server.tls != nil { Signals.onHangup { server.reloadCertificates() } }
+        if server.tls != nil {
+            Signals.onHangup { server.reloadCertificates() }
+        } else if !Signals.hasTerminal {
+            // From a service manager, which means "read your files again"; a terminal that goes away takes its programs with it.
+            Signals.onHangup { logger.notice("SIGHUP: there are no certificates to read again") }
+        }
         let message = StartMessage(
             settings: settings, addresses: server.addresses, tlsAddresses: server.tlsAddresses,
             program: CommandLine.arguments.first ?? "interject", needsKey: needsKey, model: probe.firstModel)
@@ -69,8 +74,9 @@ struct ServeCommand: AsyncParsableCommand {
             }
         }
         let signal = await Signals.first()
-        logger.info("stopping", metadata: ["signal": "\(signal)", "drain": "\(settings.drain)"])
+        logger.info("stopping", metadata: ["signal": .stringConvertible(signal), "drain": "\(settings.drain)"])
         await server.shutDown()
+        LogOutput.standardError.finish(within: 500)
     }
 
     private static func explain(_ error: any Error, _ settings: ServeSettings) -> Failure {

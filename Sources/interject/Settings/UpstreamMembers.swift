@@ -98,7 +98,7 @@ struct UpstreamMembers: Equatable, Sendable {
 
     private static func patterns(_ value: JSONValue) throws(InvalidValue) -> [ModelPattern] {
         let texts = value.array?.compactMap(\.string).filter { !$0.isEmpty }
-        guard let texts, texts.count == value.array?.count else {
+        guard let texts, !texts.isEmpty, texts.count == value.array?.count else {
             throw InvalidValue("give a list of names, in which * stands for anything, such as [\"llama*\", \"qwen3:8b\"]")
         }
         return texts.map { ModelPattern($0) }

@@ -12,9 +12,11 @@ struct UpstreamURL: Equatable, Sendable {
         // What stands behind something that is no URL are no members: the whole text is what is wrong.
         guard let first = words.first.map(String.init), URLParts(first) != nil || first.contains("+") else { return try read(text) }
         var upstream = try read(first)
+        var seen: Set<String> = []
         for word in words.dropFirst() {
             let parts = word.split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false).map(String.init)
             guard parts.count == 2 else { throw InvalidValue("\"\(word)\" is not MEMBER=VALUE") }
+            guard seen.insert(parts[0]).inserted else { throw InvalidValue("\(parts[0]) stands there twice") }
             do throws(InvalidValue) {
                 try upstream.members.set(parts[0], text: parts[1])
             } catch {
@@ -24,7 +26,7 @@ struct UpstreamURL: Equatable, Sendable {
         return upstream
     }
 
-    /// Reads `http(s)://host[:port][/path]`, in front of it perhaps `anthropic+` or `openai+`.
+    /// Reads `http(s)://host[:port][/path][?query]`, in front of it perhaps `anthropic+` or `openai+`.
     static func read(_ text: String) throws(InvalidValue) -> UpstreamURL {
         var url = text
         var dialect: UpstreamConfiguration.Dialect?
@@ -37,14 +39,17 @@ struct UpstreamURL: Equatable, Sendable {
                 "\"\(text)\" is not an upstream's URL: give its base, such as http://127.0.0.1:11434/v1 or https://api.openai.com/v1"
             )
         }
+        guard !url.contains("#") else { throw InvalidValue("\"\(text)\" has a fragment (#), which no server is sent") }
+        let query = url.firstIndex(of: "?").map { String(url[$0...]) } ?? ""
+        url.removeLast(query.count)
         while url.hasSuffix("/") { url.removeLast() }
         let spoken = dialect ?? (parts.host.lowercased() == "api.anthropic.com" ? .anthropicMessages : .chatCompletions)
         switch spoken {
-        case .chatCompletions where parts.path.allSatisfy { $0 == "/" }: url += "/v1"
+        case .chatCompletions where parts.path.prefix { $0 != "?" }.allSatisfy { $0 == "/" }: url += "/v1"
         case .anthropicMessages where url.hasSuffix("/v1"): url.removeLast(3)
         case .chatCompletions, .anthropicMessages: break
         }
-        return UpstreamURL(baseURL: url, dialect: spoken)
+        return UpstreamURL(baseURL: url + query, dialect: spoken)
     }
 }
 

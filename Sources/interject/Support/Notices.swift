@@ -28,7 +28,7 @@ enum Notices {
     /// The last words of a command that did not work out.
     static func failure(_ message: String) {
         if wantJSON() {
-            Standard.error(StandardErrorLog.line(.json, StandardErrorLog.timestamp(), .error, message, []))
+            LogOutput.standardError.write(StandardErrorLog.line(.json, StandardErrorLog.timestamp(), .error, message, []))
         } else {
             Standard.error("interject: \(message)\n")
         }

@@ -66,6 +66,13 @@ enum Signals {
         }
     }
 
+    /// Whether a terminal controls this process.
+    static var hasTerminal: Bool {
+        let descriptor = open("/dev/tty", O_RDWR | O_CLOEXEC | O_NOCTTY)
+        if descriptor >= 0 { close(descriptor) }
+        return descriptor >= 0
+    }
+
     /// Makes SIGHUP mean "read the files again", in place of the end; `action` runs on the main thread.
     static func onHangup(_ action: @escaping @Sendable () -> Void) { reload.withLock { $0 = action } }
 

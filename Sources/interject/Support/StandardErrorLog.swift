@@ -4,7 +4,7 @@ import JSON
 import Logging
 import Network
 
-/// Writes log records to stderr: a line of text or of JSON for each, in one system call, so that lines never mix.
+/// Writes log records to stderr: a line of text or of JSON for each, whole, so that lines never mix.
 struct StandardErrorLog: LogHandler {
     var logLevel: Logger.Level
     var metadata: Logger.Metadata = [:]
@@ -21,16 +21,17 @@ struct StandardErrorLog: LogHandler {
 
     func log(event: LogEvent) {
         let fields = metadata.merging(event.metadata ?? [:]) { $1 }.sorted { $0.key < $1.key }
-        Standard.error(Self.line(format, Self.timestamp(), event.level, "\(event.message)", fields.map { ($0.key, "\($0.value)") }))
+        LogOutput.standardError.write(
+            Self.line(format, Self.timestamp(), event.level, "\(event.message)", fields.map { ($0.key, $0.value) }))
     }
 
     static func line(
         _ format: ServeSettings.LogFormat, _ time: String, _ level: Logger.Level, _ message: String,
-        _ fields: [(key: String, value: String)]
+        _ fields: [(key: String, value: Logger.MetadataValue)]
     ) -> String {
         switch format {
         case .text:
-            let pairs = fields.map { " \($0.key)=\(quoted($0.value))" }.joined()
+            let pairs = fields.map { " \($0.key)=\(quoted("\($0.value)"))" }.joined()
             return "\(time) \(level.rawValue) \(oneLine(message))\(pairs)\n"
         case .json:
             var object: JSONObject = [
@@ -67,5 +68,21 @@ struct StandardErrorLog: LogHandler {
         let date = "\(parts.tm_year + 1900)-\(padded(parts.tm_mon + 1, 2))-\(padded(parts.tm_mday, 2))"
         let time = "\(padded(parts.tm_hour, 2)):\(padded(parts.tm_min, 2)):\(padded(parts.tm_sec, 2))"
         return "\(date)T\(time).\(padded((now / 1_000_000 % 1000).magnitude, 3))Z"
+    }
+}
+
+extension JSONValue {
+    /// Numbers and truth values as such, so that whoever reads the log can count; all else as text.
+    init(_ value: Logger.MetadataValue) {
+        switch value {
+        case .string(let text): self.init(text)
+        case .stringConvertible(let value as any BinaryInteger): self.init(Int(clamping: value))
+        case .stringConvertible(let value as Bool): self.init(value)
+        case .stringConvertible(let value as Double): self.init(value)
+        case .stringConvertible(let value): self.init(value.description)
+        case .array(let values): self = .array(values.map { JSONValue($0) })
+        case .dictionary(let members):
+            self = .object(JSONObject(members.sorted { $0.key < $1.key }.map { ($0.key, JSONValue($0.value)) }))
+        }
     }
 }

@@ -41,7 +41,9 @@ struct JWTClaims: JWTPayload {
         expiration = try claims.decode(ExpirationClaim.self, forKey: "exp")
         notBefore = claims.contains("nbf") ? try claims.decode(NotBeforeClaim.self, forKey: "nbf") : nil
         owner = try claims.decode(String.self, forKey: Name(demands.settings.ownerClaim))
-        scopes = try claims.decodeIfPresent(Words.self, forKey: Name(demands.settings.scopeClaim))?.split
+        let scope = Name(demands.settings.scopeClaim)
+        // A null is a claim that says nothing we know: not everything.
+        scopes = claims.contains(scope) ? try claims.decode(Words.self, forKey: scope).split : nil
     }
 
     func verify(using algorithm: some JWTAlgorithm) async throws {

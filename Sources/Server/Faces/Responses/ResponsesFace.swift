@@ -98,7 +98,13 @@ enum ResponsesFace {
             }
             return number
         }
-        call.withSession(ofResponse: id) { replay(call, id: id, of: $0, cutForm: cutForm, after: after ?? -1) }
+        call.withSession(ofResponse: id) { session in
+            if call.isHead {
+                EventStream.answerHead(call, fields: [("Interject-Session", session.id)])
+            } else {
+                replay(call, id: id, of: session, cutForm: cutForm, after: after ?? -1)
+            }
+        }
     }
 
     /// What a call began that was sent before: from its start, or whole once it is there.

@@ -27,7 +27,7 @@ extension ResponsesSocket {
             if let id = body?[member]?.string, Self.isIdentifier(id) { metadata[member] = "\(id)" }
         }
         if let refusal {
-            metadata["status"] = "\(refusal.status.code)"
+            metadata["status"] = .stringConvertible(refusal.status.code)
             metadata["code"] = "\(refusal.code ?? "")"
         }
         loop.logger.debug(refusal == nil ? "command taken" : "command refused", metadata: metadata)

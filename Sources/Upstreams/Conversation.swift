@@ -33,11 +33,16 @@ package struct Conversation {
         package var callIDs = ToolCallNames.Form.asTheyCame
         /// Whether a message can say who speaks; else the text does.
         package var hasNames = true
+        /// Whether the model writes on behind the assistant's words at the end.
+        package var prefills = false
         package var wording = ConversationWording()
 
-        package init(callIDs: ToolCallNames.Form = .asTheyCame, hasNames: Bool = true, wording: ConversationWording) {
+        package init(
+            callIDs: ToolCallNames.Form = .asTheyCame, hasNames: Bool = true, prefills: Bool = false, wording: ConversationWording
+        ) {
             self.callIDs = callIDs
             self.hasNames = hasNames
+            self.prefills = prefills
             self.wording = wording
         }
     }
@@ -85,13 +90,9 @@ package struct Conversation {
         package var provider: ProviderData?
     }
 
-    /// Put after the last input when an answer is to be continued (mode `steer`).
-    package static let steerNote = """
-        Continue your answer above exactly where it stops, with this in mind. Do not repeat what you have already \
-        written, and do not begin anew.
-        """
-
-    package private(set) var turns: [Turn] = []
+    package internal(set) var turns: [Turn] = []
+    /// The answer that goes on, if it does.
+    package internal(set) var continuation: Continuation?
 
     package init(_ request: ModelRequest, _ form: Form) {
         if let instructions = request.parameters.instructions, !instructions.isEmpty {
@@ -99,19 +100,9 @@ package struct Conversation {
         }
         var builder = ConversationBuilder(request.items, callIDs: form.callIDs)
         turns += builder.build()
-        if request.continuesLastMessage { appendSteerNote() }
+        if request.continuesLastMessage { goOn(request, prefills: form.prefills) }
         mergeNeighbours()
         for index in turns.indices where turns[index].role == .user { turns[index].sayWhoSpeaks(form) }
-    }
-
-    private mutating func appendSteerNote() {
-        guard let last = turns.lastIndex(where: { $0.role == .user }), turns[last...].allSatisfy({ $0.role == .user }) else {
-            turns.append(Turn(role: .user, parts: [.text(Self.steerNote)]))
-            return
-        }
-        // What came as a chat message cannot be passed on as it came any more.
-        turns[last].verbatim = nil
-        turns[last].appendParagraph(Self.steerNote)
     }
 
     /// Templates of many local models demand that user and assistant take turns. Two people's words stay two messages.

@@ -3,15 +3,32 @@ package import JSON
 package import Network
 package import Sessions
 
+/// The body of a request for a generation.
+package struct UpstreamBody {
+    package var members: JSONObject
+    /// The answer that goes on, if it does.
+    package var continuation: Continuation?
+}
+
+/// A request for a generation, ready to be sent.
+package struct MadeRequest: Sendable {
+    package let request: HTTPClientRequest
+    /// What it has of the members that may be refused.
+    package let sent: UpstreamHabits.Members
+    /// The answer that goes on, if it does.
+    package let continuation: Continuation?
+}
+
 /// How one kind of upstream is asked; its ``ResponseDecoder`` understands the answer.
 package protocol Dialect {
     /// Where generations are asked for, after the base URL.
     static var path: String { get }
     /// The body that asks for a generation; always for a stream, since only a stream stops when it is closed.
+    /// - Parameter prefill: how the model is had to go on with an answer that was cut, if the conversation allows it.
     /// - Throws: when the conversation holds what the dialect has no word for.
     static func body(
-        of request: ModelRequest, model: String, to upstream: UpstreamConfiguration
-    ) throws(GenerationError) -> JSONObject
+        of request: ModelRequest, model: String, to upstream: UpstreamConfiguration, prefill: PrefillWay
+    ) throws(GenerationError) -> UpstreamBody
     static func url(_ upstream: UpstreamConfiguration, _ path: String) -> String
     /// Adds the fields that every request needs.
     static func authorize(_ request: inout HTTPClientRequest, _ upstream: UpstreamConfiguration) throws(GenerationError)
@@ -25,21 +42,22 @@ extension Dialect {
         try self.request(request, model: model, to: upstream, habits: UpstreamHabits()).request
     }
 
-    /// The request for a generation, as far as the upstream takes it, and what it has of the members that may be refused.
+    /// The request for a generation, as far as the upstream takes it.
     package static func request(
         _ request: ModelRequest, model: String, to upstream: UpstreamConfiguration, habits: UpstreamHabits
-    ) throws(GenerationError) -> (request: HTTPClientRequest, sent: UpstreamHabits.Members) {
-        var body = try body(of: request, model: model, to: upstream)
+    ) throws(GenerationError) -> MadeRequest {
+        var body = try body(of: request, model: model, to: upstream, prefill: habits.prefillWay(of: request, to: upstream))
         // Anthropic's limit has one name, and must be there.
-        let sent = upstream.dialect == .chatCompletions ? habits.apply(to: &body) : []
-        var result = HTTPClientRequest(method: "POST", url: url(upstream, path), body: JSONValue.object(body).serialized())
+        var sent = upstream.dialect == .chatCompletions ? habits.apply(to: &body.members) : []
+        if body.continuation?.isPrefilled ?? false { sent.insert(.prefill) }
+        var result = HTTPClientRequest(method: "POST", url: url(upstream, path), body: JSONValue.object(body.members).serialized())
         try result.set("Content-Type", "application/json")
         try result.set("Accept", "text/event-stream")
         try authorize(&result, upstream)
         result.unpacksBody = true
         result.connectTimeout = upstream.connectTimeout
         result.silenceTimeout = upstream.firstByteTimeout ?? upstream.silenceTimeout
-        return (result, sent)
+        return MadeRequest(request: result, sent: sent, continuation: body.continuation)
     }
 
     /// The request that lists the upstream's models.

@@ -1,4 +1,5 @@
 import Bytes
+import HTTP
 package import Network
 
 /// A small response whole, for questions that are no generation.
@@ -8,9 +9,12 @@ package final class HTTPFetch: HTTPTransfer {
     package struct Response: Sendable {
         package let status: Int
         package let body: [UInt8]
+        /// The field `Server`.
+        package var software: String?
     }
 
     private var body = ByteBuffer()
+    private var software: String?
     private var done: ((Result<Response, HTTPTransferError>) -> Void)?
 
     /// Makes the request on a loop. From any thread.
@@ -24,6 +28,8 @@ package final class HTTPFetch: HTTPTransfer {
         }
     }
 
+    package override func receivedHead(_ head: HTTPClientResponse) { software = head.fields["server"] }
+
     package override func received(_ bytes: UnsafeRawBufferPointer) {
         body.append(bytes)
         if body.count > Self.maxBodyBytes {
@@ -34,7 +40,7 @@ package final class HTTPFetch: HTTPTransfer {
 
     package override func ended(_ end: End) {
         switch end {
-        case .finished(let status): finish(.success(Response(status: status, body: body.array)))
+        case .finished(let status): finish(.success(Response(status: status, body: body.array, software: software)))
         case .failed(let error): finish(.failure(error))
         }
     }

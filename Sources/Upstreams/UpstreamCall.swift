@@ -141,10 +141,16 @@ final class UpstreamCall: ModelCall {
     private func concede(after fault: UpstreamFault, at upstream: Int) -> Bool {
         let name = router.upstreams[upstream].ownName(of: model)
         var habits = router.habits(of: upstream, model: name)
-        let given = habits.learn(from: fault, sent: concessions.subtracting(conceded))
+        let open = concessions.subtracting(conceded)
+        var given = habits.learn(from: fault, sent: open)
+        if !given.isEmpty {
+            router.learn(habits, of: upstream, model: name)
+        } else if open.contains(.prefill), fault.mayRefusePrefill {
+            // It does not say why: perhaps for this conversation alone.
+            given = .prefill
+        }
         if given.isEmpty { return false }
         conceded.formUnion(given)
-        router.learn(habits, of: upstream, model: name)
         loop.logger.info(
             "an upstream refuses a member that is added to requests: it is asked without",
             metadata: ["upstream": "\(router.upstreams[upstream].name)", "model": "\(model)", "member": "\(given.names)"])
@@ -227,9 +233,9 @@ final class UpstreamCall: ModelCall {
     }
 
     /// What is sent. A large conversation is put into the dialect off the loop.
-    private func makeRequest(to upstream: UpstreamConfiguration, _ habits: UpstreamHabits) async throws(GenerationError) -> (
-        request: HTTPClientRequest, sent: UpstreamHabits.Members
-    ) {
+    private func makeRequest(
+        to upstream: UpstreamConfiguration, _ habits: UpstreamHabits
+    ) async throws(GenerationError) -> MadeRequest {
         let (request, dialect, name) = (request, upstream.dialect, upstream.ownName(of: model))
         guard promptByteCount > Self.leastLargePromptBytes else {
             return try dialect.speaker.request(request, model: name, to: upstream, habits: habits)
@@ -255,10 +261,14 @@ final class UpstreamCall: ModelCall {
 
     private func ask(_ lease: RouteTable.Lease) async -> Failure? {
         let upstream = router.upstreams[lease.upstream]
-        let httpRequest: HTTPClientRequest
+        let made: MadeRequest
+        if request.continuesLastMessage {
+            await router.recognise(lease.upstream, model: upstream.ownName(of: model), on: loop)
+        }
         do throws(GenerationError) {
             let habits = router.habits(of: lease.upstream, model: upstream.ownName(of: model))
-            (httpRequest, concessions) = try await makeRequest(to: upstream, habits)
+            made = try await makeRequest(to: upstream, habits.refusing(conceded.intersection(.prefill)))
+            concessions = made.sent
         } catch {
             router.end(lease, RouteTable.Ending("not_sent", .nothing, tokens: 0))
             return Failure(fault: .notSent(error), upstream: lease.upstream, hasDelivered: false)
@@ -272,19 +282,29 @@ final class UpstreamCall: ModelCall {
                 return
             }
             generation.noteAttempt(at: upstream.name)
-            let transfer: HeldTransfer =
-                switch upstream.dialect {
-                case .chatCompletions:
-                    UpstreamExchange<ChatCompletionsDecoder>(
-                        httpRequest, call: self, generation: generation, silenceTimeout: upstream.silenceTimeout)
-                case .anthropicMessages:
-                    UpstreamExchange<AnthropicMessagesDecoder>(
-                        httpRequest, call: self, generation: generation, silenceTimeout: upstream.silenceTimeout)
+            let transfer =
+                if let goingOn = made.continuation {
+                    transfer(made.request, to: upstream, into: JoiningSink(generation, goingOn))
+                } else {
+                    transfer(made.request, to: upstream, into: generation)
                 }
             phase = .exchanging(transfer, lease, continuation)
             attemptBegan = Instant.monotonicNow
             if isHeld { transfer.hold() }
             loop.httpClient.start(transfer)
+        }
+    }
+
+    private func transfer<Sink: AnswerSink>(
+        _ request: HTTPClientRequest, to upstream: UpstreamConfiguration, into sink: Sink
+    ) -> HeldTransfer {
+        switch upstream.dialect {
+        case .chatCompletions:
+            UpstreamExchange<ChatCompletionsDecoder, Sink>(
+                request, call: self, sink: sink, silenceTimeout: upstream.silenceTimeout)
+        case .anthropicMessages:
+            UpstreamExchange<AnthropicMessagesDecoder, Sink>(
+                request, call: self, sink: sink, silenceTimeout: upstream.silenceTimeout)
         }
     }
 

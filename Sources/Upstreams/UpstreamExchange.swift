@@ -5,7 +5,7 @@ import Network
 import Sessions
 
 /// One attempt at an upstream: its bytes go through a decoder straight to the generation. Loop-confined.
-final class UpstreamExchange<Decoder: ResponseDecoder & ~Copyable>: HeldTransfer {
+final class UpstreamExchange<Decoder: ResponseDecoder & ~Copyable, Sink: AnswerSink>: HeldTransfer {
     private enum Mode {
         case awaitingHead
         /// Success, as whatever begins to come.
@@ -20,24 +20,24 @@ final class UpstreamExchange<Decoder: ResponseDecoder & ~Copyable>: HeldTransfer
         case over
     }
 
-    private let generation: Generation
+    private let sink: Sink
     private weak var call: UpstreamCall?
     private var decoder = Decoder()
     private var mode = Mode.awaitingHead
     private var contentType = ""
     private var collected = ByteBuffer()
-    /// Events of the response when something of the answer came last.
-    private var eventCount = 0
+    /// As ``AnswerSink/progressCount`` when something of the answer came last.
+    private var progressCount = 0
     private var isAnswering = false
     /// The finish reason has come, and the end of the stream has not.
     private var isAwaitingRest = false
     /// Of the body, where it is not that of the head.
     private let silenceTimeout: Duration
 
-    init(_ request: HTTPClientRequest, call: UpstreamCall, generation: Generation, silenceTimeout: Duration) {
+    init(_ request: HTTPClientRequest, call: UpstreamCall, sink: Sink, silenceTimeout: Duration) {
         self.silenceTimeout = silenceTimeout
         self.call = call
-        self.generation = generation
+        self.sink = sink
         super.init(request)
         endsSilenceWithBytes = false
     }
@@ -61,7 +61,7 @@ final class UpstreamExchange<Decoder: ResponseDecoder & ~Copyable>: HeldTransfer
         call?.loop.schedule(after: UpstreamLimits.acceptanceDelay) { [weak self] in
             guard let self, self.isRunning else { return }
             switch self.mode {
-            case .beginning, .stream, .whole: self.generation.accepted()
+            case .beginning, .stream, .whole: self.sink.generation.accepted()
             case .awaitingHead, .other, .refusal, .over: break
             }
         }
@@ -136,9 +136,9 @@ final class UpstreamExchange<Decoder: ResponseDecoder & ~Copyable>: HeldTransfer
 
     private func receivedStream(_ bytes: UnsafeRawBufferPointer) {
         do throws(UpstreamFault) {
-            let reason = try decoder.receive(bytes, into: generation)
-            if generation.eventCount != eventCount {
-                eventCount = generation.eventCount
+            let reason = try decoder.receive(bytes, into: sink)
+            if sink.progressCount != progressCount {
+                progressCount = sink.progressCount
                 noteProgress()
             }
             if !isAnswering, decoder.hasDelivered {
@@ -160,8 +160,8 @@ final class UpstreamExchange<Decoder: ResponseDecoder & ~Copyable>: HeldTransfer
     private func endCut(_ fault: UpstreamFault) {
         do throws(UpstreamFault) {
             switch mode {
-            case .stream where decoder.hasFinished: finish(try decoder.end(into: generation))
-            case .whole where !collected.isEmpty: finish(try decoder.receiveWhole(collected.bytes, into: generation))
+            case .stream where decoder.hasFinished: finish(try decoder.end(into: sink))
+            case .whole where !collected.isEmpty: finish(try decoder.receiveWhole(collected.bytes, into: sink))
             default: throw fault
             }
             // Nothing of it is of use any more.
@@ -175,7 +175,7 @@ final class UpstreamExchange<Decoder: ResponseDecoder & ~Copyable>: HeldTransfer
 
     private func endStream() {
         do throws(UpstreamFault) {
-            finish(try decoder.end(into: generation))
+            finish(try decoder.end(into: sink))
         } catch {
             fail(error)
         }
@@ -183,7 +183,7 @@ final class UpstreamExchange<Decoder: ResponseDecoder & ~Copyable>: HeldTransfer
 
     private func endWhole() {
         do throws(UpstreamFault) {
-            finish(try decoder.receiveWhole(collected.bytes, into: generation))
+            finish(try decoder.receiveWhole(collected.bytes, into: sink))
         } catch {
             fail(decoder.hasDelivered ? error : flatError() ?? error)
         }
@@ -207,6 +207,7 @@ final class UpstreamExchange<Decoder: ResponseDecoder & ~Copyable>: HeldTransfer
 
     private func finish(_ reason: FinishReason) {
         mode = .over
+        sink.conclude(isWhole: true)
         // Nobody is left who would release it, and nothing that comes now is delivered.
         release()
         // The connection is of use again if the body ends soon, as it should.
@@ -218,6 +219,7 @@ final class UpstreamExchange<Decoder: ResponseDecoder & ~Copyable>: HeldTransfer
 
     private func fail(_ fault: UpstreamFault) {
         mode = .over
+        sink.conclude(isWhole: false)
         cancel()
         let call = call
         self.call = nil

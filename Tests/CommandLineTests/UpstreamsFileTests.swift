@@ -29,7 +29,7 @@ import Upstreams
              "upstreams": [
               {"name": "a", "url": "http://h:1", "models": ["x", "y*"], "aliases": {"p": "q"}, "weight": 3, "priority": 2,
                "max_concurrent_requests": 4, "requests_per_minute": 5, "tokens_per_minute": 6,
-               "connect_timeout_s": 1, "first_byte_timeout_s": 2, "silence_timeout_s": 3},
+               "connect_timeout_s": 1, "first_byte_timeout_s": 2, "silence_timeout_s": 3, "prefill": "trailing"},
               {"url": "http://h:1", "dialect": "anthropic"}, {"url": "http://h:1/v2"}]}
             """)
         let routing = configuration.routing
@@ -42,6 +42,7 @@ import Upstreams
         #expect(first.models?.map(\.text) == ["x", "y*"] && first.modelNames == ["p": "q"])
         #expect(first.limit == UpstreamLimit(concurrentRequests: 4, requestsPerMinute: 5, tokensPerMinute: 6))
         #expect(first.connectTimeout == .seconds(1) && first.firstByteTimeout == .seconds(2) && first.silenceTimeout == .seconds(3))
+        #expect(first.prefill == .trailing && configuration.upstreams[1].prefill == nil)
         let others = configuration.upstreams.dropFirst()
         #expect(others.map(\.name) == ["h:1", "h:1#2"] && others.map(\.priority) == [0, 0] && others.map(\.weight) == [1, 1])
         #expect(others.map(\.dialect) == [.anthropicMessages, .chatCompletions])
@@ -56,6 +57,8 @@ import Upstreams
         (#"{"upstreams": [{"url": "http://a", "models": "x"}]}"#, "models: give a list"),
         (#"{"upstreams": [{"url": "http://a", "aliases": {"a": 1}}]}"#, "aliases: give an object"),
         (#"{"upstreams": [{"url": "http://a", "name": "a b"}]}"#, "name: give up to 64"),
+        (#"{"upstreams": [{"url": "http://a", "prefill": "yes"}]}"#, "prefill: \"yes\" is none of auto, continue_final_message"),
+        (#"{"upstreams": [{"url": "http://a", "prefill": true}]}"#, "prefill: give a text"),
         (#"{"upstreams": [{"url": "http://a", "weight": 1.5}]}"#, "weight: give a whole number"),
         ("{\"queue\":\n{\"max_wating\": 1}}", ":2: max_wating: there is no such member of queue"),
         ("{\"breaker\":\n{\"max_failure_ratio\": 0}}", ":2: max_failure_ratio: give a number above 0"),
@@ -67,10 +70,11 @@ import Upstreams
 
     @Test func flagsHaveMembersToo() throws {
         let upstreams = try Self.configuration(
-            flags: ["http://a name=one weight=3 models=x|y*", "anthropic+http://b requests_per_minute=9 priority=1"]
+            flags: ["http://a name=one weight=3 models=x|y*", "anthropic+http://b requests_per_minute=9 priority=1 prefill=prompt"]
         ).upstreams
         #expect(upstreams[0].name == "one" && upstreams[0].weight == 3 && upstreams[0].models?.map(\.text) == ["x", "y*"])
         #expect(upstreams[1].dialect == .anthropicMessages && upstreams[1].limit.requestsPerMinute == 9)
+        #expect(upstreams[0].prefill == nil && upstreams[1].prefill == .prompt)
         #expect(upstreams.map(\.priority) == [0, 1])
         for wrong in [
             "http://a weight", "http://a weight=x", "http://a colour=red", "http://a api_key=sk-1", "http://a aliases=a",

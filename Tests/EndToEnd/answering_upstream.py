@@ -19,6 +19,8 @@ class Reply:
     pause_s: float = 0.0
     # Of the body, which is then cut.
     is_cut: bool = False
+    # Nothing comes behind the body, until the client is gone.
+    stalls: bool = False
 
     def pieces(self) -> list[bytes]:
         pieces = self.body if isinstance(self.body, list) and all(isinstance(p, bytes) for p in self.body) else [self.body]
@@ -53,6 +55,10 @@ class AnsweringUpstream(LoopbackUpstream):
             # What was sent arrives before the reset does, since loopback keeps the order and the client reads at once.
             time.sleep(0.05)
             answer.reset()
+        elif reply.stalls:
+            answer.wfile.flush()
+            answer.connection.recv(1)
+            answer.close_connection = True
         else:
             answer.end()
 

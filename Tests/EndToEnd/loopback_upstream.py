@@ -23,6 +23,9 @@ class Answer(BaseHTTPRequestHandler):
             # The server in front of it has left, which is part of the tests.
             self.close_connection = True
 
+    def version_string(self):
+        return self.server.upstream.software
+
     def do_GET(self):
         models = self.server.upstream.models()
         if models is None:
@@ -73,6 +76,9 @@ class _Server(ThreadingHTTPServer):
 
 class LoopbackUpstream:
     """Answers as its `answer(Answer)` does. `requests`: (path, headers, body) of each."""
+
+    #: What it says of itself in the field `Server`.
+    software = "loopback"
 
     def __init__(self):
         self.requests = []

@@ -37,7 +37,8 @@ import Testing
     private static func body(
         _ encode: (ModelRequest, String, UpstreamConfiguration) throws -> HTTPClientRequest, _ vector: JSONValue
     ) throws -> JSONValue {
-        let upstream = UpstreamConfiguration(baseURL: vector["baseURL"]?.string ?? "http://127.0.0.1:1/v1")
+        var upstream = UpstreamConfiguration(baseURL: vector["baseURL"]?.string ?? "http://127.0.0.1:1/v1")
+        upstream.prefill = vector["prefill"]?.string.flatMap(PrefillWay.init(rawValue:))
         do {
             var body = try JSONValue.parse(try encode(request(vector), "own", upstream).body).object ?? [:]
             #expect(body["model"] == "own" && body["stream"] == true)
@@ -63,7 +64,12 @@ import Testing
                 #expect(try body == Self.expected(chat), "\(name)")
             }
             if let anthropic = vector["anthropic"] {
-                let body = try Self.body({ try AnthropicMessagesDialect.request($0, model: $1, to: $2) }, vector)
+                let body = try Self.body(
+                    {
+                        var upstream = $2
+                        upstream.dialect = .anthropicMessages
+                        return try AnthropicMessagesDialect.request($0, model: $1, to: upstream)
+                    }, vector)
                 #expect(try body == Self.expected(anthropic), "\(name), Anthropic")
             }
         }

@@ -471,21 +471,23 @@ private struct Conversing {
 
     @Test func anInterjectionStopsOneAnswerAndStartsTheNext() async throws {
         try await with { peer, number in
-            if number == 1 {
+            switch number {
+            case 1:
                 peer.beginStream()
                 peer.say("Hello")
                 peer.waitForClose()
-            } else {
-                peer.answerHelloThere()
+            // It is asked what it is.
+            case 2: peer.respond(404, "{}")
+            default: peer.answerHelloThere()
             }
         } _: { server, conversing in
             await conversing.say("hi")
             _ = await conversing.wait { $0.deltaCount == 1 }
             await conversing.say("in French", .steer)
             let answer = await conversing.waitForEnd(1)
-            #expect(answer?.status == "completed", "\(String(describing: answer))")
+            #expect(answer?.status == "completed" && answer?.text == " there", "\(String(describing: answer))")
             #expect(await Self.wait { server.closesSeen == 1 })
-            let messages = try JSONValue.parse(server.requests[1].body)["messages"]
+            let messages = try JSONValue.parse(server.requests[2].body)["messages"]
             #expect(messages?[1]?["content"] == "Hello")
             #expect(messages?[2]?["content"]?.string == "in French\n\n\(Conversation.steerNote)")
         }

@@ -54,6 +54,32 @@ import Testing
         #expect(habits.learn(from: fault, sent: Self.all).isEmpty && habits == UpstreamHabits())
     }
 
+    @Test(arguments: [
+        refusal("This model does not support assistant message prefill. The conversation must end with a user message."),
+        refusal("Assistant response prefill is incompatible with enable_thinking.", status: 500),
+        refusal("Cannot have 2 or more assistant messages at the end of the list."),
+        refusal("Extra inputs are not permitted", status: 422, param: "continue_final_message"),
+        refusal("After the optional system message, conversation roles must alternate user/assistant/user/assistant/..."),
+        refusal("messages: final assistant content cannot end with trailing whitespace"),
+        .inBand(
+            UpstreamErrorObject(type: "BadRequestError", message: "Expected last role User or Tool for serving but got assistant")),
+    ])
+    func aRefusedPrefillIsLeftOut(_ fault: UpstreamFault) {
+        var habits = UpstreamHabits()
+        #expect(habits.learn(from: fault, sent: [.prefill, .streamOptions]) == .prefill)
+        #expect(habits.refused == .prefill)
+        var other = UpstreamHabits()
+        #expect(other.learn(from: fault, sent: .streamOptions).isEmpty)
+    }
+
+    @Test func whatIsNotAboutThePrefillDoesNotForbidIt() {
+        var habits = UpstreamHabits()
+        #expect(habits.learn(from: Self.refusal("substring not found"), sent: .prefill).isEmpty)
+        #expect(habits.learn(from: Self.refusal("the last message was lost", status: 500), sent: .prefill).isEmpty)
+        #expect(Self.refusal("substring not found").mayRefusePrefill && !Self.refusal("no", status: 401).mayRefusePrefill)
+        #expect(!UpstreamFault.truncated.mayRefusePrefill)
+    }
+
     @Test func whatWasNotSentIsNotGivenUp() {
         var habits = UpstreamHabits()
         #expect(habits.learn(from: Self.refusal("unknown: stream_options"), sent: .maxTokens).isEmpty)

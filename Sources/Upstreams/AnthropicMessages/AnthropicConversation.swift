@@ -7,12 +7,18 @@ struct AnthropicConversation {
     private var turns: [(role: String, blocks: [JSONValue])] = []
     private let request: ModelRequest
     private let upstream: UpstreamConfiguration
+    /// The answer that goes on, if it does.
+    let continuation: Continuation?
 
-    init(_ request: ModelRequest, _ upstream: UpstreamConfiguration) throws(GenerationError) {
+    /// - Parameter prefills: the model goes on from an assistant's message at the end.
+    init(_ request: ModelRequest, _ upstream: UpstreamConfiguration, prefills: Bool) throws(GenerationError) {
         self.request = request
         self.upstream = upstream
-        let form = Conversation.Form(callIDs: .alphanumeric, hasNames: false, wording: upstream.wording)
-        for turn in Conversation(request, form).turns {
+        let form = Conversation.Form(
+            callIDs: .alphanumeric, hasNames: false, prefills: prefills, wording: upstream.wording)
+        let conversation = Conversation(request, form)
+        continuation = conversation.continuation
+        for turn in conversation.turns {
             switch turn.role {
             case .system, .developer: systemBlocks += try blocks(turn)
             case .user: append("user", try blocks(turn))

@@ -1,4 +1,4 @@
-package import JSON
+import JSON
 package import Network
 package import Sessions
 
@@ -9,16 +9,16 @@ package enum AnthropicMessagesDialect: Dialect {
     package static let path = "/messages"
 
     package static func body(
-        of request: ModelRequest, model: String, to upstream: UpstreamConfiguration
-    ) throws(GenerationError) -> JSONObject {
+        of request: ModelRequest, model: String, to upstream: UpstreamConfiguration, prefill: PrefillWay
+    ) throws(GenerationError) -> UpstreamBody {
         var body = JSONObject()
         body["model"] = .string(model)
-        let conversation = try AnthropicConversation(request, upstream)
+        let conversation = try AnthropicConversation(request, upstream, prefills: prefill != .prompt)
         body["system"] = conversation.system
         body["messages"] = conversation.messages
         body["stream"] = true
         for (name, value) in try AnthropicParameters(request.parameters, upstream).members() { body[name] = value }
-        return body
+        return UpstreamBody(members: body, continuation: conversation.continuation)
     }
 
     package static func authorize(

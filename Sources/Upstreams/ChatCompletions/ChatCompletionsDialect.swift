@@ -1,4 +1,4 @@
-package import JSON
+import JSON
 package import Network
 package import Sessions
 
@@ -7,15 +7,22 @@ package enum ChatCompletionsDialect: Dialect {
     package static let path = "/chat/completions"
 
     package static func body(
-        of request: ModelRequest, model: String, to upstream: UpstreamConfiguration
-    ) throws(GenerationError) -> JSONObject {
+        of request: ModelRequest, model: String, to upstream: UpstreamConfiguration, prefill: PrefillWay
+    ) throws(GenerationError) -> UpstreamBody {
         var body = JSONObject()
         body["model"] = .string(model)
-        body["messages"] = .array(try ChatMessages(request, to: upstream).messages)
+        let conversation = try ChatMessages(request, to: upstream, prefills: prefill != .prompt)
+        body["messages"] = .array(conversation.messages)
         body["stream"] = true
         body["stream_options"] = ["include_usage": true]
         for (name, value) in try members(of: request.parameters, to: upstream) where body[name] == nil { body[name] = value }
-        return body
+        if let continuation = conversation.continuation {
+            // The client's own are about the messages that it sent.
+            let isOpenEnded = continuation.isPrefilled && prefill == .continueFinalMessage
+            body["continue_final_message"] = isOpenEnded ? true : nil
+            body["add_generation_prompt"] = isOpenEnded ? false : nil
+        }
+        return UpstreamBody(members: body, continuation: conversation.continuation)
     }
 
     package static func authorize(

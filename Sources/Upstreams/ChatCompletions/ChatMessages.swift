@@ -4,15 +4,20 @@ import Sessions
 /// A conversation as the messages of Chat Completions.
 struct ChatMessages {
     private(set) var messages: [JSONValue] = []
+    /// The answer that goes on, if it does.
+    let continuation: Continuation?
     private let request: ModelRequest
     private let upstream: UpstreamConfiguration
     /// What results of tools have beside text: images stand in a user's message behind them, where every server takes them.
     private var attachments: [JSONValue] = []
 
-    init(_ request: ModelRequest, to upstream: UpstreamConfiguration) throws(GenerationError) {
+    /// - Parameter prefills: the upstream goes on from an assistant's message at the end.
+    init(_ request: ModelRequest, to upstream: UpstreamConfiguration, prefills: Bool) throws(GenerationError) {
         self.request = request
         self.upstream = upstream
-        let turns = Conversation(request, Conversation.Form(wording: upstream.wording)).turns
+        let conversation = Conversation(request, Conversation.Form(prefills: prefills, wording: upstream.wording))
+        continuation = conversation.continuation
+        let turns = conversation.turns
         let withTools = Self.turnsWithTools(turns)
         for (index, turn) in turns.enumerated() {
             if turn.role != .tool { flushAttachments() }

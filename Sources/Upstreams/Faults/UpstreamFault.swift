@@ -63,6 +63,21 @@ extension UpstreamFault {
         }
     }
 
+    /// Whether a request that ended with the assistant's words may have been refused for that.
+    var mayRefusePrefill: Bool {
+        guard let (status, error) = told, status == 400 || status == 422 else { return false }
+        return error.matter(of: status) == .request
+    }
+
+    /// What the upstream said instead of an answer, with its status; nil where it said nothing.
+    var told: (status: Int, error: UpstreamErrorObject)? {
+        switch self {
+        case .status(let status, let error, _): (status, error)
+        case .inBand(let error): (error.impliedStatus, error)
+        case .transport, .malformed, .truncated, .notAStream, .notSent: nil
+        }
+    }
+
     /// What the upstream asked for, if it did.
     package var retryAfterSeconds: Double? {
         switch self {

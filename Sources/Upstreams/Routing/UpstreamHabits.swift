@@ -2,8 +2,8 @@ package import JSON
 
 /// What an upstream was found not to take of what we add to requests ourselves.
 ///
-/// `stream_options` is an addition of ours, and so is the choice between the two names of the token limit: a client must not fail
-/// because of either.
+/// `stream_options` is an addition of ours, and so are the choice between the two names of the token limit, and the prefill of an
+/// answer that goes on: a client must not fail because of any.
 package struct UpstreamHabits: Sendable, Hashable {
     /// Members that a request had.
     package struct Members: OptionSet, Sendable, Hashable {
@@ -14,13 +14,15 @@ package struct UpstreamHabits: Sendable, Hashable {
         package static let streamOptions = Members(rawValue: 1)
         package static let maxTokens = Members(rawValue: 2)
         package static let maxCompletionTokens = Members(rawValue: 4)
+        /// The assistant's words at the end, and what members go with them.
+        package static let prefill = Members(rawValue: 8)
         /// Either name of the limit.
         static let tokenLimit: Members = [.maxTokens, .maxCompletionTokens]
 
         var names: [String] {
             [
                 (Members.streamOptions, "stream_options"), (.maxTokens, "max_tokens"),
-                (.maxCompletionTokens, "max_completion_tokens"),
+                (.maxCompletionTokens, "max_completion_tokens"), (.prefill, "prefill"),
             ]
             .filter { contains($0.0) }.map(\.1)
         }
@@ -28,8 +30,17 @@ package struct UpstreamHabits: Sendable, Hashable {
 
     /// Not sent, or under its other name.
     package private(set) var refused: Members = []
+    /// What serves the models, where that was learnt.
+    var server: InferenceServer?
 
     package init() {}
+
+    /// The same, with more that is not sent.
+    func refusing(_ members: Members) -> UpstreamHabits {
+        var habits = self
+        habits.refused.formUnion(members)
+        return habits
+    }
 
     /// Takes out of a body what its upstream refuses.
     /// - Returns: what it has of the members that might be refused.
@@ -54,15 +65,14 @@ package struct UpstreamHabits: Sendable, Hashable {
     /// - Parameter sent: what the request had and what may be given up.
     /// - Returns: what is given up from now on; none if the refusal is about something else.
     package mutating func learn(from fault: UpstreamFault, sent: Members) -> Members {
-        let status: Int
-        let error: UpstreamErrorObject
-        switch fault {
-        case .status(let told, let object, _): (status, error) = (told, object)
-        case .inBand(let object): (status, error) = (object.impliedStatus, object)
-        case .transport, .malformed, .truncated, .notAStream, .notSent: return []
-        }
-        guard status == 400 || status == 422 else { return [] }
+        guard let (status, error) = fault.told else { return [] }
         let words = [error.message ?? "", error.param ?? "", error.code ?? "", error.type ?? ""].joined(separator: " ").lowercased()
+        let isRefusal = status == 400 || status == 422
+        if sent.contains(.prefill), Self.refusesPrefill(words, isRefusal: isRefusal) {
+            refused.insert(.prefill)
+            return .prefill
+        }
+        guard isRefusal else { return [] }
         if sent.contains(.streamOptions), words.contains("stream_options") || words.contains("include_usage") {
             refused.insert(.streamOptions)
             return .streamOptions
@@ -81,6 +91,20 @@ package struct UpstreamHabits: Sendable, Hashable {
         }
         return []
     }
+
+    /// Whether an error is about an assistant's message at the end. Some servers tell it as a failure of theirs.
+    private static func refusesPrefill(_ words: String, isRefusal: Bool) -> Bool {
+        if wordsOfPrefill.contains(where: { words.contains($0) }) { return true }
+        return isRefusal && wordsOfRoles.contains { words.contains($0) }
+    }
+
+    private static let wordsOfPrefill = [
+        "prefill", "continue_final_message", "add_generation_prompt", "assistant messages at the end", "end with a user message",
+    ]
+    private static let wordsOfRoles = [
+        "last message", "final message", "last role", "roles must alternate", "final assistant", "final `assistant`",
+        "assistant message",
+    ]
 
     private static let wordsOfRefusal = [
         "unsupported", "not supported", "unrecognized", "unrecognised", "unknown", "unexpected", "extra", "not permitted",

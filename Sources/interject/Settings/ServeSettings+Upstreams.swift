@@ -32,6 +32,10 @@ extension ServeSettings {
             if isRanked { configuration.priority = index }
             configuration.wording = wording
             upstream.members.apply(to: &configuration)
+            if configuration.prefill == .continueFinalMessage, configuration.dialect == .anthropicMessages {
+                throw .usage(
+                    "prefill=continue_final_message: \(upstream.baseURL) speaks Anthropic's messages, which has trailing instead")
+            }
             configuration.name = try uniqueName(configuration.name, isGiven: upstream.members.name != nil, among: result)
             result.append(configuration)
         }

@@ -74,7 +74,8 @@ extension Setting {
         Base URL of a model server that speaks OpenAI's chat/completions, such as http://127.0.0.1:11434/v1; with \
         anthropic+ in front of it (or the host api.anthropic.com), one that speaks Anthropic's messages. \
         Of several the first is asked, the next when it fails or is busy; weights, limits and more stand behind the URL, as in \
-        "http://a/v1 weight=3 models=llama*|qwen* max_concurrent_requests=8". Without any, the built-in rehearsal model answers.
+        "http://a/v1 weight=3 models=llama*|qwen* max_concurrent_requests=8"; prefill=auto|continue_final_message|trailing|prompt \
+        says how an answer that was cut goes on there. Without any, the built-in rehearsal model answers.
         """)
     static let upstreamsFile = Setting(
         "upstreams", "FILE", \.upstreamsFile, UpstreamsFile.read,

@@ -14,10 +14,13 @@ struct UpstreamMembers: Equatable, Sendable {
     var connectTimeout: Duration?
     var firstByteTimeout: Duration?
     var silenceTimeout: Duration?
+    /// nil: as is learnt.
+    var prefill: PrefillWay?
 
     static let names = [
         "name", "api_key_env", "api_key_file", "models", "aliases", "weight", "priority", "max_concurrent_requests",
         "requests_per_minute", "tokens_per_minute", "connect_timeout_s", "first_byte_timeout_s", "silence_timeout_s",
+        "prefill",
     ]
 
     mutating func set(_ member: String, _ value: JSONValue) throws(InvalidValue) {
@@ -35,6 +38,7 @@ struct UpstreamMembers: Equatable, Sendable {
         case "connect_timeout_s": connectTimeout = try Self.seconds(value, 0.1...3600)
         case "first_byte_timeout_s": firstByteTimeout = try Self.seconds(value, 0.1...86_400)
         case "silence_timeout_s": silenceTimeout = try Self.seconds(value, 0.1...86_400)
+        case "prefill": prefill = try Self.prefill(value)
         case "api_key":
             throw InvalidValue("a key does not stand in a file or flag: give api_key_env, the name of the variable that holds it")
         default: throw InvalidValue.unknownMember(of: "an upstream", Self.names)
@@ -46,7 +50,7 @@ struct UpstreamMembers: Equatable, Sendable {
         switch member {
         case "models": try set(member, .array(text.split(separator: "|").map { .string(String($0)) }))
         case "aliases": throw InvalidValue("give --map-model PUBLIC=UPSTREAM, or a file by --upstreams FILE")
-        case "name", "api_key_env", "api_key_file", "api_key": try set(member, .string(text))
+        case "name", "api_key_env", "api_key_file", "api_key", "prefill": try set(member, .string(text))
         default: try set(member, (try? JSONValue.parse(text)) ?? .string(text))
         }
     }
@@ -62,6 +66,7 @@ struct UpstreamMembers: Equatable, Sendable {
         if let connectTimeout { upstream.connectTimeout = connectTimeout }
         upstream.firstByteTimeout = firstByteTimeout
         if let silenceTimeout { upstream.silenceTimeout = silenceTimeout }
+        upstream.prefill = prefill
     }
 
     // MARK: Kinds of values
@@ -94,6 +99,16 @@ struct UpstreamMembers: Equatable, Sendable {
             throw InvalidValue("give a number of seconds from \(low) to \(high)")
         }
         return Duration(saturatingSeconds: seconds)
+    }
+
+    private static func prefill(_ value: JSONValue) throws(InvalidValue) -> PrefillWay? {
+        let word = try text(value)
+        if word == "auto" { return nil }
+        guard let way = PrefillWay(rawValue: word) else {
+            let words = ["auto"] + PrefillWay.allCases.map(\.rawValue)
+            throw InvalidValue("\"\(word)\" is none of \(words.joined(separator: ", "))")
+        }
+        return way
     }
 
     private static func patterns(_ value: JSONValue) throws(InvalidValue) -> [ModelPattern] {

@@ -1,0 +1,130 @@
+/// Puts the second half of an answer behind the first: nothing twice, and the white space between them once. No I/O.
+///
+/// Retains of the second half what cannot be told yet: white space, what may repeat the first half, the first word. Whatever the
+/// pieces are that it comes in, the result is the same.
+struct ContinuationJoint {
+    private enum State {
+        /// White space at the beginning.
+        case leading
+        /// So many bytes are the same as those of the first half.
+        case repeating(Int)
+        /// Between the halves.
+        case joining
+        case joined
+    }
+
+    private let continuation: Continuation
+    private var state = State.leading
+    /// The white space that the second half begins with.
+    private var leading: [UInt8] = []
+    /// What it begins with otherwise.
+    private var beginning: [UInt8] = []
+    /// Whether it goes on from the first half to the byte: by a prefill, or since it has repeated all of it.
+    private var isExact: Bool
+    private var mayRepeat: Bool
+
+    init(_ continuation: Continuation) {
+        self.continuation = continuation
+        isExact = continuation.isPrefilled
+        mayRepeat = continuation.isRecognisable
+        if isExact, !mayRepeat, continuation.trailing.isEmpty { state = .joined }
+    }
+
+    /// Whether everything is delivered as it comes from now on.
+    var isJoined: Bool { if case .joined = state { true } else { false } }
+
+    /// Takes a piece, and appends what is to be delivered.
+    /// - Parameter text: whole characters in UTF-8.
+    mutating func take(_ text: [UInt8], into output: inout [UInt8]) {
+        var rest = text[...]
+        while !rest.isEmpty {
+            switch state {
+            case .leading:
+                let count = Self.whiteSpaceCount(rest)
+                leading += rest.prefix(count)
+                rest = rest.dropFirst(count)
+                if !rest.isEmpty { state = mayRepeat ? .repeating(0) : .joining }
+            case .repeating(let count): rest = compare(rest, from: count)
+            case .joining:
+                beginning += rest
+                rest = []
+                joinIfDecided(into: &output)
+            case .joined:
+                output += rest
+                rest = []
+            }
+        }
+    }
+
+    /// Nothing more comes: appends what was retained.
+    mutating func end(into output: inout [UInt8]) {
+        if case .repeating(let count) = state { beginning = Array(continuation.said[..<count]) }
+        if !isJoined { join(into: &output) }
+    }
+
+    /// The answer fails: as ``end(into:)``, but for what seems to repeat the first half.
+    mutating func breakOff(into output: inout [UInt8]) {
+        if case .repeating = state { state = .joined } else { end(into: &output) }
+    }
+
+    private mutating func compare(_ text: ArraySlice<UInt8>, from count: Int) -> ArraySlice<UInt8> {
+        let said = continuation.said
+        let same = zip(text, said[count...]).prefix { $0 == $1 }.count
+        if count + same == said.count {
+            // All of it was said again. What comes now goes on from there.
+            mayRepeat = false
+            isExact = true
+            leading = []
+            state = continuation.trailing.isEmpty ? .joined : .leading
+            return text.dropFirst(same)
+        }
+        if same == text.count {
+            state = .repeating(count + same)
+            return []
+        }
+        beginning = Array(said[..<count])
+        state = .joining
+        return text
+    }
+
+    private mutating func joinIfDecided(into output: inout [UInt8]) {
+        if !isByWhiteSpace, continuation.edge.needsWhole(wordOf: String(decoding: beginning, as: UTF8.self)) { return }
+        join(into: &output)
+    }
+
+    /// Whether white space of one of the halves, or the model itself, tells how they are joined.
+    private var isByWhiteSpace: Bool { isExact || !leading.isEmpty || !continuation.trailing.isEmpty }
+
+    private mutating func join(into output: inout [UInt8]) {
+        state = .joined
+        if isByWhiteSpace {
+            output += Self.whiteSpace(leading, after: continuation.trailing)
+            output += beginning
+        } else {
+            switch continuation.edge.joint(with: String(decoding: beginning, as: UTF8.self)) {
+            case .asItIs: output += beginning
+            case .blank:
+                output.append(0x20)
+                output += beginning
+            case .repeatedWord(let byteCount): output += beginning.dropFirst(byteCount)
+            }
+        }
+        leading = []
+        beginning = []
+    }
+
+    /// What is missing of the white space: the model saw none of that which was delivered, and may begin with the same, or with the
+    /// blank that begins most words.
+    private static func whiteSpace(_ leading: [UInt8], after delivered: [UInt8]) -> [UInt8] {
+        let missing = leading.dropFirst(zip(leading, delivered).prefix { $0 == $1 }.count)
+        if missing == [0x20], !delivered.isEmpty, !leading.starts(with: delivered) { return [] }
+        return Array(missing)
+    }
+
+    private static func whiteSpaceCount(_ text: ArraySlice<UInt8>) -> Int {
+        // Nearly always the first byte tells.
+        if let first = text.first, first > 0x20, first < 0x80 { return 0 }
+        return String(decoding: text, as: UTF8.self).unicodeScalars.prefix(while: \.properties.isWhitespace)
+            .reduce(0) { $0 + UTF8.width($1) }
+    }
+}

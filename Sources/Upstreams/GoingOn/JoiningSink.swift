@@ -1,0 +1,81 @@
+import Bytes
+import JSON
+import Sessions
+
+/// Joins the text of an answer that goes on with what was said of it before. Loop-confined.
+///
+/// Only such answers pass through it, and only their first words take more than a call: see ``ContinuationJoint``.
+final class JoiningSink: AnswerSink {
+    let generation: Generation
+    private var joint: ContinuationJoint
+    /// Pieces of text that were taken before the halves were joined.
+    private var retainedCount = 0
+
+    init(_ generation: Generation, _ continuation: Continuation) {
+        self.generation = generation
+        joint = ContinuationJoint(continuation)
+    }
+
+    var progressCount: Int { generation.eventCount &+ retainedCount }
+
+    func textDelta(escaped: UnsafeRawBufferPointer) {
+        if joint.isJoined { generation.textDelta(escaped: escaped) } else { join(escaped) }
+    }
+
+    private func join(_ escaped: UnsafeRawBufferPointer) {
+        retainedCount &+= 1
+        var quoted = ByteBuffer(capacity: escaped.count + 2)
+        quoted.append(UInt8(ascii: "\""))
+        quoted.append(escaped)
+        quoted.append(UInt8(ascii: "\""))
+        var output: [UInt8] = []
+        // Decoders give valid contents of a string.
+        let text = (try? JSONValue.parse(quoted.bytes, limits: .own))?.string ?? ""
+        joint.take(Array(text.utf8), into: &output)
+        deliver(output)
+    }
+
+    func conclude(isWhole: Bool) {
+        var output: [UInt8] = []
+        if isWhole { joint.end(into: &output) } else { joint.breakOff(into: &output) }
+        deliver(output)
+    }
+
+    /// Something else than text: what was retained stands before it.
+    private func flush() { conclude(isWhole: true) }
+
+    private func deliver(_ text: [UInt8]) {
+        if text.isEmpty { return }
+        var escaped = ByteBuffer(capacity: text.count + 16)
+        text.withUnsafeBytes { escaped.appendJSONStringContents(utf8: $0) }
+        generation.textDelta(escaped: escaped.bytes)
+    }
+
+    // MARK: What is not text
+
+    /// Of this answer, and before its text: it does not part the halves.
+    func reasoningDelta(escaped: UnsafeRawBufferPointer) { generation.reasoningDelta(escaped: escaped) }
+    func endReasoning() { generation.endReasoning() }
+    func provide(_ data: ProviderData, with part: Generation.ProvidedPart) { generation.provide(data, with: part) }
+    func reportUsage(_ usage: Usage) { generation.reportUsage(usage) }
+    func noteFinish(word: String) { generation.noteFinish(word: word) }
+
+    func refusalDelta(escaped: UnsafeRawBufferPointer) {
+        flush()
+        generation.refusalDelta(escaped: escaped)
+    }
+
+    func toolCall(index: Int, callID: String, name: String) {
+        flush()
+        generation.toolCall(index: index, callID: callID, name: name)
+    }
+
+    func customToolCall(index: Int, callID: String, name: String) {
+        flush()
+        generation.customToolCall(index: index, callID: callID, name: name)
+    }
+
+    func toolCallArguments(index: Int, escaped: UnsafeRawBufferPointer) {
+        generation.toolCallArguments(index: index, escaped: escaped)
+    }
+}

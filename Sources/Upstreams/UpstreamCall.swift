@@ -13,6 +13,8 @@ final class UpstreamCall: ModelCall {
         case between
         /// Every upstream is at its limit.
         case waiting(ticket: UInt64, LoopTimer, CheckedContinuation<RouteTable.Answer?, Never>)
+        /// The upstream is asked what it is.
+        case recognising(RouteTable.Lease)
         case exchanging(HeldTransfer, RouteTable.Lease, CheckedContinuation<Failure?, Never>)
         case pausing(LoopTimer, CheckedContinuation<Void, Never>)
         case ended
@@ -87,6 +89,7 @@ final class UpstreamCall: ModelCall {
             // If its answer is on its way, it is given back when it comes.
             _ = router.withdraw(ticket, isLate: false)
             continuation.resume(returning: nil)
+        case .recognising(let lease): router.end(lease, RouteTable.Ending("cancelled", .nothing, tokens: 0))
         case .exchanging(let transfer, let lease, let continuation):
             transfer.cancel()
             counters?.ended("cancelled")
@@ -262,8 +265,12 @@ final class UpstreamCall: ModelCall {
     private func ask(_ lease: RouteTable.Lease) async -> Failure? {
         let upstream = router.upstreams[lease.upstream]
         let made: MadeRequest
-        if request.continuesLastMessage {
+        if request.continuesLastMessage, case .between = phase {
+            phase = .recognising(lease)
             await router.recognise(lease.upstream, model: upstream.ownName(of: model), on: loop)
+            // Stopped meanwhile, and its lease given back.
+            guard case .recognising = phase else { return nil }
+            phase = .between
         }
         do throws(GenerationError) {
             let habits = router.habits(of: lease.upstream, model: upstream.ownName(of: model))

@@ -493,6 +493,28 @@ private struct Conversing {
         }
     }
 
+    @Test func aStopWhileTheUpstreamIsAskedWhatItIsFreesItsPlaceAtOnce() async throws {
+        try await with { peer, number in
+            if number == 1 {
+                peer.beginStream()
+                peer.say("Hello")
+            }
+            peer.waitForClose()
+        } _: { server, conversing in
+            await conversing.say("hi")
+            _ = await conversing.wait { $0.deltaCount == 1 }
+            await conversing.say("in French", .steer)
+            #expect(await Self.wait { server.requests.count == 2 })
+            #expect(server.requests[1].head.hasPrefix("GET /v1/models "))
+            #expect(conversing.router.report.upstreams[0].inFlight == 1)
+            await conversing.cancel()
+            #expect(conversing.router.report.upstreams[0].inFlight == 0)
+            #expect(await conversing.answer(1)?.status == "cancelled")
+            #expect(await Self.wait { !conversing.model.hasCall })
+            #expect(server.requests.count == 2)
+        }
+    }
+
     @Test func aQueuedInputIsAnsweredFromWithinTheEndOfTheFirst() async throws {
         try await with { peer, _ in
             usleep(20_000)

@@ -30,13 +30,6 @@ final class CurlHandle {
 
     var failureText: String { String(cString: errorText) }
 
-    /// Bytes of the response's body that have come, as they came.
-    var downloadedByteCount: Int {
-        var count: curl_off_t = 0
-        ccurl_get_offset(easy, CURLINFO_SIZE_DOWNLOAD_T, &count)
-        return Int(count)
-    }
-
     /// Bytes of the request's body that have gone out.
     var uploadedByteCount: Int {
         var count: curl_off_t = 0
@@ -73,8 +66,6 @@ final class CurlHandle {
         }
         for field in request.fields { addField("\(field.name): \(field.value)") }
         addField("Accept-Encoding: identity")
-        // The field above is sent; this has libcurl decode.
-        if request.unpacksBody { ccurl_set_string(easy, CURLOPT_ACCEPT_ENCODING, "gzip, deflate") }
         // Without a value: not sent. A large body must not wait for a "100 Continue" that most upstreams never send.
         addField("Expect:")
         if let fields { ccurl_set_pointer(easy, CURLOPT_HTTPHEADER, fields) }

@@ -13,13 +13,6 @@ open class HTTPTransfer {
         case failed(HTTPTransferError)
     }
 
-    /// How the response's body comes.
-    private enum BodyCoding {
-        case none, packed
-        /// What is wrong with it.
-        case refused(String)
-    }
-
     private enum State {
         case idle
         case running(HTTPClient, CurlHandle)
@@ -31,27 +24,20 @@ open class HTTPTransfer {
     /// Bytes that wait for delivery, at most, but for what libcurl had read already: in one go it would read 1.6 MB, and what all
     /// that sets off would hold up everybody else of the loop.
     static let maxInboxByteCount = 64 * 1024
-    /// The same of a body that comes packed.
-    static let maxUnpackedInboxByteCount = 1 << 20
-    /// A packed body may have this many bytes for each that came, beyond the first ``freeUnpackedByteCount``. A stream of small JSON
-    /// chunks packs to a fiftieth; DEFLATE ends at a thousandth, and what goes there is made to cost us.
-    static let maxUnpackingRatio = 200
-    static let freeUnpackedByteCount = 4 << 20
     /// Bytes delivered at once: whoever pauses in between gets no more.
     static let pieceByteCount = 16 * 1024
 
     public let request: HTTPClientRequest
     private var state = State.idle
     private var silenceTimer: LoopTimer?
-    private var silenceTimeout: Duration
-    /// When the silence began.
-    private var progressedAt = Instant(nanoseconds: 0)
+    private var silence: SilenceWatch
     /// Whether every byte of the response ends a silence. If not, only what ``noteProgress()`` is called for does: bytes that keep a
     /// connection alive say nothing, for however long they come.
     public final var endsSilenceWithBytes = true
-    private var uploadedByteCount = 0
-    private var coding = BodyCoding.none
-    private var unpackedByteCount = 0
+    /// Of a body that comes packed.
+    private var unpacker: BodyUnpacker?
+    /// What is wrong with the body.
+    private var bodyFault: HTTPTransferError?
 
     /// What has come in this turn and is not yet delivered.
     private var inbox = ByteBuffer()
@@ -73,7 +59,7 @@ open class HTTPTransfer {
 
     public init(_ request: HTTPClientRequest) {
         self.request = request
-        silenceTimeout = request.silenceTimeout
+        silence = SilenceWatch(timeout: request.silenceTimeout, uploadByteCount: request.body.count)
     }
 
     // MARK: For the subclass
@@ -112,21 +98,21 @@ open class HTTPTransfer {
     public func resume() {
         guard case .running(let client, _) = state, isPaused else { return }
         isPaused = false
-        progressedAt = client.loop.now
+        silence.progress(now: client.loop.now)
         isInboxFull = true
         client.deliverSoon(self)
     }
 
     /// What came was worth waiting for: the silence begins anew.
-    public final func noteProgress() { progressedAt = Instant.monotonicNow }
+    public final func noteProgress() { silence.progress(now: Instant.monotonicNow) }
 
     /// From now on the silence may last so long; counts from now.
     public func limitSilence(to timeout: Duration) {
-        silenceTimeout = timeout
-        guard case .running(let client, _) = state else { return }
-        progressedAt = client.loop.now
+        silence.timeout = timeout
+        guard case .running = state else { return }
+        silence.progress(now: Instant.monotonicNow)
         silenceTimer?.cancel()
-        armSilenceTimer(client)
+        checkSilence()
     }
 
     // MARK: For the client
@@ -134,8 +120,8 @@ open class HTTPTransfer {
     func started(_ client: HTTPClient, _ handle: CurlHandle) {
         guard case .idle = state else { return }
         state = .running(client, handle)
-        progressedAt = Instant.monotonicNow
-        armSilenceTimer(client)
+        silence.progress(now: Instant.monotonicNow)
+        checkSilence()
     }
 
     var isStartable: Bool { if case .idle = state { true } else { false } }
@@ -143,10 +129,11 @@ open class HTTPTransfer {
     /// The transfer is over of itself: deliver what is there and then the end.
     func complete(_ end: End) {
         guard case .running = state else { return }
-        deliver()
+        deliverWhatCame()
         guard case .running(let client, let handle) = state else { return }
-        // Somebody paused before all of it was delivered. A loop that stops waits for nobody.
-        if !inbox.isEmpty, end != .failed(.loopStopped) {
+        let end = bodyFault.map { .failed($0) } ?? end
+        // Somebody paused before all of it was delivered, or it is not unpacked yet. A loop that stops waits for nobody.
+        if hasRest, end != .failed(.loopStopped) {
             waitingEnd = end
             return
         }
@@ -169,8 +156,8 @@ open class HTTPTransfer {
             complete(.failed(.noDescriptors))
         } else if fieldsByteCount > Self.maxFieldsByteCount {
             complete(.failed(.notHTTP("more than \(Self.maxFieldsByteCount) bytes of header fields")))
-        } else if case .refused(let what) = coding {
-            complete(.failed(.notHTTP(what)))
+        } else if let bodyFault {
+            complete(.failed(bodyFault))
         } else {
             let error = HTTPTransferError(
                 code, detail: handle.failureText, hasTotalTimeout: request.totalTimeout != nil, wasConnected: handle.wasConnected)
@@ -206,35 +193,25 @@ open class HTTPTransfer {
         return true
     }
 
-    /// - Returns: false if the body cannot be unpacked. libcurl knows more codings than these, and some that make anything of nothing.
+    /// - Returns: false if the body cannot be unpacked.
     private func takeCoding(_ value: String) -> Bool {
         for word in value.lowercased().split(whereSeparator: { $0 == "," || $0.isWhitespace }) where word != "identity" {
-            guard ["gzip", "x-gzip", "deflate"].contains(word), case .none = coding else {
-                coding = .refused("a body packed by \(value.trimmingLineEnd.prefix(60)), which was not asked for")
+            guard ["gzip", "x-gzip", "deflate"].contains(word), unpacker == nil else {
+                let what = value.drop(while: \.isWhitespace).prefix(60)
+                bodyFault = .notHTTP("a body packed by \(what), which was not asked for")
                 return false
             }
-            coding = .packed
+            unpacker = BodyUnpacker(word == "deflate" ? .deflate : .gzip)
         }
         return true
     }
 
-    /// - Returns: false if the body has become larger than any honest one.
+    /// - Returns: false if no more of the body is of use.
     func takeBody(_ bytes: UnsafeRawBufferPointer) -> Bool {
         guard case .running(_, let handle) = state else { return true }
-        if case .packed = coding {
-            unpackedByteCount += bytes.count
-            let ratio = Self.maxUnpackingRatio
-            if unpackedByteCount > Self.freeUnpackedByteCount,
-                (unpackedByteCount - Self.freeUnpackedByteCount) / ratio > handle.downloadedByteCount
-            {
-                coding = .refused("a body that unpacks to more than \(ratio) times its size")
-                return false
-            }
-        }
+        if bodyFault != nil { return false }
         inbox.append(bytes)
-        // What libcurl has unpacked of the bytes that it read it gives all the same, and copies it for each pause in between.
-        let isPacked = if case .packed = coding { true } else { false }
-        guard inbox.count >= (isPacked ? Self.maxUnpackedInboxByteCount : Self.maxInboxByteCount), !isInboxFull else { return true }
+        guard inbox.count >= Self.maxInboxByteCount, !isInboxFull else { return true }
         isInboxFull = true
         handle.pause(true)
         return true
@@ -243,36 +220,50 @@ open class HTTPTransfer {
     // MARK: From the loop
 
     func deliver() {
+        deliverWhatCame()
+        guard case .running(let client, let handle) = state else { return }
+        if let bodyFault {
+            complete(.failed(bodyFault))
+            return
+        }
+        if hasRest { return }
+        if let end = waitingEnd {
+            waitingEnd = nil
+            complete(end)
+        } else if isInboxFull, !isPaused {
+            isInboxFull = false
+            // libcurl gives what it had kept within the call.
+            handle.pause(false)
+            client.deliverSoon(self)
+        }
+    }
+
+    /// Whether something of the body is not delivered yet.
+    private var hasRest: Bool { !inbox.isEmpty || unpacker?.holdsOutput == true }
+
+    private func deliverWhatCame() {
         if endsSilenceWithBytes { noteProgress() }
         if headIsWhole, !headIsDelivered, let head {
             headIsDelivered = true
             receivedHead(head)
         }
         deliverInbox()
-        guard case .running(let client, let handle) = state, inbox.isEmpty else { return }
-        if let end = waitingEnd {
-            waitingEnd = nil
-            complete(end)
-        } else if isInboxFull, !isPaused {
-            // Its end is on the way.
-            if case .refused = coding { return }
-            isInboxFull = false
-            // libcurl gives what it had kept within the call.
-            handle.pause(false)
-            if case .refused(let what) = coding { complete(.failed(.notHTTP(what))) } else { client.deliverSoon(self) }
-        }
     }
 
     private func deliverInbox() {
-        if isDelivering { return }
+        guard !isDelivering, case .running(let client, _) = state else { return }
         isDelivering = true
         // Apart from what libcurl may give meanwhile.
         var pieces = ByteBuffer()
         swap(&pieces, &inbox)
-        while isRunning, !isPaused, !pieces.isEmpty {
-            let piece = UnsafeRawBufferPointer(rebasing: pieces.bytes.prefix(Self.pieceByteCount))
-            received(piece)
-            pieces.consume(piece.count)
+        if let unpacker {
+            deliverUnpacked(&pieces, unpacker, client)
+        } else {
+            while isRunning, !isPaused, !pieces.isEmpty {
+                let piece = UnsafeRawBufferPointer(rebasing: pieces.bytes.prefix(Self.pieceByteCount))
+                received(piece)
+                pieces.consume(piece.count)
+            }
         }
         if !pieces.isEmpty || inbox.isEmpty {
             pieces.append(inbox.bytes)
@@ -282,25 +273,39 @@ open class HTTPTransfer {
         isDelivering = false
     }
 
-    private func armSilenceTimer(_ client: HTTPClient) {
-        let left = progressedAt + silenceTimeout - Instant.monotonicNow
-        silenceTimer = client.loop.schedule(after: max(left, .milliseconds(1))) { [weak self] in self?.checkSilence() }
+    /// Unpacks and delivers as much as this iteration of the loop may.
+    private func deliverUnpacked(_ packed: inout ByteBuffer, _ unpacker: BodyUnpacker, _ client: HTTPClient) {
+        var isBudgetSpent = false
+        while isRunning, !isPaused {
+            if let piece = unpacker.nextPiece(Self.pieceByteCount) {
+                received(piece)
+                unpacker.consume(piece.count)
+            } else if isBudgetSpent || packed.isEmpty && !unpacker.holdsOutput {
+                break
+            } else {
+                do throws(HTTPTransferError) {
+                    isBudgetSpent = try unpacker.step(&packed, on: client.loop)
+                } catch {
+                    bodyFault = error
+                    // It is of no use any more.
+                    packed.clear()
+                    inbox.clear()
+                    return
+                }
+            }
+        }
+        if isRunning, !isPaused, !packed.isEmpty || unpacker.holdsOutput { client.deliverSoon(self) }
     }
 
+    /// Ends a silence that has lasted too long; else looks again when it may have.
     private func checkSilence() {
         guard case .running(let client, let handle) = state else { return }
-        let now = Instant.monotonicNow
-        let uploaded = handle.uploadedByteCount
-        if isPaused || uploaded != uploadedByteCount {
-            // A long prompt on a slow line is no silence, nor is one that we asked for.
-            uploadedByteCount = uploaded
-            progressedAt = now
+        let next = silence.look(now: Instant.monotonicNow, uploadedByteCount: handle.uploadedByteCount, isPaused: isPaused)
+        guard let next else {
+            complete(.failed(.silence(silence.timeout)))
+            return
         }
-        if now - progressedAt >= silenceTimeout {
-            complete(.failed(.silence(silenceTimeout)))
-        } else {
-            armSilenceTimer(client)
-        }
+        silenceTimer = client.loop.schedule(after: next) { [weak self] in self?.checkSilence() }
     }
 }
 

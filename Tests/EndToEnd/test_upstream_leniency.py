@@ -359,6 +359,10 @@ RAW = zlib.compressobj(wbits=-15)
 
 @pytest.mark.parametrize("coding, body", [
     ("gzip", gzip.compress(HELLO)), ("X-GZIP", gzip.compress(HELLO)), ("deflate", zlib.compress(HELLO)),
+    # Members in a row are one body (RFC 1952), also where one of them is empty.
+    ("gzip", gzip.compress(HELLO[:70]) + gzip.compress(b"") + gzip.compress(HELLO[70:])),
+    # What stands behind the end of the answer takes nothing back.
+    ("gzip", gzip.compress(HELLO) + b"\0" * 512),
     ("deflate", RAW.compress(HELLO) + RAW.flush()), ("identity", HELLO)])
 def test_a_packed_answer_is_unpacked_although_it_was_not_asked_for(upstreams, coding, body):
     check(upstreams["chat"], None, Seen("Hello", finish="stop"), answer=stream(body, fields={"Content-Encoding": coding}))
@@ -381,4 +385,5 @@ def test_what_cannot_be_unpacked_is_an_error_that_says_so(upstreams, coding, bod
         answer = http.post("/v1/chat/completions", json={"model": "packed", "messages": [{"role": "user", "content": "hi"}]})
     error = answer.json()["error"]
     assert answer.status_code == 502 and error["code"] == "upstream_malformed"
+    assert "  " not in error["message"]
     assert "packed" in error["message"] or "encoding" in error["message"] or "unpacks" in error["message"]

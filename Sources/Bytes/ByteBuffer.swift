@@ -1,3 +1,5 @@
+import Glibc
+
 /// A growable, owned run of bytes with a read end and a write end.
 ///
 /// Writers append at the tail, readers consume from the head; consumed space is reused before the storage grows, so a
@@ -18,7 +20,7 @@ public struct ByteBuffer: ~Copyable {
         reserve(capacity)
     }
 
-    deinit { base?.deallocate() }
+    deinit { free(base) }
 
     /// Readable bytes.
     @inlinable public var count: Int { tail - head }
@@ -45,11 +47,11 @@ public struct ByteBuffer: ~Copyable {
             base.copyMemory(from: base + head, byteCount: used)
         } else {
             let newCapacity = max(64, used + byteCount, capacity * 2)
-            let grown = UnsafeMutableRawPointer.allocate(byteCount: newCapacity, alignment: 16)
-            if let base {
-                grown.copyMemory(from: base + head, byteCount: used)
-                base.deallocate()
-            }
+            if head > 0, let base { base.copyMemory(from: base + head, byteCount: used) }
+            // Large blocks are not copied: their pages move.
+            // number-safe: without memory the process ends, as with every other allocation
+            guard let grown = realloc(base, newCapacity) else { fatalError("out of memory") }
+            LargeMemory.willFill(grown, byteCount: newCapacity)
             base = grown
             storageByteCount = newCapacity
         }
@@ -159,12 +161,22 @@ public struct ByteBuffer: ~Copyable {
         head = 0
         tail = 0
         if capacity > limit {
-            base?.deallocate()
+            free(base)
             base = nil
             storageByteCount = 0
         }
     }
 
     /// The readable bytes as an array: a copy.
-    public var array: [UInt8] { [UInt8](bytes) }
+    public var array: [UInt8] { count < LargeMemory.leastByteCount ? [UInt8](bytes) : array(room: 0) }
+
+    /// The readable bytes as an array that as many more can be appended to without a copy.
+    public func array(room byteCount: Int) -> [UInt8] {
+        [UInt8](unsafeUninitializedCapacity: count + byteCount) { room, filled in
+            let room = UnsafeMutableRawBufferPointer(room)
+            if let start = room.baseAddress { LargeMemory.willFill(start, byteCount: room.count) }
+            room.copyMemory(from: bytes)
+            filled = count
+        }
+    }
 }

@@ -15,7 +15,7 @@ public struct SessionChanges: Sendable {
 
     private var operations: [Operation] = []
     /// Events of all sessions, and where those of each stand.
-    private var eventBytes: [UInt8] = []
+    private var events = EventBytes()
     private var runs: [EventRun] = []
     private var deletedSessions: [Int] = []
     /// Bytes that it holds until it is written, near enough.
@@ -36,14 +36,14 @@ public struct SessionChanges: Sendable {
 
     /// - Parameter response: key of the response that it is part of; 0 for none.
     public mutating func append(_ event: LogEvent, session: Int, response: Int) {
-        let start = eventBytes.count
-        EventCoding.append(event, response: response, to: &eventBytes)
+        let start = events.count
+        events.append(event, response: response)
         byteCount += event.byteCount
         if let last = runs.last, last.session == session, last.last + 1 == event.sequence {
-            runs[runs.count - 1].extend(with: event, end: eventBytes.count)
+            runs[runs.count - 1].extend(with: event, end: events.count)
         } else {
             var run = EventRun(session: session, first: event.sequence, range: start..<start)
-            run.extend(with: event, end: eventBytes.count)
+            run.extend(with: event, end: events.count)
             runs.append(run)
         }
     }
@@ -86,19 +86,16 @@ public struct SessionChanges: Sendable {
     /// Forgets all, but keeps room for as much.
     mutating func removeAll() {
         operations.removeAll(keepingCapacity: true)
-        eventBytes.removeAll(keepingCapacity: eventBytes.capacity <= Self.maxKeptCapacity)
+        events.removeAll()
         runs.removeAll(keepingCapacity: true)
         deletedSessions.removeAll()
         byteCount = 0
     }
 
-    /// Bytes that a turn takes now and then.
-    private static let maxKeptCapacity = 256 << 10
-
     /// Takes in what happened later.
     mutating func append(_ later: SessionChanges) {
-        let offset = eventBytes.count
-        eventBytes.append(contentsOf: later.eventBytes)
+        let offset = events.count
+        events.append(later.events)
         for var run in later.runs {
             run.range = (run.range.lowerBound + offset)..<(run.range.upperBound + offset)
             runs.append(run)
@@ -168,7 +165,7 @@ public struct SessionChanges: Sendable {
         for (session, now) in uses {
             try db.cachedStatement(sql: "UPDATE sessions SET used_at = ? WHERE key = ?").execute(arguments: [now, session])
         }
-        if !runs.isEmpty { try tail.append(runs, eventBytes, db) }
+        if !runs.isEmpty { try tail.append(runs, events.joined, db) }
         // Nothing happens to a session after its deletion.
         for session in deletedSessions { try Self.delete(session, db, tail) }
     }

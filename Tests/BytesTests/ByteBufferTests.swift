@@ -53,4 +53,24 @@ import Testing
         buffer.clear(keepingCapacity: 4096)
         #expect(buffer.isEmpty && buffer.capacity == 0)
     }
+
+    /// Blocks that are many pages long grow without a copy, and are asked for huge pages.
+    @Test func growsOverManyPagesFromWhereverItIsRead() {
+        var buffer = ByteBuffer()
+        var model: [UInt8] = []
+        for step in 0..<100 {
+            let chunk = [UInt8](repeating: UInt8(truncatingIfNeeded: step), count: 150_000)
+            buffer.append(chunk)
+            model += chunk
+            if step % 7 == 0 {
+                buffer.consume(100_000)
+                model.removeFirst(100_000)
+            }
+        }
+        #expect(buffer.array == model)
+        var copy = buffer.array(room: 1)
+        #expect(copy.capacity > model.count)
+        copy.append(1)
+        #expect(copy == model + [1])
+    }
 }

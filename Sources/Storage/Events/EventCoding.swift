@@ -15,13 +15,22 @@ enum EventCoding {
     static func append(
         _ payload: [UInt8], response: Int, responseSequence: Int, delta: Range<Int>, outputIndex: Int, to bytes: inout [UInt8]
     ) {
+        appendHead(
+            payload.count, response: response, responseSequence: responseSequence, delta: delta, outputIndex: outputIndex,
+            to: &bytes)
+        bytes.append(contentsOf: payload)
+    }
+
+    /// What stands before a payload of that many bytes.
+    static func appendHead(
+        _ payloadByteCount: Int, response: Int, responseSequence: Int, delta: Range<Int>, outputIndex: Int, to bytes: inout [UInt8]
+    ) {
         appendNumber(response, to: &bytes)
         appendNumber(responseSequence + 1, to: &bytes)
         appendNumber(delta.lowerBound, to: &bytes)
         appendNumber(delta.count, to: &bytes)
         appendNumber(outputIndex, to: &bytes)
-        appendNumber(payload.count, to: &bytes)
-        bytes.append(contentsOf: payload)
+        appendNumber(payloadByteCount, to: &bytes)
     }
 
     /// - Parameter number: counts and keys of ours. A negative one, which only a file that somebody changed has, stands as 0.

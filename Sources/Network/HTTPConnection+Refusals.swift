@@ -56,7 +56,7 @@ extension HTTPConnection {
     }
 
     func refuseForRoom() {
-        body = []
+        body = ReceivedBody()
         held.clear(on: loop)
         refuse(.serviceUnavailable, server.handler.noRoomAnswer)
     }
@@ -94,7 +94,7 @@ extension HTTPConnection {
         answer.body.withUnsafeBytes { writer.write($0, into: &output) }
         writer.end(into: &output)
         head = nil
-        body = []
+        body = ReceivedBody()
         encodedBody = nil
         finish()
     }

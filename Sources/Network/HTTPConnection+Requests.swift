@@ -16,7 +16,7 @@ extension HTTPConnection {
             // Whoever is refused at once need not send it.
             guard exchange != nil else { return true }
         } else if let length = head.contentLength, length > 0 {
-            body.reserveCapacity(min(length, 1 << 20))
+            body.reserveCapacity(length)
         }
         // Told before it is sent.
         if let length = head.contentLength, length > HeldInput.freeByteCount, !server.handler.hasRoom(on: loop) {
@@ -73,7 +73,7 @@ extension HTTPConnection {
         clientAddress = client.address
         let exchange = HTTPExchange(
             request: head, body: body, client: client, credential: credential, connection: self, isBodyStreamed: streaming)
-        body = []
+        body = ReceivedBody()
         credential = nil
         self.exchange = exchange
         phase = streaming ? .body : .answering

@@ -22,7 +22,7 @@ final class HTTPConnection: Connection {
     var head: RequestHead?
     /// What the handler said to it.
     var credential: (any Sendable)?
-    var body: [UInt8] = []
+    var body = ReceivedBody()
     /// There while a body is read that comes packed.
     var encodedBody: EncodedBody?
     var held = HeldInput()
@@ -99,9 +99,9 @@ final class HTTPConnection: Connection {
 
     /// Tells what is held. What waits behind a request that is answered is bounded and was read: it may stay.
     @discardableResult
-    private func hold() -> Bool {
+    func hold() -> Bool {
         let packed = encodedBody?.byteCount ?? 0
-        return held.set(unread.count + packed + (exchange?.body.count ?? body.count), on: loop, by: server.handler)
+        return held.set(unread.count + packed + (exchange?.heldByteCount ?? body.count), on: loop, by: server.handler)
     }
 
     func parseUnread() {
@@ -127,7 +127,7 @@ final class HTTPConnection: Connection {
                     return 0
                 case .head(let head):
                     self.head = head
-                    body = []
+                    body = ReceivedBody()
                     if let terms = server.handler.terms(for: head) {
                         guard try take(head, on: terms) else { return 0 }
                     } else {
@@ -167,7 +167,7 @@ final class HTTPConnection: Connection {
             exchange.received(part)
             return true
         }
-        body.append(contentsOf: part)
+        body.append(part)
         if hold() { return true }
         refuseForRoom()
         return false

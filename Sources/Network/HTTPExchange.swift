@@ -6,7 +6,9 @@ public import WebSocket
 public final class HTTPExchange {
     public let request: RequestHead
     /// The whole body; empty where it is streamed.
-    public let body: [UInt8]
+    public let received: ReceivedBody
+    /// The whole body in one piece. To be asked for on a loop only when it is short: see ``ReceivedBody/joined``.
+    public var body: [UInt8] { received.joined }
     /// Called with each piece of a streamed body (``RequestTerms/streamsBody``), valid within the call.
     public var onBody: ((UnsafeRawBufferPointer) -> Void)?
     /// Called once when a streamed body has come whole.
@@ -43,6 +45,15 @@ public final class HTTPExchange {
     /// When the request was complete.
     public let began: Instant
 
+    /// A longer body leaves in pieces.
+    private static let wholeByteCount = 512 << 10
+    /// Congests the connection, so that its end of that asks for the next.
+    private static let pieceByteCount = Connection.congestionByteCount + 1
+    /// What is still to leave of a long answer.
+    private var unsent: ArraySlice<UInt8> = []
+    /// Bytes that it holds of the request and of its answer.
+    var heldByteCount: Int { received.count + unsent.count }
+
     private enum State { case waiting, streaming, ended }
     private var state = State.waiting
     /// Whether some of the body is still to come.
@@ -54,13 +65,14 @@ public final class HTTPExchange {
     private let server: HTTPServer
 
     init(
-        request: RequestHead, body: [UInt8], client: RequestClient, credential: (any Sendable)? = nil, connection: HTTPConnection,
+        request: RequestHead, body: ReceivedBody, client: RequestClient, credential: (any Sendable)? = nil,
+        connection: HTTPConnection,
         isBodyStreamed: Bool = false
     ) {
         self.credential = credential
         isBodyAwaited = isBodyStreamed
         self.request = request
-        self.body = body
+        received = body
         self.client = client
         self.connection = connection
         server = connection.server
@@ -118,8 +130,37 @@ public final class HTTPExchange {
         guard state == .waiting, let connection else { return }
         beginHead(status, contentType: contentType, fields: fields, connection)
         writer.endHead(.bytes(body.count), into: &connection.output)
+        if body.count > Self.wholeByteCount, request.method != .head, !status.forbidsBody {
+            return sendPiecewise(body, connection)
+        }
         body.withUnsafeBytes { writer.write($0, into: &connection.output) }
         finish(connection)
+    }
+
+    /// A long answer leaves in pieces, each in an iteration of its own and when the one before has left: to copy it to the output at
+    /// once would hold the loop, and double its memory.
+    private func sendPiecewise(_ body: [UInt8], _ connection: HTTPConnection) {
+        state = .streaming
+        // What the answer was made of is over. A client that has said all and reads on gets the rest.
+        onDisconnect = nil
+        endsWithInput = false
+        unsent = body[...]
+        let loop = connection.loop
+        onDrained = { [self] in
+            // Not within the flush, which would go on and on for a client that reads fast.
+            loop.schedule(after: .zero) { [self] in sendPiece() }
+        }
+        sendPiece()
+    }
+
+    private func sendPiece() {
+        guard state == .streaming, let connection else { return }
+        let piece = unsent.prefix(Self.pieceByteCount)
+        piece.withUnsafeBytes { writer.write($0, into: &connection.output) }
+        unsent = unsent.dropFirst(piece.count)
+        if unsent.isEmpty { return finish(connection) }
+        connection.hold()
+        connection.scheduleFlush()
     }
 
     /// Begins a response that is written in pieces.
@@ -243,6 +284,7 @@ public final class HTTPExchange {
 
     private func release() {
         connection = nil
+        unsent = []
         onDisconnect = nil
         onDrained = nil
         onBody = nil

@@ -33,6 +33,17 @@ extension Loopback.HTTPConnectionTests {
         #expect(try socket.receiveResponse().body == "abc")
     }
 
+    @Test func aLongAnswerComesWholeAndWhatIsAskedBehindItFollows() async throws {
+        let server = try await TestServer()
+        let socket = try server.connect()
+        let body = String(repeating: "0123456789", count: 300_000)
+        try socket.send(get("/echo", "Content-Length: \(body.utf8.count)\r\n", method: "POST") + body + get("/hello"))
+        let response = try socket.receiveResponse()
+        #expect(response.head.contains("Content-Length: 3000000\r\n"))
+        #expect(response.body == body)
+        #expect(try socket.receiveResponse().body == "hello")
+    }
+
     @Test func pipelinedRequestsAreAnsweredInTheirOrder() async throws {
         let server = try await TestServer()
         let socket = try server.connect()

@@ -12,7 +12,7 @@ enum CredentialsFace {
     /// `POST /v1/client_tokens`
     static func createToken(_ call: Call) throws(APIError) {
         guard call.caller.hasKey, let signer = call.context.authentication.tokenSigner else { throw Self.needsKey }
-        let body = call.exchange.body.isEmpty ? JSONObject() : try call.jsonBody()
+        let body = call.exchange.received.isEmpty ? JSONObject() : try call.jsonBody()
         let seconds = try body.optionalCount("expires_in") ?? defaultTokenSeconds
         guard (1...ClientTokens.maxLifetimeSeconds).contains(seconds) else {
             throw .invalid(

@@ -134,7 +134,7 @@ enum WebhooksFace {
     // MARK: Parts
 
     private static func body(_ call: Call) throws(APIError) -> JSONObject {
-        call.exchange.body.isEmpty ? JSONObject() : try call.jsonBody()
+        call.exchange.received.isEmpty ? JSONObject() : try call.jsonBody()
     }
 
     private static func missing(_ member: String) -> APIError {

@@ -65,6 +65,15 @@ public struct JSONObjectWriter: ~Copyable {
         buffer.pointee.appendJSONString(value)
     }
 
+    /// A string whose contents are escaped already: valid contents of a JSON string.
+    @inlinable public mutating func field(_ name: StaticString, escaped: UnsafeRawBufferPointer) {
+        key(name)
+        buffer.pointee.reserve(escaped.count + 2)
+        buffer.pointee.append("\"" as StaticString)
+        buffer.pointee.append(escaped)
+        buffer.pointee.append("\"" as StaticString)
+    }
+
     /// A string as UTF-8; what is not UTF-8 becomes U+FFFD.
     @inlinable public mutating func field(_ name: StaticString, utf8: UnsafeRawBufferPointer) {
         key(name)

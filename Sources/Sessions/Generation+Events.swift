@@ -43,7 +43,35 @@ extension Generation {
         session.append(type, of: self, delta: start..<end, outputIndex: item.index)
     }
 
-    func emitDone(_ item: OutputItem) {
+    /// Tells of the end of an item, as far as it is not told yet.
+    func emitDone(_ item: OutputItem) { while emitNextDone(item) {} }
+
+    /// Tells the next of the events of an item's end, each of which has all that it says.
+    /// - Returns: whether there is another.
+    @discardableResult
+    func emitNextDone(_ item: OutputItem) -> Bool {
+        switch item.ending {
+        case .contents:
+            emitContentsDone(item)
+            item.ending = item.partType == nil ? .item : .part
+        case .part:
+            emit(.contentPartDone, outputIndex: item.index) { event in
+                self.writePlace(of: item, to: &event)
+                event.object("part") { item.writePart(to: &$0) }
+            }
+            item.ending = .item
+        case .item:
+            emit(.outputItemDone, outputIndex: item.index) { event in
+                event.field("output_index", item.index)
+                event.object("item") { item.write(to: &$0) }
+            }
+            item.ending = .told
+        case .told: break
+        }
+        return item.ending != .told
+    }
+
+    private func emitContentsDone(_ item: OutputItem) {
         switch item.kind {
         case .message(let isRefusal):
             emit(isRefusal ? .refusalDone : .outputTextDone, outputIndex: item.index) { event in
@@ -69,16 +97,6 @@ extension Generation {
                 event.field("output_index", item.index)
                 item.writeContents("input", to: &event)
             }
-        }
-        if item.partType != nil {
-            emit(.contentPartDone, outputIndex: item.index) { event in
-                self.writePlace(of: item, to: &event)
-                event.object("part") { item.writePart(to: &$0) }
-            }
-        }
-        emit(.outputItemDone, outputIndex: item.index) { event in
-            event.field("output_index", item.index)
-            event.object("item") { item.write(to: &$0) }
         }
     }
 

@@ -20,8 +20,14 @@ extension Generation {
             case .outputItemDone:
                 guard let item = items.first(where: { $0.index == event.outputIndex }) else { continue }
                 item.close(as: .completed)
+                item.ending = .told
                 let said = (try? JSONValue.parse(event.payload, limits: .own))?["item"]
                 item.provider = said.flatMap(ProviderData.init(ofItem:)) ?? item.provider
+            case .outputTextDone, .refusalDone, .reasoningTextDone, .functionCallArgumentsDone, .customToolCallInputDone,
+                .contentPartDone:
+                // The end of a long answer is told piecewise.
+                guard let item = items.first(where: { $0.index == event.outputIndex }) else { continue }
+                item.ending = event.type == .contentPartDone || item.partType == nil ? .item : .part
             case _ where event.type.isDelta:
                 deltaCount += 1
                 outputByteCount += event.delta.count
@@ -40,6 +46,13 @@ extension Generation {
     func goOn(conversation: [Item]) {
         if hasSpentItsTokens {
             end(.incomplete(.maxOutputTokens))
+            session.retire(self)
+            return
+        }
+        if items.contains(where: { $0.closedAs == nil && $0.ending != .contents }) {
+            // All was said, and its end was being told.
+            judgeNow()
+            end(Self.status(by: verdict))
             session.retire(self)
             return
         }

@@ -126,10 +126,9 @@ extension Generation {
         case .stop, .toolCalls:
             judge()
             return
-        case .length: end(.incomplete(.maxOutputTokens))
-        case .contentFilter: end(.incomplete(.contentFilter))
+        case .length: endPiecewise(.incomplete(.maxOutputTokens))
+        case .contentFilter: endPiecewise(.incomplete(.contentFilter))
         }
-        session.generationEnded(self)
     }
 
     /// The upstream failed; what it said so far is kept.

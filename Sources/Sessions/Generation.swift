@@ -98,8 +98,10 @@ public final class Generation {
     var isStopping = false
     /// Who cuts it, if that is somebody who has a name.
     var interrupterName: String?
-    /// The model has come to its end, and the answer is whole: only whether it is as it must be is still to be told.
+    /// The model has come to its end, and the answer is whole: only whether it is as it must be, and its end, are still to be told.
     var isBeingJudged = false
+    /// ``output`` as it will be, where it was read off the loop.
+    var readOutput: [Item]?
     var isAccepted = false
     /// Bytes that the running attempt's upstream was sent to read.
     var promptByteCount = 0
@@ -231,9 +233,13 @@ public final class Generation {
     }
 
     func close(_ item: OutputItem, as status: Item.Status) {
+        beginClosing(item, as: status)
+        emitDone(item)
+    }
+
+    func beginClosing(_ item: OutputItem, as status: Item.Status) {
         item.close(as: status)
         if case .reasoning = item.kind, encryptsReasoning { item.provideText() }
-        emitDone(item)
     }
 
     /// Whether the client wants to send reasoning back by `encrypted_content` alone.
@@ -249,11 +255,13 @@ public final class Generation {
 
     func end(_ final: Status) {
         if final == .cancelled || final == .incomplete(.interrupted) { markInterruption() }
-        for item in items where item.closedAs == nil {
-            close(item, as: final == .completed ? .completed : .incomplete)
+        for item in items {
+            if item.closedAs == nil { beginClosing(item, as: final == .completed ? .completed : .incomplete) }
+            emitDone(item)
         }
         openItem = nil
-        output = items.map(\.item)
+        output = readOutput ?? items.map(\.item)
+        readOutput = nil
         if status == .inProgress { settleUsage() }
         if let verdict { emit(.validation) { verdict.write(to: &$0) } }
         completedAt = session.host.unixTime

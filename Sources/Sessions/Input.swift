@@ -1,7 +1,9 @@
 /// What a participant says: a command to a session.
 public struct Input: Sendable {
     /// Conversation items, at least one.
-    public var items: [Item]
+    public var items: [Item] { didSet { encoded = nil } }
+    /// ``items`` as they are told in the log, where that was made off the loop: set after them.
+    public var encoded: EncodedItems?
     /// nil: the session's default.
     public var mode: InterjectionMode?
     public var parameters: ResponseParameters

@@ -11,7 +11,7 @@ public struct Item: Sendable {
     public let id: String
     public var status: Status
     /// The item's members without `id` and `status`: `type`, and what belongs to the type.
-    public var body: JSONObject
+    public var body: JSONObject { didSet { count() } }
     /// The message of a Chat Completions request that the item was made of, to be passed on as it came.
     public let chatMessage: JSONValue?
 
@@ -20,6 +20,23 @@ public struct Item: Sendable {
         self.status = status
         self.body = body
         self.chatMessage = chatMessage
+        count()
+    }
+
+    /// Bytes of ``text``, in UTF-8. Joins nothing. Counted once: sums over a conversation are made on loops.
+    public private(set) var textByteCount = 0
+    /// Bytes that the item takes as JSON, near enough: escapes are not counted, and the message that it was made of is.
+    public private(set) var byteCount = 0
+
+    private mutating func count() {
+        textByteCount =
+            switch body["content"] {
+            case .string(let text)?: text.utf8.count
+            case .array(let parts)?:
+                parts.reduce(0) { $0 + ($1["text"]?.string?.utf8.count ?? $1["refusal"]?.string?.utf8.count ?? 0) }
+            default: 0
+            }
+        byteCount = body.approximateByteCount + (chatMessage?.approximateByteCount ?? 0) + 64
     }
 
     /// `message`, `function_call`, `function_call_output`, `custom_tool_call`, `custom_tool_call_output`, `reasoning`.
@@ -54,19 +71,6 @@ public struct Item: Sendable {
         item.body["name"] = .string(participant.name)
         return item
     }
-
-    /// Bytes of ``text``, in UTF-8. Joins nothing.
-    public var textByteCount: Int {
-        switch body["content"] {
-        case .string(let text)?: text.utf8.count
-        case .array(let parts)?:
-            parts.reduce(0) { $0 + ($1["text"]?.string?.utf8.count ?? $1["refusal"]?.string?.utf8.count ?? 0) }
-        default: 0
-        }
-    }
-
-    /// Bytes that the item takes as JSON, near enough: escapes are not counted, and the message that it was made of is.
-    public var byteCount: Int { body.approximateByteCount + (chatMessage?.approximateByteCount ?? 0) + 64 }
 
     public var json: JSONValue {
         var object: JSONObject = ["id": .string(id)]

@@ -96,16 +96,24 @@ extension Generation {
 
     /// The server stops, and does not wait for the verdict from off the loop.
     func judgeAtOnce() {
-        guard let (format, text) = outputToJudge else { return conclude(nil) }
-        conclude((try? OutputFormat(format))?.verdict(on: text) ?? .invalid(Self.unchecked))
+        judgeNow()
+        endAtOnce(Self.status(by: verdict))
+    }
+
+    func judgeNow() {
+        guard verdict == nil, let (format, text) = outputToJudge else { return }
+        verdict = (try? OutputFormat(format))?.verdict(on: text) ?? .invalid(Self.unchecked)
     }
 
     private static let unchecked = JSONSchema.Violation(path: "", message: "could not be checked: the server has too much to do")
 
     private func conclude(_ verdict: OutputVerdict?) {
         self.verdict = verdict
-        if case .invalid = verdict { end(.incomplete(.invalidStructuredOutput)) } else { end(.completed) }
-        session.generationEnded(self)
+        endPiecewise(Self.status(by: verdict))
+    }
+
+    static func status(by verdict: OutputVerdict?) -> Status {
+        if case .invalid? = verdict { .incomplete(.invalidStructuredOutput) } else { .completed }
     }
 
     /// What was said, which may be nothing, and the format that it must have; nil if none was asked for, or if the answer is another: a

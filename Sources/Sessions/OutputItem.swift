@@ -71,6 +71,14 @@ final class OutputItem {
 
     func close(as status: Item.Status) { closedAs = status }
 
+    /// The events that tell of its end, in their order.
+    enum Ending: Int {
+        case contents, part, item, told
+    }
+
+    /// The next of them that is to be told.
+    var ending = Ending.contents
+
     var isCustomToolCall: Bool { if case .customToolCall = kind { true } else { false } }
     var isMessage: Bool { if case .message = kind { true } else { false } }
     var isCallOrRefusal: Bool {
@@ -159,7 +167,7 @@ final class OutputItem {
     }
 
     func writeContents(_ name: StaticString, to writer: inout JSONObjectWriter) {
-        writer.field(name, json: quoted.bytes)
+        writer.field(name, escaped: contents.bytes)
     }
 
     private var quoted: ByteBuffer {
@@ -183,12 +191,26 @@ final class OutputItem {
     }
 
     /// The item as a part of the conversation.
-    var item: Item {
+    var item: Item { encoded.item }
+
+    /// The item as it stands, to be read elsewhere.
+    var encoded: EncodedItem {
         var buffer = ByteBuffer()
         buffer.appendJSONObject { write(to: &$0) }
-        var body = (try? JSONValue.parse(buffer.bytes, limits: .own))?.object ?? [:]
-        body["id"] = nil
-        body["status"] = nil
-        return Item(id: id, status: closedAs ?? .inProgress, body: body)
+        return EncodedItem(id: id, status: closedAs ?? .inProgress, json: buffer.array)
+    }
+
+    struct EncodedItem: Sendable {
+        let id: String
+        let status: Item.Status
+        let json: [UInt8]
+
+        /// Takes as long as to read its JSON.
+        var item: Item {
+            var body = (try? JSONValue.parse(json, limits: .own))?.object ?? [:]
+            body["id"] = nil
+            body["status"] = nil
+            return Item(id: id, status: status, body: body)
+        }
     }
 }

@@ -83,14 +83,15 @@ extension Session {
             let sequence = log.lastSequence
             cursor.position = sequence
             cursor.byteOffset = appendedByteCount
-            let state = stateJSON()
-            if log.committedSequence == sequence { return cursor.deliverSnapshot(state, sequence: sequence) }
-            // What it tells of must be safe first; what is said meanwhile comes after it.
+            let state = state
+            if !state.isLarge { return deliver(state.json, asOf: sequence, to: cursor) }
             cursor.isFetching = true
-            log.whenCommitted { [weak self, weak cursor] in
-                guard let self, let cursor, cursor.session === self, cursor.isFetching, cursor.position == sequence else { return }
+            host.compute(for: owner) {
+                state.json
+            } then: { [weak self, weak cursor] json in
+                guard let self, let cursor, self.isWaiting(cursor, at: sequence) else { return }
                 cursor.isFetching = false
-                cursor.deliverSnapshot(state, sequence: sequence)
+                self.deliver(json ?? state.json, asOf: sequence, to: cursor)
                 self.serve(cursor)
             }
         case .close:
@@ -98,6 +99,23 @@ extension Session {
             detach(cursor)
             cursor.deliverPlaceGone()
         }
+    }
+
+    private func deliver(_ state: [UInt8], asOf sequence: Int, to cursor: Cursor) {
+        if log.committedSequence >= sequence { return cursor.deliverSnapshot(state, sequence: sequence) }
+        // What it tells of must be safe first; what is said meanwhile comes after it.
+        cursor.isFetching = true
+        log.whenCommitted { [weak self, weak cursor] in
+            guard let self, let cursor, self.isWaiting(cursor, at: sequence) else { return }
+            cursor.isFetching = false
+            cursor.deliverSnapshot(state, sequence: sequence)
+            self.serve(cursor)
+        }
+    }
+
+    /// Whether a cursor still waits for what is being made for it.
+    private func isWaiting(_ cursor: Cursor, at sequence: Int) -> Bool {
+        cursor.session === self && cursor.isFetching && cursor.position == sequence
     }
 
     /// Bytes of the log up to the event with this number.

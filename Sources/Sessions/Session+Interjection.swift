@@ -22,8 +22,9 @@ extension Session {
         let mode = input.steer != nil ? .steer : input.mode ?? defaultMode
         try checkIdentifiers(of: input.items, keepsActive: mode != .rollback)
         try checkResults(in: input.items, keepsActive: mode != .rollback)
-        let waiting = queued.flatMap(\.input) + input.items
-        guard conversationByteCount + waiting.reduce(0, { $0 + $1.byteCount }) <= limits.maxConversationBytes else {
+        let waitingByteCount = queued.reduce(0) { $0 + $1.input.reduce(0) { $0 + $1.byteCount } }
+        let newByteCount = input.items.reduce(0) { $0 + $1.byteCount }
+        guard conversationByteCount + waitingByteCount + newByteCount <= limits.maxConversationBytes else {
             throw .conversationTooLarge(limitBytes: limits.maxConversationBytes)
         }
         guard let running = active else { return begin(input, mode: nil, interrupted: nil) }
@@ -246,8 +247,7 @@ extension Session {
     private func emitAccepted(
         _ input: Input, mode: InterjectionMode?, interrupted: Interrupted?, _ generation: Generation
     ) -> Int {
-        append(.inputAccepted, of: nil) { event in
-            event.array("items") { list in for item in input.items { list.element(item.json) } }
+        func writeRest(to event: inout JSONObjectWriter) {
             event.field("mode", mode?.rawValue ?? "none")
             if let interrupted {
                 event.object("interrupted") { interrupted.write(to: &$0) }
@@ -256,6 +256,11 @@ extension Session {
             }
             event.field("response_id", generation.id)
             Self.write(input.participant, input.clientEventID, to: &event)
+        }
+        if let encoded = input.encoded, append(.inputAccepted, encoded, writeRest) { return log.lastSequence }
+        append(.inputAccepted, of: nil) { event in
+            event.array("items") { list in for item in input.items { list.element(item.json) } }
+            writeRest(to: &event)
         }
         return log.lastSequence
     }

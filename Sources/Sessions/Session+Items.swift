@@ -3,7 +3,8 @@ public import JSON
 /// A conversation that is written to beside what is said in it: the Conversations API.
 extension Session {
     /// Takes items into the conversation, without asking a model.
-    public func add(_ new: [Item]) throws(SessionError) {
+    /// - Parameter encoded: the same items, where they are large.
+    public func add(_ new: [Item], encoded: EncodedItems? = nil) throws(SessionError) {
         if isClosed { throw .sessionClosed }
         try checkIdentifiers(of: new, keepsActive: true)
         try checkResults(in: new, keepsActive: true)
@@ -12,6 +13,7 @@ extension Session {
         }
         if new.isEmpty { return }
         remember(new)
+        if let encoded, append(.itemsAdded, encoded, { _ in }) { return }
         append(.itemsAdded) { event in
             event.array("items") { list in for item in new { list.element(item.json) } }
         }

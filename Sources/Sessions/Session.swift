@@ -149,6 +149,20 @@ public final class Session {
         store(type, response: response?.reference, responseSequence: -1, delta: 0..<0, outputIndex: 0)
     }
 
+    /// Appends a session event of ours whose first members were encoded elsewhere.
+    /// - Returns: false if they were used before.
+    func append(_ type: EventType, _ encoded: EncodedItems, _ body: (inout JSONObjectWriter) -> Void) -> Bool {
+        // Nobody else has it, so that it is not copied.
+        guard var payload = encoded.take() else { return false }
+        scratch.clear()
+        scratch.appendJSONObject(body)
+        // Without a member there is only the brace.
+        if scratch.count > 2 { payload.append(UInt8(ascii: ",")) }
+        payload.append(contentsOf: scratch.bytes.dropFirst())
+        store(type, payload, response: nil, responseSequence: -1, delta: 0..<0, outputIndex: 0)
+        return true
+    }
+
     /// Appends the response event that stands in ``scratch``.
     func append(_ type: EventType, of response: Generation, delta: Range<Int>, outputIndex: Int) {
         let number = response.sequenceNumber
@@ -160,10 +174,18 @@ public final class Session {
     private func store(
         _ type: EventType, response: ResponseReference?, responseSequence: Int, delta: Range<Int>, outputIndex: Int
     ) {
+        store(
+            type, scratch.array, response: response, responseSequence: responseSequence, delta: delta, outputIndex: outputIndex)
+    }
+
+    private func store(
+        _ type: EventType, _ payload: [UInt8], response: ResponseReference?, responseSequence: Int, delta: Range<Int>,
+        outputIndex: Int
+    ) {
         let event = LogEvent(
             sequence: log.lastSequence + 1, type: type, response: response, responseSequence: responseSequence,
-            payload: scratch.array, delta: delta, outputIndex: outputIndex,
-            endOffset: appendedByteCount + LogEvent.byteCount(ofPayload: scratch.count))
+            payload: payload, delta: delta, outputIndex: outputIndex,
+            endOffset: appendedByteCount + LogEvent.byteCount(ofPayload: payload.count))
         appendedByteCount = event.endOffset
         let before = log.byteCount
         log.append(event)

@@ -15,7 +15,7 @@ from rehearsal import say
 from scripted_upstream import ScriptedUpstream, chunk
 from sockets import Socket
 
-HOG_MS = 500
+HOG_MS = 250
 IS_RELEASE = os.environ.get("INTERJECT_BINARY", "release").find("release") >= 0
 
 
@@ -68,6 +68,11 @@ HOGS = {
     "a text of 16 MB of escapes": (PATH, lambda: raw("input", '"' + "\\u00e9" * (16 << 20 >> 3) + '"'), {200, 400, 413}),
     "a chat of 16 MB": (CHAT, lambda: json.dumps({"model": "rehearsal", "messages": [{"role": "user", "content": "a" * (16 << 20)}]}),
                         {200, 400, 413}),
+    "images of 12 MB": (CHAT, lambda: json.dumps({"model": "rehearsal", "messages": [{"role": "user", "content": [
+        {"type": "text", "text": "[[rehearsal tokens=1]]"}] + [
+        {"type": "image_url", "image_url": {"url": "data:image/png;base64," + "A" * (2 << 20)}} for _ in range(6)]}]}), {200}),
+    "items of a conversation of 16 MB": ("/v1/conversations", lambda: json.dumps({"items": [
+        {"role": "user", "content": "a" * (800 << 10)} for _ in range(20)]}), {200}),
     "a number of a million digits": (PATH, lambda: raw("temperature", "1" + "0" * 1_000_000), {400}),
     "a hundred thousand numbers of 100 digits": (PATH, lambda: raw("x", "[" + ",".join(["1" * 100] * 100_000) + "]"), {400}),
     "ten thousand items": (PATH, lambda: json.dumps({"model": "rehearsal", "input": [
@@ -116,7 +121,16 @@ def test_no_body_holds_a_loop(start_server, name):
     judge(server, name)
 
 
-@pytest.mark.parametrize("name", ["a million members", "a text of 16 MB", "an enum of 9,000 values"])
+def test_no_body_without_a_length_holds_a_loop(start_server):
+    server = start_server()
+    body = json.dumps({"model": "rehearsal", "input": "x", "metadata": {"m": "a" * (48 << 20)}}).encode()
+    with server.http() as http:
+        pieces = (body[place:place + 65536] for place in range(0, len(body), 65536))
+        assert http.post(PATH, content=pieces, headers={"Content-Type": "application/json"}).status_code == 400
+    judge(server, "a body of 48 MB without a length")
+
+
+@pytest.mark.parametrize("name", ["a million members", "a text of 16 MB", "ten thousand items", "an enum of 9,000 values"])
 def test_no_message_holds_a_loop(start_server, name):
     _, make, _ = HOGS[name]
     message = json.loads(make())
@@ -186,6 +200,196 @@ def test_an_answer_that_is_being_judged_can_be_cut(start_server):
                 assert cancelled.status_code in (200, 400, 409), cancelled.text
             assert state["status"] in ("cancelled", "completed", "incomplete"), state["status"]
             assert http.get("/healthz").status_code == 200
+
+
+TEXT = "a" * (16 << 20)
+MANY = [{"role": "user", "content": f"number {number}"} for number in range(10_000)]
+
+
+def read_all(http, path, **options):
+    answer = http.get(path, **options)
+    assert answer.status_code == 200, answer.text[:300]
+    return answer
+
+
+def get_session(server, http, session, _):
+    answer = read_all(http, f"/v1/sessions/{session}")
+    again = http.get(f"/v1/sessions/{session}", headers={"If-None-Match": answer.headers["etag"]})
+    assert again.status_code == 304
+    assert again.headers["etag"] == answer.headers["etag"]
+
+
+def get_input_items(server, http, _, response):
+    assert read_all(http, f"/v1/responses/{response}/input_items").json()["data"]
+
+
+def get_events(server, http, session, _):
+    page = read_all(http, f"/v1/sessions/{session}/events", headers={"Accept": "application/json"}).json()
+    assert [event["interject"]["sequence"] for event in page["data"]] == list(range(1, len(page["data"]) + 1))
+
+
+def follow_events(server, http, session, _):
+    length = 0
+    with http.stream("GET", f"/v1/sessions/{session}/events", headers={"Accept": "text/event-stream"}) as answer:
+        for piece in answer.iter_bytes():
+            length += len(piece)
+            if b"response.completed" in piece:
+                break
+    assert length > 100_000
+
+
+def join(server, http, session, _):
+    socket = Socket(server)
+    joined = socket.join(session, starting_after=0)
+    assert joined["session"]["items"]
+    socket.wait_for(lambda event: event["type"] == "response.completed", "the replay")
+    # What comes behind the join waited for it.
+    assert [event["type"] for event in socket.events[:2]] == ["interject:joined", "interject:session.created"]
+    socket.close()
+
+
+def go_on(server, http, _, response):
+    answer = http.post(PATH, json={"model": "rehearsal", "input": "[[rehearsal tokens=1]]", "previous_response_id": response})
+    assert answer.status_code == 200, answer.text[:300]
+
+
+def branch_off(server, http, _, response):
+    go_on(server, http, _, response)
+    go_on(server, http, _, response)
+
+
+READS = [get_session, get_input_items, get_events, follow_events, join, go_on, branch_off]
+
+
+@pytest.mark.parametrize("items", ["a text of 16 MB", "ten thousand items"])
+@pytest.mark.parametrize("read", READS, ids=lambda read: read.__name__)
+def test_reading_a_large_conversation_holds_no_loop(start_server, read, items):
+    server = start_server()
+    with server.http() as http:
+        answer = http.post(PATH, json={"model": "rehearsal", "input": TEXT if items == "a text of 16 MB" else MANY})
+        assert answer.status_code == 200, answer.text[:300]
+        response = answer.json()
+        read(server, http, response["interject"]["session_id"], response["id"])
+    judge(server, f"{read.__name__}, {items}")
+
+
+def test_reading_items_of_a_conversation_holds_no_loop(start_server):
+    server = start_server()
+    with server.http() as http:
+        conversation = http.post("/v1/conversations").json()["id"]
+        items = f"/v1/conversations/{conversation}/items"
+        added = http.post(items, json={"items": [{"role": "user", "content": TEXT}]})
+        assert added.status_code == 200, added.text[:300]
+        item = added.json()["data"][0]
+        assert read_all(http, items).json()["data"] == [item]
+        assert read_all(http, f"{items}/{item['id']}").json() == item
+        state = read_all(http, f"/v1/sessions/{conversation}").json()
+        assert state["items"] == [item]
+        log = read_all(http, f"/v1/sessions/{conversation}/events", headers={"Accept": "application/json"}).json()["data"]
+        assert log[-1]["type"] == "interject:items.added" and log[-1]["items"] == [item]
+    judge(server, "items of a conversation")
+
+
+def calls(arguments):
+    """Chunks of one tool call."""
+    def piece(function, **more):
+        return b"data: " + json.dumps({"choices": [{"index": 0, "delta": {"tool_calls": [
+            {"index": 0, "function": function, **more}]}}]}).encode() + b"\n\n"
+    end = b'data: {"choices":[{"index":0,"delta":{},"finish_reason":"tool_calls"}]}\n\ndata: [DONE]\n\n'
+    return [piece({"name": "f", "arguments": ""}, id="call_1")] + [piece({"arguments": part}) for part in arguments] + [end]
+
+
+PART = "a" * (3_900 << 10)
+STREAM = "text/event-stream"
+LARGE = {
+    # name: (content type, pieces, length of what was said)
+    "chunks of 4 MB": (STREAM, lambda: [chunk(PART)] * 4 + [chunk("", "stop"), b"data: [DONE]\n\n"], 4 * len(PART)),
+    "a tool's arguments of 16 MB": (STREAM, lambda: calls(['{"a":"' + PART, PART, PART, PART + '"}']), 4 * len(PART) + 8),
+    "small pieces of 12 MB": (
+        STREAM, lambda: [chunk("b" * 16384)] * 768 + [chunk("", "stop"), b"data: [DONE]\n\n"], 768 * 16384),
+    "an answer that is no stream": (
+        "application/json", lambda: [json.dumps({"choices": [{"index": 0, "message": {"role": "assistant", "content": PART * 3},
+                                                              "finish_reason": "stop"}]}).encode()], 3 * len(PART)),
+}
+
+
+def said(response) -> int:
+    item = response["output"][-1]
+    return len(item["arguments"] if item["type"] == "function_call" else item["content"][0]["text"])
+
+
+@pytest.mark.parametrize("way", ["whole", "stream", "chat", "chat stream", "websocket"])
+@pytest.mark.parametrize("name", LARGE)
+def test_no_large_answer_holds_a_loop(start_server, name, way):
+    content_type, make, length = LARGE[name]
+    tools = [{"type": "function", "name": "f", "parameters": {"type": "object"}}]
+    ask = {"model": "m", "input": "x", "tools": tools}
+    chat = {"model": "m", "messages": [{"role": "user", "content": "x"}], "tools": [{"type": "function", "function": tools[0]}]}
+    with ScriptedUpstream(make(), content_type=content_type) as upstream:
+        server = start_server("--upstream", f"{upstream.url}/v1")
+        with server.http() as http:
+            if way == "whole":
+                response = http.post(PATH, json=ask).json()
+                assert said(response) == length
+                again = read_all(http, f"{PATH}/{response['id']}")
+                assert again.json()["output"] == response["output"]
+            elif way == "stream":
+                lines = http.post(PATH, json={**ask, "stream": True}).text.splitlines()
+                events = [json.loads(line[6:]) for line in lines if line.startswith("data: {")]
+                assert [event["sequence_number"] for event in events] == list(range(len(events)))
+                assert events[-1]["type"] == "response.completed" and said(events[-1]["response"]) == length
+                done = [event["type"] for event in events if event["type"].endswith(".done")]
+                assert len(done) == len(set(done)) and done[-1] == "response.output_item.done"
+            elif way == "chat":
+                message = http.post(CHAT, json=chat).json()["choices"][0]["message"]
+                assert len(message["content"] or message["tool_calls"][0]["function"]["arguments"]) == length
+            elif way == "chat stream":
+                text = http.post(CHAT, json={**chat, "stream": True}).text
+                assert text.rstrip().endswith("data: [DONE]") and len(text) > length
+            else:
+                socket = Socket(server)
+                socket.send("response.create", **ask)
+                end = socket.wait_for(lambda event: event["type"] in ("response.completed", "error"), "the end")
+                assert said(end["response"]) == length
+                socket.close()
+        judge(server, f"{name}, {way}")
+
+
+def test_a_large_answer_is_cut_while_its_end_is_told(start_server):
+    """Whenever the cut comes, each of the last events comes once, and one of them is the end."""
+    pieces = [chunk(PART)] * 4 + [chunk("", "stop"), b"data: [DONE]\n\n"]
+    with ScriptedUpstream(pieces) as upstream:
+        server = start_server("--upstream", f"{upstream.url}/v1")
+        with server.http() as http:
+            for awaited in ("response.output_text.done", "response.content_part.done", "response.output_item.done"):
+                socket = Socket(server)
+                socket.send("response.create", model="m", input="x")
+                first = socket.wait_for(lambda event: event["type"] == "response.created", "its begin")["response"]["id"]
+                socket.wait_for(lambda event: event["type"] == awaited, awaited)
+                http.post(f"{PATH}/{first}/cancel")
+                socket.wait_for(lambda event: event["type"] in (
+                    "response.completed", "response.cancelled", "response.incomplete"), "its end")
+                types = [event["type"] for event in socket.events if event["type"].startswith("response.")]
+                last = [kind for kind in types if not kind.endswith(".delta")]
+                assert last[-4:-1] == [
+                    "response.output_text.done", "response.content_part.done", "response.output_item.done"], last
+                assert len(last) == len(set(last)), last
+                socket.close()
+        judge(server, "cut while its end was told")
+
+
+def test_files_and_batches_hold_no_loop(start_server, tmp_path):
+    server = start_server("--data", str(tmp_path / "files"))
+    line = json.dumps({"custom_id": "a", "method": "POST", "url": PATH, "body": {"model": "rehearsal", "input": "a" * (15 << 20)}})
+    with server.http() as http:
+        answer = http.post("/v1/files", data={"purpose": "batch"}, files={"file": ("a.jsonl", line.encode() + b"\n")})
+        assert answer.status_code == 200, answer.text[:300]
+        batch = http.post("/v1/batches", json={
+            "input_file_id": answer.json()["id"], "endpoint": PATH, "completion_window": "24h"}).json()
+        batch = http.get(f"/v1/batches/{batch['id']}", params={"wait": 60}).json()
+        assert batch["status"] in ("completed", "failed"), batch
+        assert len(read_all(http, f"/v1/files/{answer.json()['id']}/content").content) == len(line) + 1
+    judge(server, "a batch's line of 15 MB")
 
 
 def test_lists_and_queries_hold_no_loop(start_server):

@@ -23,6 +23,19 @@ struct JSONAnswer: Sendable {
     }
 }
 
+/// An answer with the tag that its client may know it by.
+struct TaggedAnswer: Sendable {
+    let answer: JSONAnswer
+    let tag: String
+
+    init(_ answer: JSONAnswer) {
+        self.answer = answer
+        // FNV-1a: it tells two states of one object apart, and need not withstand anybody.
+        let hash = answer.json.reduce(0xCBF2_9CE4_8422_2325 as UInt64) { ($0 ^ UInt64($1)) &* 0x100_0000_01B3 }
+        tag = "\"\(String(hash, radix: 16))\""
+    }
+}
+
 extension Call {
     /// Does something that waits, off the loop, and answers with what comes of it.
     /// - Parameter deadline: how long it waits for that; then 503 is the answer.
@@ -69,13 +82,25 @@ extension Call {
     }
 
     /// Answers with JSON that is asked for again and again: with its tag, and not at all when the client has it.
-    func respond(tagged answer: JSONAnswer) {
-        // FNV-1a: it tells two states of one object apart, and need not withstand anybody.
-        let hash = answer.json.reduce(0xCBF2_9CE4_8422_2325 as UInt64) { ($0 ^ UInt64($1)) &* 0x100_0000_01B3 }
-        let tag = "\"\(String(hash, radix: 16))\""
-        let fields = answer.fields + [("ETag", tag), ("Cache-Control", "no-cache")]
-        let known = request.fields.noneMatch(names: tag)
-        if known { exchange.respond(.notModified, fields: fields) } else { respond(json: answer.json, fields: fields) }
+    func respond(tagged answer: JSONAnswer) { respond(TaggedAnswer(answer)) }
+
+    func respond(_ tagged: TaggedAnswer) {
+        let fields = tagged.answer.fields + [("ETag", tagged.tag), ("Cache-Control", "no-cache")]
+        let known = request.fields.noneMatch(names: tagged.tag)
+        if known { exchange.respond(.notModified, fields: fields) } else { respond(json: tagged.answer.json, fields: fields) }
+    }
+
+    /// Makes a part of the answer: at once, or, if it is large, off the loop.
+    /// - Parameter then: called on the loop; not when the client has gone meanwhile.
+    func compute<Value: Sendable>(
+        ifLarge isLarge: Bool, _ work: @escaping @Sendable () -> Value, then: @escaping (Value) -> Void
+    ) {
+        guard isLarge else { return then(work()) }
+        WorkerPool.shared.run(for: owner, on: loop, work) { [exchange] value in
+            // What has a name is settled also when it comes too late to be told.
+            if exchange.isEnded, onceName == nil { return }
+            if let value { then(value) } else { fail(.overloaded) }
+        }
     }
 
     /// The query's `limit`.

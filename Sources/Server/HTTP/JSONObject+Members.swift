@@ -40,7 +40,7 @@ extension JSONObject {
 }
 
 /// The `interject` object of a request body: `Protocols/sessions.md`.
-struct InterjectMembers {
+struct InterjectMembers: Sendable {
     var mode: InterjectionMode?
     var policy: DisconnectPolicy?
     var sessionID: String?

@@ -1,6 +1,7 @@
 import HTTP
 import JSON
 import Network
+import Sessions
 
 /// What was made of a large body off the loop: its JSON, and what it is known by.
 struct LargeBody: Sendable {
@@ -11,7 +12,8 @@ struct LargeBody: Sendable {
     /// Of method, path and body, for `Idempotency-Key`; empty when it has none.
     let fingerprint: [UInt8]
 
-    init(_ body: [UInt8], head: String?) {
+    init(_ received: ReceivedBody, head: String?) {
+        let body = received.joined
         json = Result { () throws(JSONError) in try Call.json(of: body) }
         fingerprint = head.map { (Array($0.utf8) + body).withUnsafeBytes(SHA256.digest) } ?? []
     }
@@ -20,7 +22,7 @@ struct LargeBody: Sendable {
 extension Router {
     /// Goes on with what the body says; a large one is read off the loop first.
     func read(_ call: Call, _ then: @escaping (Call) throws(APIError) -> Void) throws(APIError) {
-        let body = call.exchange.body
+        let body = call.exchange.received
         guard body.count >= LargeBody.leastByteCount else { return try then(call) }
         let head = call.request.fields["idempotency-key"].map { _ in Self.fingerprintHead(call) }
         WorkerPool.shared.run(for: call.owner, on: call.loop) {
@@ -43,4 +45,49 @@ extension Router {
 
     /// What a request is for, in front of its body: the same key with another path is another request.
     static func fingerprintHead(_ call: Call) -> String { "\(call.request.method.name) \(call.request.target.path)\n" }
+}
+
+/// A request that brings items of a conversation.
+protocol InputRequest: Sendable {
+    var items: [Item] { get }
+    var encoded: EncodedItems? { get set }
+}
+
+extension InputRequest {
+    /// With its items encoded, if they are large: to be called off the loop then.
+    func prepared() -> Self {
+        let byteCount = items.reduce(0) { $0 + $1.byteCount }
+        guard byteCount >= LargeBody.leastByteCount else { return self }
+        var request = self
+        request.encoded = EncodedItems.ofInput(items)
+        return request
+    }
+}
+
+extension Call {
+    /// Goes on with the request that the body makes: at once, or, of a large body, when it has been checked off the loop.
+    /// - Parameters:
+    ///   - make: checks the body. Called with an empty object when there is no body and `isOptional` says that there need be none.
+    ///   - then: called on the loop. The call has no ``largeBody`` then: what is wanted of it must be in the request.
+    func read<Request: Sendable>(
+        isOptional: Bool = false, _ make: @escaping @Sendable (JSONObject) throws(APIError) -> Request,
+        then: @escaping (Call, Request) throws(APIError) -> Void
+    ) throws(APIError) {
+        let body = isOptional && exchange.received.isEmpty ? JSONObject() : try jsonBody()
+        guard largeBody != nil else { return try then(self, try make(body)) }
+        var call = self
+        call.largeBody = nil
+        WorkerPool.shared.run(for: owner, on: loop) {
+            Result { () throws(APIError) in try make(body) }
+        } then: { [call] made in
+            // Also when nobody is left to tell: its name must be free for who sends the command again.
+            guard let made, !call.exchange.isEnded else { return call.fail(.overloaded) }
+            do throws(APIError) {
+                try then(call, try made.get())
+            } catch {
+                call.fail(error)
+            }
+            WorkerPool.shared.release(made)
+        }
+    }
 }

@@ -28,12 +28,17 @@ final class ChatCollector: EventReader {
         stop()
         if let failure = reference.failure {
             fail(APIError(failure))
-        } else if let ending = ChatCompletion.Ending(event, cutForm: completion.cutForm) {
-            let json = json(ending, sessionID: reference.sessionID)
-            let cut = ending.failure(completionID: completion.id)
-            then(.success(CollectedResponse(json: json, reference: reference, ending: event.type, cut: cut)))
         } else {
-            fail(.unreadableResponse)
+            let completion = completion
+            collect(event) {
+                ChatCompletion.Ending(event, cutForm: completion.cutForm).map { ending in
+                    CollectedResponse(
+                        json: completion.json(ending, sessionID: reference.sessionID), reference: reference, ending: event.type,
+                        cut: ending.failure(completionID: completion.id))
+                }
+            } then: { [then] in
+                then($0)
+            }
         }
         return .more
     }
@@ -56,16 +61,20 @@ final class ChatCollector: EventReader {
         then(.failure(error))
     }
 
-    private func json(_ ending: ChatCompletion.Ending, sessionID: String) -> [UInt8] {
+}
+
+extension ChatCompletion {
+    /// The whole completion.
+    fileprivate func json(_ ending: Ending, sessionID: String) -> [UInt8] {
         var buffer = ByteBuffer()
         buffer.appendJSONObject { object in
-            completion.writeHead(object: "chat.completion", to: &object)
+            writeHead(object: "chat.completion", to: &object)
             object.array("choices") { choices in
                 choices.object { choice in
                     choice.field("index", 0)
                     choice.object("message") { writeMessage(ending, to: &$0) }
                     choice.null("logprobs")
-                    choice.field("finish_reason", completion.finishReason(ending))
+                    choice.field("finish_reason", finishReason(ending))
                 }
             }
             ending.writeUsage(to: &object)
@@ -76,14 +85,14 @@ final class ChatCollector: EventReader {
         return buffer.array
     }
 
-    private func writeMessage(_ ending: ChatCompletion.Ending, to message: inout JSONObjectWriter) {
+    private func writeMessage(_ ending: Ending, to message: inout JSONObjectWriter) {
         let parts = ending.output.filter { $0["type"]?.string == "message" }.flatMap { $0["content"]?.array ?? [] }
         let text = parts.compactMap { $0["text"]?.string }.joined()
         let refusal = parts.compactMap { $0["refusal"]?.string }.joined()
         let reasoning = ending.output.filter { $0["type"]?.string == "reasoning" }.flatMap { $0["content"]?.array ?? [] }
             .compactMap { $0["text"]?.string }.joined()
         let calls = ending.output.filter(ChatToolCall.isCall).enumerated().compactMap {
-            ChatToolCall($1, index: $0, usesFunctions: completion.usesFunctions)
+            ChatToolCall($1, index: $0, usesFunctions: usesFunctions)
         }
         message.field("role", "assistant")
         if text.isEmpty, !calls.isEmpty || !refusal.isEmpty { message.null("content") } else { message.field("content", text) }
@@ -93,7 +102,7 @@ final class ChatCollector: EventReader {
         for item in ending.output where !ChatToolCall.isCall(item) { members.take(ProviderMembers(item)) }
         members.write(to: &message)
         if calls.isEmpty { return }
-        if completion.usesFunctions {
+        if usesFunctions {
             message.object("function_call") { calls[0].writeFunction(to: &$0, input: calls[0].input) }
             return
         }

@@ -3,7 +3,7 @@ import JSON
 import Sessions
 
 /// What all chunks of one chat completion share, and how a response's end is told in Chat Completions' words.
-struct ChatCompletion {
+struct ChatCompletion: Sendable {
     let id: String
     let model: String
     let created: Int

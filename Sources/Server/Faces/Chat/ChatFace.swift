@@ -6,10 +6,18 @@ import Sessions
 enum ChatFace {
     /// `POST /v1/chat/completions`
     static func create(_ call: Call) throws(APIError) {
-        let request = try ChatRequest(try call.jsonBody())
+        try call.read { (body) throws(APIError) in
+            try ChatRequest(body).prepared()
+        } then: { (call, request) throws(APIError) in
+            try create(call, request)
+        }
+    }
+
+    private static func create(_ call: Call, _ request: ChatRequest) throws(APIError) {
         let policy = try call.disconnectPolicy(request.extensions, default: .cancel)
         let cutForm = try call.cutForm(request.extensions)
         var input = Input(items: request.items, parameters: request.parameters, policy: policy)
+        input.encoded = request.encoded
         input.mode = request.extensions.mode ?? .queue
         let id = call.onceResponseID ?? Identifier.make("chatcmpl-")
         input.responseID = id
@@ -58,9 +66,12 @@ enum ChatFace {
 
     /// What a call began that was sent before: from its start, or whole once it is there.
     static func replay(_ call: Call, id: String) throws(APIError) {
-        let request = try ChatRequest(try call.jsonBody())
-        let cutForm = try call.cutForm(request.extensions)
-        call.withSession(ofResponse: id) { replay(call, request, id: id, of: $0, cutForm: cutForm) }
+        try call.read { (body) throws(APIError) in
+            try ChatRequest(body)
+        } then: { (call, request) throws(APIError) in
+            let cutForm = try call.cutForm(request.extensions)
+            call.withSession(ofResponse: id) { replay(call, request, id: id, of: $0, cutForm: cutForm) }
+        }
     }
 
     private static func replay(

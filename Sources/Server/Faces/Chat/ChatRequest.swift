@@ -2,8 +2,10 @@ import JSON
 import Sessions
 
 /// The body of `POST /v1/chat/completions`, checked.
-struct ChatRequest {
+struct ChatRequest: InputRequest {
     var items: [Item]
+    /// The items as their event has them, if they are many or large.
+    var encoded: EncodedItems?
     var parameters: ResponseParameters
     var isStream: Bool
     var includesUsage: Bool

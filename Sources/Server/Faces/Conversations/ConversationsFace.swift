@@ -11,15 +11,31 @@ enum ConversationsFace {
 
     /// `POST /v1/conversations`
     static func create(_ call: Call) throws(APIError) {
-        let body = call.exchange.body.isEmpty ? JSONObject() : try call.jsonBody()
-        try RequestBounds.check(body)
-        let metadata = try metadata(body) ?? [:]
-        let items = try items(body, isNeeded: false)
+        try call.read(isOptional: true) { (body) throws(APIError) in
+            try RequestBounds.check(body)
+            return (metadata: try metadata(body) ?? [:], new: NewItems(try items(body, isNeeded: false)))
+        } then: { (call, request) in
+            create(call, request.metadata, request.new)
+        }
+    }
+
+    /// Items that are to be added; encoded, if they are large.
+    private struct NewItems: Sendable {
+        let items: [Item]
+        let encoded: EncodedItems?
+
+        init(_ items: [Item]) {
+            self.items = items
+            encoded = ItemList(items: items).isLarge ? .ofAddition(items) : nil
+        }
+    }
+
+    private static func create(_ call: Call, _ metadata: JSONObject, _ new: NewItems) {
         let reference = call.context.sessions(on: call.loop).makeSession(
             id: Identifier.make(prefix), owner: call.owner,
             defaults: ResponseParameters(model: call.context.modelNames.first ?? ""), metadata: .object(metadata))
         perform(call, on: reference) { session throws(SessionError) in
-            try session.add(items)
+            try session.add(new.items, encoded: new.encoded)
             return json(session)
         }
     }
@@ -31,13 +47,17 @@ enum ConversationsFace {
 
     /// `POST /v1/conversations/{id}`: other metadata.
     static func update(_ call: Call, id: String) throws(APIError) {
-        guard let metadata = try metadata(try call.jsonBody()) else {
-            throw .invalid("'metadata' is missing.", param: "metadata", code: "missing_required_parameter")
-        }
-        withConversation(call, id) { reference in
-            perform(call, on: reference) { session in
-                session.setMetadata(.object(metadata))
-                return json(session)
+        try call.read { (body) throws(APIError) in
+            guard let metadata = try metadata(body) else {
+                throw .invalid("'metadata' is missing.", param: "metadata", code: "missing_required_parameter")
+            }
+            return metadata
+        } then: { (call, metadata) in
+            withConversation(call, id) { reference in
+                perform(call, on: reference) { session in
+                    session.setMetadata(.object(metadata))
+                    return json(session)
+                }
             }
         }
     }
@@ -68,7 +88,7 @@ enum ConversationsFace {
                 page.read($0.items)
             } then: { result in
                 switch result {
-                case .success(let json): call.respond(json: json)
+                case .success(let list): call.respond(list)
                 case .failure(let error): call.fail(error)
                 }
             }
@@ -77,15 +97,24 @@ enum ConversationsFace {
 
     /// `POST /v1/conversations/{id}/items`
     static func addItems(_ call: Call, id: String) throws(APIError) {
-        let items = try items(try call.jsonBody(), isNeeded: true)
+        try call.read { (body) throws(APIError) in
+            NewItems(try items(body, isNeeded: true))
+        } then: { (call, new) in
+            add(new, to: id, call)
+        }
+    }
+
+    private static func add(_ new: NewItems, to id: String, _ call: Call) {
         withConversation(call, id) { reference in
             // Of items that were refused the conversation may have one of the same name.
-            let withdraw = { @Sendable (session: Session, result: Result<[UInt8], APIError>) in
-                if case .success = result { for item in items { _ = session.deleteItem(item.id) } }
+            let withdraw = { @Sendable (session: Session, result: Result<ItemList, APIError>) in
+                if case .success = result { for item in new.items { _ = session.deleteItem(item.id) } }
             }
             perform(call, on: reference, withdraw: withdraw) { session throws(SessionError) in
-                try session.add(items)
-                return ItemPage.all(items)
+                try session.add(new.items, encoded: new.encoded)
+                return ItemList(items: new.items)
+            } then: { list, fields in
+                call.respond(list, fields: fields)
             }
         }
     }
@@ -94,12 +123,13 @@ enum ConversationsFace {
     static func retrieveItem(_ call: Call, id: String, item: String) throws(APIError) {
         withConversation(call, id) { reference in
             reference.perform(from: call.loop, orElse: call.fail) { session in
-                session.items.last { $0.id == item }?.json
-            } then: { json in
-                if let object = json?.object {
-                    call.respond(json: Array(JSONValue.object(object).description.utf8))
-                } else {
-                    call.fail(itemNotFound(item))
+                session.items.last { $0.id == item }
+            } then: { found in
+                guard let found else { return call.fail(itemNotFound(item)) }
+                call.compute(ifLarge: ItemList(items: [found]).isLarge) {
+                    found.json.serialized()
+                } then: {
+                    call.respond(json: $0)
                 }
             }
         }
@@ -129,11 +159,18 @@ enum ConversationsFace {
     }
 
     private static func perform(
-        _ call: Call, on reference: SessionReference,
-        withdraw: @escaping @Sendable (Session, Result<[UInt8], APIError>) -> Void = { _, _ in },
-        _ body: @escaping @Sendable (Session) throws(SessionError) -> [UInt8]
+        _ call: Call, on reference: SessionReference, _ body: @escaping @Sendable (Session) throws(SessionError) -> [UInt8]
     ) {
-        reference.perform(from: call.loop, withdraw: withdraw, orElse: call.fail) { session -> Result<[UInt8], APIError> in
+        perform(call, on: reference, body) { call.respond(json: $0, fields: $1) }
+    }
+
+    private static func perform<Value: Sendable>(
+        _ call: Call, on reference: SessionReference,
+        withdraw: @escaping @Sendable (Session, Result<Value, APIError>) -> Void = { _, _ in },
+        _ body: @escaping @Sendable (Session) throws(SessionError) -> Value,
+        then: @escaping (Value, _ fields: [(name: String, value: String)]) -> Void
+    ) {
+        reference.perform(from: call.loop, withdraw: withdraw, orElse: call.fail) { session -> Result<Value, APIError> in
             do throws(SessionError) {
                 return .success(try body(session))
             } catch {
@@ -141,7 +178,7 @@ enum ConversationsFace {
             }
         } then: { result in
             switch result {
-            case .success(let json): call.respond(json: json, fields: [("Interject-Session", reference.id)])
+            case .success(let value): then(value, [("Interject-Session", reference.id)])
             case .failure(let error): call.fail(error)
             }
         }

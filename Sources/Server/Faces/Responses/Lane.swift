@@ -9,7 +9,7 @@ final class Lane {
     let streamID: String?
     /// Those that read for it: one, and more while an interjection takes over from what it cut.
     private(set) var readers: [LaneReader] = []
-    private var waiting: [JSONObject] = []
+    private var waiting: [CreateCommand] = []
     /// `,"stream_id":"…"`, or nothing.
     private var suffix = ByteBuffer()
 
@@ -26,7 +26,7 @@ final class Lane {
     /// Nothing runs, and nothing waits to.
     var isAtRest: Bool { readers.isEmpty && waiting.isEmpty }
 
-    func wait(_ command: JSONObject) throws(APIError) {
+    func wait(_ command: CreateCommand) throws(APIError) {
         guard waiting.count < ResponsesSocket.Limits.maxQueuedCreates else {
             throw APIError(
                 status: .tooManyRequests,
@@ -41,7 +41,7 @@ final class Lane {
     func finish(_ reader: LaneReader) { readers.removeAll { $0 === reader } }
 
     /// The command whose turn it is, if nothing runs.
-    func nextCommand() -> JSONObject? {
+    func nextCommand() -> CreateCommand? {
         isBusy || waiting.isEmpty ? nil : waiting.removeFirst()
     }
 
@@ -53,6 +53,17 @@ final class Lane {
 
     func send(_ event: LogEvent, sessionID: String, on socket: ResponsesSocket) {
         socket.send(event, sessionID: sessionID, suffix: suffix)
+    }
+}
+
+/// `response.create`, checked.
+struct CreateCommand: Sendable {
+    let body: JSONObject
+    let request: ResponsesRequest
+
+    init(_ body: JSONObject) throws(APIError) {
+        self.body = body
+        request = try ResponsesRequest(body, inputIsOptional: body["previous_response_id"] != nil).prepared()
     }
 }
 

@@ -5,13 +5,38 @@ import Network
 import Sessions
 
 /// A response that has ended, in the form of a face.
-struct CollectedResponse {
+struct CollectedResponse: Sendable {
     var json: [UInt8]
     var reference: ResponseReference
     /// How it ended, whatever the reader is told.
     var ending: EventType
     /// Told in its place, to a client for whom a cut is an error.
     var cut: APIError?
+}
+
+extension EventReader {
+    /// Events of so many bytes are read off the loop.
+    private static let leastLargeByteCount = 256 << 10
+
+    /// Reads a response off its last event: at once, or, if it is large, off the loop.
+    /// - Parameter then: called on the loop.
+    func collect(
+        _ event: LogEvent, _ read: @escaping @Sendable () -> CollectedResponse?,
+        then: @escaping (Result<CollectedResponse, APIError>) -> Void
+    ) {
+        guard event.payload.count >= Self.leastLargeByteCount else {
+            return then(read().map { .success($0) } ?? .failure(.unreadableResponse))
+        }
+        WorkerPool.shared.run(for: event.response?.sessionID ?? "", on: loop) {
+            read()
+        } then: { response in
+            switch response {
+            case .some(let response?): then(.success(response))
+            case .some(nil): then(.failure(.unreadableResponse))
+            case nil: then(.failure(.overloaded))
+            }
+        }
+    }
 }
 
 /// Waits for the end of one response and gives the whole of it.
@@ -43,11 +68,15 @@ final class ResponseCollector: EventReader {
         stop()
         if let failure = reference.failure {
             fail(APIError(failure))
-        } else if let response = event.responseObject {
-            let json = cutForm.retold(response: response)
-            then(.success(CollectedResponse(json: json, reference: reference, ending: event.type)))
         } else {
-            fail(.unreadableResponse)
+            let cutForm = cutForm
+            collect(event) {
+                event.responseObject.map {
+                    CollectedResponse(json: cutForm.retold(response: $0), reference: reference, ending: event.type)
+                }
+            } then: { [then] in
+                then($0)
+            }
         }
         return .more
     }

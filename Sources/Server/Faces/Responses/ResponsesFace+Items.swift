@@ -38,7 +38,7 @@ extension ResponsesFace {
                 switch result {
                 case nil: call.fail(notFound(id))
                 case .failure(let error)?: call.fail(error)
-                case .success(let json)?: call.respond(json: json)
+                case .success(let list)?: call.respond(list)
                 }
             }
         }
@@ -46,8 +46,14 @@ extension ResponsesFace {
 
     /// `POST /v1/responses/input_tokens`: what a request would read, by our estimate.
     static func countInputTokens(_ call: Call) throws(APIError) {
-        let body = try call.jsonBody()
-        let request = try ResponsesRequest(body, defaultModel: "none", inputIsOptional: true)
+        try call.read { (body) throws(APIError) in
+            try ResponsesRequest(body, defaultModel: "none", inputIsOptional: true)
+        } then: { (call, request) in
+            countInputTokens(call, request)
+        }
+    }
+
+    private static func countInputTokens(_ call: Call, _ request: ResponsesRequest) {
         let own = request.items + (request.parameters.instructions.map { [Item.userMessage($0)] } ?? [])
         var tools = ByteBuffer()
         if let list = request.parameters.members["tools"] { tools.appendJSON(list) }
@@ -110,9 +116,9 @@ struct ItemPage: Sendable {
         }
     }
 
-    /// The page as JSON.
+    /// The page.
     /// - Parameter items: all of them, oldest first.
-    func read(_ items: [Item]) -> Result<[UInt8], APIError> {
+    func read(_ items: [Item]) -> Result<ItemList, APIError> {
         let ordered = isAscending ? items : items.reversed()
         var start = 0
         if let after {
@@ -123,21 +129,38 @@ struct ItemPage: Sendable {
             start = place + 1
         }
         let page = ordered[start...].prefix(limit)
-        return .success(Self.list(page, hasMore: start + page.count < ordered.count))
+        return .success(ItemList(items: Array(page), hasMore: start + page.count < ordered.count))
     }
+}
 
-    /// The list of all of them.
-    static func all(_ items: [Item]) -> [UInt8] { list(items[...], hasMore: false) }
+/// Items that are told of, to be encoded anywhere.
+struct ItemList: Sendable {
+    let items: [Item]
+    var hasMore = false
 
-    private static func list(_ page: ArraySlice<Item>, hasMore: Bool) -> [UInt8] {
+    /// Whether it takes longer to encode than a loop should be held for.
+    var isLarge: Bool { items.reduce(0) { $0 + $1.byteCount } >= LargeBody.leastByteCount }
+
+    var json: [UInt8] {
         var buffer = ByteBuffer()
         buffer.appendJSONObject { list in
             list.field("object", "list")
-            list.array("data") { data in for item in page { data.element(item.json) } }
-            list.field("first_id", page.first?.id)
-            list.field("last_id", page.last?.id)
+            list.array("data") { data in for item in items { data.element(item.json) } }
+            list.field("first_id", items.first?.id)
+            list.field("last_id", items.last?.id)
             list.field("has_more", hasMore)
         }
         return buffer.array
+    }
+}
+
+extension Call {
+    /// Answers with a list of items, which is encoded off the loop if it is large.
+    func respond(_ list: ItemList, fields: [(name: String, value: String)] = []) {
+        compute(ifLarge: list.isLarge) {
+            list.json
+        } then: {
+            respond(json: $0, fields: fields)
+        }
     }
 }

@@ -8,13 +8,22 @@ import Sessions
 enum ResponsesFace {
     /// `POST /v1/responses`
     static func create(_ call: Call) throws(APIError) {
-        var request = try ResponsesRequest(try call.jsonBody())
+        try call.read { (body) throws(APIError) in
+            try ResponsesRequest(body).prepared()
+        } then: { (call, request) throws(APIError) in
+            try create(call, request)
+        }
+    }
+
+    private static func create(_ call: Call, _ request: ResponsesRequest) throws(APIError) {
+        var request = request
         let policy = try call.disconnectPolicy(request.extensions, default: .cancel)
         let cutForm = try call.cutForm(request.extensions)
         // What is said of it holds for the session that is made for it, too.
         if call.request.fields[DisconnectPolicy.headerName] != nil { request.extensions.policy = policy }
         var input = Input(items: request.items, parameters: request.parameters, policy: policy)
         // OpenAI's own verbs wait their turn, as its clients expect, unless they say otherwise.
+        input.encoded = request.encoded
         input.mode = request.extensions.mode ?? .queue
         let responseID = call.onceResponseID ?? Identifier.make("resp_")
         input.responseID = responseID
@@ -195,12 +204,16 @@ enum ResponsesFace {
 
     /// `POST /v1/responses/{id}/steer`
     static func steer(_ call: Call, id: String) throws(APIError) {
-        let body = try call.jsonBody()
-        guard let value = body["input"] else { throw .invalid("'input' is missing.", param: "input") }
-        let items = try InputItems.parse(value)
-        // Nobody is bound to the successor by a connection yet: without a word on it, it goes on unheard.
-        let policy = try call.disconnectPolicy(InterjectMembers(body["interject"]), default: .continuing)
-        call.withSession(ofResponse: id) { (session) throws(APIError) in try steer(call, id: id, in: session, items, policy) }
+        try call.read { (body) throws(APIError) in
+            guard let value = body["input"] else { throw .invalid("'input' is missing.", param: "input") }
+            return (items: try InputItems.parse(value), extensions: try InterjectMembers(body["interject"]))
+        } then: { (call, request) throws(APIError) in
+            // Nobody is bound to the successor by a connection yet: without a word on it, it goes on unheard.
+            let policy = try call.disconnectPolicy(request.extensions, default: .continuing)
+            call.withSession(ofResponse: id) { (session) throws(APIError) in
+                try steer(call, id: id, in: session, request.items, policy)
+            }
+        }
     }
 
     private static func steer(

@@ -5,12 +5,12 @@ import Sessions
 
 /// `response.create` and `response.steer`.
 extension ResponsesSocket {
-    func create(_ body: JSONObject) throws(APIError) {
+    /// - Parameter checked: the command, or what is wrong with it.
+    func create(_ body: JSONObject, _ checked: Result<CreateCommand, APIError>) throws(APIError) {
         let lane = try lane(Self.streamID(body))
-        // Refuse what is malformed now, not when its turn comes.
-        let request = try ResponsesRequest(body, inputIsOptional: body["previous_response_id"] != nil)
+        let command = try checked.get()
         // Between the end of one and the start of the next nothing runs, but those that wait come first.
-        if !lane.isAtRest, !isInterjection(request) { try lane.wait(body) } else { try start(body, request, in: lane) }
+        if !lane.isAtRest, !isInterjection(command.request) { try lane.wait(command) } else { try start(command, in: lane) }
     }
 
     /// Whether it does not wait for its lane: it says how it cuts in, and into what.
@@ -21,19 +21,21 @@ extension ResponsesSocket {
 
     /// Starts what waits in a lane, if it is free: the first command that can be started.
     func startWaiting(in lane: Lane) {
-        while isOpen, let body = lane.nextCommand() {
+        while isOpen, let command = lane.nextCommand() {
             do throws(APIError) {
-                try start(body, ResponsesRequest(body, inputIsOptional: body["previous_response_id"] != nil), in: lane)
+                try start(command, in: lane)
             } catch {
-                fail(error, for: body)
+                fail(error, for: command.body)
             }
         }
     }
 
-    private func start(_ body: JSONObject, _ request: ResponsesRequest, in lane: Lane) throws(APIError) {
-        var request = request
+    private func start(_ command: CreateCommand, in lane: Lane) throws(APIError) {
+        let body = command.body
+        var request = command.request
         var input = Input(
             items: request.items, parameters: request.parameters, policy: request.extensions.policy ?? .cancel)
+        input.encoded = request.encoded
         input.mode = request.extensions.mode ?? .queue
         input.clientEventID = try body.optionalString("client_event_id")
         input.isWarmUp = request.isWarmUp
@@ -104,12 +106,12 @@ extension ResponsesSocket {
         case failed(code: String, message: String)
     }
 
-    func steer(_ body: JSONObject) throws(APIError) {
+    /// - Parameter items: of the command, or what is wrong with them.
+    func steer(_ body: JSONObject, _ items: Result<[Item], APIError>) throws(APIError) {
         let steer = Input.Steer(responseID: try body.optionalString("previous_response_id") ?? "")
-        let items: [Item]
+        let new: [Item]
         do throws(APIError) {
-            guard let value = body["input"] else { throw .invalid("'input' is missing.", param: "input") }
-            items = try InputItems.parse(value)
+            new = try items.get()
         } catch {
             steerFailed(steer, body, code: "invalid_input", error.message)
             return
@@ -122,7 +124,7 @@ extension ResponsesSocket {
                     self.steerFailed(steer, body, code: "response_not_found", "Response '\(steer.responseID)' is not here.")
                     return
                 }
-                try self.steer(steer, in: reference, body, items, streamID)
+                try self.steer(steer, in: reference, body, new, streamID)
             } catch {
                 self.fail(error, for: body)
             }

@@ -41,13 +41,12 @@ extension ResponsesSocket {
         }
         reference.perform(
             from: loop, withdraw: { session, _ in participant.map(session.leave) }, orElse: fail
-        ) { session -> Result<(state: [UInt8], sequence: Int), APIError> in
+        ) { session -> Result<SessionState, APIError> in
             do throws(SessionError) {
-                let state = session.stateJSON()
-                let sequence = session.log.lastSequence
-                try session.attach(cursor.value, after: after ?? sequence)
+                let state = session.state
+                try session.attach(cursor.value, after: after ?? state.lastSequence)
                 if let participant { try session.join(participant) }
-                return .success((state, sequence))
+                return .success(state)
             } catch {
                 session.detach(cursor.value)
                 return .failure(APIError(error))
@@ -56,22 +55,41 @@ extension ResponsesSocket {
             guard let self else { return }
             switch result {
             case .failure(let error): fail(error)
-            case .success(let (state, sequence)):
-                self.send("interject:joined", for: body) { event in
-                    state.withUnsafeBytes { event.field("session", json: $0) }
-                    if let participant {
-                        event.object("participant") {
-                            $0.field("id", participant.id)
-                            $0.field("name", participant.name)
-                        }
-                    } else {
-                        event.null("participant")
-                    }
-                    event.field("sequence", sequence)
+            case .success(let state):
+                self.encode(state) { [weak self] json in
+                    guard let self, self.isOpen else { return }
+                    self.tellJoined(json, state.lastSequence, participant, body)
+                    session.open(coveringAfter: after ?? state.lastSequence)
+                    then()
                 }
-                session.open(coveringAfter: after ?? sequence)
-                then()
             }
+        }
+    }
+
+    /// Encodes a state, off the loop if it is large. What happens in the session waits with those who have joined it.
+    private func encode(_ state: SessionState, then: @escaping ([UInt8]) -> Void) {
+        guard state.isLarge else { return then(state.json) }
+        holdCommands()
+        WorkerPool.shared.run(for: owner, on: loop) {
+            state.json
+        } then: { [self] json in
+            defer { releaseCommands() }
+            then(json ?? state.json)
+        }
+    }
+
+    private func tellJoined(_ state: [UInt8], _ sequence: Int, _ participant: Participant?, _ body: JSONObject) {
+        send("interject:joined", for: body) { event in
+            state.withUnsafeBytes { event.field("session", json: $0) }
+            if let participant {
+                event.object("participant") {
+                    $0.field("id", participant.id)
+                    $0.field("name", participant.name)
+                }
+            } else {
+                event.null("participant")
+            }
+            event.field("sequence", sequence)
         }
     }
 
@@ -83,8 +101,7 @@ extension ResponsesSocket {
         send("interject:left", for: body) { $0.field("session_id", id) }
     }
 
-    func input(_ body: JSONObject) throws(APIError) {
-        let request = try SessionInput(body)
+    func input(_ body: JSONObject, _ request: SessionInput) throws(APIError) {
         guard let id = try body.optionalString("session_id") else {
             let participant = try Self.participant(body)
             if let model = request.model { return try begin(request, model: model, participant, body) }

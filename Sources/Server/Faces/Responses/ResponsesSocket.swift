@@ -27,7 +27,9 @@ final class ResponsesSocket: WebSocketConnection {
     var joined: [String: JoinedSession] = [:]
     private var ephemeral = EphemeralSessions()
     /// A large command is read off the loop, and those behind it wait.
-    private var isReadingCommand = false
+    private var isReadingCommand: Bool { workCount > 0 }
+    /// What goes on off the loop for commands that were taken.
+    private var workCount = 0
     /// Where the end of an event is written: kept, since there is one for each token.
     private var tail = ByteBuffer()
 
@@ -44,19 +46,16 @@ final class ResponsesSocket: WebSocketConnection {
 
     override func receivedText(_ text: UnsafeRawBufferPointer) {
         guard text.count >= LargeBody.leastByteCount else {
-            take(Result { () throws(JSONError) in try JSONValue.parse(text, limits: .received) })
+            take(Result { () throws(APIError) in try SocketCommand(text) })
             return
         }
         // The next messages wait for this one, in their order.
-        pauseMessages()
-        isReadingCommand = true
+        holdCommands()
         let bytes = [UInt8](text)
         WorkerPool.shared.run(for: owner, on: loop) {
-            Result { () throws(JSONError) in try JSONValue.parse(bytes, limits: .received) }
+            bytes.withUnsafeBytes { bytes in Result { () throws(APIError) in try SocketCommand(bytes) } }
         } then: { [self] parsed in
-            isReadingCommand = false
-            // Also while it closes: the peer's close frame is to be read.
-            defer { resumeMessages() }
+            defer { releaseCommands() }
             guard isOpen else { return }
             if let parsed {
                 take(parsed)
@@ -67,24 +66,30 @@ final class ResponsesSocket: WebSocketConnection {
         }
     }
 
-    private func take(_ message: Result<JSONValue, JSONError>) {
-        let body: JSONObject
-        do throws(JSONError) {
-            guard let object = try message.get().object else {
-                fail(.invalid("A message must be a JSON object.", code: "invalid_json"))
-                return
-            }
-            body = object
+    /// A part of a command is done off the loop: those behind it wait, in their order. Each call needs one of ``releaseCommands()``.
+    func holdCommands() {
+        workCount += 1
+        pauseMessages()
+    }
+
+    /// Also while it closes: the peer's close frame is to be read.
+    func releaseCommands() {
+        workCount -= 1
+        if workCount == 0 { resumeMessages() }
+    }
+
+    private func take(_ message: Result<SocketCommand, APIError>) {
+        let command: SocketCommand
+        do throws(APIError) {
+            command = try message.get()
         } catch {
-            if error.reason == .tooManyValues { return fail(.tooManyValues) }
-            fail(.invalid("The message is not valid JSON: \(error)", code: "invalid_json"))
-            return
+            return fail(error)
         }
         do throws(APIError) {
-            try handle(body)
-            logCommand(body)
+            try handle(command)
+            logCommand(command.body)
         } catch {
-            fail(error, for: body)
+            fail(error, for: command.body)
         }
     }
 
@@ -97,7 +102,8 @@ final class ResponsesSocket: WebSocketConnection {
         }
     }
 
-    private func handle(_ body: JSONObject) throws(APIError) {
+    private func handle(_ command: SocketCommand) throws(APIError) {
+        let body = command.body
         guard let type = try body.optionalString("type") else { throw .invalid("'type' is missing.", param: "type") }
         try authorize(type, body)
         switch type {
@@ -108,13 +114,13 @@ final class ResponsesSocket: WebSocketConnection {
             if type != "interject:join", context.sessions(on: loop).isOverloaded() { throw .overloaded }
             if type != "interject:join", let failure = context.storageFailure { throw failure }
         }
-        switch type {
-        case "response.create": try create(body)
-        case "response.steer": try steer(body)
-        case "interject:join": try join(body)
-        case "interject:leave": try leave(body)
-        case "interject:input": try input(body)
-        case "interject:cancel": try cancel(body)
+        switch (type, command.kind) {
+        case (_, .create(let command)): try create(body, command)
+        case (_, .steer(let items)): try steer(body, items)
+        case (_, .input(let request)): try input(body, try request.get())
+        case ("interject:join", _): try join(body)
+        case ("interject:leave", _): try leave(body)
+        case ("interject:cancel", _): try cancel(body)
         default:
             throw .invalid(
                 "There is no command '\(type)'. Known: response.create, response.steer, interject:join, interject:leave, interject:input, interject:cancel.",

@@ -26,7 +26,14 @@ enum RunnerFace {
 
     /// `POST /v1/responses/{id}/events`
     static func post(_ call: Call, id: String) throws(APIError) {
-        let post = try RunnerPost(try call.jsonBody())
+        try call.read { (body) throws(APIError) in
+            try RunnerPost(body)
+        } then: { (call, post) throws(APIError) in
+            try self.post(call, id: id, post)
+        }
+    }
+
+    private static func post(_ call: Call, id: String, _ post: RunnerPost) throws(APIError) {
         guard post.leaseID != nil else { return addSteps(call, id: id, post) }
         switch try place(of: id, call) {
         case .running(_, let runner):

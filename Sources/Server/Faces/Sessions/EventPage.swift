@@ -5,7 +5,16 @@ import Sessions
 
 /// One page of a session's log as JSON, for those who poll.
 struct EventPage: Sendable {
-    let json: [UInt8]
+    private enum Content: Sendable {
+        case events([LogEvent])
+        /// In the place of events that nobody has any more.
+        case state(SessionState)
+    }
+
+    private let content: Content
+    private let sessionID: String
+    private let position: Int
+    private let hasMore: Bool
     let isEmpty: Bool
 
     /// Reads what the log has after `sequence`, from memory or from where it keeps the old. Call on the session's loop.
@@ -40,42 +49,61 @@ struct EventPage: Sendable {
 
     /// The state in the place of events that nobody has any more.
     private static func snapshot(of session: Session, _ then: @escaping (Result<EventPage, APIError>) -> Void) {
-        let position = session.log.lastSequence
-        let state = SnapshotEvent.payload(session.stateJSON(), sequence: position, sessionID: session.id)
-        session.whenKept { isKept in
-            guard isKept else { return then(.failure(.notKept)) }
-            var list = ByteBuffer()
-            list.append(UInt8(ascii: "["))
-            list.append(state)
-            list.append(UInt8(ascii: "]"))
-            then(.success(EventPage(list, isEmpty: false, recovered: false, position: position, hasMore: false)))
-        }
+        let page = EventPage(.state(session.state), isEmpty: false, of: session, position: session.log.lastSequence, hasMore: false)
+        session.whenKept { then($0 ? .success(page) : .failure(.notKept)) }
     }
 
     private init(_ events: [LogEvent], after sequence: Int, of session: Session) {
-        var list = ByteBuffer()
-        list.append(UInt8(ascii: "["))
-        for (index, event) in events.enumerated() {
-            if index > 0 { list.append(UInt8(ascii: ",")) }
-            SequencedPayload.append(event, sessionID: session.id, to: &list)
-        }
-        list.append(UInt8(ascii: "]"))
         let position = events.last?.sequence ?? sequence
         self.init(
-            list, isEmpty: events.isEmpty, recovered: true, position: position, hasMore: position < session.log.committedSequence)
+            .events(events), isEmpty: events.isEmpty, of: session, position: position,
+            hasMore: position < session.log.committedSequence)
     }
 
-    private init(_ list: borrowing ByteBuffer, isEmpty: Bool, recovered: Bool, position: Int, hasMore: Bool) {
-        var page = ByteBuffer(capacity: list.count + 128)
+    private init(_ content: Content, isEmpty: Bool, of session: Session, position: Int, hasMore: Bool) {
+        self.content = content
+        self.isEmpty = isEmpty
+        sessionID = session.id
+        self.position = position
+        self.hasMore = hasMore
+    }
+
+    // MARK: As JSON
+
+    /// Pages of so many bytes are encoded off the loop.
+    private static let leastLargeByteCount = 256 << 10
+
+    /// Whether it takes longer to encode than a loop should be held for.
+    var isLarge: Bool {
+        switch content {
+        case .events(let events): events.reduce(0) { $0 + $1.byteCount } >= Self.leastLargeByteCount
+        case .state(let state): state.isLarge
+        }
+    }
+
+    var json: [UInt8] {
+        var page = ByteBuffer()
         page.appendJSONObject { page in
             page.field("object", "list")
-            page.field("data", json: list.bytes)
-            page.field("recovered", recovered)
+            page.array("data") { list in
+                switch content {
+                case .events(let events):
+                    var element = ByteBuffer()
+                    for event in events {
+                        element.clear()
+                        SequencedPayload.append(event, sessionID: sessionID, to: &element)
+                        list.element(json: element.bytes)
+                    }
+                case .state(let state):
+                    SnapshotEvent.payload(state.json, sequence: position, sessionID: sessionID)
+                        .withUnsafeBytes { list.element(json: $0) }
+                }
+            }
+            if case .events = content { page.field("recovered", true) } else { page.field("recovered", false) }
             page.field("last_sequence_number", position)
             page.field("has_more", hasMore)
         }
-        json = page.array
-        self.isEmpty = isEmpty
+        return page.array
     }
 }
 

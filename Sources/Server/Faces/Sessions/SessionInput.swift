@@ -2,8 +2,10 @@ import JSON
 import Sessions
 
 /// The body of `POST /v1/sessions/{id}/input` and of `interject:input`, checked.
-struct SessionInput {
+struct SessionInput: InputRequest {
     var items: [Item]
+    /// The items as their event has them, if they are many or large.
+    var encoded: EncodedItems?
     var mode: InterjectionMode?
     var policy: DisconnectPolicy?
     /// Members that describe the response; those that are missing come from the session.
@@ -50,6 +52,7 @@ struct SessionInput {
         let parameters = ResponseParameters(
             model: model, instructions: instructions ?? session.defaults.instructions, members: merged)
         var input = Input(items: items, mode: mode, parameters: parameters, policy: policy ?? session.defaultPolicy)
+        input.encoded = encoded
         input.clientEventID = clientEventID
         input.participant = participant ?? participantName.map { session.guest(named: $0) }
         if let speaker = input.participant { input.items = items.map { $0.spoken(by: speaker) } }

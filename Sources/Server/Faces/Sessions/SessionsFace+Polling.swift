@@ -7,15 +7,14 @@ import Sessions
 extension SessionsFace {
     /// The state as it stands, for who polls.
     private struct Standing: Sendable {
-        let json: [UInt8]
+        let state: SessionState
         /// When what runs was made, in seconds since 1970; nil: nothing runs, and nothing waits.
         let busySince: Int?
-        let lastSequence: Int
+        var lastSequence: Int { state.lastSequence }
 
         init(_ session: Session) {
-            json = session.stateJSON()
+            state = session.state
             busySince = session.isAtRest ? nil : session.active?.createdAt ?? session.queued.first?.createdAt
-            lastSequence = session.log.lastSequence
         }
     }
 
@@ -36,10 +35,13 @@ extension SessionsFace {
             }
             // What has taken long will take long.
             let retry = standing.busySince.map { String(Call.pollSeconds(age: call.loop.unixTime.saturatingSubtracting($0))) }
-            call.respond(
-                tagged: JSONAnswer(
-                    json: standing.json,
-                    fields: [("Interject-Session", session.id)] + (retry.map { [("Retry-After", $0)] } ?? [])))
+            let fields = [("Interject-Session", session.id)] + (retry.map { [("Retry-After", $0)] } ?? [])
+            let state = standing.state
+            call.compute(ifLarge: state.isLarge) {
+                TaggedAnswer(JSONAnswer(json: state.json, fields: fields))
+            } then: {
+                call.respond($0)
+            }
         }
     }
 

@@ -8,8 +8,15 @@ import Sessions
 enum SessionsFace {
     /// `POST /v1/sessions`
     static func create(_ call: Call) throws(APIError) {
-        let body = call.exchange.body.isEmpty ? JSONObject() : try call.jsonBody()
-        try RequestBounds.check(body)
+        try call.read(isOptional: true) { (body) throws(APIError) in
+            try RequestBounds.check(body)
+            return body
+        } then: { (call, body) throws(APIError) in
+            try create(call, body)
+        }
+    }
+
+    private static func create(_ call: Call, _ body: JSONObject) throws(APIError) {
         let extensions = try InterjectMembers(body)
         let metadata = try body.optionalObject("metadata") ?? [:]
         let instructions = try body.optionalString("instructions")
@@ -77,7 +84,11 @@ enum SessionsFace {
             case .failure(let error): return call.fail(error)
             }
             guard page.isEmpty, wait > .zero else {
-                call.respond(json: page.json)
+                call.compute(ifLarge: page.isLarge) {
+                    page.json
+                } then: {
+                    call.respond(json: $0)
+                }
                 return
             }
             let waiter = EventWaiter(loop: call.loop, timeout: wait) {
@@ -94,7 +105,14 @@ enum SessionsFace {
 
     /// `POST /v1/sessions/{id}/input`
     static func input(_ call: Call, id: String) throws(APIError) {
-        let request = try SessionInput(try call.jsonBody())
+        try call.read { (body) throws(APIError) in
+            try SessionInput(body).prepared()
+        } then: { (call, request) throws(APIError) in
+            try input(call, id: id, request)
+        }
+    }
+
+    private static func input(_ call: Call, id: String, _ request: SessionInput) throws(APIError) {
         let context = call.context
         let responseID = Identifier.make("resp_")
         call.withSession(id) { (reference) throws(APIError) in

@@ -1,0 +1,42 @@
+import JSON
+import Sessions
+
+/// A message of a client, read and checked as far as that needs nothing of the server: off the loop, if it is large.
+struct SocketCommand: Sendable {
+    /// What it asks for.
+    enum Kind: Sendable {
+        case create(Result<CreateCommand, APIError>)
+        case steer(Result<[Item], APIError>)
+        case input(Result<SessionInput, APIError>)
+        /// Any other, which is short.
+        case other
+    }
+
+    let body: JSONObject
+    let kind: Kind
+
+    /// - Throws: for what is no command at all.
+    init(_ text: UnsafeRawBufferPointer) throws(APIError) {
+        let value: JSONValue
+        do throws(JSONError) {
+            value = try JSONValue.parse(text, limits: .received)
+        } catch {
+            if error.reason == .tooManyValues { throw .tooManyValues }
+            throw .invalid("The message is not valid JSON: \(error)", code: "invalid_json")
+        }
+        guard let object = value.object else { throw .invalid("A message must be a JSON object.", code: "invalid_json") }
+        body = object
+        kind =
+            switch object["type"]?.string {
+            case "response.create": .create(Result { () throws(APIError) in try CreateCommand(object) })
+            case "response.steer": .steer(Result { () throws(APIError) in try Self.items(object) })
+            case "interject:input": .input(Result { () throws(APIError) in try SessionInput(object).prepared() })
+            default: .other
+            }
+    }
+
+    private static func items(_ body: JSONObject) throws(APIError) -> [Item] {
+        guard let value = body["input"] else { throw .invalid("'input' is missing.", param: "input") }
+        return try InputItems.parse(value)
+    }
+}

@@ -1,0 +1,53 @@
+import Bytes
+import JSON
+
+/// The end of an answer that has come to its end by itself. Each of the last events tells once more all that was said: of a long
+/// answer they are made in iterations of their own, and nobody else waits for all of them.
+///
+/// Meanwhile it can be cut as before, and ends at once then, with what is not told yet.
+extension Generation {
+    /// Answers of so many bytes are told piecewise.
+    private static let leastLongByteCount = 512 << 10
+
+    func endPiecewise(_ final: Status) {
+        guard items.reduce(0, { $0 + $1.contents.count }) >= Self.leastLongByteCount else { return endAtOnce(final) }
+        isBeingJudged = true
+        nextPiece(final)
+    }
+
+    func endAtOnce(_ final: Status) {
+        end(final)
+        session.generationEnded(self)
+    }
+
+    private func nextPiece(_ final: Status) {
+        if let item = items.first(where: { $0.ending != .told }) {
+            if item.closedAs == nil { beginClosing(item, as: final == .completed ? .completed : .incomplete) }
+            emitNextDone(item)
+            goOn { $0.nextPiece(final) }
+        } else {
+            goOn { $0.readOutput(final) }
+        }
+    }
+
+    /// Reads what was said as items of the conversation.
+    private func readOutput(_ final: Status) {
+        let encoded = items.map(\.encoded)
+        session.host.compute(for: session.owner) {
+            encoded.map(\.item)
+        } then: { [self] items in
+            guard isEnding else { return }
+            readOutput = items
+            endAtOnce(final)
+        }
+    }
+
+    private var isEnding: Bool { status == .inProgress && !isStopping }
+
+    private func goOn(_ action: @escaping (Generation) -> Void) {
+        _ = session.host.schedule(after: .zero) { [self] in
+            // It may have been cut meanwhile, or its session be gone.
+            if isEnding { action(self) }
+        }
+    }
+}

@@ -1,0 +1,71 @@
+import Bytes
+import JSON
+
+/// A session as it stood in one iteration of its loop: what `GET /v1/sessions/{id}` gives, to be encoded anywhere.
+///
+/// The conversation is shared, not copied; what is being said is encoded at once, since it goes on.
+public struct SessionState: Sendable {
+    /// Conversations of so many bytes are encoded off the loop.
+    private static let leastLargeByteCount = 64 << 10
+
+    private let record: SessionRecord
+    /// Number of the last event that it tells of.
+    public let lastSequence: Int
+    private let oldestSequence: Int
+    private let items: [Item]
+    private let queued: [(id: String, input: [Item])]
+    private let participants: [Participant]
+    /// Items that are being said, each of them JSON.
+    private let openItems: [[UInt8]]
+    private let activeResponse: [UInt8]?
+    /// Whether it takes longer to encode than a loop should be held for.
+    public let isLarge: Bool
+
+    init(_ session: Session) {
+        record = session.record
+        lastSequence = session.log.lastSequence
+        oldestSequence = session.log.oldestSequence
+        items = session.items
+        queued = session.queued.map { ($0.id, $0.input) }
+        participants = session.participants
+        openItems = session.active?.items.map { item in Self.encoded { item.write(to: &$0) } } ?? []
+        activeResponse = session.active.map { active in Self.encoded { active.write(to: &$0) } }
+        let queuedByteCount = session.queued.reduce(0) { $0 + $1.input.reduce(0) { $0 + $1.byteCount } }
+        isLarge = session.conversationByteCount + queuedByteCount >= Self.leastLargeByteCount
+    }
+
+    /// The state as JSON: not for a loop if it is large.
+    public var json: [UInt8] { Self.encoded { write(to: &$0) } }
+
+    private static func encoded(_ body: (inout JSONObjectWriter) -> Void) -> [UInt8] {
+        var buffer = ByteBuffer()
+        buffer.appendJSONObject(body)
+        return buffer.array
+    }
+
+    private func write(to writer: inout JSONObjectWriter) {
+        record.write(isGenerating: activeResponse != nil, to: &writer)
+        writer.field("last_sequence_number", lastSequence)
+        writer.field("oldest_sequence_number", oldestSequence)
+        writer.array("items") { list in
+            for item in items { list.element(item.json) }
+            for item in openItems { item.withUnsafeBytes { list.element(json: $0) } }
+        }
+        if let activeResponse {
+            activeResponse.withUnsafeBytes { writer.field("active_response", json: $0) }
+        } else {
+            writer.null("active_response")
+        }
+        writer.array("queued") { list in
+            for (id, input) in queued {
+                list.object {
+                    $0.field("response_id", id)
+                    $0.array("items") { for item in input { $0.element(item.json) } }
+                }
+            }
+        }
+        writer.array("participants") { list in
+            for participant in participants { list.object { participant.write(to: &$0) } }
+        }
+    }
+}

@@ -170,6 +170,23 @@ public struct ByteBuffer: ~Copyable {
     /// The readable bytes as an array: a copy.
     public var array: [UInt8] { count < LargeMemory.leastByteCount ? [UInt8](bytes) : array(room: 0) }
 
+    /// The readable bytes with others among them, as an array: one copy of each.
+    /// - Parameter offset: how many of the buffer's come before those.
+    public func array(inserting inserted: UnsafeRawBufferPointer, at offset: Int) -> [UInt8] {
+        [UInt8](unsafeUninitializedCapacity: count + inserted.count) { room, filled in
+            let room = UnsafeMutableRawBufferPointer(room)
+            if let start = room.baseAddress { LargeMemory.willFill(start, byteCount: room.count) }
+            let split = bytes.startIndex + max(0, min(offset, count))
+            let end = split + inserted.count
+            UnsafeMutableRawBufferPointer(rebasing: room[..<split]).copyMemory(
+                from: UnsafeRawBufferPointer(rebasing: bytes[..<split]))
+            UnsafeMutableRawBufferPointer(rebasing: room[split..<end]).copyMemory(from: inserted)
+            UnsafeMutableRawBufferPointer(rebasing: room[end...]).copyMemory(
+                from: UnsafeRawBufferPointer(rebasing: bytes[split...]))
+            filled = count + inserted.count
+        }
+    }
+
     /// The readable bytes as an array that as many more can be appended to without a copy.
     public func array(room byteCount: Int) -> [UInt8] {
         [UInt8](unsafeUninitializedCapacity: count + byteCount) { room, filled in

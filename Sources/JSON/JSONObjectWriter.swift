@@ -74,6 +74,14 @@ public struct JSONObjectWriter: ~Copyable {
         buffer.pointee.append("\"" as StaticString)
     }
 
+    /// An empty string, whose contents are put in elsewhere.
+    /// - Returns: where in the buffer they belong.
+    @inlinable public mutating func emptyField(_ name: StaticString) -> Int {
+        key(name)
+        buffer.pointee.append("\"\"" as StaticString)
+        return buffer.pointee.count - 1
+    }
+
     /// A string as UTF-8; what is not UTF-8 becomes U+FFFD.
     @inlinable public mutating func field(_ name: StaticString, utf8: UnsafeRawBufferPointer) {
         key(name)

@@ -210,7 +210,7 @@ final class HTTPConnection: Connection {
 
     override func outputDrained() {
         let fed = exchange
-        fed?.onDrained?()
+        fed?.drained()
         // Nobody fed anything, or the body of what is answered stopped behind the answer before.
         if fed === exchange, takesInput { goOn() }
     }

@@ -45,14 +45,10 @@ public final class HTTPExchange {
     /// When the request was complete.
     public let began: Instant
 
-    /// A longer body leaves in pieces.
-    private static let wholeByteCount = 512 << 10
-    /// Congests the connection, so that its end of that asks for the next.
-    private static let pieceByteCount = Connection.congestionByteCount + 1
-    /// What is still to leave of a long answer.
-    private var unsent: ArraySlice<UInt8> = []
+    /// What is to leave in pieces; nil when nothing is.
+    private var piecewise: PiecewiseOutput?
     /// Bytes that it holds of the request and of its answer.
-    var heldByteCount: Int { received.count + unsent.count }
+    var heldByteCount: Int { received.count + (piecewise?.heldByteCount ?? 0) }
 
     private enum State { case waiting, streaming, ended }
     private var state = State.waiting
@@ -94,7 +90,7 @@ public final class HTTPExchange {
     public var hasBegun: Bool { state != .waiting }
     public var isEnded: Bool { state == .ended }
     /// Whether whoever feeds the response should wait for ``onDrained``.
-    public var isCongested: Bool { connection?.isCongested ?? false }
+    public var isCongested: Bool { piecewise != nil || connection?.isCongested ?? false }
 
     // MARK: A streamed body
 
@@ -130,37 +126,18 @@ public final class HTTPExchange {
         guard state == .waiting, let connection else { return }
         beginHead(status, contentType: contentType, fields: fields, connection)
         writer.endHead(.bytes(body.count), into: &connection.output)
-        if body.count > Self.wholeByteCount, request.method != .head, !status.forbidsBody {
-            return sendPiecewise(body, connection)
+        if body.count >= PiecewiseOutput.leastByteCount, request.method != .head, !status.forbidsBody {
+            state = .streaming
+            // What the answer was made of is over. A client that has said all and reads on gets the rest.
+            onDisconnect = nil
+            onDrained = nil
+            endsWithInput = false
+            piecewise = PiecewiseOutput(body)
+            piecewise?.endsBehind = true
+            return sendPiece()
         }
         body.withUnsafeBytes { writer.write($0, into: &connection.output) }
         finish(connection)
-    }
-
-    /// A long answer leaves in pieces, each in an iteration of its own and when the one before has left: to copy it to the output at
-    /// once would hold the loop, and double its memory.
-    private func sendPiecewise(_ body: [UInt8], _ connection: HTTPConnection) {
-        state = .streaming
-        // What the answer was made of is over. A client that has said all and reads on gets the rest.
-        onDisconnect = nil
-        endsWithInput = false
-        unsent = body[...]
-        let loop = connection.loop
-        onDrained = { [self] in
-            // Not within the flush, which would go on and on for a client that reads fast.
-            loop.schedule(after: .zero) { [self] in sendPiece() }
-        }
-        sendPiece()
-    }
-
-    private func sendPiece() {
-        guard state == .streaming, let connection else { return }
-        let piece = unsent.prefix(Self.pieceByteCount)
-        piece.withUnsafeBytes { writer.write($0, into: &connection.output) }
-        unsent = unsent.dropFirst(piece.count)
-        if unsent.isEmpty { return finish(connection) }
-        connection.hold()
-        connection.scheduleFlush()
     }
 
     /// Begins a response that is written in pieces.
@@ -206,16 +183,69 @@ public final class HTTPExchange {
     /// Sends what `body` appends as one piece of the stream; it leaves at the end of this turn.
     public func write(_ body: (inout ByteBuffer) -> Void) {
         guard state == .streaming, let connection else { return }
+        if piecewise != nil {
+            piecewise?.append(body)
+            return
+        }
         let piece = writer.beginPiece(into: &connection.output)
         body(&connection.output)
         writer.endPiece(piece, into: &connection.output)
         connection.scheduleFlush()
     }
 
+    /// Sends something long as a part of the stream: a piece in each iteration, and each when the one before has left. What is written
+    /// meanwhile follows it.
+    public func write(long bytes: [UInt8]) {
+        guard state == .streaming, connection != nil else { return }
+        guard bytes.count >= PiecewiseOutput.leastByteCount, piecewise == nil else { return write { $0.append(bytes) } }
+        piecewise = PiecewiseOutput(bytes)
+        sendPiece()
+    }
+
+    private func sendPiece() {
+        guard state == .streaming, let connection, piecewise != nil else { return }
+        let piece = piecewise?.next() ?? []
+        let token = writer.beginPiece(into: &connection.output)
+        piece.withUnsafeBytes { connection.output.append($0) }
+        writer.endPiece(token, into: &connection.output)
+        if piecewise?.isDone == true { return sendBehind(connection) }
+        connection.hold()
+        connection.scheduleFlush()
+    }
+
+    private func sendBehind(_ connection: HTTPConnection) {
+        let endsBehind = piecewise?.endsBehind ?? false
+        if piecewise?.hasMoreBehind == true {
+            let token = writer.beginPiece(into: &connection.output)
+            piecewise?.moveBehind(to: &connection.output)
+            writer.endPiece(token, into: &connection.output)
+        }
+        piecewise = nil
+        if endsBehind { return finish(connection) }
+        connection.hold()
+        connection.scheduleFlush()
+        // Whoever saw the congestion waits for its end, which no flush tells of then.
+        if !connection.isCongested { connection.loop.schedule(after: .zero) { [self] in drained() } }
+    }
+
+    /// A congested connection has sent everything.
+    func drained() {
+        if piecewise == nil {
+            onDrained?()
+        } else {
+            // Not within the flush, which would go on and on for a client that reads fast.
+            connection?.loop.schedule(after: .zero) { [self] in sendPiece() }
+        }
+    }
+
     /// Completes a stream.
     public func end() {
         guard state == .streaming, let connection else { return }
-        finish(connection)
+        if piecewise != nil {
+            piecewise?.endsBehind = true
+        } else {
+            finish(connection)
+        }
     }
 
     /// Breaks the stream off, so that the client sees that it is not whole.
@@ -284,7 +314,7 @@ public final class HTTPExchange {
 
     private func release() {
         connection = nil
-        unsent = []
+        piecewise = nil
         onDisconnect = nil
         onDrained = nil
         onBody = nil

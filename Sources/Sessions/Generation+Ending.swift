@@ -12,7 +12,7 @@ extension Generation {
     func endPiecewise(_ final: Status) {
         guard items.reduce(0, { $0 + $1.contents.count }) >= Self.leastLongByteCount else { return endAtOnce(final) }
         isBeingJudged = true
-        nextPiece(final)
+        goOn { $0.nextPiece(final) }
     }
 
     func endAtOnce(_ final: Status) {

@@ -21,6 +21,9 @@ extension Generation {
         }
     }
 
+    /// Pieces of so many bytes are copied straight into the event.
+    private static let leastLargeDeltaByteCount = 256 << 10
+
     /// Token path: one allocation, that of the payload which every reader shares.
     func emitDelta(_ type: EventType, of item: OutputItem, _ escaped: UnsafeRawBufferPointer) {
         item.contents.append(escaped)
@@ -37,9 +40,16 @@ extension Generation {
         if item.toolIndex < 0 { session.scratch.append(",\"content_index\":0" as StaticString) }
         session.scratch.append(",\"delta\":\"" as StaticString)
         let start = session.scratch.count
+        let end = start + escaped.count
+        let tail = type == .outputTextDelta ? "\",\"logprobs\":[]}" as StaticString : "\"}" as StaticString
+        if escaped.count >= Self.leastLargeDeltaByteCount {
+            session.scratch.append(tail)
+            let payload = session.scratch.array(inserting: escaped, at: start)
+            session.append(type, payload, of: self, delta: start..<end, outputIndex: item.index)
+            return
+        }
         session.scratch.append(escaped)
-        let end = session.scratch.count
-        session.scratch.append(type == .outputTextDelta ? "\",\"logprobs\":[]}" as StaticString : "\"}" as StaticString)
+        session.scratch.append(tail)
         session.append(type, of: self, delta: start..<end, outputIndex: item.index)
     }
 
@@ -55,13 +65,13 @@ extension Generation {
             emitContentsDone(item)
             item.ending = item.partType == nil ? .item : .part
         case .part:
-            emit(.contentPartDone, outputIndex: item.index) { event in
+            emit(.contentPartDone, of: item) { event in
                 self.writePlace(of: item, to: &event)
                 event.object("part") { item.writePart(to: &$0) }
             }
             item.ending = .item
         case .item:
-            emit(.outputItemDone, outputIndex: item.index) { event in
+            emit(.outputItemDone, of: item) { event in
                 event.field("output_index", item.index)
                 event.object("item") { item.write(to: &$0) }
             }
@@ -74,25 +84,25 @@ extension Generation {
     private func emitContentsDone(_ item: OutputItem) {
         switch item.kind {
         case .message(let isRefusal):
-            emit(isRefusal ? .refusalDone : .outputTextDone, outputIndex: item.index) { event in
+            emit(isRefusal ? .refusalDone : .outputTextDone, of: item) { event in
                 self.writePlace(of: item, to: &event)
                 item.writeContents(isRefusal ? "refusal" : "text", to: &event)
                 if !isRefusal { event.array("logprobs") { _ in } }
             }
         case .reasoning:
-            emit(.reasoningTextDone, outputIndex: item.index) { event in
+            emit(.reasoningTextDone, of: item) { event in
                 self.writePlace(of: item, to: &event)
                 item.writeContents("text", to: &event)
             }
         case .functionCall(_, let name):
-            emit(.functionCallArgumentsDone, outputIndex: item.index) { event in
+            emit(.functionCallArgumentsDone, of: item) { event in
                 event.field("item_id", item.id)
                 event.field("output_index", item.index)
                 event.field("name", name)
                 item.writeContents("arguments", to: &event)
             }
         case .customToolCall:
-            emit(.customToolCallInputDone, outputIndex: item.index) { event in
+            emit(.customToolCallInputDone, of: item) { event in
                 event.field("item_id", item.id)
                 event.field("output_index", item.index)
                 item.writeContents("input", to: &event)
@@ -114,6 +124,23 @@ extension Generation {
         event.field("item_id", item.id)
         event.field("output_index", item.index)
         event.field("content_index", 0)
+    }
+
+    /// An event that tells all of an item's contents.
+    private func emit(_ type: EventType, of item: OutputItem, _ body: (inout JSONObjectWriter) -> Void) {
+        item.beginSplice()
+        session.scratch.clear()
+        session.scratch.appendJSONObject { event in
+            event.field("type", type.rawValue)
+            event.field("sequence_number", sequenceNumber)
+            body(&event)
+        }
+        if let offset = item.endSplice() {
+            let payload = session.scratch.array(inserting: item.contents.bytes, at: offset)
+            session.append(type, payload, of: self, delta: 0..<0, outputIndex: item.index)
+        } else {
+            session.append(type, of: self, delta: 0..<0, outputIndex: item.index)
+        }
     }
 
     func emit(_ type: EventType, outputIndex: Int = 0, _ body: (inout JSONObjectWriter) -> Void) {

@@ -167,7 +167,21 @@ final class OutputItem {
     }
 
     func writeContents(_ name: StaticString, to writer: inout JSONObjectWriter) {
-        writer.field(name, escaped: contents.bytes)
+        if isSpliced { splice = writer.emptyField(name) } else { writer.field(name, escaped: contents.bytes) }
+    }
+
+    /// Contents of so many bytes are copied once for each event, straight into its payload.
+    private static let leastSplicedByteCount = 256 << 10
+    private var isSpliced = false
+    private var splice: Int?
+
+    /// Has the next event that tells the contents leave them out.
+    func beginSplice() { isSpliced = contents.count >= Self.leastSplicedByteCount }
+
+    /// - Returns: where in the event they belong; nil if they stand there.
+    func endSplice() -> Int? {
+        defer { (isSpliced, splice) = (false, nil) }
+        return splice
     }
 
     private var quoted: ByteBuffer {

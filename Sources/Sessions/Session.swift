@@ -146,7 +146,7 @@ public final class Session {
             event.field("type", type.rawValue)
             body(&event)
         }
-        store(type, response: response?.reference, responseSequence: -1, delta: 0..<0, outputIndex: 0)
+        store(type, scratch.array, response: response?.reference, responseSequence: -1, delta: 0..<0, outputIndex: 0)
     }
 
     /// Appends a session event of ours whose first members were encoded elsewhere.
@@ -165,17 +165,15 @@ public final class Session {
 
     /// Appends the response event that stands in ``scratch``.
     func append(_ type: EventType, of response: Generation, delta: Range<Int>, outputIndex: Int) {
+        append(type, scratch.array, of: response, delta: delta, outputIndex: outputIndex)
+    }
+
+    /// Appends a response event that was made apart.
+    func append(_ type: EventType, _ payload: [UInt8], of response: Generation, delta: Range<Int>, outputIndex: Int) {
         let number = response.sequenceNumber
         response.sequenceNumber += 1
         if number == 0 { response.firstSequence = log.lastSequence + 1 }
-        store(type, response: response.reference, responseSequence: number, delta: delta, outputIndex: outputIndex)
-    }
-
-    private func store(
-        _ type: EventType, response: ResponseReference?, responseSequence: Int, delta: Range<Int>, outputIndex: Int
-    ) {
-        store(
-            type, scratch.array, response: response, responseSequence: responseSequence, delta: delta, outputIndex: outputIndex)
+        store(type, payload, response: response.reference, responseSequence: number, delta: delta, outputIndex: outputIndex)
     }
 
     private func store(

@@ -68,6 +68,11 @@ import Testing
             }
         }
         #expect(buffer.array == model)
+        let inserted = [UInt8](repeating: 7, count: 5_000_000)
+        for offset in [0, 1000, model.count] {
+            let whole = inserted.withUnsafeBytes { buffer.array(inserting: $0, at: offset) }
+            #expect(whole == model[..<offset] + inserted + model[offset...])
+        }
         var copy = buffer.array(room: 1)
         #expect(copy.capacity > model.count)
         copy.append(1)

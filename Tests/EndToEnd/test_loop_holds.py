@@ -15,7 +15,7 @@ from rehearsal import say
 from scripted_upstream import ScriptedUpstream, chunk
 from sockets import Socket
 
-HOG_MS = 250
+HOG_MS = 200
 IS_RELEASE = os.environ.get("INTERJECT_BINARY", "release").find("release") >= 0
 
 

@@ -37,6 +37,12 @@ final class FakeHost: SessionHost {
         return { self.timers.removeAll { $0.id == id } }
     }
 
+    /// Runs the timer that is due first, and no other.
+    func runTimer() {
+        guard let index = timers.indices.min(by: { timers[$0].deadline < timers[$1].deadline }) else { return }
+        timers.remove(at: index).action()
+    }
+
     func advance(by duration: Duration) {
         elapsed += duration
         while let index = timers.indices.filter({ timers[$0].deadline <= elapsed }).min(by: {

@@ -47,6 +47,19 @@ final class EventStream {
         exchange.write(body)
     }
 
+    /// Data of so many bytes is sent as ``write(_:data:)`` does.
+    static let leastLongByteCount = 512 << 10
+
+    /// Sends an event whose data is long.
+    /// - Parameters:
+    ///   - head: all before the data.
+    ///   - data: one line.
+    func write(_ head: (inout ByteBuffer) -> Void, data: [UInt8]) {
+        write(head)
+        exchange.write(long: data)
+        exchange.write { $0.append("\n\n" as StaticString) }
+    }
+
     /// Sends `data: [DONE]` if asked, and ends.
     func end(done: Bool) {
         timer?.cancel()

@@ -10,7 +10,7 @@ final class JoinedSession: EventReader {
     let participant: Participant?
     private var suffix = ByteBuffer()
     private static let maxEarlyEvents = 256
-    /// Until the socket was told that it has joined, events wait.
+    /// Events that wait: until the socket was told that it has joined, and behind those until it takes more.
     private var early: [LogEvent]? = []
 
     init(socket: ResponsesSocket, reference: SessionReference, participant: Participant?, streamID: String?, mergesDeltas: Bool) {
@@ -35,6 +35,7 @@ final class JoinedSession: EventReader {
     }
 
     override func receiveSnapshot(_ state: [UInt8], sequence: Int) {
+        if hasJoined { sendEarly(evenIfCongested: true) }
         let payload = SnapshotEvent.payload(state, sequence: sequence, sessionID: reference.id)
         payload.withUnsafeBytes { payload in
             var tail = ByteBuffer()
@@ -45,11 +46,13 @@ final class JoinedSession: EventReader {
     }
 
     /// The server stops, and nothing that happens here is outstanding.
-    private(set) var isAtRest = false
+    var isAtRest: Bool { isStopping && early?.isEmpty ?? true }
+    private var isStopping = false
 
-    override func serverStopping() { isAtRest = true }
+    override func serverStopping() { isStopping = true }
 
     override func sessionClosed() {
+        if hasJoined { sendEarly(evenIfCongested: true) }
         socket.joined[reference.id] = nil
         socket.send("interject:left", for: nil) { $0.field("session_id", reference.id) }
     }
@@ -65,10 +68,26 @@ final class JoinedSession: EventReader {
     /// The socket was told: what came meanwhile goes out.
     func open(coveringAfter sequence: Int) {
         coveredAfter = sequence
-        let waiting = early ?? []
-        early = nil
-        for event in waiting { send(event) }
-        resume()
+        goOn()
+    }
+
+    private var hasJoined: Bool { coveredAfter != nil }
+
+    /// The socket takes more.
+    func goOn() {
+        guard hasJoined else { return }
+        sendEarly()
+        if early == nil { resume() }
+    }
+
+    private func sendEarly(evenIfCongested: Bool = false) {
+        guard let waiting = early else { return }
+        var sent = 0
+        while sent < waiting.count, evenIfCongested || !socket.isCongested {
+            send(waiting[sent])
+            sent += 1
+        }
+        early = sent < waiting.count ? Array(waiting.dropFirst(sent)) : nil
     }
 
     func leave() {

@@ -123,13 +123,20 @@ final class ResponseStream: EventReader {
 
     private func write(_ event: LogEvent) {
         let event = cutForm.retold(event)
+        if event.payload.count >= EventStream.leastLongByteCount {
+            return stream.write({ Self.writeHead(event, to: &$0) }, data: event.payload)
+        }
         stream.write { output in
-            output.append("event: " as StaticString)
-            output.append(event.type.rawValue)
-            output.append("\ndata: " as StaticString)
+            Self.writeHead(event, to: &output)
             output.append(event.payload)
             output.append("\n\n" as StaticString)
         }
+    }
+
+    private static func writeHead(_ event: LogEvent, to output: inout ByteBuffer) {
+        output.append("event: " as StaticString)
+        output.append(event.type.rawValue)
+        output.append("\ndata: " as StaticString)
     }
 
     /// Ends in order: nothing more will come.

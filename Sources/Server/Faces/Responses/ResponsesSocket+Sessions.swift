@@ -1,3 +1,4 @@
+import Bytes
 import HTTP
 import JSON
 import Network
@@ -56,9 +57,9 @@ extension ResponsesSocket {
             switch result {
             case .failure(let error): fail(error)
             case .success(let state):
-                self.encode(state) { [weak self] json in
+                self.encode(state, { Self.joined($0, participant, for: body) }) { [weak self] joined in
                     guard let self, self.isOpen else { return }
-                    self.tellJoined(json, state.lastSequence, participant, body)
+                    joined.withUnsafeBytes { self.send(text: $0) }
                     session.open(coveringAfter: after ?? state.lastSequence)
                     then()
                 }
@@ -66,21 +67,26 @@ extension ResponsesSocket {
         }
     }
 
-    /// Encodes a state, off the loop if it is large. What happens in the session waits with those who have joined it.
-    private func encode(_ state: SessionState, then: @escaping ([UInt8]) -> Void) {
-        guard state.isLarge else { return then(state.json) }
+    /// Encodes what tells of a state, off the loop if it is large. What happens in the session waits with those who have joined it.
+    /// - Parameter then: called on the loop.
+    private func encode(
+        _ state: SessionState, _ event: @escaping @Sendable (SessionState) -> [UInt8], then: @escaping ([UInt8]) -> Void
+    ) {
+        guard state.isLarge else { return then(event(state)) }
         holdCommands()
         WorkerPool.shared.run(for: owner, on: loop) {
-            state.json
-        } then: { [self] json in
+            event(state)
+        } then: { [self] encoded in
             defer { releaseCommands() }
-            then(json ?? state.json)
+            then(encoded ?? event(state))
         }
     }
 
-    private func tellJoined(_ state: [UInt8], _ sequence: Int, _ participant: Participant?, _ body: JSONObject) {
-        send("interject:joined", for: body) { event in
-            state.withUnsafeBytes { event.field("session", json: $0) }
+    private static func joined(_ state: SessionState, _ participant: Participant?, for command: JSONObject) -> [UInt8] {
+        var output = ByteBuffer()
+        output.appendJSONObject { event in
+            event.field("type", "interject:joined")
+            state.json.withUnsafeBytes { event.field("session", json: $0) }
             if let participant {
                 event.object("participant") {
                     $0.field("id", participant.id)
@@ -89,8 +95,10 @@ extension ResponsesSocket {
             } else {
                 event.null("participant")
             }
-            event.field("sequence", sequence)
+            event.field("sequence", state.lastSequence)
+            echo(command, to: &event)
         }
+        return output.array
     }
 
     func leave(_ body: JSONObject) throws(APIError) {

@@ -141,6 +141,11 @@ final class ResponsesSocket: WebSocketConnection {
         }
     }
 
+    /// Sends an event of ours that was encoded elsewhere.
+    func send(text: UnsafeRawBufferPointer) {
+        sendText(text, suffix: UnsafeRawBufferPointer(start: nil, count: 0))
+    }
+
     func fail(_ error: APIError, for command: JSONObject? = nil) {
         logCommand(command, refusal: error)
         send("error", for: command) { event in
@@ -150,7 +155,7 @@ final class ResponsesSocket: WebSocketConnection {
     }
 
     /// What the client named its command by.
-    private static func echo(_ command: JSONObject?, to event: inout JSONObjectWriter) {
+    static func echo(_ command: JSONObject?, to event: inout JSONObjectWriter) {
         if let id = command?["stream_id"]?.string { event.field("stream_id", id) }
         if let id = command?["client_event_id"]?.string { event.field("client_event_id", id) }
     }
@@ -249,7 +254,7 @@ final class ResponsesSocket: WebSocketConnection {
 
     override func drained() {
         for reader in lanes.values.flatMap(\.readers) { reader.resume() }
-        for session in joined.values { session.resume() }
+        for session in joined.values { session.goOn() }
     }
 
     override func closed(_ end: ConnectionClosed) {

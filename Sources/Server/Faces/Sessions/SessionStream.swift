@@ -33,14 +33,17 @@ final class SessionStream: EventReader {
 
     override func receive(_ event: LogEvent) -> Cursor.Demand {
         // EventSource fires its own `error` when a connection fails: ours must not look like that.
-        write(event.type == .error ? "interject:error" : event.type.rawValue, id: event.sequence) {
-            SequencedPayload.append(event, to: &$0)
+        let type = event.type == .error ? "interject:error" : event.type.rawValue
+        if event.payload.count >= EventStream.leastLongByteCount, event.mergedFrom == nil {
+            write(type, id: event.sequence, long: event.payload)
+        } else {
+            write(type, id: event.sequence) { SequencedPayload.append(event, to: &$0) }
         }
         return stream.isCongested ? .pause : .more
     }
 
     override func receiveSnapshot(_ state: [UInt8], sequence: Int) {
-        write("interject:snapshot", id: sequence) { $0.append(SnapshotEvent.payload(state, sequence: sequence)) }
+        write("interject:snapshot", id: sequence, long: SnapshotEvent.payload(state, sequence: sequence))
     }
 
     override func sessionClosed() {
@@ -72,19 +75,28 @@ final class SessionStream: EventReader {
     private func write(_ type: String, id: Int, _ payload: (inout ByteBuffer) -> Void) {
         begin()
         stream.write { output in
-            output.append("id: " as StaticString)
-            output.append(decimal: id)
-            output.append("\nevent: " as StaticString)
-            output.append(type)
-            // Within an event, since SDKs take a block of its own for an event without data.
-            if !sentRetry {
-                output.append("\nretry: " as StaticString)
-                output.append(decimal: Self.retryMilliseconds)
-                sentRetry = true
-            }
-            output.append("\ndata: " as StaticString)
+            writeHead(type, id: id, to: &output)
             payload(&output)
             output.append("\n\n" as StaticString)
         }
+    }
+
+    private func write(_ type: String, id: Int, long payload: [UInt8]) {
+        begin()
+        stream.write({ writeHead(type, id: id, to: &$0) }, data: payload)
+    }
+
+    private func writeHead(_ type: String, id: Int, to output: inout ByteBuffer) {
+        output.append("id: " as StaticString)
+        output.append(decimal: id)
+        output.append("\nevent: " as StaticString)
+        output.append(type)
+        // Within an event, since SDKs take a block of its own for an event without data.
+        if !sentRetry {
+            output.append("\nretry: " as StaticString)
+            output.append(decimal: Self.retryMilliseconds)
+            sentRetry = true
+        }
+        output.append("\ndata: " as StaticString)
     }
 }

@@ -245,7 +245,8 @@ def test_heartbeats_break_no_client(start_server, tag):
     pieces = []
 
     def look():
-        body = {"model": "rehearsal", "input": say(f"{tag}raw", tokens=3, first_token_ms=3000), "stream": True}
+        # The stream begins when its status is no longer held, two seconds after the request, and has a second between heartbeats.
+        body = {"model": "rehearsal", "input": say(f"{tag}raw", tokens=3, first_token_ms=6000), "stream": True}
         with server.http() as http, http.stream("POST", "/v1/responses", json=body) as answer:
             pieces.extend(answer.iter_raw())
 

@@ -187,6 +187,27 @@ private func upstream(weight: Int = 1, concurrent: Int? = nil, rpm: Int? = nil, 
         let deliveries = desk.table.pump(now: desk.now)
         #expect(deliveries.map(\.ticket) == [1, 2] && desk.table.waitingCount == 0)
         #expect(desk.table.waits.refused == 2 && desk.table.waits.queueFull == 1)
+        // Each of them is told when there is room, not only the first.
+        for delivery in deliveries { #expect(retryAfter(delivery.answer).map { $0 > 56 && $0 < 58 } == true) }
+    }
+
+    /// One of the two has room earlier, and it is that which counts.
+    @Test func whoGivesUpLateIsToldWhenThereIsRoom() {
+        var options = RoutingOptions()
+        options.waitTimeout = .seconds(3)
+        var desk = Desk([upstream(rpm: 1), upstream(rpm: 2)], options)
+        for _ in 0..<2 { #expect(desk.lease([Self.both]) != nil) }
+        for _ in 0..<3 { _ = desk.acquire([Self.both]) }
+        desk.pass(3)
+        for ticket: UInt64 in 1...3 {
+            let refusal = desk.table.withdraw(ticket, isLate: true, now: desk.now)
+            let seconds = refusal.flatMap { retryAfter(.refused($0)) }
+            #expect(seconds.map { $0 > 25 && $0 < 29 } == true)
+        }
+    }
+
+    private func retryAfter(_ answer: RouteTable.Answer) -> Double? {
+        if case .refused(.busy(let seconds)) = answer { seconds } else { nil }
     }
 
     @Test func whoGivesUpLeavesNoTrace() {

@@ -128,7 +128,7 @@ package struct RouteTable: Sendable {
         }
         if waiting.count >= options.maxWaiting || isShareUsedUp(request.owner) {
             waits.queueFull += 1
-            return (.answered(.refused(busy(now))), [])
+            return (.answered(.refused(busy(request, now))), [])
         }
         lastTicket += 1
         waiting.append(Waiting(ticket: lastTicket, request: request, deadline: now + options.waitTimeout))
@@ -154,7 +154,7 @@ package struct RouteTable: Sendable {
                 break
             }
             if now >= entry.deadline {
-                deliveries.append(Delivery(ticket: entry.ticket, answer: .refused(busy(now))))
+                deliveries.append(Delivery(ticket: entry.ticket, answer: .refused(busy(entry.request, now))))
                 waits.refused += 1
                 continue
             }
@@ -176,9 +176,9 @@ package struct RouteTable: Sendable {
     /// - Returns: nil when its answer is on its way.
     package mutating func withdraw(_ ticket: UInt64, isLate: Bool, now: Instant) -> Refusal? {
         guard let index = waiting.firstIndex(where: { $0.ticket == ticket }) else { return nil }
-        waiting.remove(at: index)
+        let request = waiting.remove(at: index).request
         if isLate { waits.refused += 1 } else { waits.cancelled += 1 }
-        return busy(now)
+        return busy(request, now)
     }
 
     /// The first piece of an answer came.
@@ -218,8 +218,17 @@ package struct RouteTable: Sendable {
         return healthy
     }
 
-    private func busy(_ now: Instant) -> Refusal {
-        .busy(retryAfterSeconds: max(1, nextChange.map { ($0 - now).seconds } ?? 1))
+    /// - Returns: with the time at which one of the upstreams for the request has room, whoever else may come then; what frees with the
+    ///   end of another request can be free at any time.
+    private mutating func busy(_ request: Request, _ now: Instant) -> Refusal {
+        var soonest: Instant?
+        request.candidates.subtracting(request.excluded).forEach { index in
+            let rested = members[index].rest(now).map { now + $0 }
+            let at: Instant? = if case .at(let time) = members[index].room(for: request.tokens, now: now) { time } else { nil }
+            guard let free = [rested, at].compactMap(\.self).max() else { return }
+            soonest = min(soonest ?? free, free)
+        }
+        return .busy(retryAfterSeconds: max(1, soonest.map { ($0 - now).seconds } ?? 1))
     }
 
     /// Does something with an upstream and notes a change of its state.

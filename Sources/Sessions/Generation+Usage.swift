@@ -29,6 +29,9 @@ extension Generation {
         return rest
     }
 
+    /// Four bytes a token, and one for the least that can be said.
+    private var estimatedPromptTokens: Int { max(min(1, promptByteCount), promptByteCount / 4) }
+
     /// The process has ended in the middle of an attempt. No upstream will tell what that has used, so we estimate it.
     func countCutAttempt() {
         // Where no upstream has answered, nobody has used anything.
@@ -38,7 +41,7 @@ extension Generation {
         }
         let before = spent ?? Usage(inputTokens: 0, outputTokens: 0)
         let cut = Usage(
-            inputTokens: promptByteCount / 4, outputTokens: max(0, deltaCount.saturatingSubtracting(before.outputTokens)),
+            inputTokens: estimatedPromptTokens, outputTokens: max(0, deltaCount.saturatingSubtracting(before.outputTokens)),
             isEstimated: true)
         spent = before.adding(cut)
         promptByteCount = 0
@@ -48,7 +51,7 @@ extension Generation {
     func settleUsage() {
         let before = spent ?? Usage(inputTokens: 0, outputTokens: 0)
         let estimate = Usage(
-            inputTokens: promptByteCount / 4, outputTokens: max(0, deltaCount.saturatingSubtracting(before.outputTokens)),
+            inputTokens: estimatedPromptTokens, outputTokens: max(0, deltaCount.saturatingSubtracting(before.outputTokens)),
             isEstimated: true)
         usage = before.adding(usage?.filled(by: estimate) ?? estimate)
     }

@@ -1,3 +1,4 @@
+import Bytes
 import JSON
 import Network
 import Sessions
@@ -117,9 +118,9 @@ final class Metering: Sendable {
 
     /// Tokens of a request before anything is known of its answer: four bytes each, and the most that the answer may have.
     static func estimate(_ input: [Item], _ parameters: ResponseParameters) -> Int {
-        let promptBytes = input.reduce(parameters.instructions?.utf8.count ?? 0) { $0 + $1.textByteCount }
+        let promptBytes = input.reduce(parameters.instructions?.utf8.count ?? 0) { $0.saturatingAdding($1.textByteCount) }
         let answer = parameters.members["max_output_tokens"]?.int ?? 0
-        return promptBytes / 4 + max(0, min(answer, 1 << 40))
+        return max(min(1, promptBytes), promptBytes / 4) + max(0, min(answer, 1 << 40))
     }
 }
 

@@ -9,6 +9,8 @@ import Sessions
 struct AnthropicParameters {
     /// `max_tokens` must be there; this when the client says nothing.
     static let defaultMaxTokens = 4096
+    /// More than any model thinks: a budget beyond it is a slip, and leaves no room for a limit above it.
+    static let maxThinkingTokens = 1 << 32
     /// Passed on as they came.
     private static let native: Set<String> = ["temperature", "top_p", "top_k", "thinking", "output_config", "cache_control"]
     /// Translated below.
@@ -36,7 +38,7 @@ struct AnthropicParameters {
 
     func members() throws(GenerationError) -> JSONObject {
         var members = JSONObject()
-        members["max_tokens"] = maxTokens
+        members["max_tokens"] = try maxTokens()
         for (name, value) in source where !value.isNull {
             if Self.native.contains(name) {
                 members[name] = value
@@ -64,12 +66,17 @@ struct AnthropicParameters {
     }
 
     /// The client's limit is for what it reads; what the model may think comes on top, and must be less than all.
-    private var maxTokens: JSONValue {
+    private func maxTokens() throws(GenerationError) -> JSONValue {
         let limit = given("max_output_tokens", "max_completion_tokens", "max_tokens") ?? JSONValue(Self.defaultMaxTokens)
-        guard let budget = source["thinking"]?["budget_tokens"]?.int, budget > 0, let count = limit.int, count <= budget else {
-            return limit
+        guard let given = source["thinking"]?["budget_tokens"], !given.isNull else { return limit }
+        guard let number = given.double, let budget = Int(exactly: number), (1...Self.maxThinkingTokens).contains(budget) else {
+            throw GenerationError(
+                code: "invalid_value",
+                message: "'thinking.budget_tokens' must be an integer between 1 and \(Self.maxThinkingTokens).", status: 400,
+                type: "invalid_request_error", param: "thinking.budget_tokens")
         }
-        return JSONValue(budget.saturatingAdding(count))
+        guard let count = limit.double, count <= Double(budget) else { return limit }
+        return JSONValue(budget.saturatingAdding(max(1, Int(saturating: count))))
     }
 
     /// Whether a member that Anthropic does not have asks for anything.
@@ -141,7 +148,8 @@ struct AnthropicParameters {
         var result: JSONObject
         switch choice {
         case .string("none")?: return ["type": "none"]
-        case .string("required")?: result = ["type": "any"]
+        // The latter is Anthropic's word, and Mistral's.
+        case .string("required")?, .string("any")?: result = ["type": "any"]
         case .object(let object)?:
             if object["type"]?.string == "allowed_tools" {
                 let mode = (object["allowed_tools"]?["mode"] ?? object["mode"])?.string

@@ -9,8 +9,9 @@ enum TokenEstimate {
 
     /// Prompt, and the answer as far as the client bounds it.
     static func tokens(of request: ModelRequest) -> Int {
-        let prompt = request.items.reduce(0) { $0 + $1.textByteCount } / bytesPerToken
-        return prompt + (maxOutputTokens(request.parameters) ?? 0)
+        let promptBytes = request.items.reduce(0) { $0.saturatingAdding($1.textByteCount) }
+        let prompt = max(min(1, promptBytes), promptBytes / bytesPerToken)
+        return prompt.saturatingAdding(maxOutputTokens(request.parameters) ?? 0)
     }
 
     /// After an answer, or the part of one that came.

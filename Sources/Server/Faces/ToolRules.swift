@@ -9,6 +9,7 @@ struct ToolRules {
 
     /// - Parameter parameters: with what the session brings.
     func check(_ parameters: ResponseParameters) throws(APIError) {
+        let isChat = parameters.chatMembers != nil
         let members = parameters.chatMembers ?? parameters.members
         let tools = members["tools"]?.array ?? []
         var names: Set<String> = []
@@ -27,13 +28,35 @@ struct ToolRules {
                     param: "tools[\(index)].type", code: "unsupported_value")
             }
         }
-        // A chat client's choice goes to the upstream as it came, and is for that to judge.
-        guard parameters.chatMembers == nil, let choice = members["tool_choice"], !choice.isNull else { return }
-        try check(choice, names, hasTools: !tools.isEmpty)
+        if isChat { try checkFunctionCall(members) }
+        guard let choice = members["tool_choice"], !choice.isNull else { return }
+        if isChat {
+            // A chat client's tools go to the upstream as they came, also those of a kind that only that knows.
+            for tool in tools { if let name = Self.name(of: tool) { names.insert(name) } }
+        }
+        try check(choice, names, hasTools: !tools.isEmpty, isChat: isChat)
     }
 
-    private func check(_ choice: JSONValue, _ names: Set<String>, hasTools: Bool) throws(APIError) {
+    /// The old form of a choice, among `functions`.
+    private func checkFunctionCall(_ members: JSONObject) throws(APIError) {
+        guard let name = members["function_call"]?["name"] else { return }
+        let functions = members["functions"]?.array ?? []
+        guard functions.contains(where: { $0["name"] == name }) else {
+            throw .invalid(
+                "'function_call' names '\((name.string ?? "").prefix(80))', which is not in 'functions'.", param: "function_call",
+                code: "invalid_value")
+        }
+    }
+
+    private static func name(of tool: JSONValue) -> String? {
+        let type = tool["type"]?.string ?? "function"
+        return (tool["name"] ?? tool[type]?["name"] ?? tool["function"]?["name"])?.string
+    }
+
+    private func check(_ choice: JSONValue, _ names: Set<String>, hasTools: Bool, isChat: Bool) throws(APIError) {
         if let word = choice.string {
+            // Some upstreams have words of their own, which are theirs to judge.
+            if isChat { return }
             guard ["none", "auto", "required"].contains(word) else {
                 throw .invalid("'tool_choice' must be none, auto, required or an object.", param: "tool_choice")
             }
@@ -45,6 +68,8 @@ struct ToolRules {
             return
         }
         guard let type = choice["type"]?.string else {
+            // As some clients of Chat Completions have it, and most upstreams take it.
+            if isChat, choice["function"] != nil { return try checkTool(choice, names, param: "tool_choice") }
             throw .invalid("'tool_choice' must be a string or an object with a type.", param: "tool_choice")
         }
         guard type == "allowed_tools" else { return try checkTool(choice, names, param: "tool_choice") }
@@ -60,13 +85,13 @@ struct ToolRules {
     }
 
     private func checkTool(_ tool: JSONValue, _ names: Set<String>, param: String) throws(APIError) {
-        let type = tool["type"]?.string ?? ""
+        let type = tool["type"]?.string ?? (tool["function"] == nil ? "" : "function")
         guard ResponseParameters.clientTools.contains(type) else {
             throw .invalid(
                 "'\(param)': no upstream of this server has the tool '\(type.prefix(80))'.", param: param, code: "unsupported_value"
             )
         }
-        let name = (tool["name"] ?? tool[type]?["name"])?.string ?? ""
+        let name = Self.name(of: tool) ?? ""
         guard names.contains(name) else {
             throw .invalid("'\(param)' names '\(name.prefix(80))', which is not in 'tools'.", param: param, code: "invalid_value")
         }

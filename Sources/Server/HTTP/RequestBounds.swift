@@ -5,6 +5,9 @@ import JSON
 enum RequestBounds {
     /// Names of models, and identifiers.
     static let maxNameBytes = 256
+    /// Of a call of a tool in an item: its identifier and name are a model's words, and come back from whoever got them. LiteLLM puts
+    /// Gemini's signatures of some 3,000 bytes into identifiers.
+    static let maxCallNameBytes = 16 << 10
     static let maxInstructionsBytes = 1 << 20
     static let maxTools = 128
     /// All of them together, as JSON.
@@ -43,9 +46,9 @@ enum RequestBounds {
         }
     }
 
-    static func checkName(_ value: JSONValue?, param: String) throws(APIError) {
-        guard let text = value?.string, text.utf8.count > maxNameBytes else { return }
-        throw tooLong("'\(param)' may have \(maxNameBytes) bytes.", param: param)
+    static func checkName(_ value: JSONValue?, param: String, maxBytes: Int = maxNameBytes) throws(APIError) {
+        guard let text = value?.string, text.utf8.count > maxBytes else { return }
+        throw tooLong("'\(param)' may have \(maxBytes) bytes.", param: param)
     }
 
     private static func checkTools(_ value: JSONValue?, param: String) throws(APIError) {

@@ -26,7 +26,11 @@ enum InputItems {
         let param = "input[\(index)]"
         guard var body = value.object else { throw .invalid("'\(param)' must be an object.", param: param, code: "invalid_type") }
         let named = try body.optionalString("id")
-        for name in ["id", "call_id", "name"] { try RequestBounds.checkName(body[name], param: "\(param).\(name)") }
+        let isCall = body["call_id"] != nil
+        for name in ["id", "call_id", "name"] {
+            let maxBytes = isCall && name != "id" ? RequestBounds.maxCallNameBytes : RequestBounds.maxNameBytes
+            try RequestBounds.checkName(body[name], param: "\(param).\(name)", maxBytes: maxBytes)
+        }
         // No name is none.
         let id = named?.isEmpty == true ? nil : named
         // The store's texts end there: the item would come back under another name.

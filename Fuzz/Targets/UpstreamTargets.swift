@@ -33,6 +33,7 @@ private final class RecordingSink: ModelSink {
         delta("arguments", escaped)
     }
     func noteFinish(word: String) { trace.event("finish", word) }
+    func noteUnnamedToolCalls(_ count: Int) { trace.event("unnamed", "\(count)") }
     func reportUsage(_ usage: Usage) { trace.event("usage", "\(usage)") }
 }
 

@@ -19,7 +19,8 @@ public struct ServerSentEventParser: ~Copyable {
     public let maxEventBytes: Int
     /// Whether what servers put into a stream beside the standard is taken for what it plainly is, where the standard has it passed
     /// over: a field `error` (llama.cpp) is the data of an event `error`, and a line that begins with a brace, with all that follow
-    /// in its block, is data.
+    /// in its block, is data. Where one line of data is an object from brace to brace and the next begins another, which together
+    /// are no JSON, the stream has forgotten its empty lines: ``isLineSeparated``.
     public let isLenient: Bool
     /// The last reconnection time that the stream asked for.
     public private(set) var retryMilliseconds: Int?
@@ -38,6 +39,9 @@ public struct ServerSentEventParser: ~Copyable {
     private var blockIsDelivered = false
     /// A line of this block was bare JSON.
     private var blockIsBare = false
+    /// Whether the stream turned out to have no empty lines between its events: each line of data is one then. Only where that was
+    /// asked for, see ``isLenient``.
+    public private(set) var isLineSeparated = false
 
     /// - Parameters:
     ///   - maxEventBytes: beyond it ``ServerSentEventError/eventTooLarge(limitBytes:)``.
@@ -59,6 +63,7 @@ public struct ServerSentEventParser: ~Copyable {
         idOfBlock.append(idOfLastEvent.bytes)
         idHasChanged = false
         blockByteCount = 0
+        isLineSeparated = false
     }
 
     /// Gives every event of the bytes to the receiver, until that returns false.
@@ -99,17 +104,23 @@ public struct ServerSentEventParser: ~Copyable {
             try checkSize(partialLine.count + end)
             if partialLine.count > 0 {
                 partialLine.append(input.slice(0, end))
-                advance(&input, past: end)
+                input = input.slice(end, input.count)
+                // The line stays for the next call: by then nothing is before it.
+                if beginsNext(partialLine.bytes, block), let event = endBlock(block) { return event }
+                advance(&input, past: 0)
                 takeLine(partialLine.bytes, &block)
                 // What the line held is not in the input: it must be kept before the storage is used again.
                 keep(&block)
                 partialLine.clear(keepingCapacity: Self.maxKeptBytes)
+                if isLineSeparated, !data.isEmpty, let event = endBlock(block) { return event }
                 continue
             }
             let line = input.slice(0, end)
+            if end > 0, beginsNext(line, block), let event = endBlock(block) { return event }
             advance(&input, past: end)
             if end > 0 {
                 takeLine(line, &block)
+                if isLineSeparated, block.data != nil || !data.isEmpty, let event = endBlock(block) { return event }
             } else if let event = endBlock(block) {
                 return event
             } else {
@@ -131,6 +142,31 @@ public struct ServerSentEventParser: ~Copyable {
             partialLine.clear()
         }
         return endBlock(block)
+    }
+
+    /// Whether the line is an event of its own, although no empty line stands between it and the data before it.
+    @inline(__always)
+    private mutating func beginsNext(_ line: UnsafeRawBufferPointer, _ block: Block) -> Bool {
+        // Nearly every event has one line of data.
+        guard block.data != nil || !data.isEmpty, isLenient else { return false }
+        return endsObject(line, block)
+    }
+
+    private mutating func endsObject(_ line: UnsafeRawBufferPointer, _ block: Block) -> Bool {
+        let before = block.data ?? data.bytes.slice(0, data.count - 1)
+        guard before.first == UInt8(ascii: "{"), before.last == UInt8(ascii: "}"), before.offset(of: .lineFeed) == nil else {
+            return false
+        }
+        var value = line
+        if line.slice(0, min(5, line.count)).equals("data:") {
+            value = line.slice(5, line.count)
+            if value.first == .space { value = value.slice(1, value.count) }
+        } else if !blockIsBare {
+            return false
+        }
+        guard value.first == UInt8(ascii: "{") || value.slice(0, min(6, value.count)).equals("[DONE]") else { return false }
+        isLineSeparated = true
+        return true
     }
 
     /// What has come of an event and still lies in the input.

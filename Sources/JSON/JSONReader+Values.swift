@@ -36,6 +36,20 @@ extension JSONReader {
         return JSONNumber(checkedText: text(offset..<number.end))
     }
 
+    /// The string that begins here, or the text of a number or boolean as if it were one; nil for null and for what is larger.
+    public mutating func readScalar() throws(JSONError) -> RawString? {
+        switch try peek() {
+        case .string: return try readString()
+        case .number, .bool:
+            let text = try rawValue()
+            guard let start = text.baseAddress else { return nil }
+            return RawString(start: start, byteCount: text.count, hasEscapes: false)
+        case .null, .object, .array:
+            try skipValue()
+            return nil
+        }
+    }
+
     /// The `true` or `false` that begins here.
     public mutating func readBool() throws(JSONError) -> Bool {
         switch try nextByte() {

@@ -20,6 +20,8 @@ public struct ResponseRoute: Sendable, Hashable {
     public internal(set) var faults: [Fault] = []
     /// The upstream's own word for the end of the answer, where it is none of its dialect's.
     public internal(set) var finishWord: String?
+    /// Calls of tools that the upstream never gave a name, and that are left out.
+    public internal(set) var unnamedToolCallCount = 0
 
     public init(upstream: String? = nil, attempts: Int = 0, faults: [Fault] = [], finishWord: String? = nil) {
         self.upstream = upstream
@@ -31,6 +33,7 @@ public struct ResponseRoute: Sendable, Hashable {
     /// Writes the members that the `interject` object of a response has of it.
     func write(to writer: inout JSONObjectWriter) {
         if let finishWord { writer.field("finish_reason", finishWord) }
+        if unnamedToolCallCount > 0 { writer.field("unnamed_tool_calls", unnamedToolCallCount) }
         guard let upstream else { return }
         writer.field("upstream", upstream)
         writer.field("attempts", attempts)
@@ -66,5 +69,10 @@ extension Generation {
     /// The upstream's own word for the end.
     public func noteFinish(word: String) {
         if isActive { route.finishWord = word }
+    }
+
+    /// So many calls of tools never got a name, and are left out.
+    public func noteUnnamedToolCalls(_ count: Int) {
+        if isActive { route.unnamedToolCallCount = count }
     }
 }

@@ -158,8 +158,13 @@ final class UpstreamExchange<Decoder: ResponseDecoder & ~Copyable, Sink: AnswerS
 
     /// The rest of the answer cannot be had. It is whole all the same if it had said that it ends, or is all there.
     private func endCut(_ fault: UpstreamFault) {
+        // An error that says what has happened, also where the reason of the end has said only that something has.
+        if case .inBand = fault { return fail(fault) }
         do throws(UpstreamFault) {
             switch mode {
+            // The status says what has happened, however little of its body came.
+            case .refusal(let status, let retryAfter) where fault != .transport(.loopStopped):
+                return failWithStatus(status, retryAfter)
             case .stream where decoder.hasFinished: finish(try decoder.end(into: sink))
             case .whole where !collected.isEmpty: finish(try decoder.receiveWhole(collected.bytes, into: sink))
             default: throw fault

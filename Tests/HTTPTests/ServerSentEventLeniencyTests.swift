@@ -27,6 +27,18 @@ import Testing
             ("data: a\n\nevent: error\ndata: b", [["message", "a"], ["unfinished error", "b"]]),
             ("data: a\n\ndata: b\n", [["message", "a"], ["unfinished message", "b"]]),
             ("data: a\n\n", [["message", "a"]]),
+            // Two objects are no JSON together: the empty lines between them are missing.
+            (
+                "data: {\"a\":1}\ndata: {\"b\":2}\r\ndata:[DONE]\n",
+                [["message", "{\"a\":1}"], ["message", "{\"b\":2}"], ["message", "[DONE]"]]
+            ),
+            (
+                "{\"a\":1}\n{\"b\":2}\n{\"c\"",
+                [["message", "{\"a\":1}"], ["message", "{\"b\":2}"], ["unfinished message", "{\"c\""]]
+            ),
+            ("event: x\ndata: {}\ndata: {}\nevent: y\ndata: {}\n", [["x", "{}"], ["message", "{}"], ["y", "{}"]]),
+            ("data: {\ndata: }\n\ndata: {}\n\n", [["message", "{\n}"], ["message", "{}"]]),
+            ("data: {}\ndata: x\n\n", [["message", "{}\nx"]]),
         ] as [(String, [[String]])])
     func whatServersAddIsTaken(_ text: String, _ events: [[String]]) {
         for found in Self.read(text) { #expect(found == events) }
@@ -34,5 +46,6 @@ import Testing
 
     @Test func theStandardPassesItOver() {
         for found in Self.read("error: x\n\n{\"a\":1}\n\ndata: b\n\n", isLenient: false) { #expect(found == [["message", "b"]]) }
+        for found in Self.read("data: {}\ndata: {}\n\n", isLenient: false) { #expect(found == [["message", "{}\n{}"]]) }
     }
 }

@@ -17,6 +17,7 @@ final class RecordingSink: ModelSink {
         if !escaped.isEmpty { calls.append("arguments \(index) \(text(escaped))") }
     }
     func noteFinish(word: String) { calls.append("finish \(word)") }
+    func noteUnnamedToolCalls(_ count: Int) { calls.append("unnamed \(count)") }
     func reportUsage(_ usage: Usage) {
         calls.append("usage \(usage.inputTokens) \(usage.outputTokens) \(usage.cachedTokens) \(usage.reasoningTokens)")
     }

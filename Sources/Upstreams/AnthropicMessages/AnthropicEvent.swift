@@ -52,8 +52,8 @@ struct AnthropicBlock {
             case "type": isTool = try reader.readText().map { $0 == "tool_use" } ?? false
             case "signature": signature = try reader.readText()
             case "data": redacted = try reader.readText()
-            case "id": id = try reader.readText()
-            case "name": name = try reader.readText()
+            case "id": id = try reader.readScalar()
+            case "name": name = try reader.readScalar()
             case "text": text = try reader.bookmark()
             case "thinking": thinking = try reader.bookmark()
             case "input": input = try reader.bookmark()

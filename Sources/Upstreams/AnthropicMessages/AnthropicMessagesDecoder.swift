@@ -16,12 +16,16 @@ package struct AnthropicMessagesDecoder: ResponseDecoder, ~Copyable {
     private var finish = Finish()
     private var usage = UsageCounts(inputHasCached: false)
     private var isStopped = false
-    /// Of the block that began last, for events that do not name theirs.
     /// Of the thinking that is being written.
     private var signature = ""
+    /// Of the block that began last, for events that do not name theirs.
     private var blockIndex = -1
+    /// Of the last block that is none of a client's tool: what is put into it, such as a search of the server's, is not for clients.
+    private var otherBlockIndex = -1
     private var hasUnderstood = false
     private var hasPassedOver = false
+    /// What came last that is neither an answer nor says that it is an error: the words of one, if nothing else comes.
+    private var lastWords: UpstreamErrorObject?
     private var scratch = ByteBuffer()
 
     package init() {}
@@ -34,7 +38,7 @@ package struct AnthropicMessagesDecoder: ResponseDecoder, ~Copyable {
     ) throws(UpstreamFault) -> FinishReason? {
         var input = bytes
         while let event = try nextEvent(&input) {
-            if event.isError, !hasFinished { throw .inBand(UpstreamErrorObject(text: event.dataText)) }
+            if event.isError, !finish.isWhole { throw .inBand(UpstreamErrorObject(text: event.dataText)) }
             if event.data.isEmpty { continue }
             // What a gateway that speaks Chat Completions too may add.
             if event.isDone { return try end(into: sink) }
@@ -45,10 +49,14 @@ package struct AnthropicMessagesDecoder: ResponseDecoder, ~Copyable {
     }
 
     package mutating func end<Sink: ModelSink>(into sink: Sink) throws(UpstreamFault) -> FinishReason {
-        if !hasFinished, let error = events.unfinishedError() { throw .inBand(error) }
+        if events.isLineSeparated, !isStopped, let event = events.unfinishedEvent(), !event.isDone, !event.isError {
+            try read(event, into: sink)
+        }
+        if !finish.isWhole, let error = events.unfinishedError() { throw .inBand(error) }
         if !hasFinished, hasPassedOver, !hasUnderstood { throw .malformed("events that are no JSON") }
+        if !hasFinished, let lastWords { throw .inBand(lastWords) }
         let reason = try finish.reason(words: Self.finishWords, into: sink)
-        calls.conclude(&text, into: sink)
+        try calls.conclude(&text, into: sink)
         text.flush(into: sink)
         return calls.hasLeftOut ? .length : reason
     }
@@ -64,7 +72,7 @@ package struct AnthropicMessagesDecoder: ResponseDecoder, ~Copyable {
     // MARK: Events
 
     private mutating func read<Sink: ModelSink>(_ event: ServerSentEvent, into sink: Sink) throws(UpstreamFault) {
-        let wasWhole = hasFinished
+        let wasWhole = finish.isWhole
         var errorObject: UpstreamErrorObject?
         do throws(JSONError) {
             try readEvent(event.data, named: event.type, &errorObject, into: sink)
@@ -94,20 +102,23 @@ package struct AnthropicMessagesDecoder: ResponseDecoder, ~Copyable {
         let event = try AnthropicEvent(&reader)
         try reader.finish()
         hasUnderstood = true
-        if event.type == nil, event.delta == nil, event.message == nil, event.contentBlock == nil {
-            // What a gateway says instead of an answer, in whatever form.
-            errorObject = UpstreamErrorObject(flat: try whole.readValue())
+        let type = event.type?.bytes ?? name
+        if try take(event, type, into: sink) {
+            lastWords = nil
+            if var error = event.error { errorObject = UpstreamErrorObject(told: try error.readValue()) }
+            return
         }
-        if let type = event.type {
-            try take(event, type.bytes, &errorObject, into: sink)
-        } else {
-            try take(event, name, &errorObject, into: sink)
-        }
+        // Clients are to pass over events that they do not know; what a gateway says instead of an answer comes in whatever form.
+        if type.equals("ping") { return }
+        let value = try whole.readValue()
+        errorObject = type.equals("error") ? UpstreamErrorObject(value) : UpstreamErrorObject(saying: value)
+        if errorObject == nil { lastWords = UpstreamErrorObject(flat: value) ?? lastWords }
     }
 
+    /// - Returns: false for an event that is none of an answer's.
     private mutating func take<Sink: ModelSink>(
-        _ event: AnthropicEvent, _ type: UnsafeRawBufferPointer, _ errorObject: inout UpstreamErrorObject?, into sink: Sink
-    ) throws(JSONError) {
+        _ event: AnthropicEvent, _ type: UnsafeRawBufferPointer, into sink: Sink
+    ) throws(JSONError) -> Bool {
         if type.equals("content_block_delta") {
             if var delta = event.delta { try readDelta(&delta, event.index ?? blockIndex, into: sink) }
         } else if type.equals("content_block_start") {
@@ -125,11 +136,10 @@ package struct AnthropicMessagesDecoder: ResponseDecoder, ~Copyable {
         } else if type.equals("message_stop") {
             if var reason = event.stopReason { _ = try finish.take(&reason) }
             isStopped = true
-        } else if type.equals("error") {
-            errorObject = UpstreamErrorObject()
-            if var error = event.error { errorObject = UpstreamErrorObject(try error.readValue()) }
+        } else {
+            return false
         }
-        // Else `ping`, and what may come later: clients are to pass over what they do not know.
+        return true
     }
 
     private mutating func readDelta<Sink: ModelSink>(
@@ -146,7 +156,7 @@ package struct AnthropicMessagesDecoder: ResponseDecoder, ~Copyable {
             case "thinking": try ContentParts(kind: .reasoning, isLast: false).read(&reader, &text, into: sink)
             case "signature": addSignature(try reader.readText())
             case "partial_json":
-                guard let arguments = try arguments(&reader) else { continue }
+                guard let arguments = try arguments(&reader), index != otherBlockIndex else { continue }
                 calls.take(ToolCallAssembler.Piece(index: index, arguments: arguments), &text, into: sink)
             default: try reader.skipValue()
             }
@@ -169,6 +179,7 @@ package struct AnthropicMessagesDecoder: ResponseDecoder, ~Copyable {
 
     /// A block begins; what it has already counts, a tool's input unless it comes in pieces.
     private mutating func begin<Sink: ModelSink>(_ block: AnthropicBlock, _ index: Int, into sink: Sink) throws(JSONError) {
+        otherBlockIndex = block.isTool ? -1 : index
         guard block.isTool else {
             try deliverText(of: block, into: sink)
             addSignature(block.signature)
@@ -230,6 +241,10 @@ package struct AnthropicMessagesDecoder: ResponseDecoder, ~Copyable {
         do throws(JSONError) {
             try readWhole(body, &errorObject, into: sink)
         } catch {
+            if LenientJSON.isSeveralLines(body) {
+                if let reason = try receive(body, into: sink) { return reason }
+                return try end(into: sink)
+            }
             let isRead = try LenientJSON.readRepaired(body, otherwise: .malformed("a body with \(error)")) {
                 body throws(JSONError) in try readWhole(body, &errorObject, into: sink)
             }
@@ -262,8 +277,8 @@ package struct AnthropicMessagesDecoder: ResponseDecoder, ~Copyable {
         if var counts, try usage.read(&counts) { sink.reportUsage(usage.usage) }
         if var reason { _ = try finish.take(&reason) }
         if var error {
-            let value = try error.readValue()
-            if !value.saysNothing { errorObject = UpstreamErrorObject(value) }
+            var whole = JSONReader(body)
+            if !(try error.readValue().saysNothing) { errorObject = UpstreamErrorObject(try whole.readValue()) }
         }
     }
 

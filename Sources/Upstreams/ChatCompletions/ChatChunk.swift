@@ -30,13 +30,26 @@ struct ChatChunk {
         }
     }
 
+    /// What it tells that is no answer.
+    enum Told {
+        case nothing
+        case error(UpstreamErrorObject)
+        /// Those of an error, if no answer comes.
+        case words(UpstreamErrorObject)
+    }
+
     /// The error that it tells: in a member of its own, in the choice, or flat, without any of an answer.
-    func readError() throws(JSONError) -> UpstreamErrorObject? {
-        if var error, let told = UpstreamErrorObject(told: try error.readValue()) { return told }
-        if var error = choice?.error, let told = UpstreamErrorObject(told: try error.readValue()) { return told }
-        guard choice == nil, usage == nil, error == nil else { return nil }
+    func readError() throws(JSONError) -> Told {
         var whole = whole
-        return UpstreamErrorObject(flat: try whole.readValue())
+        if var error, !(try error.readValue().saysNothing) {
+            // `{"error": true, "message": …}`: what is missing in it stands beside it.
+            return .error(UpstreamErrorObject(try whole.readValue()))
+        }
+        if var error = choice?.error, let told = UpstreamErrorObject(told: try error.readValue()) { return .error(told) }
+        guard choice == nil, usage == nil else { return .nothing }
+        let value = try whole.readValue()
+        if let error = UpstreamErrorObject(saying: value) { return .error(error) }
+        return UpstreamErrorObject(flat: value).map { .words($0) } ?? .nothing
     }
 
     private mutating func readChoices(_ reader: inout JSONReader) throws(JSONError) {
@@ -120,6 +133,8 @@ struct ChatDelta {
     private(set) var reasoningName: RawString?
     /// Gemini's signature of a text.
     private(set) var extraContent: JSONReader?
+    /// Whether it says that somebody else speaks: what a tool has found, or the user said.
+    private(set) var isForeign = false
 
     /// - Parameter reader: at any value: a string is its content, and so is a list.
     init(_ reader: inout JSONReader) throws(JSONError) {
@@ -138,6 +153,7 @@ struct ChatDelta {
                     reasoning = found
                     reasoningName = key == "reasoning_content" ? nil : key
                 }
+            case "role": isForeign = try Self.isForeign(&reader)
             case "refusal": refusal = try Self.content(&reader) ?? refusal
             case "tool_calls": toolCalls = try reader.bookmark() ?? toolCalls
             case "function_call": functionCall = try reader.bookmark() ?? functionCall
@@ -145,6 +161,14 @@ struct ChatDelta {
             case "reasoning_details": reasoningDetails = try reader.bookmark() ?? reasoningDetails
             default: try reader.skipValue()
             }
+        }
+    }
+
+    private static func isForeign(_ reader: inout JSONReader) throws(JSONError) -> Bool {
+        switch try reader.readText() {
+        case .some(let role) where role == "tool" || role == "user" || role == "system": true
+        case .some(let role) where role == "function" || role == "developer": true
+        default: false
         }
     }
 

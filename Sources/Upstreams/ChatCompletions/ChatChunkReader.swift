@@ -21,15 +21,19 @@ struct ChatChunkReader: ~Copyable {
     /// Whether anything came that was a chunk, and anything that was none.
     private var hasUnderstood = false
     private var hasPassedOver = false
+    /// What came last that is neither an answer nor says that it is an error: the words of one, if nothing else comes.
+    private var lastWords: UpstreamErrorObject?
 
     var hasDelivered: Bool { text.hasDelivered }
     /// Whether a finish reason came.
     var hasFinished: Bool { finish.meaning != nil }
+    /// Whether that says that the answer is whole: what comes behind it takes nothing back.
+    var isWhole: Bool { finish.isWhole }
 
     /// Reads the data of an event, or a body.
     /// - Throws: ``UpstreamFault/malformed(_:)`` if what was meant cannot be known, ``UpstreamFault/inBand(_:)`` for an error.
     mutating func read<Sink: ModelSink>(_ json: UnsafeRawBufferPointer, into sink: Sink) throws(UpstreamFault) {
-        let wasWhole = finish.isWhole
+        let wasWhole = isWhole
         var errorObject: UpstreamErrorObject?
         do throws(JSONError) {
             try readValue(json, &errorObject, into: sink)
@@ -48,9 +52,10 @@ struct ChatChunkReader: ~Copyable {
     /// The answer has ended, by the server's word or by the end of the body.
     mutating func conclude<Sink: ModelSink>(into sink: Sink) throws(UpstreamFault) -> FinishReason {
         if !hasFinished, hasPassedOver, !hasUnderstood { throw .malformed("events that are no JSON") }
+        if !hasFinished, let lastWords { throw .inBand(lastWords) }
         giveDetails(into: sink)
         let reason = try finish.reason(words: Self.finishWords, into: sink)
-        toolCalls.conclude(&text, into: sink)
+        try toolCalls.conclude(&text, into: sink)
         text.flush(into: sink)
         return toolCalls.hasLeftOut ? .length : reason
     }
@@ -102,7 +107,12 @@ struct ChatChunkReader: ~Copyable {
             }
         }
         if var counts = chunk.usage { try readUsage(&counts, into: sink) }
-        if let error = try chunk.readError() { errorObject = error }
+        if chunk.choice != nil { lastWords = nil }
+        switch try chunk.readError() {
+        case .nothing: break
+        case .error(let error): errorObject = error
+        case .words(let words): lastWords = words
+        }
     }
 
     private mutating func readUsage<Sink: ModelSink>(_ counts: inout JSONReader, into sink: Sink) throws(JSONError) {
@@ -126,6 +136,7 @@ struct ChatChunkReader: ~Copyable {
     }
 
     private mutating func deliver<Sink: ModelSink>(_ delta: ChatDelta, isLast: Bool, into sink: Sink) throws(JSONError) {
+        if delta.isForeign { return }
         if var list = delta.reasoningDetails { details.take(try list.readValue()) }
         // They belong to what was thought before anything else is said.
         if !details.isEmpty, delta.content != nil || delta.toolCalls != nil { giveDetails(into: sink) }
@@ -161,6 +172,7 @@ struct ChatChunkReader: ~Copyable {
     private mutating func deliver<Sink: ModelSink>(
         whole message: ChatDelta, isLast: Bool, into sink: Sink
     ) throws(JSONError) {
+        if message.isForeign { return }
         let isFirst = !text.hasDelivered
         if isFirst, var list = message.reasoningDetails { details.take(try list.readValue()) }
         if let reasoning = message.reasoning {

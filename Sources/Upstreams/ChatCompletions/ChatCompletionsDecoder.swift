@@ -23,7 +23,7 @@ package struct ChatCompletionsDecoder: ResponseDecoder, ~Copyable {
         var input = bytes
         while let event = try nextEvent(&input) {
             if event.isDone { return try chunks.conclude(into: sink) }
-            if event.isError, !hasFinished { throw .inBand(UpstreamErrorObject(text: event.dataText)) }
+            if event.isError, !chunks.isWhole { throw .inBand(UpstreamErrorObject(text: event.dataText)) }
             // An empty `data:` keeps a connection alive.
             if !event.data.isEmpty { try chunks.read(event.data, into: sink) }
         }
@@ -31,14 +31,23 @@ package struct ChatCompletionsDecoder: ResponseDecoder, ~Copyable {
     }
 
     package mutating func end<Sink: ModelSink>(into sink: Sink) throws(UpstreamFault) -> FinishReason {
-        if !hasFinished, let error = events.unfinishedError() { throw .inBand(error) }
+        if events.isLineSeparated, let event = events.unfinishedEvent(), !event.isDone, !event.isError {
+            try chunks.read(event.data, into: sink)
+        }
+        if !chunks.isWhole, let error = events.unfinishedError() { throw .inBand(error) }
         return try chunks.conclude(into: sink)
     }
 
     package mutating func receiveWhole<Sink: ModelSink>(
         _ body: UnsafeRawBufferPointer, into sink: Sink
     ) throws(UpstreamFault) -> FinishReason {
-        try chunks.read(body, into: sink)
+        do throws(UpstreamFault) {
+            try chunks.read(body, into: sink)
+        } catch .malformed where LenientJSON.isSeveralLines(body) {
+            // Nothing of it was delivered: it is no JSON.
+            if let reason = try receive(body, into: sink) { return reason }
+            return try end(into: sink)
+        }
         return try chunks.conclude(into: sink)
     }
 

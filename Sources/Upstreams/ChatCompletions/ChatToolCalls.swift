@@ -52,8 +52,9 @@ struct ChatToolCalls: ~Copyable {
         assembler.take(piece, &text, into: sink)
     }
 
-    mutating func conclude<Sink: ModelSink>(_ text: inout AnswerText, into sink: Sink) {
-        assembler.conclude(&text, into: sink)
+    /// As ``ToolCallAssembler/conclude(_:into:)``.
+    mutating func conclude<Sink: ModelSink>(_ text: inout AnswerText, into sink: Sink) throws(UpstreamFault) {
+        try assembler.conclude(&text, into: sink)
     }
 
     private mutating func readCall<Sink: ModelSink>(
@@ -65,7 +66,7 @@ struct ChatToolCalls: ~Copyable {
         while let key = try reader.nextKey() {
             switch key {
             case "index": piece.index = try reader.readIndex()
-            case "id": piece.id = try reader.readText()
+            case "id": piece.id = try reader.readScalar()
             case "function": try readFunction(&reader, &piece)
             case "custom":
                 piece.isCustom = true
@@ -76,7 +77,7 @@ struct ChatToolCalls: ~Copyable {
                     piece.provider = ProviderData(dialect: ProviderData.openAI, members: ["extra_content": value])
                 }
             // Some servers leave `function` out.
-            case "name": piece.name = try reader.readText() ?? piece.name
+            case "name": piece.name = try reader.readScalar() ?? piece.name
             case "arguments": try readArguments(&reader, &piece)
             default: try reader.skipValue()
             }
@@ -94,7 +95,7 @@ struct ChatToolCalls: ~Copyable {
         try reader.enterObject()
         while let key = try reader.nextKey() {
             switch key {
-            case "name": piece.name = try reader.readText() ?? piece.name
+            case "name": piece.name = try reader.readScalar() ?? piece.name
             case "arguments", "input": try readArguments(&reader, &piece)
             default: try reader.skipValue()
             }

@@ -22,6 +22,20 @@ enum LenientJSON {
         if let fault, first == UInt8(ascii: "{") || first == UInt8(ascii: "[") { throw fault }
         return false
     }
+
+    /// Whether it is not one object but several, a line each (NDJSON).
+    static func isSeveralLines(_ data: UnsafeRawBufferPointer) -> Bool {
+        guard let end = data.firstIndex(of: 0x0A) else { return false }
+        var reader = JSONReader(UnsafeRawBufferPointer(rebasing: data[..<end]))
+        do throws(JSONError) {
+            guard try reader.peek() == .object else { return false }
+            try reader.skipValue()
+            try reader.finish()
+        } catch {
+            return false
+        }
+        return data[end...].first { $0 > 0x20 } == UInt8(ascii: "{")
+    }
 }
 
 extension JSONValue {

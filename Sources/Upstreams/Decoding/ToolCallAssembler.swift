@@ -59,6 +59,8 @@ struct ToolCallAssembler: ~Copyable {
     private var calls: [Call] = []
     /// Whether there were more calls than an answer may have: it is not a whole one then.
     private(set) var hasLeftOut = false
+    /// Whether there were arguments of a call that had neither a name nor an identifier.
+    private var hasLostArguments = false
 
     init() {}
 
@@ -71,6 +73,8 @@ struct ToolCallAssembler: ~Copyable {
             if let provider = piece.provider, let known = candidate(for: piece), calls[known].isTold {
                 sink.provide(provider, with: .toolCall(known))
             }
+            let isNobodys = !piece.hasName && !piece.hasID && candidate(for: piece) == nil
+            if piece.hasArguments, isNobodys { hasLostArguments = true }
             return
         }
         if let provider = piece.provider {
@@ -90,21 +94,34 @@ struct ToolCallAssembler: ~Copyable {
     mutating func begin<Sink: ModelSink>(_ piece: Piece, _ text: inout AnswerText, into sink: Sink) {
         // Told twice, it is one call.
         let isKnown = calls.contains { call in call.key == piece.index && (piece.id.map { $0.equals(call.id) } ?? true) }
-        guard !isKnown, let number = open(piece, &text, into: sink) else { return }
+        guard !isKnown, let number = open(piece, &text, into: sink), piece.hasName else { return }
         tell(number, &text, into: sink)
     }
 
     /// Nothing more of the call comes.
     mutating func settle<Sink: ModelSink>(index: Int, _ text: inout AnswerText, into sink: Sink) {
-        guard let number = calls.lastIndex(where: { $0.key == index }) else { return }
+        guard let number = calls.lastIndex(where: { $0.key == index }), !calls[number].name.isEmpty else { return }
         settle(number, &text, into: sink)
     }
 
     /// Nothing more of any call comes: what is not told yet is, and each has arguments.
-    mutating func conclude<Sink: ModelSink>(_ text: inout AnswerText, into sink: Sink) {
-        for number in calls.indices where calls[number].isTold || !calls[number].name.isEmpty {
-            settle(number, &text, into: sink)
+    ///
+    /// Nobody can be asked to make a call that never got a name. It is left out, and that is told; where nothing else is in the answer,
+    /// there is none.
+    mutating func conclude<Sink: ModelSink>(_ text: inout AnswerText, into sink: Sink) throws(UpstreamFault) {
+        var unnamedCount = 0
+        for number in calls.indices {
+            if calls[number].isTold || !calls[number].name.isEmpty {
+                settle(number, &text, into: sink)
+            } else {
+                unnamedCount += 1
+            }
         }
+        if hasLostArguments { unnamedCount = max(1, unnamedCount) }
+        if unnamedCount == 0 { return }
+        let saysMore = text.hasSaid(.text) || text.hasSaid(.refusal) || calls.contains(where: \.isTold)
+        guard saysMore else { throw .malformed("a call of a tool that has no name, and nothing else") }
+        sink.noteUnnamedToolCalls(unnamedCount)
     }
 
     private mutating func settle<Sink: ModelSink>(_ number: Int, _ text: inout AnswerText, into sink: Sink) {

@@ -10,6 +10,8 @@ struct UsageCounts {
     private var total: Int?
     private var cached: Int?
     private var reasoning: Int?
+    /// Gemini's, which may stand beside its count of candidates.
+    private var thoughts: Int?
     /// Anthropic's, which its count of input does not contain.
     private var cacheRead: Int?
     private var cacheWritten: Int?
@@ -37,7 +39,9 @@ struct UsageCounts {
             // DeepSeek, Moonshot, Gemini.
             case "prompt_cache_hit_tokens", "cached_tokens", "cachedContentTokenCount":
                 isCount = Self.replace(&cached, try reader.readCount()) || isCount
-            case "reasoning_tokens", "thoughtsTokenCount": isCount = Self.replace(&reasoning, try reader.readCount()) || isCount
+            case "reasoning_tokens": isCount = Self.replace(&reasoning, try reader.readCount()) || isCount
+            case "thoughtsTokenCount", "thoughts_token_count":
+                isCount = Self.replace(&thoughts, try reader.readCount()) || isCount
             case "cache_read_input_tokens": isCount = Self.replace(&cacheRead, try reader.readCount()) || isCount
             case "cache_creation_input_tokens": isCount = Self.replace(&cacheWritten, try reader.readCount()) || isCount
             default: try reader.skipValue()
@@ -54,12 +58,16 @@ struct UsageCounts {
 
     /// The counts so far; 0 for one that did not come and does not follow from the others.
     var usage: Usage {
-        var inputTokens = input ?? total.map { max(0, $0.saturatingSubtracting(output ?? 0)) } ?? 0
-        let outputTokens = output ?? total.map { max(0, $0.saturatingSubtracting(inputTokens)) } ?? 0
+        // Where the total has thoughts beside the candidates.
+        let isBeside = total.map { $0 >= (input ?? 0).saturatingAdding(output ?? 0).saturatingAdding(thoughts ?? 0) } ?? false
+        let answer = isBeside ? output.map { $0.saturatingAdding(thoughts ?? 0) } : output
+        var inputTokens = input ?? total.map { max(0, $0.saturatingSubtracting(answer ?? 0)) } ?? 0
+        let outputTokens = answer ?? total.map { max(0, $0.saturatingSubtracting(inputTokens)) } ?? 0
         if !inputHasCached { inputTokens = inputTokens.saturatingAdding(cacheRead ?? 0).saturatingAdding(cacheWritten ?? 0) }
+        // A part is no more than the whole.
         return Usage(
-            inputTokens: inputTokens, outputTokens: outputTokens, cachedTokens: cached ?? cacheRead ?? 0,
-            reasoningTokens: reasoning ?? 0)
+            inputTokens: inputTokens, outputTokens: outputTokens, cachedTokens: min(cached ?? cacheRead ?? 0, inputTokens),
+            reasoningTokens: min(reasoning ?? thoughts ?? 0, outputTokens))
     }
 }
 

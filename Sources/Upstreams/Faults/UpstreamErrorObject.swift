@@ -37,10 +37,16 @@ package struct UpstreamErrorObject: Sendable, Hashable {
         self.init(value)
     }
 
-    /// Reads an object that is no answer; nil when it is no error either, such as a keep-alive.
-    /// - Parameter value: an event of a stream, or a whole body.
+    /// Reads an object that is no answer, in a stream that goes on; nil unless it says that it is an error.
+    init?(saying value: JSONValue) {
+        guard UpstreamErrorReader.saysError(value) else { return nil }
+        self.init(value)
+    }
+
+    /// Reads an object that is no answer, behind which none comes; nil when it is no error either, such as a keep-alive.
+    /// - Parameter value: the last event of a stream, or a whole body.
     package init?(flat value: JSONValue) {
-        guard UpstreamErrorReader.isError(value) else { return nil }
+        guard UpstreamErrorReader.saysError(value) || UpstreamErrorReader.hasWords(value) else { return nil }
         self.init(value)
     }
 }

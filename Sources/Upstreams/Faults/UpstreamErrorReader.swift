@@ -9,50 +9,18 @@ import JSON
 struct UpstreamErrorReader {
     private static let maxDepth = 6
     private static let maxListCount = 8
-    private static let errorNames = ["error", "Error", "errors", "err", "fault", "exception", "base_resp"]
-    private static let innerNames = errorNames + ["detail", "details", "message"]
+    static let errorNames = ["error", "Error", "errors", "err", "fault", "exception", "ErrorMsg", "base_resp"]
+    private static let innerNames = errorNames + ["Response", "detail", "details", "message"]
     private static let wordNames = [
-        "message", "msg", "error_message", "errorMessage", "error_msg", "errmsg", "err_msg", "error_description", "Message",
+        "message", "msg", "Msg", "error_message", "errorMessage", "error_msg", "errmsg", "err_msg", "error_description", "Message",
         "detail",
         "details", "description", "reason", "faultstring", "status_msg", "title",
     ]
     private static let typeNames = ["type", "error_type", "errorType", "__type"]
-    private static let codeNames = ["code", "error_code", "errorCode", "err_code", "Code", "errcode"]
-    private static let statusNames = ["status", "status_code", "statusCode", "http_status", "httpStatus", "http_code"]
+    static let codeNames = ["code", "error_code", "errorCode", "err_code", "Code", "errcode"]
+    static let statusNames = ["status", "status_code", "statusCode", "http_status", "httpStatus", "http_code"]
 
     private(set) var error = UpstreamErrorObject()
-
-    // MARK: Is it one?
-
-    /// Whether an object that holds no answer is an error.
-    static func isError(_ value: JSONValue) -> Bool {
-        if let list = value.array { return list.first.map { isError($0) } ?? false }
-        guard let object = value.object else { return false }
-        for name in errorNames where name != "base_resp" {
-            if let value = object[name], UpstreamErrorObject(told: value) != nil { return true }
-        }
-        if let code = object["base_resp"]?["status_code"]?.int, code != 0 { return true }
-        if object["success"]?.bool == false { return true }
-        let words = [object["object"]?.string, object["type"]?.string, object["status"]?.string].compactMap { $0?.lowercased() }
-        if words.contains(where: { ["error", "fail", "failed", "failure"].contains($0) }) { return true }
-        if (codeNames + statusNames).contains(where: { object[$0].flatMap(status) != nil }) { return true }
-        if object["choices"] != nil || object["usage"] != nil || object["id"] != nil { return false }
-        let hasWords = ["message", "msg", "detail", "error_message", "error_msg", "title"].contains { name in
-            guard let value = object[name] else { return false }
-            return value.string?.isEmpty == false || value.array?.isEmpty == false || (value.object.map(isWords) ?? false)
-        }
-        guard hasWords else { return false }
-        // A code of 0 or 200 tells of success, and a status in words of work that goes on.
-        for name in codeNames {
-            if let code = object[name] { return !["0", "200", "", "success", "ok"].contains(text(code)?.lowercased() ?? "") }
-        }
-        return object["status"]?.string == nil || object["status"]?.string.flatMap(UpstreamErrorObject.status(ofWord:)) != nil
-    }
-
-    /// An object in the place of words; a message of a conversation is none.
-    private static func isWords(_ object: JSONObject) -> Bool {
-        object["role"] == nil && object["content"] == nil && !object.isEmpty
-    }
 
     // MARK: Reading
 
@@ -112,6 +80,8 @@ struct UpstreamErrorReader {
         for name in Self.typeNames { if let type = object[name]?.string { takeType(type) } }
         for name in Self.codeNames { if let code = object[name] { takeCode(code) } }
         for name in Self.statusNames { if let status = object[name] { takeStatus(status) } }
+        // `{"error": 429, "message": …}`
+        for name in Self.errorNames { if let code = object[name], code.number != nil { takeCode(code) } }
         if error.param == nil { error.param = object["param"]?.string ?? object["parameter"]?.string }
         takeRetry(object)
         if let metadata = object["metadata"]?.object { readMetadata(metadata, depth) }
@@ -208,14 +178,14 @@ struct UpstreamErrorReader {
     // MARK: Values
 
     /// A number in 400 ... 599, also as text.
-    private static func status(_ value: JSONValue) -> Int? {
+    static func status(_ value: JSONValue) -> Int? {
         guard let number = value.double ?? value.string.flatMap({ Double($0) }), let status = Int(exactly: number),
             (400...599).contains(status)
         else { return nil }
         return status
     }
 
-    private static func text(_ value: JSONValue) -> String? { value.string ?? value.number?.text }
+    static func text(_ value: JSONValue) -> String? { value.string ?? value.number?.text }
 
     /// FastAPI's path to the member: `["body", "messages", 0]`.
     private static func place(_ value: JSONValue?) -> String? {

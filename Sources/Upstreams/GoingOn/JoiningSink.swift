@@ -59,6 +59,7 @@ final class JoiningSink: AnswerSink {
     func provide(_ data: ProviderData, with part: Generation.ProvidedPart) { generation.provide(data, with: part) }
     func reportUsage(_ usage: Usage) { generation.reportUsage(usage) }
     func noteFinish(word: String) { generation.noteFinish(word: word) }
+    func noteUnnamedToolCalls(_ count: Int) { generation.noteUnnamedToolCalls(count) }
 
     func refusalDelta(escaped: UnsafeRawBufferPointer) {
         flush()

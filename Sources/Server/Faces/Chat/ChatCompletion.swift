@@ -74,12 +74,14 @@ struct ChatCompletion: Sendable {
         var verdict: JSONValue? { response["interject"]?["validation"] }
         /// The upstream's own word for the end, where it is none of its dialect's.
         private var finishWord: String? { response["interject"]?["finish_reason"]?.string }
+        /// Calls of tools that are left out for want of a name.
+        private var unnamedToolCallCount: Int { response["interject"]?["unnamed_tool_calls"]?.int ?? 0 }
         /// Whether the usage is our own count, or part of it.
         private var isEstimated: Bool { response["interject"]?["usage_estimated"]?.bool ?? false }
 
         /// - Parameter tellsUsage: the client is told the usage.
         func hasExtension(tellsUsage: Bool) -> Bool {
-            cut != nil || verdict != nil || finishWord != nil || tellsUsage && isEstimated
+            cut != nil || verdict != nil || finishWord != nil || unnamedToolCallCount > 0 || tellsUsage && isEstimated
         }
 
         func writeUsage(to writer: inout JSONObjectWriter) {
@@ -105,6 +107,7 @@ struct ChatCompletion: Sendable {
             writer.field("reason", incompleteReason)
             if let verdict { writer.field("validation", verdict) }
             if let finishWord { writer.field("finish_reason", finishWord) }
+            if unnamedToolCallCount > 0 { writer.field("unnamed_tool_calls", unnamedToolCallCount) }
             if isEstimated { writer.field("usage_estimated", true) }
         }
     }

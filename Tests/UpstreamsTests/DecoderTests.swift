@@ -139,6 +139,17 @@ final class RecordingSink: ModelSink {
 
     @Test func mutatedAnthropicStreamsDoNoHarm() throws { try fuzz(AnthropicMessagesDecoder.self, "anthropic-streams.json") }
 
+    @Test func anIdentifierThatNoClientCouldSendBackIsReplaced() {
+        for (length, isKept) in [(UpstreamLimits.maxCallIDBytes, true), (UpstreamLimits.maxCallIDBytes + 1, false)] {
+            let id = String(repeating: "i", count: length)
+            let call = "{\"index\":0,\"id\":\"\(id)\",\"function\":{\"name\":\"look\",\"arguments\":\"{}\"}}"
+            let body =
+                "data: {\"choices\":[{\"delta\":{\"tool_calls\":[\(call)]},\"finish_reason\":\"tool_calls\"}]}\n\ndata: [DONE]\n\n"
+            let reading = Self.read(ChatCompletionsDecoder.self, [Array(body.utf8)[...]])
+            #expect(reading.calls == ["tool 0 \(isKept ? id : "") look", "arguments 0 {}"])
+        }
+    }
+
     private static func bytes(_ parts: [UInt8]...) -> ArraySlice<UInt8> { Array(parts.joined())[...] }
 
     /// A chunk whose text is these bytes, which need be no UTF-8.

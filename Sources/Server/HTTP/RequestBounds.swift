@@ -1,4 +1,5 @@
 import JSON
+import Upstreams
 
 /// How large the members of a request may be that are kept, echoed in each event of a response, or used as names:
 /// `Protocols/http.md`, "Bounds". What is larger is refused, and named.
@@ -7,7 +8,7 @@ enum RequestBounds {
     static let maxNameBytes = 256
     /// Of a call of a tool in an item: its identifier and name are a model's words, and come back from whoever got them. LiteLLM puts
     /// Gemini's signatures of some 3,000 bytes into identifiers.
-    static let maxCallNameBytes = 16 << 10
+    static let maxCallNameBytes = UpstreamLimits.maxCallIDBytes
     static let maxInstructionsBytes = 1 << 20
     static let maxTools = 128
     /// All of them together, as JSON.

@@ -192,9 +192,10 @@ struct ToolCallAssembler: ~Copyable {
         return calls.count - 1
     }
 
-    /// Empty for one that another call of the answer has already: the sink makes one then.
+    /// Empty for one that another call of the answer has already, and for one that no client could send back: the sink makes one then.
     private func identifier(of number: Int) -> String {
         let id = calls[number].id
+        if id.utf8.count > UpstreamLimits.maxCallIDBytes { return "" }
         return calls[..<number].contains { $0.id == id } ? "" : id
     }
 

@@ -287,9 +287,10 @@ open class HTTPTransfer {
                     isBudgetSpent = try unpacker.step(&packed, on: client.loop)
                 } catch {
                     bodyFault = error
-                    // It is of no use any more.
+                    // It is of no use any more, and neither is what was unpacked of it.
                     packed.clear()
                     inbox.clear()
+                    self.unpacker = nil
                     return
                 }
             }

@@ -386,4 +386,5 @@ def test_what_cannot_be_unpacked_is_an_error_that_says_so(upstreams, coding, bod
     error = answer.json()["error"]
     assert answer.status_code == 502 and error["code"] == "upstream_malformed"
     assert "  " not in error["message"]
+    assert answer.elapsed.total_seconds() < 30, "it was told at once, and not when the upstream was found silent"
     assert "packed" in error["message"] or "encoding" in error["message"] or "unpacks" in error["message"]

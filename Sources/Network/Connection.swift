@@ -147,6 +147,8 @@ open class Connection: Channel {
     /// Whether nothing is due to the peer any more: its own close is all that is waited for.
     var isLingering: Bool { if case .lingering = socketState { true } else { false } }
     public var isCongested: Bool { output.count > Self.congestionByteCount }
+    /// Bytes on their way to the peer, also those that are no output yet.
+    var waitingOutputBytes: Int { output.count }
 
     /// Has what was appended to ``output`` sent at the end of this turn.
     public func scheduleFlush() {

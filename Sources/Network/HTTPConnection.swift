@@ -254,6 +254,8 @@ final class HTTPConnection: Connection {
         census.count(self, kind)
     }
 
+    override var waitingOutputBytes: Int { output.count + (exchange?.waitingAnswerBytes ?? 0) }
+
     override func report() -> ConnectionReport? {
         client.report(of: self, kind, opened: opened, lastReceived: lastReceived)
     }

@@ -47,8 +47,10 @@ public final class HTTPExchange {
 
     /// What is to leave in pieces; nil when nothing is.
     private var piecewise: PiecewiseOutput?
+    /// Bytes of the answer that are not the connection's output yet.
+    var waitingAnswerBytes: Int { piecewise?.heldByteCount ?? 0 }
     /// Bytes that it holds of the request and of its answer.
-    var heldByteCount: Int { received.count + (piecewise?.heldByteCount ?? 0) }
+    var heldByteCount: Int { received.count + waitingAnswerBytes }
 
     private enum State { case waiting, streaming, ended }
     private var state = State.waiting

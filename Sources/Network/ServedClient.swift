@@ -28,7 +28,7 @@ struct ServedClient {
         return ConnectionReport(
             id: connectionID(on: connection.loop), peer: address?.description, kind: kind, age: now - opened,
             silence: now - lastReceived, bytesReceived: connection.bytesReceived, bytesSent: connection.bytesSent,
-            queuedBytes: connection.output.count, isClosing: !connection.isOpen)
+            queuedBytes: connection.waitingOutputBytes, isClosing: !connection.isOpen)
     }
 }
 
@@ -40,7 +40,7 @@ extension LoopCensus {
         case .webSocket: webSockets += 1
         }
         if !connection.isLingering { unfinished += 1 }
-        queuedBytes += connection.output.count
+        queuedBytes += connection.waitingOutputBytes
         bytesReceived &+= connection.bytesReceived
         bytesSent &+= connection.bytesSent
     }

@@ -81,6 +81,8 @@ public final class Generation {
     public internal(set) var isWithdrawn = false
     /// Steers that wait for the outputs of its tools; see ``Session/keep(_:for:)``.
     public internal(set) var pendingSteers: [PendingSteer] = []
+    /// Those that it took when it began.
+    var takenSteers: TakenSteers?
     /// Which upstreams were asked.
     public internal(set) var route = ResponseRoute()
     /// What the agent behind the model does and did, in the order in which it began.

@@ -11,7 +11,7 @@ extension Session {
         var whole = input
         whole.items = steered.pendingSteers.flatMap(\.items) + input.items
         let acceptance = try take(whole)
-        takeSteers(of: steered)
+        takeSteers(of: steered, for: acceptance.generation)
         return acceptance
     }
 

@@ -12,6 +12,14 @@ public struct PendingSteer: Sendable {
     public static let maxCount = 8
 }
 
+/// Steers that a response took from another one, as long as it may be withdrawn.
+struct TakenSteers {
+    /// That of the other one, which may be gone.
+    weak var session: Session?
+    let responseID: String
+    let steers: [PendingSteer]
+}
+
 /// Steers that wait: kept with the response that they steer, over connections and restarts, until a response takes them.
 extension Session {
     /// Keeps a steer for the response that goes on from this one.
@@ -40,9 +48,17 @@ extension Session {
     }
 
     /// A response has taken them.
-    public func takeSteers(of target: Generation) {
+    public func takeSteers(of target: Generation, for taker: Generation) {
         if target.pendingSteers.isEmpty { return }
+        taker.takenSteers = TakenSteers(session: self, responseID: target.id, steers: target.pendingSteers)
         target.pendingSteers = []
+        log.keep(.response(GenerationRecord(target)))
+    }
+
+    /// The response that took them was withdrawn: they wait again.
+    func giveBack(_ steers: [PendingSteer], to responseID: String) {
+        guard !isClosed, let target = generations.last(where: { $0.id == responseID }) else { return }
+        target.pendingSteers = steers + target.pendingSteers
         log.keep(.response(GenerationRecord(target)))
     }
 }

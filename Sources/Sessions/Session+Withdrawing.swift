@@ -9,5 +9,6 @@ extension Session {
         if !generation.status.isTerminal { _ = try? cancel(responseID: responseID, by: nil, reason: .storageUnavailable) }
         for item in generation.output + generation.input { _ = deleteItem(item.id) }
         _ = delete(responseID: responseID)
+        if let taken = generation.takenSteers { taken.session?.giveBack(taken.steers, to: taken.responseID) }
     }
 }

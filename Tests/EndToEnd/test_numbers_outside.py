@@ -208,6 +208,7 @@ def use(process, doing):
         process.stop()
 
 
+@pytest.mark.timeout(300)
 def test_a_record_in_the_store_may_have_any_number(tmp_path):
     data = tmp_path / "data"
     with InterjectProcess(tmp_path, "--data", data) as server, server.http() as http:

@@ -35,6 +35,20 @@ import Testing
         #expect(fixture.session.generations.isEmpty)
     }
 
+    @Test func whatItTookOfSteersWaitsAgain() throws {
+        let fixture = Fixture(mode: .queue)
+        let steered = try fixture.submit("one").generation
+        steered.say("a")
+        steered.finish(.stop)
+        try fixture.session.keep(PendingSteer(id: "steer_1", items: [.userMessage("in verse")]), for: steered)
+        let taker = try fixture.submit("two").generation
+        #expect(steered.pendingSteers.isEmpty && fixture.conversation == ["one", "a", "in verse", "two"])
+        fixture.session.withdraw(responseID: taker.id)
+        #expect(steered.pendingSteers.map(\.id) == ["steer_1"] && fixture.conversation == ["one", "a"])
+        _ = try fixture.submit("three")
+        #expect(steered.pendingSteers.isEmpty && fixture.conversation == ["one", "a", "in verse", "three"])
+    }
+
     @Test func whoWaitsForTheStorageIsToldAndWhoWatchesIsNot() throws {
         let fixture = Fixture()
         let listener = StallRecorder(listens: true), watcher = StallRecorder(listens: false)

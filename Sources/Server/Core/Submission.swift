@@ -111,7 +111,7 @@ struct Submission: Sendable {
         do {
             if let cursor { try session.attach(cursor.value, after: session.log.lastSequence) }
             let acceptance = try sessions.submit(input, to: session)
-            if let steered { steered.session.takeSteers(of: steered.generation) }
+            if let steered { steered.session.takeSteers(of: steered.generation, for: acceptance.generation) }
             let response = wantsResponse ? ResponsesFace.json(acceptance.generation) : nil
             return Outcome(acceptance, in: reference, response: response)
         } catch {

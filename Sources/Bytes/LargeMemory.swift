@@ -12,17 +12,15 @@ public enum LargeMemory {
     /// Asks for huge pages for a block that is about to be filled. A system that has none refuses, and nothing is lost.
     @usableFromInline static func willFill(_ start: UnsafeMutableRawPointer, byteCount: Int) {
         guard byteCount >= leastByteCount else { return }
-        let first = Int(bitPattern: start).roundedUp(toPages: pageByteCount)
-        // number-safe: addresses of a block that the allocator gave us
-        let end = Int(bitPattern: start) + byteCount
-        guard let page = UnsafeMutableRawPointer(bitPattern: first) else { return }
-        _ = madvise(page, end / pageByteCount * pageByteCount - first, MADV_HUGEPAGE)
+        let pages = pages(of: Int(bitPattern: start), byteCount: byteCount)
+        guard let page = UnsafeMutableRawPointer(bitPattern: pages.lowerBound) else { return }
+        _ = madvise(page, pages.count, MADV_HUGEPAGE)
     }
-}
 
-extension Int {
-    fileprivate func roundedUp(toPages pageByteCount: Int) -> Int {
-        // number-safe: an address, far from the end of its range
-        (self + pageByteCount - 1) / pageByteCount * pageByteCount
+    /// The pages that a block stands in, also with a part of one: a mapping of which only a part is advised is split, and `mremap` moves
+    /// no more than one. The allocator would copy the block each time that it grows.
+    static func pages(of start: Int, byteCount: Int) -> Range<Int> {
+        // number-safe: addresses of a block that the allocator gave us, far from the end of their range
+        start / pageByteCount * pageByteCount..<(start + byteCount + pageByteCount - 1) / pageByteCount * pageByteCount
     }
 }

@@ -25,15 +25,23 @@ final class LogOutput: Sendable {
         var lostCount = 0
         /// Whether a thread is there that writes what waits.
         var isWriting = false
+        var hasHeld: Bool { !held.isEmpty || lostCount > 0 }
     }
 
     private let descriptor: Int32
     private let state = Mutex(State())
+    private let startThread: @Sendable (@escaping @Sendable () -> Void) -> Bool
     private let describeLoss: @Sendable (Int) -> String
 
-    /// - Parameter describeLoss: a line that tells how many were lost.
-    init(descriptor: Int32, describeLoss: @escaping @Sendable (Int) -> String) {
+    /// - Parameters:
+    ///   - startThread: returns false when there is none to be had.
+    ///   - describeLoss: a line that tells how many were lost.
+    init(
+        descriptor: Int32, startThread: @escaping @Sendable (@escaping @Sendable () -> Void) -> Bool = { Threads.start($0) },
+        describeLoss: @escaping @Sendable (Int) -> String
+    ) {
         self.descriptor = descriptor
+        self.startThread = startThread
         self.describeLoss = describeLoss
     }
 
@@ -43,28 +51,37 @@ final class LogOutput: Sendable {
         line.withUTF8 { bytes in
             let bytes = UnsafeRawBufferPointer(bytes)
             let needsThread = state.withLock { state in
-                if !state.isWriting, bytes.count <= Self.wholeByteCount, takesBytes {
+                if !state.isWriting, !state.hasHeld, bytes.count <= Self.wholeByteCount, takesBytes {
                     Standard.write(bytes, to: descriptor)
                     return false
                 }
-                guard state.held.count + bytes.count <= Self.maxHeldBytes else {
+                if state.held.count + bytes.count <= Self.maxHeldBytes {
+                    state.held.append(contentsOf: bytes)
+                } else {
                     state.lostCount += 1
-                    return false
                 }
-                state.held.append(contentsOf: bytes)
-                if state.isWriting { return false }
-                state.isWriting = true
                 return true
             }
-            if needsThread { Threads.start { [self] in writeHeld() } }
+            if needsThread { startWriting() }
         }
+    }
+
+    /// Has what is held written, unless that goes on already. Without a thread it waits for the next line.
+    private func startWriting() {
+        let starts = state.withLock { state in
+            if state.isWriting || !state.hasHeld { return false }
+            state.isWriting = true
+            return true
+        }
+        if starts, !startThread({ [self] in writeHeld() }) { state.withLock { $0.isWriting = false } }
     }
 
     /// Waits until what is held is written.
     /// - Parameter milliseconds: how long at most: nobody may ever read it.
     func finish(within milliseconds: Int) {
         for _ in 0..<milliseconds {
-            if state.withLock({ !$0.isWriting }) { return }
+            startWriting()
+            if state.withLock({ !$0.isWriting && !$0.hasHeld }) { return }
             usleep(1000)
         }
     }

@@ -29,6 +29,8 @@ enum Notices {
     static func failure(_ message: String) {
         if wantJSON() {
             LogOutput.standardError.write(StandardErrorLog.line(.json, StandardErrorLog.timestamp(), .error, message, []))
+            // The process ends behind it.
+            LogOutput.standardError.finish(within: 500)
         } else {
             Standard.error("interject: \(message)\n")
         }

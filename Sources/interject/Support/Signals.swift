@@ -96,7 +96,9 @@ enum Threads {
     }
 
     /// Starts a detached thread.
-    static func start(_ run: @escaping @Sendable () -> Void) {
+    /// - Returns: false if the system has none to give; nothing is run then.
+    @discardableResult
+    static func start(_ run: @escaping @Sendable () -> Void) -> Bool {
         var thread = pthread_t()
         let context = Unmanaged.passRetained(Body(run)).toOpaque()
         let code = pthread_create(
@@ -105,6 +107,11 @@ enum Threads {
                 if let context { Unmanaged<Body>.fromOpaque(context).takeRetainedValue().run() }
                 return nil
             }, context)
-        if code == 0 { pthread_detach(thread) } else { Unmanaged<Body>.fromOpaque(context).release() }
+        guard code == 0 else {
+            Unmanaged<Body>.fromOpaque(context).release()
+            return false
+        }
+        pthread_detach(thread)
+        return true
     }
 }

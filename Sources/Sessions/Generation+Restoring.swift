@@ -19,9 +19,9 @@ extension Generation {
             case .outputItemAdded: items.append(try OutputItem(restoringFrom: event))
             case .outputItemDone:
                 guard let item = items.first(where: { $0.index == event.outputIndex }) else { continue }
-                item.close(as: .completed)
-                item.ending = .told
                 let said = (try? JSONValue.parse(event.payload, limits: .own))?["item"]
+                item.close(as: said?["status"]?.string.flatMap(Item.Status.init) ?? .completed)
+                item.ending = .told
                 item.provider = said.flatMap(ProviderData.init(ofItem:)) ?? item.provider
             case .outputTextDone, .refusalDone, .reasoningTextDone, .functionCallArgumentsDone, .customToolCallInputDone,
                 .contentPartDone:
@@ -46,13 +46,6 @@ extension Generation {
     func goOn(conversation: [Item]) {
         if hasSpentItsTokens {
             end(.incomplete(.maxOutputTokens))
-            session.retire(self)
-            return
-        }
-        if items.contains(where: { $0.closedAs == nil && $0.ending != .contents }) {
-            // All was said, and its end was being told.
-            judgeNow()
-            end(Self.status(by: verdict))
             session.retire(self)
             return
         }

@@ -3,7 +3,7 @@ import JSON
 /// What the upstream tells: pieces of the answer as they come, and how it ends. Once the response has ended, nothing of it counts.
 extension Generation {
     /// Whether it still takes what the model says.
-    public var isActive: Bool { status == .inProgress && !isStopping && !isBeingJudged }
+    public var isActive: Bool { status == .inProgress && !isStopping && conclusion == nil }
 
     /// The upstream has taken the request and will answer: `response.in_progress`. Until then a refusal may still come.
     public func accepted() {

@@ -100,8 +100,8 @@ public final class Generation {
     var isStopping = false
     /// Who cuts it, if that is somebody who has a name.
     var interrupterName: String?
-    /// The model has come to its end, and the answer is whole: only whether it is as it must be, and its end, are still to be told.
-    var isBeingJudged = false
+    /// How its end is found or told; nil while the model may still say something.
+    var conclusion: Conclusion?
     /// ``output`` as it will be, where it was read off the loop.
     var readOutput: [Item]?
     var isAccepted = false
@@ -139,6 +139,7 @@ public final class Generation {
         createdAt = record.createdAt
         completedAt = record.completedAt
         status = record.status
+        conclusion = record.conclusion
         output = record.output
         usage = record.usage
         spent = record.spent
@@ -268,6 +269,7 @@ public final class Generation {
         if let verdict { emit(.validation) { verdict.write(to: &$0) } }
         completedAt = session.host.unixTime
         status = final
+        conclusion = nil
         switch final {
         case .completed: emitLifecycle(.responseCompleted)
         case .incomplete: emitLifecycle(.responseIncomplete)

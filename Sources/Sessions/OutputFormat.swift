@@ -84,7 +84,7 @@ extension Generation {
     func judge() {
         guard let (format, text) = outputToJudge else { return conclude(nil) }
         if let verdict = OutputFormat.quickVerdict(on: text, format: format) { return conclude(verdict) }
-        isBeingJudged = true
+        conclude(by: .judging)
         session.host.compute(for: session.owner) {
             (try? OutputFormat(format))?.verdict(on: text)
         } then: { [self] verdict in
@@ -94,12 +94,7 @@ extension Generation {
         }
     }
 
-    /// The server stops, and does not wait for the verdict from off the loop.
-    func judgeAtOnce() {
-        judgeNow()
-        endAtOnce(Self.status(by: verdict))
-    }
-
+    /// On the loop.
     func judgeNow() {
         guard verdict == nil, let (format, text) = outputToJudge else { return }
         verdict = (try? OutputFormat(format))?.verdict(on: text) ?? .invalid(Self.unchecked)

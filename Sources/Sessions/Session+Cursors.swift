@@ -176,7 +176,8 @@ extension Session {
 
     /// Tells the cursors that have got everything that the server stops.
     public func announceStop() {
-        for cursor in cursors where cursor.session === self && !cursor.knowsOfStop && cursor.position >= log.lastSequence {
+        for cursor in cursors
+        where cursor.session === self && !cursor.knowsOfStop && !cursor.isFetching && cursor.position >= log.lastSequence {
             cursor.knowsOfStop = true
             cursor.hostStopping()
         }

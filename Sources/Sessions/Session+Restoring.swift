@@ -14,7 +14,8 @@ extension Session {
     public func recover() {
         for name in joinedParticipants { leaveAfterRestart(name) }
         for generation in queued where generation.policy == .cancel { closeUnheard(generation) }
-        if let running = active {
+        // What was whole has heard its model, and needs no listener to end.
+        if let running = active, running.conclusion == nil {
             running.countCutAttempt()
             switch running.policy {
             case .continuing: goOn(running)
@@ -23,6 +24,7 @@ extension Session {
             }
         }
         awaitListener()
+        active?.goOnEnding()
         startNextQueued()
     }
 
@@ -51,7 +53,7 @@ extension Session {
     private func awaitListener() {
         var waiting: [Duration: [Generation]] = [:]
         for generation in queued + [active].compactMap({ $0 }) {
-            guard case .grace(let duration) = generation.policy else { continue }
+            guard case .grace(let duration) = generation.policy, generation.conclusion == nil else { continue }
             generation.awaitsListener = true
             waiting[duration, default: []].append(generation)
         }
@@ -110,6 +112,6 @@ extension GenerationRecord {
             firstSequence: generation.firstSequence, eventCount: generation.eventCount,
             continuesLastMessage: generation.continuesLastMessage, route: generation.route,
             verdict: generation.verdict, steps: generation.steps, pendingSteers: generation.pendingSteers, spent: generation.spent,
-            promptByteCount: generation.promptByteCount, keyID: generation.keyID)
+            promptByteCount: generation.promptByteCount, keyID: generation.keyID, conclusion: generation.conclusion)
     }
 }

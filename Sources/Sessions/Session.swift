@@ -199,7 +199,9 @@ public final class Session {
         var index = 0
         while index < cursors.count {
             let cursor = cursors[index]
-            if !cursor.isPaused, cursor.position == event.sequence - 1, cursor.isAttached { advance(cursor, over: event) }
+            // One that waits for a page or a snapshot gets it first, and this event behind it.
+            let takes = !cursor.isPaused && !cursor.isFetching && cursor.position == event.sequence - 1 && cursor.isAttached
+            if takes { advance(cursor, over: event) }
             index += 1
         }
         deliveryDepth -= 1
@@ -262,8 +264,8 @@ public final class Session {
         if isClosed || isSuspended { return }
         isSuspended = true
         for generation in queued + [active].compactMap({ $0 }) {
-            if generation.isBeingJudged, !generation.status.isTerminal {
-                generation.judgeAtOnce()
+            if let conclusion = generation.conclusion, !generation.status.isTerminal {
+                generation.endAtOnce(conclusion)
             } else if generation.policy == .continuing || generation.awaitsListener {
                 generation.abandon()
             } else {

@@ -62,18 +62,21 @@ public struct GenerationRecord: Sendable {
     public var promptByteCount: Int
     /// The key that its usage is counted for.
     public var keyID: String?
+    /// How its end was being found or told, if it was whole and had not ended.
+    public var conclusion: Generation.Conclusion?
 
     public init(
         id: String, createdAt: Int, completedAt: Int?, parameters: ResponseParameters, previousResponseID: String?,
         policy: DisconnectPolicy, input: [Item], output: [Item], status: Generation.Status, usage: Usage?, deltaCount: Int,
         conversationItemCount: Int?, firstSequence: Int?, eventCount: Int, continuesLastMessage: Bool, route: ResponseRoute,
         verdict: OutputVerdict? = nil, steps: [Step] = [], pendingSteers: [PendingSteer] = [], spent: Usage? = nil,
-        promptByteCount: Int = 0, keyID: String? = nil
+        promptByteCount: Int = 0, keyID: String? = nil, conclusion: Generation.Conclusion? = nil
     ) {
         self.pendingSteers = pendingSteers
         self.spent = spent
         self.promptByteCount = promptByteCount
         self.keyID = keyID
+        self.conclusion = conclusion
         self.id = id
         self.createdAt = createdAt
         self.completedAt = completedAt

@@ -31,7 +31,9 @@ public struct SessionState: Sendable {
         openItems = session.active?.items.map { item in Self.encoded { item.write(to: &$0) } } ?? []
         activeResponse = session.active.map { active in Self.encoded { active.write(to: &$0) } }
         let queuedByteCount = session.queued.reduce(0) { $0 + $1.input.reduce(0) { $0 + $1.byteCount } }
-        isLarge = session.conversationByteCount + queuedByteCount >= Self.leastLargeByteCount
+        // Twice, since the response tells of its items, too.
+        let runningByteCount = openItems.reduce(activeResponse?.count ?? 0) { $0 + $1.count }
+        isLarge = session.conversationByteCount + queuedByteCount + runningByteCount >= Self.leastLargeByteCount
     }
 
     /// The state as JSON: not for a loop if it is large.

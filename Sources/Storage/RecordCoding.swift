@@ -160,6 +160,29 @@ extension PendingSteer {
     }
 }
 
+extension Generation.Conclusion {
+    private static let judgingWord = "judging"
+
+    var stored: JSONValue {
+        switch self {
+        case .judging: ["status": .string(Self.judgingWord)]
+        case .telling(.incomplete(let reason)): ["status": "incomplete", "reason": .string(reason.rawValue)]
+        case .telling(let status): ["status": .string(status.name)]
+        }
+    }
+
+    init(stored: JSONValue) throws {
+        let record = try JSONRecord(stored, of: "response's conclusion")
+        switch try record.required("status", \.string) {
+        case Self.judgingWord: self = .judging
+        case "completed": self = .telling(.completed)
+        case "incomplete":
+            self = .telling(.incomplete(try record.required("reason") { $0.string.flatMap(Generation.IncompleteReason.init) }))
+        default: throw MalformedRecord(record: "response's conclusion", member: "status")
+        }
+    }
+}
+
 extension GenerationRecord {
     var stored: JSONValue {
         var object: JSONObject = [
@@ -171,7 +194,7 @@ extension GenerationRecord {
             "continues": JSONValue(continuesLastMessage), "route": route.stored,
             "verdict": verdict?.stored ?? .null, "steps": .array(steps.map(\.stored)),
             "pending_steers": .array(pendingSteers.map(\.stored)), "spent": spent?.stored ?? .null,
-            "prompt_bytes": JSONValue(promptByteCount), "key_id": JSONValue(keyID),
+            "prompt_bytes": JSONValue(promptByteCount), "key_id": JSONValue(keyID), "conclusion": conclusion?.stored ?? .null,
         ]
         switch status {
         case .incomplete(let reason): object["reason"] = .string(reason.rawValue)
@@ -212,6 +235,7 @@ extension GenerationRecord {
             pendingSteers: try record.list("pending_steers", PendingSteer.init(stored:)),
             spent: try record.optional("spent", Usage.init(stored:)),
             promptByteCount: try record.required("prompt_bytes", \.storedInt),
-            keyID: try record.optional("key_id", \.string))
+            keyID: try record.optional("key_id", \.string),
+            conclusion: try record.optional("conclusion", Generation.Conclusion.init(stored:)))
     }
 }

@@ -12,6 +12,49 @@ import Testing
         return limits
     }
 
+    // MARK: Snapshots made off the loop
+
+    /// Its events are gone, and its state is large.
+    private func largeFixture() throws -> Fixture {
+        let fixture = Fixture(limits: limited(toLogBytes: 64 << 10))
+        try fixture.session.add([.userMessage(String(repeating: "x", count: 100_000))])
+        try fixture.submit("hi").generation.say("one")
+        fixture.host.holdsCompute = true
+        return fixture
+    }
+
+    @Test func whatIsSaidWhileASnapshotIsEncodedComesBehindIt() throws {
+        let fixture = try largeFixture()
+        let reader = Recorder()
+        try fixture.session.attach(reader, after: 0)
+        let sequence = fixture.session.log.lastSequence
+        fixture.session.active?.say("two")
+        fixture.session.announceStop()
+        #expect(reader.snapshots.isEmpty && reader.events.isEmpty && reader.eventsAtStop.isEmpty)
+        fixture.host.runComputed()
+        #expect(reader.snapshots.map(\.sequence) == [sequence])
+        #expect(reader.sequences == [sequence + 1])
+        fixture.session.active?.say("three")
+        #expect(reader.sequences == [sequence + 1, sequence + 2])
+    }
+
+    @Test func aReaderThatLeavesWhileItsSnapshotIsEncodedGetsNone() throws {
+        let fixture = try largeFixture()
+        let reader = Recorder()
+        try fixture.session.attach(reader, after: 0)
+        fixture.session.detach(reader)
+        fixture.host.runComputed()
+        #expect(reader.snapshots.isEmpty && reader.events.isEmpty)
+    }
+
+    @Test func aStateIsLargeAlsoByWhatIsBeingSaid() throws {
+        let fixture = Fixture()
+        let generation = try fixture.submit("hi").generation
+        #expect(!fixture.session.state.isLarge)
+        generation.say(String(repeating: "x", count: 100_000))
+        #expect(fixture.session.state.isLarge)
+    }
+
     // MARK: Merge deltas
 
     @Test func deltasThatWaitComeAsOneEvent() throws {

@@ -37,6 +37,22 @@ final class FakeHost: SessionHost {
         return { self.timers.removeAll { $0.id == id } }
     }
 
+    /// Whether work off the loop waits for ``runComputed()``.
+    var holdsCompute = false
+    private var computed: [() -> Void] = []
+
+    func compute<Value: Sendable>(
+        for owner: String, _ work: @escaping @Sendable () -> Value, then: @escaping (Value?) -> Void
+    ) {
+        if holdsCompute { computed.append { then(work()) } } else { then(work()) }
+    }
+
+    func runComputed() {
+        let waiting = computed
+        computed = []
+        for run in waiting { run() }
+    }
+
     /// Runs the timer that is due first, and no other.
     func runTimer() {
         guard let index = timers.indices.min(by: { timers[$0].deadline < timers[$1].deadline }) else { return }

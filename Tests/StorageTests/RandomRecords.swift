@@ -91,6 +91,11 @@ struct RandomRecords: RandomNumberGenerator {
         }
     }
 
+    mutating func conclusion() -> Generation.Conclusion {
+        [.judging, .telling(.completed), .telling(.incomplete(.contentFilter)), .telling(.incomplete(.invalidStructuredOutput))]
+            .randomElement(using: &self) ?? .judging
+    }
+
     // MARK: Records
 
     mutating func session(_ id: String) -> SessionRecord {
@@ -111,7 +116,7 @@ struct RandomRecords: RandomNumberGenerator {
             verdict: maybe { $0.flag() ? .valid : .invalid(JSONSchema.Violation(path: $0.text(), message: $0.text())) },
             steps: list { $0.step() },
             pendingSteers: list { PendingSteer(id: $0.text(), items: $0.list { $0.item() }) }, spent: maybe { $0.usage() },
-            promptByteCount: count(), keyID: maybe { $0.text() })
+            promptByteCount: count(), keyID: maybe { $0.text() }, conclusion: maybe { $0.conclusion() })
     }
 
     mutating func answer(_ key: String) -> IdempotencyRecord {

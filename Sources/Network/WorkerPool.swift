@@ -74,6 +74,13 @@ public final class WorkerPool: Sendable {
         if !isTaken { loop.schedule(after: .zero) { then(nil) } }
     }
 
+    /// As ``run(for:on:_:then:)`` for what must be done whatever it costs: without room or time for it, the loop does it itself.
+    public func runAnyway<Value: Sendable>(
+        for owner: String, on loop: EventLoop, _ work: @escaping @Sendable () -> Value, then: @escaping (Value) -> Void
+    ) {
+        run(for: owner, on: loop, work) { then($0 ?? work()) }
+    }
+
     /// As ``run(for:on:_:then:)`` for a task.
     public func run<Value: Sendable>(for owner: String, _ work: @escaping @Sendable () -> Value) async -> Value? {
         await withCheckedContinuation { continuation in

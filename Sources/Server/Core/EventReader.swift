@@ -10,6 +10,8 @@ class EventReader {
     /// What it gets when it lags.
     let catchUp: CatchUp
     private var cursor: LoopBound<FeedCursor>?
+    /// Of the session that it reads.
+    private(set) var owner = ""
     /// What came from another loop and waits, in its order, until the reader takes more.
     private var backlog: [Delivery] = []
     private var isPaused = false
@@ -61,6 +63,7 @@ class EventReader {
             transferring: FeedCursor(feeding: LoopBound(self, on: loop), on: session.loop, listens: listens, catchUp: catchUp),
             to: session.loop)
         self.cursor = cursor
+        owner = session.owner
         return cursor
     }
 

@@ -99,7 +99,8 @@ extension Call {
         WorkerPool.shared.run(for: owner, on: loop, work) { [exchange] value in
             // What has a name is settled also when it comes too late to be told.
             if exchange.isEnded, onceName == nil { return }
-            if let value { then(value) } else { fail(.overloaded) }
+            // What was done is told, though the loop is held for it: told to try again, the client would do it twice.
+            if let value { then(value) } else if isRead { fail(.overloaded) } else { then(work()) }
         }
     }
 

@@ -21,12 +21,17 @@ struct Call {
     var onceName: IdempotencyKeys.Name?
     /// The identifier that the response is to have then.
     var onceResponseID: String?
+    /// Whether it begins something: refused while the server drains, has no room, or can write nothing.
+    var isNewWork = false
     /// The body as it was read off the loop, when it is a large one.
     var largeBody: LargeBody?
 
     var request: RequestHead { exchange.request }
     /// Whether only the head of the answer is wanted, and nothing may come of the call.
     var isHead: Bool { request.method == .head }
+
+    /// Whether it changes nothing, and can be made again.
+    var isRead: Bool { request.method == .get || isHead }
 
     /// Items of a query by which GET waits for something, or goes on.
     private static let lastingItems: Set<String> = ["wait"]
@@ -85,7 +90,6 @@ struct Call {
             // SDKs go by this one first.
             fields.append(("retry-after-ms", String(Int(saturating: (seconds * 1000).rounded(.up)))))
         }
-        let isRead = request.method == .get || request.method == .head
         respond(error.status, json: isRead ? error.ofRead.body : error.body, fields: fields)
     }
 

@@ -54,10 +54,12 @@ protocol InputRequest: Sendable {
 }
 
 extension InputRequest {
+    /// Whether its items take longer to encode than a loop should be held for.
+    var isLarge: Bool { items.reduce(0) { $0 + $1.byteCount } >= LargeBody.leastByteCount }
+
     /// With its items encoded, if they are large: to be called off the loop then.
     func prepared() -> Self {
-        let byteCount = items.reduce(0) { $0 + $1.byteCount }
-        guard byteCount >= LargeBody.leastByteCount else { return self }
+        guard isLarge else { return self }
         var request = self
         request.encoded = EncodedItems.ofInput(items)
         return request
@@ -65,6 +67,13 @@ extension InputRequest {
 }
 
 extension Call {
+    /// Whether new work is taken now.
+    func checkNewWork() throws(APIError) {
+        if context.lifecycle.isDraining { throw .shuttingDown }
+        if context.sessions(on: loop).isOverloaded() { throw .overloaded }
+        if let failure = context.storageFailure { throw failure }
+    }
+
     /// Goes on with the request that the body makes: at once, or, of a large body, when it has been checked off the loop.
     /// - Parameters:
     ///   - make: checks the body. Called with an empty object when there is no body and `isOptional` says that there need be none.
@@ -83,7 +92,10 @@ extension Call {
             // Also when nobody is left to tell: its name must be free for who sends the command again.
             guard let made, !call.exchange.isEnded else { return call.fail(.overloaded) }
             do throws(APIError) {
-                try then(call, try made.get())
+                let request = try made.get()
+                // It may have waited for long.
+                if call.isNewWork { try call.checkNewWork() }
+                try then(call, request)
             } catch {
                 call.fail(error)
             }

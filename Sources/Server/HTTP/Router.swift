@@ -201,11 +201,9 @@ final class Router: HTTPRequestHandler {
 
     /// New work is refused while the server drains; the client may find another.
     func begin(_ call: Call, _ face: (Call) throws(APIError) -> Void) throws(APIError) {
-        if context.lifecycle.isDraining {
-            throw .shuttingDown
-        }
-        if context.sessions(on: call.loop).isOverloaded() { throw .overloaded }
-        try checkStorage()
+        var call = call
+        call.isNewWork = true
+        try call.checkNewWork()
         try face(call)
     }
 

@@ -77,7 +77,7 @@ final class ChatStream: EventReader {
     }
 
     override func sessionClosed() {
-        fail(APIError(status: .gone, message: "The session was deleted.", code: "session_deleted"))
+        fail(.sessionDeleted)
     }
 
     /// The response goes on when the server is started again.

@@ -27,14 +27,11 @@ extension EventReader {
         guard event.payload.count >= Self.leastLargeByteCount else {
             return then(read().map { .success($0) } ?? .failure(.unreadableResponse))
         }
-        WorkerPool.shared.run(for: event.response?.sessionID ?? "", on: loop) {
+        // The response has been made: told to try again, its client would have it made twice.
+        WorkerPool.shared.runAnyway(for: owner, on: loop) {
             read()
         } then: { response in
-            switch response {
-            case .some(let response?): then(.success(response))
-            case .some(nil): then(.failure(.unreadableResponse))
-            case nil: then(.failure(.overloaded))
-            }
+            then(response.map { .success($0) } ?? .failure(.unreadableResponse))
         }
     }
 }
@@ -86,7 +83,7 @@ final class ResponseCollector: EventReader {
     }
 
     override func sessionClosed() {
-        fail(APIError(status: .gone, message: "The session was deleted.", code: "session_deleted"))
+        fail(.sessionDeleted)
     }
 
     /// The response goes on when the server is started again.
@@ -125,6 +122,11 @@ extension Call {
 }
 
 extension APIError {
+    /// Somebody deleted it while it was followed.
+    static var sessionDeleted: APIError {
+        APIError(status: .gone, message: "The session was deleted.", code: "session_deleted")
+    }
+
     /// A response has ended, and the event that says so does not hold it.
     static var unreadableResponse: APIError {
         APIError(

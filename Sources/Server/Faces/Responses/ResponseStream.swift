@@ -84,7 +84,7 @@ final class ResponseStream: EventReader {
 
     /// What had come of the response is not all of it: an end in order would say so.
     override func sessionClosed() {
-        fail(APIError(status: .gone, message: "The session was deleted.", code: "session_deleted"))
+        fail(.sessionDeleted)
     }
 
     /// The response goes on when the server is started again.

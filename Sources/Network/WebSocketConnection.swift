@@ -36,6 +36,7 @@ open class WebSocketConnection: Connection {
     private var areMessagesPaused = false
     private let client: ServedClient?
     private var held = HeldInput()
+    private var retainedByteCount = 0
 
     public init(_ transport: WebSocketTransport) {
         endpoint = WebSocketEndpoint(
@@ -105,7 +106,19 @@ open class WebSocketConnection: Connection {
     }
 
     /// Delivers no further message until ``resumeMessages()``, and reads no more: for a message whose work goes on off the loop.
-    public final func pauseMessages() { areMessagesPaused = true }
+    public final func pauseMessages() {
+        areMessagesPaused = true
+        // Not only from within a message: what the peer sends meanwhile stays with the kernel.
+        pauseReading()
+    }
+
+    /// Tells of how many bytes the face keeps delivered messages, in all: they count with what the server holds for its clients.
+    public final func retain(byteCount: Int) {
+        let hasGrown = byteCount > retainedByteCount
+        retainedByteCount = byteCount
+        // Whether there is room for more is asked when the message has been taken: see process().
+        if !hasGrown, isOpen { _ = hold() }
+    }
 
     /// Goes on, in an iteration of its own, with what was read before.
     public final func resumeMessages() {
@@ -186,7 +199,7 @@ open class WebSocketConnection: Connection {
     /// - Returns: false when there is no room, and the connection has been closed for it.
     @inline(__always) private func hold() -> Bool {
         guard let client else { return true }
-        if held.set(endpoint.heldByteCount + unread.count, on: loop, by: client.server.handler) { return true }
+        if held.set(endpoint.heldByteCount + unread.count + retainedByteCount, on: loop, by: client.server.handler) { return true }
         giveUp(.tryAgainLater, reason: "overloaded: the server holds as much for its clients as it may; connect again later")
         return false
     }

@@ -152,6 +152,17 @@ final class EchoWebSocket: WebSocketConnection {
         journal.add("text of \(text.count) bytes")
         switch String(decoding: text, as: UTF8.self) {
         case "close": close(.goingAway, reason: "going")
+        case "pause":
+            // Not from within a message.
+            loop.schedule(after: .zero) {
+                self.pauseMessages()
+                self.journal.add("paused")
+            }
+        case "resume later":
+            pauseMessages()
+            loop.schedule(after: .milliseconds(1)) { self.resumeMessages() }
+        case "retain": retain(byteCount: 50_000)
+        case "let go": retain(byteCount: 0)
         case "flood":
             let piece = [UInt8](repeating: 102, count: 512 << 10)
             piece.withUnsafeBytes { send(.binary, $0) }

@@ -70,6 +70,59 @@ extension Loopback.WebSocketConnectionTests {
         #expect(opcode == 10 && payload == [1, 2])
     }
 
+    private func heldBytes(_ server: TestServer) async -> Int {
+        var sum = 0
+        for loop in server.loops.group.loops {
+            sum += await withCheckedContinuation { done in loop.execute { done.resume(returning: loop.heldInputBytes) } }
+        }
+        return sum
+    }
+
+    @Test func whoseMessagesArePausedIsNotReadEither() async throws {
+        let server = try await TestServer()
+        let socket = try open(server)
+        try socket.send(text("pause"))
+        #expect(await server.journal.has("paused"))
+        try socket.send(frame(2, [UInt8](repeating: 7, count: 30_000)))
+        // Each look takes an iteration of the loop, in which it would be read.
+        for _ in 0..<5 { #expect(await heldBytes(server) == 0) }
+    }
+
+    @Test func afterAPauseMessagesComeInTheirOrder() async throws {
+        let server = try await TestServer()
+        let socket = try open(server)
+        try socket.send(text("one") + text("resume later") + text("two"))
+        try socket.send(text("three"))
+        for expected in ["one", "two", "three"] {
+            #expect(String(decoding: try receiveFrame(socket).payload, as: UTF8.self) == expected)
+        }
+    }
+
+    @Test func whatAFaceKeepsOfItsMessagesIsHeld() async throws {
+        let server = try await TestServer()
+        let socket = try open(server)
+        try socket.send(text("retain") + text("done"))
+        _ = try receiveFrame(socket)
+        #expect(await heldBytes(server) == 50_000)
+        try socket.send(text("let go") + text("done"))
+        _ = try receiveFrame(socket)
+        #expect(await heldBytes(server) == 0)
+        try socket.send(text("retain") + text("done"))
+        _ = try receiveFrame(socket)
+        socket.close()
+        for _ in 0..<500 where await heldBytes(server) > 0 { try await Task.sleep(for: .milliseconds(10)) }
+        #expect(await heldBytes(server) == 0)
+    }
+
+    @Test func noRoomForWhatAFaceKeepsEndsTheConnection() async throws {
+        let server = try await TestServer()
+        let socket = try open(server)
+        server.handler.room.store(-1, ordering: .relaxed)
+        try socket.send(text("retain"))
+        let (opcode, payload) = try receiveFrame(socket)
+        #expect(opcode == 8 && payload.prefix(2) == [0x03, 0xF5])
+    }
+
     @Test func fragmentsAreJoinedWithPingsBetween() async throws {
         let server = try await TestServer()
         let socket = try open(server)

@@ -11,7 +11,11 @@ final class JoinedSession: EventReader {
     private var suffix = ByteBuffer()
     private static let maxEarlyEvents = 256
     /// Events that wait: until the socket was told that it has joined, and behind those until it takes more.
-    private var early: [LogEvent]? = []
+    private var early: [Early]? = []
+    private enum Early {
+        case event(LogEvent)
+        case snapshot([UInt8], sequence: Int)
+    }
 
     init(socket: ResponsesSocket, reference: SessionReference, participant: Participant?, streamID: String?, mergesDeltas: Bool) {
         self.socket = socket
@@ -27,7 +31,7 @@ final class JoinedSession: EventReader {
 
     override func receive(_ event: LogEvent) -> Cursor.Demand {
         if let count = early?.count {
-            early?.append(event)
+            early?.append(.event(event))
             return count > Self.maxEarlyEvents ? .pause : .more
         }
         send(event)
@@ -35,7 +39,15 @@ final class JoinedSession: EventReader {
     }
 
     override func receiveSnapshot(_ state: [UInt8], sequence: Int) {
-        if hasJoined { sendEarly(evenIfCongested: true) }
+        guard isOpen else {
+            early?.append(.snapshot(state, sequence: sequence))
+            return
+        }
+        sendEarly(evenIfCongested: true)
+        send(state, sequence: sequence)
+    }
+
+    private func send(_ state: [UInt8], sequence: Int) {
         let payload = SnapshotEvent.payload(state, sequence: sequence, sessionID: reference.id)
         payload.withUnsafeBytes { payload in
             var tail = ByteBuffer()
@@ -52,30 +64,34 @@ final class JoinedSession: EventReader {
     override func serverStopping() { isStopping = true }
 
     override func sessionClosed() {
-        if hasJoined { sendEarly(evenIfCongested: true) }
+        // Also what came before the socket was told that it has joined: no lane brings it.
+        if coveredAfter != nil { sendEarly(evenIfCongested: true) }
         socket.joined[reference.id] = nil
         socket.send("interject:left", for: nil) { $0.field("session_id", reference.id) }
     }
 
-    /// Sequence number after which the socket gets the session's events here, and not from a lane; nil until it has joined.
+    /// Sequence number after which the socket gets the session's events here, and not from a lane; nil until it is known.
     private var coveredAfter: Int?
+    /// Whether the socket was told that it has joined.
+    private var isOpen = false
 
     /// Whether a lane leaves this event to the join.
     func covers(_ event: LogEvent) -> Bool {
         coveredAfter.map { event.sequence > $0 } ?? false
     }
 
-    /// The socket was told: what came meanwhile goes out.
-    func open(coveringAfter sequence: Int) {
-        coveredAfter = sequence
+    /// The session's events after this one come here: what comes before ``open()`` waits for it.
+    func cover(after sequence: Int) { coveredAfter = sequence }
+
+    /// The socket was told that it has joined: what came meanwhile goes out.
+    func open() {
+        isOpen = true
         goOn()
     }
 
-    private var hasJoined: Bool { coveredAfter != nil }
-
     /// The socket takes more.
     func goOn() {
-        guard hasJoined else { return }
+        guard isOpen else { return }
         sendEarly()
         if early == nil { resume() }
     }
@@ -84,7 +100,10 @@ final class JoinedSession: EventReader {
         guard let waiting = early else { return }
         var sent = 0
         while sent < waiting.count, evenIfCongested || !socket.isCongested {
-            send(waiting[sent])
+            switch waiting[sent] {
+            case .event(let event): send(event)
+            case .snapshot(let state, let sequence): send(state, sequence: sequence)
+            }
             sent += 1
         }
         early = sent < waiting.count ? Array(waiting.dropFirst(sent)) : nil

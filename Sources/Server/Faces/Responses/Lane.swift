@@ -10,6 +10,8 @@ final class Lane {
     /// Those that read for it: one, and more while an interjection takes over from what it cut.
     private(set) var readers: [LaneReader] = []
     private var waiting: [CreateCommand] = []
+    /// Bytes of the commands that wait.
+    private(set) var waitingByteCount = 0
     /// `,"stream_id":"…"`, or nothing.
     private var suffix = ByteBuffer()
 
@@ -33,7 +35,11 @@ final class Lane {
                 message: "\(waiting.count) responses wait in this lane already. Wait for one to end.", type: "rate_limit_error",
                 code: "websocket_stream_limit_reached")
         }
+        var command = command
+        // A second copy of its items: made again when it is its turn.
+        command.request.encoded = nil
         waiting.append(command)
+        waitingByteCount += command.byteCount
     }
 
     func begin(_ reader: LaneReader) { readers.append(reader) }
@@ -42,7 +48,10 @@ final class Lane {
 
     /// The command whose turn it is, if nothing runs.
     func nextCommand() -> CreateCommand? {
-        isBusy || waiting.isEmpty ? nil : waiting.removeFirst()
+        if isBusy || waiting.isEmpty { return nil }
+        let command = waiting.removeFirst()
+        waitingByteCount -= command.byteCount
+        return command
     }
 
     func close() {
@@ -59,10 +68,13 @@ final class Lane {
 /// `response.create`, checked.
 struct CreateCommand: Sendable {
     let body: JSONObject
-    let request: ResponsesRequest
+    var request: ResponsesRequest
+    /// Bytes of the message.
+    let byteCount: Int
 
-    init(_ body: JSONObject) throws(APIError) {
+    init(_ body: JSONObject, byteCount: Int) throws(APIError) {
         self.body = body
+        self.byteCount = byteCount
         request = try ResponsesRequest(body, inputIsOptional: body["previous_response_id"] != nil).prepared()
     }
 }
@@ -71,6 +83,8 @@ struct CreateCommand: Sendable {
 final class LaneReader: EventReader {
     private let socket: ResponsesSocket
     private let lane: Lane
+    /// The response that it was made for.
+    let responseID: String
     private let cutForm: CutForm
     /// Responses that are followed and have not ended.
     private(set) var open: Set<String>
@@ -81,6 +95,7 @@ final class LaneReader: EventReader {
         self.cutForm = cutForm
         self.lane = lane
         open = [responseID]
+        self.responseID = responseID
         super.init(loop: socket.loop, catchUp: .losslessOrClose)
     }
 
@@ -112,8 +127,7 @@ final class LaneReader: EventReader {
 
     override func sessionClosed() {
         socket.fail(
-            APIError(status: .gone, message: "The session was deleted.", code: "session_deleted"),
-            for: lane.streamID.map { ["stream_id": .string($0)] })
+            .sessionDeleted, for: lane.streamID.map { ["stream_id": .string($0)] })
         finish()
     }
 

@@ -10,7 +10,19 @@ extension ResponsesSocket {
         let lane = try lane(Self.streamID(body))
         let command = try checked.get()
         // Between the end of one and the start of the next nothing runs, but those that wait come first.
-        if !lane.isAtRest, !isInterjection(command.request) { try lane.wait(command) } else { try start(command, in: lane) }
+        if !lane.isAtRest, !isInterjection(command.request) { try wait(command, in: lane) } else { try start(command, in: lane) }
+    }
+
+    private func wait(_ command: CreateCommand, in lane: Lane) throws(APIError) {
+        let waiting = lanes.values.reduce(0) { $0 + $1.waitingByteCount }
+        guard waiting == 0 || waiting + command.byteCount <= Limits.maxWaitingBytes else {
+            throw APIError(
+                status: .tooManyRequests,
+                message: "Commands of \(waiting) bytes wait on this connection already. Wait for one to begin.",
+                type: "rate_limit_error", code: "websocket_stream_limit_reached")
+        }
+        try lane.wait(command)
+        retain(byteCount: waiting + command.byteCount)
     }
 
     /// Whether it does not wait for its lane: it says how it cuts in, and into what.
@@ -22,6 +34,7 @@ extension ResponsesSocket {
     /// Starts what waits in a lane, if it is free: the first command that can be started.
     func startWaiting(in lane: Lane) {
         while isOpen, let command = lane.nextCommand() {
+            retain(byteCount: lanes.values.reduce(0) { $0 + $1.waitingByteCount })
             do throws(APIError) {
                 try start(command, in: lane)
             } catch {
@@ -49,7 +62,29 @@ extension ResponsesSocket {
         let reader = LaneReader(
             socket: self, lane: lane, responseID: responseID, cutForm: request.extensions.cutForm ?? cutForm)
         lane.begin(reader)
+        encode(input, isLarge: command.request.isLarge) { [self, request] input in
+            submit(input, of: request, isNamed: isNamed, keepsSession: keepsSession, reader, body)
+        }
+    }
+
+    /// A command that has waited has no second copy of its items: one that is large is encoded now, off the loop. Its lane is busy.
+    private func encode(_ input: Input, isLarge: Bool, then: @escaping (Input) -> Void) {
+        guard input.encoded == nil, isLarge else { return then(input) }
+        let items = input.items
+        WorkerPool.shared.run(for: owner, on: loop) {
+            EncodedItems.ofInput(items)
+        } then: { encoded in
+            var input = input
+            input.encoded = encoded
+            then(input)
+        }
+    }
+
+    private func submit(
+        _ input: Input, of request: ResponsesRequest, isNamed: Bool, keepsSession: Bool, _ reader: LaneReader, _ body: JSONObject
+    ) {
         let context = context
+        let responseID = reader.responseID
         ResponsesFace.target(of: request, owner: owner, loop: loop, context: context, isDurable: !keepsSession) {
             [weak self] target in
             guard let self, self.isOpen else {

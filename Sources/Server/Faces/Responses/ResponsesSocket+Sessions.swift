@@ -57,10 +57,14 @@ extension ResponsesSocket {
             switch result {
             case .failure(let error): fail(error)
             case .success(let state):
-                self.encode(state, { Self.joined($0, participant, for: body) }) { [weak self] joined in
+                // From here on its events are the join's, also those that come while the state is being encoded.
+                session.cover(after: after ?? state.lastSequence)
+                self.encode(state, { Self.joined($0, participant, for: body) }) { [weak self] encoded in
                     guard let self, self.isOpen else { return }
-                    joined.withUnsafeBytes { self.send(text: $0) }
-                    session.open(coveringAfter: after ?? state.lastSequence)
+                    // It may have been deleted meanwhile, and the client was told that it has left.
+                    guard self.joined[reference.id] === session else { return self.fail(.sessionDeleted, for: body) }
+                    encoded.withUnsafeBytes { self.send(text: $0) }
+                    session.open()
                     then()
                 }
             }
@@ -74,11 +78,11 @@ extension ResponsesSocket {
     ) {
         guard state.isLarge else { return then(event(state)) }
         holdCommands()
-        WorkerPool.shared.run(for: owner, on: loop) {
+        WorkerPool.shared.runAnyway(for: owner, on: loop) {
             event(state)
         } then: { [self] encoded in
             defer { releaseCommands() }
-            then(encoded ?? event(state))
+            then(encoded)
         }
     }
 
@@ -144,6 +148,19 @@ extension ResponsesSocket {
     }
 
     private func speak(_ request: SessionInput, in reference: SessionReference, _ body: JSONObject) {
+        let speaker = joined[reference.id]?.participant?.name ?? request.participantName
+        guard let speaker, request.isLarge, request.speaker != speaker else { return submit(request, to: reference, body) }
+        holdCommands()
+        WorkerPool.shared.run(for: owner, on: loop) {
+            request.spoken(by: speaker)
+        } then: { [self] spoken in
+            defer { releaseCommands() }
+            guard isOpen else { return }
+            if let spoken { submit(spoken, to: reference, body) } else { fail(.overloaded, for: body) }
+        }
+    }
+
+    private func submit(_ request: SessionInput, to reference: SessionReference, _ body: JSONObject) {
         let context = context
         let responseID = Identifier.make("resp_")
         do throws(APIError) {

@@ -15,6 +15,8 @@ final class ResponsesSocket: WebSocketConnection {
         static let maxLanes = 32
         static let maxQueuedCreates = 64
         static let maxJoinedSessions = 64
+        /// Bytes of commands that wait in lanes, all together; one may always wait.
+        static let maxWaitingBytes = 16 << 20
     }
 
     let context: ServerContext

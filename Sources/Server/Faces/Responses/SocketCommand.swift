@@ -28,11 +28,17 @@ struct SocketCommand: Sendable {
         body = object
         kind =
             switch object["type"]?.string {
-            case "response.create": .create(Result { () throws(APIError) in try CreateCommand(object) })
+            case "response.create": .create(Result { () throws(APIError) in try CreateCommand(object, byteCount: text.count) })
             case "response.steer": .steer(Result { () throws(APIError) in try Self.items(object) })
-            case "interject:input": .input(Result { () throws(APIError) in try SessionInput(object).prepared() })
+            case "interject:input": .input(Result { () throws(APIError) in try Self.input(object) })
             default: .other
             }
+    }
+
+    /// Who has joined speaks under that name: with whose the items are encoded is known only when it is their turn.
+    private static func input(_ body: JSONObject) throws(APIError) -> SessionInput {
+        let request = try SessionInput(body)
+        return request.participantName == nil ? request.prepared() : request
     }
 
     private static func items(_ body: JSONObject) throws(APIError) -> [Item] {

@@ -14,6 +14,8 @@ struct SessionInput: InputRequest {
     var instructions: String?
     var participantName: String?
     var clientEventID: String?
+    /// Whose name the items have already: see ``spoken(by:)``.
+    private(set) var speaker: String?
 
     private static let ownMembers: Set<String> = [
         "type", "session_id", "stream_id", "input", "mode", "disconnect", "model", "instructions", "participant",
@@ -39,6 +41,16 @@ struct SessionInput: InputRequest {
         try ResponsesRequest.check(members)
     }
 
+    /// With the name of who says it: to be called off the loop if it is large.
+    func spoken(by name: String) -> SessionInput {
+        var spoken = self
+        let participant = Participant(name: name)
+        spoken.items = items.map { $0.spoken(by: participant) }
+        spoken.speaker = name
+        spoken.encoded = nil
+        return spoken.prepared()
+    }
+
     /// As a command to a session. Call on the session's loop.
     /// - Parameter firstModel: for a session that has no model of its own.
     func command(for session: Session, participant: Participant?, firstModel: String?) throws(APIError) -> Input {
@@ -55,7 +67,7 @@ struct SessionInput: InputRequest {
         input.encoded = encoded
         input.clientEventID = clientEventID
         input.participant = participant ?? participantName.map { session.guest(named: $0) }
-        if let speaker = input.participant { input.items = items.map { $0.spoken(by: speaker) } }
+        if let speaker = input.participant, speaker.name != self.speaker { input.items = items.map { $0.spoken(by: speaker) } }
         return input
     }
 }

@@ -106,7 +106,8 @@ enum SessionsFace {
     /// `POST /v1/sessions/{id}/input`
     static func input(_ call: Call, id: String) throws(APIError) {
         try call.read { (body) throws(APIError) in
-            try SessionInput(body).prepared()
+            let request = try SessionInput(body)
+            return request.participantName.map(request.spoken(by:)) ?? request.prepared()
         } then: { (call, request) throws(APIError) in
             try input(call, id: id, request)
         }

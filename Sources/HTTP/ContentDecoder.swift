@@ -129,6 +129,8 @@ public final class ContentDecoder {
     private func inflate(
         _ input: UnsafeRawBufferPointer, _ room: UnsafeMutableRawBufferPointer
     ) throws(MessageError) -> (taken: Int, made: Int) {
+        // A fault leaves nothing to come: zlib says the same for ever.
+        holdsOutput = false
         guard let stream else { throw .malformedContentCoding }
         stream.pointee.z.next_in = UnsafeMutablePointer(mutating: input.baseAddress?.assumingMemoryBound(to: UInt8.self))
         stream.pointee.z.avail_in = UInt32(input.count)

@@ -39,7 +39,7 @@ open class HTTPTransfer {
     /// What is wrong with the body.
     private var bodyFault: HTTPTransferError?
 
-    /// What has come in this turn and is not yet delivered.
+    /// What has come in this iteration of the loop and is not yet delivered.
     private var inbox = ByteBuffer()
     private var head: HTTPClientResponse?
     private var headIsWhole = false
@@ -131,7 +131,8 @@ open class HTTPTransfer {
         guard case .running = state else { return }
         deliverWhatCame()
         guard case .running(let client, let handle) = state else { return }
-        let end = bodyFault.map { .failed($0) } ?? end
+        // A loop that stops says nothing of the body.
+        let end = end == .failed(.loopStopped) ? end : bodyFault.map { .failed($0) } ?? end
         // Somebody paused before all of it was delivered, or it is not unpacked yet. A loop that stops waits for nobody.
         if hasRest, end != .failed(.loopStopped) {
             waitingEnd = end
@@ -238,8 +239,8 @@ open class HTTPTransfer {
         }
     }
 
-    /// Whether something of the body is not delivered yet.
-    private var hasRest: Bool { !inbox.isEmpty || unpacker?.holdsOutput == true }
+    /// Whether something of the body is to be delivered yet: of a faulty one nothing is.
+    private var hasRest: Bool { bodyFault == nil && (!inbox.isEmpty || unpacker?.holdsOutput == true) }
 
     private func deliverWhatCame() {
         if endsSilenceWithBytes { noteProgress() }
@@ -251,7 +252,7 @@ open class HTTPTransfer {
     }
 
     private func deliverInbox() {
-        guard !isDelivering, case .running(let client, _) = state else { return }
+        guard !isDelivering, bodyFault == nil, case .running(let client, _) = state else { return }
         isDelivering = true
         // Apart from what libcurl may give meanwhile.
         var pieces = ByteBuffer()

@@ -1,7 +1,7 @@
 /// How long a peer may be silent, without a clock of its own: whoever has it gives the time, and looks again when it is told to.
 struct SilenceWatch {
     /// A request's body goes out without a word to us, so that while it does this much of the timeout passes between two looks: a
-    /// silence that begins behind it is noticed so much late at most.
+    /// silence that begins after it is noticed at most this much later.
     private static let looksPerTimeout = 16
 
     /// How long a silence may last.

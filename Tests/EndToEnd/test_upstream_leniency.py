@@ -376,6 +376,8 @@ def test_a_packed_answer_in_one_body_is_unpacked(upstreams):
 
 @pytest.mark.parametrize("coding, body", [
     ("br", HELLO), ("zstd", HELLO), ("gzip, gzip", gzip.compress(gzip.compress(HELLO))), ("gzip", HELLO),
+    # A wrong checksum behind more than is unpacked at once, and a bomb that comes in one read.
+    ("gzip", gzip.compress(b": " + b" " * 105_000)[:-8] + bytes(8)), ("gzip", gzip.compress(b": " + b" " * (6 << 20))),
     # 64 MB of nothing, as a comment and as events without data.
     ("gzip", gzip.compress(b": " + b" " * (64 << 20))), ("gzip", gzip.compress(b": \n" * (16 << 20)))])
 def test_what_cannot_be_unpacked_is_an_error_that_says_so(upstreams, coding, body):

@@ -72,6 +72,19 @@ import Testing
         #expect(throws: MessageError.malformedContentCoding) { try Self.unpack(packed + [1, 2, 3], format.0, pieceBytes: 3) }
     }
 
+    @Test func aFaultBehindMoreThanOneStepLeavesNothingToCome() {
+        var packed = Self.pack(Self.long, windowBits: 31)
+        packed[packed.count - 8] ^= 0xFF
+        let decoder = ContentDecoder(.gzip)
+        packed.withUnsafeBytes { packed in
+            var input = packed
+            #expect(throws: MessageError.malformedContentCoding) {
+                while input.count > 0 || decoder.holdsOutput { try decoder.step(&input, maxBytes: .max) { _ in } }
+            }
+        }
+        #expect(!decoder.holdsOutput)
+    }
+
     /// Blocks without content: stored ones, and dynamic ones with the dearest tables.
     @Test func whatMakesNothingIsRefusedSoon() {
         let stored = Array(repeatElement([0x00, 0x00, 0x00, 0xFF, 0xFF] as [UInt8], count: 10_000).joined())

@@ -31,7 +31,14 @@ public struct ServerSentEventParser: ~Copyable {
     private var partialLine = ByteBuffer()
     /// The data lines, each with an LF after it.
     private var data = ByteBuffer()
+    /// Whether ``data`` and what of the block still lies in the input are more than one line.
+    private var dataHasSeveralLines = false
     private var type = ByteBuffer()
+    /// The type that was given behind data: of the next event, if the stream turns out to have no empty lines.
+    private var laterType = ByteBuffer()
+    private var hasLaterType = false
+    /// Whether the event was ended by the first line of the next.
+    private var isCutByNext = false
     private var idOfBlock = ByteBuffer()
     private var idOfLastEvent = ByteBuffer()
     private var idHasChanged = false
@@ -58,6 +65,7 @@ public struct ServerSentEventParser: ~Copyable {
     public mutating func reset() {
         state = .start(matchedByteCount: 0)
         partialLine.clear(keepingCapacity: 0)
+        isCutByNext = false
         clearBlock()
         idOfBlock.clear()
         idOfBlock.append(idOfLastEvent.bytes)
@@ -106,7 +114,7 @@ public struct ServerSentEventParser: ~Copyable {
                 partialLine.append(input.slice(0, end))
                 input = input.slice(end, input.count)
                 // The line stays for the next call: by then nothing is before it.
-                if beginsNext(partialLine.bytes, block), let event = endBlock(block) { return event }
+                if beginsNext(partialLine.bytes, block), let event = endBlock(block, isCutByNext: true) { return event }
                 advance(&input, past: 0)
                 takeLine(partialLine.bytes, &block)
                 // What the line held is not in the input: it must be kept before the storage is used again.
@@ -116,7 +124,7 @@ public struct ServerSentEventParser: ~Copyable {
                 continue
             }
             let line = input.slice(0, end)
-            if end > 0, beginsNext(line, block), let event = endBlock(block) { return event }
+            if end > 0, beginsNext(line, block), let event = endBlock(block, isCutByNext: true) { return event }
             advance(&input, past: end)
             if end > 0 {
                 takeLine(line, &block)
@@ -149,14 +157,13 @@ public struct ServerSentEventParser: ~Copyable {
     private mutating func beginsNext(_ line: UnsafeRawBufferPointer, _ block: Block) -> Bool {
         // Nearly every event has one line of data.
         guard block.data != nil || !data.isEmpty, isLenient else { return false }
-        return endsObject(line, block)
+        guard beginsObject(line), isOneObject(block) else { return false }
+        isLineSeparated = true
+        return true
     }
 
-    private mutating func endsObject(_ line: UnsafeRawBufferPointer, _ block: Block) -> Bool {
-        let before = block.data ?? data.bytes.slice(0, data.count - 1)
-        guard before.first == UInt8(ascii: "{"), before.last == UInt8(ascii: "}"), before.offset(of: .lineFeed) == nil else {
-            return false
-        }
+    /// Whether a line begins another object, or says that no more come.
+    private func beginsObject(_ line: UnsafeRawBufferPointer) -> Bool {
         var value = line
         if line.slice(0, min(5, line.count)).equals("data:") {
             value = line.slice(5, line.count)
@@ -164,9 +171,14 @@ public struct ServerSentEventParser: ~Copyable {
         } else if !blockIsBare {
             return false
         }
-        guard value.first == UInt8(ascii: "{") || value.slice(0, min(6, value.count)).equals("[DONE]") else { return false }
-        isLineSeparated = true
-        return true
+        return value.first == UInt8(ascii: "{") || value.slice(0, min(6, value.count)).equals("[DONE]")
+    }
+
+    /// Whether the data so far is one line from brace to brace. Looks at its ends alone: it may be large, and the lines behind it many.
+    private func isOneObject(_ block: Block) -> Bool {
+        if dataHasSeveralLines { return false }
+        let before = block.data ?? data.bytes.slice(0, data.count - 1)
+        return before.first == UInt8(ascii: "{") && before.last == UInt8(ascii: "}")
     }
 
     /// What has come of an event and still lies in the input.
@@ -254,18 +266,28 @@ public struct ServerSentEventParser: ~Copyable {
         if name.equals("data") {
             takeData(value, &block)
         } else if name.equals("event") {
-            block.type = value
+            setType(value, &block)
         } else if name.equals("id") {
             guard value.offset(of: 0) == nil else { return }
             idOfBlock.clear()
             idOfBlock.append(value)
             idHasChanged = true
         } else if isLenient, name.equals("error") {
-            block.type = name
+            setType(name, &block)
             takeData(value, &block)
         } else if name.equals("retry"), let milliseconds = value.decimalNumber {
             retryMilliseconds = milliseconds
         }
+    }
+
+    private mutating func setType(_ type: UnsafeRawBufferPointer, _ block: inout Block) {
+        guard block.data != nil || !data.isEmpty else {
+            block.type = type
+            return
+        }
+        laterType.clear()
+        laterType.append(type)
+        hasLaterType = true
     }
 
     @inline(__always)
@@ -274,6 +296,7 @@ public struct ServerSentEventParser: ~Copyable {
             block.data = value
         } else {
             keepData(&block)
+            dataHasSeveralLines = true
             data.append(value)
             data.append(.lineFeed)
         }
@@ -296,7 +319,8 @@ public struct ServerSentEventParser: ~Copyable {
     }
 
     /// The empty line: nil if the block had no data and so is no event.
-    private mutating func endBlock(_ block: Block) -> ServerSentEvent? {
+    /// - Parameter isCutByNext: no empty line came, but the data of the next event.
+    private mutating func endBlock(_ block: Block, isCutByNext: Bool = false) -> ServerSentEvent? {
         blockByteCount = 0
         if idHasChanged {
             idHasChanged = false
@@ -308,7 +332,8 @@ public struct ServerSentEventParser: ~Copyable {
             return nil
         }
         blockIsDelivered = true
-        let type = block.type ?? self.type.bytes
+        self.isCutByNext = isCutByNext
+        let type = hasLaterType && !isCutByNext ? laterType.bytes : block.type ?? self.type.bytes
         return ServerSentEvent(
             type: type.count > 0 ? type : Self.message,
             data: block.data ?? data.bytes.slice(0, data.count - 1))
@@ -317,8 +342,17 @@ public struct ServerSentEventParser: ~Copyable {
     private mutating func clearBlock() {
         blockIsDelivered = false
         blockIsBare = false
+        dataHasSeveralLines = false
         if !data.isEmpty { data.clear(keepingCapacity: Self.maxKeptBytes) }
         if !type.isEmpty { type.clear() }
+        if hasLaterType { clearLaterType() }
+        isCutByNext = false
+    }
+
+    private mutating func clearLaterType() {
+        if isCutByNext { swap(&type, &laterType) }
+        laterType.clear()
+        hasLaterType = false
     }
 
     private static var message: UnsafeRawBufferPointer {

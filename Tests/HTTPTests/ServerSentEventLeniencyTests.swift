@@ -37,11 +37,33 @@ import Testing
                 [["message", "{\"a\":1}"], ["message", "{\"b\":2}"], ["unfinished message", "{\"c\""]]
             ),
             ("event: x\ndata: {}\ndata: {}\nevent: y\ndata: {}\n", [["x", "{}"], ["message", "{}"], ["y", "{}"]]),
+            // A type behind data is the next event's, where there is one.
+            ("event: x\ndata: {}\nevent: y\ndata: {}\nevent: z\ndata: {}\n", [["x", "{}"], ["y", "{}"], ["z", "{}"]]),
+            ("data: {}\nevent: y\n\ndata: {}\n\n", [["y", "{}"], ["message", "{}"]]),
+            ("event: x\ndata: {}\nevent:\n\n", [["message", "{}"]]),
+            ("data: {}\nevent: y\ndata: x\n\n", [["y", "{}\nx"]]),
             ("data: {\ndata: }\n\ndata: {}\n\n", [["message", "{\n}"], ["message", "{}"]]),
             ("data: {}\ndata: x\n\n", [["message", "{}\nx"]]),
         ] as [(String, [[String]])])
     func whatServersAddIsTaken(_ text: String, _ events: [[String]]) {
         for found in Self.read(text) { #expect(found == events) }
+    }
+
+    /// A look at the data for each of the lines would take minutes.
+    @Test func aLineCostsItsOwnLengthHoweverLargeTheDataBeforeIt() {
+        let size = 8 << 20
+        var parser = ServerSentEventParser(isLenient: true)
+        let lines =
+            ["data: {\(String(repeating: "x", count: size))}\n"] + Array(repeating: ":\nx\nid: 1\n", count: 100_000) + ["\n"]
+        var sizes: [Int] = []
+        let text = Array(lines.joined().utf8)
+        for start in stride(from: 0, to: text.count, by: 16 << 10) {
+            text[start..<min(start + (16 << 10), text.count)].withUnsafeBytes { piece in
+                var input = piece
+                while let event = try? parser.next(&input) { sizes.append(event.data.count) }
+            }
+        }
+        #expect(sizes == [size + 2])
     }
 
     @Test func theStandardPassesItOver() {

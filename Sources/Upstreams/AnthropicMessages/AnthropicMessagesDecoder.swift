@@ -49,16 +49,26 @@ package struct AnthropicMessagesDecoder: ResponseDecoder, ~Copyable {
     }
 
     package mutating func end<Sink: ModelSink>(into sink: Sink) throws(UpstreamFault) -> FinishReason {
-        if events.isLineSeparated, !isStopped, let event = events.unfinishedEvent(), !event.isDone, !event.isError {
-            try read(event, into: sink)
+        switch events.takeUnfinished() {
+        case .error(let error) where !finish.isWhole: throw .inBand(error)
+        case .line(let event) where !isStopped: try readLast(event, into: sink)
+        case .error, .line, .nothing: break
         }
-        if !finish.isWhole, let error = events.unfinishedError() { throw .inBand(error) }
         if !hasFinished, hasPassedOver, !hasUnderstood { throw .malformed("events that are no JSON") }
         if !hasFinished, let lastWords { throw .inBand(lastWords) }
         let reason = try finish.reason(words: Self.finishWords, into: sink)
         try calls.conclude(&text, into: sink)
         text.flush(into: sink)
         return calls.hasLeftOut ? .length : reason
+    }
+
+    /// What cannot be read was cut: whether the answer is, says its end.
+    private mutating func readLast<Sink: ModelSink>(_ event: ServerSentEvent, into sink: Sink) throws(UpstreamFault) {
+        do throws(UpstreamFault) {
+            try read(event, into: sink)
+        } catch .malformed {
+            return
+        }
     }
 
     private mutating func nextEvent(_ input: inout UnsafeRawBufferPointer) throws(UpstreamFault) -> ServerSentEvent? {

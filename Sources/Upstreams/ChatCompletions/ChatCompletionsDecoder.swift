@@ -31,11 +31,21 @@ package struct ChatCompletionsDecoder: ResponseDecoder, ~Copyable {
     }
 
     package mutating func end<Sink: ModelSink>(into sink: Sink) throws(UpstreamFault) -> FinishReason {
-        if events.isLineSeparated, let event = events.unfinishedEvent(), !event.isDone, !event.isError {
-            try chunks.read(event.data, into: sink)
+        switch events.takeUnfinished() {
+        case .error(let error) where !chunks.isWhole: throw .inBand(error)
+        case .line(let event): try readLast(event, into: sink)
+        case .error, .nothing: break
         }
-        if !chunks.isWhole, let error = events.unfinishedError() { throw .inBand(error) }
         return try chunks.conclude(into: sink)
+    }
+
+    /// What cannot be read was cut: whether the answer is, says its end.
+    private mutating func readLast<Sink: ModelSink>(_ event: ServerSentEvent, into sink: Sink) throws(UpstreamFault) {
+        do throws(UpstreamFault) {
+            try chunks.read(event.data, into: sink)
+        } catch .malformed {
+            return
+        }
     }
 
     package mutating func receiveWhole<Sink: ModelSink>(

@@ -6,11 +6,22 @@ extension ServerSentEvent {
     var isError: Bool { type.elementsEqual("error".utf8) }
 }
 
+/// What stands at the end of a stream without the empty line that would end it.
+enum UnfinishedEvent {
+    /// The empty line behind it is what failing servers forget.
+    case error(UpstreamErrorObject)
+    /// The last line of a stream that has no empty lines: whole, or cut and no JSON.
+    case line(ServerSentEvent)
+    /// Nothing, or what may have been cut.
+    case nothing
+}
+
 extension ServerSentEventParser {
-    /// The error that was being told when the body ended: the empty line behind it is what failing servers forget.
-    mutating func unfinishedError() -> UpstreamErrorObject? {
-        guard let event = unfinishedEvent(), !event.isDone else { return nil }
-        if event.isError { return UpstreamErrorObject(text: event.dataText) }
-        return (try? JSONValue.parse(event.data)).flatMap { UpstreamErrorObject(flat: $0) }
+    /// Takes the event that was under way when the body ended; once.
+    mutating func takeUnfinished() -> UnfinishedEvent {
+        guard let event = unfinishedEvent(), !event.isDone else { return .nothing }
+        if event.isError { return .error(UpstreamErrorObject(text: event.dataText)) }
+        if isLineSeparated { return .line(event) }
+        return (try? JSONValue.parse(event.data)).flatMap { UpstreamErrorObject(flat: $0) }.map { .error($0) } ?? .nothing
     }
 }

@@ -190,6 +190,16 @@ final class RecordingSink: ModelSink {
         #expect(reading.calls.count { $0.hasPrefix("arguments ") } == UpstreamLimits.maxToolCalls)
     }
 
+    @Test func aCallBeyondTheLimitIsNotOneWithoutAName() {
+        let last = UpstreamLimits.maxToolCalls
+        let calls = (0...last).map { #"{"index":\#($0),"id":"c\#($0)","function":{"name":"w","arguments":""}}"# }
+        let chunks = [calls.joined(separator: ","), #"{"index":\#(last),"function":{"arguments":"{}"}}"#]
+        let body = chunks.map { "data: {\"choices\":[{\"delta\":{\"tool_calls\":[\($0)]}}]}\n\n" }.joined()
+        let end = "data: {\"choices\":[{\"delta\":{},\"finish_reason\":\"tool_calls\"}]}\n\n"
+        let reading = Self.read(ChatCompletionsDecoder.self, [Array((body + end).utf8)[...]])
+        #expect(reading.outcome == "length" && !reading.calls.contains { $0.hasPrefix("unnamed") })
+    }
+
     @Test func aMalformedChunkIsNotQuoted() throws {
         let sink = RecordingSink()
         var decoder = ChatCompletionsDecoder()

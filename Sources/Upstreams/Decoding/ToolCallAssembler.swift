@@ -73,8 +73,9 @@ struct ToolCallAssembler: ~Copyable {
             if let provider = piece.provider, let known = candidate(for: piece), calls[known].isTold {
                 sink.provide(provider, with: .toolCall(known))
             }
-            let isNobodys = !piece.hasName && !piece.hasID && candidate(for: piece) == nil
-            if piece.hasArguments, isNobodys { hasLostArguments = true }
+            // Once calls were left out, it may well be of one of those, which had a name.
+            let isUnattributable = !piece.hasName && !piece.hasID && candidate(for: piece) == nil
+            if piece.hasArguments, isUnattributable, !hasLeftOut { hasLostArguments = true }
             return
         }
         if let provider = piece.provider {

@@ -24,7 +24,7 @@ package protocol Dialect {
     /// Where generations are asked for, after the base URL.
     static var path: String { get }
     /// The body that asks for a generation; always for a stream, since only a stream stops when it is closed.
-    /// - Parameter prefill: how the model is had to go on with an answer that was cut, if the conversation allows it.
+    /// - Parameter prefill: how the model is made to continue an answer that was cut, if the conversation allows it.
     /// - Throws: when the conversation holds what the dialect has no word for.
     static func body(
         of request: ModelRequest, model: String, to upstream: UpstreamConfiguration, prefill: PrefillWay

@@ -20,7 +20,7 @@ package protocol ModelSink: AnyObject {
     func reportUsage(_ usage: Usage)
     /// The upstream's own word for the end, where it is none of the dialect's.
     func noteFinish(word: String)
-    /// So many calls of tools never got a name, and are left out.
+    /// Number of tool calls that never got a name, and are left out.
     func noteUnnamedToolCalls(_ count: Int)
 }
 

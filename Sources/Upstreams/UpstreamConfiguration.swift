@@ -28,7 +28,7 @@ public struct UpstreamConfiguration: Sendable, Hashable {
     public var limit = UpstreamLimit()
     /// How the model is told who speaks and that it was cut.
     public var wording = ConversationWording()
-    /// How its models are had to go on with an answer that was cut; nil: as is learnt of it.
+    /// How its models are made to continue an answer that was cut; nil: as is learnt of it.
     public var prefill: PrefillWay?
     /// For name look-up, TCP and TLS together.
     public var connectTimeout = Duration.seconds(10)

@@ -38,8 +38,30 @@ import Testing
         #expect(ContinuousClock.now - began < .seconds(30))
     }
 
+    @Test func whiteSpaceWithoutEndIsNotRetained() {
+        let space = String(repeating: " ", count: 3 * ContinuationJoint.maxLeadingByteCount)
+        for isPrefilled in [true, false] {
+            let continuation = Continuation("Once upon a", isPrefilled: isPrefilled)
+            #expect(Self.joined(continuation, [space, "time"]) == space + "time")
+            #expect(Self.joined(continuation, space.map { String($0) } + ["time"]) == space + "time")
+            var joint = ContinuationJoint(continuation)
+            var output: [UInt8] = []
+            joint.take(Array(space.utf8), into: &output)
+            #expect(joint.isJoined && output.count == space.utf8.count)
+        }
+    }
+
+    @Test func nothingIsHeldBackBesideAScriptWithoutBlanks() {
+        for (said, goesOn) in [("从前有", "一座"), ("กาล", "ครั้ง"), ("Once", "从前"), ("从前", "Once")] {
+            var joint = ContinuationJoint(Continuation(said, isPrefilled: false))
+            var output: [UInt8] = []
+            joint.take(Array(goesOn.utf8), into: &output)
+            #expect(output == Array(goesOn.utf8), "\(said) \(goesOn)")
+        }
+    }
+
     @Test func anAnswerThatBreaksOffWhileItRepeatsHasSaidNothing() {
-        let continuation = Continuation("Once upon a time there was", isPrefilled: true)
+        let continuation = Continuation("Once upon a time there was", isPrefilled: false)
         #expect(Self.joined(continuation, ["Once upon"], breaksOff: true).isEmpty)
         #expect(Self.joined(Continuation("Once upon", isPrefilled: false), ["a"], breaksOff: true) == " a")
     }
@@ -52,6 +74,8 @@ import Testing
             (#"{"data":[{"id":"m"}]}"#, "llama.cpp", .trailing),
             ("{}", "llama.cpp", .trailing),
             (#"{"data":[{"id":"x","owned_by":"vllm"},{"id":"m","owned_by":"openai"}]}"#, "uvicorn", .prompt),
+            // A neighbour says nothing of a model that is not in the list.
+            (#"{"data":[{"id":"x","owned_by":"vllm"},{"id":"y","owned_by":"openai"}]}"#, nil, .prompt),
             (#"{"data":[{"id":"m","owned_by":"library"}]}"#, nil, .prompt),
             (#"{"data":[7]}"#, nil, .prompt), ("[]", nil, .prompt),
         ] as [(String, String?, PrefillWay)])

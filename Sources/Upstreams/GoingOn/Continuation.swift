@@ -1,4 +1,4 @@
-/// An answer that was cut and goes on: what was said of it, and how the model is had to go on.
+/// An answer that was cut and goes on: what was said of it, and how the model is made to continue.
 package struct Continuation: Sendable, Hashable {
     /// Whether the model writes on behind the very text; else it was asked for it, and begins a message.
     package let isPrefilled: Bool
@@ -28,9 +28,12 @@ package struct Continuation: Sendable, Hashable {
 
     /// So short a text may be said again by chance, as may one of signs alone (a rule, an indentation).
     private static let minRecognisedByteCount = 4
+    /// Behind a prefill it is the exception, and what a model writes on with may well be what it wrote ("Knock knock").
+    private static let minRecognisedPrefillByteCount = AnswerText.minRepeatedPieceByteCount
 
     /// Whether an answer that begins with it repeats it.
     var isRecognisable: Bool {
-        said.count >= Self.minRecognisedByteCount && saidText.unicodeScalars.contains(where: \.isOfWord)
+        said.count >= (isPrefilled ? Self.minRecognisedPrefillByteCount : Self.minRecognisedByteCount)
+            && saidText.unicodeScalars.contains(where: \.isOfWord)
     }
 }

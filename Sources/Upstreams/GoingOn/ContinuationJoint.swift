@@ -6,12 +6,15 @@ struct ContinuationJoint {
     private enum State {
         /// White space at the beginning.
         case leading
-        /// So many bytes are the same as those of the first half.
+        /// Number of bytes that match those of the first half.
         case repeating(Int)
         /// Between the halves.
         case joining
         case joined
     }
+
+    /// White space that is retained: more is no accident of a tokenizer, and may never end.
+    static let maxLeadingByteCount = 4096
 
     private let continuation: Continuation
     private var state = State.leading
@@ -40,10 +43,14 @@ struct ContinuationJoint {
         while !rest.isEmpty {
             switch state {
             case .leading:
-                let count = Self.whiteSpaceCount(rest)
+                let count = min(Self.whiteSpaceCount(rest), Self.maxLeadingByteCount - leading.count)
                 leading += rest.prefix(count)
                 rest = rest.dropFirst(count)
-                if !rest.isEmpty { state = mayRepeat ? .repeating(0) : .joining }
+                if leading.count == Self.maxLeadingByteCount {
+                    join(into: &output)
+                } else if !rest.isEmpty {
+                    state = mayRepeat ? .repeating(0) : .joining
+                }
             case .repeating(let count): rest = compare(rest, from: count)
             case .joining:
                 beginning += rest

@@ -8,7 +8,7 @@ import Sessions
 final class JoiningSink: AnswerSink {
     let generation: Generation
     private var joint: ContinuationJoint
-    /// Pieces of text that were taken before the halves were joined.
+    /// Pieces that were taken before the halves were joined and are more than white space, which ends no silence.
     private var retainedCount = 0
 
     init(_ generation: Generation, _ continuation: Continuation) {
@@ -23,7 +23,6 @@ final class JoiningSink: AnswerSink {
     }
 
     private func join(_ escaped: UnsafeRawBufferPointer) {
-        retainedCount &+= 1
         var quoted = ByteBuffer(capacity: escaped.count + 2)
         quoted.append(UInt8(ascii: "\""))
         quoted.append(escaped)
@@ -31,6 +30,7 @@ final class JoiningSink: AnswerSink {
         var output: [UInt8] = []
         // Decoders give valid contents of a string.
         let text = (try? JSONValue.parse(quoted.bytes, limits: .own))?.string ?? ""
+        if !text.utf8.allSatisfy({ $0 <= 0x20 }) { retainedCount &+= 1 }
         joint.take(Array(text.utf8), into: &output)
         deliver(output)
     }
@@ -53,7 +53,8 @@ final class JoiningSink: AnswerSink {
 
     // MARK: What is not text
 
-    /// Of this answer, and before its text: it does not part the halves.
+    /// An item of its own, and nearly always before the text: it does not part the halves. Behind text that is retained, a word or what
+    /// may repeat the first half, it overtakes that.
     func reasoningDelta(escaped: UnsafeRawBufferPointer) { generation.reasoningDelta(escaped: escaped) }
     func endReasoning() { generation.endReasoning() }
     func provide(_ data: ProviderData, with part: Generation.ProvidedPart) { generation.provide(data, with: part) }

@@ -1,7 +1,7 @@
 import JSON
 import Sessions
 
-/// How a model is had to go on with an answer that was cut, where it can be: the conversation ends with the assistant's own words,
+/// How a model is made to continue an answer that was cut, where it can be: the conversation ends with the assistant's own words,
 /// and the model writes on behind them. Where it cannot, a note in the user's message asks for it.
 public enum PrefillWay: String, Sendable, Hashable, CaseIterable {
     /// `continue_final_message` and no generation prompt: vLLM, SGLang.

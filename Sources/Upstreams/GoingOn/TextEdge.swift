@@ -5,7 +5,7 @@
 struct TextEdge: Sendable, Hashable {
     enum Joint: Hashable {
         case asItIs, blank
-        /// The word that was cut is said once more, whole: so many bytes of it were said before.
+        /// The word that was cut is said once more, whole; the number of its bytes that were said before.
         case repeatedWord(byteCount: Int)
     }
 
@@ -79,7 +79,9 @@ struct TextEdge: Sendable, Hashable {
 
     /// Whether the joint depends on how the word goes on that this text begins with.
     func needsWhole(wordOf text: some StringProtocol) -> Bool {
-        guard !isCode, let last, last.isOfWord, text.unicodeScalars.first?.isOfWord ?? false else { return false }
+        guard !isCode, let last, let first = text.unicodeScalars.first, last.isOfWord, first.isOfWord,
+            !last.isOfUnspacedScript, !first.isOfUnspacedScript
+        else { return false }
         return text.unicodeScalars.prefix(Self.maxWordScalars).allSatisfy(\.isOfWord)
             && text.unicodeScalars.count < Self.maxWordScalars
     }
@@ -112,7 +114,7 @@ struct TextEdge: Sendable, Hashable {
     private func joint(withWordOf text: String, _ first: Unicode.Scalar, after last: Unicode.Scalar) -> Joint {
         if first.isDigit, last.isDigit { return .asItIs }
         let word = String(String.UnicodeScalarView(text.unicodeScalars.prefix(Self.maxWordScalars).prefix(while: \.isOfWord)))
-        if lastWord.unicodeScalars.count >= Self.minRepeatedWordScalars, word.hasPrefix(lastWord) {
+        if lastWord.unicodeScalars.count >= Self.minRepeatedWordScalars, word.utf8.starts(with: lastWord.utf8) {
             return .repeatedWord(byteCount: lastWord.utf8.count)
         }
         return knownWords.contains((lastWord + word).lowercased()) ? .asItIs : .blank

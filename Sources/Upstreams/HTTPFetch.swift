@@ -16,16 +16,27 @@ package final class HTTPFetch: HTTPTransfer {
     private var body = ByteBuffer()
     private var software: String?
     private var done: ((Result<Response, HTTPTransferError>) -> Void)?
+    private var isGivenUp = false
 
-    /// Makes the request on a loop. From any thread.
+    /// Makes the request on a loop. From any thread. When the task is cancelled, the request is, and counts as cut.
     package static func response(to request: HTTPClientRequest, on loop: EventLoop) async -> Result<Response, HTTPTransferError> {
-        await withCheckedContinuation { continuation in
-            loop.execute {
-                let fetch = HTTPFetch(request)
-                fetch.done = { continuation.resume(returning: $0) }
-                loop.httpClient.start(fetch)
+        let fetch = LoopBound(transferring: HTTPFetch(request), to: loop)
+        return await withTaskCancellationHandler {
+            await withCheckedContinuation { continuation in
+                fetch.run { fetch in
+                    fetch.done = { continuation.resume(returning: $0) }
+                    if fetch.isGivenUp { fetch.finish(.failure(.cut)) } else { loop.httpClient.start(fetch) }
+                }
             }
+        } onCancel: {
+            fetch.run { $0.giveUp() }
         }
+    }
+
+    private func giveUp() {
+        isGivenUp = true
+        cancel()
+        finish(.failure(.cut))
     }
 
     package override func receivedHead(_ head: HTTPClientResponse) { software = head.fields["server"] }

@@ -14,7 +14,7 @@ final class UpstreamCall: ModelCall {
         /// Every upstream is at its limit.
         case waiting(ticket: UInt64, LoopTimer, CheckedContinuation<RouteTable.Answer?, Never>)
         /// The upstream is asked what it is.
-        case recognising(RouteTable.Lease)
+        case recognising(RouteTable.Lease, Recogniser.Ticket, CheckedContinuation<Bool, Never>)
         case exchanging(HeldTransfer, RouteTable.Lease, CheckedContinuation<Failure?, Never>)
         case pausing(LoopTimer, CheckedContinuation<Void, Never>)
         case ended
@@ -47,8 +47,9 @@ final class UpstreamCall: ModelCall {
     private var lastFailure: Failure?
     /// Members of the request under way that may be given up if they are refused.
     private var concessions: UpstreamHabits.Members = []
-    /// Given up for this call: once each, so that an upstream that refuses both names of a limit is not asked for ever.
-    private var conceded: UpstreamHabits.Members = []
+    /// Given up for this call, by upstream: once each, however often it is asked, so that one that refuses both names of a limit is
+    /// not asked for ever.
+    private var conceded: [Int: UpstreamHabits.Members] = [:]
 
     /// What is smaller is written within a millisecond.
     private static let leastLargePromptBytes = 64 << 10
@@ -89,7 +90,10 @@ final class UpstreamCall: ModelCall {
             // If its answer is on its way, it is given back when it comes.
             _ = router.withdraw(ticket, isLate: false)
             continuation.resume(returning: nil)
-        case .recognising(let lease): router.end(lease, RouteTable.Ending("cancelled", .nothing, tokens: 0))
+        case .recognising(let lease, let ticket, let continuation):
+            router.recogniser.withdraw(ticket)
+            router.end(lease, RouteTable.Ending("cancelled", .nothing, tokens: 0))
+            continuation.resume(returning: false)
         case .exchanging(let transfer, let lease, let continuation):
             transfer.cancel()
             counters?.ended("cancelled")
@@ -144,7 +148,7 @@ final class UpstreamCall: ModelCall {
     private func concede(after fault: UpstreamFault, at upstream: Int) -> Bool {
         let name = router.upstreams[upstream].ownName(of: model)
         var habits = router.habits(of: upstream, model: name)
-        let open = concessions.subtracting(conceded)
+        let open = concessions.subtracting(conceded[upstream] ?? [])
         var given = habits.learn(from: fault, sent: open)
         if !given.isEmpty {
             router.learn(habits, of: upstream, model: name)
@@ -153,7 +157,7 @@ final class UpstreamCall: ModelCall {
             given = .prefill
         }
         if given.isEmpty { return false }
-        conceded.formUnion(given)
+        conceded[upstream, default: []].formUnion(given)
         loop.logger.info(
             "an upstream refuses a member that is added to requests: it is asked without",
             metadata: ["upstream": "\(router.upstreams[upstream].name)", "model": "\(model)", "member": "\(given.names)"])
@@ -256,8 +260,6 @@ final class UpstreamCall: ModelCall {
 
     /// One attempt, again without what the upstream does not take; nil when nothing remains to be done.
     private func exchange(_ lease: RouteTable.Lease) async -> Failure? {
-        // Once each for every attempt: another upstream has habits of its own.
-        conceded = []
         while let failure = await ask(lease) { if !failure.isToBeAdapted { return failure } }
         return nil
     }
@@ -265,16 +267,11 @@ final class UpstreamCall: ModelCall {
     private func ask(_ lease: RouteTable.Lease) async -> Failure? {
         let upstream = router.upstreams[lease.upstream]
         let made: MadeRequest
-        if request.continuesLastMessage, case .between = phase {
-            phase = .recognising(lease)
-            await router.recognise(lease.upstream, model: upstream.ownName(of: model), on: loop)
-            // Stopped meanwhile, and its lease given back.
-            guard case .recognising = phase else { return nil }
-            phase = .between
-        }
+        if request.continuesLastMessage, !(await recognise(lease)) { return nil }
         do throws(GenerationError) {
             let habits = router.habits(of: lease.upstream, model: upstream.ownName(of: model))
-            made = try await makeRequest(to: upstream, habits.refusing(conceded.intersection(.prefill)))
+            let given = (conceded[lease.upstream] ?? []).intersection([.prefill, .streamOptions])
+            made = try await makeRequest(to: upstream, habits.refusing(given))
             concessions = made.sent
         } catch {
             router.end(lease, RouteTable.Ending("not_sent", .nothing, tokens: 0))
@@ -300,6 +297,29 @@ final class UpstreamCall: ModelCall {
             if isHeld { transfer.hold() }
             loop.httpClient.start(transfer)
         }
+    }
+
+    /// Finds out what the upstream is, if the answer depends on that and it is not known.
+    /// - Returns: false if the call was stopped meanwhile, and the lease given back.
+    private func recognise(_ lease: RouteTable.Lease) async -> Bool {
+        if conceded[lease.upstream]?.contains(.prefill) ?? false { return true }
+        let name = router.upstreams[lease.upstream].ownName(of: model)
+        let bound = LoopBound(self, on: loop)
+        return await withCheckedContinuation { continuation in
+            guard case .between = phase,
+                let ticket = router.recognise(lease.upstream, model: name, on: loop, { bound.run { $0.recognised() } })
+            else {
+                continuation.resume(returning: true)
+                return
+            }
+            phase = .recognising(lease, ticket, continuation)
+        }
+    }
+
+    private func recognised() {
+        guard case .recognising(_, _, let continuation) = phase else { return }
+        phase = .between
+        continuation.resume(returning: true)
     }
 
     private func transfer<Sink: AnswerSink>(

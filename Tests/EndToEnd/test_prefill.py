@@ -279,14 +279,31 @@ def test_what_is_refused_in_every_way_is_an_error_after_two_calls(start_server, 
         assert len(upstream.asked("m")) == 3
 
 
-@pytest.mark.parametrize("kind", ["vllm", "unknown"])
-@pytest.mark.parametrize("again", ["Once upon a time", "\n\nOnce upon a time", "Once upon a  time"])
-def test_an_answer_that_begins_anew_with_all_that_was_said_is_told_once(start_server, kind, again):
-    with Upstream("vllm" if kind == "vllm" else None) as upstream:
-        upstream.replies["m"] = Model("Once upon a", lambda _: stream(again))
+def test_a_prefill_that_was_refused_is_not_sent_again_after_another_fault(start_server):
+    """Three calls at most: the refused one, and two beside it."""
+    replies = iter([refusal("substring not found"), Reply({"error": {"message": "busy"}}, status=503), stream(" time")])
+    with Upstream("vllm") as upstream:
+        upstream.replies["m"] = Model("Once upon a", lambda _: next(replies))
         server = start_server("--upstream", upstream.url)
-        _, said = cut_and_restart(server, Session.create(server, model="m"), "Once upon a")
-        assert said == again.strip()
+        session = Session.create(server, model="m")
+        speak_and_wait(session, "Once upon a")
+        log = session.wait_for_end_of(session.speak(STEER, mode="steer")["response_id"])
+        assert deltas(log) == "Once upon a time"
+        assert [asks(body) for body in upstream.asked("m")[1:]] == [False, True, True]
+
+
+#: Behind a prefill a text is taken for a repetition from 64 bytes on: a model may mean to say a short one twice.
+LONG = TEXT[:TEXT.index(" counted")]
+
+
+@pytest.mark.parametrize("kind, end", [("vllm", LONG), ("unknown", "Once upon a")])
+@pytest.mark.parametrize("again", ["{} time", "\n\n{} time", "{}  time"])
+def test_an_answer_that_begins_anew_with_all_that_was_said_is_told_once(start_server, kind, end, again):
+    with Upstream("vllm" if kind == "vllm" else None) as upstream:
+        upstream.replies["m"] = Model(end, lambda _: stream(again.format(end)))
+        server = start_server("--upstream", upstream.url)
+        _, said = cut_and_restart(server, Session.create(server, model="m"), end)
+        assert said == again.format(end).strip()
 
 
 @pytest.mark.parametrize("upstream, words", [

@@ -78,6 +78,14 @@ import Testing
         #expect(habits.learn(from: Self.refusal("the last message was lost", status: 500), sent: .prefill).isEmpty)
         #expect(Self.refusal("substring not found").mayRefusePrefill && !Self.refusal("no", status: 401).mayRefusePrefill)
         #expect(!UpstreamFault.truncated.mayRefusePrefill)
+        // Every prompt is prefilled, by workers of their own in some servers.
+        for words in ["prefill worker overloaded", "No prefill instances available", "prefill failed", "does not support prefill"] {
+            #expect(habits.learn(from: Self.refusal(words, status: 503), sent: .prefill).isEmpty)
+            #expect(!Self.refusal(words, status: 503).mayRefusePrefill)
+        }
+        #expect(habits.learn(from: Self.refusal("prefill failed"), sent: .prefill).isEmpty)
+        #expect(Self.refusal("prefill failed").mayRefusePrefill, "for this call alone")
+        #expect(habits == UpstreamHabits())
     }
 
     @Test func whatWasNotSentIsNotGivenUp() {

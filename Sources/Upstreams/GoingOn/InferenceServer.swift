@@ -21,7 +21,8 @@ enum InferenceServer: Sendable, Hashable {
     ///   - software: the field `Server` of that answer.
     init(models: JSONValue?, model: String, software: String?) {
         let list = models?["data"]?.array ?? []
-        let entry = list.first { $0["id"]?.string == model } ?? list.first
+        // A list of one is of the server's own model, whatever that is called here; a neighbour in a longer one says nothing.
+        let entry = list.first { $0["id"]?.string == model } ?? (list.count == 1 ? list.first : nil)
         if let owner = entry?["owned_by"]?.string, let known = Self.owners[owner.lowercased()] {
             self = known
         } else if software?.lowercased().hasPrefix("llama.cpp") ?? false {

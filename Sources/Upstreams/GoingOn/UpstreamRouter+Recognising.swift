@@ -7,23 +7,36 @@ extension UpstreamRouter {
     private static let recognitionTimeout = Duration.seconds(2)
 
     /// Asks an upstream what it is, by its list of models, before the first answer that is to go on there; remembered for the
-    /// upstream and the model. An upstream that cannot be reached is asked again the next time.
-    func recognise(_ index: Int, model: String, on loop: EventLoop) async {
+    /// upstream and the model. One that gives no answer is asked again after a minute.
+    /// - Parameter receiver: called when it is known, or cannot be found out, on any thread.
+    /// - Returns: nil if there is nothing to wait for.
+    func recognise(
+        _ index: Int, model: String, on loop: EventLoop, _ receiver: @escaping @Sendable () -> Void
+    ) -> Recogniser.Ticket? {
         let upstream = upstreams[index]
-        guard upstream.dialect == .chatCompletions, upstream.prefill == nil else { return }
-        var habits = habits(of: index, model: model)
-        guard habits.server == nil, !habits.refused.contains(.prefill) else { return }
+        guard upstream.dialect == .chatCompletions, upstream.prefill == nil else { return nil }
+        let habits = habits(of: index, model: model)
+        guard habits.server == nil, !habits.refused.contains(.prefill) else { return nil }
         if upstream.isOpenAI {
-            habits.server = .other
-        } else {
-            guard let server = await Self.server(of: upstream, model: model, on: loop) else { return }
-            // Others may have learnt something meanwhile.
-            habits = self.habits(of: index, model: model)
-            habits.server = server
+            learn(.other, of: index, model: model)
+            return nil
         }
+        let ask: @Sendable () async -> Bool = { [self] in
+            guard let server = await Self.server(of: upstream, model: model, on: loop) else { return false }
+            learn(server, of: index, model: model)
+            return true
+        }
+        return recogniser.wait(for: Recogniser.Key(upstream: index, model: model), ask: ask, receiver)
+    }
+
+    private func learn(_ server: InferenceServer, of index: Int, model: String) {
+        // Others may have learnt something meanwhile.
+        var habits = habits(of: index, model: model)
+        habits.server = server
         learn(habits, of: index, model: model)
     }
 
+    /// Runs off the loops: a list may be large.
     private static func server(of upstream: UpstreamConfiguration, model: String, on loop: EventLoop) async -> InferenceServer? {
         guard var request = try? upstream.dialect.speaker.modelsRequest(to: upstream) else { return .other }
         request.totalTimeout = recognitionTimeout

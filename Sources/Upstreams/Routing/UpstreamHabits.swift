@@ -92,17 +92,22 @@ package struct UpstreamHabits: Sendable, Hashable {
         return []
     }
 
-    /// Whether an error is about an assistant's message at the end. Some servers tell it as a failure of theirs.
+    /// Whether an error is about an assistant's message at the end. Some servers tell it as a failure of theirs. The bare word is not
+    /// enough: a prefill is also what a server does with every prompt, and has workers for that are overloaded.
     private static func refusesPrefill(_ words: String, isRefusal: Bool) -> Bool {
         if wordsOfPrefill.contains(where: { words.contains($0) }) { return true }
-        return isRefusal && wordsOfRoles.contains { words.contains($0) }
+        return isRefusal && wordsOfRefusedPrefill.contains { words.contains($0) }
     }
 
     private static let wordsOfPrefill = [
-        "prefill", "continue_final_message", "add_generation_prompt", "assistant messages at the end", "end with a user message",
+        "response prefill", "message prefill", "assistant prefill", "prefill is incompatible", "prefilling assistant",
+        "prefill the assistant", "continue_final_message", "add_generation_prompt", "assistant messages at the end",
+        "end with a user message",
     ]
-    private static let wordsOfRoles = [
-        "last message", "final message", "last role", "roles must alternate", "final assistant", "final `assistant`",
+    /// In a refusal alone (400, 422).
+    private static let wordsOfRefusedPrefill = [
+        "support prefill", "supports prefill", "prefill is not", "prefilling is not", "last message", "final message", "last role",
+        "roles must alternate", "final assistant", "final `assistant`",
         "assistant message",
     ]
 

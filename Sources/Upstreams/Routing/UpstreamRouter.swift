@@ -17,6 +17,7 @@ public final class UpstreamRouter: Sendable {
     public let options: RoutingOptions
     private let state: Mutex<State>
     private let learnt = Mutex(LearntHabits())
+    let recogniser = Recogniser()
 
     /// - Parameter upstreams: in the order in which they are preferred where nothing else decides; the first 64 count.
     public init(_ upstreams: [UpstreamConfiguration], options: RoutingOptions = RoutingOptions()) {

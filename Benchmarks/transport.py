@@ -7,7 +7,7 @@ import subprocess
 import transport_connections
 from figures import percentile, spread, table
 from transport_peers import (
-    AIMED_AT, DEFLATE, FAN_OUT, INTERJECT, LIMIT, LIMIT_BESIDE_A_THREAD, OWN_RECORDS, PLAIN, TLS, UWEBSOCKETS,
+    AIMED_AT, DEFLATE, FAN_OUT, INTERJECT, LIMIT, LIMIT_BESIDE_A_THREAD, PLAIN, TLS, UWEBSOCKETS,
     UWEBSOCKETS_BESIDE_A_THREAD, started,
 )  # fmt: skip
 
@@ -19,7 +19,7 @@ OTHERS_EACH = 3
 SUBSCRIBERS = 1000
 FAN_OUT_BYTES = 125
 TITLES = {PLAIN: "WebSocket echo", TLS: "WebSocket echo by TLS 1.3", DEFLATE: "WebSocket echo, deflated"}
-#: Of the issue: processor time to the raw loop's, and messages per second to uWebSockets'.
+#: The aims: processor time to the raw loop's, and messages per second to uWebSockets'.
 MOST_TO_LIMIT, LEAST_TO_UWEBSOCKETS = 1.10, 1.0
 
 
@@ -71,22 +71,20 @@ def noise(results, name):
 
 
 class Aims:
-    """Each row of the issue's aims with what it came to."""
+    """Each aim with what it came to, row by row."""
 
     def __init__(self):
         self.rows = []
 
     def rate(self, what, results):
-        for name in [name for name in (INTERJECT, OWN_RECORDS) if name in results]:
-            how = "" if name == INTERJECT else name.removeprefix(INTERJECT)
-            if UWEBSOCKETS in results:
-                found = ratio(results, name, "per_second", UWEBSOCKETS)
-                beside = compared(results, name, "per_second", UWEBSOCKETS_BESIDE_A_THREAD)
-                self.add(f"{what}{how}: per second, to uWebSockets", f"{found:.2f}×", "≥ 1.00×", found >= LEAST_TO_UWEBSOCKETS, beside)
-            if LIMIT in results:
-                found = ratio(results, name, "cpu_us", LIMIT)
-                beside = compared(results, name, "cpu_us", LIMIT_BESIDE_A_THREAD)
-                self.add(f"{what}{how}: CPU, to the limit", f"{found:.2f}×", "≤ 1.10×", found <= MOST_TO_LIMIT, beside)
+        if UWEBSOCKETS in results:
+            found = ratio(results, INTERJECT, "per_second", UWEBSOCKETS)
+            beside = compared(results, INTERJECT, "per_second", UWEBSOCKETS_BESIDE_A_THREAD)
+            self.add(f"{what}: per second, to uWebSockets", f"{found:.2f}×", "≥ 1.00×", found >= LEAST_TO_UWEBSOCKETS, beside)
+        if LIMIT in results:
+            found = ratio(results, INTERJECT, "cpu_us", LIMIT)
+            beside = compared(results, INTERJECT, "cpu_us", LIMIT_BESIDE_A_THREAD)
+            self.add(f"{what}: CPU, to the limit", f"{found:.2f}×", "≤ 1.10×", found <= MOST_TO_LIMIT, beside)
 
     def add(self, what, figure, aim, met, beside=""):
         self.rows.append([what, figure, aim, "met" if met else "missed", beside])

@@ -15,11 +15,10 @@ HERE = pathlib.Path(__file__).parent / "peers"
 INTERJECT, LIMIT, UWEBSOCKETS, SOCKETIFY = (
     "Interject", "epoll loop in C (the limit)", "uWebSockets, handler in C", "socketify, handler in Python",
 )  # fmt: skip
-OWN_RECORDS = "Interject, --tls-records interject"
 #: A process of several threads pays for each call that names a descriptor, and any server with a store has several.
 UWEBSOCKETS_BESIDE_A_THREAD = "uWebSockets, beside a thread that sleeps"
 LIMIT_BESIDE_A_THREAD = "epoll loop in C, beside a thread that sleeps"
-AIMED_AT = (INTERJECT, OWN_RECORDS, LIMIT, LIMIT_BESIDE_A_THREAD, UWEBSOCKETS, UWEBSOCKETS_BESIDE_A_THREAD)
+AIMED_AT = (INTERJECT, LIMIT, LIMIT_BESIDE_A_THREAD, UWEBSOCKETS, UWEBSOCKETS_BESIDE_A_THREAD)
 PLAIN, TLS, DEFLATE, FAN_OUT = "plain", "tls", "deflate", "fan-out"
 ALL = (PLAIN, TLS, DEFLATE, FAN_OUT)
 OPENSSL = ["-lssl", "-lcrypto"]
@@ -94,7 +93,6 @@ def peers(folder, binary, build_nio):
     listen = ["--host", "127.0.0.1", "--port", "PORT", "--loops", "1", "--log-level", "warning"]
     python = "websockets on uvloop"
     yield INTERJECT, lambda name: Peer(name, ALL, [binary, "echo", *listen, "FLAGS"])
-    yield OWN_RECORDS, lambda name: Peer(name, (TLS,), [binary, "echo", *listen, "FLAGS", "--tls-records", "interject"])
     yield LIMIT, lambda name: Peer(name, (PLAIN, TLS, FAN_OUT), [c_program(folder, "epoll_echo", *OPENSSL), *three])
     yield LIMIT_BESIDE_A_THREAD, lambda name: Peer(
         name, (PLAIN, TLS, FAN_OUT), [*beside_a_thread(folder), c_program(folder, "epoll_echo", *OPENSSL), *three], most_idle=0)

@@ -3,8 +3,10 @@
 
 #include <openssl/bio.h>
 #include <openssl/core_names.h>
+#include <openssl/ecdsa.h>
 #include <openssl/err.h>
 #include <openssl/evp.h>
+#include <openssl/param_build.h>
 #include <openssl/params.h>
 #include <openssl/pem.h>
 #include <openssl/rand.h>
@@ -29,8 +31,6 @@ static inline void copenssl_set_server_name_callback(SSL_CTX *context, int (*cal
 static inline void copenssl_set_server_name(SSL *ssl, const char *name) { SSL_set_tlsext_host_name(ssl, name); }
 static inline void copenssl_set_context_data(SSL_CTX *context, void *data) { SSL_CTX_set_app_data(context, data); }
 static inline void *copenssl_context_data(const SSL *ssl) { return SSL_CTX_get_app_data(SSL_get_SSL_CTX(ssl)); }
-static inline void copenssl_set_data(SSL *ssl, void *data) { SSL_set_app_data(ssl, data); }
-static inline void *copenssl_data(const SSL *ssl) { return SSL_get_app_data(ssl); }
 static inline int copenssl_is_session_reused(SSL *ssl) { return SSL_session_reused(ssl); }
 static inline void copenssl_set_retry(BIO *bio, int flags) { BIO_set_flags(bio, flags | BIO_FLAGS_SHOULD_RETRY); }
 static inline void copenssl_clear_retry(BIO *bio) { BIO_clear_retry_flags(bio); }
@@ -39,6 +39,12 @@ static inline long copenssl_memory_length(BIO *bio, char **data) { return BIO_ge
 static inline int copenssl_print_subject(BIO *bio, const X509 *certificate) {
   return X509_NAME_print_ex(bio, X509_get_subject_name(certificate), 0, XN_FLAG_RFC2253);
 }
+static inline const char *copenssl_rsa_n(void) { return OSSL_PKEY_PARAM_RSA_N; }
+static inline const char *copenssl_rsa_e(void) { return OSSL_PKEY_PARAM_RSA_E; }
+static inline const char *copenssl_group_name(void) { return OSSL_PKEY_PARAM_GROUP_NAME; }
+static inline const char *copenssl_public_key(void) { return OSSL_PKEY_PARAM_PUB_KEY; }
+static inline int copenssl_selects_public_key(void) { return EVP_PKEY_PUBLIC_KEY; }
+static inline void copenssl_free(void *memory) { OPENSSL_free(memory); }
 static inline const char *copenssl_mac_digest_key(void) { return OSSL_MAC_PARAM_DIGEST; }
 static inline const char *copenssl_mac_key_key(void) { return OSSL_MAC_PARAM_KEY; }
 

@@ -24,14 +24,14 @@ def authority(tmp_path):
     return Authority(tmp_path / "certificates")
 
 
-@pytest.fixture(params=["openssl", "interject"])
-def start_secure(request, start_server, authority):
-    """Starts a server with TLS, its records by OpenSSL and by us; the certificate is for localhost and 127.0.0.1 unless others are given."""
+@pytest.fixture
+def start_secure(start_server, authority):
+    """Starts a server with TLS; the certificate is for localhost and 127.0.0.1 unless others are given."""
 
     def start(*flags, leaves=None):
         leaves = leaves or [authority.leaf("server")]
         certificates = [flag for leaf in leaves for flag in leaf.flags]
-        return start_server("--tls-port", "0", "--tls-records", request.param, *certificates, *flags)
+        return start_server("--tls-port", "0", *certificates, *flags)
 
     return start
 

@@ -10,8 +10,6 @@ final class TLSCertificateSet: @unchecked Sendable {
 
     /// One context for each certificate; the first one is for clients that ask for no name or for one that we lack.
     private let contexts: [OpaquePointer]
-    /// Whether connections leave OpenSSL's `SSL` after the handshake.
-    let handsOver: Bool
     let ticketKeys: TLSTicketKeys
     var defaultContext: OpaquePointer { contexts[0] }
 
@@ -27,7 +25,6 @@ final class TLSCertificateSet: @unchecked Sendable {
             throw error
         }
         contexts = made
-        handsOver = settings.records == .interject
         for context in made {
             copenssl_set_context_data(context, Unmanaged.passUnretained(self).toOpaque())
             Self.setCallbacks(context)
@@ -48,7 +45,6 @@ final class TLSCertificateSet: @unchecked Sendable {
             SSL_CTX_set_cipher_list(context, ciphers)
             // Tickets carry the session: nothing of it is kept here.
             copenssl_disable_session_cache(context)
-            if settings.records == .interject { TLSHandover.prepare(context) }
             try TLSContextOptions.load(files, into: context)
             try setClientAuthentication(settings, context)
         } catch {

@@ -3,9 +3,7 @@ import COpenSSL
 import Glibc
 
 /// TLS between a connection and its socket, by OpenSSL, which reads and writes the socket itself where the kernel can take the
-/// encryption over (kTLS). Nonblocking; buffers exist only while bytes wait in them. Where the kernel does not
-/// and ``TLSSettings/records`` says so, a server's connection by TLS 1.3 leaves OpenSSL's `SSL` after the handshake, for
-/// ``TLSRecordLayer``.
+/// encryption over (kTLS). Nonblocking; buffers exist only while bytes wait in them.
 final class TLSLayer: SocketLayer {
     enum Role {
         case server(TLSServerContext)
@@ -21,18 +19,10 @@ final class TLSLayer: SocketLayer {
     private var ssl: OpaquePointer?
     /// OpenSSL's callbacks look into it.
     private var certificates: TLSCertificateSet?
-    /// There until it is known who has the records.
-    private var handover: TLSHandover?
-    /// In the place of `ssl` after the handover.
-    private var records: TLSRecordLayer?
-    /// What was read from the peer's certificate before the handover.
-    private var subject: String?
     private var broken: TLSError?
     /// An outcome that came behind bytes: told at the next call.
     private var held: (result: Int, code: Int32)?
     private var isReadBlockedByWrite = false
-    /// Whether OpenSSL holds a record that the kernel did not take.
-    private var isWriteHeld = false
 
     /// - Parameter lower: a layer in the socket's place, for tests.
     init(_ role: Role, lower: SocketLayer? = nil) {
@@ -67,9 +57,7 @@ final class TLSLayer: SocketLayer {
         if result == 1 {
             if case .server(let context) = role {
                 context.countHandshake(isResumed: copenssl_is_session_reused(ssl) == 1)
-                let (sends, receives) = (copenssl_kernel_sends(ssl), copenssl_kernel_receives(ssl))
-                context.countKernel(sends: sends, receives: receives)
-                if sends || receives { stayWithOpenSSL(ssl) } else { handOver(ssl) }
+                context.countKernel(sends: copenssl_kernel_sends(ssl), receives: copenssl_kernel_receives(ssl))
             }
             return .done
         }
@@ -98,10 +86,7 @@ final class TLSLayer: SocketLayer {
             let certificates = context.certificates
             self.certificates = certificates
             ssl = SSL_new(certificates.defaultContext)
-            if let ssl {
-                SSL_set_accept_state(ssl)
-                if certificates.handsOver { handover = TLSHandover(ssl) }
-            }
+            if let ssl { SSL_set_accept_state(ssl) }
         case .client(let context, let host): ssl = context.makeSSL(host: host)
         }
         guard let ssl else { return nil }
@@ -127,42 +112,9 @@ final class TLSLayer: SocketLayer {
 
     override var failure: TLSError? { broken }
 
-    // MARK: Handover
-
-    /// Leaves OpenSSL's `SSL` as soon as it holds no byte: what came behind the handshake goes through it.
-    private func handOver(_ ssl: OpaquePointer) {
-        guard let handover, held == nil, broken == nil, !isWriteHeld, TLSHandover.holdsNothing(ssl) else { return }
-        guard let records = handover.records(of: ssl, lower: lower) else {
-            stayWithOpenSSL(ssl)
-            return
-        }
-        if case .server(let context) = role { context.countHandover() }
-        subject = Self.subject(ssl)
-        self.records = records
-        self.ssl = nil
-        SSL_free(ssl)
-        self.handover = nil
-        certificates = nil
-    }
-
-    private func stayWithOpenSSL(_ ssl: OpaquePointer) {
-        TLSHandover.detach(ssl)
-        handover = nil
-    }
-
-    /// Takes note of a failure of the records.
-    private func checked(_ result: Int, _ records: TLSRecordLayer) -> Int {
-        if result >= 0 || broken != nil { return result }
-        let code = errno
-        if code == EPROTO, let failure = records.failure { _ = note(failure) }
-        errno = code
-        return result
-    }
-
     // MARK: Bytes
 
     override func receive(_ descriptor: Int32, _ base: UnsafeMutableRawPointer, _ room: Int) -> Int {
-        if let records { return checked(records.receive(descriptor, base, room), records) }
         if let held {
             self.held = nil
             errno = held.code
@@ -192,12 +144,10 @@ final class TLSLayer: SocketLayer {
             if outcome.code != EAGAIN { held = outcome }
             break
         }
-        handOver(ssl)
         return filled
     }
 
     override func send(_ descriptor: Int32, _ base: UnsafeRawPointer, _ count: Int) -> Int {
-        if let records { return checked(records.send(descriptor, base, count), records) }
         guard let ssl, broken == nil else {
             errno = EPROTO
             return -1
@@ -205,7 +155,6 @@ final class TLSLayer: SocketLayer {
         OpenSSLError.forgetEarlier()
         errno = 0
         let sent = SSL_write(ssl, base, Int32(clamping: count))
-        isWriteHeld = sent <= 0
         if sent > 0 { return Int(sent) }
         let outcome = outcome(of: sent, ssl, isReading: false)
         errno = outcome.result == 0 ? EPIPE : outcome.code
@@ -234,7 +183,6 @@ final class TLSLayer: SocketLayer {
     }
 
     override func closeOutput(_ descriptor: Int32) -> Int {
-        if let records { return records.closeOutput(descriptor) }
         guard let ssl, broken == nil else { return 0 }
         ERR_clear_error()
         errno = 0
@@ -247,19 +195,14 @@ final class TLSLayer: SocketLayer {
         return 0
     }
 
-    override var hasUnread: Bool {
-        if let records { return records.hasUnread }
-        return held != nil || (ssl.map { SSL_has_pending($0) == 1 } ?? false)
-    }
+    override var hasUnread: Bool { held != nil || (ssl.map { SSL_has_pending($0) == 1 } ?? false) }
 
     override var receiveWantsWritable: Bool { isReadBlockedByWrite }
 
     // MARK: Peer
 
-    override var peerSubject: String? { ssl.map(Self.subject) ?? subject }
-
-    private static func subject(_ ssl: OpaquePointer) -> String? {
-        guard let certificate = SSL_get1_peer_certificate(ssl) else { return nil }
+    override var peerSubject: String? {
+        guard let ssl, let certificate = SSL_get1_peer_certificate(ssl) else { return nil }
         defer { X509_free(certificate) }
         return X509Text.subject(certificate)
     }

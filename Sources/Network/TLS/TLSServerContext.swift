@@ -11,7 +11,6 @@ public final class TLSServerContext: Sendable {
     private let resumptions = Atomic<Int>(0)
     private let kernelSends = Atomic<Int>(0)
     private let kernelReceives = Atomic<Int>(0)
-    private let handovers = Atomic<Int>(0)
 
     /// - Throws: ``TLSFileError`` for the first file that cannot be used.
     public init(_ settings: TLSSettings) throws(TLSFileError) {
@@ -59,11 +58,6 @@ public final class TLSServerContext: Sendable {
         if sends { kernelSends.add(1, ordering: .relaxed) }
         if receives { kernelReceives.add(1, ordering: .relaxed) }
     }
-
-    /// Connections whose records left OpenSSL's `SSL` (``TLSRecordLayer``).
-    package var handoverCount: Int { handovers.load(ordering: .relaxed) }
-
-    func countHandover() { handovers.add(1, ordering: .relaxed) }
 
     func count(_ failure: TLSError) { failures.withLock { $0[failure.reason, default: 0] += 1 } }
 }

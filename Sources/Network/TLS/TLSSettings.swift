@@ -26,21 +26,12 @@ public struct TLSSettings: Sendable {
         case tls13 = "1.3"
     }
 
-    /// Who protects the records of TLS 1.3 connections after the handshake.
-    public enum Records: String, Sendable, CaseIterable {
-        /// OpenSSL, which keeps 13.5 KiB for each connection while it lives.
-        case openssl
-        /// ``TLSRecordLayer``, with OpenSSL's ciphers: 3 KiB.
-        case interject
-    }
-
     /// The certificates by preference: a client gets the first that is for the name it asks for (SNI), else the first.
     public var certificates: [TLSCertificateFiles]
     public var clientAuthentication = ClientAuthentication.none
     /// PEM file of the authorities whose client certificates are accepted.
     public var clientAuthorities: String?
     public var minVersion = Version.tls12
-    public var records = Records.openssl
     /// How long a handshake may take.
     public var handshakeTimeout = Duration.seconds(10)
     /// Whether the kernel is asked to encrypt. It is safe to ask one that cannot: OpenSSL goes on by itself.

@@ -21,7 +21,6 @@ struct EchoCommand: AsyncParsableCommand {
     @Option(help: ArgumentHelp("Speaks TLS with this certificate, in PEM form; --tls-key must be given too.", valueName: "FILE"))
     var tlsCertificate: String?
     @Option(help: ArgumentHelp("Its private key, in PEM form.", valueName: "FILE")) var tlsKey: String?
-    @Option(help: ArgumentHelp("As for serve. (default openssl)", valueName: "WHO")) var tlsRecords: String?
     @Flag(help: "Sends a message to all others who are connected, uncompressed, and not back.") var fanOut = false
     @Option(help: ArgumentHelp("Compresses for clients that offer it. (default on)", valueName: "on|off")) var deflate: String?
     @Option(help: ArgumentHelp("As for serve. (default 11)", valueName: "N")) var deflateWindowBits: String?
@@ -38,7 +37,6 @@ struct EchoCommand: AsyncParsableCommand {
             ("deflate-window-bits", deflateWindowBits), ("deflate-memory-level", deflateMemoryLevel),
             ("deflate-min-bytes", deflateMinBytes), ("max-message-bytes", maxMessageBytes ?? Self.defaultMaxMessageBytes),
             ("log-level", logLevel), ("tls-certificate", tlsCertificate), ("tls-key", tlsKey),
-            ("tls-records", tlsRecords),
         ]
         // number-safe: each name stands once in the list
         let flags = Dictionary(uniqueKeysWithValues: given.compactMap { name, value in value.map { (name, [$0]) } })
@@ -72,8 +70,7 @@ struct EchoCommand: AsyncParsableCommand {
         }
         if settings.tlsCertificateFiles.isEmpty { return nil }
         do throws(TLSFileError) {
-            var tls = TLSSettings(certificates: settings.tlsCertificateFiles)
-            tls.records = settings.tlsRecords
+            let tls = TLSSettings(certificates: settings.tlsCertificateFiles)
             return try TLSServerContext(tls)
         } catch {
             throw .runtime("\(error)")

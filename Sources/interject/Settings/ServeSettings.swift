@@ -25,7 +25,6 @@ struct ServeSettings: Sendable {
     var tlsClientAuthorities: String?
     var tlsClientAuthentication = TLSSettings.ClientAuthentication.none
     var tlsMinVersion = TLSSettings.Version.tls12
-    var tlsRecords = TLSSettings.Records.openssl
     var unixSocket: String?
     var unixSocketMode: UInt32?
     var unixSocketOwner: UnixSocketOwner?
@@ -148,7 +147,6 @@ struct ServeSettings: Sendable {
         settings.clientAuthentication = tlsClientAuthentication
         settings.clientAuthorities = tlsClientAuthorities
         settings.minVersion = tlsMinVersion
-        settings.records = tlsRecords
         return settings
     }
 

@@ -10,7 +10,7 @@ import WebSocket
 extension Setting {
     static let all: [Setting] = [
         host, port, unixSocket, unixSocketMode, unixSocketOwner, tlsPort, tlsCertificate, tlsKey, tlsClientCA, tlsClientAuth,
-        tlsMinVersion, tlsRecords, loops,
+        tlsMinVersion, loops,
         upstream,
         upstreamsFile, upstreamKey, mapModel, interruptionNote, namePrefix, unknownTools, firstByteTimeout, rehearsalPort, apiKey,
         requireKey, insecureNoAuth,
@@ -61,10 +61,6 @@ extension Setting {
         "Client certificates: none, request (a client may show one) or require.")
     static let tlsMinVersion = Setting(
         "tls-min-version", "VERSION", \.tlsMinVersion, SettingValue.choice, describe: { $0.rawValue }, "1.2 or 1.3.")
-    static let tlsRecords = Setting(
-        "tls-records", "WHO", \.tlsRecords, SettingValue.choice, describe: { $0.rawValue },
-        "openssl, or interject: by TLS 1.3 an idle connection then takes 3 KiB and not 14.")
-
     static let loops = Setting(
         "loops", "N", \.loops, SettingValue.count(1...1024), "Event loops; as many as there are processors if not set.")
 

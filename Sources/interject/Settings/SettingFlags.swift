@@ -13,7 +13,6 @@ struct SettingFlags: ParsableArguments {
     @Option(.tlsClientCA) var tlsClientCA: String?
     @Option(.tlsClientAuth) var tlsClientAuth: String?
     @Option(.tlsMinVersion) var tlsMinVersion: String?
-    @Option(.tlsRecords) var tlsRecords: String?
     @Option(.loops) var loops: String?
     @Option(.upstream) var upstream: [String] = []
     @Option(.upstreamsFile) var upstreamsFile: String?
@@ -100,7 +99,7 @@ struct SettingFlags: ParsableArguments {
             (.stallTimeout, stallTimeout),
             (.maxHeaderBytes, maxHeaderBytes), (.maxBodyBytes, maxBodyBytes), (.proxyProtocol, proxyProtocol ? "true" : nil),
             (.tlsPort, tlsPort), (.tlsClientCA, tlsClientCA), (.tlsClientAuth, tlsClientAuth), (.tlsMinVersion, tlsMinVersion),
-            (.tlsRecords, tlsRecords),
+
             (.firstByteTimeout, firstByteTimeout), (.rehearsalPort, rehearsalPort), (.heartbeat, heartbeat),
             (.runnerModel, runnerModel), (.runnerWait, runnerWait), (.runnerLease, runnerLease),
             (.data, data), (.durability, durability), (.retention, retention), (.maxDataBytes, maxDataBytes),

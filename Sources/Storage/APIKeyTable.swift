@@ -3,7 +3,7 @@ import GRDB
 
 /// The tables of keys, and what is asked of them.
 enum APIKeyTable {
-    static func migrate(_ db: Database) throws {
+    static func make(_ db: Database) throws {
         try db.execute(
             sql: """
                 -- Rows are never deleted: a server that had a key once is not open to everybody when it is revoked.
@@ -22,7 +22,8 @@ enum APIKeyTable {
                     last_used_at INTEGER,
                     requests_per_minute INTEGER,
                     tokens_per_minute INTEGER,
-                    max_concurrent INTEGER
+                    max_concurrent INTEGER,
+                    cut_as TEXT
                 ) STRICT;
 
                 -- Counts changes, so that a server sees cheaply that another process made one.
@@ -40,8 +41,6 @@ enum APIKeyTable {
                 CREATE TABLE secrets (name TEXT PRIMARY KEY, value BLOB NOT NULL) STRICT, WITHOUT ROWID;
                 """)
     }
-
-    static func addCutForms(_ db: Database) throws { try db.execute(sql: "ALTER TABLE api_keys ADD COLUMN cut_as TEXT") }
 
     static func revision(_ db: Database) throws -> Int {
         try Int.fetchOne(db, sql: "SELECT value FROM revisions WHERE name = 'api_keys'") ?? 0

@@ -159,7 +159,7 @@ public struct IdempotencyStore: Sendable {
 
     // MARK: Tables
 
-    static func migrate(_ db: Database) throws {
+    static func makeTable(_ db: Database) throws {
         try db.execute(
             sql: """
                 CREATE TABLE idempotency_keys (
@@ -170,19 +170,11 @@ public struct IdempotencyStore: Sendable {
                     answer BLOB,
                     status INTEGER,
                     created_at INTEGER NOT NULL,
+                    object TEXT,
+                    quoted TEXT,
                     PRIMARY KEY (owner, key)
                 ) STRICT, WITHOUT ROWID;
                 CREATE INDEX idempotency_keys_by_age ON idempotency_keys (created_at);
-                """)
-    }
-
-    /// Answers come to know what they tell of. Those from before do not: they are erased.
-    static func addObjects(_ db: Database) throws {
-        try db.execute(
-            sql: """
-                ALTER TABLE idempotency_keys ADD COLUMN object TEXT;
-                ALTER TABLE idempotency_keys ADD COLUMN quoted TEXT;
-                UPDATE idempotency_keys SET answer = NULL, status = \(IdempotencyRecord.erasedStatus) WHERE answer IS NOT NULL;
                 CREATE INDEX idempotency_keys_by_object ON idempotency_keys (object) WHERE object IS NOT NULL;
                 CREATE INDEX idempotency_keys_by_quoted ON idempotency_keys (quoted) WHERE quoted IS NOT NULL;
                 """)

@@ -2,31 +2,42 @@ import GRDB
 
 /// The tables, and how a file of an older version comes to have them. A migration that was released is never changed.
 enum Migrations {
+    /// What the first release makes of a new file.
+    private static let first = "0.1.0"
+
     static var migrator: DatabaseMigrator {
         var migrator = DatabaseMigrator()
-        migrator.registerMigration("sessions", migrate: makeSessions)
-        migrator.registerMigration("api_keys", migrate: APIKeyTable.migrate)
-        migrator.registerMigration("usage", migrate: UsageStore.migrate)
-        migrator.registerMigration("idempotency_keys", migrate: IdempotencyStore.migrate)
-        migrator.registerMigration("files", migrate: makeFiles)
-        migrator.registerMigration("batches", migrate: makeBatches)
-        migrator.registerMigration("webhooks", migrate: makeWebhooks)
-        migrator.registerMigration("event_chunks", migrate: EventTable.migrate)
-        migrator.registerMigration("idempotency_objects", migrate: IdempotencyStore.addObjects)
-        migrator.registerMigration("api_key_cut_forms", migrate: APIKeyTable.addCutForms)
+        migrator.registerMigration(first) { db in
+            try makeSessions(db)
+            try EventTable.make(db)
+            try APIKeyTable.make(db)
+            try UsageStore.makeTable(db)
+            try IdempotencyStore.makeTable(db)
+            try makeFiles(db)
+            try makeBatches(db)
+            try makeWebhooks(db)
+        }
         return migrator
     }
 
     /// Makes a database with all tables, or brings one up to date.
-    /// - Throws: ``StorageError`` for a file that is not ours, or is a newer version's.
+    /// - Throws: ``StorageError`` for a file that is not ours, or of another version that cannot be used.
     static func apply(to writer: some DatabaseWriter, path: String) throws {
-        let migrator = migrator
-        // A database that we did not make is neither filled nor changed.
-        guard try writer.read({ try $0.tableExists("grdb_migrations") }) else {
-            throw StorageError.unreadable(path: path, reason: "it is not one of Interject's")
-        }
-        if try writer.read(migrator.hasBeenSuperseded) { throw StorageError.newerVersion(path: path) }
+        try check(writer, path: path)
         if try !writer.read(migrator.hasCompletedMigrations) { try migrator.migrate(writer) }
+    }
+
+    /// Whether a file can be used, or be made so. Nothing of it is changed.
+    static func check(_ reader: some DatabaseReader, path: String) throws {
+        let applied = try reader.read { db in
+            // A database that we did not make is neither filled nor changed.
+            guard try db.tableExists("grdb_migrations") else {
+                throw StorageError.unreadable(path: path, reason: "it is not one of Interject's")
+            }
+            return try migrator.appliedIdentifiers(db)
+        }
+        if !applied.isEmpty, !applied.contains(first) { throw StorageError.unreleasedVersion(path: path) }
+        if try reader.read(migrator.hasBeenSuperseded) { throw StorageError.newerVersion(path: path) }
     }
 
     /// Makes a new database.
@@ -55,19 +66,6 @@ enum Migrations {
                 ) STRICT;
                 CREATE INDEX sessions_by_owner ON sessions (owner, ordinal);
                 CREATE INDEX sessions_by_use ON sessions (used_at);
-
-                -- The log. `payload` is the event as JSON; `delta_start` and `delta_end` tell where the text of a delta stands in it.
-                CREATE TABLE events (
-                    session INTEGER NOT NULL,
-                    sequence INTEGER NOT NULL,
-                    response INTEGER,
-                    response_sequence INTEGER NOT NULL,
-                    delta_start INTEGER NOT NULL,
-                    delta_end INTEGER NOT NULL,
-                    output_index INTEGER NOT NULL,
-                    payload BLOB NOT NULL,
-                    PRIMARY KEY (session, sequence)
-                ) STRICT, WITHOUT ROWID;
 
                 -- What was said in a session, in its order, without what is being said.
                 CREATE TABLE items (

@@ -52,7 +52,7 @@ public struct SessionArchive {
         configuration.busyMode = .timeout(10)
         do {
             queue = try DatabaseQueue(path: path, configuration: configuration)
-            if try queue.read(Migrations.migrator.hasBeenSuperseded) { throw StorageError.newerVersion(path: path) }
+            try Migrations.check(queue, path: path)
         } catch let error as StorageError {
             throw error
         } catch {
@@ -157,13 +157,9 @@ private struct SessionExport {
     }
 
     private func writeEvents(_ body: (borrowing ByteBuffer) -> Void) throws {
-        if try OldEventRow.areThere(db) {
-            try OldEventRow.forEach(key, db) { event in event.payload.withUnsafeBytes { writeEvent(event.sequence, $0, body) } }
-        } else {
-            try EventReading(db, session: key, pending: try tail.events(of: key, db)).forEach(after: 0) { sequence, event in
-                writeEvent(sequence, event.payload, body)
-                return true
-            }
+        try EventReading(db, session: key, pending: try tail.events(of: key, db)).forEach(after: 0) { sequence, event in
+            writeEvent(sequence, event.payload, body)
+            return true
         }
     }
 

@@ -18,6 +18,8 @@ public enum StorageError: Error, Sendable, Hashable, CustomStringConvertible {
     case empty(path: String)
     /// The database is not there, but its write-ahead log is.
     case incomplete(path: String)
+    /// The file was written by a state of Interject before its first release.
+    case unreleasedVersion(path: String)
     /// The file was written by a newer Interject.
     case newerVersion(path: String)
     /// The file cannot be opened as a database.
@@ -51,6 +53,8 @@ public enum StorageError: Error, Sendable, Hashable, CustomStringConvertible {
             "\(path) is empty: what was in it is gone. Restore it from a backup, remove it to begin anew, or name another directory with --data."
         case .incomplete(let path):
             "\(path) is missing, and \(path)-wal is there: what was in it is gone. Restore it from a backup, remove both to begin anew, or name another directory with --data."
+        case .unreleasedVersion(let path):
+            "\(path) was written before the first release of Interject, which cannot read it. Name another directory with --data."
         case .newerVersion(let path):
             "\(path) was written by a newer version of Interject. Use that version, or another directory with --data."
         case .unreadable(let path, let reason):

@@ -75,7 +75,7 @@ public struct UsageStore: Sendable {
         try await store.read { try Self.rows(from: start, to: end, owner: owner, $0) }
     }
 
-    static func migrate(_ db: Database) throws {
+    static func makeTable(_ db: Database) throws {
         try db.execute(
             sql: """
                 CREATE TABLE usage (

@@ -18,47 +18,21 @@ import Testing
         await run.store.close()
     }
 
-    @Test func aFileOfAnOlderVersionIsRead() async throws {
+    /// What was written before the first release has no users: it is told, and stays as it is.
+    @Test func aFileFromBeforeTheFirstReleaseIsRefused() throws {
         let directory = FileManager.default.temporaryDirectory.appendingPathComponent("interject-\(UUID())").path
         defer { try? FileManager.default.removeItem(atPath: directory) }
         try FileManager.default.createDirectory(atPath: directory, withIntermediateDirectories: true)
-        let queue = try DatabaseQueue(path: directory + "/interject.sqlite")
-        try Migrations.migrator.migrate(queue, upTo: "webhooks")
-        let counts = [1: 700, 2: 1, 3: 64]
-        try await queue.write { db in
-            for (key, count) in counts {
-                try db.execute(
-                    sql: """
-                        INSERT INTO sessions (key, id, owner, ordinal, created_at, used_at, defaults, mode, policy, metadata)
-                        VALUES (?, ?, 'ann', ?, 1, 1, ?, 'interrupt', 'continue', '{}')
-                        """,
-                    arguments: [
-                        key, "sess_\(key)", key, ResponseParameters(model: "m", instructions: nil, members: [:]).stored.columnText,
-                    ])
-                for sequence in 1...count {
-                    let event = ModelRun.event(sequence, "\(key).\(sequence)")
-                    try db.execute(
-                        sql: "INSERT INTO events VALUES (?, ?, NULL, ?, ?, ?, ?, ?)",
-                        arguments: [
-                            key, sequence, event.responseSequence, event.delta.lowerBound, event.delta.upperBound,
-                            event.outputIndex, data(event.payload),
-                        ])
-                }
-            }
-        }
+        let path = directory + "/interject.sqlite"
+        let queue = try DatabaseQueue(path: path)
+        var old = DatabaseMigrator()
+        old.registerMigration("sessions") { try $0.execute(sql: "CREATE TABLE sessions (key INTEGER PRIMARY KEY)") }
+        try old.migrate(queue)
         try queue.close()
-        // As it is, for who only reads.
-        let texts = counts.mapValues { count in count }
-        for (key, count) in texts {
-            #expect(try ModelRun.archived("sess_\(key)", in: directory).map(\.sequence) == Array(1...count))
-        }
-        let store = try ModelRun.open(directory)
-        for (key, count) in counts {
-            let loaded = try #require(try await ModelRun.load("sess_\(key)", from: store))
-            #expect(loaded.tail == (1...count).map { ModelRun.Told(sequence: $0, text: "\(key).\($0)") })
-            #expect(try ModelRun.archived("sess_\(key)", in: directory) == loaded.tail)
-        }
-        await store.close()
+        #expect(throws: StorageError.unreleasedVersion(path: path)) { try ModelRun.open(directory) }
+        #expect(throws: StorageError.unreleasedVersion(path: path)) { try SessionArchive(directory: directory) }
+        #expect(throws: StorageError.unreleasedVersion(path: path)) { try APIKeyFile(directory: directory, makesMissing: true) }
+        #expect(try DatabaseQueue(path: path).read { try $0.tableExists("api_keys") } == false)
     }
 
     @Test func manySessionsDoNotMakeTheTailGrowBeyondItsBound() async throws {

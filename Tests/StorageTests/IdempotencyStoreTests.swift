@@ -151,20 +151,6 @@ import Testing
             #expect(loaded.map(\.key) == (17..<20).map(String.init) && rows.count == 3)
         }
     }
-
-    /// Answers of a version that did not know what they tell of.
-    @Test func answersFromBeforeAreErased() async throws {
-        let queue = try DatabaseQueue()
-        try await queue.write { db in
-            try IdempotencyStore.migrate(db)
-            try db.execute(sql: "INSERT INTO idempotency_keys VALUES ('ann', 'a', x'01', NULL, x'7b7d', 202, 5)")
-            try db.execute(sql: "INSERT INTO idempotency_keys VALUES ('ann', 'b', x'01', 'resp_1', NULL, NULL, 5)")
-            try IdempotencyStore.addObjects(db)
-            let rows = try Row.fetchAll(db, sql: "SELECT key, answer, status FROM idempotency_keys ORDER BY key")
-            #expect(rows.map { $0["answer"] as Data? } == [nil, nil])
-            #expect(rows.map { $0["status"] as Int? } == [410, nil])
-        }
-    }
 }
 
 /// What was told on other threads.

@@ -6,7 +6,7 @@ import GRDBSQLite
 /// A commit appends what came in all sessions as one row of `event_tail`, which costs a page or two however many sessions there
 /// are. Each session's events go on to `event_chunks` in pieces (``EventTail``), which are what is read.
 enum EventTable {
-    static func migrate(_ db: Database) throws {
+    static func make(_ db: Database) throws {
         try db.execute(
             sql: """
                 -- The log: consecutive events of one session in a row, from `first` to `last`; no gaps. `payload` as EventCoding has
@@ -24,7 +24,6 @@ enum EventTable {
                 -- The newest events of all sessions, a row for each commit; here until they are in `event_chunks`. Keys grow for ever.
                 CREATE TABLE event_tail (key INTEGER PRIMARY KEY, payload BLOB NOT NULL) STRICT;
                 """)
-        try OldEventRow.convert(db)
     }
 
     static func insert(_ chunk: EventChunk, _ db: Database) throws {

@@ -29,9 +29,9 @@ public final class AcceptGate: Sendable {
 
     private struct Guest {
         var open = 0
-        /// Connections that may come now; refilled by the clock.
-        var tokens: Double
-        var refilled: Instant
+        /// Connections that may come.
+        var budget: TokenBucket
+        var lastCame: Instant
     }
 
     private struct State {
@@ -80,24 +80,28 @@ public final class AcceptGate: Sendable {
     private static func decide(_ key: IPAddress?, _ limits: Limits, _ now: Instant, _ state: inout State) -> Refusal? {
         if limits.total > 0, state.open >= limits.total { return .total }
         guard let key else { return nil }
-        let burst = Double(limits.ratePerAddress * 2)
         if state.guests.count > 2 * state.kept + 1024 { forgetIdle(now, &state) }
-        var guest = state.guests[key] ?? Guest(tokens: burst, refilled: now)
+        var guest = state.guests[key] ?? Guest(budget: Self.budget(limits, now), lastCame: now)
         defer { state.guests[key] = guest }
         if limits.perAddress > 0, guest.open >= limits.perAddress { return .perAddress }
         if limits.ratePerAddress > 0 {
-            guest.tokens = min(burst, guest.tokens + (now - guest.refilled).seconds * Double(limits.ratePerAddress))
-            guest.refilled = now
-            if guest.tokens < 1 { return .rate }
-            guest.tokens -= 1
+            guest.lastCame = now
+            if guest.budget.wait(for: 1, now: now) > .zero { return .rate }
+            guest.budget.take(1, now: now)
         }
         guest.open += 1
         return nil
     }
 
-    /// Addresses without a connection whose tokens are full again by now.
+    /// A second's worth flows in each second, and two may come at once.
+    private static func budget(_ limits: Limits, _ now: Instant) -> TokenBucket {
+        let rate = Double(max(1, limits.ratePerAddress))
+        return TokenBucket(capacity: 2 * rate, ratePerSecond: rate, maxDebt: .zero, now: now)
+    }
+
+    /// Addresses without a connection whose budgets are full again by now.
     private static func forgetIdle(_ now: Instant, _ state: inout State) {
-        state.guests = state.guests.filter { $0.value.open > 0 || now - $0.value.refilled < .seconds(2) }
+        state.guests = state.guests.filter { $0.value.open > 0 || now - $0.value.lastCame < .seconds(2) }
         state.kept = state.guests.count
     }
 

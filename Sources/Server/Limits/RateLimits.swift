@@ -42,3 +42,10 @@ extension Duration {
         return minutes > 0 ? "\(minutes)m" + tail : tail
     }
 }
+
+extension TokenBucket {
+    /// A key's budget: a minute's worth at once, and as much again in each minute.
+    init(perMinute limit: Int, now: Instant) {
+        self.init(capacity: Double(limit), ratePerSecond: Double(limit) / 60, maxDebt: .seconds(3600), now: now)
+    }
+}

@@ -19,8 +19,8 @@ package struct RouteMember: Sendable {
 
     package let configuration: UpstreamConfiguration
     package var breaker: CircuitBreaker
-    package var requests: RateBucket?
-    package var tokens: RateBucket?
+    package var requests: TokenBucket?
+    package var tokens: TokenBucket?
     package var inFlight = 0
     /// In round robin; see ``RouteTable``.
     var turn = 0
@@ -33,8 +33,8 @@ package struct RouteMember: Sendable {
     init(_ configuration: UpstreamConfiguration, breaker: BreakerOptions, now: Instant) {
         self.configuration = configuration
         self.breaker = CircuitBreaker(breaker)
-        requests = configuration.limit.requestsPerMinute.map { RateBucket(perMinute: $0, now: now) }
-        tokens = configuration.limit.tokensPerMinute.map { RateBucket(perMinute: $0, now: now) }
+        requests = configuration.limit.requestsPerMinute.map { TokenBucket(pacedPerMinute: $0, now: now) }
+        tokens = configuration.limit.tokensPerMinute.map { TokenBucket(pacedPerMinute: $0, now: now) }
         restsUntil = now
     }
 
@@ -53,9 +53,21 @@ package struct RouteMember: Sendable {
 
     mutating func room(for units: Int, now: Instant) -> Room {
         if let limit = configuration.limit.concurrentRequests, inFlight >= limit { return .later }
-        let request = requests?.time(for: 1, now: now)
-        let token = tokens?.time(for: units, now: now)
-        guard let later = [request, token].compactMap(\.self).max() else { return .now }
-        return .at(later)
+        let wait = max(requests?.wait(for: 1, now: now) ?? .zero, tokens?.wait(for: Double(units), now: now) ?? .zero)
+        return wait > .zero ? .at(now + wait) : .now
+    }
+}
+
+extension TokenBucket {
+    /// What is sent to an upstream's limit, so that the upstream need not refuse any.
+    ///
+    /// A tenth of the limit may go at once, the rest evenly. Both together never exceed the limit, in whatever minute it is counted: a
+    /// full bucket of a whole minute's worth would let twice the limit pass in the first minute.
+    package init(pacedPerMinute limit: Int, now: Instant) {
+        let limit = max(1, limit)
+        let capacity = max(1, limit / 10)
+        // Over a minute, short of its end: capacity + 60 × rate − 1 = limit.
+        self.init(
+            capacity: Double(capacity), ratePerSecond: Double(limit - capacity + 1) / 60, maxDebt: .seconds(600), now: now)
     }
 }

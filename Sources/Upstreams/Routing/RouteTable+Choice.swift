@@ -36,7 +36,7 @@ extension RouteTable {
                 case .later: full.insert(index)
                 }
             }
-            if !eligible.isEmpty { return .granted(lease(choose(eligible), request.tokens)) }
+            if !eligible.isEmpty { return .granted(lease(choose(eligible), request.tokens, now)) }
         }
         if !full.isEmpty {
             taken.formUnion(full)
@@ -80,10 +80,10 @@ extension RouteTable {
         return least
     }
 
-    private mutating func lease(_ index: Int, _ tokens: Int) -> Lease {
+    private mutating func lease(_ index: Int, _ tokens: Int, _ now: Instant) -> Lease {
         members[index].inFlight += 1
-        members[index].requests?.take(1)
-        members[index].tokens?.take(tokens)
+        members[index].requests?.take(1, now: now)
+        members[index].tokens?.take(Double(tokens), now: now)
         return Lease(upstream: index, pass: watch(index) { $0.breaker.begin() }, tokens: tokens)
     }
 }

@@ -193,7 +193,7 @@ package struct RouteTable: Sendable {
             member.outcomes[ending.outcome, default: 0] += 1
             member.breaker.ended(lease.pass, ending.verdict, now: now, chance: chance)
             if let rest = ending.rest { member.rest(until: now + rest) }
-            if let tokens = ending.tokens { member.tokens?.correct(estimate: lease.tokens, actual: tokens, now: now) }
+            if let tokens = ending.tokens { member.tokens?.take(Double(tokens) - Double(lease.tokens), now: now) }
         }
     }
 

@@ -24,7 +24,6 @@ let package = Package(
         .package(url: "https://github.com/apple/swift-log", from: "1.16.0"),
         .package(url: "https://github.com/groue/GRDB.swift", from: "7.10.0"),
         .package(url: "https://github.com/jpsim/Yams", from: "6.2.2"),
-        .package(url: "https://github.com/vapor/jwt-kit", from: "5.7.0"),
     ],
     targets: [
         .target(name: "CLinux", swiftSettings: strict),
@@ -33,8 +32,9 @@ let package = Package(
         .systemLibrary(name: "CCurl", providers: [.apt(["libcurl4-openssl-dev"])]),
 
         .target(name: "Bytes", swiftSettings: byteSpeed),
+        .target(name: "Digests", dependencies: ["Bytes", "COpenSSL"], swiftSettings: strict),
         .target(name: "JSON", dependencies: ["Bytes"], swiftSettings: byteSpeed),
-        .target(name: "WebSocket", dependencies: ["Bytes", "COpenSSL", "CZlib"], swiftSettings: byteSpeed),
+        .target(name: "WebSocket", dependencies: ["Bytes", "Digests", "CZlib"], swiftSettings: byteSpeed),
         .target(name: "HTTP", dependencies: ["Bytes", "CZlib"], swiftSettings: byteSpeed),
         .target(
             name: "Network",
@@ -53,7 +53,7 @@ let package = Package(
         .target(
             name: "Jobs",
             dependencies: [
-                "Sessions", "Upstreams", "Network", "HTTP", "JSON", "Bytes", "COpenSSL",
+                "Sessions", "Upstreams", "Network", "HTTP", "JSON", "Digests", "Bytes",
                 .product(name: "DequeModule", package: "swift-collections"),
                 .product(name: "HeapModule", package: "swift-collections"), .product(name: "Logging", package: "swift-log"),
             ],
@@ -68,9 +68,8 @@ let package = Package(
         .target(
             name: "Server",
             dependencies: [
-                "Network", "HTTP", "WebSocket", "JSON", "Bytes", "Sessions", "Upstreams", "Jobs", "Storage", "COpenSSL",
-                .product(name: "DequeModule", package: "swift-collections"),
-                .product(name: "JWTKit", package: "jwt-kit"), .product(name: "Logging", package: "swift-log"),
+                "Network", "HTTP", "WebSocket", "JSON", "Digests", "Bytes", "Sessions", "Upstreams", "Jobs", "Storage", "COpenSSL",
+                .product(name: "DequeModule", package: "swift-collections"), .product(name: "Logging", package: "swift-log"),
             ],
             swiftSettings: byteSpeed),
         .executableTarget(
@@ -85,6 +84,7 @@ let package = Package(
         // What several test targets need; nothing that is shipped depends on it.
         .target(name: "LoopbackServer", path: "Tests/LoopbackServer", swiftSettings: strict),
         .testTarget(name: "BytesTests", dependencies: ["Bytes"], swiftSettings: strict),
+        .testTarget(name: "DigestsTests", dependencies: ["Digests", "Bytes"], swiftSettings: strict),
         .testTarget(name: "JSONTests", dependencies: ["JSON"], swiftSettings: strict),
         .testTarget(name: "WebSocketTests", dependencies: ["WebSocket", "Bytes"], swiftSettings: strict),
         .testTarget(name: "HTTPTests", dependencies: ["HTTP", "Bytes", "CZlib"], swiftSettings: strict),
@@ -117,8 +117,8 @@ let package = Package(
         .testTarget(
             name: "ServerTests",
             dependencies: [
-                "Server", "Storage", "Network", "Sessions", "HTTP", "JSON", "Bytes",
-                .product(name: "JWTKit", package: "jwt-kit"), .product(name: "Logging", package: "swift-log"),
+                "Server", "Storage", "Network", "Sessions", "HTTP", "JSON", "Digests", "Bytes", "COpenSSL",
+                .product(name: "Logging", package: "swift-log"),
             ],
             swiftSettings: strict),
         .testTarget(

@@ -10,7 +10,7 @@ cd "$(dirname "$0")/.."
 BUILD_PACKAGES=(git libssl-dev libcurl4-openssl-dev zlib1g-dev libsqlite3-dev pkg-config)
 PYTHON_PACKAGES=(python3 python3-venv)
 BROWSER_PACKAGES=(chromium nginx-light)
-# JWTKit needs 6.2.
+# The oldest that it is built with.
 SWIFT_MINIMUM=6.2
 
 # The first line says what is wrong; further ones stand alone, to be copied.

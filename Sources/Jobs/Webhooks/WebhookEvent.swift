@@ -1,5 +1,5 @@
 import Bytes
-import COpenSSL
+import Digests
 import JSON
 
 /// Something that happened, as receivers are told of it.
@@ -52,10 +52,8 @@ package struct WebhookEvent: Sendable, Hashable {
 
     /// 128 bits of a SHA-256 in hexadecimal.
     static func digest(of text: String) -> String {
-        let bytes = Array(text.utf8)
-        var digest = [UInt8](repeating: 0, count: 32)
-        _ = SHA256(bytes, bytes.count, &digest)
         let digits = Array("0123456789abcdef".utf8)
-        return String(decoding: digest[..<16].flatMap { [digits[Int($0 >> 4)], digits[Int($0 & 15)]] }, as: UTF8.self)
+        return String(
+            decoding: SHA256.digest(text).prefix(16).flatMap { [digits[Int($0 >> 4)], digits[Int($0 & 15)]] }, as: UTF8.self)
     }
 }

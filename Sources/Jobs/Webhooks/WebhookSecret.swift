@@ -1,5 +1,5 @@
 import Bytes
-import COpenSSL
+import Digests
 
 /// What an endpoint and we know and nobody else: the key of Standard Webhooks signatures.
 package struct WebhookSecret: Sendable, Hashable {
@@ -42,15 +42,9 @@ package struct WebhookSecret: Sendable, Hashable {
     /// `v1,` and the base64 of the HMAC-SHA256 of `id.timestamp.body`.
     /// - Returns: nil when OpenSSL cannot (out of memory, or a policy without SHA-256).
     package func signature(id: String, unixTime: Int, body: [UInt8]) -> String? {
-        let message = Array("\(id).\(unixTime).".utf8) + body
-        var digest = [UInt8](repeating: 0, count: 32)
-        var digestByteCount = 0
-        guard
-            EVP_Q_mac(
-                nil, "HMAC", nil, "SHA256", nil, key, key.count, message, message.count, &digest, digest.count, &digestByteCount)
-                != nil, digestByteCount == digest.count
-        else { return nil }
-        return "v1," + digest.withUnsafeBytes { Base64.encode($0) }
+        HMACSHA256.code(of: Array("\(id).\(unixTime).".utf8) + body, key: key).map { code in
+            "v1," + code.withUnsafeBytes { Base64.encode($0) }
+        }
     }
 }
 

@@ -1,5 +1,5 @@
 import Bytes
-import COpenSSL
+import Digests
 
 /// The secret of a key: `ij-`, 43 random letters and digits (256 bits), and six that check them.
 ///
@@ -47,37 +47,5 @@ public struct APIKeySecret: Sendable, Hashable {
             value /= 62
         }
         return digits
-    }
-}
-
-/// SHA-256 by libcrypto, and HMAC with it (RFC 2104).
-package enum SHA256 {
-    static let byteCount = 32
-
-    package static func digest(_ text: String) -> [UInt8] {
-        var text = text
-        return text.withUTF8 { digest(UnsafeRawBufferPointer($0)) }
-    }
-
-    static func digest(_ bytes: UnsafeRawBufferPointer) -> [UInt8] {
-        [UInt8](unsafeUninitializedCapacity: byteCount) { digest, count in
-            // It fails only where libcrypto has no SHA-256; the digest of nothing then matches no key.
-            count = EVP_Digest(bytes.baseAddress, bytes.count, digest.baseAddress, nil, EVP_sha256(), nil) == 1 ? byteCount : 0
-        }
-    }
-
-    /// RFC 2104 §2. - Parameter key: at most 64 bytes.
-    static func authenticate(_ message: [UInt8], key: [UInt8]) -> [UInt8] {
-        let block = key + [UInt8](repeating: 0, count: max(0, 64 - key.count))
-        let inner = (block.map { $0 ^ 0x36 } + message).withUnsafeBytes(digest)
-        return (block.map { $0 ^ 0x5C } + inner).withUnsafeBytes(digest)
-    }
-
-    /// Takes the same time wherever they differ.
-    static func areEqual(_ left: [UInt8], _ right: [UInt8]) -> Bool {
-        guard left.count == right.count, !left.isEmpty else { return false }
-        var difference: UInt8 = 0
-        for index in left.indices { difference |= left[index] ^ right[index] }
-        return difference == 0
     }
 }

@@ -1,4 +1,5 @@
 import Bytes
+import Digests
 import Glibc
 import JSON
 
@@ -27,7 +28,7 @@ struct ClientTokens: Sendable {
         ]
         if case .session(let id)? = caller.binding { payload["n"] = .string(id) }
         let body = Base64URL.encode(Array("\(JSONValue.object(payload))".utf8))
-        return Self.prefix + body + "." + Base64URL.encode(SHA256.authenticate(Array(body.utf8), key: secret))
+        return Self.prefix + body + "." + Base64URL.encode(HMACSHA256.code(of: Array(body.utf8), key: secret) ?? [])
     }
 
     /// Whom a token stands for; nil when it was not signed here, or has expired.
@@ -35,7 +36,7 @@ struct ClientTokens: Sendable {
         guard token.utf8.count <= Self.maxByteCount, token.hasPrefix(Self.prefix) else { return nil }
         let parts = token.dropFirst(Self.prefix.count).split(separator: ".", omittingEmptySubsequences: false).map(String.init)
         guard parts.count == 2, let signature = Base64URL.decode(parts[1]), let body = Base64URL.decode(parts[0]),
-            SHA256.areEqual(signature, SHA256.authenticate(Array(parts[0].utf8), key: secret)),
+            HMACSHA256.isCode(signature, of: Array(parts[0].utf8), key: secret),
             let payload = try? JSONValue.parse(body), let owner = payload["o"]?.string, let keyID = payload["k"]?.string,
             let scopes = payload["s"]?.int, let expiresAt = payload["x"]?.int, time < expiresAt
         else { return nil }

@@ -1,3 +1,5 @@
+import Bytes
+import Digests
 import Glibc
 import Logging
 import Storage
@@ -45,8 +47,8 @@ final class KeyRing: Sendable {
         return ring.withLock { ring in
             guard let position = ring.positions[digest] else { return nil }
             let key = ring.keys[position]
-            let isPrevious = key.previousHash.map { SHA256.areEqual($0, digest) } ?? false
-            guard key.isValid(at: time), isPrevious || SHA256.areEqual(key.hash, digest) else { return nil }
+            let isPrevious = key.previousHash.map { $0.isEqualInConstantTime(to: digest) } ?? false
+            guard key.isValid(at: time), isPrevious || key.hash.isEqualInConstantTime(to: digest) else { return nil }
             if isPrevious, time >= key.previousUntil ?? 0 { return nil }
             if time - (ring.writtenUses[key.id] ?? 0) >= Self.useGranularitySeconds { ring.uses[key.id] = time }
             return key

@@ -51,9 +51,9 @@ struct Authentication: Sendable {
         }
         var webTokens: JWTVerifier?
         if let settings = configuration.jwt {
-            let source = settings.keySet.map { JSONWebKeySource($0, for: settings, loop: loop, logger: logger) }
+            let source = settings.keySet.map { JSONWebKeySource($0, loop: loop, logger: logger) }
             await source?.start()
-            webTokens = await JWTVerifier(settings, keys: source, limits: configuration.keyLimits)
+            webTokens = JWTVerifier(settings, keys: source, limits: configuration.keyLimits)
         }
         return Authentication(
             configuration.principals, requiresKey: configuration.requiresKey, limits: configuration.keyLimits,
@@ -186,7 +186,7 @@ struct Authentication: Sendable {
     private func named(_ key: String) -> Caller? {
         var found: String?
         // Every key is compared, and whole, so that the time taken tells nothing.
-        for principal in principals where Self.areEqual(principal.key, key) { found = principal.name }
+        for principal in principals where principal.key.utf8.isEqualInConstantTime(to: key.utf8) { found = principal.name }
         return found.map { Caller(owner: $0, keyID: $0, limits: defaultLimits) }
     }
 
@@ -229,14 +229,6 @@ struct Authentication: Sendable {
             }
         }
         return keys
-    }
-
-    static func areEqual(_ left: String, _ right: String) -> Bool {
-        let left = Array(left.utf8)
-        let right = Array(right.utf8)
-        var difference = left.count ^ right.count
-        for index in left.indices { difference |= Int(left[index] ^ (index < right.count ? right[index] : 0)) }
-        return difference == 0
     }
 }
 

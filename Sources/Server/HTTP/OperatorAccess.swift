@@ -33,7 +33,7 @@ struct OperatorAccess: Sendable {
         }
         let given = Authentication.key(request)
         if given != nil, let wait = attempts.waiting(address, now: now) { throw Authentication.tooManyAttempts(wait) }
-        guard let given, Authentication.areEqual(key, given) else {
+        guard let given, key.utf8.isEqualInConstantTime(to: given.utf8) else {
             if given != nil { attempts.note(address, now: now) }
             throw APIError(
                 status: .unauthorized, message: "The operator's key is needed: send it as 'Authorization: Bearer KEY'.",

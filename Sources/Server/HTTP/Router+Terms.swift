@@ -7,7 +7,7 @@ extension Router {
     /// Bytes of a body from somebody without a key: enough to be told so.
     private static let maxStrangersBodyBytes = 64 << 10
 
-    /// - Returns: nil for a JSON Web Token that was not seen before: JWTKit verifies it, and not on the loop.
+    /// - Returns: nil for a JSON Web Token that was not seen before: it is verified, and not on the loop.
     func terms(for request: RequestHead) -> RequestTerms? {
         switch context.authentication.token(of: request) {
         case .none: terms(request, nil)

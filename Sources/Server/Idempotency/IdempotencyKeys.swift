@@ -74,7 +74,7 @@ final class IdempotencyKeys: Sendable {
                 store?.put(record)
                 return .first
             }
-            guard SHA256.areEqual(known.fingerprint, fingerprint) else { return .differs }
+            guard known.fingerprint.isEqualInConstantTime(to: fingerprint) else { return .differs }
             if let responseID = known.responseID { return .response(responseID, createdAt: known.createdAt) }
             if let answer = known.answer, let status = known.status { return .answer(status: status, answer) }
             return known.isErased ? .erased : .running(since: known.createdAt)

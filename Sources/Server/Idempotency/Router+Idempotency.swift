@@ -1,4 +1,5 @@
 import Bytes
+import Digests
 import Glibc
 import HTTP
 import Network

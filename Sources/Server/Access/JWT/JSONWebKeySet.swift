@@ -1,40 +1,9 @@
-import FoundationEssentials
-import JWTKit
+import JSON
 
 /// Public keys of an issuer (RFC 7517 §5), by what a token's head must say for each to be tried.
-///
-/// JWTKit tries its default key for a name that it does not know, and any key by any algorithm that the token likes. Therefore each
-/// of its collections here holds nothing but the keys that may verify one kind of token: whichever of them it takes, it is one of these.
 struct JSONWebKeySet: Sendable {
     /// Keys of a set that are looked at.
     static let maxKeys = 256
-
-    /// Keys that may have signed the same token: more than one only without names, or where two have the same.
-    struct Candidates: Sendable {
-        private let collection: JWTKeyCollection
-        fileprivate(set) var count = 0
-
-        fileprivate init(_ collection: JWTKeyCollection) { self.collection = collection }
-
-        /// The one secret of HS256: no key of a set is ever beside it.
-        init(secret: String, for settings: JWTSettings) async {
-            collection = JWTKeyCollection()
-            await collection.add(hmac: HMACKey(from: secret), digestAlgorithm: .sha256, parser: settings.parser(.hs256))
-            count = 1
-        }
-
-        /// - Returns: whether JWTKit takes it.
-        fileprivate mutating func add(_ key: JWK) async -> Bool {
-            guard (try? await collection.add(jwk: key)) != nil else { return false }
-            count += 1
-            return true
-        }
-
-        /// - Returns: nil if none of the keys made the signature, or the claims are not for here and now.
-        func verify(_ token: [UInt8]) async -> JWTClaims? {
-            try? await collection.verify(token, as: JWTClaims.self, iteratingKeys: count > 1)
-        }
-    }
 
     private struct Selector: Hashable {
         let algorithm: JWSAlgorithm
@@ -42,7 +11,8 @@ struct JSONWebKeySet: Sendable {
         let keyID: String?
     }
 
-    private var candidates: [Selector: Candidates] = [:]
+    /// Several may have signed the same token: of those without names, or where two have the same.
+    private var keys: [Selector: [JWSKey]] = [:]
     private var keyIDs: Set<String> = []
 
     /// The set of an issuer that has none.
@@ -50,60 +20,36 @@ struct JSONWebKeySet: Sendable {
 
     /// - Returns: nil when the text is no JWK set. Keys that are not for signatures, too weak, broken, or of a kind that is not
     ///   known here, are passed over (RFC 7517 §5).
-    /// - Parameter settings: what the tokens must say.
-    init?(_ text: [UInt8], for settings: JWTSettings) async {
-        guard let document = try? JSONDecoder().decode(Document.self, from: Data(text)) else { return nil }
-        for key in document.keys.prefix(Self.maxKeys).compactMap(\.key) {
+    init?(_ text: [UInt8]) {
+        guard let list = (try? text.withUnsafeBytes { try JSONValue.parse($0, limits: .received) })?["keys"]?.array else {
+            return nil
+        }
+        for key in list.prefix(Self.maxKeys).compactMap(\.object) where Self.isForSignatures(key) {
+            let keyID = key["kid"]
+            if let keyID, keyID.string == nil { continue }
             for algorithm in JWSAlgorithm.allCases {
-                guard let usable = algorithm.key(of: key) else { continue }
-                await add(usable, algorithm, nil, settings)
-                if let name = key.keyIdentifier?.string { await add(usable, algorithm, name, settings) }
+                guard let usable = JWSKey(key, for: algorithm) else { continue }
+                keys[Selector(algorithm: algorithm, keyID: nil), default: []].append(usable)
+                guard let name = keyID?.string else { continue }
+                keys[Selector(algorithm: algorithm, keyID: name), default: []].append(usable)
+                keyIDs.insert(name)
             }
         }
     }
 
-    private mutating func add(_ key: JWK, _ algorithm: JWSAlgorithm, _ keyID: String?, _ settings: JWTSettings) async {
-        let selector = Selector(algorithm: algorithm, keyID: keyID)
-        var known = candidates[selector] ?? Candidates(JWTKeyCollection(defaultJWTParser: settings.parser(algorithm)))
-        // The name is the selector's affair: JWTKit would take only the last of two that have the same.
-        var key = key
-        key.keyIdentifier = JWKIdentifier(string: "\(known.count)")
-        // A key that JWTKit refuses, such as an RSA key of less than 2,048 bits, or a point that is not on its curve.
-        guard await known.add(key) else { return }
-        candidates[selector] = known
-        if let keyID { keyIDs.insert(keyID) }
+    private static func isForSignatures(_ key: JSONObject) -> Bool {
+        if let use = key["use"], use.string != "sig" { return false }
+        guard let operations = key["key_ops"] else { return true }
+        return operations.array?.contains { $0.string == "verify" } ?? false
     }
 
-    var isEmpty: Bool { candidates.isEmpty }
+    var isEmpty: Bool { keys.isEmpty }
 
     /// The keys that may have signed a token; nil: none.
-    func candidates(for algorithm: JWSAlgorithm, keyID: String?) -> Candidates? {
-        candidates[Selector(algorithm: algorithm, keyID: keyID)]
+    func keys(for algorithm: JWSAlgorithm, keyID: String?) -> [JWSKey]? {
+        keys[Selector(algorithm: algorithm, keyID: keyID)]
     }
 
     /// Whether some key has the name.
     func names(_ keyID: String) -> Bool { keyIDs.contains(keyID) }
-
-    private struct Document: Decodable { let keys: [Entry] }
-
-    /// One key, read by itself: JWTKit's own `JWKS` gives up a whole set for a key of a new kind, and knows no `use`.
-    private struct Entry: Decodable {
-        let key: JWK?
-
-        private enum Member: String, CodingKey {
-            case use
-            case keyOperations = "key_ops"
-        }
-
-        init(from decoder: any Decoder) throws {
-            key = Self.isForSignatures(decoder) ? try? JWK(from: decoder) : nil
-        }
-
-        private static func isForSignatures(_ decoder: any Decoder) -> Bool {
-            guard let members = try? decoder.container(keyedBy: Member.self) else { return false }
-            if members.contains(.use), (try? members.decode(String.self, forKey: .use)) != "sig" { return false }
-            guard members.contains(.keyOperations) else { return true }
-            return (try? members.decode([String].self, forKey: .keyOperations))?.contains("verify") ?? false
-        }
-    }
 }

@@ -1,4 +1,4 @@
-import FoundationEssentials
+import Glibc
 import Logging
 import Network
 import Synchronization
@@ -29,14 +29,11 @@ final class JSONWebKeySource: Sendable {
 
     private let state = Mutex(State())
     private let place: JWTSettings.KeySet
-    private let settings: JWTSettings
     private let loop: EventLoop
     private let logger: Logger
 
-    /// - Parameter settings: what the tokens must say that the keys are to verify.
-    init(_ place: JWTSettings.KeySet, for settings: JWTSettings, loop: EventLoop, logger: Logger) {
+    init(_ place: JWTSettings.KeySet, loop: EventLoop, logger: Logger) {
         self.place = place
-        self.settings = settings
         self.loop = loop
         self.logger = logger
     }
@@ -78,7 +75,7 @@ final class JSONWebKeySource: Sendable {
         guard let text = await read() else { return warn() }
         // The same keys: what was verified with them holds.
         if state.withLock({ $0.text == text }) { return }
-        guard let keys = await JSONWebKeySet(text, for: settings), !keys.isEmpty else { return warn() }
+        guard let keys = JSONWebKeySet(text), !keys.isEmpty else { return warn() }
         state.withLock { state in
             state.text = text
             state.edition = Edition(keys: keys, number: state.edition.number + 1)
@@ -93,8 +90,7 @@ final class JSONWebKeySource: Sendable {
     private func read() async -> [UInt8]? {
         switch place {
         case .file(let path):
-            guard let data = FileManager.default.contents(atPath: path), data.count <= Self.maxFileBytes else { return nil }
-            return [UInt8](data)
+            return Self.contents(of: path)
         case .url(let url):
             var request = HTTPClientRequest(url: url)
             request.totalTimeout = Self.timeout
@@ -102,6 +98,25 @@ final class JSONWebKeySource: Sendable {
                 return nil
             }
             return response.body
+        }
+    }
+
+    /// Blocks, and not a loop.
+    private static func contents(of path: String) -> [UInt8]? {
+        let descriptor = open(path, O_RDONLY | O_CLOEXEC)
+        guard descriptor >= 0 else { return nil }
+        defer { close(descriptor) }
+        var contents: [UInt8] = []
+        var piece = [UInt8](repeating: 0, count: 16_384)
+        while true {
+            let count = Glibc.read(descriptor, &piece, piece.count)
+            if count == 0 { return contents }
+            if count < 0 {
+                if errno == EINTR { continue }
+                return nil
+            }
+            contents += piece[..<count]
+            if contents.count > maxFileBytes { return nil }
         }
     }
 

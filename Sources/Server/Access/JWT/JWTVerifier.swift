@@ -1,10 +1,12 @@
+import Bytes
+import Digests
 import Glibc
 import Network
 import Synchronization
 
 /// Lets in by JSON Web Tokens of an issuer that the operator trusts (RFC 7519, checked as RFC 8725 says).
 ///
-/// JWTKit verifies, off the loops. What it found good is known from then on, so that a connection waits once for each token.
+/// libcrypto verifies, off the loops. What it found good is known from then on, so that a connection waits once for each token.
 final class JWTVerifier: Sendable {
     static let maxTokenBytes = 16 << 10
     /// What the owner's name begins with, so that no issuer can name an owner of keys.
@@ -49,20 +51,17 @@ final class JWTVerifier: Sendable {
 
     private let settings: JWTSettings
     private let source: JSONWebKeySource?
-    private let secret: JSONWebKeySet.Candidates?
+    /// The one key of HS256: no key of a set is ever beside it.
+    private let secret: JWSKey?
     private let limits: RateLimits
     private let known = Mutex(Known())
     private let underWay = Atomic(0)
 
-    init(_ settings: JWTSettings, keys: JSONWebKeySource?, limits: RateLimits) async {
+    init(_ settings: JWTSettings, keys: JSONWebKeySource?, limits: RateLimits) {
         self.settings = settings
         self.limits = limits
         source = keys
-        if let text = settings.secret {
-            secret = await JSONWebKeySet.Candidates(secret: text, for: settings)
-        } else {
-            secret = nil
-        }
+        secret = settings.secret.map { JWSKey(secret: $0) }
     }
 
     func stop() { source?.stop() }
@@ -94,7 +93,7 @@ final class JWTVerifier: Sendable {
         }
         wait.value.deadline = loop.schedule(after: Self.deadline) { wait.value.end(.busy) }
         Task { [self] in
-            let outcome = await verify(token)
+            let outcome = verify(token)
             underWay.subtract(1, ordering: .relaxed)
             wait.run { $0.end(outcome) }
         }
@@ -115,11 +114,11 @@ final class JWTVerifier: Sendable {
         }
     }
 
-    func verify(_ token: String) async -> Outcome {
+    func verify(_ token: String) -> Outcome {
         guard Self.resembles(token), token.utf8.count <= Self.maxTokenBytes else { return .refused }
         for _ in 0..<Self.maxEditions {
             let keys = source?.edition ?? JSONWebKeySource.Edition()
-            let outcome = await verify(Array(token.utf8), with: keys.keys)
+            let outcome = verify(Array(token.utf8), with: keys.keys)
             // A key that was taken back meanwhile lets nobody in.
             guard edition == keys.number else { continue }
             if case .caller(let caller) = outcome { remember(SHA256.digest(token), caller, edition: keys.number) }
@@ -128,15 +127,17 @@ final class JWTVerifier: Sendable {
         return .busy
     }
 
-    private func verify(_ token: [UInt8], with keys: JSONWebKeySet) async -> Outcome {
-        guard let head = JWTHead.read(token), let algorithm = head.algorithm, !head.isCritical else { return .refused }
-        let candidates = algorithm == .hs256 ? secret : keys.candidates(for: algorithm, keyID: head.keyID)
+    private func verify(_ text: [UInt8], with keys: JSONWebKeySet) -> Outcome {
+        guard let token = JSONWebToken(text), let algorithm = token.algorithm, !token.isCritical else { return .refused }
+        let candidates = algorithm == .hs256 ? secret.map { [$0] } : keys.keys(for: algorithm, keyID: token.keyID)
         guard let candidates else {
             // A key that is known and signs otherwise is not going to be another.
-            let mayCome = algorithm != .hs256 && !(head.keyID.map(keys.names) ?? false)
+            let mayCome = algorithm != .hs256 && !(token.keyID.map(keys.names) ?? false)
             return mayCome && source?.lacksKey() ?? false ? .keyIsBeingFetched : .refused
         }
-        guard let claims = await candidates.verify(token) else { return .refused }
+        guard token.isSigned(byOneOf: candidates), let claims = JWTClaims(token.claims, for: settings, at: Double(time(nil))) else {
+            return .refused
+        }
         return .caller(caller(claims))
     }
 

@@ -1,3 +1,4 @@
+import Digests
 import HTTP
 import Jobs
 import Network
@@ -20,7 +21,7 @@ final class FileReception {
     private let library: FileLibrary
     private let router: Router
     /// Of the file's bytes, when the command has a name: it stands for one file.
-    private let digest: RunningSHA256?
+    private let digest: SHA256.Running?
     private var parser: MultipartParser
     private var fields: [String: String] = [:]
     /// The field that is being read, and what came of it.
@@ -35,7 +36,7 @@ final class FileReception {
         self.call = call
         self.library = library
         self.router = router
-        digest = call.request.fields["idempotency-key"] == nil ? nil : RunningSHA256()
+        digest = call.request.fields["idempotency-key"] == nil ? nil : SHA256.Running()
         self.parser = parser
     }
 

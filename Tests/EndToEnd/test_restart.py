@@ -15,7 +15,7 @@ from test_durability import events, kill, restart
 
 COUNT = 50
 # What goes on after the restart, and must still be at work when all 100 have begun, on whatever machine.
-TOKENS = 400
+TOKENS = 600
 # What the restart cuts for good: it never comes to its end.
 ENDLESS = 100_000
 

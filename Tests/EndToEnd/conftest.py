@@ -26,7 +26,7 @@ import openai
 import pytest
 
 from patience import PATIENCE
-from processes import InterjectProcess, RehearsalProcess, live_processes
+from processes import TEARDOWN_TIMEOUT_S, InterjectProcess, RehearsalProcess, live_processes
 from rehearsal import unique
 from sessions import Session
 from sockets import Socket
@@ -51,7 +51,7 @@ def start_server(tmp_path):
 
     yield start
     for process in running:
-        process.stop()
+        process.stop(TEARDOWN_TIMEOUT_S)
 
 
 @pytest.fixture
@@ -66,7 +66,7 @@ def start_rehearsal(tmp_path):
 
     yield start
     for process in running:
-        process.stop()
+        process.stop(TEARDOWN_TIMEOUT_S)
 
 
 @pytest.fixture

@@ -20,6 +20,8 @@ from rehearsal import Rehearsal
 REPOSITORY = Path(__file__).resolve().parents[2]
 START_TIMEOUT_S = 30 * PATIENCE
 STOP_TIMEOUT_S = 10 * PATIENCE
+# Of a server that a test leaves behind, which waits for whatever it still says: nobody looks.
+TEARDOWN_TIMEOUT_S = 2 * PATIENCE
 _live = weakref.WeakSet()
 _libc = ctypes.CDLL(None)
 PR_SET_PDEATHSIG = 1

@@ -1,11 +1,13 @@
 """The binary under test as a process: start, wait until it listens, stop, read its log."""
 
 import ctypes
+import itertools
 import json
 import os
 import resource
 import signal
 import subprocess
+import tempfile
 import time
 import weakref
 from pathlib import Path
@@ -23,6 +25,8 @@ STOP_TIMEOUT_S = 10 * PATIENCE
 # Of a server that a test leaves behind, which waits for whatever it still says: nobody looks.
 TEARDOWN_TIMEOUT_S = 2 * PATIENCE
 _live = weakref.WeakSet()
+_homes = tempfile.TemporaryDirectory(prefix="interject-tests-")
+_home_numbers = itertools.count()
 _libc = ctypes.CDLL(None)
 PR_SET_PDEATHSIG = 1
 
@@ -34,7 +38,8 @@ def live_processes():
 def environment(**extra) -> dict:
     """The environment of the tests without what would configure the server behind their back."""
     kept = {k: v for k, v in os.environ.items() if not k.startswith(("INTERJECT_", "OPENAI_", "ANTHROPIC_"))}
-    return {**kept, **extra}
+    # A server without --data finds no folder of whoever runs the tests, nor of another test.
+    return {**kept, "XDG_DATA_HOME": f"{_homes.name}/{next(_home_numbers)}", **extra}
 
 
 def _die_with_the_tests():

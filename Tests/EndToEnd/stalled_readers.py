@@ -85,18 +85,25 @@ class StalledReader:
 
 class StalledEventSource(StalledReader):
     def _begin(self, after):
+        self.body = b""
         path = f"{self.session.path}/events" + ("?merge=deltas" if self.merge else "")
         self.connection.send(request("GET", path, Accept="text/event-stream", Last_Event_ID=after))
         status, _ = self.connection.read_head()
         assert status == 200
 
 
-    # One event is one chunk (Protocols/http.md): no need for the full parser, which is slow on a million events.
+    # No need for the full parser, which is slow on a million events.
     EVENT = re.compile(rb"id: (\d+)\nevent: [^\n]+\n(?:retry: \d+\n)?data: ([^\n]+)\n\n")
 
     def _take(self, data):
         body, rest = dechunk(data)
-        self.events += [(int(id), json.loads(text)) for id, text in self.EVENT.findall(body)]
+        # A long event comes in several chunks.
+        self.body += body
+        end = 0
+        for event in self.EVENT.finditer(self.body):
+            self.events.append((int(event[1]), json.loads(event[2])))
+            end = event.end()
+        self.body = self.body[end:]
         return rest
 
 

@@ -18,13 +18,15 @@ flags starts a server of its own by `start_server`. When a test fails, the end o
 Helpers: processes.py (binary), rehearsal.py (the model's counters), sessions.py (the sessions face by HTTP),
 sockets.py (WebSocket), echo_server.py (`interject echo`, and a WebSocket client that can do everything wrong),
 event_source.py and raw_http.py (bytes on a socket), starters.py (four ways to start a generation), log_rules.py
-(what every log must obey), scripted_upstream.py (an upstream that does as it is told),
+(what every log must obey), loopback_upstream.py (what upstreams have in common) and those that do as they are told:
+scripted_upstream.py, answering_upstream.py, faulty_upstream.py, paced_upstream.py,
 runner.py (an external runner), browser.py (Chromium and nginx).
 """
 
 import openai
 import pytest
 
+from answering_upstream import AnsweringUpstream
 from patience import PATIENCE
 from processes import TEARDOWN_TIMEOUT_S, InterjectProcess, RehearsalProcess, live_processes
 from rehearsal import unique
@@ -67,6 +69,13 @@ def start_rehearsal(tmp_path):
     yield start
     for process in running:
         process.stop(TEARDOWN_TIMEOUT_S)
+
+
+@pytest.fixture(scope="module")
+def upstream():
+    """An upstream that answers as a module's tests tell it to, model by model."""
+    with AnsweringUpstream() as upstream:
+        yield upstream
 
 
 @pytest.fixture

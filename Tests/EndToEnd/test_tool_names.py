@@ -3,17 +3,11 @@ offered is refused, and a call that has no name does not vanish."""
 
 import pytest
 
-from answering_upstream import AnsweringUpstream, stream
+from answering_upstream import stream
 from processes import InterjectProcess
 from test_upstream_leniency import DONE, TOOLS, anthropic_end, block, call, chunk
 
 ID, NAME = "call_" + "s" * 3000, "look_" + "n" * 400
-
-
-@pytest.fixture(scope="module")
-def upstream():
-    with AnsweringUpstream() as upstream:
-        yield upstream
 
 
 @pytest.fixture(scope="module")

@@ -22,12 +22,6 @@ def data(value, head=b"data: ") -> bytes:
 
 
 @pytest.fixture(scope="module")
-def upstream():
-    with AnsweringUpstream() as upstream:
-        yield upstream
-
-
-@pytest.fixture(scope="module")
 def server(upstream, tmp_path_factory):
     from processes import InterjectProcess
 

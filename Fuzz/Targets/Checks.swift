@@ -36,7 +36,7 @@ struct Trace: Equatable, CustomStringConvertible {
 
     func starts(with other: Trace) -> Bool { bytes.starts(with: other.bytes) }
 
-    /// What was said before the protocol was broken; nil if it was not.
+    /// The trace before the protocol violation; nil if there was none.
     var withoutFailure: Trace? {
         let failure = Array("\nfailed 1002".utf8)
         guard bytes.suffix(failure.count) == failure[...] else { return nil }

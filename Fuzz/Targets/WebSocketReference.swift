@@ -1,7 +1,7 @@
 import WebSocket
 
-/// RFC 6455 read once more, as plainly as can be: whole bytes, no state but indices, Swift's own UTF-8. What it says is
-/// what the receiver must have said.
+/// A second, simple implementation of RFC 6455: complete input, no state but indices, Swift's own UTF-8. The receiver must produce
+/// the same trace.
 struct WebSocketReference {
     private(set) var trace = Trace()
     private let bytes: UnsafeRawBufferPointer

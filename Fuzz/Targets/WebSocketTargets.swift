@@ -100,7 +100,7 @@ func next(_ receiver: inout Receiver, _ input: inout UnsafeMutableRawBufferPoint
     return nil
 }
 
-/// What was written is what the other end reads.
+/// Checks that the other end reads what was written.
 private func checkReplies(
     _ output: UnsafeMutableRawBufferPointer, to role: Role, _ extensions: NegotiatedExtensions, _ sent: Trace
 ) {

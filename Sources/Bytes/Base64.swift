@@ -1,10 +1,10 @@
-/// Why a text is not base64 as RFC 4648 §4 writes it.
+/// Why a text is not valid base64 (RFC 4648 §4).
 public enum Base64Error: Error, Equatable, CustomStringConvertible {
-    /// The text is not whole groups of four characters: it was cut, or its padding was left out.
+    /// The length is not a multiple of four: truncated text, or missing padding.
     case incompleteGroup(textByteCount: Int)
     /// A byte outside the alphabet (white space, `-` and `_` included), or `=` before the end.
     case invalidByte(offset: Int)
-    /// The unused bits of the last group are not zero (RFC 4648 §3.5): two texts would mean the same bytes.
+    /// The unused bits of the last group are not zero (RFC 4648 §3.5): two texts would decode to the same bytes.
     case nonzeroTrailingBits
 
     public var description: String {
@@ -19,7 +19,7 @@ public enum Base64Error: Error, Equatable, CustomStringConvertible {
     }
 }
 
-/// Base64 with the standard alphabet and padding, RFC 4648 §4. Decoding takes nothing else.
+/// Base64 with the standard alphabet and padding, RFC 4648 §4. Decoding accepts nothing else.
 public enum Base64 {
     private static let alphabet: StaticString = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/"
     private static let padding = UInt8(ascii: "=")
@@ -30,7 +30,7 @@ public enum Base64 {
         return values
     }()
 
-    /// Bytes of text that stand for `byteCount` bytes.
+    /// Length of the encoded text of `byteCount` bytes, in bytes.
     public static func encodedByteCount(_ byteCount: Int) -> Int { (byteCount + 2) / 3 * 4 }
 
     /// Appends `bytes` as base64 text. O(n), allocates only what the buffer needs to grow.
@@ -81,7 +81,7 @@ public enum Base64 {
         }
     }
 
-    /// Appends the bytes that `text` stands for. On an error nothing has been appended.
+    /// Appends the decoded bytes. Appends nothing if it throws.
     public static func decode(_ text: UnsafeRawBufferPointer, into output: inout ByteBuffer) throws(Base64Error) {
         guard text.count % 4 == 0 else { throw .incompleteGroup(textByteCount: text.count) }
         guard let source = text.baseAddress, text.count > 0 else { return }
@@ -95,7 +95,7 @@ public enum Base64 {
         }
     }
 
-    /// The bytes that `text` stands for.
+    /// The decoded bytes.
     public static func decode(_ text: String) throws(Base64Error) -> [UInt8] {
         var output = ByteBuffer()
         var input = ByteBuffer()

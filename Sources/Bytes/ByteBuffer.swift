@@ -1,28 +1,27 @@
 import Glibc
 
-/// A growable, owned run of bytes with a read end and a write end.
+/// A growable, uniquely owned byte queue.
 ///
-/// Writers append at the tail, readers consume from the head; consumed space is reused before the storage grows, so a
-/// buffer that is filled and drained for hours keeps the size of its fullest moment. One owner, no reference counting.
-/// Views handed out by ``bytes`` are valid until the next mutation.
+/// Writers append at the tail, readers consume from the head; consumed space is reused before the storage grows, so a long-lived
+/// buffer stays at its peak size. No reference counting. Views returned by ``bytes`` are valid until the next mutation.
 public struct ByteBuffer: ~Copyable {
     @usableFromInline var base: UnsafeMutableRawPointer?
     @usableFromInline var head = 0
     @usableFromInline var tail = 0
     @usableFromInline var storageByteCount = 0
-    /// Bytes of storage held now.
+    /// Size of the allocated storage, in bytes.
     @inlinable public var capacity: Int { storageByteCount }
 
     @inlinable public init() {}
 
-    /// - Parameter capacity: bytes to reserve at once.
+    /// - Parameter capacity: initial size of the storage, in bytes.
     public init(capacity: Int) {
         reserve(capacity)
     }
 
     deinit { free(base) }
 
-    /// Readable bytes.
+    /// Number of readable bytes.
     @inlinable public var count: Int { tail - head }
     @inlinable public var isEmpty: Bool { head == tail }
 
@@ -36,7 +35,7 @@ public struct ByteBuffer: ~Copyable {
         mutating get { UnsafeMutableRawBufferPointer(start: base.map { $0 + head }, count: tail - head) }
     }
 
-    /// Makes room for `byteCount` more bytes at the tail. Amortised O(1) a byte.
+    /// Makes room for `byteCount` more bytes at the tail. Amortised O(1) per byte.
     @inlinable public mutating func reserve(_ byteCount: Int) {
         if capacity - tail < byteCount { makeRoom(byteCount) }
     }
@@ -126,7 +125,7 @@ public struct ByteBuffer: ~Copyable {
         }
     }
 
-    /// Lets `body` write up to the given room at the tail; it returns how many bytes it wrote.
+    /// Calls `body` with uninitialised room at the tail; `body` returns the number of bytes it wrote.
     @inlinable public mutating func write<E: Error>(
         room byteCount: Int, _ body: (UnsafeMutableRawBufferPointer) throws(E) -> Int
     ) throws(E) {
@@ -156,7 +155,7 @@ public struct ByteBuffer: ~Copyable {
         tail -= byteCount
     }
 
-    /// Drops every byte; gives the storage back when it is larger than `keepingCapacity`.
+    /// Drops all bytes; frees the storage if it is larger than `keepingCapacity` bytes.
     public mutating func clear(keepingCapacity limit: Int = .max) {
         head = 0
         tail = 0
@@ -167,11 +166,11 @@ public struct ByteBuffer: ~Copyable {
         }
     }
 
-    /// The readable bytes as an array: a copy.
+    /// A copy of the readable bytes.
     public var array: [UInt8] { count < LargeMemory.leastByteCount ? [UInt8](bytes) : array(room: 0) }
 
-    /// The readable bytes with others among them, as an array: one copy of each.
-    /// - Parameter offset: how many of the buffer's come before those.
+    /// A copy of the readable bytes with `inserted` at `offset`, made in one pass.
+    /// - Parameter offset: index of the first inserted byte.
     public func array(inserting inserted: UnsafeRawBufferPointer, at offset: Int) -> [UInt8] {
         [UInt8](unsafeUninitializedCapacity: count + inserted.count) { room, filled in
             let room = UnsafeMutableRawBufferPointer(room)
@@ -187,7 +186,7 @@ public struct ByteBuffer: ~Copyable {
         }
     }
 
-    /// The readable bytes as an array that as many more can be appended to without a copy.
+    /// A copy of the readable bytes with capacity for `byteCount` more.
     public func array(room byteCount: Int) -> [UInt8] {
         [UInt8](unsafeUninitializedCapacity: count + byteCount) { room, filled in
             let room = UnsafeMutableRawBufferPointer(room)

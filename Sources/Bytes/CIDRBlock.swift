@@ -1,19 +1,19 @@
 /// A range of addresses with a common prefix: `10.0.0.0/8`, `2001:db8::/32`, or one address alone (RFC 4632 §3.1).
 public struct CIDRBlock: Hashable, Sendable {
-    /// Why a text names no range.
+    /// Why a text is not a valid range.
     public enum ParseError: Error, Hashable, Sendable {
         case noAddress
         case noPrefixLength(max: Int)
-        /// Bits are set beyond the prefix: one of the two is a mistake. The range that holds the address is given.
+        /// Bits are set beyond the prefix: the address or the prefix is wrong. `meant` is the range that contains the address.
         case bitsBeyondPrefix(meant: String)
     }
 
     /// The lowest address of the range.
     public let base: IPAddress
-    /// Of 128 bits, also in IPv4, which stands in the last 32.
+    /// Counts from the 128-bit form; an IPv4 address is its last 32 bits.
     private let prefixBitCount: Int
 
-    /// The range of one address.
+    /// The range that contains only this address.
     public init(_ address: IPAddress) {
         base = address
         prefixBitCount = 128
@@ -23,7 +23,7 @@ public struct CIDRBlock: Hashable, Sendable {
     public init(_ text: String) throws(ParseError) {
         let parts = text.split(separator: "/", maxSplits: 1, omittingEmptySubsequences: false)
         guard let address = IPAddress(String(parts[0])) else { throw .noAddress }
-        // `::ffff:0:0/96` as a text would be IPv6, and mean all of IPv4.
+        // Written in IPv6 form, `::ffff:0:0/96` would mean all of IPv4.
         let isIPv4 = address.isIPv4 && !parts[0].contains(":")
         let width = isIPv4 ? 32 : 128
         var length = width

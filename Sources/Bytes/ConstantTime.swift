@@ -1,6 +1,6 @@
 extension Collection where Element == UInt8 {
-    /// Whether both are the same bytes, in a time that depends on their lengths alone: for secrets, which a stranger could else find out
-    /// byte by byte. Nothing is equal to nothing.
+    /// Compares secrets in a time that depends only on their lengths, so an attacker cannot guess them byte by byte. Empty
+    /// collections are never equal.
     public func isEqualInConstantTime(to other: some Collection<UInt8>) -> Bool {
         guard count == other.count, !isEmpty else { return false }
         var difference: UInt8 = 0

@@ -1,8 +1,8 @@
 extension IPAddress {
-    /// Whether the address is somebody's on the public Internet: not this machine, not its networks, not one with a special purpose
-    /// (IANA's registries, RFC 6890 and after), and not where clouds answer their own machines (metadata services).
+    /// Whether the address is on the public Internet: not loopback, not private, not reserved for a special purpose (IANA's
+    /// registries, RFC 6890 and after), and not a cloud's metadata service.
     ///
-    /// For a program that connects where others tell it to: what is not known to be public counts as private.
+    /// Guards connections to addresses that clients choose; unknown ranges count as private.
     public var isPublic: Bool {
         if isIPv4 { return !Self.specialIPv4.contains { $0.contains(self) } }
         if let embedded = embeddedIPv4 { return embedded.isPublic }

@@ -1,15 +1,15 @@
 import Glibc
 
-/// An IPv4 or IPv6 address, without a port: 16 octets, no allocation, so that it can be the key of a table.
+/// An IPv4 or IPv6 address without a port. 16 bytes, no allocation; suitable as a dictionary key.
 ///
-/// An IPv4 address is kept as its IPv4-mapped form (`::ffff:192.0.2.1`, RFC 4291 §2.5.5.2): what a socket for both families calls
-/// a client and what the client calls itself are then one address.
+/// IPv4 is stored in its IPv4-mapped form (`::ffff:192.0.2.1`, RFC 4291 §2.5.5.2), so an address reported by a dual-stack socket
+/// equals its IPv4 form.
 public struct IPAddress: Hashable, Sendable {
     /// The first and the last eight octets, as numbers in network order.
     let high: UInt64
     let low: UInt64
 
-    /// The longest text of an address.
+    /// Length of the longest text form, in bytes.
     public static let maxTextByteCount = 45
     private static let mappedPrefix: UInt64 = 0xFFFF
 
@@ -33,7 +33,7 @@ public struct IPAddress: Hashable, Sendable {
         }
     }
 
-    /// Reads `192.0.2.1` or `2001:db8::1`; nil for anything else, also for names, ports, brackets and zones.
+    /// Reads `192.0.2.1` or `2001:db8::1`; nil for anything else, including names, ports, brackets and zones.
     public init?(_ text: UnsafeRawBufferPointer) {
         guard text.count > 1, text.count <= Self.maxTextByteCount, !text.contains(0) else { return nil }
         let parsed = withUnsafeTemporaryAllocation(byteCount: Self.maxTextByteCount + 17, alignment: 8) { room -> IPAddress? in
@@ -62,7 +62,7 @@ public struct IPAddress: Hashable, Sendable {
     /// `127.0.0.0/8` or `::1`.
     public var isLoopback: Bool { isIPv4 ? low >> 24 & 0xFF == 127 : high == 0 && low == 1 }
 
-    /// What one customer usually has: an IPv4 address, or a /64 of IPv6, out of which addresses cost nothing.
+    /// The unit to count clients by: an IPv4 address, or the /64 of an IPv6 address, within which addresses are free.
     public var network: IPAddress { isIPv4 ? self : prefix(64) }
 
     /// The address with all but the first `bitCount` of its 128 bits cleared.
@@ -76,7 +76,7 @@ public struct IPAddress: Hashable, Sendable {
 }
 
 extension IPAddress: CustomStringConvertible {
-    /// As RFC 5952 writes it.
+    /// The canonical text (RFC 5952).
     public var description: String {
         if isIPv4 { return [24, 16, 8, 0].map { String(low >> $0 & 0xFF) }.joined(separator: ".") }
         var octets = (high.bigEndian, low.bigEndian)

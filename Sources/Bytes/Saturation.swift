@@ -1,9 +1,9 @@
-// Numbers that come from outside (a client, an upstream, a runner, a file, the clock) may be anything. Swift's conversions and
-// operators end the process when the result does not fit; these give the nearest value that does. `Scripts/lint_numbers.py` and
-// the declarations in `TrappingConversions.swift` see to it that the others are not used by oversight.
+// Numbers from outside (a client, an upstream, a runner, a file, the clock) can have any value. Swift's conversions and operators
+// trap when the result does not fit; these return the nearest value that does. `Scripts/lint_numbers.py` and the declarations in
+// `TrappingConversions.swift` catch uses of the trapping ones.
 
 extension FixedWidthInteger {
-    /// The nearest integer towards zero; the least or the greatest one beyond the range, and 0 for NaN.
+    /// Rounds towards zero and clamps to the type's range; 0 for NaN.
     @inlinable
     public init(saturating value: Double) {
         if let exact = Self(exactly: value.rounded(.towardZero)) {
@@ -40,16 +40,16 @@ extension FixedWidthInteger {
 }
 
 extension Duration {
-    /// As long as any wait can be: 100 years. Sums of some of them still fit into 64 bits of nanoseconds.
+    /// Upper bound of every wait: 100 years. Two of them still fit into 64 bits of nanoseconds.
     public static let longest = Duration.seconds(100 * 366 * 86_400)
 
-    /// So many seconds, within ``longest`` to both sides of zero; NaN is zero.
+    /// Clamped to ``longest`` in both directions; 0 for NaN.
     public init(saturatingSeconds seconds: Double) {
         let most = Double(Self.longest.components.seconds)
         self = .nanoseconds(Int64(saturating: min(max(seconds.isNaN ? 0 : seconds, -most), most) * 1e9))
     }
 
-    /// So many seconds, within ``longest`` to both sides of zero.
+    /// Clamped to ``longest`` in both directions.
     public init(saturatingSeconds seconds: Int) {
         let most = Int(clamping: Self.longest.components.seconds)
         self = .seconds(min(max(seconds, -most), most))

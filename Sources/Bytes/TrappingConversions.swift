@@ -1,6 +1,6 @@
-// The conversions of the standard library that end the process for a value that does not fit, declared once more so that the
-// compiler, for which a warning is an error here, refuses them in every file that imports this module: a declaration of a module
-// takes precedence over one of the standard library. `Scripts/lint_numbers.py` has such files import it.
+// Redeclares the standard library's trapping conversions as deprecated. A module's declaration takes precedence over the standard
+// library's, and warnings are errors here, so every file that imports this module cannot use them. `Scripts/lint_numbers.py` checks
+// that files with floating-point values do import it.
 
 extension Int {
     /// Traps for what does not fit, NaN included.

@@ -1,9 +1,9 @@
-/// Tells whether a stream of bytes is UTF-8 (RFC 3629) while the bytes arrive, in pieces of any size.
+/// Validates UTF-8 (RFC 3629) incrementally, in pieces of any size.
 ///
-/// The first byte that cannot belong to well-formed text is noticed at once, even in the middle of a character, so a
-/// WebSocket endpoint can fail a message long before its end (RFC 6455 §8.1). The state is one byte.
+/// An invalid byte is detected at once, even within a character, so a WebSocket endpoint can fail a message before its end (RFC
+/// 6455 §8.1). The state is one byte.
 public struct UTF8Validator: Sendable {
-    /// What the next byte has to be.
+    /// What the next byte must be.
     private enum Expectation: UInt8 {
         /// The first byte of a character.
         case lead
@@ -12,7 +12,7 @@ public struct UTF8Validator: Sendable {
         /// The second byte of a character whose range is narrower than 80...BF: no overlong form, no surrogate,
         /// nothing above U+10FFFF.
         case afterE0, afterED, afterF0, afterF4
-        /// Nothing: the text is broken.
+        /// Nothing is valid any more.
         case never
     }
 
@@ -20,22 +20,22 @@ public struct UTF8Validator: Sendable {
 
     public init() {}
 
-    /// Whether the bytes so far are whole characters: what the end of a text must satisfy.
+    /// Whether the bytes so far end at a character boundary, as a complete text must.
     public var isComplete: Bool { expectation == .lead }
 
-    /// Forgets everything: the next byte starts a new text.
+    /// Starts a new text.
     public mutating func reset() { expectation = .lead }
 
-    /// Whether `bytes` are one complete well-formed text.
+    /// Whether `bytes` are complete, well-formed UTF-8.
     public static func isValid(_ bytes: UnsafeRawBufferPointer) -> Bool {
         var validator = UTF8Validator()
         return validator.validate(bytes) && validator.isComplete
     }
 
-    /// Takes the next piece of the text.
+    /// Validates the next piece of the text.
     ///
-    /// - Returns: false as soon as the bytes so far cannot be the beginning of well-formed text, and for ever after.
-    ///   O(n); ASCII is taken 32 bytes at a time.
+    /// - Returns: false once the bytes so far cannot begin a well-formed text, and on every later call. O(n); ASCII is taken 32
+    ///   bytes at a time.
     public mutating func validate(_ bytes: UnsafeRawBufferPointer) -> Bool {
         guard let start = bytes.baseAddress else { return expectation != .never }
         let count = bytes.count

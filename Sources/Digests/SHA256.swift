@@ -10,14 +10,14 @@ package enum SHA256 {
         return text.withUTF8 { digest(UnsafeRawBufferPointer($0)) }
     }
 
-    /// - Returns: the digest; nothing where libcrypto has no SHA-256, which is equal to no digest.
+    /// - Returns: 32 bytes; empty, and so unequal to any digest, if libcrypto refuses SHA-256.
     package static func digest(_ bytes: UnsafeRawBufferPointer) -> [UInt8] {
         [UInt8](unsafeUninitializedCapacity: byteCount) { digest, count in
             count = EVP_Digest(bytes.baseAddress, bytes.count, digest.baseAddress, nil, EVP_sha256(), nil) == 1 ? byteCount : 0
         }
     }
 
-    /// Of bytes that come in pieces.
+    /// Incremental hashing.
     package final class Running {
         private let context: OpaquePointer?
 
@@ -30,7 +30,7 @@ package enum SHA256 {
 
         package func append(_ bytes: UnsafeRawBufferPointer) { EVP_DigestUpdate(context, bytes.baseAddress, bytes.count) }
 
-        /// The digest of all that was appended; nothing may be after it.
+        /// The digest of all appended bytes. Call it once, last.
         package func finish() -> [UInt8] {
             [UInt8](unsafeUninitializedCapacity: SHA256.byteCount) { digest, count in
                 count = EVP_DigestFinal_ex(context, digest.baseAddress, nil) == 1 ? SHA256.byteCount : 0
@@ -41,7 +41,7 @@ package enum SHA256 {
 
 /// HMAC with SHA-256 (RFC 2104) by libcrypto.
 package enum HMACSHA256 {
-    /// - Returns: the code of a message; nil where libcrypto has none: no memory, or a policy without SHA-256.
+    /// - Returns: the 32-byte code; nil if libcrypto fails: out of memory, or SHA-256 disabled by policy.
     package static func code(of message: [UInt8], key: [UInt8]) -> [UInt8]? {
         var count = 0
         let code = [UInt8](unsafeUninitializedCapacity: SHA256.byteCount) { room, initialized in
@@ -52,7 +52,7 @@ package enum HMACSHA256 {
         return code.count == SHA256.byteCount ? code : nil
     }
 
-    /// Whether a code is that of the message, in a time that does not tell how much of it is.
+    /// Verifies a code in constant time.
     package static func isCode(_ code: [UInt8], of message: [UInt8], key: [UInt8]) -> Bool {
         self.code(of: message, key: key).map { $0.isEqualInConstantTime(to: code) } ?? false
     }

@@ -1,16 +1,16 @@
 import Bytes
 
-/// How long a body is going to be, as far as its writer knows.
+/// The length of a body, as known to its writer.
 public enum BodyLength: Sendable, Hashable {
     case bytes(Int)
-    /// Chunked in HTTP/1.1, ended by the close of the connection in HTTP/1.0.
+    /// Chunked in HTTP/1.1, delimited by closing the connection in HTTP/1.0.
     case unknown
 }
 
-/// Frames the body of one message of either role; keeps what is written within what was announced.
+/// Frames the body of one message, in either role. Limits writes to the announced length.
 struct BodyWriter: Sendable {
     private enum State {
-        /// Bytes are dropped: HEAD, 204, 304.
+        /// Bytes are discarded: HEAD, 204, 304.
         case suppressed
         case length(remaining: Int)
         case chunked
@@ -50,7 +50,7 @@ struct BodyWriter: Sendable {
         case .untilClose:
             break
         case .length(let remaining):
-            // More than announced would be read as the next message.
+            // Excess bytes would be read as the next message.
             output.removeLast(max(0, count - remaining))
             state = .length(remaining: max(0, remaining - count))
         case .suppressed, .ended:
@@ -59,7 +59,7 @@ struct BodyWriter: Sendable {
     }
 
     /// Ends the body.
-    /// - Returns: whether the peer can tell where it ended, so that the connection may go on.
+    /// - Returns: whether the peer can detect the end, so that the connection can be reused.
     mutating func end(_ output: inout ByteBuffer) -> Bool {
         defer { state = .ended }
         switch state {
@@ -74,7 +74,7 @@ struct BodyWriter: Sendable {
 }
 
 extension ByteBuffer {
-    /// Appends `name: value CRLF` after the checks against header injection.
+    /// Checks against header injection, then appends `name: value CRLF`.
     mutating func appendField(_ name: String, _ value: String) throws(FieldError) {
         try FieldError.check(name: name, value: value)
         append(name)

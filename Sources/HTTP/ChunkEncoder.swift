@@ -1,20 +1,20 @@
 import Bytes
 
-/// Puts chunked framing (RFC 9112 §7.1) around pieces written straight into the output.
+/// Adds chunked framing (RFC 9112 §7.1) around pieces written directly to the output.
 ///
-/// The size stands before the data but is known after it. Room for three digits is left, right for events of 256 to
-/// 4095 bytes; other pieces are moved by the difference, which costs less than a copy of every piece would.
+/// The size precedes the data but is known only afterwards. Three digits are reserved, which fits events of 256 to 4,095 bytes;
+/// other pieces are moved by the difference, which costs less than copying every piece.
 enum ChunkEncoder {
     private static let expectedDigits = 3
 
-    /// - Returns: where the chunk starts, for ``end(_:_:)``.
+    /// - Returns: offset of the chunk, for ``end(_:_:)``.
     static func begin(_ output: inout ByteBuffer) -> Int {
         let start = output.count
         output.append("000\r\n")
         return start
     }
 
-    /// Closes the chunk that began at `start`. An empty one leaves nothing, because it would end the body.
+    /// Closes the chunk that began at `start`. An empty chunk is removed, because it would end the body.
     static func end(_ start: Int, _ output: inout ByteBuffer) {
         let dataStart = start + expectedDigits + 2
         let count = output.count - dataStart

@@ -1,8 +1,7 @@
-/// Where the next octet of a chunk extension stands (RFC 9112 §7.1.1):
-/// `*( BWS ";" BWS name [ BWS "=" BWS ( token / quoted-string ) ] )`.
+/// Parser state within a chunk extension (RFC 9112 §7.1.1): `*( BWS ";" BWS name [ BWS "=" BWS ( token / quoted-string ) ] )`.
 ///
-/// Nobody uses them, yet the grammar is held to: an extension that two readers end at different places is how chunked
-/// bodies are smuggled.
+/// Extensions are unused in practice, but the grammar is enforced: an extension that two parsers end at different offsets enables
+/// request smuggling.
 enum ChunkExtension {
     case beforeName
     case name
@@ -14,7 +13,7 @@ enum ChunkExtension {
     case afterQuoted
     case afterValue
 
-    /// Whether the line may end in front of the next octet.
+    /// Whether the line may end before the next octet.
     var mayEnd: Bool {
         switch self {
         case .name, .value, .afterQuoted: true
@@ -22,7 +21,7 @@ enum ChunkExtension {
         }
     }
 
-    /// Takes an octet other than CR; nil if it may not stand here.
+    /// The state after an octet other than CR; nil if it is not allowed here.
     func after(_ octet: UInt8) -> ChunkExtension? {
         let isToken = OctetSet.token.contains(octet)
         switch (self, octet) {

@@ -1,5 +1,5 @@
-/// The chunked transfer coding (RFC 9112 §7.1), an octet at a time for the framing, a run at a time for the data.
-/// Extensions and trailers are checked, bounded and dropped.
+/// The chunked transfer coding (RFC 9112 §7.1), octet by octet for the framing, in runs for the data. Extensions and trailers are
+/// validated, limited and discarded.
 struct ChunkedDecoder {
     enum Step {
         case needsMoreBytes
@@ -23,7 +23,7 @@ struct ChunkedDecoder {
     }
 
     private var state = State.size(digits: 0)
-    /// Of the size line, then what is left of the data.
+    /// The size from the size line, then the remaining data, in bytes.
     private var size: UInt64 = 0
     private(set) var bodyByteCount = 0
     private var extensionByteCount = 0
@@ -48,12 +48,12 @@ struct ChunkedDecoder {
         return .needsMoreBytes
     }
 
-    /// Takes one octet of the framing; true if it was the last of the body.
+    /// Consumes one octet of the framing; true if it was the last of the body.
     private mutating func take(_ octet: UInt8, _ limits: MessageLimits) throws(MessageError) -> Bool {
         switch state {
         case .size(let digits):
             if let digit = octet.hexadecimalValue {
-                // Sixteen digits fill 64 bits; more are zeros in front or an overflow, and neither is honest.
+                // Sixteen digits fill 64 bits; more would be leading zeros or an overflow, and no honest sender produces either.
                 guard digits < 16 else { throw .invalidChunkSize }
                 size = size << 4 | UInt64(digit)
                 state = .size(digits: digits + 1)

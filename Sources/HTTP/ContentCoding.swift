@@ -1,14 +1,14 @@
-/// How a body is packed (RFC 9110 §8.4.1).
+/// How a body is compressed (RFC 9110 §8.4.1).
 public enum ContentCoding: Sendable, Hashable {
-    /// RFC 1952, of several members too.
+    /// RFC 1952, with one or more members.
     case gzip
-    /// zlib's format (RFC 1950), as the word means, or bare DEFLATE (RFC 1951), which many clients send under it.
+    /// zlib's format (RFC 1950) as defined, or raw DEFLATE (RFC 1951), which many clients send under this name.
     case deflate
 
-    /// What a request with another coding is told.
+    /// The `Accept-Encoding` value in the answer to any other coding.
     public static let acceptable = "gzip, deflate"
 
-    /// What all Content-Encoding fields together say; nil: as it is. `identity` says nothing.
+    /// The coding given by all Content-Encoding fields; nil if there is none. `identity` is ignored.
     /// - Throws: ``MessageError/unsupportedContentCoding`` for any other coding and for more than one.
     public init?(_ fields: HeaderFields) throws(MessageError) {
         var found: ContentCoding?

@@ -1,22 +1,22 @@
 import CZlib
 
-/// Undoes the coding of one body as its bytes arrive, a step at a time: who owns it decides how much is done before others are
-/// served. Confined to one thread.
+/// Decompresses one body as it arrives, in steps, so its owner decides how much work to do before serving other connections.
+/// Thread-confined.
 public final class ContentDecoder {
-    /// What zlib keeps for one body: a window of 32 KiB, and its tables.
+    /// zlib's memory for one body, in bytes: a window of 32 KiB, and tables.
     public static let stateByteCount = 42 << 10
-    /// Decoded bytes of one step.
+    /// Most decoded bytes of one step.
     public static let stepByteCount = 64 << 10
-    /// Encoded bytes that one decoded byte pays for, and those that may stand unpaid: DEFLATE has blocks without content, whose tables
-    /// cost work, and an honest encoder has few of them.
+    /// Encoded bytes offset by one decoded byte; below, the most without offset. DEFLATE allows empty blocks, whose tables cost
+    /// work; an honest encoder produces few.
     private static let bytesPerByteMade = 16
     private static let maxUnpaidBytes = 16 << 10
 
     private enum State {
-        /// The first two bytes say which of the two formats `deflate` stands for.
+        /// The first two bytes distinguish the two formats of `deflate`.
         case undecided([UInt8])
         case decoding
-        /// Between two members, or behind the last.
+        /// Between two members, or after the last.
         case ended
     }
 
@@ -24,7 +24,7 @@ public final class ContentDecoder {
     private var state: State
     private var stream: UnsafeMutablePointer<czlib_stream>?
     private var unpaidBytes = 0
-    /// Whether any member was there at all.
+    /// Whether any member has started.
     private var hasBegun = false
 
     public init(_ coding: ContentCoding) {
@@ -34,8 +34,8 @@ public final class ContentDecoder {
 
     deinit { close() }
 
-    /// Takes some of `input`, and gives what comes of it to `body`, in at most two pieces.
-    /// - Parameter maxBytes: encoded bytes to take at most.
+    /// Consumes some of `input`, and passes the decoded bytes to `body` in at most two pieces.
+    /// - Parameter maxBytes: most encoded bytes to consume.
     public func step(
         _ input: inout UnsafeRawBufferPointer, maxBytes: Int, _ body: (UnsafeRawBufferPointer) -> Void
     ) throws(MessageError) {
@@ -48,30 +48,30 @@ public final class ContentDecoder {
         }
         if input.count == 0, !holdsOutput { return }
         if case .ended = state {
-            // Bytes behind the end are another member of gzip, or nothing that could be meant.
+            // Bytes after the end are another gzip member; for deflate they are an error.
             guard coding == .gzip else { throw .malformedContentCoding }
             try open(windowBits: 15 + 16)
         }
         try run(&input, maxBytes: maxBytes, body)
     }
 
-    /// Whether what was taken holds more output than the last step had room for. Call ``step(_:maxBytes:_:)`` again then, also
+    /// Whether consumed input has more output than the last step had room for. If so, call ``step(_:maxBytes:_:)`` again, even
     /// without input.
     public private(set) var holdsOutput = false
 
-    /// The body has come whole.
+    /// Call at the end of the body.
     public func finish() throws(MessageError) {
         defer { close() }
         switch state {
         case .ended where hasBegun: break
-        // A body of no bytes is one of nothing.
+        // An empty body decodes to an empty body.
         case .ended, .undecided([]): break
         case .undecided, .decoding: throw .malformedContentCoding
         }
     }
 
-    /// Finds out which format it is.
-    /// - Returns: the two bytes that were looked at; nil if more input is needed.
+    /// Detects the format.
+    /// - Returns: the two bytes examined; nil if more input is needed.
     private func decide(_ start: [UInt8], _ input: inout UnsafeRawBufferPointer) throws(MessageError) -> [UInt8]? {
         var start = start
         while start.count < 2, let byte = input.first {
@@ -129,7 +129,7 @@ public final class ContentDecoder {
     private func inflate(
         _ input: UnsafeRawBufferPointer, _ room: UnsafeMutableRawBufferPointer
     ) throws(MessageError) -> (taken: Int, made: Int) {
-        // A fault leaves nothing to come: zlib says the same for ever.
+        // After an error there is no more output: zlib repeats the error.
         holdsOutput = false
         guard let stream else { throw .malformedContentCoding }
         stream.pointee.z.next_in = UnsafeMutablePointer(mutating: input.baseAddress?.assumingMemoryBound(to: UInt8.self))

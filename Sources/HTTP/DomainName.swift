@@ -1,10 +1,10 @@
-/// Names of hosts as the Domain Name System has them (RFC 5890): ASCII, other alphabets in their `xn--` form.
+/// Host names as used in DNS (RFC 5890): ASCII, internationalised labels in `xn--` form.
 enum DomainName {
     private static let maxLabelBytes = 63
     private static let maxBytes = 253
 
-    /// The name in lower case and ASCII; nil for what no name can be, and for letters with separate combining marks, whose composed
-    /// form we do not know: write such a name in its `xn--` form.
+    /// The name in lower-case ASCII; nil if it is invalid, or has combining marks, because there is no Unicode normalisation here:
+    /// write such a name in `xn--` form.
     static func ascii(_ name: String) -> String? {
         if name.utf8.allSatisfy({ $0 < 0x80 }) {
             let lower = name.lowercased()
@@ -43,7 +43,7 @@ enum Punycode {
     private static let skew: UInt32 = 38
     private static let damp: UInt32 = 700
 
-    /// - Returns: nil when a number does not fit, which no label of 63 bytes comes to.
+    /// - Returns: nil on overflow, which a label of 63 bytes cannot cause.
     static func encode(_ label: [Unicode.Scalar]) -> String? {
         var output = label.filter(\.isASCII).map { UInt8($0.value) }
         let basicCount = UInt32(output.count)

@@ -1,5 +1,5 @@
 extension HeaderFields {
-    /// Whether If-None-Match, of which there may be several, names an entity tag or is `*` (RFC 9110 §13.1.2), by weak comparison.
+    /// Whether any If-None-Match field contains the entity tag or is `*` (RFC 9110 §13.1.2), by weak comparison.
     /// - Parameter tag: with its quotes, without `W/`.
     public func noneMatch(names tag: String) -> Bool {
         var tag = tag
@@ -13,7 +13,7 @@ extension HeaderFields {
         }
     }
 
-    /// A list of entity tags: `"a", W/"b"`. A comma within quotes belongs to the tag, and no backslash escapes anything there.
+    /// A list of entity tags: `"a", W/"b"`. A comma within quotes is part of the tag; there are no backslash escapes.
     private static func list(_ value: UnsafeRawBufferPointer, names tag: UnsafeRawBufferPointer) -> Bool {
         if value.count == 1, value[0] == UInt8(ascii: "*") { return true }
         var rest = value

@@ -1,6 +1,6 @@
-/// `field-name ":" OWS field-value OWS` (RFC 9112 §5), the one form of header and trailer lines.
+/// `field-name ":" OWS field-value OWS` (RFC 9112 §5), the form of header and trailer lines.
 enum FieldLine {
-    /// Checks a line without its CRLF and appends it to the fields.
+    /// Validates a line without its CRLF, and appends it to the fields.
     static func parse(_ line: UnsafeRawBufferPointer, into fields: inout HeaderFields) throws(MessageError) {
         if let first = line.first, first.isBlank { throw .foldedField }
         var colon = 0
@@ -17,13 +17,13 @@ enum FieldLine {
     }
 }
 
-/// Why a field may not be written. The text comes from us, so this is a bug or an injection, never the peer's fault.
+/// Why a field cannot be written: a bug or an injection on our side, never the peer's fault.
 public enum FieldError: Error, Hashable, Sendable, CustomStringConvertible {
     /// The name is not a token (RFC 9110 §5.1).
     case invalidName(String)
-    /// The value holds CR, LF, NUL or another control character. The value itself is left out: it may be secret.
+    /// The value holds CR, LF, NUL or another control character. The value itself is omitted: it may be secret.
     case invalidValue(name: String)
-    /// Content-Length, Transfer-Encoding and Connection are written from the body length, so that they cannot lie.
+    /// Content-Length, Transfer-Encoding and Connection are derived from the body length and cannot be set.
     case reserved(name: String)
 
     public var description: String {

@@ -1,13 +1,13 @@
 import Bytes
 
-/// One hop of a request: whom a proxy took it from. Nil where the proxy does not say: `unknown`, a name of its own (`_hidden`),
-/// or nothing at all.
+/// One hop of a request: the client that a proxy received it from. Nil if the proxy does not disclose it: `unknown`, an obfuscated
+/// name (`_hidden`), or nothing.
 struct ForwardedHop: Hashable {
     var address: IPAddress?
     var scheme: ClientScheme?
 }
 
-/// Readers of the fields in which proxies say whom they stand for; the nearest hop is the last.
+/// Parsers of the fields in which proxies pass on client addresses; the nearest hop is the last.
 enum ForwardedFields {
     /// `Forwarded` (RFC 7239 §4): all fields of that name form one list.
     static func forwarded(_ fields: HeaderFields) throws(ForwardedError) -> [ForwardedHop] {
@@ -31,7 +31,7 @@ enum ForwardedFields {
         while rest.count > 0 {
             let end = rest.endOfListMember
             let member = rest.slice(0, end).trimmingBlanks
-            // An empty member of a list is to be passed over (RFC 9110 §5.6.1.2).
+            // Empty list members are ignored (RFC 9110 §5.6.1.2).
             if member.count > 0 { hops.append(try hop(member)) }
             rest = rest.slice(min(end + 1, rest.count), rest.count)
         }
@@ -58,7 +58,7 @@ enum ForwardedFields {
         return hop
     }
 
-    /// Takes a token or a quoted string, and the semicolon that may follow it.
+    /// Consumes a token or a quoted string, and an optional semicolon.
     private static func parameterValue(_ rest: inout UnsafeRawBufferPointer) throws(ForwardedError) -> [UInt8] {
         var text: [UInt8] = []
         var position = 0
@@ -86,12 +86,12 @@ enum ForwardedFields {
         return text
     }
 
-    /// `node` of RFC 7239 §6: an address with an optional port, or a name that says nothing.
+    /// `node` of RFC 7239 §6: an address with an optional port, or an obfuscated name.
     private static func node(_ text: [UInt8]) throws(ForwardedError) -> IPAddress? {
         try text.withUnsafeBufferPointer { (octets) throws(ForwardedError) in
             let text = UnsafeRawBufferPointer(octets)
             if let address = address(text) {
-                // Without brackets the port of an IPv6 address could not be told from it.
+                // Without brackets, the port of an IPv6 address would be ambiguous.
                 if !address.isIPv4, text.first != UInt8(ascii: "[") { throw .malformed }
                 return address
             }
@@ -104,7 +104,7 @@ enum ForwardedFields {
         }
     }
 
-    /// `X-Forwarded-For`, which no standard defines: addresses, some with ports; anything else says nothing.
+    /// `X-Forwarded-For`, which no standard defines: addresses, some with ports; anything else is an unknown hop.
     static func forwardedFor(_ fields: HeaderFields) -> [ForwardedHop] {
         var hops: [ForwardedHop] = []
         fields.forEachValue(of: "x-forwarded-for") { value in
@@ -117,7 +117,7 @@ enum ForwardedFields {
         return hops
     }
 
-    /// `X-Forwarded-Proto`: the last word is that of the nearest proxy.
+    /// `X-Forwarded-Proto`: the last entry is from the nearest proxy.
     static func forwardedScheme(_ fields: HeaderFields) -> ClientScheme? {
         var scheme: ClientScheme?
         fields.forEachValue(of: "x-forwarded-proto") { value in
@@ -141,7 +141,7 @@ enum ForwardedFields {
         return IPAddress(text.slice(0, colon))
     }
 
-    /// Nothing, or a colon and a port; RFC 7239 lets a proxy hide the port behind a name, too.
+    /// Nothing, or a colon and a port; RFC 7239 also allows an obfuscated port.
     private static func isPort(_ text: UnsafeRawBufferPointer) -> Bool {
         if text.count == 0 { return true }
         guard text.count > 1, text[0] == UInt8(ascii: ":") else { return false }

@@ -1,8 +1,8 @@
-/// Content-Length and Transfer-Encoding, gathered from the fields of a message and judged together (RFC 9112 §6.3).
+/// Content-Length and Transfer-Encoding, collected from the fields of a message and evaluated together (RFC 9112 §6.3).
 struct FramingFields {
     private enum Coding {
         case chunked
-        /// A coding we do not know, in front of a final `chunked` or alone.
+        /// An unknown coding, before a final `chunked` or alone.
         case unsupported
         case invalid
     }
@@ -35,7 +35,7 @@ struct FramingFields {
         }
     }
 
-    /// Plain `chunked` is understood. What is neither that nor a clean list of other tokens is an attempt at hiding.
+    /// Plain `chunked` is supported. Anything but that or a well-formed list of other tokens is treated as a smuggling attempt.
     private static func coding(_ value: UnsafeRawBufferPointer) -> Coding {
         if value.equalsIgnoringCase("chunked") { return .chunked }
         var rest = value

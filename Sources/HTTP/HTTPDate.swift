@@ -1,12 +1,12 @@
-/// The date form of HTTP (IMF-fixdate, RFC 9110 §5.6.7).
+/// HTTP dates (IMF-fixdate, RFC 9110 §5.6.7).
 public enum HTTPDate {
     private static let weekdays = ["Thu", "Fri", "Sat", "Sun", "Mon", "Tue", "Wed"]
     private static let months = [
         "Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec",
     ]
 
-    /// `Sun, 06 Nov 1994 08:49:37 GMT`. Makes a string: a loop caches it for a second.
-    /// - Parameter unixSeconds: since 1970; brought into the years 1970...9999 that the form can show.
+    /// `Sun, 06 Nov 1994 08:49:37 GMT`. Allocates a string; callers cache it for a second.
+    /// - Parameter unixSeconds: since 1970; clamped to the years 1970...9999 that the format can express.
     public static func format(unixSeconds: Int) -> String {
         let seconds = min(max(unixSeconds, 0), 253_402_300_799)
         let days = seconds / 86_400
@@ -17,11 +17,10 @@ public enum HTTPDate {
             + "\(two(time / 3600)):\(two(time / 60 % 60)):\(two(time % 60)) GMT"
     }
 
-    /// Seconds since 1970 of a date in any of HTTP's three forms, which recipients must know (RFC 9110 §5.6.7):
-    /// `Sun, 06 Nov 1994 08:49:37 GMT`, `Sunday, 06-Nov-94 08:49:37 GMT`, `Sun Nov  6 08:49:37 1994`. The day of the week is not
-    /// checked.
-    /// - Parameter now: seconds since 1970: a year of two digits is at most 50 years after it.
-    /// - Returns: nil for anything else.
+    /// Parses any of the three formats that recipients must accept (RFC 9110 §5.6.7): `Sun, 06 Nov 1994 08:49:37 GMT`, `Sunday,
+    /// 06-Nov-94 08:49:37 GMT`, `Sun Nov  6 08:49:37 1994`. The day of the week is not checked.
+    /// - Parameter now: seconds since 1970: two-digit years are at most 50 years after it.
+    /// - Returns: seconds since 1970; nil for anything else.
     public static func parse(_ text: String, now: Int) -> Int? {
         let words = text.split { $0 == " " || $0 == "," || $0 == "-" }
         guard words.count == 5 || words.count == 6, text.utf8.count <= 40 else { return nil }
@@ -47,7 +46,7 @@ public enum HTTPDate {
         digits.contains(text.utf8.count) && text.utf8.allSatisfy { (0x30...0x39).contains($0) } ? Int(text) : nil
     }
 
-    /// The other way round: `days_from_civil`.
+    /// The inverse: `days_from_civil`.
     private static func daysSince1970(year: Int, month: Int, day: Int) -> Int {
         let year = month <= 2 ? year - 1 : year
         let era = year / 400
@@ -56,7 +55,7 @@ public enum HTTPDate {
         return era * 146_097 + yearOfEra * 365 + yearOfEra / 4 - yearOfEra / 100 + dayOfYear - 719_468
     }
 
-    /// The Gregorian date, by Howard Hinnant's `civil_from_days`: years begin in March, so that leap days come last.
+    /// The Gregorian date, by Howard Hinnant's `civil_from_days`: years begin in March, so that leap days are last.
     private static func civilDate(daysSince1970: Int) -> (year: Int, month: Int, day: Int) {
         let days = daysSince1970 + 719_468
         let era = days / 146_097

@@ -3,7 +3,7 @@ public struct HTTPStatus: Hashable, Sendable, CustomStringConvertible {
     /// Three digits, 100...999.
     public let code: Int
 
-    /// - Parameter code: brought into 100...999, the only numbers a status line can hold.
+    /// - Parameter code: clamped to 100...999.
     public init(_ code: Int) { self.code = min(max(code, 100), 999) }
 
     public static let `continue` = HTTPStatus(100)
@@ -42,10 +42,10 @@ public struct HTTPStatus: Hashable, Sendable, CustomStringConvertible {
     /// 1xx: another response follows, except after 101.
     public var isInterim: Bool { code < 200 }
 
-    /// 1xx, 204 and 304 end with their head whatever it says (RFC 9112 §6.3).
+    /// 1xx, 204 and 304 never have a body, whatever their head says (RFC 9112 §6.3).
     public var forbidsBody: Bool { code < 200 || code == 204 || code == 304 }
 
-    /// The registered phrase; empty where none is registered, which RFC 9112 §4 allows.
+    /// The registered phrase; empty if there is none, as RFC 9112 §4 allows.
     public var reasonPhrase: StaticString {
         switch code {
         case 100: "Continue"
@@ -100,7 +100,7 @@ public struct HTTPStatus: Hashable, Sendable, CustomStringConvertible {
         }
     }
 
-    /// Whether a text is the phrase of a status of failure and says no more than its number, in upper or lower case.
+    /// Whether a text is merely the reason phrase of an error status, ignoring case.
     public static func isReasonPhrase(_ text: String) -> Bool {
         let text = text.lowercased()
         return !text.isEmpty && (400...599).contains { "\(HTTPStatus($0).reasonPhrase)".lowercased() == text }

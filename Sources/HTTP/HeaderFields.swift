@@ -1,7 +1,7 @@
-/// Header fields in the order of their arrival, names compared without regard to case (RFC 9110 §5).
+/// Header fields in wire order, with case-insensitive names (RFC 9110 §5).
 ///
-/// All names and values lie in one array of octets, so that a head costs two allocations however many fields it has.
-/// Every name is a token and no value holds a control character: both are checked on the way in.
+/// All names and values are in one array of octets, so a head takes two allocations regardless of the number of fields. Names are
+/// tokens, and values have no control characters: both are validated on insertion.
 public struct HeaderFields: Sendable {
     struct Entry: Sendable {
         var nameOffset: UInt32
@@ -20,7 +20,7 @@ public struct HeaderFields: Sendable {
         octets.reserveCapacity(bytes)
     }
 
-    /// Takes a line that is checked already, in one copy with its colon and blanks.
+    /// Appends a validated line in one copy, with its colon and blanks.
     mutating func append(checkedLine line: UnsafeRawBufferPointer, nameByteCount: Int, value: Range<Int>) {
         let start = octets.count
         entries.append(
@@ -32,8 +32,8 @@ public struct HeaderFields: Sendable {
         octets.append(contentsOf: line)
     }
 
-    /// Appends a field; does not replace one of the same name.
-    /// - Throws: ``FieldError`` if the name is no token or the value holds a control character (header injection).
+    /// Appends a field, even if the name exists.
+    /// - Throws: ``FieldError`` if the name is not a token, or the value contains a control character (header injection).
     public mutating func append(_ name: String, _ value: String) throws(FieldError) {
         try FieldError.check(name: name, value: value)
         var line = name + value
@@ -46,14 +46,14 @@ public struct HeaderFields: Sendable {
         }
     }
 
-    /// The value of the first field of that name, read as UTF-8.
+    /// The value of the first field with that name, decoded as UTF-8.
     public subscript(name: String) -> String? {
         withOctets { octets in
             first(name, octets).map { Self.value(of: $0, octets).text }
         }
     }
 
-    /// The values of all fields of that name, in order.
+    /// The values of all fields with that name, in order.
     public func values(of name: String) -> [String] {
         var values: [String] = []
         forEachValue(of: name) { value in
@@ -63,7 +63,7 @@ public struct HeaderFields: Sendable {
         return values
     }
 
-    /// Gives `body` the octets of the first field of that name without making a string; nil if there is none.
+    /// Calls `body` with the octets of the first field with that name; nil if there is none. Does not allocate a string.
     public func withValue<Result>(of name: String, _ body: (UnsafeRawBufferPointer) -> Result) -> Result? {
         withOctets { octets in
             first(name, octets).map { body(Self.value(of: $0, octets)) }
@@ -74,7 +74,7 @@ public struct HeaderFields: Sendable {
         withOctets { first(name, $0) != nil }
     }
 
-    /// How many fields have that name.
+    /// Number of fields with that name.
     public func count(of name: String) -> Int {
         var count = 0
         forEachValue(of: name) { _ in
@@ -84,8 +84,8 @@ public struct HeaderFields: Sendable {
         return count
     }
 
-    /// Whether the comma-separated list that the fields of that name form has this member (RFC 9110 §5.6.1),
-    /// without regard to case and to parameters after `;`.
+    /// Whether the comma-separated list formed by the fields with that name contains this member (RFC 9110 §5.6.1), ignoring case
+    /// and parameters after `;`.
     public func list(_ name: String, contains member: String) -> Bool {
         var member = member
         return member.withUTF8 { member in
@@ -134,7 +134,7 @@ extension HeaderFields: RandomAccessCollection {
     public var startIndex: Int { 0 }
     public var endIndex: Int { entries.count }
 
-    /// Name as sent, and value.
+    /// Name as received, and value.
     public subscript(position: Int) -> (name: String, value: String) {
         withOctets { octets in
             (Self.name(of: entries[position], octets).text, Self.value(of: entries[position], octets).text)
@@ -147,7 +147,7 @@ extension HeaderFields: CustomStringConvertible {
 }
 
 extension UnsafeRawBufferPointer {
-    /// Whether a list member equals `member` without regard to case and parameters. Commas within quotes do not count.
+    /// Whether a list member equals `member`, ignoring case and parameters. Commas within quotes do not separate.
     func listContains(_ member: UnsafeRawBufferPointer) -> Bool {
         var rest = self
         while rest.count > 0 {

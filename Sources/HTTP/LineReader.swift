@@ -1,7 +1,7 @@
 import Bytes
 
-/// Cuts input into lines that end in CRLF. A line that lies whole in the input is handed out in place; only one that is
-/// split over reads is gathered, and the storage for it goes back after use, so that an idle connection holds none.
+/// Splits input into lines that end in CRLF. A line that is complete in the input is returned in place; only a line split across
+/// reads is copied, into storage that is freed after use, so an idle connection holds none.
 struct LineReader: ~Copyable {
     private var partial = ByteBuffer()
     private var partialIsComplete = false
@@ -11,17 +11,17 @@ struct LineReader: ~Copyable {
         case bareLineFeed
     }
 
-    /// Whether part of a line waits for its rest.
+    /// Whether a line is incomplete.
     var holdsPartialLine: Bool { !partialIsComplete && partial.count > 0 }
 
-    /// The next line without its CRLF, valid until the next call and as long as the input; nil if more input is needed.
-    /// The verdict does not depend on how the input was split: length first, then the line end.
+    /// The next line without its CRLF, valid until the next call and as long as the input; nil if more input is needed. The result
+    /// does not depend on how the input was split: the length is checked before the line end.
     mutating func next(
         _ input: inout UnsafeRawBufferPointer, maxBytes: Int
     ) throws(Failure) -> UnsafeRawBufferPointer? {
         if partialIsComplete { release() }
         guard let lineFeed = input.offset(of: .lineFeed) else {
-            // One more than the limit may still be the CR.
+            // One byte beyond the limit may still be the CR.
             if partial.count + input.count - 1 > maxBytes { throw .tooLong }
             partial.append(input)
             input = input.slice(input.count, input.count)
@@ -39,7 +39,7 @@ struct LineReader: ~Copyable {
         return line.slice(0, line.count - 1)
     }
 
-    /// Drops what is held.
+    /// Frees the storage.
     mutating func release() {
         partial.clear(keepingCapacity: 0)
         partialIsComplete = false

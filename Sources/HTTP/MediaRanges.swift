@@ -1,8 +1,8 @@
-/// How much a client wants a media type (RFC 9110 §12.5.1).
+/// A client's preference for a media type (RFC 9110 §12.5.1).
 public struct MediaPreference: Comparable, Sendable {
-    /// The weight in thousandths: 0 is "not acceptable".
+    /// The weight in thousandths; 0 means "not acceptable".
     public let quality: Int
-    /// How closely the client named it: 0 not at all, 1 `*/*`, 2 `type/*`, 3 the type itself.
+    /// Specificity of the matching range: 0 none, 1 `*/*`, 2 `type/*`, 3 the type itself.
     public let closeness: Int
 
     public var isAcceptable: Bool { quality > 0 }
@@ -13,8 +13,8 @@ public struct MediaPreference: Comparable, Sendable {
 }
 
 extension HeaderFields {
-    /// What all Accept fields together say of a media type: the closest range counts, whatever the order. Without any, everything is
-    /// wanted alike. Parameters other than `q` narrow nothing: our answers have one form each.
+    /// The preference for a media type given by all Accept fields: the most specific range counts, in any order. Without Accept,
+    /// all types are equal. Parameters other than `q` are ignored, because each answer has one representation per type.
     /// - Parameter mediaType: such as `application/json`, in lower case.
     public func preference(for mediaType: String) -> MediaPreference {
         var best = MediaPreference(quality: 0, closeness: 0)
@@ -28,7 +28,7 @@ extension HeaderFields {
                 guard member.count > 0 else { continue }
                 isAsked = true
                 let closeness = Self.closeness(of: member, to: mediaType)
-                // Said twice with the same closeness, the larger weight counts.
+                // Of two ranges with the same specificity, the larger weight counts.
                 let range = MediaPreference(quality: Self.quality(of: member), closeness: closeness)
                 if closeness > best.closeness || closeness == best.closeness && closeness > 0 && range > best { best = range }
             }
@@ -37,7 +37,7 @@ extension HeaderFields {
         return isAsked ? best : MediaPreference(quality: 1000, closeness: 0)
     }
 
-    /// Whether the client would rather have one media type than another, both of which are there.
+    /// Whether the client prefers one available media type to another.
     public func prefers(_ mediaType: String, over other: String) -> Bool {
         let preference = preference(for: mediaType)
         return preference.isAcceptable && preference > self.preference(for: other)
@@ -50,7 +50,7 @@ extension HeaderFields {
         return range.hasSuffix("/*") && mediaType.hasPrefix(range.dropLast()) ? 2 : 0
     }
 
-    /// `q=` with up to three decimals (RFC 9110 §12.4.2); what is none counts as 1, as if it were not there.
+    /// `q=` with up to three decimals (RFC 9110 §12.4.2); an invalid weight counts as 1, as if absent.
     private static func quality(of member: UnsafeRawBufferPointer) -> Int {
         let parameters = member.text.split(separator: ";").dropFirst()
         for parameter in parameters {

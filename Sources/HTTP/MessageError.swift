@@ -1,10 +1,10 @@
-/// Why a message was refused. After one of these nothing more can be read from the connection: answer with
-/// ``answer`` (server role), then close, because the place where the next message begins is no longer known.
+/// Why a message was refused. Nothing more can be read from the connection, because the start of the next message is unknown: send
+/// ``answer`` (server role), then close.
 public enum MessageError: Error, Hashable, Sendable {
     // Lines
-    /// LF without CR before it (RFC 9112 §2.2 lets a server refuse it, and intermediaries disagree about it).
+    /// LF without a preceding CR (RFC 9112 §2.2 allows refusing it, and intermediaries disagree about it).
     case bareLineFeed
-    /// CR without LF after it.
+    /// CR without a following LF.
     case bareCarriageReturn
     /// More than one empty line before a message.
     case repeatedEmptyLine
@@ -16,18 +16,18 @@ public enum MessageError: Error, Hashable, Sendable {
     case malformedStatusLine
     /// The method is not a token.
     case invalidMethod
-    /// CONNECT: this server is no tunnel.
+    /// CONNECT: this server is not a tunnel.
     case methodNotImplemented
     /// Not `HTTP/digit.digit`.
     case malformedVersion
     /// Neither HTTP/1.0 nor HTTP/1.1.
     case versionNotSupported
-    /// A form or an octet that RFC 9112 §3.2 does not allow for the method.
+    /// A form or octet not allowed by RFC 9112 §3.2 for the method.
     case invalidTarget
     case requestLineTooLong(limitBytes: Int)
 
     // Fields
-    /// A field name that is empty or no token, blanks before the colon, or no colon.
+    /// A field name that is empty or not a token, blanks before the colon, or no colon.
     case invalidFieldName
     /// A control character in a field value.
     case invalidFieldValue
@@ -38,16 +38,16 @@ public enum MessageError: Error, Hashable, Sendable {
     /// HTTP/1.1 without Host.
     case missingHost
     case repeatedHost
-    /// Host is no host name or address with an optional port, or differs from the authority of the target.
+    /// Host is not a host name or address with an optional port, or differs from the authority of the target.
     case invalidHost
-    /// Something else than `100-continue` was expected.
+    /// An expectation other than `100-continue`.
     case expectationFailed
 
     // Framing
-    /// Both lengths at once: the classic of request smuggling (RFC 9112 §6.1).
+    /// Both lengths at once: the classic request smuggling (RFC 9112 §6.1).
     case contentLengthWithTransferEncoding
     case repeatedContentLength
-    /// Not digits only, or more than fits.
+    /// Not only digits, or too large.
     case invalidContentLength
     /// Repeated, or `chunked` more than once or not last.
     case invalidTransferEncoding
@@ -58,7 +58,7 @@ public enum MessageError: Error, Hashable, Sendable {
     case bodyTooLarge(limitBytes: Int)
 
     // Chunks
-    /// Not hexadecimal digits followed by CR or `;`, or more digits than any length needs.
+    /// Not hexadecimal digits followed by CR or `;`, or too many digits.
     case invalidChunkSize
     /// Not `;name`, `;name=token` or `;name="text"`.
     case invalidChunkExtension
@@ -69,7 +69,7 @@ public enum MessageError: Error, Hashable, Sendable {
     // Content codings
     /// Neither gzip nor deflate, or more than one.
     case unsupportedContentCoding
-    /// The body is not what Content-Encoding says, is cut off, or mostly holds blocks without content.
+    /// The body does not match Content-Encoding, is truncated, or consists mostly of empty blocks.
     case malformedContentCoding
     /// Not the peer's fault.
     case noMemoryToDecode
@@ -78,7 +78,7 @@ public enum MessageError: Error, Hashable, Sendable {
     /// The connection ended within a message (client role).
     case truncated
 
-    /// The status to answer the request with.
+    /// The status of the answer.
     public var answer: HTTPStatus {
         switch self {
         case .requestLineTooLong: .uriTooLong
@@ -95,7 +95,7 @@ public enum MessageError: Error, Hashable, Sendable {
 }
 
 extension MessageError {
-    /// Whether the head is well-formed as far as it was read, and only too large: its rest may be passed over in order.
+    /// Whether the head is well-formed so far and merely too large, so the rest of it can be skipped.
     public var isSizeOfHead: Bool {
         switch self {
         case .requestLineTooLong, .fieldsTooLarge, .tooManyFields: true
@@ -103,12 +103,12 @@ extension MessageError {
         }
     }
 
-    /// Fields that belong to the answer (RFC 9110 §15.5.16).
+    /// Fields of the answer (RFC 9110 §15.5.16).
     public var answerFields: [(name: String, value: String)] {
         self == .unsupportedContentCoding ? [("Accept-Encoding", ContentCoding.acceptable)] : []
     }
 
-    /// One sentence for the peer's developer: what is wrong and what to send instead. (The error printed is its name.)
+    /// One sentence for the peer's developer: what is wrong, and what to send instead.
     public var advice: String {
         switch self {
         case .bareLineFeed: "A line ends in LF alone; end every line with CRLF."

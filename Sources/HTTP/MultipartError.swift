@@ -1,22 +1,22 @@
-/// Why a multipart body cannot be read.
+/// Why a multipart body is invalid.
 public enum MultipartError: Error, Sendable, Hashable, CustomStringConvertible {
-    /// The content type is no `multipart/form-data` with one boundary of 1 to 70 of its characters.
+    /// The content type is not `multipart/form-data` with one boundary of 1 to 70 allowed characters.
     case invalidContentType
     /// The body does not begin with the boundary.
     case missingBoundary
-    /// What follows a boundary is neither a line end nor `--`.
+    /// A boundary is followed by neither a line end nor `--`.
     case malformedBoundary
     /// A header line of a part is not `name: value`, or ends in LF alone.
     case malformedHeader
-    /// The header lines of a part are larger than allowed.
+    /// The header lines of a part exceed the limit.
     case headerTooLarge(limitBytes: Int)
-    /// A part does not say `Content-Disposition: form-data; name="…"`.
+    /// A part lacks `Content-Disposition: form-data; name="…"`.
     case missingName
-    /// A part is encoded otherwise than as it is.
+    /// A part has a transfer encoding other than identity.
     case unsupportedEncoding
-    /// There are more parts than allowed.
+    /// There are too many parts.
     case tooManyParts(limit: Int)
-    /// Something follows the last boundary.
+    /// There are bytes after the last boundary.
     case trailingBytes
     /// The body ended before the last boundary.
     case truncated

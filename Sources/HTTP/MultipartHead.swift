@@ -1,4 +1,4 @@
-/// What a part of a form says about itself (RFC 7578 §4).
+/// The header of one part of a form (RFC 7578 §4).
 public struct MultipartHead: Sendable, Hashable {
     /// The field's name.
     public var name: String
@@ -31,7 +31,7 @@ struct Parameters {
     private(set) var value = ""
     private var parameters: [(name: String, value: String)] = []
 
-    /// Nil when it is malformed, or names a parameter twice.
+    /// Nil if it is malformed, or repeats a parameter.
     init?(_ text: String) {
         var rest = Substring(text)
         guard let semicolon = rest.firstIndex(of: ";") else {
@@ -55,7 +55,7 @@ struct Parameters {
 
     subscript(name: String) -> String? { parameters.first { $0.name == name }?.value }
 
-    /// A token or a quoted string, from the front.
+    /// Consumes a token or a quoted string from the front.
     private static func takeValue(_ rest: inout Substring) -> String? {
         guard rest.first == "\"" else {
             let token = rest.prefix { $0 != ";" && $0 != " " && $0 != "\t" }
@@ -71,7 +71,7 @@ struct Parameters {
                 rest = rest[index...]
                 return text
             }
-            // Only what must be escaped is: Windows paths of old browsers have lone backslashes.
+            // Only `\"` and `\\` are escapes: Windows paths from old browsers have lone backslashes.
             if character == "\\", index < rest.endIndex, rest[index] == "\"" || rest[index] == "\\" {
                 text.append(rest[index])
                 index = rest.index(after: index)

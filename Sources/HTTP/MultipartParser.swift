@@ -1,45 +1,45 @@
 import Bytes
 
-/// Reads a `multipart/form-data` body (RFC 7578) as it arrives, without I/O.
+/// Parses a `multipart/form-data` body (RFC 7578) incrementally, without I/O.
 ///
-/// Pull style, as ``RequestParser``: give the bytes that came, call ``next(_:)`` until it answers ``Event/needsMoreBytes``; each
-/// call takes what it used from the front of the input. Data are views, never copied and never held back but for what may be the
-/// beginning of a boundary, at most 74 bytes. After the last byte of the body call ``finish()``.
+/// Pull style, like ``RequestParser``: call ``next(_:)`` with the received bytes until it returns ``Event/needsMoreBytes``; each
+/// call consumes bytes from the front of the input. Data is never copied, and never delayed except for a possible start of a
+/// boundary, at most 74 bytes. Call ``finish()`` after the last byte of the body.
 ///
-/// Strict: no preamble, no epilogue, no nested multiparts, no transfer encodings: no client of a form sends them.
+/// Strict: no preamble, epilogue, nested multiparts or transfer encodings, which form clients do not send.
 public struct MultipartParser: ~Copyable {
-    /// How much a form may ask for.
+    /// Limits of a form.
     public struct Limits: Sendable, Hashable {
         public var maxParts = 32
-        /// The header lines of one part with their CRLFs.
+        /// The header lines of one part with their CRLFs, in bytes.
         public var maxHeaderBytes = 8192
 
         public init() {}
     }
 
     public enum Event {
-        /// All input is used up; call again when more has arrived.
+        /// All input is consumed; call again with more.
         case needsMoreBytes
-        /// A part begins.
+        /// The start of a part.
         case part(MultipartHead)
-        /// Some of the part's data, valid as long as the input and until the next call.
+        /// A piece of the part's data, valid as long as the input and until the next call.
         case data(UnsafeRawBufferPointer)
         case partEnd
-        /// The last boundary came.
+        /// The last boundary.
         case end
     }
 
     private enum State {
-        /// In data, with so many bytes of the delimiter matched.
+        /// In data, with this many bytes of the delimiter matched.
         case data(matched: Int)
-        /// At the body's start: the delimiter, and nothing else.
+        /// At the start of the body: only the delimiter is allowed.
         case start(matched: Int)
-        /// Behind a delimiter.
+        /// After a delimiter.
         case afterDelimiter
         case afterDelimiterCR
         case afterDelimiterDash
         case headers
-        /// Behind the last boundary: CRLF may follow.
+        /// After the last boundary: CRLF may follow.
         case epilogue(matched: Int)
         case failed(MultipartError)
     }
@@ -53,7 +53,7 @@ public struct MultipartParser: ~Copyable {
     private var headerByteCount = 0
     private var fields: [(name: String, value: String)] = []
 
-    /// - Parameter contentType: of the message.
+    /// - Parameter contentType: value of the Content-Type field.
     public init(contentType: String, limits: Limits = Limits()) throws(MultipartError) {
         guard let parameters = Parameters(contentType), parameters.value == "multipart/form-data",
             let boundary = parameters["boundary"], (1...70).contains(boundary.utf8.count),
@@ -72,8 +72,8 @@ public struct MultipartParser: ~Copyable {
         }
     }
 
-    /// The next event; takes the bytes it used from the front of `input`.
-    /// - Throws: the same ``MultipartError`` on every later call, too.
+    /// The next event; consumes its bytes from the front of `input`.
+    /// - Throws: ``MultipartError``, and the same one on every later call.
     public mutating func next(_ input: inout UnsafeRawBufferPointer) throws(MultipartError) -> Event {
         do {
             return try step(&input)
@@ -84,8 +84,8 @@ public struct MultipartParser: ~Copyable {
         }
     }
 
-    /// The body is over.
-    /// - Throws: ``MultipartError/truncated`` when its last boundary has not come.
+    /// Call at the end of the body.
+    /// - Throws: ``MultipartError/truncated`` if the last boundary has not been read.
     public func finish() throws(MultipartError) {
         switch state {
         case .epilogue(let matched) where matched != 1: break
@@ -130,7 +130,7 @@ public struct MultipartParser: ~Copyable {
         }
     }
 
-    /// Data up to what is, or may be, a delimiter; nil when one is complete.
+    /// Data up to an actual or possible delimiter; nil if one is complete.
     private mutating func readData(_ input: inout UnsafeRawBufferPointer, matched: Int) -> Event? {
         if input.isEmpty { return .needsMoreBytes }
         var matched = matched
@@ -141,7 +141,8 @@ public struct MultipartParser: ~Copyable {
                 matched += 1
             }
             if matched < delimiter.count, position < input.count {
-                // It was none. A CR stands only at a delimiter's beginning, so nothing of what was matched can begin another.
+                // It was not a delimiter. CR occurs only at a delimiter's start, so no other delimiter can begin within the matched
+                // bytes.
                 let data = delimiter.bytes.slice(0, matched)
                 input = input.slice(position, input.count)
                 state = .data(matched: 0)
@@ -159,7 +160,7 @@ public struct MultipartParser: ~Copyable {
                 matched += 1
             }
             if matched == delimiter.count || position == input.count {
-                // Complete, or cut by the input's end.
+                // Complete, or cut by the end of the input.
                 let data = input.slice(0, start)
                 if !data.isEmpty {
                     input = input.slice(start, input.count)

@@ -7,7 +7,7 @@ struct OctetSet: Sendable {
 
     /// `tchar` of RFC 9110 §5.6.2.
     static let token = OctetSet(low: 0x03FF_6CFA_0000_0000, high: 0x57FF_FFFF_C7FF_FFFE)
-    /// `unreserved` of RFC 3986 §2.3: what the host names of the Internet are made of.
+    /// `unreserved` of RFC 3986 §2.3: the characters of host names.
     static let hostName = OctetSet(low: 0x03FF_6000_0000_0000, high: 0x47FF_FFFE_87FF_FFFE)
     /// `pchar`, `/`, and the brackets and bar that browsers leave unescaped in paths.
     static let path = OctetSet(low: 0x2FFF_FFF2_0000_0000, high: 0x57FF_FFFE_AFFF_FFFF)
@@ -34,12 +34,12 @@ extension UInt8 {
     var isDigit: Bool { self &- 48 < 10 }
     var isBlank: Bool { self == .space || self == .tab }
 
-    /// `VCHAR`, `obs-text`, space and tab: what a field value may hold (RFC 9110 §5.5).
+    /// `VCHAR`, `obs-text`, space and tab: the octets allowed in a field value (RFC 9110 §5.5).
     var isFieldContent: Bool { (self >= 0x20 && self != 0x7F) || self == .tab }
 
     @inline(__always) var lowercased: UInt8 { self &- 65 < 26 ? self | 0x20 : self }
 
-    /// The worth of a hexadecimal digit, or nil.
+    /// The value of a hexadecimal digit, or nil.
     var hexadecimalValue: UInt8? {
         switch self {
         case 48...57: self - 48
@@ -55,7 +55,7 @@ extension UnsafeRawBufferPointer {
         UnsafeRawBufferPointer(start: baseAddress.map { $0 + start }, count: end - start)
     }
 
-    /// The offset of the first such octet.
+    /// The offset of the first occurrence.
     @inline(__always) func offset(of octet: UInt8) -> Int? {
         guard let baseAddress, count > 0, let found = memchr(baseAddress, Int32(octet), count) else { return nil }
         return UnsafeRawPointer(found) - baseAddress
@@ -75,7 +75,7 @@ extension UnsafeRawBufferPointer {
         return slice(range.lowerBound, range.upperBound)
     }
 
-    /// - Parameter lowercase: ASCII without capitals.
+    /// - Parameter lowercase: lower-case ASCII.
     func equalsIgnoringCase(_ lowercase: StaticString) -> Bool {
         equalsIgnoringCase(UnsafeRawBufferPointer(start: lowercase.utf8Start, count: lowercase.utf8CodeUnitCount))
     }
@@ -86,7 +86,7 @@ extension UnsafeRawBufferPointer {
         return true
     }
 
-    /// Whether every octet may stand in a field value; eight at a time, since values are most of a head.
+    /// Whether every octet is allowed in a field value. Checks eight at a time, because values are most of a head.
     var isFieldContent: Bool {
         guard let baseAddress else { return true }
         let ones: UInt64 = 0x0101_0101_0101_0101
@@ -105,7 +105,7 @@ extension UnsafeRawBufferPointer {
         return true
     }
 
-    /// The number that the digits spell; nil for anything but digits, for none, and for more than `Int.max`.
+    /// The number in decimal digits; nil if empty, not only digits, or above `Int.max`.
     var decimalNumber: Int? {
         guard count > 0 else { return nil }
         var value = 0

@@ -1,25 +1,25 @@
-/// Looks for the Origin field in the rest of a head that was refused before its end: without it the page that sent the request could
-/// not be shown why. Everything else there is passed over, and nothing of it is believed.
+/// Finds the Origin field in the rest of a head that was refused before its end: without CORS fields, the page that sent the
+/// request could not see why. All other fields are ignored.
 public struct OriginScan: Sendable {
-    /// Bytes that are looked at, at most.
+    /// Most bytes to scan.
     static let maxByteCount = 128 << 10
-    /// A longer line is no Origin that counts.
+    /// A longer line cannot be a valid Origin.
     private static let maxLineByteCount = WebOrigin.maxTextByteCount + 16
 
-    /// The value, once it was found; nil again if there is another.
+    /// The value, once found; nil again if there is a second one.
     public private(set) var origin: String?
-    /// Whether the head's end, or the bound, was reached.
+    /// Whether the end of the head, or the limit, was reached.
     public private(set) var isDone = false
     private var originCount = 0
     private var byteCount = 0
     private var line: [UInt8] = []
-    /// Whether what stands before the next line feed is the end of a line that is passed over.
+    /// Whether the bytes up to the next line feed belong to a line to skip.
     private var isSkipping: Bool
 
-    /// - Parameter isWithinLine: whether the first byte belongs to the line that was refused.
+    /// - Parameter isWithinLine: whether the first byte belongs to the refused line.
     public init(isWithinLine: Bool) { isSkipping = isWithinLine }
 
-    /// Takes the next bytes of the head.
+    /// Scans the next bytes of the head.
     public mutating func scan(_ bytes: UnsafeRawBufferPointer) {
         var rest = bytes.slice(0, min(bytes.count, max(0, Self.maxByteCount - byteCount)))
         byteCount += rest.count

@@ -1,9 +1,9 @@
 public import Bytes
 
-/// What a proxy says in front of a connection about whom it stands for: the PROXY protocol, versions 1 and 2
+/// The header with which a proxy passes on a client's address at the start of a connection: the PROXY protocol, versions 1 and 2
 /// (https://www.haproxy.org/download/3.2/doc/proxy-protocol.txt).
 public struct ProxyHeader: Sendable, Hashable {
-    /// Who connected to the proxy, and where.
+    /// The client's address, and the address it connected to.
     public struct Route: Sendable, Hashable {
         public var source: IPAddress
         public var sourcePort: UInt16
@@ -11,30 +11,30 @@ public struct ProxyHeader: Sendable, Hashable {
         public var destinationPort: UInt16
     }
 
-    /// Nil when the proxy speaks for itself (`LOCAL`: a health check), when it cannot say (`UNKNOWN`, `UNSPEC`), and for Unix
-    /// sockets: the address of the connection itself is then all that is known.
+    /// Nil for the proxy's own connections (`LOCAL`: health checks), for `UNKNOWN` and `UNSPEC`, and for Unix sockets: use the
+    /// address of the connection itself.
     public var route: Route?
 }
 
-/// Why what stood in front of a connection is no PROXY header. Close: nobody knows what the rest would be.
+/// Why the start of a connection is not a valid PROXY header. Close the connection: the rest cannot be interpreted.
 public enum ProxyHeaderError: Error, Hashable, Sendable {
     /// Neither `PROXY ` nor the signature of version 2: a client, not a proxy.
     case noHeader
-    /// A line of version 1 that is not as the protocol has it, or has no end within 107 bytes.
+    /// A malformed version 1 line, or one without an end within 107 bytes.
     case malformedLine
-    /// Not version 2, or a command or transport that a stream cannot have.
+    /// Not version 2, or a command or transport invalid for streams.
     case unsupported
-    /// Addresses or TLVs that do not fit the length.
+    /// Addresses or TLVs that do not match the length.
     case malformedBinary
     /// More than ``ProxyHeaderParser/maxByteCount`` bytes.
     case tooLong
 }
 
-/// Reads one PROXY header from the front of a connection, without I/O, and not one byte more.
+/// Parses one PROXY header at the start of a connection, without I/O. Consumes no byte after it.
 public struct ProxyHeaderParser: Sendable {
-    /// Bytes of a header, of which version 2 could announce 65,551. TLVs that proxies send have some hundred.
+    /// Most bytes of a header. Version 2 allows 65,551; proxies' TLVs take a few hundred.
     public static let maxByteCount = 4096
-    /// Bytes of a line of version 1 with its CRLF.
+    /// Most bytes of a version 1 line with its CRLF.
     static let maxLineByteCount = 107
     private static let signature: [UInt8] = [0x0D, 0x0A, 0x0D, 0x0A, 0x00, 0x0D, 0x0A, 0x51, 0x55, 0x49, 0x54, 0x0A]
     private static let linePrefix = Array("PROXY ".utf8)
@@ -44,8 +44,8 @@ public struct ProxyHeaderParser: Sendable {
 
     public init() {}
 
-    /// Takes bytes from the front of `input` until the header is whole.
-    /// - Returns: nil as long as more is needed; all input is used up then.
+    /// Consumes bytes from the front of `input` until the header is complete.
+    /// - Returns: nil if more input is needed; all of `input` is then consumed.
     public mutating func next(_ input: inout UnsafeRawBufferPointer) throws(ProxyHeaderError) -> ProxyHeader? {
         while let octet = input.first {
             input = UnsafeRawBufferPointer(rebasing: input.dropFirst())
@@ -85,7 +85,7 @@ public struct ProxyHeaderParser: Sendable {
             start = position + 1
         }
         let family = words[0].text
-        // What follows UNKNOWN is to be passed over.
+        // The rest of an UNKNOWN line is ignored.
         if family == "UNKNOWN" { return ProxyHeader(route: nil) }
         guard family == "TCP4" || family == "TCP6", words.count == 5 else { throw .malformedLine }
         let isIPv6 = family == "TCP6"
@@ -97,7 +97,7 @@ public struct ProxyHeaderParser: Sendable {
             route: .init(source: source, sourcePort: sourcePort, destination: destination, destinationPort: destinationPort))
     }
 
-    /// Decimal, without zeros in front.
+    /// Decimal without leading zeros.
     private static func port(_ text: UnsafeRawBufferPointer) -> UInt16? {
         guard text.count <= 5, text.count == 1 || text.first != UInt8(ascii: "0") else { return nil }
         return text.decimalNumber.flatMap(UInt16.init(exactly:))
@@ -111,11 +111,11 @@ public struct ProxyHeaderParser: Sendable {
             if header[position] != Self.signature[position] { throw .noHeader }
             return nil
         }
-        // Each octet is judged when it comes: noise is not waited for.
+        // Each octet is validated as it arrives, so noise is refused at once.
         switch position {
         case 12: if header[12] != 0x20, header[12] != 0x21 { throw .unsupported }
         case 13:
-            // LOCAL says nothing about addresses, whatever stands there.
+            // The addresses of LOCAL are ignored.
             if header[12] == 0x21, !Self.families.contains(header[13]) { throw .unsupported }
         default: break
         }
@@ -149,7 +149,7 @@ public struct ProxyHeaderParser: Sendable {
                 source: source, sourcePort: port(2 * width), destination: destination, destinationPort: port(2 * width + 2)))
     }
 
-    /// Type, length, value: passed over, but they must fill the rest exactly.
+    /// Type, length, value: ignored, but they must fill the rest exactly.
     private static func checkTLVs(_ octets: UnsafeRawBufferPointer) throws(ProxyHeaderError) {
         var position = 0
         while position < octets.count {

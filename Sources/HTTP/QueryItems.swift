@@ -1,5 +1,5 @@
-/// The items of a query in order, decoded as `application/x-www-form-urlencoded` (WHATWG URL §5.1): `+` is a space, an
-/// incomplete escape stands for itself, an item without `=` has an empty value.
+/// The items of a query in order, decoded as `application/x-www-form-urlencoded` (WHATWG URL §5.1): `+` is a space, an incomplete
+/// escape is literal, an item without `=` has an empty value.
 public struct QueryItems: Sendable, Hashable {
     public struct Item: Sendable, Hashable {
         public let name: String
@@ -21,10 +21,10 @@ public struct QueryItems: Sendable, Hashable {
 
     private init(_ items: [Item]) { self.items = items }
 
-    /// The same without the items of those names.
+    /// A copy without the items with those names.
     public func removing(_ names: Set<String>) -> QueryItems { QueryItems(items.filter { !names.contains($0.name) }) }
 
-    /// The value of the first item of that name.
+    /// The value of the first item with that name.
     public subscript(name: String) -> String? {
         items.first { $0.name == name }?.value
     }

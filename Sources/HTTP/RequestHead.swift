@@ -1,18 +1,18 @@
 /// How the end of a body is found (RFC 9112 §6).
 public enum BodyFraming: Sendable, Hashable {
     case none
-    /// Exactly that many bytes.
+    /// Exactly this many bytes.
     case length(Int)
     case chunked
     /// Until the connection ends; responses only.
     case untilClose
 }
 
-/// What a request says before its body, checked.
+/// The validated head of a request.
 public struct RequestHead: Sendable {
     public let method: HTTPMethod
     public let target: RequestTarget
-    /// 0 or 1, of HTTP/1.x.
+    /// The x of HTTP/1.x: 0 or 1.
     public let minorVersion: Int
     public let fields: HeaderFields
     /// `.none`, `.length` or `.chunked`.
@@ -22,7 +22,7 @@ public struct RequestHead: Sendable {
     /// The client waits for `100 Continue` before it sends the body.
     public let expectsContinue: Bool
 
-    /// The length the client announced; nil when the body is chunked.
+    /// The announced length of the body, in bytes; nil if it is chunked.
     public var contentLength: Int? {
         switch body {
         case .none: 0
@@ -31,16 +31,16 @@ public struct RequestHead: Sendable {
         }
     }
 
-    /// `host[:port]`, of the target if it is absolute, else of Host. Nil only in HTTP/1.0.
+    /// `host[:port]` of an absolute target, else of Host. Nil only in HTTP/1.0.
     public var authority: String? { target.authority ?? fields["host"] }
 
-    /// Whether the client offers to go on in that protocol (RFC 9110 §7.8); never in HTTP/1.0.
+    /// Whether the client offers to upgrade to that protocol (RFC 9110 §7.8); never in HTTP/1.0.
     public func asksForUpgrade(to protocolName: String) -> Bool {
         minorVersion == 1 && fields.list("connection", contains: "upgrade")
             && fields.list("upgrade", contains: protocolName)
     }
 
-    /// Draws the conclusions from the fields; refuses what could be read in two ways.
+    /// Evaluates the fields; refuses ambiguous ones.
     init(_ line: RequestLine, _ fields: HeaderFields, maxBodyBytes: Int) throws(MessageError) {
         let facts = try fields.withOctets { (octets) throws(MessageError) in try Facts(fields, octets, line) }
         if case .length(let byteCount) = facts.body, byteCount > maxBodyBytes {

@@ -5,7 +5,7 @@ public enum HTTPMethod: Sendable, Hashable, CustomStringConvertible {
     case other(String)
 
     init(_ token: UnsafeRawBufferPointer) {
-        // Up to fifteen octets a string needs no allocation.
+        // A string of up to fifteen octets needs no allocation.
         let name = token.text
         self =
             switch name {
@@ -62,7 +62,7 @@ struct RequestLine {
     }
 }
 
-/// `HTTP/1.0` or `HTTP/1.1` (RFC 9112 §2.3), nothing that merely resembles them.
+/// `HTTP/1.0` or `HTTP/1.1` (RFC 9112 §2.3), with the exact spelling.
 enum HTTPVersion {
     static func minor(_ octets: UnsafeRawBufferPointer) throws(MessageError) -> Int {
         let name: StaticString = "HTTP/"

@@ -1,21 +1,21 @@
 import Bytes
 
-/// Reads HTTP/1.1 and HTTP/1.0 requests from a connection (RFC 9112), server role, without I/O.
+/// Parses the HTTP/1.1 and HTTP/1.0 requests of a connection (RFC 9112), server role, without I/O.
 ///
-/// Pull style: give the bytes that came, call ``next(_:)`` until it answers ``Event/needsMoreBytes``. Each call takes
-/// what it used from the front of the input, so the caller may stop after any event and keep the rest: after ``Event/end``
-/// until the response is written (pipelining), or after ``Event/head`` for ever (the bytes of an upgraded protocol).
-/// Body bytes are views into the input, never copied. A head that lies whole in the input is parsed in place.
+/// Pull style: call ``next(_:)`` with the received bytes until it returns ``Event/needsMoreBytes``. Each call consumes bytes from
+/// the front of the input, so the caller can stop after any event and retain the rest: after ``Event/end`` until the response is
+/// written (pipelining), or after ``Event/head`` for good (the bytes of an upgraded protocol). Body bytes are views into the input,
+/// never copied. A head that is complete in the input is parsed in place.
 ///
-/// Strict on purpose: whatever two readers of the same bytes could understand differently is refused.
+/// Deliberately strict: anything that two parsers could interpret differently is refused.
 public struct RequestParser: ~Copyable {
     public enum Event {
-        /// All input is used up; call again when more has arrived.
+        /// All input is consumed; call again with more.
         case needsMoreBytes
         case head(RequestHead)
-        /// Some of the body, valid as long as the input.
+        /// A piece of the body, valid as long as the input.
         case body(UnsafeRawBufferPointer)
-        /// The request is complete. Comes after every head that was not an error, also without a body.
+        /// The request is complete. Follows every valid head, also without a body.
         case end
     }
 
@@ -25,7 +25,7 @@ public struct RequestParser: ~Copyable {
         case body(remaining: Int)
         case chunks
         case end
-        /// The client said that this was its last request: the rest is dropped (RFC 9112 §9.6).
+        /// The client announced its last request: the rest is discarded (RFC 9112 §9.6).
         case closed
         case failed(MessageError)
     }
@@ -39,10 +39,10 @@ public struct RequestParser: ~Copyable {
     private var headerByteCount = 0
     private var chunks = ChunkedDecoder()
     private var keepAlive = true
-    /// Whether what is left of the input after a failure begins within the line that failed.
+    /// Whether the input left after an error begins within the invalid line.
     public private(set) var hasFailedWithinLine = false
 
-    /// What was read of a head that is not whole: its method, target and fields so far, also after a failure in it.
+    /// Method, path and fields read so far of an incomplete head, also after an error in it.
     public var partialHead: (method: HTTPMethod, path: String, fields: HeaderFields)? {
         line.map { ($0.method, $0.target.path, fields) }
     }
@@ -51,14 +51,14 @@ public struct RequestParser: ~Copyable {
         self.limits = limits
     }
 
-    /// Whether no byte of a request has come since the last one ended: the connection may be closed without harm, and
-    /// the idle deadline applies, not the one for a head that has begun.
+    /// Whether no byte has arrived since the last request ended: the connection can be closed safely, and the idle deadline applies
+    /// instead of the one for heads.
     public var isIdle: Bool {
         if case .startLine(false) = state { return !lines.holdsPartialLine }
         return false
     }
 
-    /// Whether a head has begun and not ended: the deadline against slow senders applies.
+    /// Whether a head is incomplete: the deadline for heads applies.
     public var isReadingHead: Bool {
         switch state {
         case .startLine: !isIdle
@@ -67,7 +67,7 @@ public struct RequestParser: ~Copyable {
         }
     }
 
-    /// Lowers the body limit for this request; to be called right after its head.
+    /// Lowers the body limit for this request. Call right after its head.
     /// - Throws: ``MessageError/bodyTooLarge(limitBytes:)`` if the announced length is larger.
     public mutating func restrictBody(toBytes maxBodyBytes: Int) throws(MessageError) {
         if case .body(let remaining) = state, remaining > maxBodyBytes {
@@ -77,8 +77,8 @@ public struct RequestParser: ~Copyable {
         routeMaxBodyBytes = min(maxBodyBytes, limits.maxBodyBytes)
     }
 
-    /// The next event; takes the bytes it used from the front of `input`.
-    /// - Throws: the same ``MessageError`` on every later call, too.
+    /// The next event; consumes its bytes from the front of `input`.
+    /// - Throws: ``MessageError``, and the same one on every later call.
     public mutating func next(_ input: inout UnsafeRawBufferPointer) throws(MessageError) -> Event {
         do {
             return try step(&input)
@@ -129,7 +129,7 @@ public struct RequestParser: ~Copyable {
     ) throws(MessageError) -> Bool {
         if !lines.holdsPartialLine {
             guard let first = input.first else { return false }
-            // A TLS hello or other noise is refused at once, not when its first LF comes.
+            // A TLS hello or other noise is refused at once, without waiting for an LF.
             guard OctetSet.token.contains(first) || first == .carriageReturn else {
                 throw first == .lineFeed ? .bareLineFeed : .invalidMethod
             }
@@ -139,7 +139,7 @@ public struct RequestParser: ~Copyable {
             return false
         }
         if text.isEmpty {
-            // Old clients end a body with an extra CRLF (RFC 9112 §2.2): one is skipped, more are noise.
+            // Old clients send an extra CRLF after a body (RFC 9112 §2.2): one is skipped, more are refused.
             if emptyLineSkipped { throw .repeatedEmptyLine }
             state = .startLine(emptyLineSkipped: true)
             return true
@@ -160,7 +160,7 @@ public struct RequestParser: ~Copyable {
             if text.isEmpty { return try finishHead() }
             headerByteCount += text.count + 2
             try FieldLine.parse(text, into: &fields)
-            // Behind the line's parsing: the page that sent it may be named in it.
+            // After parsing the line, because it may be the Origin field, which the answer needs.
             guard headerByteCount <= limit else { throw .fieldsTooLarge(limitBytes: limit) }
             guard fields.count <= limits.maxHeaderFields else { throw .tooManyFields(limit: limits.maxHeaderFields) }
         }

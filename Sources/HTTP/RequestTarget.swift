@@ -1,22 +1,22 @@
-/// The request target (RFC 9112 §3.2): path and query, read from the raw text only when asked.
+/// The request target (RFC 9112 §3.2): path and query, decoded lazily from the raw text.
 public struct RequestTarget: Sendable, Hashable, CustomStringConvertible {
     public enum Form: Sendable, Hashable {
         /// `/path?query`.
         case origin
-        /// `http://host/path?query`, as sent to proxies; a server must take it too.
+        /// `http://host/path?query`, as sent to proxies; servers must accept it, too.
         case absolute
-        /// `*`, of OPTIONS only.
+        /// `*`, only for OPTIONS.
         case asterisk
     }
 
-    /// As it was sent: visible ASCII.
+    /// As received: visible ASCII.
     public let raw: String
     public let form: Form
     private let authorityStart: Int
     private let pathStart: Int
     private let pathEnd: Int
 
-    /// Checks a target for a method other than CONNECT.
+    /// Validates a target for a method other than CONNECT.
     init(_ octets: UnsafeRawBufferPointer, isOptions: Bool) throws(MessageError) {
         if octets.count == 1, octets[0] == UInt8(ascii: "*") {
             guard isOptions else { throw .invalidTarget }
@@ -62,10 +62,10 @@ public struct RequestTarget: Sendable, Hashable, CustomStringConvertible {
 
     public var description: String { raw }
 
-    /// The path as sent, without the query; empty for `*`.
+    /// The raw path without the query; empty for `*`.
     public var path: String { text(pathStart, pathEnd) }
 
-    /// The query as sent, without `?`; nil if there is none.
+    /// The raw query without `?`; nil if there is none.
     public var query: String? {
         pathEnd < raw.utf8.count ? text(pathEnd + 1, raw.utf8.count) : nil
     }
@@ -73,8 +73,8 @@ public struct RequestTarget: Sendable, Hashable, CustomStringConvertible {
     /// `host[:port]` of the absolute form.
     public var authority: String? { form == .absolute ? text(authorityStart, pathStart) : nil }
 
-    /// The percent-decoded segments: `/v1/a%2Fb` is `["v1", "a/b"]`, `/` is none, a slash at the end gives an empty last
-    /// one. Dot segments are not resolved and octets that are no UTF-8 become U+FFFD: such a path matches no route.
+    /// The percent-decoded segments: `/v1/a%2Fb` is `["v1", "a/b"]`, `/` has none, a trailing slash gives an empty last one. Dot
+    /// segments are not resolved, and invalid UTF-8 becomes U+FFFD: such a path matches no route.
     public var pathSegments: [String] {
         var segments: [String] = []
         let utf8 = raw.utf8
@@ -98,8 +98,8 @@ public struct RequestTarget: Sendable, Hashable, CustomStringConvertible {
         return String(raw[from..<utf8.index(utf8.startIndex, offsetBy: end)])
     }
 
-    /// `uri-host [":" port]` without user information: a name of unreserved characters or a bracketed IPv6 address.
-    /// Narrower than RFC 3986, whose `sub-delims` would let a comma-joined pair of Host fields pass as one name.
+    /// `uri-host [":" port]` without user information: a name of unreserved characters, or a bracketed IPv6 address. Narrower than
+    /// RFC 3986, whose `sub-delims` would accept two Host fields joined by a comma.
     static func isAuthority(_ octets: UnsafeRawBufferPointer) -> Bool {
         var end = 0
         if octets.first == UInt8(ascii: "[") {

@@ -1,6 +1,6 @@
 public import Bytes
 
-/// Writes one HTTP/1.1 request (client role), for our own tools and tests. Same order of calls as ``ResponseWriter``.
+/// Writes one HTTP/1.1 request (client role), for tools and tests. Same order of calls as ``ResponseWriter``.
 public struct RequestWriter: Sendable {
     private var body = BodyWriter()
 
@@ -8,9 +8,9 @@ public struct RequestWriter: Sendable {
 
     /// Writes the request line and Host.
     /// - Parameters:
-    ///   - target: visible ASCII; percent-encoded already.
+    ///   - target: percent-encoded, visible ASCII.
     ///   - host: `host[:port]`.
-    /// - Throws: ``FieldError`` if method, target or host could break out of their places.
+    /// - Throws: ``FieldError`` if method, target or host contain characters that would break the framing.
     public func begin(
         _ method: HTTPMethod, target: String, host: String, into output: inout ByteBuffer
     ) throws(FieldError) {
@@ -52,7 +52,7 @@ public struct RequestWriter: Sendable {
         body.write(data, &output)
     }
 
-    /// - Returns: false if less than the announced length was written: the connection is of no more use.
+    /// - Returns: false if less than the announced length was written: the connection is unusable.
     @discardableResult
     public mutating func end(into output: inout ByteBuffer) -> Bool {
         body.end(&output)

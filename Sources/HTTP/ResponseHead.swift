@@ -1,11 +1,11 @@
-/// What a response says before its body, checked.
+/// The validated head of a response.
 public struct ResponseHead: Sendable {
     public let status: HTTPStatus
-    /// 0 or 1, of HTTP/1.x.
+    /// The x of HTTP/1.x: 0 or 1.
     public let minorVersion: Int
     public let fields: HeaderFields
     public let body: BodyFraming
-    /// Whether the server will take another request on this connection.
+    /// Whether the server accepts another request on this connection.
     public let keepAlive: Bool
 
     init(_ line: StatusLine, _ fields: HeaderFields, answersHead: Bool, maxBodyBytes: Int) throws(MessageError) {

@@ -1,12 +1,12 @@
 import Bytes
 
-/// Reads HTTP/1.x responses (client role), without I/O, for our own tools and tests. Pull style like ``RequestParser``.
-/// Interim responses are skipped, except 101, after which the rest of the input belongs to the new protocol.
+/// Parses HTTP/1.x responses (client role), without I/O, for tools and tests. Pull style like ``RequestParser``. Interim responses
+/// are skipped, except 101, after which the input belongs to the new protocol.
 public struct ResponseParser: ~Copyable {
     public enum Event {
         case needsMoreBytes
         case head(ResponseHead)
-        /// Some of the body, valid as long as the input.
+        /// A piece of the body, valid as long as the input.
         case body(UnsafeRawBufferPointer)
         case end
     }
@@ -38,10 +38,10 @@ public struct ResponseParser: ~Copyable {
         self.answersHead = answersHead
     }
 
-    /// Says what the next response answers, since the body depends on it.
+    /// Sets whether the next response answers HEAD and so has no body.
     public mutating func expectResponse(toHead answersHead: Bool) { self.answersHead = answersHead }
 
-    /// The next event; takes the bytes it used from the front of `input`.
+    /// The next event; consumes its bytes from the front of `input`.
     public mutating func next(_ input: inout UnsafeRawBufferPointer) throws(MessageError) -> Event {
         do {
             return try step(&input)
@@ -52,9 +52,9 @@ public struct ResponseParser: ~Copyable {
         }
     }
 
-    /// The connection has ended.
-    /// - Returns: true if that completed a body without a length: the response is whole.
-    /// - Throws: ``MessageError/truncated`` if a response was cut.
+    /// Call when the connection has ended.
+    /// - Returns: true if this completed a body without a length.
+    /// - Throws: ``MessageError/truncated`` if a response is incomplete.
     public mutating func finish() throws(MessageError) -> Bool {
         switch state {
         case .startLine where !lines.holdsPartialLine: return false
@@ -108,7 +108,7 @@ public struct ResponseParser: ~Copyable {
                 }
             case .untilClose:
                 guard input.count > 0 else { return .needsMoreBytes }
-                // Up to the limit, so that the outcome does not depend on how much came at once.
+                // Up to the limit, so that the result does not depend on how the input was split.
                 let part = input.slice(0, min(input.count, limits.maxBodyBytes - bodyByteCount))
                 guard part.count > 0 else { throw .bodyTooLarge(limitBytes: limits.maxBodyBytes) }
                 bodyByteCount += part.count

@@ -2,17 +2,16 @@ public import Bytes
 
 /// Writes one response into an output buffer: head, then body, framed as the request allows (RFC 9112).
 ///
-/// Order of calls: ``begin(_:date:into:)``, ``field(_:_:into:)`` any number of times, ``endHead(_:into:)``, then
-/// ``write(_:into:)`` or ``beginPiece(into:)`` … ``endPiece(_:into:)`` any number of times, ``end(into:)``. To break off
-/// a body that cannot be completed, do not call `end` and close: a cut chunked body is visible to the client.
+/// Order of calls: ``begin(_:date:into:)``, ``field(_:_:into:)`` any number of times, ``endHead(_:into:)``, then ``write(_:into:)``
+/// or ``beginPiece(into:)`` … ``endPiece(_:into:)`` any number of times, ``end(into:)``. To abort a body that cannot be completed,
+/// close without calling `end`: the client detects a truncated chunked body.
 public struct ResponseWriter: Sendable {
-    /// Whether the connection may carry another request after this response. Final after ``end(into:)``; when it is
-    /// false, close.
+    /// Whether the connection can be reused after this response. Final after ``end(into:)``; if false, close.
     public private(set) var keepAlive: Bool
     private let isHead: Bool
     private let minorVersion: Int
     private var status = HTTPStatus.ok
-    /// Whether the answer has an Upgrade field, which Connection must then name (RFC 9110 §7.8).
+    /// Whether there is an Upgrade field, which Connection must then list (RFC 9110 §7.8).
     private var offersUpgrade = false
     private var body = BodyWriter()
 
@@ -20,18 +19,18 @@ public struct ResponseWriter: Sendable {
         self.init(method: request.method, minorVersion: request.minorVersion, keepAlive: request.keepAlive)
     }
 
-    /// - Parameter keepAlive: false where no request could be read and the connection closes after the answer.
+    /// - Parameter keepAlive: false if no request could be parsed and the connection closes after the answer.
     public init(method: HTTPMethod = .get, minorVersion: Int = 1, keepAlive: Bool) {
         isHead = method == .head
         self.minorVersion = minorVersion
         self.keepAlive = keepAlive
     }
 
-    /// Makes this the last response of the connection; before ``endHead(_:into:)``.
+    /// Makes this the last response of the connection. Call before ``endHead(_:into:)``.
     public mutating func closeAfterwards() { keepAlive = false }
 
     /// Writes the status line.
-    /// - Parameter date: ``HTTPDate`` text that the caller caches; nil leaves Date out.
+    /// - Parameter date: ``HTTPDate`` text, cached by the caller; nil omits Date.
     public mutating func begin(_ status: HTTPStatus, date: String?, into output: inout ByteBuffer) {
         self.status = status
         offersUpgrade = false
@@ -48,8 +47,8 @@ public struct ResponseWriter: Sendable {
     }
 
     /// Writes a field.
-    /// - Throws: ``FieldError`` for a name that is no token, a value with control characters, and the fields that follow
-    ///   from the body length. Nothing is written then.
+    /// - Throws: ``FieldError`` for a name that is not a token, a value with control characters, and fields derived from the body
+    ///   length. Nothing is written then.
     public mutating func field(_ name: String, _ value: String, into output: inout ByteBuffer) throws(FieldError) {
         var copy = name
         var isUpgrade = false
@@ -70,7 +69,7 @@ public struct ResponseWriter: Sendable {
         if isUpgrade { offersUpgrade = true }
     }
 
-    /// Ends the head. A status that forbids a body and an answer to HEAD get none, whatever is written afterwards.
+    /// Ends the head. Later writes are discarded if the status forbids a body, or the request was HEAD.
     public mutating func endHead(_ length: BodyLength, into output: inout ByteBuffer) {
         if status.forbidsBody {
             body = .suppressed
@@ -103,19 +102,19 @@ public struct ResponseWriter: Sendable {
         output.append("\r\n")
     }
 
-    /// Writes part of the body: one chunk, if chunked. Bytes beyond the announced length are dropped.
+    /// Writes a piece of the body, as one chunk if chunked. Bytes beyond the announced length are discarded.
     public mutating func write(_ data: UnsafeRawBufferPointer, into output: inout ByteBuffer) {
         body.write(data, &output)
     }
 
-    /// Opens a piece of the body: what the caller appends until ``endPiece(_:into:)`` becomes one chunk, such as one
-    /// server-sent event. Nothing may be consumed from the output in between.
+    /// Begins a piece of the body: bytes appended until ``endPiece(_:into:)`` become one chunk, such as one server-sent event. Do
+    /// not consume from the output in between.
     /// - Returns: the token for `endPiece`.
     public func beginPiece(into output: inout ByteBuffer) -> Int {
         body.beginPiece(&output)
     }
 
-    /// - Parameter piece: what ``beginPiece(into:)`` returned.
+    /// - Parameter piece: the token from ``beginPiece(into:)``.
     public mutating func endPiece(_ piece: Int, into output: inout ByteBuffer) {
         body.endPiece(piece, &output)
     }
@@ -125,7 +124,7 @@ public struct ResponseWriter: Sendable {
         if !body.end(&output) { keepAlive = false }
     }
 
-    /// Writes a whole response with one optional content type: errors and small answers.
+    /// Writes a complete response with an optional content type, for errors and small answers.
     public mutating func respond(
         _ status: HTTPStatus, contentType: String? = nil, body: UnsafeRawBufferPointer, date: String?,
         into output: inout ByteBuffer
@@ -138,7 +137,7 @@ public struct ResponseWriter: Sendable {
         end(into: &output)
     }
 
-    /// Writes `100 Continue`, for ``RequestHead/expectsContinue`` once the head is found acceptable.
+    /// Writes `100 Continue`, for ``RequestHead/expectsContinue`` once the head has been accepted.
     public static func appendContinue(into output: inout ByteBuffer) {
         output.append("HTTP/1.1 100 Continue\r\n\r\n")
     }

@@ -1,16 +1,16 @@
-/// One event of a stream, as views that are valid until the parser is called again and as long as its input.
+/// One event of a stream, as views valid until the next call of the parser and as long as its input.
 public struct ServerSentEvent {
-    /// The event type, `message` if the stream names none.
+    /// The event type; `message` by default.
     public let type: UnsafeRawBufferPointer
     /// The data lines, joined with LF.
     public let data: UnsafeRawBufferPointer
 
     /// The type as a string.
     public var typeText: String { type.text }
-    /// The data as a string; octets that are no UTF-8 become U+FFFD.
+    /// The data as a string; invalid UTF-8 becomes U+FFFD.
     public var dataText: String { data.text }
 
-    /// Whether this is `data: [DONE]`, the end of an OpenAI stream. A prefix, because that is what their SDKs compare.
+    /// Whether this is `data: [DONE]`, the end of an OpenAI stream. Compares a prefix, as their SDKs do.
     public var isDone: Bool {
         guard data.count >= 6 else { return false }
         let done: StaticString = "[DONE]"
@@ -18,15 +18,15 @@ public struct ServerSentEvent {
     }
 }
 
-/// Takes the events of ``ServerSentEventParser/receive(_:_:)``.
+/// Receives the events of ``ServerSentEventParser/receive(_:_:)``.
 public protocol ServerSentEventReceiver: ~Copyable {
-    /// - Returns: false to leave the rest of the input unread, for example after the last event of interest.
+    /// - Returns: false to stop and leave the rest of the input unread.
     mutating func receive(_ event: ServerSentEvent) -> Bool
 }
 
-/// Why a stream cannot be read any further. Close the connection that it came from.
+/// Why a stream cannot be parsed further. Close its connection.
 public enum ServerSentEventError: Error, Hashable, Sendable, CustomStringConvertible {
-    /// The lines of one event are longer than the limit: raise it, or suspect the sender.
+    /// The lines of one event exceed the limit.
     case eventTooLarge(limitBytes: Int)
 
     public var description: String {

@@ -1,43 +1,42 @@
 import Bytes
 
-/// Reads `text/event-stream` (WHATWG HTML §9.2.6), incrementally and without I/O.
+/// Parses `text/event-stream` (WHATWG HTML §9.2.6) incrementally, without I/O.
 ///
-/// Pull style: call ``next(_:)`` until it returns nil, then again with more bytes. An event of one data line that lies
-/// whole in the input, which is what token streams consist of, is handed out in place. An event without its empty line
-/// at the end of the stream is dropped, as the standard wants; so a cut stream never looks complete.
+/// Pull style: call ``next(_:)`` until it returns nil, then again with more bytes. An event with a single data line that is
+/// complete in the input, as in token streams, is returned in place. An event without its empty line at the end of the stream is
+/// discarded, as the standard requires, so a truncated stream never looks complete.
 public struct ServerSentEventParser: ~Copyable {
     private enum State {
-        /// This many octets of a byte order mark have come.
+        /// This many octets of a byte order mark have been read.
         case start(matchedByteCount: Int)
         case lines
-        /// The last line ended in CR at the end of the input: an LF now belongs to it.
+        /// The last line ended in CR at the end of the input: a following LF belongs to it.
         case afterCarriageReturn
         case failed(ServerSentEventError)
     }
 
-    /// The lines of one event without their ends, comments not counted.
+    /// Most bytes of one event's lines, without line ends and comments.
     public let maxEventBytes: Int
-    /// Whether what servers put into a stream beside the standard is taken for what it plainly is, where the standard has it passed
-    /// over: a field `error` (llama.cpp) is the data of an event `error`, and a line that begins with a brace, with all that follow
-    /// in its block, is data. Where one line of data is an object from brace to brace and the next begins another, which together
-    /// are no JSON, the stream has forgotten its empty lines: ``isLineSeparated``.
+    /// Whether to accept unambiguous deviations that the standard ignores. A field `error` (llama.cpp) is the data of an event
+    /// `error`. A line that begins with a brace is data, with all following lines of its block. If one data line is a complete
+    /// object and the next begins another, the stream lacks empty lines: ``isLineSeparated``.
     public let isLenient: Bool
-    /// The last reconnection time that the stream asked for.
+    /// The last reconnection time in the stream, in ms.
     public private(set) var retryMilliseconds: Int?
 
     private var state = State.start(matchedByteCount: 0)
-    /// Which line end the stream uses is searched first, so that a line costs its own length whatever the style.
+    /// The stream's usual line end is searched first, so that a line costs its own length in either style.
     private var prefersCarriageReturn = false
     private var partialLine = ByteBuffer()
-    /// The data lines, each with an LF after it.
+    /// The data lines, each followed by an LF.
     private var data = ByteBuffer()
-    /// Whether ``data`` and what of the block still lies in the input are more than one line.
+    /// Whether the event has more than one data line, in ``data`` or in the input.
     private var dataHasSeveralLines = false
     private var type = ByteBuffer()
-    /// The type that was given behind data: of the next event, if the stream turns out to have no empty lines.
+    /// A type given after data; it belongs to the next event if the stream turns out to lack empty lines.
     private var laterType = ByteBuffer()
     private var hasLaterType = false
-    /// Whether the event was ended by the first line of the next.
+    /// Whether the event was ended by the first line of the next one.
     private var isCutByNext = false
     private var idOfBlock = ByteBuffer()
     private var idOfLastEvent = ByteBuffer()
@@ -46,8 +45,7 @@ public struct ServerSentEventParser: ~Copyable {
     private var blockIsDelivered = false
     /// A line of this block was bare JSON.
     private var blockIsBare = false
-    /// Whether the stream turned out to have no empty lines between its events: each line of data is one then. Only where that was
-    /// asked for, see ``isLenient``.
+    /// Whether the stream turned out to lack empty lines between events: each data line is then an event. Only if ``isLenient``.
     public private(set) var isLineSeparated = false
 
     /// - Parameters:
@@ -58,10 +56,10 @@ public struct ServerSentEventParser: ~Copyable {
         self.isLenient = isLenient
     }
 
-    /// What a reconnecting client sends as `Last-Event-ID`: sticky over events, empty if none. Valid until the next call.
+    /// The `Last-Event-ID` for reconnecting: the last id in the stream, empty if none. Valid until the next call.
     public var lastEventID: UnsafeRawBufferPointer { idOfLastEvent.bytes }
 
-    /// Gets ready for a new connection; keeps ``lastEventID`` and ``retryMilliseconds``.
+    /// Prepares for a new connection; retains ``lastEventID`` and ``retryMilliseconds``.
     public mutating func reset() {
         state = .start(matchedByteCount: 0)
         partialLine.clear(keepingCapacity: 0)
@@ -74,8 +72,8 @@ public struct ServerSentEventParser: ~Copyable {
         isLineSeparated = false
     }
 
-    /// Gives every event of the bytes to the receiver, until that returns false.
-    /// - Returns: the bytes left unread.
+    /// Passes every event in the bytes to the receiver, until it returns false.
+    /// - Returns: the unread bytes.
     @inlinable
     public mutating func receive<Receiver: ServerSentEventReceiver & ~Copyable>(
         _ bytes: UnsafeRawBufferPointer, _ receiver: inout Receiver
@@ -87,7 +85,7 @@ public struct ServerSentEventParser: ~Copyable {
         return input
     }
 
-    /// The next event; takes the bytes it used from the front of `input`. Nil when all are used.
+    /// The next event; consumes its bytes from the front of `input`. Nil if all are consumed.
     public mutating func next(_ input: inout UnsafeRawBufferPointer) throws(ServerSentEventError) -> ServerSentEvent? {
         if blockIsDelivered { clearBlock() }
         var block = Block()
@@ -113,11 +111,11 @@ public struct ServerSentEventParser: ~Copyable {
             if partialLine.count > 0 {
                 partialLine.append(input.slice(0, end))
                 input = input.slice(end, input.count)
-                // The line stays for the next call: by then nothing is before it.
+                // The line is processed in the next call.
                 if beginsNext(partialLine.bytes, block), let event = endBlock(block, isCutByNext: true) { return event }
                 advance(&input, past: 0)
                 takeLine(partialLine.bytes, &block)
-                // What the line held is not in the input: it must be kept before the storage is used again.
+                // The line's contents are not in the input: copy them before the storage is reused.
                 keep(&block)
                 partialLine.clear(keepingCapacity: Self.maxKeptBytes)
                 if isLineSeparated, !data.isEmpty, let event = endBlock(block) { return event }
@@ -139,8 +137,8 @@ public struct ServerSentEventParser: ~Copyable {
         return nil
     }
 
-    /// The event that is under way, although its empty line has not come and now will not. The standard drops it, since it may have
-    /// been cut; its data is for who can tell.
+    /// The incomplete event at the end of a stream. The standard discards it, because it may be truncated; for callers that can
+    /// tell from the data.
     public mutating func unfinishedEvent() -> ServerSentEvent? {
         if blockIsDelivered { clearBlock() }
         var block = Block()
@@ -152,7 +150,7 @@ public struct ServerSentEventParser: ~Copyable {
         return endBlock(block)
     }
 
-    /// Whether the line is an event of its own, although no empty line stands between it and the data before it.
+    /// Whether the line begins a new event despite the missing empty line after the previous data.
     @inline(__always)
     private mutating func beginsNext(_ line: UnsafeRawBufferPointer, _ block: Block) -> Bool {
         // Nearly every event has one line of data.
@@ -162,7 +160,7 @@ public struct ServerSentEventParser: ~Copyable {
         return true
     }
 
-    /// Whether a line begins another object, or says that no more come.
+    /// Whether a line begins another object, or is `[DONE]`.
     private func beginsObject(_ line: UnsafeRawBufferPointer) -> Bool {
         var value = line
         if line.slice(0, min(5, line.count)).equals("data:") {
@@ -174,14 +172,15 @@ public struct ServerSentEventParser: ~Copyable {
         return value.first == UInt8(ascii: "{") || value.slice(0, min(6, value.count)).equals("[DONE]")
     }
 
-    /// Whether the data so far is one line from brace to brace. Looks at its ends alone: it may be large, and the lines behind it many.
+    /// Whether the data so far is one line that starts and ends with a brace. Checks only the ends: the data may be large, followed
+    /// by many lines.
     private func isOneObject(_ block: Block) -> Bool {
         if dataHasSeveralLines { return false }
         let before = block.data ?? data.bytes.slice(0, data.count - 1)
         return before.first == UInt8(ascii: "{") && before.last == UInt8(ascii: "}")
     }
 
-    /// What has come of an event and still lies in the input.
+    /// The part of an event that is still in the input.
     private struct Block {
         var data: UnsafeRawBufferPointer?
         var type: UnsafeRawBufferPointer?
@@ -206,7 +205,7 @@ public struct ServerSentEventParser: ~Copyable {
             input = input.slice(1, input.count)
             state = matched == 2 ? .lines : .start(matchedByteCount: matched + 1)
         } else {
-            // No mark after all: its octets begin the first line.
+            // Not a byte order mark: its octets begin the first line.
             if matched > 0 { partialLine.append(mark.0) }
             if matched > 1 { partialLine.append(mark.1) }
             state = .lines
@@ -220,7 +219,7 @@ public struct ServerSentEventParser: ~Copyable {
         let other: UInt8 = prefersCarriageReturn ? .lineFeed : .carriageReturn
         let usualEnd = input.offset(of: usual)
         guard let otherEnd = input.slice(0, usualEnd ?? input.count).offset(of: other) else { return usualEnd }
-        // CRLF is no reason to change: the LF bounds the search.
+        // CRLF does not change the preference: the LF bounds the search.
         if otherEnd + 1 != usualEnd { prefersCarriageReturn.toggle() }
         return otherEnd
     }
@@ -242,7 +241,7 @@ public struct ServerSentEventParser: ~Copyable {
     private mutating func takeLine(_ line: UnsafeRawBufferPointer, _ block: inout Block) {
         if line[0] == UInt8(ascii: ":") { return }
         blockByteCount += line.count
-        // "data:" is nearly every line of a token stream.
+        // Nearly every line of a token stream is "data:".
         if line.count > 4, line[4] == UInt8(ascii: ":"),
             line.loadUnaligned(as: UInt32.self) == UInt32(littleEndian: 0x6174_6164)
         {
@@ -318,8 +317,8 @@ public struct ServerSentEventParser: ~Copyable {
         }
     }
 
-    /// The empty line: nil if the block had no data and so is no event.
-    /// - Parameter isCutByNext: no empty line came, but the data of the next event.
+    /// Handles the empty line; nil if the block had no data and so is not an event.
+    /// - Parameter isCutByNext: ended by the data of the next event instead of an empty line.
     private mutating func endBlock(_ block: Block, isCutByNext: Bool = false) -> ServerSentEvent? {
         blockByteCount = 0
         if idHasChanged {

@@ -1,10 +1,10 @@
 public import Bytes
 
-/// How a client reached the first proxy that we trust.
+/// The scheme by which the client reached the first trusted proxy.
 public enum ClientScheme: String, Sendable, Hashable {
     case http, https
 
-    /// Also `ws` and `wss`, which some proxies say of WebSockets.
+    /// Also `ws` and `wss`, which some proxies send for WebSockets.
     init?(_ text: UnsafeRawBufferPointer) {
         if text.equalsIgnoringCase("http") || text.equalsIgnoringCase("ws") {
             self = .http
@@ -16,11 +16,11 @@ public enum ClientScheme: String, Sendable, Hashable {
     }
 }
 
-/// Who asks, as far as it is known.
+/// The client of a request, as far as known.
 public struct RequestClient: Sendable, Hashable {
-    /// Nil for a Unix socket when no proxy says more.
+    /// Nil for a Unix socket without forwarded address.
     public var address: IPAddress?
-    /// Nil when no trusted proxy says it.
+    /// Nil if no trusted proxy provides it.
     public var scheme: ClientScheme?
 
     public init(address: IPAddress?, scheme: ClientScheme? = nil) {
@@ -29,11 +29,11 @@ public struct RequestClient: Sendable, Hashable {
     }
 }
 
-/// Why what a trusted proxy passed on cannot be relied on. Answer 400.
+/// Why the fields from a trusted proxy are unreliable. Answer 400.
 public enum ForwardedError: Error, Hashable, Sendable {
-    /// `Forwarded` breaks its grammar: a client's broken quote could hide what the proxy appended.
+    /// `Forwarded` is malformed: a client's unclosed quote could hide the part appended by the proxy.
     case malformed
-    /// `Forwarded` and `X-Forwarded-For` name different clients: one comes from the client itself, nobody knows which.
+    /// `Forwarded` and `X-Forwarded-For` name different clients: one of them comes from the client itself.
     case contradiction
 
     /// One sentence for the operator of the proxy.
@@ -46,10 +46,10 @@ public enum ForwardedError: Error, Hashable, Sendable {
     }
 }
 
-/// Proxies whose word about their clients counts. Nobody's by default: a client may send these fields, too.
+/// Proxies whose forwarded client addresses are accepted. None by default, because clients can send these fields, too.
 public struct TrustedProxies: Sendable, Hashable {
     public var blocks: [CIDRBlock]
-    /// Whether who connects by a Unix socket is a trusted proxy.
+    /// Whether peers of Unix sockets are trusted proxies.
     public var includesUnixSockets: Bool
 
     public init(_ blocks: [CIDRBlock] = [], includesUnixSockets: Bool = false) {
@@ -65,8 +65,8 @@ public struct TrustedProxies: Sendable, Hashable {
         return blocks.contains { $0.contains(peer) }
     }
 
-    /// Who stands behind a request: the nearest hop that is no proxy of ours, read from the peer backwards.
-    /// - Throws: ``ForwardedError``, only for the fields of a peer that is trusted.
+    /// The client of a request: the nearest hop that is not a trusted proxy, searched from the peer backwards.
+    /// - Throws: ``ForwardedError``, only for the fields of a trusted peer.
     public func client(of peer: IPAddress?, _ fields: HeaderFields) throws(ForwardedError) -> RequestClient {
         if isEmpty || !trusts(peer) { return RequestClient(address: peer) }
         let hops = try ForwardedFields.forwarded(fields)
@@ -81,7 +81,7 @@ public struct TrustedProxies: Sendable, Hashable {
         var client = RequestClient(address: peer)
         for hop in hops.reversed() {
             client.scheme = hop.scheme
-            // Whoever is hidden by a proxy is known only as that proxy; what stands before may be the client's invention.
+            // A client obfuscated by a proxy is known only as that proxy; earlier hops may be forged by the client.
             guard let address = hop.address else { break }
             client.address = address
             if !trusts(address) { break }

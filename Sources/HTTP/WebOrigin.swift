@@ -1,17 +1,17 @@
 import Bytes
 
-/// The origin of a web page (RFC 6454 §4; WHATWG HTML "origin"): scheme, host and port, in the form in which browsers compare them.
+/// The origin of a web page (RFC 6454 §4; WHATWG HTML "origin"): scheme, host and port, normalised as browsers compare them.
 ///
-/// Scheme and host are lower case, a host with other than ASCII letters is in its `xn--` form, an address is written as RFC 5952
-/// has it, and the scheme's own port is left out. Two origins are the same exactly when they are equal.
+/// Scheme and host are lower case, internationalised hosts are in `xn--` form, addresses in the form of RFC 5952, and the scheme's
+/// default port is omitted. Origins are the same if and only if they are equal.
 public struct WebOrigin: Hashable, Sendable, CustomStringConvertible {
     public let scheme: String
     /// A name, an IPv4 address, or an IPv6 address in brackets; empty only with `file`.
     public let host: String
-    /// nil: the scheme's own.
+    /// nil: the scheme's default.
     public let port: UInt16?
 
-    /// Longest text that is looked at, in bytes: a scheme, a host name (253) and a port, and room for other alphabets.
+    /// Longest accepted text, in bytes: a scheme, a host name (253) and a port, with room for non-ASCII characters.
     static let maxTextByteCount = 1024
 
     /// Reads `scheme://host[:port]`; nil for anything else, such as a path, user information, `*` or `null`.
@@ -34,7 +34,7 @@ public struct WebOrigin: Hashable, Sendable, CustomStringConvertible {
 
     public var description: String { "\(scheme)://\(host)\(port.map { ":\($0)" } ?? "")" }
 
-    /// Whether the host is this machine by its own names and addresses: `localhost`, `*.localhost`, 127.0.0.0/8, `[::1]`.
+    /// Whether the host is this machine by a loopback name or address: `localhost`, `*.localhost`, 127.0.0.0/8, `[::1]`.
     public var isLoopback: Bool {
         guard scheme == "http" || scheme == "https" else { return false }
         let name = host.hasSuffix(".") ? String(host.dropLast()) : host
@@ -43,8 +43,8 @@ public struct WebOrigin: Hashable, Sendable, CustomStringConvertible {
         return address?.isLoopback ?? false
     }
 
-    /// Whether a page of this origin was served by the very host and port that it calls. The scheme is the page's: in front of the
-    /// server may be a proxy that speaks TLS.
+    /// Whether a page of this origin was served by the host and port that it calls. The scheme may differ, because a proxy may
+    /// terminate TLS.
     /// - Parameter authority: `host[:port]` of the request.
     public func isServed(by authority: String) -> Bool {
         (scheme == "http" || scheme == "https") && WebOrigin("\(scheme)://\(authority)") == self
@@ -87,7 +87,7 @@ public struct WebOrigin: Hashable, Sendable, CustomStringConvertible {
             return "[\(address)]"
         }
         guard let name = DomainName.ascii(String(host)) else { return nil }
-        // A name whose last label is a number is an address or nothing (WHATWG URL, "ends in a number").
+        // A name whose last label is a number must be an address (WHATWG URL, "ends in a number").
         if let last = name.split(separator: ".").last, last.utf8.allSatisfy(\.isDigit) {
             guard let address = IPAddress(name), address.isIPv4 else { return nil }
             return address.description

@@ -40,7 +40,7 @@ extension ByteBuffer {
         append(value ? "true" as StaticString : "false" as StaticString)
     }
 
-    /// Appends the shortest number that reads back the same; `null` for NaN and infinities, which JSON does not have.
+    /// Appends the shortest text that reads back as the same double; `null` for NaN and infinities.
     public mutating func appendJSON(_ value: Double) {
         if value.isFinite { append(value.description) } else { append("null" as StaticString) }
     }

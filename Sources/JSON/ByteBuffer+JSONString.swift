@@ -1,28 +1,28 @@
 public import Bytes
 
 extension ByteBuffer {
-    /// Appends the string in quotes, escaped as far as RFC 8259 §7 demands and no further.
+    /// Appends the string in quotes, with the escapes that RFC 8259 §7 requires and no others.
     public mutating func appendJSONString(_ string: String) {
         append(UInt8(ascii: "\""))
         appendJSONStringContents(string)
         append(UInt8(ascii: "\""))
     }
 
-    /// Appends UTF-8 as a string in quotes; what is not UTF-8 becomes U+FFFD.
+    /// Appends UTF-8 as a string in quotes; invalid sequences become U+FFFD.
     public mutating func appendJSONString(utf8: UnsafeRawBufferPointer) {
         append(UInt8(ascii: "\""))
         appendJSONStringContents(utf8: utf8)
         append(UInt8(ascii: "\""))
     }
 
-    /// Appends a string that was read elsewhere, in quotes, its escapes as they were.
+    /// Appends a string read from another JSON text, in quotes, with its escapes unchanged.
     @inlinable public mutating func appendJSONString(_ raw: RawString) {
         append(UInt8(ascii: "\""))
         append(raw.bytes)
         append(UInt8(ascii: "\""))
     }
 
-    /// Like ``appendJSONString(_:)-(String)`` without the quotes, for strings that are put together piece by piece.
+    /// Like ``appendJSONString(_:)-(String)`` without the quotes, for strings written in pieces.
     public mutating func appendJSONStringContents(_ string: String) {
         var copy = string
         copy.withUTF8 { appendEscaped(UnsafeRawBufferPointer($0), isKnownUTF8: true) }

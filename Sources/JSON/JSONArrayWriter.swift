@@ -30,13 +30,13 @@ public struct JSONArrayWriter: ~Copyable {
         buffer.pointee.appendJSON(value)
     }
 
-    /// A string read elsewhere, its escapes as they were.
+    /// A string read from another JSON text, with its escapes unchanged.
     @inlinable public mutating func element(_ value: RawString) {
         separate()
         buffer.pointee.appendJSONString(value)
     }
 
-    /// Bytes that are a JSON value already, as they are.
+    /// An encoded JSON value, verbatim.
     @inlinable public mutating func element(json: UnsafeRawBufferPointer) {
         separate()
         buffer.pointee.append(json)

@@ -1,20 +1,20 @@
-/// Why a text was not read as JSON, and where.
+/// Why and where a text is not valid JSON.
 ///
-/// A plain value: throwing it allocates nothing, so that the token path may use it freely.
+/// A trivial value: throwing it allocates nothing, so the token path can use it.
 public struct JSONError: Error, Hashable, Sendable {
-    /// What was wrong; where it says "expected", that was the only thing allowed at ``byteOffset``.
+    /// What was wrong. "Expected" names the only thing allowed at ``byteOffset``.
     public enum Reason: Hashable, Sendable {
         /// The grammar allows only this here (RFC 8259 §2).
         case expectedValue, expectedKey, expectedColon, expectedEndOfInput
         /// A member or element ended, and neither another one nor the end of its container follows.
         case expectedCommaOrObjectEnd, expectedCommaOrArrayEnd
-        /// The caller of ``JSONReader`` asked for this kind and another one stands here.
+        /// ``JSONReader`` was asked for this kind, and the value has another.
         case expectedObject, expectedArray, expectedString, expectedNumber, expectedBool, expectedNull
-        /// The input ended within a value: it was cut, or more of it is to come.
+        /// The input ended within a value: truncated, or incomplete so far.
         case unexpectedEnd
         /// Not the number grammar of RFC 8259 §6 (leading zero, missing digits, `+`, `.5`).
         case invalidNumber
-        /// A number was found but it is not an integer that fits `Int`.
+        /// The number is not an integer, or does not fit `Int`.
         case integerOutOfRange
         /// A backslash followed by something other than `"\/bfnrt` or `u` and four hexadecimal digits.
         case invalidEscape
@@ -43,7 +43,7 @@ public struct JSONError: Error, Hashable, Sendable {
 }
 
 extension JSONError: CustomStringConvertible {
-    /// For people: what was expected and the byte offset.
+    /// Human-readable: what was expected, and the byte offset.
     public var description: String { "invalid JSON at byte \(byteOffset): \(reason.advice)" }
 }
 

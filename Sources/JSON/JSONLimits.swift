@@ -1,27 +1,27 @@
-/// What a text may cost before it is refused.
+/// Limits on the cost of reading a text.
 public struct JSONLimits: Sendable, Hashable {
-    /// Never exceeded, whatever is configured: values are read, compared and released by recursion, and this depth
-    /// fits the smallest thread stack that we run on (512 KiB) many times over.
+    /// Upper bound of every configured depth. Values are read, compared and released recursively; this depth needs a small part of
+    /// the smallest thread stack in use (512 KiB).
     public static let highestMaxDepth = 256
 
     /// Arrays and objects open at the same time; 1 ... ``highestMaxDepth``.
     public let maxDepth: Int
     /// Longest text that ``JSONValue/parse(_:limits:)`` accepts, in bytes.
     public let maxByteCount: Int
-    /// Most values that it accepts in one text, those within others counted: each takes memory and time many times its bytes.
+    /// Most values that it accepts in one text, nested ones included. A value takes many times its bytes in memory and time.
     public let maxValueCount: Int
 
     /// Depth 128, 64 MiB.
     public static let `default` = JSONLimits()
 
-    /// For what clients send: depth 112, 64 MiB, 200,000 values. What is accepted is kept and told within objects of ours, which must all be readable
-    /// again by ``default``, and so to clients that go by 128.
+    /// For input from clients: depth 112, 64 MiB, 200,000 values. Accepted values are stored and sent nested in our objects, which
+    /// must stay readable with ``default``, and by clients with a limit of 128.
     public static let received = JSONLimits(maxDepth: 112, maxValueCount: 200_000)
 
-    /// For what we wrote ourselves: it was accepted once, so that it must be readable again, whatever was wrapped around it.
+    /// For texts written by this process: their contents were accepted once and must be readable again, however they were nested.
     public static let own = JSONLimits(maxDepth: highestMaxDepth, maxByteCount: .max)
 
-    /// - Parameter maxDepth: held within 1 ... ``highestMaxDepth``.
+    /// - Parameter maxDepth: clamped to 1 ... ``highestMaxDepth``.
     public init(maxDepth: Int = 128, maxByteCount: Int = 64 << 20, maxValueCount: Int = .max) {
         self.maxDepth = min(max(maxDepth, 1), Self.highestMaxDepth)
         self.maxByteCount = max(maxByteCount, 0)

@@ -1,15 +1,15 @@
 import Bytes
 
-/// A JSON number that keeps its text, so that it passes through unchanged whatever its size or precision.
+/// A JSON number in its original text, so any size and precision passes through unchanged.
 ///
-/// Two numbers are equal when their texts are: `1`, `1.0` and `1e0` are three different ones.
+/// Numbers are compared by their text: `1`, `1.0` and `1e0` are three different numbers.
 public struct JSONNumber: Sendable, Hashable {
-    /// The number as written, by the grammar of RFC 8259 §6.
+    /// The number as written (RFC 8259 §6).
     public let text: String
 
     init(checkedText: String) { text = checkedText }
 
-    /// - Parameter text: a JSON number; anything else gives nil.
+    /// - Returns: nil if `text` is not a JSON number.
     public init?(text: String) {
         var copy = text
         let isNumber = copy.withUTF8 { bytes in
@@ -28,13 +28,13 @@ public struct JSONNumber: Sendable, Hashable {
     /// The integer in decimal.
     public init(_ value: some BinaryInteger) { text = String(value) }
 
-    /// The shortest text that reads back as the same double; nil for NaN and infinities, which JSON does not have.
+    /// The shortest text that reads back as the same double; nil for NaN and infinities.
     public init?(_ value: Double) {
         guard value.isFinite else { return nil }
         text = value.description
     }
 
-    /// The value when it is an integer that fits; `1.0` and `1e3` count as integers.
+    /// The value as an integer, nil if it is not one or does not fit; `1.0` and `1e3` count as integers.
     public var int: Int? { Int(text) ?? Double(text).flatMap { isInteger ? nil : Int(exactly: $0) } }
 
     /// The nearest double; infinite beyond its range.

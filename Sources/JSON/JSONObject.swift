@@ -1,29 +1,29 @@
 /// A JSON object that keeps the order of its keys.
 ///
-/// Keys are compared by their UTF-8: unlike in `String ==`, a composed and a decomposed "é" are two keys. Equality of
+/// Keys are compared by their UTF-8: unlike with `String ==`, a composed and a decomposed "é" are different keys. Equality of
 /// objects ignores the order (RFC 8259 §4).
 public struct JSONObject: Sendable {
     /// One key and its value.
     public typealias Element = (key: String, value: JSONValue)
 
-    /// Up to this many keys a linear search is faster than hashing.
+    /// Up to this many keys, linear search is faster than hashing.
     static let linearSearchCount = 12
 
     private var members: [Element] = []
-    /// Place of each key; empty while a linear search serves.
+    /// Index of each key; empty while linear search is used.
     private var places: [ExactKey: Int] = [:]
 
     /// An object without keys.
     public init() {}
 
-    /// Of equal keys the last one's value counts, in the first one's place.
+    /// Of duplicate keys, the last value wins, at the first one's position.
     public init(_ members: some Sequence<(String, JSONValue)>) {
         for (key, value) in members { self[key] = value }
     }
 
-    /// How many keys there are.
+    /// Number of keys.
     public var count: Int { members.count }
-    /// Whether there is no key.
+    /// Whether the object has no keys.
     public var isEmpty: Bool { members.isEmpty }
     /// The keys in order: a copy, O(n).
     public var keys: [String] { members.map(\.key) }
@@ -63,7 +63,7 @@ public struct JSONObject: Sendable {
 }
 
 extension JSONObject: Sequence {
-    /// Goes through keys and values in order.
+    /// Iterates keys and values in order.
     public func makeIterator() -> IndexingIterator<[Element]> { members.makeIterator() }
     /// The exact count.
     public var underestimatedCount: Int { members.count }
@@ -80,7 +80,7 @@ extension JSONObject: Hashable {
     }
 
     public func hash(into hasher: inout Hasher) {
-        // Order must not matter, hence a sum of hashes that are made apart.
+        // Order must not matter, hence a sum of independent hashes.
         var sum = 0
         for member in members {
             var part = Hasher()
@@ -100,7 +100,7 @@ extension JSONObject: CustomStringConvertible {
 
 /// A string compared and hashed by its UTF-8.
 ///
-/// `String` hashes by canonical equivalence: permuted combining marks would be a hostile source of equal hashes.
+/// `String` hashes by canonical equivalence: an attacker could produce equal hashes with permuted combining marks.
 struct ExactKey: Hashable {
     let string: String
 

@@ -23,7 +23,7 @@ extension JSONReader {
         throw JSONError(.integerOutOfRange, byteOffset: offset)
     }
 
-    /// The number that begins here, rounded to the nearest double; beyond the range it is infinite.
+    /// The number that begins here, rounded to the nearest double; infinite beyond the range.
     public mutating func readDouble() throws(JSONError) -> Double {
         let (number, offset) = try scanNumber()
         if number.isInteger, let value = Self.integer(start, offset..<number.end) { return Double(value) }
@@ -36,7 +36,7 @@ extension JSONReader {
         return JSONNumber(checkedText: text(offset..<number.end))
     }
 
-    /// The string that begins here, or the text of a number or boolean as if it were one; nil for null and for what is larger.
+    /// The string that begins here, or the text of a number or boolean; nil for null, arrays and objects.
     public mutating func readScalar() throws(JSONError) -> RawString? {
         switch try peek() {
         case .string: return try readString()
@@ -63,14 +63,14 @@ extension JSONReader {
         }
     }
 
-    /// Reads `null` if it begins here and says whether it did.
+    /// Reads `null` if it begins here; otherwise reads nothing and returns false.
     public mutating func readNull() throws(JSONError) -> Bool {
         guard try nextByte() == UInt8(ascii: "n") else { return false }
         try readWord("null")
         return true
     }
 
-    /// Passes over the value that begins here, whatever it is, and checks it.
+    /// Skips the value that begins here, and validates it.
     public mutating func skipValue() throws(JSONError) {
         switch try peek() {
         case .string: _ = try scanString()
@@ -86,7 +86,7 @@ extension JSONReader {
         }
     }
 
-    /// The bytes of the value that begins here, checked, for passing on verbatim. A view of the reader's bytes.
+    /// The validated bytes of the value that begins here, for verbatim use. A view of the reader's bytes.
     public mutating func rawValue() throws(JSONError) -> UnsafeRawBufferPointer {
         _ = try nextByte()
         let first = byteOffset
@@ -94,7 +94,7 @@ extension JSONReader {
         return UnsafeRawBufferPointer(start: start + first, count: byteOffset - first)
     }
 
-    /// The value that begins here: a copy. Of equal keys the last one's value counts, in the first one's place.
+    /// A copy of the value that begins here. Of duplicate keys, the last value wins, at the first one's position.
     public mutating func readValue() throws(JSONError) -> JSONValue {
         guard valuesLeft > 0 else { throw JSONError(.tooManyValues, byteOffset: byteOffset) }
         valuesLeft -= 1
@@ -132,7 +132,7 @@ extension JSONReader {
         return (scan, offset)
     }
 
-    /// The word must stand at `byteOffset`.
+    /// Consumes the word, which must be at `byteOffset`.
     private mutating func readWord(_ word: StaticString) throws(JSONError) {
         for index in 0..<word.utf8CodeUnitCount {
             guard byteOffset + index < byteCount else { throw JSONError(.unexpectedEnd, byteOffset: byteCount) }
@@ -147,7 +147,7 @@ extension JSONReader {
         String(decoding: UnsafeRawBufferPointer(start: start + range.lowerBound, count: range.count), as: UTF8.self)
     }
 
-    /// The digits, gathered below zero because that side of `Int` is the larger; nil when they do not fit.
+    /// The digits, accumulated as a negative number because `Int` has one more of those; nil if they do not fit.
     static func integer(_ start: UnsafeRawPointer, _ range: Range<Int>) -> Int? {
         var position = range.lowerBound
         let isNegative = start.load(fromByteOffset: position, as: UInt8.self) == UInt8(ascii: "-")

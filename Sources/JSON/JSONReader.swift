@@ -1,4 +1,4 @@
-/// Walks a JSON text value by value without allocating: the token path's way to one field among many.
+/// A pull parser that walks a JSON text without allocating; on the token path it extracts single fields.
 ///
 /// ```swift
 /// var reader = JSONReader(bytes)
@@ -11,10 +11,9 @@
 /// }
 /// try reader.finish()
 /// ```
-/// After `nextKey` or a true `nextElement`, exactly one value must be read, skipped or entered, and what is entered
-/// must be walked until `nextKey` is nil or `nextElement` is false. The bytes must outlive the reader and the
-/// ``RawString``s that it hands out. Everything passed is checked as strictly as by
-/// ``JSONValue/parse(_:limits:)``; what was not reached is not. A copy of the reader is a bookmark.
+/// After `nextKey` or a true `nextElement`, read, skip or enter exactly one value; walk an entered container until `nextKey` is nil
+/// or `nextElement` is false. The bytes must outlive the reader and its ``RawString``s. All text that has been read is validated as
+/// strictly as by ``JSONValue/parse(_:limits:)``. A copy of the reader is a bookmark.
 public struct JSONReader {
     let start: UnsafeRawPointer
     let byteCount: Int
@@ -25,7 +24,7 @@ public struct JSONReader {
     public internal(set) var depth = 0
     /// How many more values ``readValue()`` may make.
     var valuesLeft: Int
-    /// Nothing has been read since the last `{` or `[`, so no comma is due.
+    /// Nothing has been read since the last `{` or `[`, so no comma is expected.
     var isAtFirstMember = false
 
     /// - Parameter limits: ``JSONLimits/maxDepth`` counts here, and for ``readValue()`` ``JSONLimits/maxValueCount``.
@@ -36,7 +35,7 @@ public struct JSONReader {
         valuesLeft = limits.maxValueCount
     }
 
-    /// What begins at the next byte that is not white space. Reads nothing else.
+    /// The kind of the next value. Consumes only white space.
     public mutating func peek() throws(JSONError) -> JSONKind {
         switch try nextByte() {
         case UInt8(ascii: "\""): return .string
@@ -49,13 +48,13 @@ public struct JSONReader {
         }
     }
 
-    /// Steps into the object that begins here.
+    /// Enters the object that begins here.
     public mutating func enterObject() throws(JSONError) {
         guard try nextByte() == UInt8(ascii: "{") else { throw JSONError(.expectedObject, byteOffset: byteOffset) }
         try enter()
     }
 
-    /// The next key of the object entered last, or nil when it has ended and has been left.
+    /// The next key of the innermost object; nil at its end, which also leaves it.
     public mutating func nextKey() throws(JSONError) -> RawString? {
         var byte = try nextByte()
         if byte == UInt8(ascii: "}") {
@@ -78,13 +77,13 @@ public struct JSONReader {
         return key
     }
 
-    /// Steps into the array that begins here.
+    /// Enters the array that begins here.
     public mutating func enterArray() throws(JSONError) {
         guard try nextByte() == UInt8(ascii: "[") else { throw JSONError(.expectedArray, byteOffset: byteOffset) }
         try enter()
     }
 
-    /// Whether the array entered last has another element, which begins here; false when it has ended and been left.
+    /// Whether the innermost array has another element, which then begins here; false at its end, which also leaves it.
     public mutating func nextElement() throws(JSONError) -> Bool {
         let byte = try nextByte()
         if byte == UInt8(ascii: "]") {
@@ -119,7 +118,7 @@ public struct JSONReader {
     @inline(__always)
     private mutating func leave() {
         byteOffset += 1
-        // A caller that leaves more than it entered gets errors about the text, not a trap.
+        // A caller that leaves more containers than it entered gets errors about the text, not a trap.
         depth = max(0, depth - 1)
         isAtFirstMember = false
     }

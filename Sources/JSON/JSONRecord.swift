@@ -1,9 +1,9 @@
-/// Reads an object that we wrote ourselves, such as a row of the database: a member that is not as it was written is an error.
+/// Reads an object written by this process, such as a database row. An unexpected member value is an error.
 ///
-/// Nothing is replaced: a default in the place of what cannot be read would be taken for what was kept. What was nil when it was
-/// written is null or missing, and is nil again.
+/// There are no defaults: a default for an unreadable value would be mistaken for the stored one. Nil is written as null or left
+/// out, and read as nil.
 public struct JSONRecord: Sendable {
-    /// What could not be read, by the names of the record and its member: no content.
+    /// The names of the record and member that could not be read. Contains no content.
     public struct Malformed: Error, Sendable, Hashable, CustomStringConvertible {
         /// For example `response`.
         public let record: String
@@ -25,21 +25,21 @@ public struct JSONRecord: Sendable {
     private let object: JSONObject
     private let name: String
 
-    /// - Parameter name: what the record is called in errors.
+    /// - Parameter name: the record's name in errors.
     public init(_ value: JSONValue, of name: String) throws(Malformed) {
         guard case .object(let object) = value else { throw Malformed(record: name) }
         self.object = object
         self.name = name
     }
 
-    /// A member that must be there.
+    /// A required member.
     /// - Parameter read: nil for what is not as it must be.
     public func required<Value>(_ key: String, _ read: (JSONValue) throws -> Value?) throws -> Value {
         guard let value = try optional(key, read) else { throw Malformed(record: name, member: key) }
         return value
     }
 
-    /// A member that may be null or missing: nil then, and only then.
+    /// An optional member; nil if, and only if, it is null or missing.
     /// - Parameter read: nil for what is not as it must be.
     public func optional<Value>(_ key: String, _ read: (JSONValue) throws -> Value?) throws -> Value? {
         guard let stored = object[key]?.unlessNull else { return nil }
@@ -47,8 +47,8 @@ public struct JSONRecord: Sendable {
         return value
     }
 
-    /// The elements of an array that must be there.
-    /// - Parameter read: nil for an element that is not as it must be.
+    /// The elements of a required array.
+    /// - Parameter read: returns nil for an invalid element.
     public func list<Value>(_ key: String, _ read: (JSONValue) throws -> Value?) throws -> [Value] {
         try required(key) { value in
             guard case .array(let elements) = value else { return nil }

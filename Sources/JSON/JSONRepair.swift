@@ -1,19 +1,19 @@
 public import Bytes
 
-/// Writes a text that is nearly JSON as JSON: for senders that we cannot mend, never for what we send.
+/// Repairs almost valid JSON from senders that cannot be fixed; never used for output.
 ///
-/// What is mended says plainly what it means, and is what serialisers in the field really write: a byte order mark, bytes that are no
-/// UTF-8, raw control characters and unknown escapes within strings, `NaN`, `Infinity` and Python's words, a comma too many, and
-/// nesting deeper than anybody reads. What has no end is not mended: what is missing may be what matters.
+/// Repairs only unambiguous faults that serialisers in the field produce: a byte order mark, invalid UTF-8, raw control characters
+/// and unknown escapes within strings, `NaN`, `Infinity` and Python's constants, trailing commas, and excessive nesting. Truncated
+/// text is not repaired, because the missing part may matter.
 public enum JSONRepair {
     /// Deeper containers become null.
     static let maxDepth = 64
 
-    /// - Parameter output: gets the text; of no use when the answer is false. Bytes that are no UTF-8 stand there as the escapes
-    ///   `\udc80`...`\udcff` (as Python's `surrogateescape` has it), so that a character that was cut between two texts can be joined
-    ///   by ``JSONStringJoiner``.
-    /// - Returns: false if the text is no object or array, or has more faults than one in eight bytes. True says that it was
-    ///   mended as far as that goes, not that it is valid. O(n).
+    /// - Parameter output: receives the text; unusable if the result is false. Invalid UTF-8 bytes are written as
+    ///   `\udc80`...`\udcff` (like Python's `surrogateescape`), so ``JSONStringJoiner`` can join a character that was split between
+    ///   two texts.
+    /// - Returns: false if the text is not an object or array, or has more than one fault per eight bytes. True does not mean that
+    ///   the result is valid. O(n).
     public static func repair(_ text: UnsafeRawBufferPointer, into output: inout ByteBuffer) -> Bool {
         guard let start = text.baseAddress else { return false }
         var writer = Writer(start: start, byteCount: text.count)
@@ -83,7 +83,7 @@ public enum JSONRepair {
             position += 1
         }
 
-        /// A word outside of strings: as it is if JSON has it, else what it stands for.
+        /// A bare word: unchanged if it is valid JSON, otherwise its JSON equivalent.
         private mutating func writeWord(to output: inout ByteBuffer) {
             let first = position
             while position < byteCount, byte(position) | 0x20 >= UInt8(ascii: "a"), byte(position) | 0x20 <= UInt8(ascii: "z") {
@@ -166,7 +166,7 @@ public enum JSONRepair {
             }
         }
 
-        /// Passes over what begins here up to the bracket that ends it.
+        /// Skips the container that begins here, up to its closing bracket.
         private mutating func skipContainer() -> Bool {
             var open = 0
             var isInString = false

@@ -1,12 +1,12 @@
 public import Bytes
 
-/// Makes the pieces of one string, each from a JSON text of its own, valid contents of JSON strings of their own.
+/// Turns the pieces of one string, each from a separate JSON text, into valid contents of separate JSON strings.
 ///
-/// A sender that cuts a text by UTF-16 units or bytes leaves half a character at the end of a piece: as an escaped high surrogate,
-/// or as bytes that ``JSONRepair`` has written as `\udc80`...`\udcff`. RFC 8259 §8.2 allows such an escape and leaves open what it
-/// means; strict readers refuse it. A half is retained until the next piece brings the other, and is U+FFFD if that does not.
+/// A sender that splits text by UTF-16 units or bytes leaves half a character at the end of a piece: an escaped high surrogate, or
+/// bytes that ``JSONRepair`` has written as `\udc80`...`\udcff`. RFC 8259 §8.2 allows such an escape with undefined meaning; strict
+/// readers refuse it. The half is retained until the next piece completes it; otherwise it becomes U+FFFD.
 ///
-/// Nearly every piece has nothing of that and passes as it is: ask ``passes(_:)`` first.
+/// Nearly all pieces need no change: check ``passes(_:)`` first.
 public struct JSONStringJoiner {
     /// A high surrogate that waits for a low one; 0 for none.
     private var high: UInt16 = 0
@@ -19,13 +19,13 @@ public struct JSONStringJoiner {
     /// Whether half a character is retained.
     public var isPending: Bool { high != 0 || partialByteCount > 0 }
 
-    /// Whether the piece can be used as it is, without ``append(_:to:)``.
+    /// Whether the piece can be used unchanged, without ``append(_:to:)``.
     @inline(__always)
     public func passes(_ piece: RawString) -> Bool {
         !isPending && (!piece.hasEscapes || !Self.hasLoneSurrogate(piece.bytes))
     }
 
-    /// Appends what can be told of the string by now.
+    /// Appends the part of the string that is complete so far.
     /// - Parameter piece: valid contents of a JSON string.
     public mutating func append(_ piece: UnsafeRawBufferPointer, to output: inout ByteBuffer) {
         output.reserve(piece.count + 3)
@@ -51,7 +51,7 @@ public struct JSONStringJoiner {
         }
     }
 
-    /// The string has ended, or something else comes between: appends U+FFFD for what is retained.
+    /// Call at the end of the string, or when other content intervenes: appends U+FFFD for a retained half.
     public mutating func flush(to output: inout ByteBuffer) {
         guard isPending else { return }
         high = 0
@@ -92,7 +92,7 @@ public struct JSONStringJoiner {
             partial = 0
             partialByteCount = 0
         } else if -length < byteCount {
-            // What came before cannot go on with this byte, which may begin something itself.
+            // The byte does not continue the previous ones; it may begin a character itself.
             partialByteCount -= 1
             flush(to: &output)
             take(byte: byte, &output)

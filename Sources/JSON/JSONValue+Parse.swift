@@ -1,8 +1,8 @@
 extension JSONValue {
     /// Reads one JSON text, strictly by RFC 8259: nothing but white space may surround the value, no byte order mark.
     ///
-    /// Escaped lone surrogates, which models do emit, become U+FFFD. Of equal keys the last one's value counts.
-    /// - Throws: ``JSONError`` with the offset of the first byte that does not fit.
+    /// Escaped lone surrogates, which models do emit, become U+FFFD. Of duplicate keys, the last value wins.
+    /// - Throws: ``JSONError`` with the offset of the first invalid byte.
     public static func parse(
         _ bytes: UnsafeRawBufferPointer, limits: JSONLimits = .default
     ) throws(JSONError) -> JSONValue {

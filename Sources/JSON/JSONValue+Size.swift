@@ -1,5 +1,5 @@
 extension JSONValue {
-    /// Bytes of its JSON as if nothing in it were escaped: looks at each value, and at no text.
+    /// Size of the compact JSON without escapes, in bytes. Visits each value but no text.
     public var approximateByteCount: Int {
         switch self {
         case .null, .bool: 5
@@ -10,7 +10,7 @@ extension JSONValue {
         }
     }
 
-    /// How many values it is, those within it counted.
+    /// Number of values, including nested ones.
     public var valueCount: Int {
         switch self {
         case .null, .bool, .number, .string: 1

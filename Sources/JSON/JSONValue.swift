@@ -1,6 +1,6 @@
-/// Any JSON value; numbers keep their text and objects the order of their keys, so that it passes through unchanged.
+/// Any JSON value. Numbers retain their text and objects their key order, so values pass through unchanged.
 ///
-/// Strings are equal when their UTF-8 is, objects whatever the order of their keys, numbers when their texts are.
+/// Strings are compared by UTF-8, objects regardless of key order, numbers by their text.
 @frozen public enum JSONValue: Sendable {
     case null
     case bool(Bool)
@@ -13,26 +13,26 @@
     public init(_ value: Bool) { self = .bool(value) }
     /// A number in decimal.
     public init(_ value: some BinaryInteger) { self = .number(JSONNumber(value)) }
-    /// NaN and infinities, which JSON does not have, become null.
+    /// NaN and infinities become null.
     public init(_ value: Double) { self = JSONNumber(value).map { .number($0) } ?? .null }
     /// A string.
     public init(_ value: String) { self = .string(value) }
 }
 
 extension JSONValue {
-    /// The value of an object's key; nil when there is none or this is no object. Setting nil removes the key; setting
-    /// on anything but an object does nothing.
+    /// The value of an object's key; nil if there is none, or this is not an object. Setting nil removes the key; setting has no
+    /// effect unless this is an object.
     public subscript(key: String) -> JSONValue? {
         get { object?[key] }
         set {
             guard case .object(var object) = self else { return }
-            self = .null  // Gives up the second reference, so that the object changes in place.
+            self = .null  // Drops the second reference, so the object is mutated in place.
             object[key] = newValue
             self = .object(object)
         }
     }
 
-    /// An array's element; nil when out of range or this is no array.
+    /// An array's element; nil if out of range, or this is not an array.
     public subscript(index: Int) -> JSONValue? {
         guard case .array(let array) = self, array.indices.contains(index) else { return nil }
         return array[index]
@@ -40,21 +40,21 @@ extension JSONValue {
 
     /// Whether this is null.
     public var isNull: Bool { if case .null = self { true } else { false } }
-    /// The value, or nil when this is null: for members that may be left out or be null.
+    /// The value, or nil if this is null; for members that may be missing or null.
     public var unlessNull: JSONValue? { if case .null = self { return nil } else { return self } }
-    /// The truth value, or nil when this is none.
+    /// The boolean, or nil if this is not one.
     public var bool: Bool? { if case .bool(let value) = self { value } else { nil } }
-    /// The string, or nil when this is none.
+    /// The string, or nil if this is not one.
     public var string: String? { if case .string(let value) = self { value } else { nil } }
-    /// The number, or nil when this is none.
+    /// The number, or nil if this is not one.
     public var number: JSONNumber? { if case .number(let value) = self { value } else { nil } }
-    /// The array, or nil when this is none.
+    /// The array, or nil if this is not one.
     public var array: [JSONValue]? { if case .array(let value) = self { value } else { nil } }
-    /// The object, or nil when this is none.
+    /// The object, or nil if this is not one.
     public var object: JSONObject? { if case .object(let value) = self { value } else { nil } }
-    /// The number as an integer, or nil when it is none; see ``JSONNumber/int``.
+    /// The number as an integer, or nil if it is not one; see ``JSONNumber/int``.
     public var int: Int? { number?.int }
-    /// The number as a double, or nil when this is none; see ``JSONNumber/double``.
+    /// The number as a double, or nil if this is not a number; see ``JSONNumber/double``.
     public var double: Double? { number?.double }
 }
 
@@ -83,7 +83,7 @@ extension JSONValue: Hashable {
     }
 }
 
-// Not by a nil literal: in the place of a `JSONValue?`, `nil` would then be a value that is there and is null, where nothing is meant.
+// Not ExpressibleByNilLiteral: where a `JSONValue?` is expected, `nil` would then mean JSON's null instead of no value.
 extension JSONValue: ExpressibleByBooleanLiteral, ExpressibleByIntegerLiteral, ExpressibleByFloatLiteral,
     ExpressibleByStringLiteral, ExpressibleByStringInterpolation, ExpressibleByArrayLiteral, ExpressibleByDictionaryLiteral
 {

@@ -33,7 +33,7 @@ struct NumberScan {
         end = position
     }
 
-    /// 0 past the end: no number contains it.
+    /// 0 past the end; no number contains a NUL.
     @inline(__always)
     private static func byte(_ start: UnsafeRawPointer, _ offset: Int, _ byteCount: Int) -> UInt8 {
         offset < byteCount ? start.load(fromByteOffset: offset, as: UInt8.self) : 0

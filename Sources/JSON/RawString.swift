@@ -1,8 +1,8 @@
 public import Bytes
 
-/// A string as it stands in a JSON text: the bytes between the quotes, checked but not unescaped.
+/// A string within a JSON text: the bytes between the quotes, validated but not unescaped.
 ///
-/// A view: valid as long as the bytes that the ``JSONReader`` walks. Its escapes and its UTF-8 are known to be valid.
+/// A view, valid as long as the ``JSONReader``'s bytes. Its escapes and UTF-8 are valid.
 public struct RawString {
     /// First byte after the opening quote.
     public let start: UnsafeRawPointer
@@ -63,10 +63,10 @@ public struct RawString {
         return true
     }
 
-    /// Appends the bytes between the quotes as they are: valid contents of a string in another JSON text.
+    /// Appends the bytes between the quotes verbatim: valid contents of a string in another JSON text.
     ///
-    /// Escaped lone surrogates stay as they are. Two halves that an upstream split between chunks become a whole
-    /// character again when both chunks are appended to one string.
+    /// Escaped lone surrogates are unchanged, so two halves that an upstream split between chunks become one character when both
+    /// chunks are appended to one string.
     @inlinable public func appendRaw(to buffer: inout ByteBuffer) { buffer.append(bytes) }
 
     /// Appends the unescaped string as UTF-8; escaped lone surrogates become U+FFFD.
@@ -77,7 +77,7 @@ public struct RawString {
         }
     }
 
-    /// The unescaped string: a copy. Escaped lone surrogates become U+FFFD.
+    /// A copy of the unescaped string. Escaped lone surrogates become U+FFFD.
     public func string() -> String {
         guard hasEscapes else { return String(decoding: bytes, as: UTF8.self) }
         return String(unsafeUninitializedCapacity: byteCount) { room in

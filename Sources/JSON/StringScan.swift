@@ -28,7 +28,7 @@ struct StringScan {
         }
     }
 
-    /// Moves to the next special byte and returns it, 0 at the end of the input; gathers what it passes in `seen`.
+    /// Moves to the next special byte and returns it, 0 at the end of the input; accumulates the skipped bytes in `seen`.
     @inline(__always)
     private static func skipPlain(
         _ start: UnsafeRawPointer, _ position: inout Int, _ byteCount: Int, _ seen: inout UInt64
@@ -57,10 +57,10 @@ struct StringScan {
         return 0
     }
 
-    /// The long runs of a base64 payload or of prose: 32 bytes a turn.
+    /// For long runs of base64 or prose: 32 bytes per iteration.
     ///
-    /// Words rather than `SIMD16`: the same loop with vector compares and `any` ran at 56 MB/s in a release build
-    /// (Swift 6.3.1, x86-64), this one at 17 GB/s. Which vector operation was to blame was not looked into.
+    /// Words rather than `SIMD16`: the same loop with vector compares and `any` ran at 56 MB/s in a release build (Swift 6.3.1,
+    /// x86-64), this one at 17 GB/s. The slow vector operation was not identified.
     @inline(__always)
     private static func skipLongRun(
         _ start: UnsafeRawPointer, _ position: inout Int, _ byteCount: Int, _ seen: inout UInt64

@@ -1,6 +1,6 @@
-/// UTF-8 validity of a whole, bounded run of bytes (RFC 3629); strings within a JSON text are never split.
+/// UTF-8 validation of a complete run of bytes (RFC 3629); strings within a JSON text are never split.
 enum UTF8Check {
-    /// Offset of the first byte that is no part of a well-formed sequence, or nil when all are.
+    /// Offset of the first byte outside a well-formed sequence; nil if there is none.
     static func firstInvalidOffset(_ start: UnsafeRawPointer, byteCount: Int) -> Int? {
         var offset = 0
         while offset < byteCount {
@@ -23,7 +23,7 @@ enum UTF8Check {
     static func sequenceLength(_ start: UnsafeRawPointer, byteCount: Int) -> Int {
         let first = start.load(as: UInt8.self)
         if first < 0x80 { return 1 }
-        // The second byte's range excludes overlong forms, surrogates and what lies beyond U+10FFFF.
+        // The second byte's range excludes overlong forms, surrogates and code points above U+10FFFF.
         var lowest: UInt8 = 0x80
         var highest: UInt8 = 0xBF
         let length: Int

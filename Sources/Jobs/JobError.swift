@@ -1,19 +1,19 @@
-/// Why something that was asked of files or batches cannot be done.
+/// Why a call on files or batches failed.
 public enum JobError: Error, Sendable, Hashable {
-    /// What was given cannot be used; says what would.
+    /// An invalid argument; the message says what is valid.
     case invalid(String, param: String?, code: String?)
-    /// No such file, or one of somebody else.
+    /// No such file of this owner.
     case fileNotFound(id: String)
-    /// No such batch, or one of somebody else.
+    /// No such batch of this owner.
     case batchNotFound(id: String)
-    /// The file is larger than one may be.
+    /// The file exceeds the size limit.
     case fileTooLarge(limitBytes: Int)
-    /// The owner's files together would be larger than they may be.
+    /// The owner's files would exceed the quota.
     case quotaExceeded(limitBytes: Int)
-    /// The owner has as many unfinished batches as one may have.
+    /// The owner has too many unfinished batches.
     case tooManyBatches(limit: Int)
     /// The batch has ended, or is about to.
     case notCancellable(status: String)
-    /// The disk or the database does not work now.
+    /// The disk or database is currently unavailable.
     case storageUnavailable(reason: String)
 }

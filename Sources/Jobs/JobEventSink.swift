@@ -1,9 +1,9 @@
-/// Takes the news that a piece of background work has ended, to tell whoever asked to be told.
+/// Receives the ends of background work, to notify subscribers.
 public protocol JobEventSink: Sendable {
-    /// An event has happened. May be called again for the same one after a restart: at least once, never less.
+    /// Reports an event, at least once: it may be reported again after a restart.
     /// - Parameters:
     ///   - type: OpenAI's name for it, such as `batch.completed`.
-    ///   - owner: whose work it was.
-    ///   - objectID: what the event is about, such as a batch's id.
+    ///   - owner: owner of the work.
+    ///   - objectID: id of its object, such as a batch.
     func emit(type: String, owner: String, objectID: String)
 }

@@ -1,26 +1,26 @@
 public import Bytes
 import Synchronization
 
-/// Decides which new connections are taken: so many in all, so many from one address at a time, so many from it in a second.
+/// Decides which new connections are accepted: limits their total number, and their number and rate per address.
 ///
-/// The loops of a server share one, since the kernel spreads an address's connections over all of them: a short lock, taken when
-/// a connection comes and when it goes, never for its bytes.
+/// Shared by all loops of a server, because the kernel spreads an address's connections over all of them. Takes a short lock when a
+/// connection opens or closes, never for its bytes.
 public final class AcceptGate: Sendable {
-    /// 0 stands for no limit.
+    /// 0 means no limit.
     public struct Limits: Sendable, Equatable {
-        /// Connections open at a time.
+        /// Open connections.
         public var total = 0
-        /// Connections of one address (of one /64 in IPv6) open at a time.
+        /// Open connections per address (per /64 in IPv6).
         public var perAddress = 0
-        /// New connections of one address in a second; twice as many may come at once.
+        /// New connections per second and address; bursts of twice as many are accepted.
         public var ratePerAddress = 0
-        /// Whether the limits per address hold for this machine's own addresses too. A proxy on this machine has one of them.
+        /// Whether limits per address also apply to loopback addresses. A proxy on this machine has one of them.
         public var includesLoopback = false
 
         public init() {}
     }
 
-    /// Why a connection was not taken.
+    /// Why a connection was refused.
     public enum Refusal: String, CaseIterable, Sendable {
         case total
         case perAddress = "per_address"
@@ -29,7 +29,7 @@ public final class AcceptGate: Sendable {
 
     private struct Guest {
         var open = 0
-        /// Connections that may come.
+        /// Budget of new connections.
         var budget: TokenBucket
         var lastCame: Instant
     }
@@ -38,14 +38,14 @@ public final class AcceptGate: Sendable {
         var open = 0
         var guests: [IPAddress: Guest] = [:]
         var refusals: [Refusal: UInt64] = [:]
-        /// For the summary in the log.
+        /// Refusals since the last summary in the log.
         var untold: [Refusal: Int] = [:]
         var lastTold: Instant?
-        /// Entries after the last clean-up.
+        /// Entries left by the last clean-up.
         var kept = 0
     }
 
-    /// How often refusals are summarised in the log, at most.
+    /// Least time between two summaries in the log.
     private static let summaryInterval = Duration.seconds(10)
 
     public let limits: Limits
@@ -58,10 +58,10 @@ public final class AcceptGate: Sendable {
         return peer.isLoopback && !limits.includesLoopback ? nil : peer.network
     }
 
-    /// Takes a connection in, or says why not. One that was taken is given back by ``release(_:)``.
+    /// Admits a connection, or returns why not. Call ``release(_:)`` when an admitted one closes.
     /// - Parameters:
-    ///   - peer: nil for a Unix socket: only the limit in all counts.
-    ///   - descriptor: the connection's, whose number tells how many there are: ``DescriptorLimits``.
+    ///   - peer: nil for a Unix socket, to which only the total applies.
+    ///   - descriptor: the connection's; its number is compared with ``DescriptorLimits``.
     public func admit(_ peer: IPAddress?, descriptor: Int32 = 0, now: Instant) -> Refusal? {
         let key = key(peer)
         let isTooHigh = descriptor >= DescriptorLimits.current.clients
@@ -93,19 +93,19 @@ public final class AcceptGate: Sendable {
         return nil
     }
 
-    /// A second's worth flows in each second, and two may come at once.
+    /// Refills by one second's worth per second; holds two.
     private static func budget(_ limits: Limits, _ now: Instant) -> TokenBucket {
         let rate = Double(max(1, limits.ratePerAddress))
         return TokenBucket(capacity: 2 * rate, ratePerSecond: rate, maxDebt: .zero, now: now)
     }
 
-    /// Addresses without a connection whose budgets are full again by now.
+    /// Removes addresses without connections whose budgets are full again.
     private static func forgetIdle(_ now: Instant, _ state: inout State) {
         state.guests = state.guests.filter { $0.value.open > 0 || now - $0.value.lastCame < .seconds(2) }
         state.kept = state.guests.count
     }
 
-    /// A connection was refused before anything could be asked about it: there was no descriptor for it.
+    /// Counts a connection refused for want of a descriptor.
     func noteRefusal() {
         state.withLock { state in
             state.refusals[.total, default: 0] += 1
@@ -113,7 +113,7 @@ public final class AcceptGate: Sendable {
         }
     }
 
-    /// A connection that was admitted is gone.
+    /// Call when an admitted connection has closed.
     public func release(_ peer: IPAddress?) {
         let key = key(peer)
         state.withLock { state in
@@ -125,7 +125,7 @@ public final class AcceptGate: Sendable {
     /// Refusals so far, by reason.
     public var refusals: [Refusal: UInt64] { state.withLock { $0.refusals } }
 
-    /// What was refused since the last summary, when it is time for another one.
+    /// The refusals since the last summary; nil if the next one is not due.
     func summary(now: Instant) -> [Refusal: Int]? {
         state.withLock { state in
             if let last = state.lastTold, now - last < Self.summaryInterval { return nil }

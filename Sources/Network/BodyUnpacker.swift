@@ -1,13 +1,13 @@
 import Bytes
 import HTTP
 
-/// Unpacks the body of a response as it comes, as much at a time as its loop may spend on that. Loop-confined.
+/// Decompresses the body of a response as it arrives, within its loop's budget per iteration. Loop-confined.
 ///
-/// libcurl could, but takes only the first member of a gzip body (RFC 1952 §2.2 has them be one), and unpacks whatever it has read
-/// in one go.
+/// Not left to libcurl, which decodes only the first member of a gzip body (RFC 1952 §2.2 allows several), and decompresses all it
+/// has read at once.
 final class BodyUnpacker {
-    /// A body may have this many bytes for each that came, beyond the first ``freeByteCount``. A stream of small JSON chunks packs to
-    /// a fiftieth; DEFLATE ends at a thousandth, and what goes there is made to cost us.
+    /// Most decompressed bytes per compressed byte, after the first ``freeByteCount``. Streams of small JSON chunks compress to a
+    /// fiftieth; DEFLATE's limit of a thousandth is reached only by attacks.
     static let maxRatio = 200
     static let freeByteCount = 4 << 20
 
@@ -18,18 +18,18 @@ final class BodyUnpacker {
 
     init(_ coding: ContentCoding) { decoder = ContentDecoder(coding) }
 
-    /// Whether something that was taken waits for delivery.
+    /// Whether consumed input has undelivered output.
     var holdsOutput: Bool { !output.isEmpty || decoder.holdsOutput }
 
-    /// What is unpacked and waits, its beginning; valid until the next call. Nil: nothing is.
+    /// The next piece of decompressed output, valid until the next call; nil if there is none.
     func nextPiece(_ maxByteCount: Int) -> UnsafeRawBufferPointer? {
         output.isEmpty ? nil : UnsafeRawBufferPointer(rebasing: output.bytes.prefix(maxByteCount))
     }
 
     func consume(_ byteCount: Int) { output.consume(byteCount) }
 
-    /// Unpacks some of it.
-    /// - Returns: whether the loop has done what it may in this iteration.
+    /// Decompresses some of the input.
+    /// - Returns: whether the loop's budget for this iteration is used up.
     func step(_ packed: inout ByteBuffer, on loop: EventLoop) throws(HTTPTransferError) -> Bool {
         var rest = packed.bytes
         let before = rest.count

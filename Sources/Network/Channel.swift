@@ -1,7 +1,7 @@
 import CLinux
 import Glibc
 
-/// What epoll says or is asked about a descriptor (`EPOLLIN` and its kin).
+/// epoll's events for a descriptor (`EPOLLIN` and others).
 public struct Readiness: OptionSet, Sendable {
     public let rawValue: UInt32
     public init(rawValue: UInt32) { self.rawValue = rawValue }
@@ -14,13 +14,13 @@ public struct Readiness: OptionSet, Sendable {
     static let exclusive = Readiness(rawValue: EPOLLEXCLUSIVE.rawValue)
 }
 
-/// A descriptor in an event loop. Loop-confined; the loop keeps it alive while it is registered.
+/// A file descriptor in an event loop. Loop-confined; retained by the loop while registered.
 open class Channel {
-    /// The loop lets go of a channel when it ends, so the two do not keep each other alive.
+    /// Not a retain cycle: the loop releases a channel when it ends.
     public final let loop: EventLoop
-    /// The file descriptor; -1 once it is closed or another channel has it.
+    /// The file descriptor; -1 once closed or passed to another channel.
     public final internal(set) var descriptor: Int32
-    /// Place in the loop's table while registered, else ``noSlot``. An optional would take twice the space.
+    /// Index in the loop's table while registered, else ``noSlot``. An optional would take twice the space.
     final var slot = noSlot
     static let noSlot = UInt32.max
 
@@ -32,13 +32,13 @@ open class Channel {
     /// Called on the loop when the kernel reports readiness.
     func ready(_ readiness: Readiness) {}
 
-    /// The loop ends: close what is open.
+    /// Called when the loop ends: close the descriptor.
     func loopStopped() {}
 
-    // MARK: What an operator wants to know, of channels that are connections of clients
+    // MARK: For the operator, of channels that are client connections
 
     func count(into census: inout LoopCensus) {}
     func report() -> ConnectionReport? { nil }
-    /// The server stops: close when nothing is due any more.
+    /// The server stops: close once all output is sent.
     func finishSoon() {}
 }

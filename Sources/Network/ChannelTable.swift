@@ -1,5 +1,5 @@
-/// The channels that are registered with a loop, each at a place that is used again. What the kernel gives back with an event is a
-/// *token*: the place, and how often it had been given away before, so that an event for one that is gone meets nobody.
+/// The channels registered with a loop, in reusable slots. The kernel returns a *token* with each event: the slot and its
+/// generation, so that a late event for a removed channel finds none.
 struct ChannelTable {
     private struct Slot {
         var channel: Channel?
@@ -23,12 +23,12 @@ struct ChannelTable {
         return token(slot)
     }
 
-    /// nil when it is not registered.
+    /// nil if it is not registered.
     func token(of channel: Channel) -> UInt64? { channel.slot == Channel.noSlot ? nil : token(channel.slot) }
 
     private func token(_ slot: UInt32) -> UInt64 { UInt64(slots[Int(slot)].generation) << 32 | UInt64(slot) }
 
-    /// The channel that a token was given for, unless it is gone.
+    /// The channel of a token; nil if it has been removed.
     @inline(__always) subscript(_ token: UInt64) -> Channel? {
         let index = Int(token & 0xFFFF_FFFF)
         guard index < slots.count, slots[index].generation == UInt32(token >> 32) else { return nil }
@@ -44,8 +44,8 @@ struct ChannelTable {
         channel.slot = Channel.noSlot
     }
 
-    /// Gives the channel's place and token to another.
-    /// - Returns: false when it has none.
+    /// Passes the channel's slot and token to another.
+    /// - Returns: false if it is not registered.
     mutating func replace(_ channel: Channel, by successor: Channel) -> Bool {
         guard channel.slot != Channel.noSlot else { return false }
         slots[Int(channel.slot)].channel = successor

@@ -1,7 +1,7 @@
 import Glibc
 
 extension Connection {
-    /// A nonblocking socket on its way to `address`; the connection made of it calls ``connected()`` or ``ended(_:)``.
+    /// A nonblocking socket that is connecting to `address`. A connection created with it calls ``connected()`` or ``ended(_:)``.
     public static func connectingSocket(to address: SocketAddress) throws(SystemCallError) -> Int32 {
         try address.withSockaddr { (family, pointer, length) throws(SystemCallError) in
             let type = Int32(SOCK_STREAM.rawValue | SOCK_NONBLOCK.rawValue | SOCK_CLOEXEC.rawValue)

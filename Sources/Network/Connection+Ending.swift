@@ -2,14 +2,14 @@ import Bytes
 import CLinux
 import Glibc
 
-/// How a connection ends: in order, so that the peer reads all that it is owed, or at once.
+/// Ending a connection: gracefully, so that the peer receives all output, or at once.
 extension Connection {
-    /// Sends what is due, then closes in order: half-close, wait for the peer, close.
+    /// Sends the pending output, then closes gracefully: half-close, wait for the peer, close.
     public func finish() {
         switch socketState {
         case .open:
             socketState = .finishing
-            // What comes is read and dropped: to close with bytes unread would reset the connection.
+            // Further input is read and discarded: closing with unread bytes would reset the connection.
             isReadingPaused = false
             armLinger(Self.stallDuration)
             updateInterest()
@@ -19,8 +19,8 @@ extension Connection {
         }
     }
 
-    /// Closes at once; what was not sent is lost.
-    /// - Parameter reset: with a TCP reset, so that the peer sees an error and not an end.
+    /// Closes at once; unsent output is lost.
+    /// - Parameter reset: whether to send a TCP reset, so that the peer sees an error instead of an end.
     public func abort(reset: Bool = false) {
         if reset, descriptor >= 0 {
             var option = Glibc.linger(l_onoff: 1, l_linger: 0)
@@ -41,7 +41,7 @@ extension Connection {
             return
         }
         if isReadingPaused {
-            // Its end was seen before: nothing more to wait for.
+            // The peer has already closed: nothing more to wait for.
             end(.closed)
             return
         }
@@ -49,13 +49,13 @@ extension Connection {
         armLinger(Self.lingerDuration)
     }
 
-    /// One deadline for sending the rest, put off while the peer takes some; one for the peer's close.
+    /// One deadline for sending the rest, extended while the peer reads; one for the peer's close.
     func armLinger(_ duration: Duration) { setTimer(after: duration) }
 
     func end(_ end: End) {
         if case .closed = socketState { return }
         socketState = .closed
-        // The loop's reference may be the last one.
+        // The loop may hold the last reference.
         withExtendedLifetime(self) {
             cancelTimer()
             loop.deregister(self)

@@ -1,6 +1,6 @@
 import Bytes
 
-/// The handshake of a connection's layer, between the socket's being there and the first byte of the protocol above.
+/// The handshake of a connection's layer, between connecting and the first byte of the protocol.
 extension Connection {
     func queueHandshake() {
         if isHandshakeQueued { return }
@@ -13,7 +13,7 @@ extension Connection {
         setTimer(after: layer.handshakeTimeout)
     }
 
-    /// The loop says that it is this connection's turn.
+    /// Called by the loop to advance this connection's handshake.
     func stepHandshake() {
         isHandshakeQueued = false
         guard case .handshaking = socketState, let layer else { return }
@@ -22,7 +22,7 @@ extension Connection {
             cancelTimer()
             isBlocked = false
             opened()
-            // What came in one segment with the end of the handshake.
+            // Bytes that arrived in the same segment as the end of the handshake.
             if layer.hasUnread { scheduleRead() }
         case .wantsRead:
             isBlocked = false
@@ -44,9 +44,9 @@ extension Connection {
             end(.closed)
             return
         }
-        // The refusal in the only words that this peer understands.
+        // Refuse in plain HTTP, which this peer understands.
         if error.reason == .plainHTTP { output.append(Self.plainHTTPAnswer) }
-        // An alert is on its way: close in order, so that it arrives.
+        // An alert was sent: close gracefully, so that it arrives.
         layer = nil
         isBlocked = false
         socketState = .finishing
@@ -61,6 +61,6 @@ extension Connection {
         This port speaks HTTPS: begin the URL with https://.\n
         """
 
-    /// The name in the client's certificate, where TLS asked for one and the client has one.
+    /// The subject of the peer's certificate; nil if none was requested or sent.
     public var peerCertificateSubject: String? { layer?.peerSubject }
 }

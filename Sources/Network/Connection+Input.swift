@@ -2,9 +2,9 @@ import Bytes
 import CLinux
 import Glibc
 
-/// What the peer sends: read into the loop's buffer and handed to the protocol's shell, which may pause it.
+/// Input from the peer: read into the loop's buffer and passed to the subclass, which may pause it.
 extension Connection {
-    /// Takes no bytes from the peer until ``resumeReading()``. The peer's close is told of by ``inputEndAnnounced()``.
+    /// Reads nothing from the peer until ``resumeReading()``. The peer's close is reported by ``inputEndAnnounced()``.
     public func pauseReading() { setReadingPaused(true) }
 
     public func resumeReading() { setReadingPaused(false) }
@@ -15,31 +15,31 @@ extension Connection {
             isReadingPaused = isPaused
             updateInterest()
             if !isPaused, let layer, layer.hasUnread { scheduleRead() }
-        // From here reading serves the close alone.
+        // From here on, reading only detects the close.
         case .finishing, .lingering, .closed: break
         }
     }
 
     func readReady(_ readiness: Readiness) {
         if isReadingPaused, case .open = socketState {
-            // Bytes alone may still be told of in the turn that paused.
+            // Readable events may still arrive in the iteration that paused.
             if !readiness.isDisjoint(with: [.failed, .hangup]) {
                 end(.failed(pendingError()))
             } else if readiness.contains(.peerClosed), !isInputEndAnnounced {
                 isInputEndAnnounced = true
-                // Told once: it would wake the loop again and again.
+                // Report it once, or it would wake the loop repeatedly.
                 updateInterest()
                 inputEndAnnounced()
             }
             return
         }
-        // A full buffer means that there is more; a few rounds, then the others' turn.
+        // A full buffer means there is more; read a few times, then serve other connections.
         for _ in 0..<4 {
             let buffer = loop.receiveBuffer
             let count = receiveSome(buffer)
             if count > 0 {
                 bytesReceived &+= UInt64(count)
-                // After we closed, the peer's bytes are read only so that our last ones are not lost to a reset.
+                // After closing, input is read only so that a reset does not destroy our last output.
                 if case .open = socketState { receive(UnsafeMutableRawBufferPointer(rebasing: buffer[..<count])) }
                 if descriptor < 0 || isReadingPaused { return }
                 if let layer, case .open = socketState {
@@ -58,18 +58,18 @@ extension Connection {
                 return
             }
         }
-        // The kernel tells of its own bytes only.
+        // The kernel reports only its own buffered bytes.
         if let layer, layer.hasUnread { scheduleRead() }
     }
 
-    /// What is answered at once is written to storage that the loop lends, and that the flush gives back.
+    /// Immediate answers are written to storage lent by the loop and returned by the flush.
     @inline(__always) private func receive(_ bytes: UnsafeMutableRawBufferPointer) {
         if output.capacity == 0 { loop.spareOutput.lend(to: &output) }
         received(bytes)
         if output.isEmpty { loop.spareOutput.takeBack(&output) }
     }
 
-    /// After we closed, what still comes is dropped as it is: nobody needs it in clear.
+    /// After closing, input is discarded without decrypting it.
     @inline(__always) private func receiveSome(_ buffer: UnsafeMutableRawBufferPointer) -> Int {
         guard let layer, case .open = socketState, let base = buffer.baseAddress else {
             return clinux_recv(descriptor, buffer.baseAddress, buffer.count)
@@ -85,7 +85,7 @@ extension Connection {
         }
         switch socketState {
         case .finishing:
-            // The peer may still read: send the rest, but its end of file must not wake the loop again and again.
+            // The peer may still read: send the rest, but its end of file must not wake the loop repeatedly.
             isReadingPaused = true
             updateInterest()
         case .lingering: end(.closed)
@@ -93,11 +93,11 @@ extension Connection {
         }
     }
 
-    /// Reads in the next turn what the layer holds.
+    /// Reads the layer's buffered bytes in the next iteration.
     func scheduleRead() {
         if isReadScheduled { return }
         isReadScheduled = true
-        // Strong: an object that was once referred to weakly pays for it at each retain.
+        // Strong: an object that was ever referenced weakly pays for it at every retain.
         loop.schedule(after: .zero) {
             self.isReadScheduled = false
             if case .open = self.socketState, !self.isReadingPaused { self.readReady(.readable) }

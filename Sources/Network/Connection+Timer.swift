@@ -1,14 +1,14 @@
 import Bytes
 
-/// The one timer of a connection. What it means is told by the state: a handshake's end, the protocol's own deadline while the
-/// connection is open, the peer's time to take the rest or to close.
+/// The only timer of a connection. Its meaning depends on the state: the handshake's deadline, the protocol's deadline while open,
+/// or the peer's time to read the rest and close.
 extension Connection {
-    /// Sets it anew.
+    /// Sets or resets the timer.
     final func setTimer(after delay: Duration) { loop.setTimer(of: self, at: Instant.monotonicNow + delay) }
 
     final func cancelTimer() { if timerPlace != TimerQueue.noPlace { loop.cancelTimer(of: self) } }
 
-    /// The moment for which it is set.
+    /// The deadline, if set.
     final var timerDeadline: Instant? { timerPlace == TimerQueue.noPlace ? nil : loop.timerDeadline(of: self) }
 
     final func timerIsDue() {

@@ -4,54 +4,54 @@ import Glibc
 
 /// A nonblocking stream socket in an event loop: bytes in by ``received(_:)``, bytes out through ``output``.
 ///
-/// Loop-confined. A subclass is one protocol's shell: it overrides the `open` methods and turns bytes to meaning. What is
-/// written during a turn leaves in one system call at its end. An idle connection owns no buffer.
+/// Loop-confined. A subclass implements one protocol by overriding the `open` methods. Output written during an iteration is sent
+/// by one system call at its end. An idle connection owns no buffer.
 open class Connection: Channel {
     /// Why a connection ended.
     public enum End: Sendable, Equatable {
-        /// The peer closed its side, or the connection was closed here on purpose.
+        /// The peer closed its side, or this side closed deliberately.
         case closed
-        /// A read or write failed; the errno.
+        /// A read or write failed with this errno.
         case failed(Int32)
-        /// TLS could not be made, or broke.
+        /// TLS failed.
         case insecure(TLSError)
-        /// The peer did not close in time after we did.
+        /// The peer did not close in time.
         case lingerTimeout
     }
 
     enum SocketState {
         case connecting
-        /// The socket stands; its TLS is being made.
+        /// The socket is connected; the TLS handshake is in progress.
         case handshaking
         case open
-        /// Nothing more is taken in; the output is sent, then our side is shut down.
+        /// Input is discarded; the output is sent, then our side is shut down.
         case finishing
-        /// Our side is shut down; waiting for the peer to close its side, so that it reads all that we sent (RFC 9112 §9.6).
+        /// Our side is shut down; waiting for the peer to close its own, so that it receives everything (RFC 9112 §9.6).
         case lingering
         case closed
     }
 
-    /// Answers above this many bytes leave before the next connection's turn.
+    /// Answers above this size, in bytes, are sent before the next connection is served.
     static let promptOutputByteCount = 1024
-    /// Above this many bytes of waiting output a connection is congested: whoever feeds it should wait for ``outputDrained()``.
+    /// Unsent output, in bytes, above which a connection is congested: producers should wait for ``outputDrained()``.
     public static let congestionByteCount = 256 * 1024
-    /// How long a peer may take nothing of what is due to it, once we want to close.
+    /// How long a peer may read nothing of the pending output while we are closing.
     public static let stallDuration = Duration.seconds(30)
-    /// How long the peer has to close its side after we closed ours.
+    /// How long to wait for the peer to close its side after ours.
     public static let lingerDuration = Duration.seconds(3)
 
-    /// Bytes that wait to be sent. Append, then call ``scheduleFlush()``.
+    /// Unsent bytes. Append, then call ``scheduleFlush()``.
     public final var output = ByteBuffer()
     final var bytesReceived: UInt64 = 0
     final private(set) var bytesSent: UInt64 = 0
     /// TLS, or faults in a test; nil on a bare socket.
     final var layer: SocketLayer?
-    /// Told at the end in place of a plain close. In memory of its own, as few need it.
+    /// Reported at the end instead of a plain close. Allocated separately, because few connections need it.
     final var failure: Failure?
-    /// Place of the connection's timer among the loop's, ``TimerQueue/noPlace`` while none is set.
+    /// Index of the connection's timer in the loop's queue; ``TimerQueue/noPlace`` if not set.
     final var timerPlace = TimerQueue.noPlace
     final private var interest: Readiness = []
-    // One byte each, side by side: there are very many connections, and most of them idle.
+    // One byte each, adjacent: there are very many connections, most of them idle.
     final var socketState: SocketState
     final var flushScheduled = false
     final var isReadingPaused = false
@@ -60,7 +60,7 @@ open class Connection: Channel {
     }
     final var isHandshakeQueued = false
     final var isReadScheduled = false
-    /// While reading is paused: the peer sends nothing behind what it has sent.
+    /// Set while reading is paused: the peer has closed its side.
     final var isInputEndAnnounced = false
 
     final class Failure {
@@ -68,15 +68,16 @@ open class Connection: Channel {
         init(_ error: TLSError) { self.error = error }
     }
 
-    /// Takes over a connected, nonblocking descriptor and starts reading.
-    /// - Parameter layer: what the bytes go through on their way to the socket, such as ``TLSClientContext/layer(host:)``.
+    /// Takes ownership of a nonblocking descriptor, connected or connecting.
+    /// - Parameter layer: between the connection and the socket, such as ``TLSClientContext/layer(host:)``.
     public init(loop: EventLoop, descriptor: Int32, isConnecting: Bool = false, layer: SocketLayer? = nil) {
         self.layer = layer
         socketState = isConnecting ? .connecting : layer?.needsHandshake == true ? .handshaking : .open
         super.init(loop: loop, descriptor: descriptor)
     }
 
-    /// Goes on with another's socket, layer and output when the protocol changes. The other has ended then, without being told.
+    /// Takes over another connection's socket, layer and output when the protocol changes. The other one has then ended, without a
+    /// call of ``ended(_:)``.
     init(succeeding other: Connection) {
         layer = other.layer
         socketState = other.socketState
@@ -98,9 +99,9 @@ open class Connection: Channel {
         if !output.isEmpty { scheduleFlush() }
     }
 
-    /// Registers the connection with its loop, which then keeps it alive until it ends.
+    /// Registers the connection with its loop, which retains it until it ends.
     public func start() throws(SystemCallError) {
-        // Tokens are small and each one matters now: never wait to fill a segment. Fails on Unix sockets, harmlessly.
+        // Tokens are small and urgent: never wait to fill a segment. Fails harmlessly on Unix sockets.
         setSocketOption(descriptor, IPPROTO_TCP_LEVEL, TCP_NODELAY, 1)
         interest = socketState == .connecting ? .writable : .readable
         do {
@@ -114,56 +115,56 @@ open class Connection: Channel {
         if case .handshaking = socketState { armHandshakeDeadline() }
     }
 
-    // MARK: For the protocol's shell
+    // MARK: For the subclass
 
     /// Bytes from the peer, valid and writable only within the call.
     open func received(_ bytes: UnsafeMutableRawBufferPointer) {}
 
-    /// A connection that was being made stands, its TLS too.
+    /// The connection is established, including TLS.
     open func connected() {}
 
-    /// The peer closed its side. The default closes ours after what is due was sent.
+    /// The peer closed its side. By default, closes our side once the output is sent.
     open func inputClosed() { finish() }
 
-    /// The peer closed its side while reading is paused. The default takes it for ``inputClosed()``. Whoever wants what was sent
-    /// before does nothing: after ``resumeReading()`` the end comes in its turn.
+    /// The peer closed its side while reading is paused. By default calls ``inputClosed()``. Override with an empty method to read
+    /// the input before the end: after ``resumeReading()``, the end is reported in order.
     func inputEndAnnounced() { inputClosed() }
 
-    /// A congested connection has sent everything.
+    /// A congested connection has sent all output.
     open func outputDrained() {}
 
-    /// The peer takes no more for now: output waits from here on.
+    /// The socket is full: output waits from here on.
     func outputBlocked() {}
 
-    /// The time that ``setTimer(after:)`` gave is over, and the connection is open.
+    /// The deadline of ``setTimer(after:)`` has passed, and the connection is open.
     func timerFired() {}
 
-    /// The connection is gone; called once, whatever the cause.
+    /// The connection has ended; called exactly once, whatever the cause.
     open func ended(_ end: End) {}
 
     // MARK: Output
 
     public var isOpen: Bool { if case .open = socketState { true } else { false } }
-    /// Whether nothing is due to the peer any more: its own close is all that is waited for.
+    /// Whether all output is sent, and only the peer's close is awaited.
     var isLingering: Bool { if case .lingering = socketState { true } else { false } }
     public var isCongested: Bool { output.count > Self.congestionByteCount }
-    /// Bytes on their way to the peer, also those that are no output yet.
+    /// Bytes due to the peer, including those not yet in ``output``.
     var waitingOutputBytes: Int { output.count }
 
-    /// Has what was appended to ``output`` sent at the end of this turn.
+    /// Sends ``output`` at the end of this iteration.
     public func scheduleFlush() {
         if flushScheduled || isBlocked { return }
         flushScheduled = true
         loop.scheduleFlush(self)
     }
 
-    /// Whether a flush has something to do: bytes to send, or, behind the last of them, the end of our side.
+    /// Whether a flush has work to do: bytes to send, or our side to close after them.
     final var isFlushDue: Bool {
         if case .finishing = socketState { return true }
         return !output.isEmpty
     }
 
-    /// Sends what waits before the end of the turn.
+    /// Sends the output before the end of the iteration.
     final func flushNow() { if !isBlocked { flush() } }
 
     final func flush() {
@@ -171,7 +172,7 @@ open class Connection: Channel {
         case .closed, .connecting, .handshaking, .lingering: return
         case .open, .finishing: break
         }
-        // Also when all of it leaves at once: whoever saw the congestion waits for its end.
+        // Even if all of it is sent at once: a producer that saw the congestion waits for its end.
         let wasCongested = isBlocked || isCongested
         let byteCount = output.count
         while !output.isEmpty {
@@ -222,8 +223,8 @@ open class Connection: Channel {
         }
         if readiness == .writable, layer?.receiveWantsWritable == true { readReady(.readable) }
         if !readiness.isDisjoint(with: [.readable, .hangup, .failed, .peerClosed]) { readReady(readiness) }
-        // Larger answers leave at once: kept until the end of the turn, each connection would hold storage of its own, which is
-        // given back after the flush and comes from the kernel page by page in the next turn.
+        // Send larger answers at once: until the end of the iteration, each connection would need separate storage, freed after the
+        // flush and faulted in page by page in the next iteration.
         if flushScheduled, !isBlocked, output.count > Self.promptOutputByteCount { flush() }
         if readiness.contains(.writable), descriptor >= 0 { flush() }
     }
@@ -262,7 +263,7 @@ open class Connection: Channel {
         var wanted: Readiness = []
         switch socketState {
         case .connecting: wanted = .writable
-        // A blocked step waits for room alone: bytes that it does not read yet would wake the loop again and again.
+        // A blocked step waits only for room: unread bytes would wake the loop repeatedly.
         case .handshaking: wanted = isBlocked ? .writable : .readable
         case .open:
             wanted = !isReadingPaused ? .readable : isInputEndAnnounced ? [] : .peerClosed

@@ -1,8 +1,8 @@
 import Bytes
 
-/// One connection as an operator sees it: who, since when, how much; never what was said.
+/// A connection as shown to operators: client, age and counts; never content.
 public struct ConnectionReport: Sendable {
-    /// What it speaks now.
+    /// The current protocol.
     public enum Kind: String, Sendable {
         case http
         case eventStream = "sse"
@@ -11,33 +11,33 @@ public struct ConnectionReport: Sendable {
 
     /// Loop and number: `0-17`.
     public var id: String
-    /// IP address of the client, whom a trusted proxy may stand for; nil for a Unix socket.
+    /// IP address of the client, possibly forwarded by a trusted proxy; nil for a Unix socket.
     public var peer: String?
     public var kind: Kind
     public var age: Duration
-    /// Since the last byte from the peer.
+    /// Time since the last byte from the peer.
     public var silence: Duration
     public var bytesReceived: UInt64
     public var bytesSent: UInt64
-    /// Output that waits for the peer.
+    /// Unsent output, in bytes.
     public var queuedBytes: Int
-    /// Of the last WebSocket ping.
+    /// Round trip of the last WebSocket ping.
     public var roundTrip: Duration?
-    /// Whether it is being closed.
+    /// Whether it is closing.
     public var isClosing: Bool
-    /// What a face counts of its own.
+    /// Counts added by the face.
     public var counts: [(name: StaticString, value: Int)] = []
 }
 
 extension EventLoop {
-    /// Counts what is open. Loop only.
+    /// Counts the open connections. Loop only.
     public func census() -> LoopCensus {
         var census = LoopCensus()
         forEachChannel { $0.count(into: &census) }
         return census
     }
 
-    /// Describes the open connections, at most so many. Loop only.
+    /// Describes the open connections, at most `limit`. Loop only.
     public func connectionReports(limit: Int) -> [ConnectionReport] {
         var reports: [ConnectionReport] = []
         forEachChannel { channel in
@@ -46,12 +46,12 @@ extension EventLoop {
         return reports
     }
 
-    /// Closes the connections between two requests, and lets the others end with the response that they are at. Loop only.
+    /// Closes the connections between two requests, and the others after their current response. Loop only.
     public func finishConnections() {
         forEachChannel { $0.finishSoon() }
     }
 
-    /// Bytes of output that wait for their peers. Loop only. Only a blocked connection has some between turns.
+    /// Unsent output of all connections, in bytes. Loop only. Between iterations, only blocked connections have any.
     public var queuedOutputBytes: Int {
         blockedConnections.values.reduce(0) { $0 + $1.output.count }
     }

@@ -1,11 +1,11 @@
 import CCurl
 import HTTP
 
-/// An easy handle of libcurl with its options set for one transfer; frees them with itself.
+/// A libcurl easy handle configured for one transfer. Owns the handle and its option lists.
 final class CurlHandle {
     let easy: UnsafeMutableRawPointer
     private var fields: UnsafeMutablePointer<curl_slist>?
-    /// libcurl writes its words about a failure here.
+    /// libcurl's error message.
     private let errorText = UnsafeMutablePointer<CChar>.allocate(capacity: Int(CURL_ERROR_SIZE))
 
     /// nil: out of memory.
@@ -30,7 +30,7 @@ final class CurlHandle {
 
     var failureText: String { String(cString: errorText) }
 
-    /// Bytes of the request's body that have gone out.
+    /// Bytes of the request's body sent so far.
     var uploadedByteCount: Int {
         var count: curl_off_t = 0
         ccurl_get_offset(easy, CURLINFO_SIZE_UPLOAD_T, &count)
@@ -43,7 +43,7 @@ final class CurlHandle {
         return microseconds > 0
     }
 
-    /// The transfer that a handle works for.
+    /// The transfer of a handle.
     static func transfer(of easy: UnsafeMutableRawPointer) -> HTTPTransfer? {
         var pointer: UnsafeMutableRawPointer?
         guard ccurl_get_pointer(easy, &pointer) == CURLE_OK, let pointer else { return nil }
@@ -57,7 +57,7 @@ final class CurlHandle {
         } else {
             ccurl_set_long(easy, CURLOPT_POST, 1)
             ccurl_set_offset(easy, CURLOPT_POSTFIELDSIZE_LARGE, curl_off_t(request.body.count))
-            // Copied by libcurl, after its size is known.
+            // libcurl copies it, so its size must be set before.
             request.body.withUnsafeBytes { body in
                 let start = body.baseAddress ?? UnsafeRawPointer(("" as StaticString).utf8Start)
                 ccurl_set_pointer(easy, CURLOPT_COPYPOSTFIELDS, UnsafeMutableRawPointer(mutating: start))
@@ -66,7 +66,7 @@ final class CurlHandle {
         }
         for field in request.fields { addField("\(field.name): \(field.value)") }
         addField("Accept-Encoding: identity")
-        // Without a value: not sent. A large body must not wait for a "100 Continue" that most upstreams never send.
+        // No value removes the field. A large body must not wait for a "100 Continue" that most upstreams never send.
         addField("Expect:")
         if let fields { ccurl_set_pointer(easy, CURLOPT_HTTPHEADER, fields) }
     }
@@ -85,18 +85,18 @@ final class CurlHandle {
         ccurl_set_long(easy, CURLOPT_SSL_VERIFYPEER, 1)
         ccurl_set_long(easy, CURLOPT_SSL_VERIFYHOST, 2)
         ccurl_set_long(easy, CURLOPT_SUPPRESS_CONNECT_HEADERS, 1)
-        // Else a cancel during the look-up of a name would wait for the resolver's thread, and the loop with it.
+        // Otherwise cancelling during name resolution would block the loop until the resolver's thread ends.
         ccurl_set_long(easy, CURLOPT_QUICK_EXIT, 1)
         ccurl_set_long(easy, CURLOPT_CONNECTTIMEOUT_MS, Self.milliseconds(request.connectTimeout))
         if let total = request.totalTimeout { ccurl_set_long(easy, CURLOPT_TIMEOUT_MS, Self.milliseconds(total)) }
         ccurl_set_long(
             easy, CURLOPT_HTTP_VERSION, Int(request.isSecure ? CURL_HTTP_VERSION_2TLS : CURL_HTTP_VERSION_1_1))
-        // http_proxy and its kin count, but never for this machine.
+        // http_proxy and related variables apply, but never for loopback.
         if HTTPClientRequest.isLoopback(host: HTTPClientRequest.host(of: request.url)) {
             ccurl_set_string(easy, CURLOPT_PROXY, "")
         }
         if request.destinations != .anywhere {
-            // A proxy would connect where it likes, and a connection that is there already was opened without a check.
+            // A proxy could connect anywhere, and a pooled connection was opened without the check.
             ccurl_set_string(easy, CURLOPT_PROXY, "")
             ccurl_set_long(easy, CURLOPT_FRESH_CONNECT, 1)
             ccurl_set_long(easy, CURLOPT_FORBID_REUSE, 1)
@@ -113,17 +113,17 @@ final class CurlHandle {
         }
     }
 
-    /// Stops to read from the connection, or goes on.
+    /// Pauses or resumes reading from the connection.
     func pause(_ isPaused: Bool) {
         curl_easy_pause(easy, isPaused ? CURLPAUSE_RECV : CURLPAUSE_CONT)
     }
 
-    /// When the transfer is taken out before its end, its connection is closed, also one of HTTP/2.
+    /// Closes the connection if the transfer is removed before its end, in HTTP/2, too.
     func forbidReuse() {
         ccurl_set_long(easy, CURLOPT_FORBID_REUSE, 1)
     }
 
-    /// Binds the data callbacks, which get the transfer as their context.
+    /// Sets the data callbacks, with the transfer as their context.
     func bind(_ transfer: HTTPTransfer) {
         let context = Unmanaged.passUnretained(transfer).toOpaque()
         ccurl_set_pointer(easy, CURLOPT_WRITEDATA, context)

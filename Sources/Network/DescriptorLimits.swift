@@ -1,33 +1,33 @@
 import Glibc
 
-/// How far each kind of user may go with the descriptors that the process may have open.
+/// How many of the process's file descriptors each kind of use may take.
 ///
-/// The kernel gives the lowest number that is free. So a descriptor's number tells, without any counting, that at least as many are
-/// in use, by whomever: clients, upstreams, connections that wait to be used again, the database, files.
+/// The kernel assigns the lowest free number. So a descriptor's number is a lower bound of the number in use, without counting:
+/// clients, upstreams, pooled connections, the database, files.
 public struct DescriptorLimits: Sendable, Hashable {
-    /// A client whose connection has this number or a higher one is refused.
+    /// Client connections with this or a higher number are refused.
     public let clients: Int32
-    /// A connection to an upstream or another server that would have this number or a higher one is not made. What is above is for
-    /// the database, files, and telling clients that they are refused.
+    /// Outgoing connections with this or a higher number are not opened. The rest is reserved for the database, files, and refusing
+    /// clients.
     public let outgoing: Int32
 
-    /// - Parameter total: descriptors that the process may have.
+    /// - Parameter total: the process's limit.
     public init(total: Int) {
         let total = Int32(clamping: total)
-        // A fifth; where that is little, enough for a database and a handful of files.
+        // A fifth; if that is small, enough for a database and a few files.
         let reserve = max(total / 5, min(24, total / 4))
         clients = total - reserve
         outgoing = total - reserve / 2
     }
 
-    /// Of this process, as its limit was when this was first asked for.
+    /// The limits of this process, computed on first use.
     public static let current: DescriptorLimits = {
         var limit = rlimit()
         guard getrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit) == 0 else { return DescriptorLimits(total: .max) }
         return DescriptorLimits(total: Int(clamping: limit.rlim_cur))
     }()
 
-    /// Whether there is no descriptor left for a connection to another server, at this moment.
+    /// Whether there is currently no descriptor for an outgoing connection.
     static var areExhausted: Bool {
         let probe = open("/dev/null", O_RDONLY | O_CLOEXEC)
         guard probe >= 0 else { return areExhausted(errno) }
@@ -35,12 +35,12 @@ public struct DescriptorLimits: Sendable, Hashable {
         return probe >= current.outgoing
     }
 
-    /// Whether a system call failed for want of descriptors, of the process or of the machine.
+    /// Whether a system call failed for lack of descriptors, of the process or the machine.
     static func areExhausted(_ code: Int32) -> Bool { code == EMFILE || code == ENFILE }
 }
 
-/// A descriptor kept open for nothing, to be given up when there is no other: with it a client can still be taken and told that it
-/// is refused, where else it would wait in the kernel's queue for an answer. Loop-confined.
+/// A spare descriptor, closed when none is left, so that a client can still be accepted and refused instead of waiting in the
+/// kernel's queue. Loop-confined.
 final class SpareDescriptor {
     private var descriptor: Int32 = -1
 
@@ -48,7 +48,7 @@ final class SpareDescriptor {
 
     deinit { release() }
 
-    /// Runs `body` with one descriptor more to be had than before.
+    /// Runs `body` with one more descriptor available.
     func lend(_ body: () -> Void) {
         release()
         body()

@@ -1,14 +1,14 @@
 import Bytes
 import Glibc
 
-/// Where a request may connect to.
+/// Which addresses a request may connect to.
 ///
-/// Checked for each socket with the very address that it is about to connect to. A check of the name before would miss a name that
-/// resolves to another address the next time (DNS rebinding), and one of the text the forms in which an address can be written.
+/// Checked for each socket with the address that it is about to connect to. Checking the name earlier would miss DNS rebinding;
+/// checking the text would miss alternative spellings of an address.
 public enum DestinationPolicy: Sendable, Hashable {
     case anywhere
-    /// Only to addresses of the public Internet, never through a proxy, and on a connection of its own: one that was opened for
-    /// another request went through no check.
+    /// Only public addresses, never through a proxy, and always on a new connection, because a pooled one was opened without this
+    /// check.
     case publicInternet
 
     func allows(_ address: IPAddress?) -> Bool {
@@ -20,8 +20,8 @@ public enum DestinationPolicy: Sendable, Hashable {
 }
 
 extension DestinationPolicy {
-    /// Opens a socket for an address in the kernel's form, unless nothing may connect to it.
-    /// - Returns: its descriptor; -1 when there is none, nil when it is not allowed.
+    /// Opens a socket for a kernel address, if the policy allows it.
+    /// - Returns: the descriptor; -1 if none is left, nil if not allowed.
     func openSocket(family: Int32, type: Int32, protocol: Int32, _ address: UnsafeRawPointer?, byteCount: Int) -> Int32? {
         var storage = sockaddr_storage()
         withUnsafeMutableBytes(of: &storage) { room in

@@ -1,12 +1,12 @@
 import Bytes
 import HTTP
 
-/// A request's body that comes packed, between the parser and whoever wants it.
+/// A compressed request body, between the parser and the handler.
 final class EncodedBody {
     let decoder: ContentDecoder
-    /// Bytes that the body may have when it is unpacked.
+    /// Most decompressed bytes.
     let maxBytes: Int
-    /// Encoded bytes that wait for the next iteration of the loop.
+    /// Compressed bytes that wait for the next iteration of the loop.
     var pending = ByteBuffer()
     var decodedByteCount = 0
     var isResting = false
@@ -16,16 +16,16 @@ final class EncodedBody {
         self.maxBytes = maxBytes
     }
 
-    /// Memory that this takes: bytes that wait, and zlib's window and tables.
+    /// Memory in use, in bytes: waiting input, and zlib's window and tables.
     var byteCount: Int { pending.count + ContentDecoder.stateByteCount }
 
-    /// Whether something that has come is not unpacked yet: nothing behind it is looked at till then.
+    /// Whether some input is not decompressed yet; nothing after it is parsed until then.
     var isBehind: Bool { !pending.isEmpty || decoder.holdsOutput }
 }
 
 extension HTTPConnection {
-    /// Unpacks a piece of the body as far as this iteration of the loop may; the rest waits for the next one.
-    /// - Returns: false when the request was refused.
+    /// Decompresses a piece of the body within this iteration's budget; the rest waits for the next iteration.
+    /// - Returns: false if the request was refused.
     func decode(_ part: UnsafeRawBufferPointer, of encoded: EncodedBody) throws(MessageError) -> Bool {
         var rest = part
         while isOpen, rest.count > 0 || encoded.decoder.holdsOutput, exchange?.isBodyPaused != true {
@@ -54,7 +54,7 @@ extension HTTPConnection {
             phaseEnds = loop.now + server.deadlines.body
             watchDeadline()
         }
-        // One that is paused goes on when it is wanted again.
+        // A paused one continues when the handler resumes it.
         if encoded.isResting || exchange?.isBodyPaused == true { return }
         encoded.isResting = true
         loop.schedule(after: .zero) { [self] in
@@ -63,7 +63,7 @@ extension HTTPConnection {
         }
     }
 
-    /// Unpacks what waits, then reads on.
+    /// Decompresses the waiting input, then continues reading.
     func goOnDecoding() {
         guard isOpen, let encoded = encodedBody, encoded.isBehind, exchange?.isBodyPaused != true else { return }
         var pending = ByteBuffer()

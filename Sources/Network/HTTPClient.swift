@@ -3,15 +3,15 @@ import Glibc
 
 /// Outbound HTTP of one event loop: libcurl's multi interface, driven by the loop's readiness and timers. Loop-confined.
 ///
-/// HTTP/1.1, and HTTP/2 over TLS where the server offers it. Connections of completed transfers are used again; that of a
-/// cancelled one is closed, in HTTP/2 too. So that this harms no other, transfers do not share a connection: libcurl 7.88 sends
-/// the RST_STREAM of a removed transfer only when the next byte comes on its connection, and a stop must not wait for that.
-/// Certificates are checked against the system's authorities. Redirects are not followed.
+/// HTTP/1.1, and HTTP/2 over TLS where the server offers it. Connections of completed transfers are reused; that of a cancelled one
+/// is closed, in HTTP/2, too. So transfers do not share a connection: libcurl 7.88 sends the RST_STREAM of a removed transfer only
+/// with the next byte on its connection, and a cancel must not wait for that. Certificates are verified against the system's
+/// authorities. Redirects are not followed.
 ///
-/// Inside libcurl bytes are only taken in; they are delivered after it returned, since from its callbacks nothing can be cancelled
-/// or started.
+/// libcurl's callbacks only buffer; data is delivered after libcurl returns, because transfers cannot be started or cancelled
+/// within its callbacks.
 public final class HTTPClient {
-    /// Idle connections kept, at most.
+    /// Most idle connections in the pool.
     static let maxIdleConnections = 256
 
     public unowned let loop: EventLoop
@@ -19,9 +19,9 @@ public final class HTTPClient {
     private var timer: LoopTimer?
     private var sockets: [Int32: CurlSocket] = [:]
     private var transfers: [ObjectIdentifier: HTTPTransfer] = [:]
-    /// Transfers that have something to deliver, in the order of arrival.
+    /// Transfers with data to deliver, in order of arrival.
     private var touched: [HTTPTransfer] = []
-    /// Where ``touched`` goes while it is worked off.
+    /// Swapped with ``touched`` during delivery.
     private var delivering: [HTTPTransfer] = []
 
     private static let globalInitialization: CURLcode = curl_global_init(Int(CURL_GLOBAL_ALL))
@@ -53,10 +53,10 @@ public final class HTTPClient {
         if let multi { curl_multi_cleanup(multi) }
     }
 
-    /// Transfers under way.
+    /// Transfers in progress.
     public var transferCount: Int { transfers.count }
 
-    /// Starts a transfer, which is kept alive until it ends. A transfer is started once.
+    /// Starts a transfer and retains it until it ends. A transfer can be started once.
     public func start(_ transfer: HTTPTransfer) {
         guard transfer.isStartable else { return }
         guard let multi, let handle = CurlHandle(for: transfer) else {
@@ -73,13 +73,13 @@ public final class HTTPClient {
         }
     }
 
-    /// Takes the transfer out of libcurl; the connection of an incomplete one is closed within this call.
+    /// Removes the transfer from libcurl; if incomplete, its connection is closed within this call.
     func remove(_ transfer: HTTPTransfer, _ handle: CurlHandle) {
         if let multi { curl_multi_remove_handle(multi, handle.easy) }
         transfers[ObjectIdentifier(transfer)] = nil
     }
 
-    /// The loop ends: so does every transfer.
+    /// Ends every transfer when the loop ends.
     func shutDown() {
         for transfer in Array(transfers.values) { transfer.complete(.failed(.loopStopped)) }
         timer?.cancel()
@@ -123,7 +123,7 @@ public final class HTTPClient {
 
     private func watch(_ descriptor: Int32, _ what: Int32) {
         if what == CURL_POLL_REMOVE {
-            // libcurl closes the socket after this call: its number may come back at once as another one.
+            // libcurl closes the socket after this call, and its number may be reused at once.
             if let socket = sockets.removeValue(forKey: descriptor) { loop.deregister(socket) }
             return
         }
@@ -135,7 +135,7 @@ public final class HTTPClient {
             return
         }
         let socket = CurlSocket(client: self, descriptor: descriptor)
-        // A socket that cannot be watched makes its transfer silent, and the silence timeout ends it.
+        // A socket that cannot be registered makes its transfer silent, and the silence timeout ends it.
         guard (try? loop.register(socket, interest: interest)) != nil else { return }
         sockets[descriptor] = socket
     }
@@ -162,14 +162,14 @@ public final class HTTPClient {
         }
     }
 
-    /// Delivers what there is, in the next turn.
+    /// Delivers buffered data in the next iteration.
     func deliverSoon(_ transfer: HTTPTransfer) {
         touch(transfer)
         loop.schedule(after: .zero) { [weak self] in self?.deliver() }
     }
 
     private func deliver() {
-        // Those that get something meanwhile have their turn later; each array keeps its storage.
+        // Transfers that receive data meanwhile are served later; both arrays retain their storage.
         swap(&touched, &delivering)
         for transfer in delivering {
             transfer.isTouched = false
@@ -179,7 +179,7 @@ public final class HTTPClient {
     }
 }
 
-/// A socket of libcurl's in the loop. libcurl opens and closes it.
+/// A libcurl socket in the loop. libcurl opens and closes it.
 private final class CurlSocket: Channel {
     private unowned let client: HTTPClient
 
@@ -190,7 +190,7 @@ private final class CurlSocket: Channel {
 
     override func ready(_ readiness: Readiness) {
         var events: Int32 = 0
-        // Errors too: the read or write then tells libcurl which.
+        // Errors, too: the read or write then reports the error to libcurl.
         if !readiness.isDisjoint(with: [.readable, .peerClosed, .hangup, .failed]) { events |= CURL_CSELECT_IN }
         if readiness.contains(.writable) { events |= CURL_CSELECT_OUT }
         client.act(on: descriptor, events)

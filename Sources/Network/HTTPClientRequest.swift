@@ -1,23 +1,23 @@
 public import HTTP
 
-/// A request to be made by an ``HTTPClient``.
+/// A request for ``HTTPClient``.
 public struct HTTPClientRequest: Sendable {
     public var method: String
     /// Absolute, `http` or `https`.
     public var url: String
-    /// `Accept-Encoding: identity` is added: what arrives is delivered as it is, unless ``unpacksBody``.
+    /// `Accept-Encoding: identity` is added. The body is delivered as received, unless ``unpacksBody``.
     public var fields: HeaderFields
-    /// Whether a body that comes packed all the same (gzip, deflate) is delivered unpacked. Another coding, and one that unpacks to far
-    /// more than honest answers do, ends the transfer.
+    /// Whether to decompress a body that is compressed anyway (gzip, deflate). Other codings, and implausible compression ratios,
+    /// end the transfer.
     public var unpacksBody = false
     public var body: [UInt8]
-    /// For name look-up, TCP and TLS together.
+    /// For name resolution, TCP and TLS together.
     public var connectTimeout = Duration.seconds(10)
-    /// Given up when no byte came (nor one of the body went) for so long, before the first byte too.
+    /// Longest time without a received byte, or a sent byte of the body; applies before the first byte, too.
     public var silenceTimeout = Duration.seconds(60)
-    /// For the whole; none when nil.
+    /// For the whole transfer; nil for none.
     public var totalTimeout: Duration?
-    /// Where it may connect to.
+    /// Which addresses it may connect to.
     public var destinations = DestinationPolicy.anywhere
 
     public init(method: String = "GET", url: String, fields: HeaderFields = HeaderFields(), body: [UInt8] = []) {
@@ -29,7 +29,7 @@ public struct HTTPClientRequest: Sendable {
 
     var isSecure: Bool { url.lowercased().hasPrefix("https:") }
 
-    /// Host and port of a URL, without user and password: fit for messages to people.
+    /// Host and port of a URL, without user and password, for messages.
     public static func authority(of url: String) -> String {
         let rest = url.firstRange(of: "://").map { url[$0.upperBound...] } ?? url[...]
         let authority = rest.prefix { $0 != "/" && $0 != "?" && $0 != "#" }
@@ -43,7 +43,7 @@ public struct HTTPClientRequest: Sendable {
         return String(authority.prefix { $0 != ":" })
     }
 
-    /// Whether the host is this machine by its name or address: then no proxy has anything to do with it.
+    /// Whether the host is a loopback name or address, for which no proxy is used.
     static func isLoopback(host: String) -> Bool {
         host == "localhost" || host.hasSuffix(".localhost") || host.hasPrefix("127.") || host == "::1"
     }

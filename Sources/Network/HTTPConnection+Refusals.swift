@@ -1,10 +1,10 @@
 import Bytes
 import HTTP
 
-/// A request that is none, or that nobody waits for: an answer of the connection's own, and the end, since nobody knows where the
-/// next request would begin.
+/// Refusals by the connection itself: invalid requests and timeouts. The connection then closes, because the start of the next
+/// request is unknown.
 extension HTTPConnection {
-    /// A head that is only too large, whose rest is looked at for the page that sent it before the answer leaves.
+    /// A refused head that is only too large: its rest is scanned for Origin before the answer is sent.
     final class PendingRefusal {
         let error: MessageError
         var scan: OriginScan
@@ -15,10 +15,10 @@ extension HTTPConnection {
         }
     }
 
-    /// How long the rest of a head may take that is too large: what is on its way comes at once.
+    /// How long to wait for the rest of an oversized head.
     static let pendingRefusalDuration = Duration.seconds(1)
 
-    /// - Parameter rest: what has come behind the bytes that were refused.
+    /// - Parameter rest: received bytes after the refused ones.
     func refuse(_ error: MessageError, rest: UnsafeRawBufferPointer) {
         guard head == nil, exchange == nil, parser.partialHead?.fields.contains("origin") != true else {
             refuse(error)
@@ -36,13 +36,13 @@ extension HTTPConnection {
         watchDeadline()
     }
 
-    /// Takes more of the head that is refused.
+    /// Scans more of the refused head.
     func scan(_ bytes: UnsafeRawBufferPointer, for refusal: PendingRefusal) {
         refusal.scan.scan(bytes)
         if refusal.scan.isDone { concludeRefusal() }
     }
 
-    /// Answers what was refused, with what is known by now.
+    /// Sends the pending refusal.
     func concludeRefusal() {
         guard let refusal = pendingRefusal else { return }
         pendingRefusal = nil
@@ -65,12 +65,12 @@ extension HTTPConnection {
         refuse(status, server.handler.errorAnswer(for: status, message))
     }
 
-    /// - Parameter scanned: what was found of the head behind the bytes that were refused.
+    /// - Parameter scanned: result of scanning the head after the refused bytes.
     func refuse(_ status: HTTPStatus, _ answer: HTTPErrorAnswer, scanned: OriginScan? = nil) {
         let request = head ?? exchange?.request
         let partial = request == nil ? parser.partialHead : nil
         if let exchange {
-            // Its body was being read: it is not going to be whole.
+            // Its body was being read, and will not be complete.
             self.exchange = nil
             let hasBegun = exchange.hasBegun
             exchange.disconnected()

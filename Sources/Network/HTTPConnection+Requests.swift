@@ -1,9 +1,9 @@
 import Bytes
 import HTTP
 
-/// What becomes of a request whose head is there: taken on the handler's terms, handed to it, or refused.
+/// Handles a request once its head is complete: accepted on the handler's terms and dispatched, or refused.
 extension HTTPConnection {
-    /// - Returns: whether to go on with the request; not after a refusal.
+    /// - Returns: false if the request was refused.
     func take(_ head: RequestHead, on terms: RequestTerms) throws(MessageError) -> Bool {
         credential = terms.credential
         try parser.restrictBody(toBytes: terms.maxBodyBytes)
@@ -13,12 +13,12 @@ extension HTTPConnection {
         }
         if terms.streamsBody {
             dispatch(streaming: true)
-            // Whoever is refused at once need not send it.
+            // A client that is refused at once need not send the body.
             guard exchange != nil else { return true }
         } else if let length = head.contentLength, length > 0 {
             body.reserveCapacity(length)
         }
-        // Told before it is sent.
+        // Refuse before the body is sent.
         if let length = head.contentLength, length > HeldInput.freeByteCount, !server.handler.hasRoom(on: loop) {
             refuseForRoom()
             return false
@@ -35,7 +35,7 @@ extension HTTPConnection {
         pauseReading()
         server.handler.findTerms(for: head, on: loop) { [self] terms in
             guard phase == .awaitingTerms, isOpen else { return }
-            // The parser says what comes next, and the deadline for it begins now.
+            // The parser determines the next phase, whose deadline begins now.
             phase = .answering
             do throws(MessageError) {
                 guard try take(head, on: terms) else { return }
@@ -47,18 +47,18 @@ extension HTTPConnection {
         }
     }
 
-    /// Reads the next request, the bytes that are here already first.
+    /// Reads the next request, starting with the bytes already received.
     func goOn() {
         if isCongested {
             pauseReading()
             return
         }
         resumeReading()
-        // Without a byte left there may still be the end of a request to tell whose head had to wait.
+        // Even without bytes left, the end of a request whose head was deferred may have to be reported.
         if !unread.isEmpty || !parser.isIdle { parseUnread() }
     }
 
-    /// - Parameter streaming: whether the body is still to come.
+    /// - Parameter streaming: whether the body follows in pieces.
     func dispatch(streaming: Bool = false) {
         guard let head else { return }
         self.head = nil
@@ -85,22 +85,23 @@ extension HTTPConnection {
         if !streaming, self.exchange != nil { pauseReading() }
     }
 
-    /// The exchange takes no more of the body for now, or takes more again.
+    /// The exchange paused or resumed its body.
     func bodyDemandChanged(isPaused: Bool) {
         if isPaused {
             pauseReading()
             return
         }
-        // What the exchange made wait is not the client's slowness.
+        // Time paused by the exchange does not count against the client.
         phaseEnds = max(phaseEnds, loop.now + server.deadlines.body)
         watchDeadline()
         if encodedBody?.isBehind ?? false {
-            // Its end goes on with the rest. Not within the call of whoever wants more.
+            // Decoding continues with the rest, but not within the caller's call.
             loop.schedule(after: .zero) { [self] in goOnDecoding() }
             return
         }
         resumeReading()
-        // Within the parser's own call, its loop goes on by itself. Without a byte left there may still be the body's end to tell.
+        // Within the parser's call, its loop continues by itself. Even without bytes left, the end of the body may have to be
+        // reported.
         if !isParsing { parseUnread() }
     }
 }

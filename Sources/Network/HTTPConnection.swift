@@ -3,46 +3,46 @@ import HTTP
 import Logging
 import WebSocket
 
-/// The server's end of a connection that speaks HTTP/1.1, until a ``WebSocketConnection`` takes the socket over. Loop-confined.
+/// The server's end of an HTTP/1.1 connection, until a ``WebSocketConnection`` takes over the socket. Loop-confined.
 ///
-/// Requests are answered in their order: while one is being answered, later ones wait unread.
+/// Requests are answered in order: while one is being answered, later ones wait unread.
 final class HTTPConnection: Connection {
     let server: HTTPServer
-    /// Who connected, to us or to a proxy that says so; nil for a Unix socket.
+    /// Address of the client, possibly from a PROXY header; nil for a Unix socket.
     let peer: IPAddress?
     let isUnix: Bool
-    /// Who asked last: behind a proxy, each request may have another client.
+    /// The client of the last request: behind a proxy, each request may have a different one.
     var clientAddress: IPAddress?
     private let number: UInt64
     private let opened: Instant
     private var lastReceived: Instant
     var parser: RequestParser
-    /// What was read and belongs to requests that wait.
+    /// Bytes read that belong to waiting requests.
     var unread = ByteBuffer()
     var head: RequestHead?
-    /// What the handler said to it.
+    /// The credential from the handler's terms.
     var credential: (any Sendable)?
     var body = ReceivedBody()
-    /// There while a body is read that comes packed.
+    /// Set while a compressed body is read.
     var encodedBody: EncodedBody?
     var held = HeldInput()
     var exchange: HTTPExchange?
-    /// Who has the socket after an upgrade.
+    /// The owner of the socket after an upgrade.
     private var successor: WebSocketConnection?
-    /// A refusal whose answer waits for the rest of the head.
+    /// A refusal that waits for the rest of the head.
     var pendingRefusal: PendingRefusal?
     var isParsing = false
-    /// When the current phase (idle, head, body) must be over.
+    /// Deadline of the current phase (idle, head, body).
     var phaseEnds: Instant
     var phase = Phase.idle
-    /// How far the client had taken the answer when it was last looked at.
+    /// How much of the answer the client had read at the last check.
     private var progress = OutputProgress()
 
     enum Phase {
         case idle, head, body, answering
-        /// The handler finds out on what terms the request is taken: nothing is read till then.
+        /// The handler is determining the terms of the request; nothing is read until then.
         case awaitingTerms
-        /// The head is too large, and its rest is passed over: ``pendingRefusal``.
+        /// The head is too large, and its rest is skipped: ``pendingRefusal``.
         case refusing
     }
 
@@ -72,7 +72,7 @@ final class HTTPConnection: Connection {
         lastReceived = loop.now
         if let pendingRefusal { return scan(UnsafeRawBufferPointer(bytes), for: pendingRefusal) }
         if !takesInput || !unread.isEmpty {
-            // Bounded by one receive: reading was paused when the exchange began, or asked for a rest.
+            // Bounded by one receive, because reading was paused when the exchange began or paused its body.
             unread.append(UnsafeRawBufferPointer(bytes))
             hold()
             if takesInput { parseUnread() }
@@ -82,7 +82,7 @@ final class HTTPConnection: Connection {
         if left > 0 { keep(UnsafeMutableRawBufferPointer(rebasing: bytes[(bytes.count - left)...])) }
     }
 
-    /// Whether bytes are for the parser now.
+    /// Whether received bytes go to the parser.
     var takesInput: Bool {
         if encodedBody?.isBehind ?? false { return false }
         return exchange.map(\.takesBody) ?? (phase != .awaitingTerms && phase != .refusing)
@@ -97,7 +97,7 @@ final class HTTPConnection: Connection {
         }
     }
 
-    /// Tells what is held. What waits behind a request that is answered is bounded and was read: it may stay.
+    /// Reports the memory in use. Bytes after the request being answered are bounded and already read, so they may stay.
     @discardableResult
     func hold() -> Bool {
         let packed = encodedBody?.byteCount ?? 0
@@ -112,14 +112,14 @@ final class HTTPConnection: Connection {
         if left > 0 { keep(waiting.mutableBytes) } else { hold() }
     }
 
-    /// Takes requests off the input until it is used up or a request must be answered first.
-    /// - Returns: bytes at the end of the input that were not used.
+    /// Parses requests until the input is used up, or a request must be answered first.
+    /// - Returns: unused bytes at the end of the input.
     private func parse(_ bytes: UnsafeRawBufferPointer) -> Int {
         var input = bytes
         isParsing = true
         defer { isParsing = false }
         do throws(MessageError) {
-            // A client that asks and does not read is answered no more for now.
+            // A client that sends requests without reading gets no further answers for now.
             while takesInput, isOpen, !isCongested {
                 switch try parser.next(&input) {
                 case .needsMoreBytes:
@@ -159,8 +159,8 @@ final class HTTPConnection: Connection {
         return input.count
     }
 
-    /// Takes a piece of the body, as it is when it is unpacked.
-    /// - Returns: false when there is no room, and the request was refused for it.
+    /// Takes a piece of the decompressed body.
+    /// - Returns: false if the memory budget is exhausted and the request was refused.
     func takeBody(_ part: UnsafeRawBufferPointer) -> Bool {
         if let exchange {
             phaseEnds = phaseEnds + server.deadlines.time(forBytes: part.count)
@@ -188,30 +188,30 @@ final class HTTPConnection: Connection {
         phase = .idle
         phaseEnds = loop.now + server.deadlines.idle
         watchDeadline()
-        // Within the parser's own call, its loop goes on by itself.
+        // Within the parser's call, its loop continues by itself.
         if !isParsing { goOn() }
     }
 
-    /// The WebSocket has the socket from now on, and gets what was read for it already.
+    /// The WebSocket owns the socket from now on, and receives the bytes already read for it.
     func upgraded(to webSocket: WebSocketConnection) {
         exchange = nil
         held.clear(on: loop)
         successor = webSocket
         loop.counters.pointee.webSockets += 1
         webSocket.resumeReading()
-        // The parser's own call hands the rest of its input on.
+        // The parser's call passes on the rest of its input.
         if isParsing || unread.isEmpty { return }
         webSocket.received(unread.mutableBytes)
         unread.clear(keepingCapacity: 0)
     }
 
-    /// Who is served here.
+    /// The client of this connection.
     var client: ServedClient { ServedClient(server: server, number: number, peer: peer, address: clientAddress) }
 
     override func outputDrained() {
         let fed = exchange
         fed?.drained()
-        // Nobody fed anything, or the body of what is answered stopped behind the answer before.
+        // Nothing was dispatched, or the body of the current request stopped behind the previous answer.
         if fed === exchange, takesInput { goOn() }
     }
 
@@ -221,10 +221,10 @@ final class HTTPConnection: Connection {
         if exchange?.endsWithInput == true { inputClosed() }
     }
 
-    /// The exchange has come to be one that ends with the input, which may have ended before.
+    /// The exchange now ends with the input, which may have ended before.
     func lookForInputEnd() {
         guard isInputEndAnnounced else { return }
-        // Not within the call of whoever sets the exchange up.
+        // Not within the caller's call.
         loop.schedule(after: .zero) { if self.isOpen { self.inputEndAnnounced() } }
     }
 
@@ -261,7 +261,7 @@ final class HTTPConnection: Connection {
     }
 
     override func finishSoon() {
-        // A request that is here already is answered, not cut.
+        // A request that has already arrived is answered.
         if isAtRest { ready(.readable) }
         if let exchange {
             exchange.closeAfterwards()
@@ -285,8 +285,8 @@ final class HTTPConnection: Connection {
         watchDeadline()
     }
 
-    /// The timer is set again only when it fires: a request moves the deadline, not the timer. Only when a new phase ends before
-    /// the timer would look is it set anew.
+    /// The timer is normally reset only when it fires: a request moves the deadline, not the timer. It is set earlier only if a new
+    /// phase ends before it would fire.
     func watchDeadline() {
         guard isOpen else { return }
         if let timerDeadline, timerDeadline <= phaseEnds { return }
@@ -308,11 +308,11 @@ final class HTTPConnection: Connection {
         }
     }
 
-    /// An answer may take as long as it likes; a client that takes nothing of what waits for it may not, since the answer's upstream
-    /// waits with it. Whoever follows a session finds its events in the log when it comes back.
+    /// Producing an answer has no deadline, but a client that reads nothing of its buffered output is reset, because the upstream
+    /// waits with it. The reader of a session finds its events in the log after reconnecting.
     private func lookForProgress() {
         let stall = server.deadlines.stall
-        // What moved did so since the look before.
+        // Any progress happened since the previous check.
         let look = stall / 4
         if !isBlocked {
             phaseEnds = loop.now + stall
@@ -338,7 +338,7 @@ final class HTTPConnection: Connection {
 }
 
 extension EventLoop {
-    /// The Date field's text for now, made once a second.
+    /// The text of the Date field, cached for a second.
     var httpDate: String {
         let seconds = unixTime
         if seconds != dateCache.seconds { dateCache = (seconds, HTTPDate.format(unixSeconds: seconds)) }

@@ -5,32 +5,32 @@ import Logging
 
 /// Answers the requests of an HTTP server. Called on the loop of the request's connection.
 public protocol HTTPRequestHandler: AnyObject, Sendable {
-    /// A request, whole unless its body is streamed. The handler answers at once or later, by the exchange.
+    /// Handles a request, which is complete unless its body is streamed. The answer may be given at once or later.
     func handle(_ exchange: HTTPExchange)
-    /// How this request is to be taken; called when its head is complete, before anything of the body is kept.
-    /// - Returns: nil if the handler has to find out first: ``findTerms(for:on:_:)`` is called then, and nothing more is read.
+    /// The terms for a request; called when its head is complete, before any of the body is stored.
+    /// - Returns: nil if the terms are not known yet: ``findTerms(for:on:_:)`` is then called, and reading pauses.
     func terms(for request: RequestHead) -> RequestTerms?
-    /// Finds out what ``terms(for:)`` could not say at once.
-    /// - Parameter then: to be called once, on the loop, not within this call, and within a bounded time: the connection has no
-    ///   deadline of its own meanwhile. A client that has gone away by then does no harm.
+    /// Determines the terms asynchronously, if ``terms(for:)`` returned nil.
+    /// - Parameter then: call it exactly once, on the loop, after this call has returned, and within a bounded time, because the
+    ///   connection has no deadline meanwhile. The client may have disconnected by then.
     func findTerms(for request: RequestHead, on loop: EventLoop, _ then: @escaping (RequestTerms) -> Void)
-    /// The answer to a request that broke the protocol, or did not come to its end in time.
+    /// The answer to an invalid request, or one that timed out.
     func errorAnswer(for status: HTTPStatus, _ message: String) -> HTTPErrorAnswer
-    /// Whether bodies and messages in the making may grow. Asked when one of more than 16 KiB begins or has grown by as much; if
-    /// not, a request is answered with ``noRoomAnswer``, and a WebSocket closed with 1013.
+    /// Whether partially received bodies and messages may grow. Called when one exceeds 16 KiB, and each time it has grown by as
+    /// much. If false, a request is answered with ``noRoomAnswer``, and a WebSocket is closed with 1013.
     func hasRoom(on loop: EventLoop) -> Bool
-    /// The answer to a request, with status 503, for whose body there is no room.
+    /// The 503 answer to a request whose body exceeds the memory budget.
     var noRoomAnswer: HTTPErrorAnswer { get }
-    /// Fields that an answer of the connection's own must have for the page that sent the request (CORS).
+    /// CORS fields of answers given by the connection itself.
     /// - Parameters:
     ///   - origin: the request's Origin field, if it was read.
-    ///   - isHeadWhole: whether there is none when it was not read.
+    ///   - isHeadWhole: whether a nil origin means that there is none.
     func pageFields(origin: String?, isHeadWhole: Bool) -> [(name: String, value: String)]
-    /// A request that broke the protocol, or did not come to its end in time, is answered by the connection itself.
+    /// Called when the connection itself answers an invalid request, or one that timed out.
     func requestRefused(_ request: RefusedRequest, on loop: EventLoop)
-    /// The status of an exchange is decided and sent; 101 for a WebSocket.
+    /// Called when the status of an exchange is sent; 101 for a WebSocket.
     func exchangeAnswered(_ exchange: HTTPExchange, _ status: HTTPStatus)
-    /// The exchange is over: answered whole, become a WebSocket, or its client gone.
+    /// Called when an exchange has ended: answered, upgraded, or its client disconnected.
     func exchangeEnded(_ exchange: HTTPExchange)
 }
 
@@ -47,7 +47,7 @@ extension HTTPRequestHandler {
     public func exchangeEnded(_ exchange: HTTPExchange) {}
 }
 
-/// The content of an answer whose status says what went wrong.
+/// The content of an error answer.
 public struct HTTPErrorAnswer: Sendable {
     public var fields: [(name: String, value: String)]
     public var body: [UInt8]
@@ -58,43 +58,43 @@ public struct HTTPErrorAnswer: Sendable {
     }
 }
 
-/// A request that no handler saw, as far as it was read.
+/// A request refused before it reached a handler, as far as it was read.
 public struct RefusedRequest: Sendable {
-    /// What it was answered with.
+    /// The status of the answer.
     public let status: HTTPStatus
-    /// nil: the request line was not read, or is none.
+    /// nil if the request line was not read or is invalid.
     public let method: HTTPMethod?
     public let path: String?
-    /// Who connected, to us or to a proxy that says so; nil for a Unix socket.
+    /// Address of the client, possibly from a PROXY header; nil for a Unix socket.
     public let peer: IPAddress?
     /// Loop and number of the connection, as in ``ConnectionReport/id``.
     public let connectionID: String
-    /// Those of ``HTTPRequestHandler/errorAnswer(for:_:)``.
+    /// The fields of ``HTTPRequestHandler/errorAnswer(for:_:)``.
     public let answerFields: [(name: String, value: String)]
 }
 
-/// What the connections of a server have in common.
+/// An HTTP server: what its connections share.
 public final class HTTPServer: Sendable {
-    /// Bounds of one request.
+    /// Limits of one request.
     public let limits: MessageLimits
     let deadlines: Deadlines
     let proxies: ProxyRules
     let handler: any HTTPRequestHandler
-    /// Which connections are taken.
+    /// Which connections are accepted.
     public let gate: AcceptGate
 
-    /// How long a connection may take.
+    /// Deadlines of a connection.
     public struct Deadlines: Sendable {
         /// For a request's head, from its first byte.
         public var head = Duration.seconds(10)
-        /// For a request's body, from the end of its head. A body that is streamed gets more as it comes, so that a large one
-        /// may take its time and a slow one cannot: a second for each ``minBytesPerSecond``.
+        /// For a request's body, from the end of its head. A streamed body gets one more second per ``minBytesPerSecond``, so that
+        /// large bodies may take long, but slow ones may not.
         public var body = Duration.seconds(60)
-        /// Slowest pace of a body that is streamed.
+        /// Least rate of a streamed body, in bytes per second.
         public var minBytesPerSecond = 16 << 10
         /// Between requests.
         public var idle = Duration.seconds(75)
-        /// How long the client may take nothing of an answer that waits for it, be it a stream of events.
+        /// How long a client may read nothing of its buffered answer, event streams included.
         public var stall = Duration.seconds(60)
 
         public init() {}
@@ -104,9 +104,9 @@ public final class HTTPServer: Sendable {
         }
     }
 
-    /// What is believed about those who stand in front of the server.
+    /// Which proxies in front of the server are trusted.
     public struct ProxyRules: Sendable {
-        /// Whose word about their clients counts: `Forwarded`, `X-Forwarded-For`, `X-Forwarded-Proto`, and PROXY headers.
+        /// Peers whose `Forwarded`, `X-Forwarded-For`, `X-Forwarded-Proto` and PROXY headers are accepted.
         public var trusted = TrustedProxies()
         /// Whether each connection must begin with a PROXY header, and come from a trusted address.
         public var requiresProxyHeader = false
@@ -127,7 +127,7 @@ public final class HTTPServer: Sendable {
     }
 
     /// Listens on an address in all loops of a group.
-    /// - Parameter tls: speaks TLS there.
+    /// - Parameter tls: nil for plain connections.
     public func listen(
         on address: SocketAddress, tls: TLSServerContext? = nil, group: EventLoopGroup
     ) async throws -> ListenerSet {
@@ -135,8 +135,8 @@ public final class HTTPServer: Sendable {
     }
 
     /// - Parameters:
-    ///   - access: who may connect by a Unix socket.
-    ///   - layer: makes what each connection's bytes go through.
+    ///   - access: mode and owner of a Unix socket.
+    ///   - layer: creates the layer of each connection.
     package func listen(
         on address: SocketAddress, access: UnixSocketAccess = UnixSocketAccess(), group: EventLoopGroup,
         layer: @escaping @Sendable () -> SocketLayer?
@@ -163,14 +163,14 @@ public final class HTTPServer: Sendable {
             return
         }
         let reader = ProxyHeaderReader(loop: loop, descriptor: descriptor, timeout: deadlines.head) { [self] descriptor, header in
-            // TLS begins behind the header (PROXY protocol §2).
+            // TLS begins after the header (PROXY protocol §2).
             serve(descriptor, on: loop, peer: header.route?.source ?? peer, isUnix: isUnix, layer: layer)
         }
         start(reader.start, on: loop)
     }
 
-    /// - Parameter peer: who connected, to us or to a proxy that says so; nil for a Unix socket.
-    ///   Loop only; the descriptor, connected and nonblocking, belongs to the connection from now on.
+    /// - Parameter peer: the client, possibly from a PROXY header; nil for a Unix socket. Loop only. Takes ownership of the
+    ///   connected, nonblocking descriptor.
     package func serve(
         _ descriptor: Int32, on loop: EventLoop, peer: IPAddress? = nil, isUnix: Bool = false, layer: SocketLayer? = nil
     ) {

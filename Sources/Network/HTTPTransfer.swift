@@ -4,11 +4,11 @@ import HTTP
 
 /// One outbound request and its response. A subclass overrides the `open` methods; start it by ``HTTPClient/start(_:)``.
 ///
-/// Loop-confined. Its calls come from the loop, never from within libcurl, so that they may start and cancel transfers at will.
+/// Loop-confined. Its methods are called from the loop, never from within libcurl, so they may start and cancel transfers.
 open class HTTPTransfer {
     /// How a transfer ended.
     public enum End: Sendable, Hashable {
-        /// The response came whole.
+        /// The response is complete.
         case finished(status: Int)
         case failed(HTTPTransferError)
     }
@@ -19,27 +19,27 @@ open class HTTPTransfer {
         case ended
     }
 
-    /// Bytes of all fields of a response, at most.
+    /// Most bytes of a response's fields.
     static let maxFieldsByteCount = 64 * 1024
-    /// Bytes that wait for delivery, at most, but for what libcurl had read already: in one go it would read 1.6 MB, and what all
-    /// that sets off would hold up everybody else of the loop.
+    /// Most bytes that wait for delivery, except those that libcurl has already read. Without a limit, it reads up to 1.6 MB at
+    /// once, and processing that would delay the loop's other connections.
     static let maxInboxByteCount = 64 * 1024
-    /// Bytes delivered at once: whoever pauses in between gets no more.
+    /// Bytes delivered at once; a pause takes effect after each piece.
     static let pieceByteCount = 16 * 1024
 
     public let request: HTTPClientRequest
     private var state = State.idle
     private var silenceTimer: LoopTimer?
     private var silence: SilenceWatch
-    /// Whether every byte of the response ends a silence. If not, only what ``noteProgress()`` is called for does: bytes that keep a
-    /// connection alive say nothing, for however long they come.
+    /// Whether every byte of the response ends a silence. If not, only ``noteProgress()`` does, so that keep-alive bytes do not
+    /// count.
     public final var endsSilenceWithBytes = true
-    /// Of a body that comes packed.
+    /// For a compressed body.
     private var unpacker: BodyUnpacker?
-    /// What is wrong with the body.
+    /// The body's error, if any.
     private var bodyFault: HTTPTransferError?
 
-    /// What has come in this iteration of the loop and is not yet delivered.
+    /// Bytes received in this iteration of the loop and not yet delivered.
     private var inbox = ByteBuffer()
     private var head: HTTPClientResponse?
     private var headIsWhole = false
@@ -47,12 +47,12 @@ open class HTTPTransfer {
     private var fieldsByteCount = 0
     var isTouched = false
     private var isPaused = false
-    /// Whether libcurl waits until the inbox was delivered.
+    /// Whether libcurl is paused until the inbox is delivered.
     private var isInboxFull = false
     private var isDelivering = false
-    /// How it ended, while that waits behind what was not taken yet.
+    /// The end, while undelivered data precedes it.
     private var waitingEnd: End?
-    /// An address was refused to it.
+    /// An address was refused by the policy.
     var refusedDestination = false
     /// There was no descriptor for its socket.
     var lacksDescriptor = false
@@ -64,19 +64,19 @@ open class HTTPTransfer {
 
     // MARK: For the subclass
 
-    /// Status and fields of the response, once; interim responses (1xx) are passed over.
+    /// Status and fields of the response, once; interim responses (1xx) are skipped.
     open func receivedHead(_ head: HTTPClientResponse) {}
     /// A piece of the body, valid within the call.
     open func received(_ bytes: UnsafeRawBufferPointer) {}
-    /// The last call; none comes after a ``cancel()``.
+    /// The last call; not made after ``cancel()``.
     open func ended(_ end: End) {}
 
     // MARK: Control
 
     public var isRunning: Bool { if case .running = state { true } else { false } }
 
-    /// Gives the transfer up. When it returns, its connection is closed, and nothing is delivered any more.
-    /// Allowed at any time, also from the methods above and before the start.
+    /// Cancels the transfer. When this returns, the connection is closed, and nothing more is delivered. Allowed at any time,
+    /// including from the methods above and before the start.
     public func cancel() {
         guard case .running(let client, let handle) = state else {
             state = .ended
@@ -88,7 +88,7 @@ open class HTTPTransfer {
         client.remove(self, handle)
     }
 
-    /// Takes no more from the connection until ``resume()``. Of a piece that is being delivered nothing is kept back.
+    /// Pauses reading until ``resume()``. The piece being delivered is not affected.
     public func pause() {
         guard case .running(_, let handle) = state, !isPaused else { return }
         isPaused = true
@@ -103,10 +103,10 @@ open class HTTPTransfer {
         client.deliverSoon(self)
     }
 
-    /// What came was worth waiting for: the silence begins anew.
+    /// Restarts the silence timeout.
     public final func noteProgress() { silence.progress(now: Instant.monotonicNow) }
 
-    /// From now on the silence may last so long; counts from now.
+    /// Changes the silence timeout and restarts it.
     public func limitSilence(to timeout: Duration) {
         silence.timeout = timeout
         guard case .running = state else { return }
@@ -126,14 +126,14 @@ open class HTTPTransfer {
 
     var isStartable: Bool { if case .idle = state { true } else { false } }
 
-    /// The transfer is over of itself: deliver what is there and then the end.
+    /// The transfer ended by itself: deliver the buffered data, then the end.
     func complete(_ end: End) {
         guard case .running = state else { return }
         deliverWhatCame()
         guard case .running(let client, let handle) = state else { return }
-        // A loop that stops says nothing of the body.
+        // A stopping loop takes precedence over the body's error.
         let end = end == .failed(.loopStopped) ? end : bodyFault.map { .failed($0) } ?? end
-        // Somebody paused before all of it was delivered, or it is not unpacked yet. A loop that stops waits for nobody.
+        // Paused before all was delivered, or not decompressed yet. A stopping loop does not wait.
         if hasRest, end != .failed(.loopStopped) {
             waitingEnd = end
             return
@@ -145,7 +145,7 @@ open class HTTPTransfer {
         ended(end)
     }
 
-    /// libcurl is done with it.
+    /// libcurl has finished the transfer.
     func completed(_ code: CURLcode) {
         guard case .running(_, let handle) = state else { return }
         if code == CURLE_OK {
@@ -153,7 +153,8 @@ open class HTTPTransfer {
         } else if refusedDestination, !handle.wasConnected {
             complete(.failed(.destinationNotAllowed))
         } else if !handle.wasConnected, lacksDescriptor || DescriptorLimits.areExhausted {
-            // Neither can a name be looked up then, nor certificates be read: whatever libcurl says, it is not the server's fault.
+            // Without descriptors, names cannot be resolved and certificates cannot be read: whatever libcurl reports, it is not
+            // the server's fault.
             complete(.failed(.noDescriptors))
         } else if fieldsByteCount > Self.maxFieldsByteCount {
             complete(.failed(.notHTTP("more than \(Self.maxFieldsByteCount) bytes of header fields")))
@@ -169,12 +170,12 @@ open class HTTPTransfer {
     var client: HTTPClient? { if case .running(let client, _) = state { client } else { nil } }
     private var status: Int { head?.status ?? 0 }
 
-    // MARK: From within libcurl: only take in
+    // MARK: From within libcurl: only buffer
 
-    /// A header line with its end, of this response or of an interim one before it.
+    /// A header line with its line end, of this response or a preceding interim one.
     func takeHeaderLine(_ line: UnsafeRawBufferPointer) -> Bool {
         if endsSilenceWithBytes { noteProgress() }
-        // Trailers come after the head and carry nothing for us.
+        // Trailers follow the head and are not used.
         if headIsWhole { return true }
         fieldsByteCount += line.count
         guard fieldsByteCount <= Self.maxFieldsByteCount else { return false }
@@ -185,7 +186,7 @@ open class HTTPTransfer {
         } else if text.isEmpty {
             headIsWhole = status >= 200
         } else if let colon = text.firstIndex(of: ":") {
-            // A field that is none is not worth a failure.
+            // Invalid fields are ignored.
             try? head?.fields.append(String(text[..<colon]), String(text[text.index(after: colon)...]))
             if request.unpacksBody, text[..<colon].lowercased() == "content-encoding" {
                 return takeCoding(String(text[text.index(after: colon)...]))
@@ -194,7 +195,7 @@ open class HTTPTransfer {
         return true
     }
 
-    /// - Returns: false if the body cannot be unpacked.
+    /// - Returns: false if the body cannot be decompressed.
     private func takeCoding(_ value: String) -> Bool {
         for word in value.lowercased().split(whereSeparator: { $0 == "," || $0.isWhitespace }) where word != "identity" {
             guard ["gzip", "x-gzip", "deflate"].contains(word), unpacker == nil else {
@@ -207,7 +208,7 @@ open class HTTPTransfer {
         return true
     }
 
-    /// - Returns: false if no more of the body is of use.
+    /// - Returns: false if the rest of the body is not needed.
     func takeBody(_ bytes: UnsafeRawBufferPointer) -> Bool {
         guard case .running(_, let handle) = state else { return true }
         if bodyFault != nil { return false }
@@ -233,13 +234,13 @@ open class HTTPTransfer {
             complete(end)
         } else if isInboxFull, !isPaused {
             isInboxFull = false
-            // libcurl gives what it had kept within the call.
+            // libcurl delivers its buffered data within this call.
             handle.pause(false)
             client.deliverSoon(self)
         }
     }
 
-    /// Whether something of the body is to be delivered yet: of a faulty one nothing is.
+    /// Whether some of the body is undelivered; a faulty body is not delivered.
     private var hasRest: Bool { bodyFault == nil && (!inbox.isEmpty || unpacker?.holdsOutput == true) }
 
     private func deliverWhatCame() {
@@ -254,7 +255,7 @@ open class HTTPTransfer {
     private func deliverInbox() {
         guard !isDelivering, bodyFault == nil, case .running(let client, _) = state else { return }
         isDelivering = true
-        // Apart from what libcurl may give meanwhile.
+        // Separate from data that libcurl may add meanwhile.
         var pieces = ByteBuffer()
         swap(&pieces, &inbox)
         if let unpacker {
@@ -274,7 +275,7 @@ open class HTTPTransfer {
         isDelivering = false
     }
 
-    /// Unpacks and delivers as much as this iteration of the loop may.
+    /// Decompresses and delivers within this iteration's budget.
     private func deliverUnpacked(_ packed: inout ByteBuffer, _ unpacker: BodyUnpacker, _ client: HTTPClient) {
         var isBudgetSpent = false
         while isRunning, !isPaused {
@@ -288,7 +289,7 @@ open class HTTPTransfer {
                     isBudgetSpent = try unpacker.step(&packed, on: client.loop)
                 } catch {
                     bodyFault = error
-                    // It is of no use any more, and neither is what was unpacked of it.
+                    // Discard it, and the output from it.
                     packed.clear()
                     inbox.clear()
                     self.unpacker = nil
@@ -299,7 +300,7 @@ open class HTTPTransfer {
         if isRunning, !isPaused, !packed.isEmpty || unpacker.holdsOutput { client.deliverSoon(self) }
     }
 
-    /// Ends a silence that has lasted too long; else looks again when it may have.
+    /// Ends the transfer if the silence has lasted too long; otherwise schedules the next check.
     private func checkSilence() {
         guard case .running(let client, let handle) = state else { return }
         let next = silence.look(now: Instant.monotonicNow, uploadedByteCount: handle.uploadedByteCount, isPaused: isPaused)
@@ -313,7 +314,7 @@ open class HTTPTransfer {
 
 extension String {
     fileprivate var trimmingLineEnd: String {
-        // As a grapheme CRLF is one character.
+        // CRLF is one grapheme, so split by bytes.
         var bytes = utf8[...]
         while let last = bytes.last, last == 13 || last == 10 { bytes = bytes.dropLast() }
         return String(decoding: bytes, as: UTF8.self)

@@ -1,28 +1,28 @@
 import Bytes
 import CCurl
 
-/// Why a transfer did not come to the end of its response.
+/// Why a transfer did not complete.
 public enum HTTPTransferError: Error, Sendable, Hashable {
     /// The host's (or proxy's) name has no address.
     case couldNotResolve
-    /// Nobody listens there, or the network does not lead there.
+    /// Connection refused, or the network is unreachable.
     case couldNotConnect
-    /// Its addresses are not among those that the request may connect to (``HTTPClientRequest/destinations``).
+    /// Its addresses are not allowed by ``HTTPClientRequest/destinations``.
     case destinationNotAllowed
-    /// The handshake failed or the certificate is not trusted; libcurl's words.
+    /// The handshake failed, or the certificate is not trusted; libcurl's message.
     case tls(String)
     case connectTimedOut
-    /// No byte for so long, or none that counts: ``HTTPTransfer/endsSilenceWithBytes``.
+    /// No byte, or none that counts, for this long: ``HTTPTransfer/endsSilenceWithBytes``.
     case silence(Duration)
     /// ``HTTPClientRequest/totalTimeout`` has passed.
     case timedOut
     /// The connection or stream broke before the end of the response.
     case cut
-    /// What came is no HTTP; libcurl's words.
+    /// The answer is not HTTP; libcurl's message.
     case notHTTP(String)
-    /// The request cannot be made as it is: check the URL.
+    /// The request is invalid: check the URL.
     case invalidRequest(String)
-    /// This process may open no further descriptor: nothing is wrong with the other side.
+    /// The process has no descriptor left: not the other side's fault.
     case noDescriptors
     /// The event loop ends.
     case loopStopped
@@ -42,7 +42,7 @@ extension HTTPTransferError {
             CURLE_SSL_ENGINE_NOTFOUND, CURLE_SSL_ENGINE_SETFAILED, CURLE_SSL_ENGINE_INITFAILED, CURLE_SSL_PINNEDPUBKEYNOTMATCH:
             self = .tls(words)
         case CURLE_URL_MALFORMAT: self = .invalidRequest(words)
-        // Of the URL, or HTTP/0.9, which is how anything that is no HTTP looks.
+        // Caused by the URL, or by HTTP/0.9, which is how libcurl reports anything that is not HTTP.
         case CURLE_UNSUPPORTED_PROTOCOL: self = wasConnected ? .notHTTP(words) : .invalidRequest(words)
         default: self = .notHTTP(words)
         }
@@ -69,7 +69,7 @@ extension HTTPTransferError: CustomStringConvertible {
 }
 
 extension Double {
-    /// Without a fraction where there is none.
+    /// Without a fraction if it is whole.
     fileprivate var formattedSeconds: String {
         self == rounded() && magnitude < 1e15 ? String(Int(saturating: self)) : String(self)
     }

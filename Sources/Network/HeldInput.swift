@@ -1,18 +1,18 @@
 import Bytes
 
-/// What a connection holds of requests and messages that are not whole or not answered yet, told to its loop's sum. Loop-confined.
+/// A connection's memory for incomplete or unanswered requests and messages, added to its loop's total. Loop-confined.
 struct HeldInput {
-    /// Bodies and messages of up to so many bytes are always taken: to stop and to leave must be possible when memory is short.
+    /// Bodies and messages up to this size, in bytes, are always accepted, so that cancelling works when memory is short.
     static let freeByteCount = 16 << 10
-    /// Growth after which the handler is asked again whether there is room.
+    /// Growth, in bytes, after which the handler is asked again whether there is room.
     private static let stepByteCount = 16 << 10
 
-    // Each connection has one, and most of them are idle.
+    // 32 bits: there is one per connection, and most are idle.
     private var count: UInt32 = 0
 
     var byteCount: Int { Int(count) }
 
-    /// - Returns: whether it may be held, by the handler's word.
+    /// - Returns: whether the handler permits it.
     @inline(__always)
     mutating func set(_ newCount: Int, on loop: EventLoop, by handler: any HTTPRequestHandler) -> Bool {
         newCount == byteCount || change(to: newCount, on: loop, by: handler)

@@ -1,14 +1,13 @@
-/// Counts durations by size: a plain value that its owner records into without allocation. Prometheus' cumulative form is made
-/// of it when somebody asks.
+/// Counts durations by size: a plain value, recorded without allocation. Converted to Prometheus' cumulative form when scraped.
 public struct Histogram: Sendable {
-    /// Where the buckets end.
+    /// Bounds of the buckets.
     public enum Scale: Sendable {
-        /// 50 µs to 10 s: what a program does.
+        /// 50 µs to 10 s, for the server's own work.
         case short
-        /// 10 ms to 60 s: what a model does.
+        /// 10 ms to 60 s, for models.
         case long
 
-        /// Upper bounds in seconds, as they are written, and in nanoseconds.
+        /// Upper bounds, as text in seconds and as nanoseconds.
         public var bounds: [(text: String, nanoseconds: Int64)] {
             switch self {
             case .short:
@@ -28,7 +27,7 @@ public struct Histogram: Sendable {
             }
         }
 
-        /// A chain of comparisons rather than a search in ``bounds``: no memory is touched, and the usual values come first.
+        /// A chain of comparisons rather than a search in ``bounds``: it touches no memory, and common values come first.
         fileprivate func bucket(_ nanoseconds: Int64) -> Int {
             switch self {
             case .short:
@@ -74,7 +73,7 @@ public struct Histogram: Sendable {
     }
 
     public let scale: Scale
-    /// Values in each bucket; the last one is for those beyond every bound.
+    /// Values per bucket; the last one counts those beyond every bound.
     public private(set) var counts = SIMD16<UInt64>()
     public private(set) var sumNanoseconds: Int64 = 0
 
@@ -89,7 +88,7 @@ public struct Histogram: Sendable {
 
     public var count: UInt64 { counts.wrappedSum() }
 
-    /// Adds what another one of the same scale has.
+    /// Adds another histogram of the same scale.
     public mutating func add(_ other: Histogram) {
         counts &+= other.counts
         sumNanoseconds &+= other.sumNanoseconds

@@ -1,12 +1,12 @@
-/// How much one iteration of a loop decompresses, over all connections: bytes in, since each costs work whatever it makes, and bytes
-/// out. A connection that finds it used up leaves its rest for the next iteration; each gets somewhere in each.
+/// Limits decompression per loop iteration, over all connections: bytes in, because each costs work even without output, and bytes
+/// out. If it is used up, a connection continues in the next iteration; each makes some progress in every iteration.
 struct InflationBudget {
-    /// Compressed bytes: 0.3 µs each at worst, so 10 ms.
+    /// Compressed bytes: at worst 0.3 µs each, so 10 ms.
     static let maxCompressedBytes = 32 << 10
-    /// What they may make: about 3 ms.
+    /// Decompressed bytes: about 3 ms.
     static let maxMadeBytes = 2 << 20
 
-    /// What one connection takes at once, also when the budget is used up: it has to get somewhere.
+    /// Most compressed bytes of one connection per step; some are granted even when the budget is used up.
     private static let maxStepBytes = 16 << 10
     private static let minStepBytes = 512
 
@@ -14,8 +14,8 @@ struct InflationBudget {
     private var compressedBytes = 0
     private var madeBytes = 0
 
-    /// - Parameter now: as the loop has it, the same within one iteration.
-    /// - Returns: whether what this iteration may do is done.
+    /// - Parameter now: the loop's time, constant within one iteration.
+    /// - Returns: whether the budget of this iteration is used up.
     mutating func spend(compressed: Int, made: Int = 0, now: Instant) -> Bool {
         if iteration != now {
             iteration = now
@@ -27,7 +27,7 @@ struct InflationBudget {
         return compressedBytes >= Self.maxCompressedBytes || madeBytes >= Self.maxMadeBytes
     }
 
-    /// Compressed bytes that a connection may take in one step.
+    /// Compressed bytes that a connection may consume in one step.
     func allowance(_ now: Instant) -> Int {
         if iteration != now { return Self.maxStepBytes }
         if madeBytes >= Self.maxMadeBytes { return Self.minStepBytes }

@@ -5,17 +5,17 @@ import Logging
 
 /// A listening socket in one event loop. Loop-confined.
 ///
-/// TCP: each loop has a socket of its own (`SO_REUSEPORT`), so that the kernel spreads connections and loops share nothing.
-/// Unix: the loops share one socket, and `EPOLLEXCLUSIVE` wakes one of them.
+/// TCP: each loop has its own socket (`SO_REUSEPORT`), so the kernel distributes connections and loops share nothing. Unix: the
+/// loops share one socket, and `EPOLLEXCLUSIVE` wakes one of them.
 public final class Listener: Channel {
-    /// Connections waiting in the kernel's queue, at most.
+    /// Most connections in the kernel's queue.
     public static let backlog: Int32 = 4096
-    /// Bytes that the kernel takes of a connection before the network has room for them.
+    /// Most unsent bytes that the kernel buffers per connection.
     static let unsentByteCount: Int32 = 128 << 10
-    /// Connections taken in one turn, so that a storm of them does not starve live ones.
+    /// Most connections accepted per iteration, so that a storm does not starve established ones.
     public static let acceptsPerTurn = 64
 
-    /// Takes a connection, or refuses one for which there was no descriptor but the spare one: that one is closed when it returns.
+    /// Accepts a connection. `isLast`: it uses the spare descriptor, must be refused, and is closed on return.
     typealias Accept = @Sendable (EventLoop, Int32, IPAddress?, _ isLast: Bool) -> Void
 
     private let interest: Readiness
@@ -38,13 +38,13 @@ public final class Listener: Channel {
             }
             switch errno {
             case EINTR, ECONNABORTED: continue
-            // A `where` holds for the pattern before it alone.
+            // A `where` applies only to the pattern before it.
             case EMFILE where refuseOne(), ENFILE where refuseOne(): continue
             case EMFILE, ENFILE, ENOBUFS, ENOMEM:
-                // Level-triggered readiness would spin until a descriptor is free: look again a little later.
+                // Level-triggered readiness would spin until a descriptor is free: retry a little later.
                 loop.logger.warning(
                     "no descriptor for a new connection", metadata: ["error": "\(String(cString: strerror(errno)))"])
-                // Registered anew, since the kernel does not let an exclusive interest be changed.
+                // Re-registered, because the kernel does not allow changing an exclusive interest.
                 loop.deregister(self)
                 loop.schedule(after: .milliseconds(100)) { self.register() }
                 return
@@ -53,7 +53,7 @@ public final class Listener: Channel {
         }
     }
 
-    /// Answers a client for which there is no descriptor, by means of the spare one.
+    /// Refuses a client for which there is no descriptor, using the spare one.
     /// - Returns: whether there was one.
     private func refuseOne() -> Bool {
         spare.refill()
@@ -83,7 +83,7 @@ public final class Listener: Channel {
 
     override func loopStopped() { stop() }
 
-    /// Takes no more connections. Those that were taken live on. Loop only.
+    /// Stops accepting. Accepted connections are not affected. Loop only.
     public func stop() {
         guard descriptor >= 0 else { return }
         loop.deregister(self)
@@ -92,17 +92,16 @@ public final class Listener: Channel {
     }
 }
 
-/// Listening on one address in all loops of a group.
+/// Listens on one address in all loops of a group.
 public final class ListenerSet: Sendable {
-    /// The address in use: with the port that the kernel chose, if it was asked to.
+    /// The bound address, with the port chosen by the kernel if it was 0.
     public let address: SocketAddress
     private let listeners: [LoopBound<Listener>]
 
     /// - Parameters:
-    ///   - access: who may connect by a Unix socket.
-    ///   - refuse: called with a connection for which there is no descriptor left: it may be answered at once, and is closed then.
-    ///   - accept: called on the loop that took a connection, with a nonblocking descriptor that it then owns, and the
-    ///     peer's address (nil: a Unix socket).
+    ///   - access: mode and owner of a Unix socket.
+    ///   - refuse: called with a connection on the spare descriptor: answer at once; it is closed on return.
+    ///   - accept: called on the accepting loop, with a nonblocking descriptor to own, and the peer's address (nil: Unix socket).
     /// - Throws: ``SystemCallError``, for example `EADDRINUSE` or `EACCES` from `bind`.
     public convenience init(
         _ address: SocketAddress, access: UnixSocketAccess = UnixSocketAccess(), group: EventLoopGroup,
@@ -125,7 +124,7 @@ public final class ListenerSet: Sendable {
                     sockets.append(try systemCall("dup") { clinux_duplicate(sockets[0]) })
                     continue
                 }
-                // Only the first socket finds out whether somebody else has the port: later ones share it.
+                // Only the first socket detects whether another process has the port: later ones share it.
                 sockets.append(
                     try Self.listeningSocket(bound, access, shared: group.loops.count > 1, mustBeFree: index == 0))
                 if index == 0 { bound = Self.actualAddress(of: sockets[0], asked: address) }
@@ -156,9 +155,9 @@ public final class ListenerSet: Sendable {
         self.listeners = listeners
     }
 
-    /// Takes no more connections. From any thread.
+    /// Stops accepting. From any thread.
     public func stop() {
-        // Those whose handshake the kernel has done already would be reset: they are taken first.
+        // Connections already established by the kernel would be reset: accept them first.
         for listener in listeners {
             listener.run {
                 $0.ready(.readable)
@@ -173,7 +172,7 @@ public final class ListenerSet: Sendable {
     ) throws(SystemCallError) -> Int32 {
         if case .unix(let path) = address { try removeStaleSocket(path) }
         if mustBeFree, case .tcp(_, let port) = address, port != 0 {
-            // SO_REUSEPORT would let two servers of one user share a port in silence: bind once without it.
+            // SO_REUSEPORT would let two servers of one user share a port silently: bind once without it.
             let probe = try boundSocket(address, reusePort: false)
             close(probe)
         }
@@ -196,7 +195,7 @@ public final class ListenerSet: Sendable {
             do throws(SystemCallError) {
                 if family != AF_UNIX {
                     setSocketOption(socket, SOL_SOCKET, SO_REUSEADDR, 1)
-                    // What the kernel holds cannot be merged, overtaken or taken back any more. Connections inherit it.
+                    // Bytes in the kernel can no longer be merged, reordered or withdrawn. Connections inherit the option.
                     setSocketOption(socket, Int32(IPPROTO_TCP), TCP_NOTSENT_LOWAT, Listener.unsentByteCount)
                     if reusePort { setSocketOption(socket, SOL_SOCKET, SO_REUSEPORT, 1) }
                 }
@@ -209,14 +208,14 @@ public final class ListenerSet: Sendable {
         }
     }
 
-    /// A socket file that nobody listens on is left from a process that was killed.
+    /// A socket file without a listener is left over from a killed process.
     private static func removeStaleSocket(_ path: String) throws(SystemCallError) {
         var status = stat()
         guard lstat(path, &status) == 0, Glibc.S_IFMT & status.st_mode == Glibc.S_IFSOCK else { return }
         let isLive = try SocketAddress.unix(path: path).withSockaddr { (family, pointer, length) throws(SystemCallError) in
             let probe = try systemCall("socket") { socket(family, Int32(SOCK_STREAM.rawValue | SOCK_CLOEXEC.rawValue), 0) }
             defer { close(probe) }
-            // Any other answer comes from a socket that somebody has, or from one that is not ours to judge.
+            // Any other result means that the socket is in use, or cannot be judged.
             return connect(probe, pointer, length) == 0 || errno != ECONNREFUSED
         }
         if isLive { throw SystemCallError(call: "bind", code: EADDRINUSE) }
@@ -229,7 +228,7 @@ public final class ListenerSet: Sendable {
         var length = socklen_t(MemoryLayout<sockaddr_storage>.size)
         let port: UInt16 = withUnsafeMutablePointer(to: &storage) { storage in
             storage.withMemoryRebound(to: sockaddr.self, capacity: 1) { _ = getsockname(socket, $0, &length) }
-            // The port stands at the same place, in network order, in both address families.
+            // The port is at the same offset, in network order, in both address families.
             return storage.withMemoryRebound(to: sockaddr_in.self, capacity: 1) { UInt16(bigEndian: $0.pointee.sin_port) }
         }
         return .tcp(host: host, port: port)

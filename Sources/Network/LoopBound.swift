@@ -1,6 +1,6 @@
-/// Carries a loop-confined value through code that may run anywhere; opens only on its loop.
+/// Carries a loop-confined value through code that may run anywhere; accessible only on its loop.
 ///
-/// The compiler cannot see that a class is touched on one thread only. This says it, and checks it when the value is used.
+/// The compiler cannot know that a class is confined to one thread. This asserts it, and checks it on each access.
 public struct LoopBound<Value>: @unchecked Sendable {
     public let loop: EventLoop
     @usableFromInline let bound: Value
@@ -12,7 +12,7 @@ public struct LoopBound<Value>: @unchecked Sendable {
         bound = value
     }
 
-    /// Gives a value that was just made, and that nobody else holds, to another loop.
+    /// Transfers a new, unshared value to another loop.
     public init(transferring value: sending Value, to loop: EventLoop) {
         self.loop = loop
         bound = value
@@ -24,12 +24,12 @@ public struct LoopBound<Value>: @unchecked Sendable {
         return bound
     }
 
-    /// Runs `body` with the value on its loop: at once when the caller is there, else by its mailbox.
+    /// Runs `body` with the value on its loop: immediately if called there, otherwise through its mailbox.
     public func run(_ body: @escaping @Sendable (Value) -> Void) {
         if loop.isCurrent { body(bound) } else { loop.execute { body(value) } }
     }
 
-    /// Runs `body` with the value on its loop and brings back what it returns.
+    /// Runs `body` with the value on its loop and returns its result.
     public func call<Result: Sendable>(_ body: @escaping @Sendable (Value) -> Result) async -> Result {
         await withCheckedContinuation { continuation in
             run { continuation.resume(returning: body($0)) }

@@ -1,17 +1,17 @@
 import Bytes
 
-/// Finds how long one iteration of a loop computed: processor time and not the clock's, which counts whoever else the machine serves.
+/// Measures the CPU time of a loop iteration. Wall-clock time would include other processes.
 ///
-/// The thread's processor time is a system call. It is read at most a hundred times a second, and after an iteration that took long by
-/// the clock: what came between the two readings but did not take long is subtracted.
+/// Reading the thread's CPU time is a system call, so it is done at most a hundred times a second, and after an iteration that took
+/// long by the clock. The short iterations between two readings are subtracted.
 struct LoopHold {
-    /// By the clock, an iteration that may be worth a look.
+    /// Wall-clock duration from which an iteration is measured.
     private static let leastNanoseconds: Int64 = 2_000_000
     private static let readingIntervalNanoseconds: Int64 = 10_000_000
 
     private var readAt: Int64 = .min
     private var reading = 0
-    /// Clock time of iterations since the reading.
+    /// Wall-clock time of iterations since the last reading.
     private var sinceNanoseconds: Int64 = 0
 
     mutating func began(_ now: Instant) {
@@ -19,7 +19,7 @@ struct LoopHold {
         read(now)
     }
 
-    /// - Returns: processor time of the iteration, if it may have been long.
+    /// - Returns: CPU time of the iteration in nanoseconds, if it may have been long.
     mutating func ended(began: Instant, now: Instant) -> Int? {
         let duration = (now - began).nanoseconds
         guard duration >= Self.leastNanoseconds else {

@@ -1,15 +1,15 @@
 import CLinux
 
-/// What a peer has taken of a connection's output, to see whether it takes any: more has gone to the kernel, or less waits there.
-/// The kernel asks for more only when half of what it holds has left it, for which a slow reader needs its time.
+/// Detects whether a peer reads a connection's output: more was passed to the kernel, or less is queued there. The kernel reports
+/// room only once half of its buffer has drained, which takes a slow reader a while.
 struct OutputProgress {
     private var sent: UInt64 = 0
     private var queued: Int32 = -1
-    /// When it was last found to have moved.
+    /// When progress was last detected.
     private(set) var seen = Instant(nanoseconds: 0)
 
-    /// Takes note of where the output stands.
-    /// - Returns: whether that is another place than the one noted before.
+    /// Records the output's position.
+    /// - Returns: whether it differs from the previous one.
     mutating func hasMoved(of connection: Connection) -> Bool {
         let sent = connection.bytesSent
         let queued = clinux_unsent(connection.descriptor)

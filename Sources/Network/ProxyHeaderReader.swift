@@ -3,11 +3,10 @@ import Glibc
 import HTTP
 import Logging
 
-/// Reads the PROXY header in front of a connection that a proxy has made, then hands the descriptor on. Loop-confined.
+/// Reads the PROXY header at the start of a connection, then passes on the descriptor. Loop-confined.
 ///
-/// It stands before everything else, also before TLS, so it is a channel of its own that takes the header's bytes and none after
-/// it: the connection made next finds its first byte where it expects it. What is no header closes the connection without a word,
-/// since nobody knows which protocol the other side speaks.
+/// The header precedes everything, including TLS, so it is read by a separate channel that consumes no byte after it. If it is
+/// invalid, the connection is closed silently, because the peer's protocol is unknown.
 final class ProxyHeaderReader: Channel {
     private var parser = ProxyHeaderParser()
     private var deadline: LoopTimer?
@@ -15,7 +14,7 @@ final class ProxyHeaderReader: Channel {
 
     /// - Parameters:
     ///   - timeout: for the whole header, from now.
-    ///   - then: gets the descriptor, which it then owns.
+    ///   - then: receives the descriptor, and owns it.
     init(loop: EventLoop, descriptor: Int32, timeout: Duration, then: @escaping (Int32, ProxyHeader) -> Void) {
         self.then = then
         super.init(loop: loop, descriptor: descriptor)
@@ -42,7 +41,7 @@ final class ProxyHeaderReader: Channel {
         var input = UnsafeRawBufferPointer(rebasing: room[..<count])
         do throws(ProxyHeaderError) {
             let header = try parser.next(&input)
-            // Taken now: what was only looked at would wake the loop again at once.
+            // Consume the peeked bytes, which would otherwise wake the loop again at once.
             guard recv(descriptor, room.baseAddress, count - input.count, 0) == count - input.count else {
                 close()
                 return

@@ -1,17 +1,17 @@
-/// The body of a request as it came. A long one stands in parts: one array that grew with it would be copied again and again on the loop.
+/// The body of a request. A long one is stored in parts, because a growing array would be copied repeatedly on the loop.
 public struct ReceivedBody: Sendable {
-    /// Bytes of a part.
+    /// Size of a part, in bytes.
     static let partByteCount = 1 << 20
 
-    /// Nearly every body is this one, and costs no array of parts.
+    /// Nearly all bodies fit here and need no array of parts.
     private var first: [UInt8] = []
     private var others: [[UInt8]] = []
-    /// Bytes of all parts.
+    /// Size of all parts, in bytes.
     public private(set) var count = 0
 
     public var isEmpty: Bool { count == 0 }
 
-    /// All of it in one piece: a copy of a long one, so not for a loop.
+    /// The body as one array. Copies a long body, so not for use on a loop.
     public var joined: [UInt8] {
         if others.isEmpty { return first }
         var joined: [UInt8] = []
@@ -21,7 +21,7 @@ public struct ReceivedBody: Sendable {
         return joined
     }
 
-    /// Makes room for a body of that length, as far as one part has.
+    /// Reserves room for a body of that length, up to one part.
     mutating func reserveCapacity(_ byteCount: Int) { first.reserveCapacity(min(byteCount, Self.partByteCount)) }
 
     mutating func append(_ bytes: UnsafeRawBufferPointer) {

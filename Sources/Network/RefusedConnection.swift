@@ -4,21 +4,21 @@ import Glibc
 import HTTP
 import Logging
 
-/// A connection over a limit: it is told so, without being asked what it wanted, and closed. Loop-confined.
+/// A connection over a limit: receives a refusal before sending a request, and is closed. Loop-confined.
 final class RefusedConnection: Connection {
-    /// Those that linger at a time on one loop; further ones are closed at once, since refusing must cost next to nothing.
+    /// Most refused connections that linger on one loop at a time; further ones are closed at once, because refusing must be cheap.
     static let maxAtATime = 64
-    /// All that can be said in TLS before a handshake, which would cost us more than the client: the record of an alert. Its name
-    /// stands for a failure that is neither the client's nor one of the protocol (RFC 8446 §6.2).
+    /// A TLS alert, the only possible answer without a handshake, which would cost more than the refusal. internal_error means a
+    /// failure unrelated to the client or the protocol (RFC 8446 §6.2).
     private static let alert: [UInt8] = [21, 3, 3, 0, 2, 2, TLSAlert.internalError.rawValue]
     private var isCounted = false
 
-    /// - Parameter inTLS: whether the client is about to begin a handshake: an answer in clear would be noise to it.
+    /// - Parameter inTLS: whether the client expects TLS, and so an alert instead of plain HTTP.
     static func refuse(
         _ descriptor: Int32, on loop: EventLoop, for refusal: AcceptGate.Refusal, by server: HTTPServer, inTLS: Bool
     ) {
         summarize(on: loop, server)
-        // One that lingers keeps a descriptor, of which there are none to spare up there.
+        // A lingering connection would keep a scarce descriptor.
         if descriptor >= DescriptorLimits.current.outgoing {
             send(answer(for: refusal, server, date: loop.httpDate, inTLS: inTLS), to: descriptor)
             close(descriptor)
@@ -35,7 +35,7 @@ final class RefusedConnection: Connection {
         connection.finish()
     }
 
-    /// Tells a client for which there is no descriptor that it is refused. The caller closes it.
+    /// Sends the refusal to a client on the spare descriptor. The caller closes it.
     static func answerAtOnce(_ descriptor: Int32, on loop: EventLoop, by server: HTTPServer, inTLS: Bool) {
         server.gate.noteRefusal()
         summarize(on: loop, server)
@@ -49,11 +49,11 @@ final class RefusedConnection: Connection {
         loop.logger.notice("connections refused", metadata: Dictionary(uniqueKeysWithValues: counts))
     }
 
-    /// Sends what fits into the socket, which a new one's buffer has room for, and ends it.
+    /// Sends the bytes, which fit into a new socket's buffer, and shuts the socket down.
     private static func send(_ bytes: [UInt8], to descriptor: Int32) {
         bytes.withUnsafeBytes { _ = Glibc.send(descriptor, $0.baseAddress, $0.count, Int32(MSG_NOSIGNAL)) }
         shutdown(descriptor, Int32(SHUT_WR))
-        // A socket that is closed with bytes unread is reset, and the answer may be lost with it.
+        // Closing a socket with unread bytes resets it, and the answer could be lost.
         withUnsafeTemporaryAllocation(byteCount: 4096, alignment: 1) { buffer in
             for _ in 0..<64 { if recv(descriptor, buffer.baseAddress, buffer.count, Int32(MSG_DONTWAIT)) <= 0 { return } }
         }

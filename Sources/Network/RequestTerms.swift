@@ -1,11 +1,11 @@
-/// What a handler says to a request's head, before anything of the body is read.
+/// A handler's decision on a request's head, before any of the body is read.
 public struct RequestTerms: Sendable {
-    /// Bytes that the body may have.
+    /// Most bytes of the body.
     public var maxBodyBytes: Int
-    /// Whether the request goes to ``HTTPRequestHandler/handle(_:)`` as soon as its head is here, and its body piece by piece to
-    /// ``HTTPExchange/onBody``. Of no account for a request without a body.
+    /// Whether to call ``HTTPRequestHandler/handle(_:)`` at the end of the head, and pass the body in pieces to
+    /// ``HTTPExchange/onBody``. No effect without a body.
     public var streamsBody: Bool
-    /// What the handler found out about who asks, for itself: ``HTTPExchange/credential``.
+    /// The handler's result of authentication, passed on as ``HTTPExchange/credential``.
     public var credential: (any Sendable)?
 
     public init(maxBodyBytes: Int, streamsBody: Bool = false, credential: (any Sendable)? = nil) {

@@ -1,19 +1,19 @@
 import Bytes
 
-/// What a server's connection keeps of its client through all protocols: in whose count it is, and how an operator knows it.
+/// The client of a server's connection across protocols: for accounting and for operators.
 struct ServedClient {
     let server: HTTPServer
-    /// Among the connections of its loop.
+    /// Number of the connection in its loop.
     let number: UInt64
-    /// Who connected, to us or to a proxy that says so; nil for a Unix socket.
+    /// Address of the client, possibly from a PROXY header; nil for a Unix socket.
     let peer: IPAddress?
-    /// Who asked last: the peer, or whom a trusted proxy stands for.
+    /// The client of the last request: the peer, or the client forwarded by a trusted proxy.
     let address: IPAddress?
 
     /// Loop and number: `0-17`, in logs and reports.
     func connectionID(on loop: EventLoop) -> String { "\(loop.index)-\(number)" }
 
-    /// The connection is gone.
+    /// Call when the connection has ended.
     func left(_ connection: Connection) {
         server.gate.release(peer)
         let counters = connection.loop.counters

@@ -1,12 +1,12 @@
-/// How long a peer may be silent, without a clock of its own: whoever has it gives the time, and looks again when it is told to.
+/// Detects a peer's silence. Has no clock: its owner passes the time, and checks again after the returned delay.
 struct SilenceWatch {
-    /// A request's body goes out without a word to us, so that while it does this much of the timeout passes between two looks: a
-    /// silence that begins after it is noticed at most this much later.
+    /// Progress of the request's body is only seen by polling, so it is checked this many times per timeout; a silence after the
+    /// body is detected at most one interval late.
     private static let looksPerTimeout = 16
 
-    /// How long a silence may last.
+    /// Longest allowed silence.
     var timeout: Duration
-    /// Bytes of the request's body: as long as they go out, on a slow line, nobody is silent.
+    /// Size of the request's body; while it is being sent, the peer is not silent.
     private let uploadByteCount: Int
     private var uploadedByteCount = 0
     /// When the silence began.
@@ -17,13 +17,13 @@ struct SilenceWatch {
         self.uploadByteCount = uploadByteCount
     }
 
-    /// Something came that was waited for.
+    /// Restarts the silence.
     mutating func progress(now: Instant) { progressedAt = now }
 
     /// - Parameters:
-    ///   - uploadedByteCount: of the request's body, by now.
-    ///   - isPaused: it is we who let the peer wait.
-    /// - Returns: after how long to look again; nil when the silence has lasted too long.
+    ///   - uploadedByteCount: bytes of the request's body sent so far.
+    ///   - isPaused: whether this end has paused the peer.
+    /// - Returns: the delay until the next check; nil if the silence has lasted too long.
     mutating func look(now: Instant, uploadedByteCount: Int, isPaused: Bool) -> Duration? {
         if isPaused || uploadedByteCount != self.uploadedByteCount { progressedAt = now }
         self.uploadedByteCount = uploadedByteCount

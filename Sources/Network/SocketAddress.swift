@@ -2,7 +2,7 @@ import Bytes
 import CLinux
 import Glibc
 
-/// Where to listen or connect: TCP or a Unix socket.
+/// An address to listen on or connect to: TCP or a Unix socket.
 public enum SocketAddress: Sendable, Hashable, CustomStringConvertible {
     /// A host name or address, and a port (0: the kernel chooses when listening).
     case tcp(host: String, port: UInt16)
@@ -16,7 +16,7 @@ public enum SocketAddress: Sendable, Hashable, CustomStringConvertible {
         }
     }
 
-    /// Calls `body` with the kernel's form. Looks names up, which may block: not for a running loop.
+    /// Calls `body` with the kernel's form. Resolves names, which may block, so do not call it on a running loop.
     func withSockaddr<Result>(
         _ body: (Int32, UnsafePointer<sockaddr>, socklen_t) throws(SystemCallError) -> Result
     ) throws(SystemCallError) -> Result {
@@ -55,7 +55,7 @@ public enum SocketAddress: Sendable, Hashable, CustomStringConvertible {
 }
 
 extension IPAddress {
-    /// What the kernel says; nil for families without addresses.
+    /// From the kernel's form; nil for other address families.
     init?(_ address: sockaddr_storage) {
         let found = withUnsafeBytes(of: address) { bytes -> IPAddress? in
             switch Int32(address.ss_family) {

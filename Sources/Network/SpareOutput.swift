@@ -1,18 +1,18 @@
 import Bytes
 
-/// Storage for what one connection answers at once, lent to one after the other: used again and again while it is in the
-/// processor's cache, and an idle connection holds none.
+/// Output storage lent to one connection at a time for immediate answers: it stays in the CPU cache, and idle connections hold
+/// none.
 struct SpareOutput: ~Copyable {
     private static let byteCount = 32 << 10
-    /// Larger storage is given back.
+    /// Larger storage is freed.
     private static let maxByteCount = 128 << 10
 
     private var storage = ByteBuffer(capacity: byteCount)
 
-    /// Lends storage to an output that has none; ``takeBack(_:)`` gets it when the output was sent.
+    /// Lends storage to an output that has none; return it by ``takeBack(_:)`` once the output is sent.
     @inline(__always) mutating func lend(to output: inout ByteBuffer) { swap(&storage, &output) }
 
-    /// Takes the storage of an output that is empty.
+    /// Takes back the storage of an empty output.
     @inline(__always) mutating func takeBack(_ output: inout ByteBuffer) {
         let capacity = output.capacity
         if capacity == 0 { return }
@@ -25,7 +25,7 @@ struct SpareOutput: ~Copyable {
         }
     }
 
-    /// What the kernel does not take moves to storage of its own size, lest a connection that waits keep what all use.
+    /// Moves unsent output to storage of its own, so that a waiting connection does not keep the shared storage.
     mutating func keep(apartFrom output: inout ByteBuffer) {
         guard storage.capacity == 0, output.capacity >= Self.byteCount else { return }
         if output.capacity > Self.maxByteCount || output.count > Self.byteCount {

@@ -11,7 +11,7 @@ public struct SystemCallError: Error, CustomStringConvertible, Sendable {
     public var description: String { "\(call): \(String(cString: strerror(code)))" }
 }
 
-/// Runs a call that answers -1 and sets errno on failure; starts again when a signal interrupted it.
+/// Runs a call that returns -1 and sets errno on failure; retries if interrupted by a signal.
 @discardableResult
 func systemCall(_ name: String, _ call: () -> Int32) throws(SystemCallError) -> Int32 {
     while true {

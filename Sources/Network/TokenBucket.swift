@@ -1,23 +1,22 @@
 import Bytes
 
-/// A budget that fills up steadily, without a clock of its own.
+/// A token bucket. Has no clock: callers pass the time.
 ///
-/// What was taken too much must be waited off: the level may be below zero, since what an answer costs is known when it ends.
+/// The level may be negative, because the cost of an answer is known only at its end; the debt must be waited off.
 public struct TokenBucket: Sendable {
-    /// What it holds when full.
+    /// Level when full.
     public let capacity: Double
     private let ratePerSecond: Double
     private let maxDebt: Double
-    /// What can be taken now. Negative when something cost more than was thought.
+    /// Current level. Negative if something cost more than estimated.
     public private(set) var level: Double
     private var filledAt: Instant
 
-    /// A full one.
+    /// Starts full.
     /// - Parameters:
-    ///   - capacity: what it holds, above 0.
-    ///   - ratePerSecond: what flows in, above 0.
-    ///   - maxDebt: how long it takes at most until a debt is paid: a cost that no answer can have had does not close a budget for
-    ///     years.
+    ///   - capacity: above 0.
+    ///   - ratePerSecond: refill rate, above 0.
+    ///   - maxDebt: longest time to pay off a debt, so that an absurd cost does not block a budget for years.
     public init(capacity: Double, ratePerSecond: Double, maxDebt: Duration, now: Instant) {
         self.capacity = capacity
         self.ratePerSecond = ratePerSecond
@@ -26,7 +25,7 @@ public struct TokenBucket: Sendable {
         filledAt = now
     }
 
-    /// How long until so much can be taken; zero: at once. More than it holds needs a full one, and leaves a debt.
+    /// Delay until `amount` can be taken; zero if now. More than the capacity requires a full bucket, and leaves a debt.
     public mutating func wait(for amount: Double, now: Instant) -> Duration {
         fill(now)
         return duration(of: min(amount, capacity) - level)
@@ -37,14 +36,14 @@ public struct TokenBucket: Sendable {
         return duration(of: capacity - level)
     }
 
-    /// What could be taken now, whole.
+    /// The whole amount that can be taken now.
     public mutating func remaining(now: Instant) -> Int {
         fill(now)
-        // Sums of fractions that are whole to a person.
+        // Rounding errors must not turn 5 into 4.
         return max(0, Int(saturating: (level + 1e-6).rounded(.down)))
     }
 
-    /// - Parameter amount: may be below 0, to give something back.
+    /// - Parameter amount: negative to return some.
     public mutating func take(_ amount: Double, now: Instant) {
         fill(now)
         level = max(-maxDebt, min(capacity, level - amount))
@@ -57,7 +56,7 @@ public struct TokenBucket: Sendable {
     }
 
     private func duration(of missing: Double) -> Duration {
-        // A billionth is the clock's rounding and not something that is missing.
+        // A billionth is rounding of the clock, not a shortage.
         missing <= 1e-9 ? .zero : .nanoseconds(Int64(saturating: (missing / ratePerSecond * 1e9).rounded(.up)))
     }
 }

@@ -1,8 +1,8 @@
 import Glibc
 
-/// Who may connect by a Unix socket: the mode and the owners of its file.
+/// Access to a Unix socket: mode and owner of its file.
 public struct UnixSocketAccess: Sendable, Hashable {
-    /// Permission bits, as of `chmod`; nil: what the umask leaves.
+    /// Permission bits as for `chmod`; nil: as given by the umask.
     public var mode: UInt32?
     /// nil: the process's own.
     public var userID: UInt32?
@@ -14,11 +14,11 @@ public struct UnixSocketAccess: Sendable, Hashable {
         self.groupID = groupID
     }
 
-    /// Called between `bind` and `listen`: till then nobody can connect.
+    /// Called between `bind` and `listen`, before clients can connect.
     func apply(to path: String) throws(SystemCallError) {
         if let mode { try systemCall("chmod") { chmod(path, mode) } }
         guard userID != nil || groupID != nil else { return }
-        // The owner that is not given stays, which -1 says.
+        // -1 leaves an owner unchanged.
         try systemCall("chown") { chown(path, userID ?? .max, groupID ?? .max) }
     }
 }

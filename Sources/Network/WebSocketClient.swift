@@ -5,19 +5,19 @@ public import WebSocket
 
 /// Why a WebSocket could not be opened.
 public enum WebSocketClientError: Error, Sendable, CustomStringConvertible {
-    /// Nobody answers there: errno of the connection.
+    /// The connection failed with this errno.
     case notConnected(errno: Int32)
-    /// There is somebody, but no TLS with them.
+    /// The TLS handshake failed.
     case insecure(TLSError)
     /// The server refused, with the body of its answer (at most ``WebSocketClient/maxRefusalBytes``).
     case refused(status: Int, body: [UInt8])
-    /// What answered speaks HTTP, but no WebSocket.
+    /// The server speaks HTTP, but not WebSocket.
     case handshake(HandshakeFailure)
-    /// What answered speaks no HTTP.
+    /// The server does not speak HTTP.
     case notHTTP(MessageError)
-    /// The connection ended before the handshake did.
+    /// The connection ended during the handshake.
     case closed
-    /// The server took too long.
+    /// The server did not answer in time.
     case timeout
 
     public var description: String {
@@ -35,11 +35,11 @@ public enum WebSocketClientError: Error, Sendable, CustomStringConvertible {
 
 /// The client's end of a connection that opens a WebSocket, RFC 6455 §4.1. Loop-confined.
 ///
-/// Either `opened` or `failed` is called, once. After `opened` the ``WebSocketConnection`` that it returned has the connection.
+/// Calls either `opened` or `failed`, once. The ``WebSocketConnection`` returned by `opened` takes over the connection.
 public final class WebSocketClient: Connection {
-    /// How long connection and handshake may take together.
+    /// Deadline of connecting and handshake together.
     public static let openTimeout = Duration.seconds(10)
-    /// Bytes of a refusal's body that are kept.
+    /// Most bytes of a refusal's body to retain.
     public static let maxRefusalBytes = 64 << 10
 
     private enum State {
@@ -60,16 +60,16 @@ public final class WebSocketClient: Connection {
     private var state = State.opening
     private var deadline: LoopTimer?
 
-    /// Starts to connect. Looks the address up, which may block: give a numeric one, or use a loop that serves nobody else.
+    /// Starts to connect. Resolves the address, which may block: pass a numeric one, or use a dedicated loop.
     ///
     /// - Parameters:
     ///   - target: path and query.
     ///   - host: the Host field's value.
-    ///   - fields: further header fields, trusted ones.
+    ///   - fields: further, trusted header fields.
     ///   - deflate: compression to offer; nil for none.
     ///   - layer: TLS, for `wss`.
-    ///   - opened: makes the WebSocket's owner.
-    /// - Throws: ``SystemCallError`` when there is no such address.
+    ///   - opened: creates the connection's owner.
+    /// - Throws: ``SystemCallError`` if the address does not exist.
     @discardableResult
     public static func connect(
         to address: SocketAddress, target: String, host: String, fields: [(name: String, value: String)] = [],
@@ -81,7 +81,7 @@ public final class WebSocketClient: Connection {
             layer: layer, on: loop, opened: opened, failed: failed)
     }
 
-    /// As ``connect(to:target:host:fields:limits:deflate:layer:on:opened:failed:)`` over a socket that is connected, or is being.
+    /// As ``connect(to:target:host:fields:limits:deflate:layer:on:opened:failed:)`` over a connected or connecting socket.
     @discardableResult
     package static func start(
         over descriptor: Int32, target: String, host: String, fields: [(name: String, value: String)] = [],

@@ -1,28 +1,28 @@
 public import Bytes
 public import WebSocket
 
-/// What a WebSocket is made on: a connection after its handshake.
+/// A connection after its opening handshake, to create a WebSocket on.
 public struct WebSocketTransport {
     let connection: Connection
     let role: Role
     let limits: WebSocketLimits
     var extensions = NegotiatedExtensions.none
     var liveness = WebSocketLiveness.Shared.standard
-    /// Of a server.
+    /// For servers.
     var client: ServedClient?
 }
 
 /// One end of an open WebSocket over a ``Connection``. Loop-confined. A face subclasses it and overrides the `open` methods.
 ///
-/// It takes the socket over from the connection that made the handshake, which ends there: one object serves an open WebSocket.
-/// It looks after its peer by ``WebSocketLiveness``: pings that measure the round trip, an end when nothing at all has come for
-/// two intervals, and limits on idleness and age.
+/// Takes over the socket from the connection that performed the handshake, which then ends, so an open WebSocket is one object.
+/// ``WebSocketLiveness`` controls pings, which also measure the round trip, the timeout after two silent intervals, and limits on
+/// idle time and age.
 open class WebSocketConnection: Connection {
-    /// Bytes of messages, inflated, that one connection may have delivered in one turn of its loop, each counted
-    /// ``deliveryByteCount`` more than it has: what the smallest costs whoever else is served.
+    /// Most decompressed bytes of messages that one connection delivers per loop iteration. Each message counts
+    /// ``deliveryByteCount`` extra, for the cost of small ones to other connections.
     static let maxDeliveredBytesPerTurn = 1 << 20
     static let deliveryByteCount = 1024
-    /// How long the peer's close frame may take once ours has left.
+    /// Deadline of the peer's close frame after ours.
     public static let closeTimeout = Duration.seconds(5)
 
     private var isConcluded = false
@@ -30,7 +30,7 @@ open class WebSocketConnection: Connection {
     private var endpoint: WebSocketEndpoint
     private var pulse: WebSocketPulse
     private let liveness: WebSocketLiveness.Shared
-    /// What was read in an earlier turn and waits for its own. Until then nothing is read.
+    /// Bytes read in an earlier iteration and not yet processed. Nothing more is read until then.
     private var unread: [UInt8] = []
     private var isUnreadScheduled = false
     private var areMessagesPaused = false
@@ -49,28 +49,28 @@ open class WebSocketConnection: Connection {
         if super.isOpen { setTimer(after: liveness.checkInterval) }
     }
 
-    // MARK: For the face
+    // MARK: For the subclass
 
-    /// A whole text message in UTF-8, valid within the call.
+    /// A complete text message in UTF-8, valid within the call.
     open func receivedText(_ text: UnsafeRawBufferPointer) {}
-    /// A whole binary message, valid within the call.
+    /// A complete binary message, valid within the call.
     open func receivedBinary(_ bytes: UnsafeRawBufferPointer) {}
-    /// A congested connection has sent everything.
+    /// A congested connection has sent all output.
     open func drained() {}
     /// The last call, whatever the cause.
     open func closed(_ end: ConnectionClosed) {}
-    /// Whether something runs that a limit on age or idleness should not cut.
+    /// Whether work is running that limits on age or idle time should not cut.
     open var isBusy: Bool { false }
-    /// Adds to the operator's view what only the face knows.
+    /// Adds the face's data to the operator's report.
     open func describe(_ report: inout ConnectionReport) {}
 
-    /// Of a server: loop and number, as in ``ConnectionReport/id``, and as the access line of the upgrade names it.
+    /// For servers: loop and number, as in ``ConnectionReport/id``, and in the access line of the upgrade.
     public final var connectionID: String? { client?.connectionID(on: loop) }
 
-    /// Whether messages can be sent: neither end has begun to close.
+    /// Whether messages can be sent: neither end has started to close.
     public final override var isOpen: Bool { endpoint.state == .open && super.isOpen }
 
-    /// Sends a text message; `body` appends its UTF-8. It leaves at the end of this turn.
+    /// Sends a text message at the end of this iteration; `body` appends its UTF-8.
     public func sendText(_ body: (inout ByteBuffer) -> Void) {
         guard isOpen else { return }
         var message = ByteBuffer()
@@ -105,22 +105,22 @@ open class WebSocketConnection: Connection {
         setTimer(after: Self.closeTimeout)
     }
 
-    /// Delivers no further message until ``resumeMessages()``, and reads no more: for a message whose work goes on off the loop.
+    /// Pauses delivery and reading until ``resumeMessages()``, while a message is processed off the loop.
     public final func pauseMessages() {
         areMessagesPaused = true
-        // Not only from within a message: what the peer sends meanwhile stays with the kernel.
+        // Also outside a message's callback: further input stays in the kernel.
         pauseReading()
     }
 
-    /// Tells of how many bytes the face keeps delivered messages, in all: they count with what the server holds for its clients.
+    /// Sets the total size of delivered messages that the face retains, in bytes, for the server's memory budget.
     public final func retain(byteCount: Int) {
         let hasGrown = byteCount > retainedByteCount
         retainedByteCount = byteCount
-        // Whether there is room for more is asked when the message has been taken: see process().
+        // Room for more is checked after the message has been processed: see process().
         if !hasGrown, isOpen { _ = hold() }
     }
 
-    /// Goes on, in an iteration of its own, with what was read before.
+    /// Resumes in a later iteration, starting with the bytes already read.
     public final func resumeMessages() {
         guard areMessagesPaused else { return }
         areMessagesPaused = false
@@ -144,7 +144,7 @@ open class WebSocketConnection: Connection {
         var input = bytes
         var deliveredByteCount = 0
         var inflatedByteCount = endpoint.deflatedByteCount
-        // What is answered at once leaves below: the loop need not come back for it at the end of the turn.
+        // Immediate answers are sent below, so the loop need not flush at the end of the iteration.
         let wasScheduled = flushScheduled
         flushScheduled = true
         while let event = endpoint.next(&input, output: &output, maxDeflatedBytes: loop.inflation.allowance(loop.now)) {
@@ -176,10 +176,10 @@ open class WebSocketConnection: Connection {
         }
         flushScheduled = wasScheduled
         guard hold() else { return }
-        // It costs no more than at the end of the turn, and the answers of many connections need no storage meanwhile.
+        // This costs no more than at the end of the iteration, and the answers of many connections need no storage until then.
         if isFlushDue { flushNow() }
         switch endpoint.transportAction {
-        // A peer that commands and does not read is not listened to until it has.
+        // A peer that sends commands without reading is paused until it reads.
         case .keepOpen: if isCongested { pauseReading() }
         case .halfCloseAndLinger: finish()
         case .awaitPeerClose: if super.isOpen { setTimer(after: Self.closeTimeout) }
@@ -187,7 +187,7 @@ open class WebSocketConnection: Connection {
         }
     }
 
-    /// Whether this iteration of the loop has decompressed as much as it may.
+    /// Whether this iteration's decompression budget is used up.
     @inline(__always) private func hasInflatedEnough(since before: inout UInt32) -> Bool {
         let count = endpoint.deflatedByteCount
         if count == before { return false }
@@ -195,8 +195,8 @@ open class WebSocketConnection: Connection {
         return loop.inflation.spend(compressed: Int(count &- before), now: loop.now)
     }
 
-    /// Tells what of a message is held.
-    /// - Returns: false when there is no room, and the connection has been closed for it.
+    /// Reports the memory for incomplete messages.
+    /// - Returns: false if the budget is exhausted and the connection has been closed.
     @inline(__always) private func hold() -> Bool {
         guard let client else { return true }
         if held.set(endpoint.heldByteCount + unread.count + retainedByteCount, on: loop, by: client.server.handler) { return true }
@@ -204,15 +204,15 @@ open class WebSocketConnection: Connection {
         return false
     }
 
-    /// Closes without waiting for the peer's close frame: ours goes behind what is queued, and the peer has
-    /// ``Connection/stallDuration`` to go on taking it.
+    /// Closes without waiting for the peer's close frame. Ours follows the queued output, which the peer must keep reading within
+    /// ``Connection/stallDuration``.
     private func giveUp(_ code: CloseCode, reason: String) {
         endpoint.close(code, reason: reason, into: &output)
         countClose(sent: code)
         leave()
     }
 
-    /// Waits for nothing more of the peer; what is due to it still goes out.
+    /// Stops waiting for the peer; pending output is still sent.
     private func leave() {
         if let closed = endpoint.transportEnded() { conclude(closed) }
         unread = []
@@ -220,7 +220,7 @@ open class WebSocketConnection: Connection {
         finish()
     }
 
-    /// Leaves the rest for the next turn: a few bytes may inflate to very many, and the loop has others to serve.
+    /// Defers the rest to the next iteration, because a few bytes may decompress to very many.
     private func postpone(_ rest: UnsafeRawBufferPointer) {
         unread.append(contentsOf: rest)
         pauseReading()
@@ -230,7 +230,7 @@ open class WebSocketConnection: Connection {
     private func scheduleUnread() {
         if isUnreadScheduled { return }
         isUnreadScheduled = true
-        // Strong: once an object was referenced weakly, each retain of it costs several times as much.
+        // Strong: once an object has been referenced weakly, each retain costs several times as much.
         loop.schedule(after: .zero) {
             self.isUnreadScheduled = false
             self.takeUpUnread()
@@ -238,7 +238,7 @@ open class WebSocketConnection: Connection {
     }
 
     private func takeUpUnread() {
-        // A peer that does not take the answers is not asked for more: see outputDrained().
+        // No more is read from a peer that does not read the answers: see outputDrained().
         guard case .open = socketState, !isCongested, !areMessagesPaused else { return }
         var waiting: [UInt8] = []
         swap(&waiting, &unread)
@@ -253,7 +253,7 @@ open class WebSocketConnection: Connection {
         drained()
     }
 
-    /// What was said before the end counts: it is read when the peer has taken what is due to it.
+    /// Input before the end still counts: it is read once the peer has read its output.
     final override func inputEndAnnounced() {}
 
     public final override func inputClosed() {
@@ -271,7 +271,7 @@ open class WebSocketConnection: Connection {
         if isConcluded { return }
         isConcluded = true
         loop.counters.pointee.closeCodesReceived[LoopCounters.label(closed.code.rawValue), default: 0] += 1
-        // A violation is answered with its code, a close frame with the peer's own (RFC 6455 §5.5.1).
+        // A violation is answered with its code, a close frame with the peer's code (RFC 6455 §5.5.1).
         if let violation = closed.violation {
             countClose(sent: violation.closeCode)
         } else if closed.wasClean {
@@ -292,7 +292,7 @@ open class WebSocketConnection: Connection {
         loop.counters.pointee.webSocketMessagesReceived &+= 1
     }
 
-    /// One close frame leaves a connection, whoever began.
+    /// Each connection sends one close frame, whichever end started.
     private func countClose(sent code: CloseCode) {
         guard closeCodeSent == nil else { return }
         closeCodeSent = code
@@ -311,10 +311,10 @@ open class WebSocketConnection: Connection {
         return report
     }
 
-    // MARK: Looking after the peer
+    // MARK: Liveness
 
-    /// The peer's close frame did not come in time. One that has not taken ours yet cannot answer it: it gets what is due to it as
-    /// long as it takes some of it.
+    /// The peer's close frame is overdue. A peer that has not read ours yet cannot answer it: it gets more time as long as it
+    /// reads.
     private func closeIsOverdue() {
         if output.isEmpty { abort() } else { leave() }
     }
@@ -324,13 +324,13 @@ open class WebSocketConnection: Connection {
             closeIsOverdue()
             return
         }
-        // What we do not read is not the peer's silence.
+        // Input that we do not read is not the peer's silence.
         if areMessagesPaused { pulse.received = loop.now }
         pulse.note(sentByteCount: bytesSent, isBlocked: isBlocked, now: loop.now)
         switch pulse.action(now: loop.now, liveness.value, isBusy: isBusy) {
         case .nothing: break
         case .drop(let silence):
-            // One that does not read sees no ping either, and its own words were not read: that says more.
+            // A peer that does not read sees no ping either, and its input was not read: report that instead.
             if isBlocked {
                 giveUp(.tryAgainLater, reason: "slow consumer: what is sent was not read for \(silence); connect again and resume")
             } else {
@@ -342,7 +342,7 @@ open class WebSocketConnection: Connection {
             close(code, reason: reason)
             return
         case .ping:
-            // The clock's own reading: its nanoseconds tell one ping from another.
+            // A fresh clock reading: its nanoseconds identify the ping.
             let now = Instant.monotonicNow
             pulse.pingSent = now
             withUnsafeBytes(of: now.nanoseconds) { try? endpoint.ping($0, into: &output) }

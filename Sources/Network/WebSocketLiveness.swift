@@ -1,22 +1,22 @@
 import Bytes
 import WebSocket
 
-/// How a WebSocket finds out that its peer is gone, and how long it may be open.
+/// How a WebSocket detects a dead peer, and how long it may stay open.
 public struct WebSocketLiveness: Sendable {
-    /// How often the peer is looked after. A ping is sent when nothing came for half of it, or when the round trip was not
-    /// measured for ten of them; the connection is closed when nothing came for two, nor anything of what is due was
-    /// taken: with 1013 if something is due, else with 1011.
+    /// Interval of liveness checks. A ping is sent if nothing was received for half an interval, or the round trip was not measured
+    /// for ten. The connection is closed if nothing was received, and no output was read, for two: with 1013 if output is pending,
+    /// else with 1011.
     public var pingInterval = Duration.seconds(20)
-    /// How long the peer may take nothing of what is due to it, if that is less than two ``pingInterval``s.
+    /// How long the peer may read nothing of its pending output, if less than two ``pingInterval``s.
     public var stall = Duration.seconds(60)
-    /// Without a message either way for so long it is closed with 1001; nil: never.
+    /// Time without a message in either direction after which it is closed with 1001; nil: never.
     public var idleLimit: Duration?
-    /// Older than this it is closed with 1001 as soon as nothing runs on it, or a tenth later; nil: never.
+    /// Age at which it is closed with 1001 once it is not busy, or a tenth later; nil: never.
     public var lifetime: Duration?
 
     public init() {}
 
-    /// The settings in one place of memory for all connections of a server: each of them holds a reference.
+    /// The settings shared by all connections of a server, each of which holds a reference.
     public final class Shared: Sendable {
         let value: WebSocketLiveness
         let checkInterval: Duration
@@ -29,20 +29,20 @@ public struct WebSocketLiveness: Sendable {
         public static let standard = Shared()
     }
 
-    /// When to look: often enough for the shortest of the limits.
+    /// Interval of checks: short enough for the shortest limit.
     var checkInterval: Duration {
         [pingInterval, stall / 4, idleLimit.map { $0 / 4 }, lifetime.map { $0 / 20 }].compactMap { $0 }.reduce(pingInterval, min)
     }
 }
 
-/// What a WebSocket remembers to judge its peer, in 64 bytes. Loop-confined.
+/// Liveness state of a WebSocket, in 64 bytes. Loop-confined.
 struct WebSocketPulse {
     let opened: Instant
-    /// The last byte from the peer.
+    /// Time of the last byte from the peer.
     var received: Instant
-    /// The last message either way.
+    /// Time of the last message in either direction.
     var message: Instant
-    /// When the peer was seen to take some of what waits for it.
+    /// When the peer was last seen to read pending output.
     private var taken: Instant
     private var sentByteCount: UInt64 = 0
     private var isBlocked = false
@@ -53,12 +53,12 @@ struct WebSocketPulse {
     /// An optional would take twice the space.
     private static let never = Instant(nanoseconds: .min)
 
-    /// When the ping left that waits for its pong; its nanoseconds are the payload.
+    /// When the unanswered ping was sent; its nanoseconds are the payload.
     var pingSent: Instant? {
         get { pingSentAt == Self.never ? nil : pingSentAt }
         set { pingSentAt = newValue ?? Self.never }
     }
-    /// When the round trip was measured last.
+    /// When the round trip was last measured.
     var measured: Instant? {
         get { measuredAt == Self.never ? nil : measuredAt }
         set { measuredAt = newValue ?? Self.never }
@@ -72,18 +72,19 @@ struct WebSocketPulse {
         taken = now
     }
 
-    /// What leaves while more waits is taken by a peer that reads. Without a queue it may lie in the kernel, and says nothing.
+    /// Output sent while more is queued shows that the peer reads. Without a queue, it may still be in the kernel, and shows
+    /// nothing.
     mutating func note(sentByteCount newCount: UInt64, isBlocked: Bool, now: Instant) {
-        // What has waited since now was not refused before.
+        // Output that starts waiting now was not refused before.
         if isBlocked, newCount != sentByteCount || !self.isBlocked { taken = now }
         sentByteCount = newCount
         self.isBlocked = isBlocked
     }
 
-    /// What is to be done now.
+    /// What to do now.
     enum Action: Equatable {
         case nothing, ping
-        /// The peer is given up; for how long nothing came, in words.
+        /// Close the connection; `silence` is the duration as text.
         case drop(silence: String)
         case close(CloseCode, reason: String)
     }

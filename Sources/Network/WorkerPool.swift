@@ -1,35 +1,35 @@
 import Dispatch
 import Synchronization
 
-/// A few threads for what would hold an event loop: reading a large body, judging a large answer. A loop must not compute for longer
-/// than some milliseconds, since everybody else on it waits meanwhile.
+/// Threads for work that would block an event loop, such as parsing a large body or validating a large answer. A loop must not
+/// compute for more than a few milliseconds, because all its other connections wait.
 ///
-/// Owners take turns, so that one who sends much delays itself. What waits is bounded in number, and by a deadline.
+/// Owners are served round-robin, so that a heavy user delays only itself. The queue has a length limit and a deadline.
 public final class WorkerPool: Sendable {
-    /// The pool of this process: processors are shared by all of it.
+    /// The process-wide pool.
     public static let shared = WorkerPool(threadCount: min(4, max(1, EventLoopGroup.processorCount / 2)))
 
-    /// Pieces of work that wait, of all owners and of one beside others.
+    /// Most queued items, of all owners and of one owner beside others.
     static let maxWaiting = 512
     static let maxWaitingPerOwner = 64
-    /// How long one waits before it is given up.
+    /// Longest time in the queue.
     static let deadline = Duration.seconds(10)
 
     private struct Work {
         let deadline: Instant
-        /// - Parameter isLate: the deadline has passed, and nothing is to be done but to tell so.
+        /// - Parameter isLate: the deadline has passed: only report that.
         let run: @Sendable (_ isLate: Bool) -> Void
     }
 
     private struct State {
         var waiting: [String: [Work]] = [:]
-        /// Owners that have something waiting, the next one first.
+        /// Owners with queued work, next one first.
         var rotation: [String] = []
         var waitingCount = 0
         var runningCount = 0
 
         mutating func add(_ work: Work, for owner: String) -> Bool {
-            // Alone, an owner keeps nobody waiting; half of the room remains for those who come.
+            // A lone owner delays no other, but half of the queue stays free for others.
             let isAlone = waiting.isEmpty || waiting.count == 1 && waiting[owner] != nil
             let most = isAlone ? WorkerPool.maxWaiting / 2 : WorkerPool.maxWaitingPerOwner
             guard waitingCount < WorkerPool.maxWaiting, waiting[owner]?.count ?? 0 < most else { return false }
@@ -59,10 +59,10 @@ public final class WorkerPool: Sendable {
 
     init(threadCount: Int) { self.threadCount = threadCount }
 
-    /// Works off the loop, and comes back to it.
+    /// Runs work off the loop, and returns to it.
     /// - Parameters:
-    ///   - owner: whose share it counts for.
-    ///   - then: called on the loop in a later iteration, whatever happens; with nil when there was no room or no time.
+    ///   - owner: the owner that it counts for.
+    ///   - then: always called, on the loop in a later iteration; with nil if the queue was full or the deadline passed.
     public func run<Value: Sendable>(
         for owner: String, on loop: EventLoop, _ work: @escaping @Sendable () -> Value, then: @escaping (Value?) -> Void
     ) {
@@ -74,14 +74,14 @@ public final class WorkerPool: Sendable {
         if !isTaken { loop.schedule(after: .zero) { then(nil) } }
     }
 
-    /// As ``run(for:on:_:then:)`` for what must be done whatever it costs: without room or time for it, the loop does it itself.
+    /// Like ``run(for:on:_:then:)`` for mandatory work: if the queue is full or the deadline passes, it runs on the loop.
     public func runAnyway<Value: Sendable>(
         for owner: String, on loop: EventLoop, _ work: @escaping @Sendable () -> Value, then: @escaping (Value) -> Void
     ) {
         run(for: owner, on: loop, work) { then($0 ?? work()) }
     }
 
-    /// As ``run(for:on:_:then:)`` for a task.
+    /// ``run(for:on:_:then:)`` for tasks.
     public func run<Value: Sendable>(for owner: String, _ work: @escaping @Sendable () -> Value) async -> Value? {
         await withCheckedContinuation { continuation in
             let isTaken = take(for: owner) { isLate in continuation.resume(returning: isLate ? nil : work()) }
@@ -89,7 +89,8 @@ public final class WorkerPool: Sendable {
         }
     }
 
-    /// Lets go of a value on a thread of the pool: to release many small parts takes long. The caller gives up its own reference at once.
+    /// Releases a value on a thread of the pool, because freeing many small parts takes long. The caller must drop its own
+    /// reference at once.
     public func release(_ value: some Sendable) { queue.async { withExtendedLifetime(value) {} } }
 
     private func take(for owner: String, _ run: @escaping @Sendable (Bool) -> Void) -> Bool {

@@ -1,6 +1,6 @@
 /// Finds out what the body of an answer is by how it begins, since its `Content-Type` may say something else.
 ///
-/// A byte order mark, empty lines and comments, which keep a connection alive before anything is said, are passed over.
+/// Skips a byte order mark, empty lines and comments, which servers send to keep a connection alive.
 struct BodySniffer {
     enum Kind {
         /// Server-sent events.

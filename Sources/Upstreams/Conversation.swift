@@ -1,7 +1,7 @@
 package import JSON
 package import Sessions
 
-/// A conversation in a form that upstreams accept, whatever their dialect: one turn for each message to send.
+/// A conversation in a form that upstreams of every dialect accept, with one `Turn` per message to send.
 ///
 /// Upstreams are strict where sessions are not. Calls of tools without a result, results without a call, and calls that were cut
 /// are left out; results stand right behind their calls; neighbours of one role and one speaker are one message.
@@ -47,7 +47,7 @@ package struct Conversation {
         }
     }
 
-    /// A piece of a turn's content, in the order in which it was said.
+    /// A piece of a `Turn`'s content, in conversation order.
     package struct Part {
         package enum Content {
             case text(String)
@@ -105,7 +105,7 @@ package struct Conversation {
         for index in turns.indices where turns[index].role == .user { turns[index].sayWhoSpeaks(form) }
     }
 
-    /// Templates of many local models demand that user and assistant take turns. Two people's words stay two messages.
+    /// Templates of many local models require alternating user and assistant messages. Inputs of two participants stay separate.
     private mutating func mergeNeighbours() {
         var merged: [Turn] = []
         for turn in turns {

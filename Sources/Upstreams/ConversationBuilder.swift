@@ -1,7 +1,7 @@
 import JSON
 import Sessions
 
-/// Makes turns of items, one after the other.
+/// Converts items to `Conversation.Turn`s.
 struct ConversationBuilder {
     private let items: [Item]
     private let pairs: ToolPairs

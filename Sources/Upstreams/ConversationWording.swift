@@ -1,8 +1,9 @@
 import JSON
 
-/// In what words the model is told who speaks and that it was cut: settings of the operator.
+/// The texts that tell the model the speaker and an interruption; set by the operator.
 public struct ConversationWording: Sendable, Hashable {
-    /// First line of the user's message behind an answer that was cut; `{name}` stands for who cut it. Empty: none.
+    /// First line of the user's message after an interrupted answer; `{name}` is replaced by the participant that interrupted.
+    /// Empty: none.
     public var interruptionNote = ConversationWording.defaultInterruptionNote
     /// Put before a user's words where the protocol has no place for the name. Empty: none.
     public var namePrefix = "{name}: "

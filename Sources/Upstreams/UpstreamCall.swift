@@ -51,7 +51,7 @@ final class UpstreamCall: ModelCall {
     /// not asked for ever.
     private var conceded: [Int: UpstreamHabits.Members] = [:]
 
-    /// What is smaller is written within a millisecond.
+    /// Smaller prompts are written within a millisecond.
     private static let leastLargePromptBytes = 64 << 10
 
     private var model: String { request.parameters.model }
@@ -369,7 +369,7 @@ final class UpstreamCall: ModelCall {
         generation.fail(error)
     }
 
-    /// No upstream could be had. What the last one said is told rather, if one was asked.
+    /// No upstream is available. Reports the last upstream's error instead, if one was tried.
     private func refuse(_ refusal: RouteTable.Refusal) {
         if let lastFailure {
             fail(lastFailure)

@@ -85,7 +85,7 @@ final class UpstreamExchange<Decoder: ResponseDecoder & ~Copyable, Sink: AnswerS
             collected.append(bytes)
             if collected.count > UpstreamLimits.maxErrorBodyBytes { failWithStatus(status, retryAfter) }
         case .over:
-            // Whoever goes on after the end gets no second connection's worth of patience.
+            // An upstream that continues after the end is not waited for.
             cancel()
         case .awaitingHead: break
         }

@@ -12,7 +12,7 @@ public enum UpstreamProbe {
         public var isReachable: Bool
         /// Whether it seems able to answer: it was content with the key and reports no failure of its own.
         public var isServing = false
-        /// There was no descriptor of ours left to ask it: nothing was learnt.
+        /// No descriptor was left for the request: nothing was learnt.
         var wasNotAsked = false
         /// Identifiers of its models.
         public var models: [String]
@@ -74,7 +74,7 @@ public enum UpstreamProbe {
                 group.addTask {
                     let upstream = UpstreamConfiguration(baseURL: "http://127.0.0.1:\(place.port)/v1")
                     let report = await check(upstream, on: loop, timeout: localTimeout)
-                    // Another one of ours is no upstream.
+                    // Another Interject server is not offered as upstream.
                     let isOurs = report.owner?.hasPrefix("interject") ?? false
                     guard report.isUsable, !isOurs else { return (index, nil) }
                     return (index, LocalUpstream(name: place.name, configuration: upstream, models: report.models))

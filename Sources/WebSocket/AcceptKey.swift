@@ -6,7 +6,7 @@ enum AcceptKey {
     static let nonceByteCount = 16
     private static let guid: StaticString = "258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
 
-    /// The value of `Sec-WebSocket-Accept` for a `Sec-WebSocket-Key`; nil when libcrypto refuses SHA-1.
+    /// The `Sec-WebSocket-Accept` value for a `Sec-WebSocket-Key`; nil if libcrypto refuses SHA-1.
     static func accepting(_ key: String) -> String? {
         var text = ByteBuffer()
         text.append(key)
@@ -17,7 +17,7 @@ enum AcceptKey {
         }
     }
 
-    /// Whether a key is the base64 of 16 bytes, §4.1 item 7.
+    /// Whether a key is base64 of 16 bytes, §4.1 item 7.
     static func isNonce(_ key: String) -> Bool {
         (try? Base64.decode(key))?.count == nonceByteCount
     }

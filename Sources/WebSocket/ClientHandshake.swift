@@ -7,7 +7,7 @@ public struct HandshakeResponse: Sendable {
     public var httpMinorVersion: Int
     let fields: HandshakeFields
 
-    /// - Parameter fields: name and value of each header field in the order of the wire, repetitions included.
+    /// - Parameter fields: name and value of each header field in wire order, including repeated ones.
     public init(status: Int, httpMinorVersion: Int, fields: [(name: String, value: String)]) {
         self.status = status
         self.httpMinorVersion = httpMinorVersion
@@ -15,7 +15,7 @@ public struct HandshakeResponse: Sendable {
     }
 }
 
-/// Why a response does not open a WebSocket, RFC 6455 §4.1. The client drops the connection.
+/// Why a response does not open a WebSocket, RFC 6455 §4.1. The client must drop the connection.
 public enum HandshakeFailure: Error, Equatable, Sendable {
     /// Not 101: follow the redirect, authenticate or report, as for any HTTP response.
     case status(Int)
@@ -24,21 +24,21 @@ public enum HandshakeFailure: Error, Equatable, Sendable {
     case notUpgraded
     /// `Connection` does not list `upgrade`.
     case connectionNotUpgrade
-    /// `Sec-WebSocket-Accept` is missing, repeated or not the answer to our key: a cache or not a WebSocket server.
+    /// `Sec-WebSocket-Accept` is missing, repeated or does not match the key: a cache, or not a WebSocket server.
     case wrongAcceptKey
     /// The server uses an extension that was not offered.
     case extensionNotOffered
-    /// The server accepted permessage-deflate with parameters that it may not set, RFC 7692 §5.1.
+    /// The server accepted permessage-deflate with invalid parameters, RFC 7692 §5.1.
     case invalidExtensionResponse
     /// The server chose a subprotocol that was not offered, or more than one.
     case subprotocolNotOffered
 }
 
-/// What a server chose of a client's offers.
+/// What the server selected from the client's offers.
 public struct HandshakeOutcome: Sendable {
     /// Nil for none.
     public let subprotocol: String?
-    /// What the endpoint has to be made with.
+    /// Pass these to ``WebSocketEndpoint``.
     public let extensions: NegotiatedExtensions
 }
 
@@ -46,12 +46,12 @@ public struct HandshakeOutcome: Sendable {
 public struct ClientHandshake: Sendable {
     /// The value of `Sec-WebSocket-Key`: fresh for every connection.
     public let key: String
-    /// Offered to the server, the favourite first.
+    /// Offered to the server, in order of preference.
     public let subprotocols: [String]
     /// Offered to the server; nil for no compression.
     public let deflate: DeflateOptions?
 
-    /// - Parameter subprotocols: different tokens, the favourite first.
+    /// - Parameter subprotocols: distinct tokens, in order of preference.
     public init(subprotocols: [String] = [], deflate: DeflateOptions? = nil) {
         self.subprotocols = subprotocols
         self.deflate = deflate
@@ -77,8 +77,8 @@ public struct ClientHandshake: Sendable {
     /// Appends the whole request.
     /// - Parameters:
     ///   - target: path and query.
-    ///   - host: with the port unless it is the scheme's own.
-    ///   - additionalFields: trusted ones; they must hold no line breaks.
+    ///   - host: with the port, unless it is the scheme's default.
+    ///   - additionalFields: trusted; must not contain line breaks.
     public func appendRequest(
         target: String, host: String, additionalFields: [(name: String, value: String)] = [],
         into output: inout ByteBuffer
@@ -88,7 +88,7 @@ public struct ClientHandshake: Sendable {
         output.append("\r\n" as StaticString)
     }
 
-    /// Judges the response.
+    /// Validates the response.
     public func validate(_ response: HandshakeResponse) throws(HandshakeFailure) -> HandshakeOutcome {
         let fields = response.fields
         guard response.status == 101 else { throw .status(response.status) }

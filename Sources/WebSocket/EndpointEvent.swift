@@ -1,13 +1,12 @@
-/// What happens on a connection, in the order of the wire. Payloads are views that are valid until the endpoint is
-/// asked for the next event.
+/// Events of a connection, in wire order. Payloads are views, valid until the next call for an event.
 public enum EndpointEvent {
     /// A whole text message, well-formed UTF-8.
     case text(UnsafeRawBufferPointer)
     /// A whole binary message.
     case binary(UnsafeRawBufferPointer)
-    /// A ping; its pong is written or waits for the output to drain.
+    /// A ping; its pong has been written, or waits for the output to drain.
     case ping(UnsafeRawBufferPointer)
-    /// A pong, asked for or not.
+    /// A pong, solicited or not.
     case pong(UnsafeRawBufferPointer)
     /// The last event: see ``WebSocketEndpoint/transportAction`` for what to do with the transport.
     case closed(ConnectionClosed)
@@ -19,24 +18,23 @@ public struct ConnectionClosed: Equatable, Sendable {
     public var code: CloseCode
     /// The reason that the peer sent.
     public var reason: String
-    /// Whether close frames went both ways.
+    /// Whether both ends sent a close frame.
     public var wasClean: Bool
-    /// Why this end failed the connection; its ``ProtocolViolation/closeCode`` was sent unless a close frame was out.
+    /// Why this end failed the connection; its ``ProtocolViolation/closeCode`` was sent, unless a close frame had been sent before.
     public var violation: ProtocolViolation?
 
     static let abnormal = ConnectionClosed(code: .abnormal, reason: "", wasClean: false)
 }
 
-/// What the owner of the transport has to do, once the output is flushed.
+/// What the owner must do with the transport once the output is flushed.
 public enum TransportAction: Equatable, Sendable {
-    /// Go on reading and writing.
+    /// Continue reading and writing.
     case keepOpen
-    /// Shut down the sending side, then read and drop what comes until the peer closes or a short time (a second or
-    /// two) is over. Closing at once with unread input would reset the connection and may destroy the close frame
-    /// that is still on its way.
+    /// Shut down the sending side, then read and discard input until the peer closes or a short timeout (a second or two) passes.
+    /// Closing at once with unread input would reset the connection, and could destroy the close frame in transit.
     case halfCloseAndLinger
-    /// Leave both sides open until the peer closes or a short time is over: the server closes first, RFC 6455 §7.1.1.
+    /// Leave both sides open until the peer closes or a short timeout passes: the server closes first, RFC 6455 §7.1.1.
     case awaitPeerClose
-    /// Close now; nothing more is owed.
+    /// Close now.
     case drop
 }

@@ -1,7 +1,7 @@
 /// One element of `Sec-WebSocket-Extensions`, RFC 6455 §9.1.
 struct ExtensionOffer: Equatable {
     var name: String
-    /// In order; a parameter without a value has nil. A repeated one is for the extension to judge.
+    /// In order; nil for a parameter without a value. Repeated parameters are left to the extension.
     var parameters: [Parameter] = []
 
     struct Parameter: Equatable {
@@ -9,14 +9,14 @@ struct ExtensionOffer: Equatable {
         var value: String?
     }
 
-    /// The offers of all fields together, in order; nil when they do not follow the grammar.
+    /// The offers of all fields, in order; nil if they violate the grammar.
     static func parse(_ values: [String]) -> [ExtensionOffer]? {
         var offers: [ExtensionOffer] = []
         for value in values {
             var scanner = Scanner(value)
             let countBefore = offers.count
             repeat {
-                // RFC 9110 §5.6.1: empty list elements are taken and ignored.
+                // RFC 9110 §5.6.1: empty list elements are ignored.
                 if scanner.isAtEnd || scanner.isNext(",") { continue }
                 guard let offer = scanner.offer() else { return nil }
                 offers.append(offer)

@@ -1,6 +1,6 @@
-/// What a receiver holds the header of a frame against.
+/// The rules that a receiver checks frame headers against.
 struct FrameRules {
-    /// Of the receiver.
+    /// The receiver's role.
     let role: Role
     /// ``NegotiatedExtensions/reservedBits``
     let reservedBits: UInt8
@@ -13,13 +13,13 @@ struct FrameHeader {
 
     var opcode: Opcode
     var isFinal: Bool
-    /// RSV1-3 as they stand in the first byte: what a negotiated extension reads.
+    /// RSV1-3 at their positions in the first byte, for the negotiated extension.
     var reservedBits: UInt8
     /// `.none` for a frame that is not masked.
     var maskingKey: MaskingKey
     var payloadByteCount: Int
 
-    /// Bytes of the whole header, told by its second byte.
+    /// Length of the header, determined by its second byte.
     @inline(__always)
     static func byteCount(secondByte: UInt8) -> Int {
         let length = secondByte & 0x7F
@@ -27,7 +27,7 @@ struct FrameHeader {
         return 2 + lengthByteCount + (secondByte & 0x80 != 0 ? 4 : 0)
     }
 
-    /// Judges the first two bytes, so that a bad frame is refused before the rest of its header is there.
+    /// Validates the first two bytes, so that a bad frame is refused before the rest of its header arrives.
     @inline(__always)
     static func check(
         _ first: UInt8, _ second: UInt8, _ rules: FrameRules
@@ -46,7 +46,7 @@ struct FrameHeader {
         return opcode
     }
 
-    /// - Parameter bytes: a whole header, ``byteCount(secondByte:)`` bytes.
+    /// - Parameter bytes: a complete header of ``byteCount(secondByte:)`` bytes.
     @inline(__always)
     init(_ bytes: UnsafeRawPointer, _ rules: FrameRules) throws(ProtocolViolation) {
         let first = bytes.load(as: UInt8.self)
@@ -72,14 +72,14 @@ struct FrameHeader {
         maskingKey = second & 0x80 != 0 ? MaskingKey(bytes + position) : .none
     }
 
-    /// Bytes of the shortest header for a payload.
+    /// Length of the shortest header for a payload.
     @inline(__always)
     static func byteCount(payloadByteCount: Int, isMasked: Bool) -> Int {
         (payloadByteCount < 126 ? 2 : payloadByteCount <= 0xFFFF ? 4 : 10) + (isMasked ? 4 : 0)
     }
 
     /// Writes the shortest header.
-    /// - Returns: its bytes.
+    /// - Returns: its length in bytes.
     @inline(__always)
     @discardableResult
     static func write(

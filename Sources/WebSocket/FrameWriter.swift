@@ -1,12 +1,12 @@
 public import Bytes
 
-/// Why a message was not written. The output is as it was.
+/// Why a message was not written. The output is unchanged.
 public enum SendError: Error, Equatable, CustomStringConvertible {
     /// A close frame has been sent or received: nothing may follow (RFC 6455 §5.5.1).
     case connectionClosing
-    /// A fragmented message is open: end it first, only control frames may come between (§5.4).
+    /// A fragmented message is open: end it first; only control frames may interrupt it (§5.4).
     case messageOpen
-    /// There is no fragmented message to continue or to end.
+    /// There is no fragmented message to continue or end.
     case noMessageOpen
     /// A control frame carries at most 125 bytes (§5.5).
     case controlPayloadTooLong(byteCount: Int)
@@ -21,14 +21,14 @@ public enum SendError: Error, Equatable, CustomStringConvertible {
     }
 }
 
-/// Writes frames in their shortest form at the end of a buffer, RFC 6455 §5.2 and §6.1.
+/// Appends frames in their shortest form to a buffer, RFC 6455 §5.2 and §6.1.
 ///
-/// A client's frames are masked with fresh keys, a server's are not. Text must be UTF-8; it is not checked again. Messages are
-/// compressed where that was agreed on and pays (RFC 7692); control frames never are.
+/// A client's frames are masked with fresh keys, a server's are not. Text must be UTF-8, which is not checked here. Messages are
+/// compressed if negotiated and worthwhile (RFC 7692); control frames never are.
 public struct FrameWriter: ~Copyable {
     private enum OutgoingMessage {
         case none
-        /// Begun and not ended.
+        /// Started and not ended.
         case fragmented
         /// The same, compressed.
         case deflated
@@ -36,16 +36,16 @@ public struct FrameWriter: ~Copyable {
 
     private struct Deflation: ~Copyable {
         var compressor: Compressor
-        /// The fragmented message in progress: its kind, and its bytes before and after.
+        /// The fragmented message in progress: its kind, and its size before and after compression.
         var message = (kind: MessageKind.text, byteCount: 0, compressedByteCount: 0)
     }
 
     private static let finalBit: UInt8 = 0x80
     private static var noBytes: UnsafeRawBufferPointer { UnsafeRawBufferPointer(start: nil, count: 0) }
 
-    /// A client's; a server masks nothing.
+    /// For the client role; nil for servers, which do not mask.
     private let keys: Box<MaskingKeySource>?
-    /// Nil when compression was not agreed on.
+    /// Nil if compression was not negotiated.
     private let deflation: Box<Deflation>?
     private var outgoing = OutgoingMessage.none
 
@@ -54,14 +54,14 @@ public struct FrameWriter: ~Copyable {
         deflation = extensions.deflate.map { Box(Deflation(compressor: Compressor($0.outgoing))) }
     }
 
-    /// Bytes that compression holds now.
+    /// Memory allocated for compression, in bytes.
     var deflateMemoryByteCount: Int { deflation?.value.compressor.memoryByteCount ?? 0 }
 
-    /// No message follows: gives back what compression holds.
+    /// No message follows: frees the compressor.
     mutating func end() { deflation?.value.compressor.close() }
 
     /// Writes a message as one frame.
-    /// - Parameter suffix: what follows the payload in the same message.
+    /// - Parameter suffix: appended to the payload in the same message.
     public mutating func appendMessage(
         _ kind: MessageKind, _ payload: UnsafeRawBufferPointer,
         suffix: UnsafeRawBufferPointer = UnsafeRawBufferPointer(start: nil, count: 0), into output: inout ByteBuffer
@@ -121,14 +121,14 @@ public struct FrameWriter: ~Copyable {
         outgoing = .none
     }
 
-    /// Writes a ping; a control frame may stand between the fragments of a message.
+    /// Writes a ping; control frames are allowed between the fragments of a message.
     public mutating func appendPing(
         _ payload: UnsafeRawBufferPointer, into output: inout ByteBuffer
     ) throws(SendError) {
         try appendControl(.ping, payload, into: &output)
     }
 
-    /// Writes a pong: the answer to a ping with the same payload, or a heartbeat nobody asked for (§5.5.3).
+    /// Writes a pong: the reply to a ping with the same payload, or an unsolicited heartbeat (§5.5.3).
     public mutating func appendPong(
         _ payload: UnsafeRawBufferPointer, into output: inout ByteBuffer
     ) throws(SendError) {
@@ -138,8 +138,8 @@ public struct FrameWriter: ~Copyable {
     /// Writes a close frame.
     ///
     /// - Parameters:
-    ///   - code: no code, or one that must not be on the wire, gives an empty payload.
-    ///   - reason: cut to 123 bytes at the end of a character.
+    ///   - code: nil, or a code not allowed on the wire, gives an empty payload.
+    ///   - reason: truncated to 123 bytes at a character boundary.
     public mutating func appendClose(_ code: CloseCode?, reason: String = "", into output: inout ByteBuffer) {
         guard let code, code.isAllowedOnWire else {
             appendFrame(.close, Self.noBytes, isFinal: true, into: &output)
@@ -161,11 +161,10 @@ public struct FrameWriter: ~Copyable {
         }
     }
 
-    /// Writes only the header of a message that is one frame, for a payload that is sent from where it lies
-    /// (`writev`), or that consists of several pieces.
+    /// Writes only the header of a single-frame message, for a payload that is sent in place (`writev`) or in several pieces.
     ///
-    /// - Parameter payloadByteCount: bytes that will follow, in all pieces together.
-    /// - Returns: for a client the key with which the caller must mask what follows; nil for a server.
+    /// - Parameter payloadByteCount: total size of all pieces.
+    /// - Returns: in the client role, the key with which the caller must mask the payload; nil for a server.
     @discardableResult
     public mutating func appendHeader(
         _ kind: MessageKind, payloadByteCount: Int, into output: inout ByteBuffer
@@ -206,8 +205,8 @@ public struct FrameWriter: ~Copyable {
         deflation.value.message.compressedByteCount += compressed
     }
 
-    /// Compresses into place: room for the header is left by the size of what goes in, and mended by that of what came out.
-    /// - Returns: bytes of payload.
+    /// Compresses in place: reserves room for the header by the uncompressed size, and adjusts it to the compressed size.
+    /// - Returns: size of the payload, in bytes.
     private func appendDeflated(
         _ firstByte: UInt8, _ payload: UnsafeRawBufferPointer, _ suffix: UnsafeRawBufferPointer, by deflation: Box<Deflation>,
         into output: inout ByteBuffer
@@ -217,7 +216,7 @@ public struct FrameWriter: ~Copyable {
         let room = FrameHeader.byteCount(payloadByteCount: payload.count + suffix.count, isMasked: key != nil)
         output.write(room: room) { _ in room }
         deflation.value.compressor.deflate(payload, suffix, into: &output)
-        // Between fragments the flush stays whole, so that the peer can read what it has.
+        // Between fragments the flush marker stays, so that the peer can decompress what it has.
         if firstByte & Self.finalBit != 0 { output.removeLast(Compressor.tailByteCount) }
         let byteCount = output.count - start - room
         let headerByteCount = FrameHeader.byteCount(payloadByteCount: byteCount, isMasked: key != nil)

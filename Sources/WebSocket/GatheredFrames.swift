@@ -1,9 +1,9 @@
 internal import Bytes
 
-/// What has come of a header, a control frame or a message that is not whole yet. Most frames come whole, so a receiver has one
-/// only while it must: an idle connection has none.
+/// The received part of an incomplete header, control frame or message. Most frames arrive complete, so a receiver creates this
+/// only when needed; an idle connection has none.
 final class GatheredFrames {
-    /// The frame whose payload has not come whole.
+    /// The frame whose payload is incomplete.
     var frame: FrameInProgress?
     var assembly = Assembly.nothing
     var headerSpill = HeaderSpill()
@@ -16,19 +16,19 @@ final class GatheredFrames {
         var receivedByteCount = 0
     }
 
-    /// How the payload of a message stands on the wire, as its first frame says.
+    /// The wire encoding of a message, given by its first frame.
     enum Coding { case plain, deflated }
 
-    /// What ``message`` holds.
+    /// The contents of ``message``.
     enum Assembly {
         case nothing
         case text(Coding)
         case binary(Coding)
-        /// A message that the last event pointed into.
+        /// A message that the last event refers to.
         case delivered
     }
 
-    /// Whether nothing is half received. Views handed out before must be out of use.
+    /// Whether nothing is partially received. Earlier views must no longer be in use.
     var isIdle: Bool {
         guard frame == nil, headerSpill.isEmpty, case .nothing = assembly else { return false }
         return true
@@ -46,13 +46,13 @@ final class GatheredFrames {
         message.clear()
     }
 
-    /// Something is half received, and nothing of a message: the storage of the last one would be kept until the rest comes.
+    /// Frees the storage of the last message while something other than a message is partially received.
     func giveBackUnused() {
         if message.isEmpty { message.clear(keepingCapacity: 0) }
     }
 }
 
-/// Something that few connections need, in memory of its own.
+/// State that few connections need, allocated separately.
 final class Box<Value: ~Copyable> {
     var value: Value
 

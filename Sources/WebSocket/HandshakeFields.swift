@@ -1,6 +1,6 @@
-/// The header fields of one half of an opening handshake, in the order of the wire.
+/// The header fields of one half of an opening handshake, in wire order.
 ///
-/// Strings, since a handshake happens once in the life of a connection.
+/// Strings are affordable: there is one handshake per connection.
 struct HandshakeFields: Sendable {
     private let fields: [(name: String, value: String)]
 
@@ -14,13 +14,12 @@ struct HandshakeFields: Sendable {
         fields.lazy.filter { $0.name == name }.map(\.value)
     }
 
-    /// The elements of a comma-separated list that may be spread over several fields (RFC 9110 §5.6.1). Empty
-    /// elements are left out.
+    /// The elements of a comma-separated list that may be spread over several fields (RFC 9110 §5.6.1). Empty elements are omitted.
     func list(_ name: String) -> [String] {
         values(of: name).flatMap { $0.split(separator: ",").map { Self.trimmed(String($0)) } }.filter { !$0.isEmpty }
     }
 
-    /// Whether a list has the token, in whatever case.
+    /// Whether a list contains the token, ignoring case.
     func list(_ name: String, has token: String) -> Bool {
         list(name).contains { $0.lowercased() == token }
     }

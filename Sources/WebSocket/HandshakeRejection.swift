@@ -1,30 +1,30 @@
-/// Why a request does not become a WebSocket, and the response that says so.
+/// Why a request is not upgraded to a WebSocket, and the response for it.
 public enum HandshakeRejection: Error, Equatable, Sendable {
     case methodNotGET
     /// HTTP/1.0 has no upgrade.
     case httpVersionTooOld
-    /// No `Upgrade: websocket`: an ordinary request for a WebSocket's address.
+    /// No `Upgrade: websocket`: an ordinary request to a WebSocket path.
     case notAnUpgrade
     /// `Connection` does not list `upgrade`.
     case connectionNotUpgrade
-    /// A field that must stand once stands there several times, or not at all.
+    /// A required single field is missing or repeated.
     case fieldNotOnce(name: String)
-    /// Not the base64 of 16 bytes.
+    /// Not base64 of 16 bytes.
     case invalidKey
     /// Not version 13.
     case unsupportedVersion
-    /// A subprotocol that is not a token, or offered twice.
+    /// A subprotocol is not a token, or is offered twice.
     case invalidSubprotocols
-    /// The offer does not follow the grammar of RFC 6455 §9.1.
+    /// The offer violates the grammar of RFC 6455 §9.1.
     case invalidExtensions
-    /// An upgrade request has no body.
+    /// The upgrade request has a body.
     case hasBody
     /// Refused by the ``OriginPolicy``.
     case originNotAllowed
     /// libcrypto refuses SHA-1.
     case digestUnavailable
 
-    /// The HTTP status to answer with.
+    /// The HTTP status of the response.
     public var status: Int {
         switch self {
         case .methodNotGET: 405
@@ -35,12 +35,12 @@ public enum HandshakeRejection: Error, Equatable, Sendable {
         }
     }
 
-    /// The header fields that belong to the status.
+    /// The header fields of the response.
     public var fields: [(name: String, value: String)] {
         switch self {
         case .methodNotGET: [(name: "Allow", value: "GET")]
         case .notAnUpgrade, .unsupportedVersion:
-            // RFC 9110 §15.5.22 wants Upgrade with a 426, RFC 6455 §4.4 the version.
+            // RFC 9110 §15.5.22 requires Upgrade with a 426, RFC 6455 §4.4 the version.
             [
                 (name: "Upgrade", value: "websocket"), (name: "Connection", value: "Upgrade"),
                 (name: "Sec-WebSocket-Version", value: "13"),

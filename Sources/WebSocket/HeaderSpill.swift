@@ -1,11 +1,11 @@
-/// The beginning of a frame header whose end has not been read yet, kept without an allocation.
+/// The beginning of an incomplete frame header, stored inline.
 struct HeaderSpill {
     private var storage: (UInt64, UInt64) = (0, 0)
     private(set) var count = 0
 
     var isEmpty: Bool { count == 0 }
 
-    /// Whether the bytes are all that their second byte asks for.
+    /// Whether the header is complete, as given by its second byte.
     var isWholeHeader: Bool { count >= 2 && count == FrameHeader.byteCount(secondByte: self[1]) }
 
     subscript(offset: Int) -> UInt8 {

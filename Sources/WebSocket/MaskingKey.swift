@@ -14,7 +14,7 @@ public struct MaskingKey: Equatable, Sendable {
 
     /// Masks or unmasks `payload` in place. O(n), 64 bytes at a time.
     ///
-    /// - Parameter payloadOffset: where in the frame's payload these bytes start; a piece may start anywhere.
+    /// - Parameter payloadOffset: offset of these bytes in the frame's payload; any value.
     public func apply(to payload: UnsafeMutableRawBufferPointer, payloadOffset: Int = 0) {
         guard word != 0, let start = payload.baseAddress else { return }
         let shift = UInt32(truncatingIfNeeded: payloadOffset & 3) * 8
@@ -35,7 +35,7 @@ public struct MaskingKey: Equatable, Sendable {
             start.storeBytes(of: block ^ pair.littleEndian, toByteOffset: position, as: UInt64.self)
             position += 8
         }
-        // Everything above moved by multiples of four: the key is still at its first byte.
+        // Everything above advanced by multiples of four, so the key is at its first byte.
         var rest = pair
         while position < count {
             let byte = start.load(fromByteOffset: position, as: UInt8.self)

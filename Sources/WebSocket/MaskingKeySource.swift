@@ -2,9 +2,9 @@ import Bytes
 
 /// Fresh masking keys for a client.
 ///
-/// RFC 6455 §10.3: a key must be unpredictable to the page or program that supplies the payload, or it could choose
-/// the bytes that a proxy on the way sees. So the keys come from the system's cryptographic generator and not from a
-/// cheap one; a block is fetched at a time because one call costs more than masking a short frame.
+/// RFC 6455 §10.3: a key must be unpredictable to the page or program that supplies the payload, or it could choose the bytes that
+/// an intermediary sees. So keys come from a cryptographic generator, fetched in blocks because one call costs more than masking a
+/// short frame.
 struct MaskingKeySource: ~Copyable {
     private static let blockByteCount = 256
     private var pool = ByteBuffer()

@@ -1,4 +1,4 @@
-/// What a frame is, RFC 6455 §5.2. The numbers that are missing are reserved.
+/// The type of a frame, RFC 6455 §5.2. Missing values are reserved.
 public enum Opcode: UInt8, Sendable {
     case continuation = 0x0
     case text = 0x1
@@ -7,14 +7,14 @@ public enum Opcode: UInt8, Sendable {
     case ping = 0x9
     case pong = 0xA
 
-    /// Whether frames of this kind may stand between the fragments of a message (RFC 6455 §5.5).
+    /// Whether frames of this type are allowed between the fragments of a message (RFC 6455 §5.5).
     public var isControl: Bool { rawValue >= 0x8 }
 
-    /// Whether a message begins with it.
+    /// Whether it starts a message.
     var startsMessage: Bool { self == .text || self == .binary }
 }
 
-/// What a message is made of, RFC 6455 §5.6.
+/// The type of a message, RFC 6455 §5.6.
 public enum MessageKind: Sendable {
     /// UTF-8.
     case text

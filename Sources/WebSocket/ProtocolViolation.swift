@@ -1,10 +1,10 @@
-/// What a peer did against RFC 6455 or against our limits. Each one fails the connection (§7.1.7).
+/// A violation of RFC 6455 or of a limit by the peer. Each one fails the connection (§7.1.7).
 public enum ProtocolViolation: Error, Equatable, Sendable {
     /// A client must mask every frame, §5.1.
     case unmaskedClientFrame
     /// A server must mask no frame, §5.1.
     case maskedServerFrame
-    /// RSV1-3 belong to extensions, and none that defines these bits for this frame was negotiated, §5.2.
+    /// RSV1-3 are set, and no negotiated extension defines them for this frame, §5.2.
     case reservedBits(UInt8)
     /// §5.2.
     case reservedOpcode(UInt8)
@@ -16,7 +16,7 @@ public enum ProtocolViolation: Error, Equatable, Sendable {
     case lengthNotMinimal
     /// A 64-bit length whose most significant bit is set, §5.2.
     case lengthHighBitSet
-    /// A continuation frame although no message is open, §5.4.
+    /// A continuation frame without an open message, §5.4.
     case unexpectedContinuation
     /// A new message before the fragmented one has ended, §5.4.
     case messageInsideMessage
@@ -32,15 +32,15 @@ public enum ProtocolViolation: Error, Equatable, Sendable {
     case messageTooBig(maxMessageBytes: Int)
     /// A compressed message whose bytes are not DEFLATE, end in the middle of a block, or look back beyond the window.
     case corruptDeflate
-    /// Compressed bytes by the thousand of which no message is made: blocks without content.
+    /// Too many compressed bytes without output: empty blocks.
     case wastefulDeflate
-    /// Not the peer's fault: its compressed message needs memory that we have not.
+    /// Not the peer's fault: out of memory to decompress its message.
     case noMemoryToInflate
 
     /// The code to close with, §7.4.1.
     ///
-    /// RFC 7692 names none for corrupt compression. It is 1002: the encoding is part of the protocol that was agreed on. 1007 is
-    /// for content that does not fit its type, and is what compressed text that is not UTF-8 gets.
+    /// RFC 7692 names none for corrupt compression. This uses 1002, because the encoding is part of the negotiated protocol; 1007
+    /// is for content that does not match its type, such as compressed text that is not UTF-8.
     public var closeCode: CloseCode {
         switch self {
         case .textNotUTF8, .closeReasonNotUTF8: .invalidPayload

@@ -1,5 +1,5 @@
-/// What the frames of the peer say. The payloads are views into the input or the receiver: they are valid until the
-/// receiver is asked for the next event.
+/// A message or control frame of the peer. Payloads are views into the input or the receiver, valid until the next call for an
+/// event.
 public enum ReceivedEvent {
     /// A whole text message, well-formed UTF-8.
     case text(UnsafeRawBufferPointer)
@@ -9,6 +9,6 @@ public enum ReceivedEvent {
     case ping(UnsafeRawBufferPointer)
     /// At most 125 bytes.
     case pong(UnsafeRawBufferPointer)
-    /// The peer's close frame. No code stands for an empty payload; the reason is UTF-8 of at most 123 bytes.
+    /// The peer's close frame. Nil code: empty payload. The reason is UTF-8 of at most 123 bytes.
     case close(CloseCode?, reason: UnsafeRawBufferPointer)
 }

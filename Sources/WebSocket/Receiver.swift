@@ -1,29 +1,29 @@
 internal import Bytes
 
-/// Turns the bytes of the peer into messages and control frames: RFC 6455 §5 and §6.2, without any I/O.
+/// Parses the peer's bytes into messages and control frames: RFC 6455 §5 and §6.2, without I/O.
 ///
-/// Pull style: hand in what was read and ask for events until there is none.
+/// Pull style: pass in the bytes that were read, and call for events until there is none.
 ///
 ///     while let event = try receiver.next(&input) { ... }
 ///
-/// There may be input left then: see ``next(_:)``.
+/// Some input may then be left: see ``next(_:)``.
 ///
-/// The input is unmasked in place. A message that is one frame and lies wholly in the input is handed out where it
-/// lies; only what straddles reads or is fragmented is gathered, and that storage goes when the input is used up.
-/// Text is validated as it arrives, so that bad text fails in the middle of a frame. A compressed message (RFC 7692) is
-/// undone as it arrives, and judged by what comes out of it.
+/// The input is unmasked in place. A single-frame message that is complete in the input is delivered in place; only fragmented
+/// messages and those that straddle reads are copied, into storage that is freed when the input is used up. Text is validated as it
+/// arrives, so invalid text fails within a frame. Compressed messages (RFC 7692) are decompressed as they arrive, and limits apply
+/// to the decompressed size.
 public struct Receiver: ~Copyable {
-    /// What decompression makes, in bytes, before ``next(_:)`` returns for others to be served; and how much of the input it looks
-    /// at in one piece, of which DEFLATE makes up to a thousandfold.
+    /// Decompressed bytes after which ``next(_:)`` returns, to let other connections proceed; also the most input it decompresses
+    /// in one piece, which DEFLATE can expand a thousandfold.
     static let maxInflatedBytesAtOnce = 256 << 10
-    /// Compressed bytes that it takes before it returns, if nothing else is said: they are work also where they make nothing.
+    /// Default for the compressed bytes after which ``next(_:)`` returns: they cost work even without output.
     public static let maxDeflatedBytesAtOnce = 16 << 10
     private static let deflatedPieceByteCount = 512
 
     private let rules: FrameRules
-    /// After a close frame or a violation: every further byte is dropped.
+    /// After a close frame or a violation: all further bytes are discarded.
     private var hasEnded = false
-    /// After our own close frame: of what comes only control frames matter.
+    /// After our own close frame: messages are discarded, only control frames matter.
     private var dropsMessages = false
     private let maxMessageBytes: Int
     private let inflater: Box<Inflater>?
@@ -31,8 +31,8 @@ public struct Receiver: ~Copyable {
     private var gathered: GatheredFrames?
 
     /// - Parameters:
-    ///   - role: of this end: a server's receiver takes a client's frames.
-    ///   - scratch: shared by those that are used on the same thread, one after the other.
+    ///   - role: of this end; a server's receiver parses a client's frames.
+    ///   - scratch: shared by receivers used one after another on the same thread.
     public init(
         role: Role, limits: WebSocketLimits = WebSocketLimits(), extensions: NegotiatedExtensions = .none,
         scratch: ReceiverScratch = ReceiverScratch()
@@ -43,22 +43,22 @@ public struct Receiver: ~Copyable {
         inflater = extensions.deflate.map { Box(Inflater($0.incoming, scratch)) }
     }
 
-    /// Bytes that decompression holds now.
+    /// Memory allocated for decompression, in bytes.
     var deflateMemoryByteCount: Int { inflater?.value.memoryByteCount ?? 0 }
 
-    /// Compressed bytes of messages that were taken in all. Wraps around.
+    /// Compressed bytes of messages consumed in total. Wraps around.
     var deflatedByteCount: UInt32 { inflater?.value.takenByteCount ?? 0 }
 
-    /// Bytes that are held for what has not come whole: for a message as it stands after decompression, and of a control frame.
+    /// Memory for incomplete input, in bytes: a message after decompression, and a control frame.
     var heldByteCount: Int { gathered.map { $0.message.capacity + $0.controlPayload.count } ?? 0 }
 
-    /// The next event, or nil when `input` is used up. It is nil with input left when a quarter of a MiB of one message was
-    /// inflated from it, or as many compressed bytes were taken as may be: the rest is to be handed in when others have had their turn.
+    /// The next event, or nil if `input` is used up. Nil with input left means that 256 KiB of one message were decompressed, or
+    /// that `maxDeflatedBytes` were consumed: call again with the rest once other connections have been served.
     ///
-    /// Takes what it reads off the front of `input`. O(bytes taken or made); no allocation unless a message is fragmented or
-    /// incomplete.
-    /// - Throws: the peer's violation. After one, or after `.close`, nothing further is delivered.
-    /// - Parameter maxDeflatedBytes: compressed bytes to take before it returns; some are taken in any case.
+    /// Consumes what it reads from the front of `input`. O(bytes consumed and produced); does not allocate unless a message is
+    /// fragmented or incomplete.
+    /// - Throws: the peer's violation. After it, or after `.close`, nothing more is delivered.
+    /// - Parameter maxDeflatedBytes: compressed bytes to consume before returning; some are consumed in any case.
     public mutating func next(
         _ input: inout UnsafeMutableRawBufferPointer, maxDeflatedBytes: Int = maxDeflatedBytesAtOnce
     ) throws(ProtocolViolation) -> ReceivedEvent? {
@@ -101,8 +101,8 @@ public struct Receiver: ~Copyable {
         }
     }
 
-    /// Takes messages off the input from here on without looking into them: nobody waits for them, and to undo their compression
-    /// would cost whoever else is served. The message of the last event stays valid until the next one.
+    /// From here on, discards messages without decompressing them, which would cost the other connections time. The message of the
+    /// last event stays valid until the next event.
     mutating func dropMessages() {
         dropsMessages = true
         inflater?.value.close()
@@ -113,7 +113,7 @@ public struct Receiver: ~Copyable {
         }
     }
 
-    /// Stops listening: drops what is half received and everything that still comes.
+    /// Stops receiving: discards partial input and all further input.
     mutating func end() {
         hasEnded = true
         inflater?.value.close()
@@ -144,7 +144,7 @@ public struct Receiver: ~Copyable {
         return try takeSpilledHeader(&input)
     }
 
-    /// The header straddles reads: gathers it byte by byte, and judges it as early as its bytes allow.
+    /// The header straddles reads: collects it byte by byte, and validates it as early as possible.
     private mutating func takeSpilledHeader(
         _ input: inout UnsafeMutableRawBufferPointer
     ) throws(ProtocolViolation) -> FrameHeader? {
@@ -217,8 +217,8 @@ public struct Receiver: ~Copyable {
         }
     }
 
-    /// Payload bytes that the message may still bring over the wire. A compressed one is judged by what comes out of it;
-    /// DEFLATE makes nothing longer by more than a few per cent, so that an eighth is plenty.
+    /// Payload bytes that the message may still have on the wire. A compressed one is limited by its decompressed size; DEFLATE
+    /// expands incompressible data by a few per cent at most, so an eighth is ample.
     @inline(__always)
     private func wireBytesLeft(_ header: FrameHeader) -> Int {
         let gatheredByteCount = gathered?.message.count ?? 0
@@ -258,7 +258,7 @@ public struct Receiver: ~Copyable {
     private func inflate(
         _ chunk: UnsafeRawBufferPointer, isLast: Bool, into gathered: GatheredFrames
     ) throws(ProtocolViolation) {
-        // Without an agreement the header's bit was refused.
+        // If not negotiated, the header's bit was refused.
         guard let inflater else { return }
         let before = gathered.message.count
         var violation: ProtocolViolation?
@@ -267,7 +267,7 @@ public struct Receiver: ~Copyable {
         } catch {
             violation = error
         }
-        // What comes first counts, so that the verdict does not hang on the sizes of the reads.
+        // The first violation counts, so that the verdict does not depend on the sizes of reads.
         if case .text = gathered.assembly,
             !gathered.validator.validate(UnsafeRawBufferPointer(rebasing: gathered.message.bytes[before...]))
         {
@@ -288,7 +288,7 @@ public struct Receiver: ~Copyable {
     private mutating func controlEvent(
         _ opcode: Opcode, _ payload: UnsafeRawBufferPointer
     ) throws(ProtocolViolation) -> ReceivedEvent {
-        // The view stays good: emptying the buffer keeps its storage until the input is used up.
+        // The view stays valid: the cleared buffer retains its storage until the input is used up.
         gathered?.controlPayload.clear()
         switch opcode {
         case .ping: return .ping(payload)

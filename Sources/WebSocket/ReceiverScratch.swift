@@ -1,12 +1,12 @@
 internal import Bytes
 import CZlib
 
-/// What receivers need only while bytes come, lent to one after the other: those that take turns on one thread share it, so that
-/// neither an idle connection holds it nor a message pays for making it. Confined as its receivers are.
+/// State that receivers need only while bytes arrive, lent to one at a time. Receivers on the same thread share it, so idle
+/// connections do not hold it, and messages do not pay for its creation. Thread-confined like its receivers.
 public final class ReceiverScratch {
-    /// A message's storage above this many bytes is given back to the allocator: who is lent it is held to account for it.
+    /// Message storage above this size, in bytes, is freed, because it counts against the receiver that it is lent to.
     private static let maxKeptMessageByteCount = 16 << 10
-    /// Of an inflater that no context is kept for: the largest window undoes what was made with a smaller one.
+    /// Window of the shared inflater, without context: the largest window can decompress data of any smaller one.
     private static let windowBits: Int32 = 15
 
     private var gathered: GatheredFrames?
@@ -24,12 +24,12 @@ public final class ReceiverScratch {
         return gathered
     }
 
-    /// - Parameter used: idle, and out of use.
+    /// - Parameter used: idle, and no longer referenced.
     func keep(_ used: GatheredFrames) {
         if gathered == nil, used.message.capacity <= Self.maxKeptMessageByteCount { gathered = used }
     }
 
-    /// An inflater that remembers nothing, or nil when there is no memory for one. Ends by ``keep(_:)`` or ``end(_:)``.
+    /// An inflater without context, or nil if out of memory. Return it by ``keep(_:)`` or ``end(_:)``.
     func takeStream() -> UnsafeMutablePointer<czlib_stream>? {
         if let stream {
             self.stream = nil

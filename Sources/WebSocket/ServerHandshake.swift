@@ -1,11 +1,11 @@
 public import Bytes
 
-/// What a server asks of an opening handshake, RFC 6455 §4.2.
+/// The server's half of an opening handshake, RFC 6455 §4.2.
 public struct ServerHandshake: Sendable {
-    /// Spoken here, in no order: the client's order of preference decides.
+    /// In any order: the client's preference decides.
     public var supportedSubprotocols: [String]
     public var origins: OriginPolicy
-    /// How compression is used where it is offered; nil to decline it.
+    /// How to use compression if offered; nil declines it.
     public var deflate: DeflateOptions?
 
     public init(supportedSubprotocols: [String] = [], origins: OriginPolicy = .sameHost, deflate: DeflateOptions? = nil) {
@@ -14,15 +14,15 @@ public struct ServerHandshake: Sendable {
         self.deflate = deflate
     }
 
-    /// Whether a request wants a WebSocket at all, so that an address can serve both.
+    /// Whether a request asks for a WebSocket, so that one path can serve both.
     public static func isUpgrade(_ request: HandshakeRequest) -> Bool {
         request.fields.list("upgrade", has: "websocket")
     }
 
-    /// Judges a request.
+    /// Validates a request.
     ///
-    /// - Returns: what to answer; ``HandshakeAcceptance/subprotocol`` is nil when none that is offered is supported,
-    ///   which leaves it to the client to go on or not.
+    /// - Returns: the acceptance; its ``HandshakeAcceptance/subprotocol`` is nil if no offered one is supported, and the client
+    ///   then decides whether to continue.
     public func accept(_ request: HandshakeRequest) throws(HandshakeRejection) -> HandshakeAcceptance {
         let fields = request.fields
         guard request.method == "GET" else { throw .methodNotGET }
@@ -45,7 +45,7 @@ public struct ServerHandshake: Sendable {
         guard offered.allSatisfy(HandshakeFields.isToken), Set(offered).count == offered.count else {
             throw .invalidSubprotocols
         }
-        // An extension is declined by not naming it, yet an offer must be well-formed (§9.1).
+        // Extensions are declined by omission, but offers must be well-formed (§9.1).
         guard let offers = ExtensionOffer.parse(fields.values(of: "sec-websocket-extensions")) else {
             throw .invalidExtensions
         }
@@ -63,13 +63,13 @@ public struct ServerHandshake: Sendable {
     }
 }
 
-/// A request that becomes a WebSocket.
+/// An accepted request.
 public struct HandshakeAcceptance: Sendable {
     /// The value of `Sec-WebSocket-Accept`.
     public let acceptKey: String
-    /// The subprotocol to speak. May be changed before the response is written, but only to one that was offered.
+    /// The selected subprotocol. May be changed before the response is written, but only to an offered one.
     public var subprotocol: String?
-    /// What the endpoint has to be made with.
+    /// Pass these to ``WebSocketEndpoint``.
     public let extensions: NegotiatedExtensions
     /// The value of `Sec-WebSocket-Extensions`; nil for none.
     public let extensionResponse: String?
@@ -85,8 +85,8 @@ public struct HandshakeAcceptance: Sendable {
         return fields
     }
 
-    /// Appends the whole 101 response.
-    /// - Parameter additionalFields: trusted ones; they must hold no line breaks.
+    /// Appends the complete 101 response.
+    /// - Parameter additionalFields: trusted; must not contain line breaks.
     public func appendResponse(
         additionalFields: [(name: String, value: String)] = [], into output: inout ByteBuffer
     ) {

@@ -1,6 +1,6 @@
 public import Bytes
 
-/// One end of an open WebSocket connection, either role: RFC 6455 after the opening handshake, without any I/O.
+/// One end of an open WebSocket connection, in either role: RFC 6455 after the opening handshake, without I/O.
 ///
 ///     var input = bytesJustRead
 ///     while let event = endpoint.next(&input, output: &output) {
@@ -8,34 +8,33 @@ public import Bytes
 ///     }
 ///     // write output, then do what endpoint.transportAction says
 ///
-/// Pings are answered, the close handshake is done and violations are punished here; since events are pulled one at a
-/// time, the replies that the owner writes for earlier events stand in the output before a close frame that a later
-/// byte provokes.
+/// The endpoint answers pings, performs the close handshake, and closes on violations. Because events are pulled one at a time,
+/// replies to earlier events precede a close frame caused by a later byte.
 public struct WebSocketEndpoint: ~Copyable {
     /// RFC 6455 §4.1, §7.1.3 and §7.1.4.
     public enum State: Equatable, Sendable {
         case open
-        /// A close frame was sent; the peer's has not come. Messages that still come are dropped, as browsers do.
-        /// The owner bounds this time and then calls ``transportEnded()``.
+        /// A close frame was sent; the peer's has not arrived. Further messages are discarded, as browsers do. The owner limits
+        /// this time, then calls ``transportEnded()``.
         case closing
-        /// Nothing is sent or delivered any more.
+        /// Nothing more is sent or delivered.
         case closed(TransportAction)
     }
 
     /// How pings are answered.
     private enum PongPolicy {
         case each
-        /// The output is backed up: only the latest ping will be answered.
+        /// The output is backed up: only the latest ping is answered.
         case latestWhenDrained
     }
 
-    /// Bytes that compression holds for this connection now, both directions.
+    /// Memory allocated for compression in both directions, in bytes.
     public var deflateMemoryByteCount: Int { receiver.deflateMemoryByteCount + writer.deflateMemoryByteCount }
 
-    /// Compressed bytes of the peer's messages that were undone in all, to be metered: they cost up to 0.3 µs each. Wraps around.
+    /// Compressed bytes decompressed in total, for metering: they cost up to 0.3 µs each. Wraps around.
     public var deflatedByteCount: UInt32 { receiver.deflatedByteCount }
 
-    /// Bytes that are held for the peer's message that has not come whole.
+    /// Memory for the peer's incomplete message, in bytes.
     public var heldByteCount: Int { receiver.heldByteCount }
 
     private let role: Role
@@ -43,11 +42,11 @@ public struct WebSocketEndpoint: ~Copyable {
     private var receiver: Receiver
     private var writer: FrameWriter
     private var pongPolicy = PongPolicy.each
-    /// The frame that answers the latest ping that had to wait.
+    /// The pong frame for the latest postponed ping.
     private var waitingPong: [UInt8] = []
     public private(set) var state = State.open
 
-    /// - Parameter scratch: shared by those that are used on the same thread, one after the other.
+    /// - Parameter scratch: shared by endpoints used one after another on the same thread.
     public init(
         role: Role, limits: WebSocketLimits = WebSocketLimits(), extensions: NegotiatedExtensions = .none,
         scratch: ReceiverScratch = ReceiverScratch()
@@ -58,7 +57,7 @@ public struct WebSocketEndpoint: ~Copyable {
         writer = FrameWriter(role: role, extensions: extensions)
     }
 
-    /// What the owner does with the transport after it has flushed the output.
+    /// What the owner must do with the transport after flushing the output.
     public var transportAction: TransportAction {
         switch state {
         case .open, .closing: .keepOpen
@@ -66,13 +65,13 @@ public struct WebSocketEndpoint: ~Copyable {
         }
     }
 
-    /// The next event in `input`, or nil when it is used up, or when so much was inflated of it that the rest is to be handed in
-    /// again when others have had their turn: see ``Receiver/next(_:)``.
+    /// The next event in `input`. Nil if it is used up, or if other connections should be served before decompressing the rest: see
+    /// ``Receiver/next(_:)``.
     ///
     /// - Parameters:
-    ///   - input: what was read; taken off the front and unmasked in place.
-    ///   - output: gets pongs and close frames.
-    ///   - maxDeflatedBytes: compressed bytes to take before it returns.
+    ///   - input: the bytes that were read; consumed from the front and unmasked in place.
+    ///   - output: receives pongs and close frames.
+    ///   - maxDeflatedBytes: compressed bytes to consume before returning.
     public mutating func next(
         _ input: inout UnsafeMutableRawBufferPointer, output: inout ByteBuffer,
         maxDeflatedBytes: Int = Receiver.maxDeflatedBytesAtOnce
@@ -88,11 +87,11 @@ public struct WebSocketEndpoint: ~Copyable {
                     answer(payload, into: &output)
                     return .ping(payload)
                 case (.open, .close(let code, let reason)):
-                    // §5.5.1: the answer typically echoes the code.
+                    // §5.5.1: the reply typically echoes the code.
                     writer.appendClose(code, into: &output)
                     return closed(by: code, reason, role == .server ? .halfCloseAndLinger : .awaitPeerClose)
                 case (.closing, .close(let code, let reason)):
-                    // What stood before our close frame may still be on its way.
+                    // Output before our close frame may still be in transit.
                     return closed(by: code, reason, role == .server ? .halfCloseAndLinger : .awaitPeerClose)
                 case (.closing, _), (.closed, _): continue
                 }
@@ -105,9 +104,9 @@ public struct WebSocketEndpoint: ~Copyable {
 
     // Sending
 
-    /// Sends a message as one frame, compressed where that was agreed on and pays. Text must be UTF-8.
+    /// Sends a message as one frame, compressed if negotiated and worthwhile. Text must be UTF-8.
     ///
-    /// - Parameter suffix: what follows the payload in the same message, for those who would have to join the two.
+    /// - Parameter suffix: appended to the payload in the same message, so callers need not join the two.
     public mutating func send(
         _ kind: MessageKind, _ payload: UnsafeRawBufferPointer,
         suffix: UnsafeRawBufferPointer = UnsafeRawBufferPointer(start: nil, count: 0), into output: inout ByteBuffer
@@ -140,8 +139,8 @@ public struct WebSocketEndpoint: ~Copyable {
         try writer.endMessage(payload, into: &output)
     }
 
-    /// Sends only the header of a message whose payload the caller sends itself, uncompressed, in one or more pieces,
-    /// before anything else goes out: see ``FrameWriter/appendHeader(_:payloadByteCount:into:)``.
+    /// Sends only the header of a message. The caller sends the uncompressed payload, in one or more pieces, before anything else:
+    /// see ``FrameWriter/appendHeader(_:payloadByteCount:into:)``.
     @discardableResult
     public mutating func sendHeader(
         _ kind: MessageKind, payloadByteCount: Int, into output: inout ByteBuffer
@@ -150,7 +149,7 @@ public struct WebSocketEndpoint: ~Copyable {
         return try writer.appendHeader(kind, payloadByteCount: payloadByteCount, into: &output)
     }
 
-    /// Sends a ping of at most 125 bytes; the peer's answer arrives as ``EndpointEvent/pong(_:)``.
+    /// Sends a ping of at most 125 bytes; the peer's pong arrives as ``EndpointEvent/pong(_:)``.
     public mutating func ping(
         _ payload: UnsafeRawBufferPointer, into output: inout ByteBuffer
     ) throws(SendError) {
@@ -158,7 +157,7 @@ public struct WebSocketEndpoint: ~Copyable {
         try writer.appendPing(payload, into: &output)
     }
 
-    /// Sends a pong of at most 125 bytes that nobody asked for: a heartbeat without an answer, §5.5.3.
+    /// Sends an unsolicited pong of at most 125 bytes: a heartbeat without a reply, §5.5.3.
     public mutating func pong(
         _ payload: UnsafeRawBufferPointer, into output: inout ByteBuffer
     ) throws(SendError) {
@@ -172,17 +171,17 @@ public struct WebSocketEndpoint: ~Copyable {
 
     // Pongs and backpressure
 
-    /// Tells that the transport takes no more for now: from here only the latest ping will be answered.
+    /// Call when the transport is blocked: from then on only the latest ping is answered.
     public mutating func outputBackedUp() { pongPolicy = .latestWhenDrained }
 
-    /// Tells that what was written has left: answers the ping that waited.
+    /// Call when the output has been sent: answers the postponed ping.
     public mutating func outputDrained(into output: inout ByteBuffer) {
         pongPolicy = .each
         if !waitingPong.isEmpty { appendWaitingPong(into: &output) }
     }
 
     private mutating func answer(_ ping: UnsafeRawBufferPointer, into output: inout ByteBuffer) {
-        // The receiver let no longer payload pass, so the writer cannot refuse it.
+        // The receiver limits the payload, so the writer cannot refuse it.
         if mayAnswerNow(output) {
             try? writer.appendPong(ping, into: &output)
         } else {
@@ -207,12 +206,12 @@ public struct WebSocketEndpoint: ~Copyable {
 
     // Closing
 
-    /// Starts the close handshake, RFC 6455 §7.1.2: nothing can be sent afterwards, and the peer's close frame gives
-    /// the last event. Without effect when the connection is closing already.
+    /// Starts the close handshake, RFC 6455 §7.1.2: nothing can be sent afterwards, and the peer's close frame causes the last
+    /// event. No effect if the connection is closing already.
     ///
     /// - Parameters:
-    ///   - code: one that must not be on the wire gives a close frame without a code.
-    ///   - reason: for people who debug; cut to 123 bytes.
+    ///   - code: a code not allowed on the wire gives a close frame without a code.
+    ///   - reason: for debugging; truncated to 123 bytes.
     public mutating func close(_ code: CloseCode?, reason: String = "", into output: inout ByteBuffer) {
         guard case .open = state else { return }
         forgetWaitingPong()
@@ -222,9 +221,9 @@ public struct WebSocketEndpoint: ~Copyable {
         state = .closing
     }
 
-    /// Tells that the transport is gone: the peer closed it, it failed, or the time for closing is over.
+    /// Call when the transport has ended: the peer closed it, it failed, or the closing timeout passed.
     ///
-    /// - Returns: the last event's content, or nil when the last event was delivered already.
+    /// - Returns: the last event's content, or nil if it was delivered before.
     public mutating func transportEnded() -> ConnectionClosed? {
         let before = state
         end(.drop)

@@ -1,11 +1,11 @@
-/// What one connection may ask of this endpoint.
+/// Limits of one connection.
 public struct WebSocketLimits: Sendable {
-    /// Largest message taken, all fragments together, in bytes of payload. A frame that announces more is refused
-    /// before its payload arrives; a compressed one is refused as soon as it has made more than this. The number
-    /// of fragments is not limited: empty and tiny ones cost nothing that stays.
+    /// Largest accepted message over all fragments, in bytes of payload. A frame that announces more is refused before its payload
+    /// arrives; a compressed message, as soon as its output exceeds the limit. The number of fragments is not limited: empty and
+    /// tiny ones take no lasting memory.
     public var maxMessageBytes: Int
-    /// Above so many unsent bytes in the output a ping is not answered at once: the latest one waits, older ones are
-    /// forgotten, as RFC 6455 §5.5.3 allows. It bounds what a peer can make us queue that sends pings and never reads.
+    /// Unsent output, in bytes, above which pings are not answered at once: the latest one waits and older ones are dropped, as RFC
+    /// 6455 §5.5.3 allows. Bounds the pongs queued for a peer that sends pings and never reads.
     public var maxUnsentBytesBeforePongsWait: Int
 
     public init(maxMessageBytes: Int = 16 << 20, maxUnsentBytesBeforePongsWait: Int = 256 << 10) {

@@ -1,12 +1,12 @@
 extension JSONPattern {
-    /// A pattern as it is read.
+    /// The syntax tree of a pattern.
     indirect enum Tree {
         case scalar(ScalarSet)
         case start, end
         case boundary(Bool)
         case sequence([Tree])
         case choice([Tree])
-        /// `most` nil: without end.
+        /// `most` nil: unbounded.
         case repeated(Tree, least: Int, most: Int?)
     }
 
@@ -59,7 +59,7 @@ extension JSONPattern {
             default: return atom
             }
             position += 1
-            // Lazy or not, it matches the same texts.
+            // Lazy quantifiers match the same texts.
             _ = take("?")
             if let next, next == "*" || next == "+" || next == "?" { throw JSONPatternError(message: "it repeats a repetition") }
             return .repeated(atom, least: least, most: most)
@@ -206,7 +206,7 @@ extension JSONPattern {
 }
 
 extension ScalarSet {
-    /// The only scalar of the set, if it has but one.
+    /// The scalar, if the set has exactly one.
     fileprivate var single: UInt32? {
         guard !isNegated, ranges.count == 1, ranges[0].count == 1 else { return nil }
         return ranges[0].lowerBound

@@ -1,13 +1,13 @@
-/// A regular expression of the kind that JSON Schema's `pattern` has (ECMA-262), matched in time that grows with the text and the
-/// pattern only, never with their combinations: no text is hostile. Unanchored, over Unicode scalars.
+/// A regular expression as in JSON Schema's `pattern` (ECMA-262), matched without backtracking in O(text × pattern) time.
+/// Unanchored, over Unicode scalars.
 ///
-/// Taken: literals, `.`, classes, `\d \w \s \b` and their opposites, groups (also named and non-capturing), `|`, `* + ? {m,n}`,
-/// `^`, `$`, escapes. Not taken: references to groups, looking ahead and behind, `\p`: no automaton does them.
+/// Supported: literals, `.`, classes, `\d \w \s \b` and their negations, groups (also named and non-capturing), `|`, `* + ? {m,n}`,
+/// `^`, `$`, escapes. Not supported: backreferences, lookahead, lookbehind, `\p`.
 struct JSONPattern: Sendable {
     enum Limits {
         /// In UTF-8.
         static let maxBytes = 16 << 10
-        /// Ranges of sets counted, and parts that come to no instruction.
+        /// Includes the ranges of sets, and parts that compile to no instruction.
         static let maxInstructions = 4000
         static let maxDepth = 32
         static let maxRepeats = 1000
@@ -15,7 +15,7 @@ struct JSONPattern: Sendable {
 
     enum Instruction: Sendable {
         case scalar(ScalarSet)
-        /// Goes both ways.
+        /// Continues at both.
         case split(Int, Int)
         case jump(Int)
         case start, end
@@ -25,7 +25,7 @@ struct JSONPattern: Sendable {
 
     let text: String
     let program: [Instruction]
-    /// What making it took, in instructions.
+    /// Cost of compiling it, in instructions.
     let cost: Int
 
     init(_ text: String) throws(JSONPatternError) {
@@ -41,8 +41,8 @@ struct JSONPattern: Sendable {
         cost = compiler.cost
     }
 
-    /// Whether the pattern is somewhere in the text; nil when that takes more steps than there are.
-    /// - Parameter stepsLeft: reduced by what it took, an instruction at a character each.
+    /// Whether the pattern matches anywhere in the text; nil if that takes more than `stepsLeft`.
+    /// - Parameter stepsLeft: reduced by one per instruction and character.
     func matches(_ text: String, stepsLeft: inout Int) -> Bool? {
         stepsLeft -= text.utf8.count / 16 + program.count / 16
         guard stepsLeft > 0 else { return nil }
@@ -65,14 +65,14 @@ struct JSONPattern: Sendable {
         return false
     }
 
-    /// As ``matches(_:stepsLeft:)`` with as many steps as a check may take at most.
+    /// ``matches(_:stepsLeft:)`` with the most steps that a check may take.
     func matches(_ text: String) -> Bool? {
         var stepsLeft = JSONSchema.maxSteps
         return matches(text, stepsLeft: &stepsLeft)
     }
 
-    /// Follows what takes no scalar.
-    /// - Returns: whether the match is there.
+    /// Follows instructions that consume no scalar.
+    /// - Returns: whether the pattern has matched.
     private func add(_ first: Int, to threads: inout Threads, at position: Int, _ scalars: [Unicode.Scalar]) -> Bool {
         threads.pending.append(first)
         while let place = threads.pending.popLast() {
@@ -95,10 +95,10 @@ struct JSONPattern: Sendable {
         return false
     }
 
-    /// Places of the program that a match has come to.
+    /// The instructions that are active at one position of the text.
     private struct Threads {
         var list: [Int] = []
-        /// What one character costs with these.
+        /// Cost of one character with these threads.
         var cost = 0
         var pending: [Int] = []
         private var isIn: [Bool]
@@ -121,7 +121,7 @@ struct JSONPattern: Sendable {
         }
     }
 
-    /// Makes the program of a tree.
+    /// Compiles a tree to a program.
     private struct Compiler {
         var program: [Instruction] = []
         private(set) var cost = 0
@@ -131,7 +131,7 @@ struct JSONPattern: Sendable {
             program.append(instruction)
         }
 
-        /// Counts parts, too: what is empty comes to no instruction however often it is repeated.
+        /// Counts parts, too: an empty part compiles to no instruction however often it is repeated.
         private mutating func spend(_ amount: Int) throws(JSONPatternError) {
             cost += amount
             guard cost <= Limits.maxInstructions else { throw JSONPatternError(message: "it is too large") }

@@ -1,14 +1,14 @@
 import Bytes
 
 extension JSONSchema {
-    /// Makes nodes of a document: each schema once, whatever leads to it, so that recursion ends.
+    /// Compiles a document to nodes. Each schema is compiled once, however often it is referenced, so recursion terminates.
     struct Compiler {
         let document: JSONValue
         var nodes: [Node] = []
         private var places: [String: Int] = [:]
         private var cost = 0
 
-        /// Keywords that change what is valid, and that we do not know: to pass them over would be a lie.
+        /// Validation keywords that are not supported. Ignoring them would give wrong verdicts.
         private static let unsupported = [
             "$dynamicRef", "$dynamicAnchor", "$anchor", "dependentSchemas", "unevaluatedItems", "unevaluatedProperties",
         ]
@@ -19,7 +19,7 @@ extension JSONSchema {
             if let known = places[path] { return known }
             guard depth < Limits.maxDepth else { throw error("The schema is nested deeper than \(Limits.maxDepth) levels.", path) }
             guard nodes.count < Limits.maxNodes else { throw error("The schema has more than \(Limits.maxNodes) parts.", path) }
-            // Each keyword is looked for, and the path is kept.
+            // Each keyword is looked up, and the path is stored.
             try spend(8 + path.utf8.count / 64, path)
             let place = nodes.count
             places[path] = place
@@ -34,7 +34,7 @@ extension JSONSchema {
             return place
         }
 
-        /// What keywords a schema has, so that each is looked for only where there can be some: most schemas are small, and many.
+        /// The groups of keywords that a schema has, so that only these are looked up: documents consist of many small schemas.
         private struct Groups: OptionSet {
             let rawValue: UInt8
             static let values = Groups(rawValue: 1)
@@ -123,7 +123,7 @@ extension JSONSchema {
             }
         }
 
-        /// What nothing refers to must be right, too.
+        /// Unreferenced definitions must be valid, too.
         private mutating func compileDefinitions(_ object: JSONObject, _ path: String, _ depth: Int) throws(JSONSchemaError) {
             for keyword in ["$defs", "definitions"] {
                 guard let definitions = object[keyword] else { continue }
@@ -136,7 +136,7 @@ extension JSONSchema {
             }
         }
 
-        /// Counts what the schema costs, before it is spent.
+        /// Counts the cost of the schema before incurring it.
         private mutating func spend(_ amount: Int, _ path: String) throws(JSONSchemaError) {
             cost = cost.saturatingAdding(amount)
             guard cost <= Limits.maxCost else {
@@ -306,13 +306,13 @@ extension JSONSchema {
 
         private func error(_ message: String, _ path: String) -> JSONSchemaError { JSONSchemaError(path: path, message: message) }
 
-        /// A name as a step of a JSON Pointer.
+        /// A name as a JSON Pointer token.
         static func escaped(_ name: String) -> String {
             guard name.utf8.contains(where: { $0 == UInt8(ascii: "~") || $0 == UInt8(ascii: "/") }) else { return name }
             return name.map { $0 == "~" ? "~0" : $0 == "/" ? "~1" : String($0) }.joined()
         }
 
-        /// RFC 6901 §6: a pointer in a fragment is in the form of URLs. Nothing of what is no such form, or no UTF-8, is changed.
+        /// RFC 6901 §6: a pointer in a fragment is percent-encoded. Malformed escapes and invalid UTF-8 are left unchanged.
         private static func percentDecoded(_ step: Substring) -> String {
             guard step.utf8.contains(UInt8(ascii: "%")) else { return String(step) }
             var bytes: [UInt8] = []
@@ -349,7 +349,7 @@ extension JSONSchema {
 }
 
 extension JSONValue {
-    /// What it costs to look at the whole of it: a step for each value, and for each 64 bytes of text.
+    /// Cost of visiting the whole value: one step per value and per 64 bytes of text.
     public var weight: Int {
         switch self {
         case .null, .bool: 1
@@ -360,7 +360,7 @@ extension JSONValue {
         }
     }
 
-    /// With numbers in one form each, so that 1, 1.0 and 1e0 are equal.
+    /// With normalised numbers, so that 1, 1.0 and 1e0 are equal.
     var withPlainNumbers: JSONValue {
         switch self {
         case .number(let number): number.int.map { JSONValue($0) } ?? JSONValue(number.double)

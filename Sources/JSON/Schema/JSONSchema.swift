@@ -1,7 +1,7 @@
-/// A JSON Schema (draft 2020-12) that values are checked against: the subset that OpenAI's structured outputs know, and the other
-/// common keywords. Made once, checked often; immutable.
+/// A compiled JSON Schema (draft 2020-12): the subset of OpenAI's structured outputs, and the other common keywords. Immutable;
+/// compile once, validate often.
 ///
-/// Taken: `type` `enum` `const` · `properties` `required` `additionalProperties` `patternProperties` `propertyNames`
+/// Supported: `type` `enum` `const` · `properties` `required` `additionalProperties` `patternProperties` `propertyNames`
 /// `minProperties` `maxProperties` `dependentRequired` · `items` `prefixItems` `contains` `minItems` `maxItems` `uniqueItems` ·
 /// `minLength` `maxLength` `pattern` · `minimum` `maximum` `exclusiveMinimum` `exclusiveMaximum` `multipleOf` · `allOf` `anyOf`
 /// `oneOf` `not` `if` `then` `else` · `$ref` within the document, `$defs`. `format` and all unknown keywords are annotations.
@@ -9,38 +9,37 @@ public struct JSONSchema: Sendable {
     let nodes: [Node]
     let root: Int
 
-    /// What costs too much is refused.
+    /// Beyond these a schema is refused.
     enum Limits {
         static let maxNodes = 5000
         static let maxDepth = 64
-        /// Schemas within each other while a value is checked.
+        /// Nesting of schemas during validation.
         static let maxCheckDepth = 160
-        /// What making a schema may cost, in ``JSONValue/weight`` and instructions of patterns: some milliseconds.
+        /// Cost of compiling a schema, in ``JSONValue/weight`` and pattern instructions: a few milliseconds.
         static let maxCost = 100_000
     }
 
-    /// Steps of a check that a thread can make whatever else waits for it: some milliseconds.
+    /// Steps of a check that may run on an event loop: a few milliseconds.
     public static let quickSteps = 20_000
-    /// Steps after which a check is given up, and the value counts as invalid: less than a second of a thread that has nothing else to do.
+    /// Steps after which a check stops and the value counts as invalid: less than a second of a dedicated thread.
     public static let maxSteps = 3_000_000
 
-    /// - Throws: what is wrong with the schema, or not supported, and where.
+    /// - Throws: ``JSONSchemaError`` for an invalid or unsupported part.
     public init(_ schema: JSONValue) throws(JSONSchemaError) {
         var compiler = Compiler(document: schema)
         root = try compiler.compile(schema, at: "", depth: 0)
         nodes = compiler.nodes
     }
 
-    /// Why the value does not meet the schema: the first reason that is found; nil if it does. What takes more than ``maxSteps`` does
-    /// not: nothing is valid that was not checked whole.
+    /// The first violation of the schema; nil if the value is valid. A check that exceeds ``maxSteps`` is a violation.
     public func firstViolation(in value: JSONValue) -> Violation? {
         var check = JSONSchemaCheck(nodes: nodes, steps: Self.maxSteps)
         let found = check.violation(of: value, by: root, depth: 0)
-        // Whatever `not` or `anyOf` made of a part that was not looked at.
+        // Takes precedence over what `not` or `anyOf` concluded from an unchecked part.
         return check.gaveUp ?? found
     }
 
-    /// As ``firstViolation(in:)``, if that can be told within so many steps.
+    /// ``firstViolation(in:)`` with a limit on steps.
     public func firstViolation(in value: JSONValue, steps: Int) throws(OutOfSteps) -> Violation? {
         var check = JSONSchemaCheck(nodes: nodes, steps: steps)
         let found = check.violation(of: value, by: root, depth: 0)
@@ -48,12 +47,12 @@ public struct JSONSchema: Sendable {
         return check.gaveUp ?? found
     }
 
-    /// A check needs more steps than it was given.
+    /// The check needs more steps than allowed.
     public struct OutOfSteps: Error {}
 
-    /// What is wrong with a value, and where.
+    /// A violation and its location.
     public struct Violation: Error, Sendable, Hashable {
-        /// JSON Pointer (RFC 6901) to the value: empty for the whole.
+        /// JSON Pointer (RFC 6901) to the value; empty for the root.
         public let path: String
         public let message: String
 
@@ -82,7 +81,7 @@ public struct JSONSchema: Sendable {
         var text: String { Self.names.filter { contains($0.kind) }.map(\.name).joined(separator: " or ") }
     }
 
-    /// One schema of the document; others by their places in ``nodes``.
+    /// One schema of the document; refers to others by index into ``nodes``.
     struct Node: Sendable {
         /// The schema `false`.
         var refusesAll = false
@@ -136,7 +135,7 @@ public struct JSONSchema: Sendable {
     }
 }
 
-/// A schema that is wrong, or that we cannot check.
+/// An invalid or unsupported schema.
 public struct JSONSchemaError: Error, Sendable, Hashable, CustomStringConvertible {
     /// JSON Pointer into the schema.
     public let path: String

@@ -1,13 +1,13 @@
-/// One check of a value. Bounded in depth and steps, whatever the schema and the value are.
+/// One validation run, bounded in depth and steps.
 struct JSONSchemaCheck {
     typealias Violation = JSONSchema.Violation
 
     let nodes: [JSONSchema.Node]
     private var path: [Step] = []
     private var stepsLeft: Int
-    /// How many parts are being tried whose reasons nobody will hear: `not`, `contains`, `oneOf` and their like.
+    /// Nesting of subschemas whose violations are not reported: `not`, `contains`, `oneOf` and the like.
     private var quietCount = 0
-    /// Why the check could not be made whole.
+    /// Set if the check could not be completed.
     private(set) var gaveUp: Violation?
     var isOutOfSteps: Bool { stepsLeft <= 0 }
 
@@ -21,7 +21,7 @@ struct JSONSchemaCheck {
         stepsLeft = steps
     }
 
-    /// Whether a value meets a schema, without making up the words for why not.
+    /// Whether a value satisfies a schema, without composing a message.
     private mutating func meets(_ value: JSONValue, _ place: Int, depth: Int) -> Bool {
         quietCount += 1
         defer { quietCount -= 1 }
@@ -30,7 +30,7 @@ struct JSONSchemaCheck {
 
     mutating func violation(of value: JSONValue, by place: Int, depth: Int) -> Violation? {
         let length = path.count
-        // A schema that is not met leaves no trace: another may be.
+        // A violated alternative leaves no trace: another may match.
         defer { path.removeLast(path.count - length) }
         stepsLeft -= 1
         guard depth < JSONSchema.Limits.maxCheckDepth else { return giveUp("is nested too deep to be checked") }
@@ -187,7 +187,7 @@ struct JSONSchemaCheck {
         let value = number.double
         if let step = rules.multipleOf {
             let quotient = value / step
-            // 0.3 is a multiple of 0.1, which no double knows exactly.
+            // 0.3 is a multiple of 0.1, but neither is exact as a double.
             if abs(quotient - quotient.rounded()) > 1e-9 * max(1, abs(quotient)) {
                 return fault("must be a multiple of \(Self.text(step))")
             }
@@ -195,7 +195,7 @@ struct JSONSchemaCheck {
         return nil
     }
 
-    /// Whole numbers exactly: from 2^53 on a double does not know its neighbours.
+    /// Integers are compared exactly: beyond 2^53, doubles cannot represent all of them.
     private static func isLess(_ left: JSONNumber, _ right: JSONNumber) -> Bool {
         if let left = left.int, let right = right.int { return left < right }
         return left.double < right.double
@@ -221,7 +221,7 @@ struct JSONSchemaCheck {
     }
 
     private func fault(_ message: @autoclosure () -> String) -> Violation {
-        // Words take longer than the check itself.
+        // Composing a message takes longer than the check itself.
         if quietCount > 0 { return Violation(path: "", message: "") }
         let pointer = path.map { step in
             switch step {

@@ -7,7 +7,7 @@ public struct Batch: Sendable, Codable, Hashable {
         case validating, failed, finalizing, completed, expired, cancelling, cancelled
         case inProgress = "in_progress"
 
-        /// Whether nothing happens to it any more.
+        /// Whether this status is final.
         public var isTerminal: Bool {
             switch self {
             case .failed, .completed, .expired, .cancelled: true
@@ -16,16 +16,16 @@ public struct Batch: Sendable, Codable, Hashable {
         }
     }
 
-    /// What was wrong with the input file.
+    /// An error in the input file.
     public struct Fault: Error, Sendable, Codable, Hashable {
         public var code: String
         public var message: String
-        /// From 1; nil when it is about the whole file.
+        /// From 1; nil if it concerns the whole file.
         public var line: Int?
         public var param: String?
     }
 
-    /// Requests by what became of them.
+    /// Requests by outcome.
     public struct Counts: Sendable, Codable, Hashable {
         public var total = 0
         public var completed = 0
@@ -40,18 +40,18 @@ public struct Batch: Sendable, Codable, Hashable {
 
     public var id: String
     public var owner: String
-    /// The key that it was made with, and that its usage is counted for; nil in batches from before this was kept.
+    /// The key that created it, for usage; nil in older batches.
     public var keyID: String?
     public var endpoint: BatchEndpoint
     public var inputFileID: String
-    /// As it was asked for.
+    /// As requested.
     public var completionWindow: String
-    /// The client's own notes, as a JSON object.
+    /// The client's metadata, as a JSON object.
     public var metadata: String?
-    /// How long its output is kept; nil: until somebody deletes it.
+    /// Expiry of its output files; nil: until deleted.
     public var outputExpires: ExpiresAfter?
     public var status = Status.validating
-    /// What it is about to become, while its files are made.
+    /// Its next status, while its files are being created.
     var ending: Status?
     public var model: String?
     public var faults: [Fault] = []
@@ -69,10 +69,10 @@ public struct Batch: Sendable, Codable, Hashable {
     public var expiredAt: Int?
     public var cancellingAt: Int?
     public var cancelledAt: Int?
-    /// Grows with each change, so that changes on their way to the disk cannot overtake each other.
+    /// Incremented by each change, so that concurrent writes cannot reorder changes.
     public var revision = 0
 
-    /// A batch that was just asked for.
+    /// Creates a new batch.
     /// - Parameters:
     ///   - metadata: a JSON object.
     ///   - now: seconds since 1970.
@@ -92,7 +92,7 @@ public struct Batch: Sendable, Codable, Hashable {
         expiresAt = now.saturatingAdding(window.seconds)
     }
 
-    /// Enters a status, and notes when.
+    /// Sets the status and its time.
     mutating func enter(_ status: Status, now: Int) {
         self.status = status
         revision += 1
@@ -108,7 +108,7 @@ public struct Batch: Sendable, Codable, Hashable {
         }
     }
 
-    /// Seconds after which a look is worth it: a quarter of what it has left at its pace so far, 1 to 60.
+    /// Recommended polling delay in seconds: a quarter of the estimated remaining time, 1 to 60.
     public func pollSeconds(now: Int) -> Int {
         guard status == .inProgress, let inProgressAt else { return status.isTerminal ? 60 : 1 }
         let done = counts.completed + counts.failed

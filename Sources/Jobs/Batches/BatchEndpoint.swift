@@ -1,10 +1,10 @@
-/// What the requests of a batch are for.
+/// The endpoint of a batch's requests.
 public enum BatchEndpoint: String, Sendable, Codable, CaseIterable {
     case chatCompletions = "/v1/chat/completions"
     case responses = "/v1/responses"
 }
 
-/// How long a batch may take: OpenAI's `24h`, or any whole number of seconds, minutes, hours or days up to 30 days.
+/// The time limit of a batch: OpenAI's `24h`, or any whole number of seconds, minutes, hours or days up to 30 days.
 public struct CompletionWindow: Sendable, Hashable {
     public let text: String
     public let seconds: Int

@@ -2,12 +2,12 @@ import Glibc
 import Logging
 import Sessions
 
-/// How batches end.
+/// Ending batches.
 extension BatchEngine {
-    /// How long it waits before it tries again to write a batch's files.
+    /// Delay before writing a batch's files is retried.
     private static let retryInterval = Duration.seconds(5)
 
-    /// Makes the files of a batch and ends it, if nothing runs and nothing is left to do.
+    /// Creates the files of a batch and ends it, if nothing is running and nothing is left to do.
     func endIfDone(_ batch: OpenBatch) {
         guard batch.running.isEmpty, batch.ending != nil || batch.undoneCount == 0, !batch.isFinalizing else { return }
         batch.isFinalizing = true
@@ -48,12 +48,12 @@ extension BatchEngine {
         pump()
     }
 
-    /// Ends a batch for good, and tells it.
+    /// Commits a batch's end, and reports it.
     func end(_ batch: Batch, files: [StoredFile]) async {
         do throws(JobError) {
             try await store.end(batch, files: files)
         } catch {
-            // The store is closed: it ends after the next start.
+            // The store is closed: the batch ends after the next start.
             return
         }
         for file in files { library.count(file.byteCount, for: file.owner) }
@@ -66,7 +66,7 @@ extension BatchEngine {
         try? await store.setHeard(batch.id)
     }
 
-    /// Answers what is left in place of the upstream.
+    /// Answers the remaining requests with `batch_expired`.
     private func keepExpired(_ opened: OpenBatch) async throws(JobError) {
         var results: [BatchLineResult] = []
         let undone = opened.undone
@@ -85,11 +85,11 @@ extension BatchEngine {
         }
     }
 
-    /// Answers that are read from the store at a time.
+    /// Answers read from the store at a time.
     private static let pageCount = 100
 
-    /// Writes the answers of one kind into a file that has no row yet.
-    /// - Returns: nil when there are none.
+    /// Writes the answers of one kind to a file that has no row yet.
+    /// - Returns: nil if there are none.
     private func makeFile(_ batch: Batch, failed: Bool) async throws(JobError) -> StoredFile? {
         var page = try await store.lines(of: batch.id, failed: failed, after: -1, limit: Self.pageCount)
         if page.isEmpty { return nil }

@@ -1,9 +1,9 @@
 import Glibc
 import Logging
 
-/// How batches come to be worked on: their input is read and checked.
+/// Opening batches: reading and validating their input.
 extension BatchEngine {
-    /// Reads the input of as many batches as may be worked on, of the owners first who have the fewest.
+    /// Reads the input of as many batches as may be open, starting with the owners that have the fewest.
     func openWaiting() {
         while !isStopping, open.count + opening.count < limits.maxOpen, !waiting.isEmpty {
             var counts: [String: Int] = [:]
@@ -42,7 +42,7 @@ extension BatchEngine {
         }
         opening[batch.id]?.model = found.model
         opening[batch.id]?.counts.total = found.lines.count
-        // One that was cancelled meanwhile goes straight to its end.
+        // A batch cancelled meanwhile ends at once.
         if status == .validating { opening[batch.id]?.enter(.inProgress, now: time(nil)) }
         if let changed = opening[batch.id] { try await store.update(changed) }
         await begin(batch.id, BatchInput(reader: reader, lines: found.lines), finished: [])
@@ -55,7 +55,7 @@ extension BatchEngine {
         if batch.cancellingAt != nil {
             opened.stop(as: .cancelled)
         } else if batch.ending == .expired || batch.ending == nil && batch.expiresAt <= time(nil) {
-            // Also when that was while no server ran.
+            // Also if it expired while no server was running.
             opened.stop(as: .expired)
         }
         open.append(opened)

@@ -1,8 +1,8 @@
 import Logging
 
-/// How the requests of open batches are run, and their answers kept.
+/// Running the requests of open batches, and storing their answers.
 extension BatchEngine {
-    /// Fills the free places with requests, each batch in its turn.
+    /// Fills the free slots with requests, serving batches round-robin.
     func pump() {
         let now = ContinuousClock.now
         var free = max(1, limits.concurrency - interactiveCount) - open.reduce(0) { $0 + $1.running.count }
@@ -47,7 +47,7 @@ extension BatchEngine {
         } else if batch.ending == nil {
             let delay = limits.delay(
                 afterAttempt: attempt, askedSeconds: answer?.retryAfterSeconds, jitter: .random(in: 0..<1))
-            // What was only stopped has not failed.
+            // A stopped request has not failed.
             batch.retry(line, attempt: answer == nil ? attempt - 1 : attempt, due: ContinuousClock.now + delay)
             if let answer, answer.isAboutTheUpstream, let model = batch.batch.model {
                 pauses[model] = max(pauses[model] ?? .now, .now + delay)
@@ -66,7 +66,7 @@ extension BatchEngine {
         do throws(JobError) {
             try await store.finish([result], of: batch.batch.id)
         } catch {
-            // The store is closed: it is run again after the next start.
+            // The store is closed: the request runs again after the next start.
             logger.debug("an answer came too late", metadata: ["batch": "\(batch.batch.id)"])
             return
         }

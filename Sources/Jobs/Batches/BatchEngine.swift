@@ -4,10 +4,10 @@ import JSON
 public import Logging
 import Sessions
 
-/// Works batches off: checks their input, runs their requests a few at a time, and makes files of the answers.
+/// Runs batches: validates their input, runs their requests a few at a time, and creates files of the answers.
 ///
-/// What was answered is kept before the next request takes its place, so that a crash repeats only what was running. A batch ends in
-/// one transaction: its files are there, or it goes on.
+/// An answer is committed before its slot is freed, so that a crash repeats only requests that were running. A batch ends in one
+/// transaction, together with its files.
 public actor BatchEngine {
     let store: any BatchStore
     let library: FileLibrary
@@ -15,24 +15,24 @@ public actor BatchEngine {
     let sink: (any JobEventSink)?
     let limits: BatchLimits
     let logger: Logger
-    /// Unfinished batches that wait for their turn, oldest first.
+    /// Unfinished batches that are not open yet, oldest first.
     var waiting: [Batch] = []
-    /// Batches whose input is being read, as they stand.
+    /// Batches whose input is being read.
     var opening: [String: Batch] = [:]
     var open: [OpenBatch] = []
-    /// The batch in `open` that is asked first for a request.
+    /// Index in `open` of the batch to take the next request from.
     var turn = 0
-    /// Models whose upstream asked to slow down, and until when.
+    /// Models whose upstream asked for a pause, and its end.
     var pauses: [String: ContinuousClock.Instant] = [:]
     var interactiveCount = 0
     private(set) var isStopping = false
     private var ticker: Task<Void, Never>?
 
-    /// How often it is looked whether something is due.
+    /// Interval of checks for due work.
     private static let tickInterval = Duration.milliseconds(200)
     private static let forgetInterval = Duration.seconds(3600)
 
-    /// - Parameter sink: hears how batches end.
+    /// - Parameter sink: is notified of ended batches.
     public init(
         store: any BatchStore, library: FileLibrary, runner: any BatchRunner, sink: (any JobEventSink)? = nil,
         limits: BatchLimits = BatchLimits(), logger: Logger
@@ -45,7 +45,7 @@ public actor BatchEngine {
         self.logger = logger
     }
 
-    /// Goes on with what was unfinished when the process ended.
+    /// Resumes unfinished batches.
     public func start() async throws(JobError) {
         waiting = try await store.unfinishedBatches()
         library.dropInputs(except: Set(waiting.map(\.id)))
@@ -65,7 +65,7 @@ public actor BatchEngine {
         }
     }
 
-    /// Begins nothing more. What runs may go on until the server ends it; it is run again after the next start.
+    /// Starts no more requests. Running ones may continue until the server ends them, and run again after the next start.
     public func stop() {
         isStopping = true
         ticker?.cancel()
@@ -76,8 +76,8 @@ public actor BatchEngine {
 
     // MARK: For clients
 
-    /// Makes a batch.
-    /// - Parameter keyID: the key that its usage is counted for.
+    /// Creates a batch.
+    /// - Parameter keyID: the key for its usage.
     public func create(
         owner: String, keyID: String? = nil, inputFileID: String, endpoint: BatchEndpoint, window: CompletionWindow,
         metadata: String? = nil, outputExpires: ExpiresAfter? = nil
@@ -117,7 +117,7 @@ public actor BatchEngine {
         return batch
     }
 
-    /// A page, newest first, and whether there is more.
+    /// A page, newest first, and whether there are more.
     public func batches(owner: String, after: String?, limit: Int) async throws(JobError) -> (page: [Batch], hasMore: Bool) {
         guard let batches = try await store.batches(owner: owner, after: after, limit: limit + 1) else {
             throw .invalid("'after' is no batch of yours.", param: "after", code: "invalid_value")
@@ -125,7 +125,7 @@ public actor BatchEngine {
         return (Array(batches.prefix(limit)), batches.count > limit)
     }
 
-    /// Stops a batch: what runs is stopped, what was answered stays. Of one that is cancelled already, the batch as it stands.
+    /// Cancels a batch: stops its requests, and retains its answers. Idempotent.
     public func cancel(_ id: String, owner: String) async throws(JobError) -> Batch {
         let known = try await batch(id, owner: owner)
         if let index = waiting.firstIndex(where: { $0.id == id }) {
@@ -140,7 +140,7 @@ public actor BatchEngine {
                 found.batch.cancel(now: time(nil))
                 found.stop(as: .cancelled)
             }
-            // Also when it was cancelled before: nobody is told so until it is kept.
+            // Also if it was cancelled before: no client may see that before it is committed.
             try await store.update(found.batch)
             endIfDone(found)
         } else if known.status != .cancelled {

@@ -1,9 +1,9 @@
 import Glibc
 
-/// The input file of a batch and where its lines are.
+/// The input file of a batch, with the offsets of its lines.
 struct BatchInput: Sendable {
     let reader: FileReader
-    /// Where each request stands in the file. Empty lines are none.
+    /// Byte range of each request in the file. Empty lines are skipped.
     let lines: [Range<Int>]
 
     static let pieceByteCount = 256 << 10
@@ -12,7 +12,7 @@ struct BatchInput: Sendable {
         try await reader.read(at: lines[index].lowerBound, count: lines[index].count)
     }
 
-    /// Finds the lines, without a look at what they say.
+    /// Finds the lines without parsing them.
     static func open(_ reader: FileReader, _ limits: BatchLimits) async throws(JobError) -> BatchInput {
         var lines: [Range<Int>] = []
         var cutter = LineCutter(maxLineBytes: limits.maxLineBytes)
@@ -24,13 +24,13 @@ struct BatchInput: Sendable {
     }
 }
 
-/// What a look at a whole input file has found.
+/// Result of validating an input file.
 struct BatchValidation: Sendable {
     var lines: [Range<Int>] = []
     var model: String?
     var faults: [Batch.Fault] = []
 
-    /// Reads the file in pieces and checks each line.
+    /// Reads the file in pieces and validates each line.
     static func validate(
         _ reader: FileReader, endpoint: BatchEndpoint, limits: BatchLimits
     ) async throws(JobError) -> BatchValidation {
@@ -76,12 +76,12 @@ struct BatchValidation: Sendable {
     }
 }
 
-/// Cuts a file into lines, a piece of the file at a time.
+/// Splits a file into lines, piece by piece.
 struct LineCutter {
     private static let byteOrderMark: [UInt8] = [0xEF, 0xBB, 0xBF]
 
     let maxLineBytes: Int
-    /// The beginning of a line that goes on in the next piece.
+    /// The start of a line that continues in the next piece.
     private var partial: [UInt8] = []
     private var start = 0
     private var number = 1
@@ -89,15 +89,15 @@ struct LineCutter {
 
     init(maxLineBytes: Int) { self.maxLineBytes = maxLineBytes }
 
-    /// - Parameter take: gets where the line stands, its number from 1, and its bytes, nil when it is too long; not for empty lines.
-    ///   Answers whether it wants more.
+    /// - Parameter take: receives the line's byte range, its number from 1, and its bytes (nil if too long); not called for empty
+    ///   lines. Returns whether to continue.
     mutating func read(
         _ reader: FileReader, _ take: (Range<Int>, Int, [UInt8]?) -> Bool
     ) async throws(JobError) {
         var offset = 0
         while offset < reader.byteCount {
             let piece = try await reader.read(at: offset, count: BatchInput.pieceByteCount)
-            // What is missing would be requests that nobody is told of.
+            // Missing lines would be requests that are silently dropped.
             if piece.isEmpty { throw .storageUnavailable(reason: "the input file is shorter than it was") }
             guard cut(piece[...], at: offset, take) else { return }
             offset += piece.count
@@ -137,7 +137,7 @@ struct LineCutter {
             isTooLong = false
             number += 1
         }
-        // Windows editors begin a file with a byte order mark, and files are joined: it says nothing (RFC 8259 §8.1).
+        // Windows editors write a byte order mark, and files get concatenated: ignore it (RFC 8259 §8.1).
         if partial.starts(with: Self.byteOrderMark) {
             partial.removeFirst(Self.byteOrderMark.count)
             start += Self.byteOrderMark.count

@@ -3,7 +3,7 @@ import JSON
 import Sessions
 
 extension BatchLineResult {
-    /// The answer in OpenAI's form of a line.
+    /// The answer as a line in OpenAI's format.
     init(line: Int, customID: String, answer: BatchAnswer) {
         var buffer = ByteBuffer()
         buffer.appendJSONObject { object in
@@ -21,7 +21,7 @@ extension BatchLineResult {
             usage: answer.isSuccess ? BatchUsage(answer: (try? JSONValue.parse(answer.body, limits: .own)) ?? [:]) : BatchUsage())
     }
 
-    /// Of a request that was not answered.
+    /// For a request without an answer.
     init(line: Int, customID: String, code: String, message: String) {
         var buffer = ByteBuffer()
         buffer.appendJSONObject { object in

@@ -1,13 +1,13 @@
 public import JSON
 
-/// One line of an input file, checked.
+/// A validated line of an input file.
 public struct BatchRequest: Sendable {
     public var customID: String
     public var endpoint: BatchEndpoint
     public var body: JSONObject
     public var model: String
 
-    /// - Throws: what is wrong, without the line's number.
+    /// - Throws: the fault, without a line number.
     init(_ line: [UInt8], endpoint: BatchEndpoint, limits: BatchLimits) throws(Batch.Fault) {
         let object: JSONObject
         do {

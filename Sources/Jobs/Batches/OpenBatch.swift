@@ -1,8 +1,8 @@
-/// A batch that is worked on. Confined to the engine.
+/// A batch in progress. Confined to the engine.
 final class OpenBatch {
     struct Retry {
         var line: Int
-        /// How often it was tried.
+        /// Number of attempts.
         var attempt: Int
         var due: ContinuousClock.Instant
     }
@@ -14,9 +14,9 @@ final class OpenBatch {
     private var isDone: [Bool]
     private var next = 0
     private var retries: [Retry] = []
-    /// The requests that run.
+    /// Running requests.
     var running: [Int: Task<Void, Never>] = [:]
-    /// What it ends as, once nothing runs; nil as long as there is more to do.
+    /// Its final status once nothing runs; nil while there is more to do.
     var ending: Batch.Status?
     var isFinalizing = false
     private(set) var undoneCount: Int
@@ -43,7 +43,7 @@ final class OpenBatch {
             let retry = retries.remove(at: index)
             return (retry.line, retry.attempt + 1)
         }
-        // So many that must be tried again say that the upstream is not well: the others wait, too.
+        // Many retries indicate an unhealthy upstream: the other requests wait, too.
         if retries.count >= Self.maxRetries { return nil }
         while next < isDone.count {
             next += 1

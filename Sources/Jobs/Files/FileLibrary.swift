@@ -4,10 +4,10 @@ public import Logging
 import Sessions
 import Synchronization
 
-/// The files of all owners: bytes in a directory, what is known about them in a ``FileStore``. Safe from any thread.
+/// The files of all owners: bytes in a directory, metadata in a ``FileStore``. Thread-safe.
 ///
-/// A file gets its row after its bytes are safe under their name, and loses the row first: what a crash leaves is a file that nobody
-/// knows, which is removed at the next start.
+/// A row is added after the bytes are synced under their name, and removed before them: a crash can only leave a file without a
+/// row, which is removed at the next start.
 public final class FileLibrary: Sendable {
     public let limits: FileLimits
     let store: any FileStore
@@ -15,7 +15,7 @@ public final class FileLibrary: Sendable {
     private let batchDirectory: String
     private let threads = DiskThreads()
     private let logger: Logger
-    /// Bytes by owner: of files, and of those in the making.
+    /// Bytes per owner, of files and uploads in progress.
     private let usage: Mutex<[String: Int]>
     private let sweeper = Mutex<Task<Void, Never>?>(nil)
 
@@ -31,7 +31,7 @@ public final class FileLibrary: Sendable {
         self.logger = logger
     }
 
-    /// - Parameter directory: the data directory, which is there.
+    /// - Parameter directory: the existing data directory.
     /// - Throws: ``JobError/storageUnavailable(reason:)``.
     public static func open(
         directory: String, store: any FileStore, limits: FileLimits = FileLimits(), logger: Logger
@@ -55,7 +55,7 @@ public final class FileLibrary: Sendable {
     /// Begins a file.
     func makeWriter(_ id: String) -> FileWriter { FileWriter(path: path(id), queue: threads.next()) }
 
-    /// Begins a file that a client sends.
+    /// Starts an upload.
     public func beginUpload(owner: String) -> FileUpload {
         let id = Identifier.make("file-")
         return FileUpload(id: id, owner: owner, writer: makeWriter(id), library: self)
@@ -71,18 +71,18 @@ public final class FileLibrary: Sendable {
         if !fits { throw .quotaExceeded(limitBytes: limits.maxBytesPerOwner) }
     }
 
-    /// Counts bytes that are there whether they fit or not, or are there no more.
+    /// Adds or removes bytes unconditionally.
     func count(_ byteCount: Int, for owner: String) { usage.withLock { $0[owner, default: 0].saturatingAdd(byteCount) } }
 
     // MARK: Reading
 
-    /// - Throws: ``JobError/fileNotFound(id:)`` also for a file of somebody else.
+    /// - Throws: ``JobError/fileNotFound(id:)`` also for a file of another owner.
     public func file(_ id: String, owner: String) async throws(JobError) -> StoredFile {
         guard let file = try await store.file(id, owner: owner, now: time(nil)) else { throw .fileNotFound(id: id) }
         return file
     }
 
-    /// A page, and whether there is more.
+    /// A page, and whether there are more.
     public func files(_ query: FileQuery) async throws(JobError) -> (page: [StoredFile], hasMore: Bool) {
         var query = query
         query.limit += 1
@@ -96,7 +96,7 @@ public final class FileLibrary: Sendable {
         do throws(JobError) {
             return try FileReader(path: path(file.id), queue: threads.next())
         } catch {
-            // Deleted between the two looks.
+            // Deleted between the two checks.
             if access(path(file.id), F_OK) != 0 { throw .fileNotFound(id: file.id) }
             throw error
         }
@@ -129,7 +129,7 @@ public final class FileLibrary: Sendable {
         }
     }
 
-    /// Removes what a crash has left.
+    /// Removes leftovers of a crash.
     private func removeAll(in path: String, where isGone: (String) -> Bool) {
         guard let listing = opendir(path) else { return }
         defer { closedir(listing) }
@@ -143,7 +143,7 @@ public final class FileLibrary: Sendable {
 
     // MARK: Inputs of batches
 
-    /// Keeps a file's bytes for a batch, whatever becomes of the file: as a second name.
+    /// Retains a file's bytes for a batch by a hard link, even if the file is deleted.
     func keepInput(_ fileID: String, for batchID: String) throws(JobError) {
         guard link(path(fileID), batchDirectory + "/" + batchID) == 0 else {
             if errno == ENOENT { throw .fileNotFound(id: fileID) }
@@ -157,6 +157,6 @@ public final class FileLibrary: Sendable {
 
     func dropInput(of batchID: String) { unlink(batchDirectory + "/" + batchID) }
 
-    /// Removes the inputs of batches that need none any more.
+    /// Removes the inputs of batches that no longer need them.
     func dropInputs(except batchIDs: Set<String>) { removeAll(in: batchDirectory) { !batchIDs.contains($0) } }
 }

@@ -1,18 +1,18 @@
-/// Keeps what is known about files. The bytes are in ``FileLibrary``'s directory.
+/// Stores the metadata of files. The bytes are in ``FileLibrary``'s directory.
 ///
-/// Everything that is asked by clients names the owner: a file of somebody else is none. All calls return when what they changed is
-/// durable.
+/// Calls on behalf of clients name the owner; files of other owners do not exist. All calls return once their changes are
+/// committed.
 public protocol FileStore: Sendable {
     func insert(_ file: StoredFile) async throws(JobError)
-    /// - Parameter now: a file that expires before is none, seconds since 1970.
+    /// - Parameter now: in seconds since 1970; files that expired before do not exist.
     func file(_ id: String, owner: String, now: Int) async throws(JobError) -> StoredFile?
-    /// - Returns: nil when `after` is no file of the owner.
+    /// - Returns: nil if `after` is not a file of the owner.
     func files(_ query: FileQuery, now: Int) async throws(JobError) -> [StoredFile]?
-    /// - Returns: what was deleted.
+    /// - Returns: the deleted file.
     func deleteFile(_ id: String, owner: String) async throws(JobError) -> StoredFile?
-    /// Some of the files that have expired.
+    /// Some expired files.
     func expiredFiles(now: Int, limit: Int) async throws(JobError) -> [StoredFile]
-    /// Of all files, also expired ones.
+    /// Ids of all files, including expired ones.
     func fileIDs() async throws(JobError) -> Set<String>
     func fileBytesByOwner() async throws(JobError) -> [String: Int]
 }
@@ -21,7 +21,7 @@ public protocol FileStore: Sendable {
 public struct FileQuery: Sendable {
     public var owner: String
     public var purpose: String?
-    /// The last one of the page before.
+    /// The last file of the previous page.
     public var after: String?
     public var limit: Int
     public var isAscending: Bool

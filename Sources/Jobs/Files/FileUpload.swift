@@ -2,11 +2,11 @@ import Bytes
 import Glibc
 import Synchronization
 
-/// A file that comes from a client: counted against its owner's share while it comes. Either ``commit(purpose:filename:expires:)`` or
-/// ``abandon()`` ends it; one that is let go of is abandoned. Safe from any thread.
+/// An upload, counted against its owner's quota. End it by ``commit(purpose:filename:expires:)`` or ``abandon()``; a released one
+/// is abandoned. Thread-safe.
 public final class FileUpload: Sendable {
     private enum State {
-        /// So many bytes have come, and are counted.
+        /// This many bytes have been received and counted.
         case open(byteCount: Int)
         case kept
         case abandoned
@@ -18,7 +18,7 @@ public final class FileUpload: Sendable {
     private let library: FileLibrary
     private let state = Mutex(State.open(byteCount: 0))
 
-    /// Bytes that have come, as long as it is neither kept nor given up.
+    /// Received bytes, until it is committed or abandoned.
     public var byteCount: Int {
         state.withLock { state in
             if case .open(let byteCount) = state { byteCount } else { 0 }
@@ -34,8 +34,8 @@ public final class FileUpload: Sendable {
 
     deinit { abandon() }
 
-    /// Appends; `then` is called on the disk's thread when the bytes are written, or could not be.
-    /// - Throws: at once when the file, or its owner's files together, grow too large.
+    /// Appends; calls `then` on the I/O thread once the bytes are written, or with an error.
+    /// - Throws: at once, if the file or its owner's total becomes too large.
     public func append(_ bytes: [UInt8], then: @escaping @Sendable (JobError?) -> Void) throws(JobError) {
         try state.withLock { (state) throws(JobError) in
             guard case .open(let byteCount) = state else { return }
@@ -47,7 +47,7 @@ public final class FileUpload: Sendable {
         writer.append(bytes, then: then)
     }
 
-    /// Makes it a file. Returns when it is safe.
+    /// Makes it a file. Returns once it is committed.
     public func commit(purpose: String, filename: String, expires: ExpiresAfter?) async throws(JobError) -> StoredFile {
         do throws(JobError) {
             let byteCount = try await writer.finish()
@@ -65,7 +65,7 @@ public final class FileUpload: Sendable {
         }
     }
 
-    /// Gives it up: nothing of it stays. Does nothing to a file that is kept.
+    /// Discards the upload. No effect after a commit.
     public func abandon() {
         let byteCount: Int? = state.withLock { state in
             guard case .open(let byteCount) = state else { return nil }

@@ -2,8 +2,7 @@ import Dispatch
 import Glibc
 import Synchronization
 
-/// A file in the making. Its bytes go to the disk on a thread of the disk's, in their order; it gets its name when all of it is safe.
-/// Safe from any thread.
+/// Writes a file, in order, on an I/O thread; the file gets its name once it is completely synced. Thread-safe.
 public final class FileWriter: Sendable {
     private struct State {
         var descriptor: CInt
@@ -18,7 +17,7 @@ public final class FileWriter: Sendable {
 
     private static let temporarySuffix = ".part"
 
-    /// - Parameter path: the name that it gets in the end, in a directory that is there.
+    /// - Parameter path: its final path, in an existing directory.
     init(path: String, queue: DispatchQueue) {
         self.path = path
         self.queue = queue
@@ -34,7 +33,7 @@ public final class FileWriter: Sendable {
 
     deinit { state.withLock { if $0.descriptor >= 0 { close($0.descriptor) } } }
 
-    /// Appends; `then` is called on the disk's thread when the bytes are written, or could not be.
+    /// Appends; calls `then` on the I/O thread once the bytes are written, or with an error.
     public func append(_ bytes: [UInt8], then: @escaping @Sendable (JobError?) -> Void) {
         queue.async { [self] in
             then(
@@ -45,7 +44,7 @@ public final class FileWriter: Sendable {
         }
     }
 
-    /// Appends; returns when the bytes are written.
+    /// Appends; returns once the bytes are written.
     func append(_ bytes: [UInt8]) async throws(JobError) {
         let failure = await withCheckedContinuation { continuation in append(bytes) { continuation.resume(returning: $0) } }
         if let failure { throw failure }
@@ -67,8 +66,8 @@ public final class FileWriter: Sendable {
         state.byteCount += written
     }
 
-    /// Makes all of it safe and gives it its name.
-    /// - Returns: its bytes in number.
+    /// Syncs the file and gives it its name.
+    /// - Returns: its size in bytes.
     @discardableResult
     public func finish() async throws(JobError) -> Int {
         let outcome: Result<Int, JobError> = await withCheckedContinuation { continuation in
@@ -83,7 +82,7 @@ public final class FileWriter: Sendable {
         close(state.descriptor)
         state.descriptor = -1
         guard rename(temporaryPath, path) == 0 else { return .failure(.disk(errno)) }
-        // The name is in the directory, which is a file of its own.
+        // Sync the directory, too, for the name.
         let directory = open(String(path[..<(path.lastIndex(of: "/") ?? path.endIndex)]), O_RDONLY | O_DIRECTORY | O_CLOEXEC)
         if directory >= 0 {
             fsync(directory)
@@ -92,7 +91,7 @@ public final class FileWriter: Sendable {
         return .success(state.byteCount)
     }
 
-    /// Gives it up: nothing of it stays.
+    /// Discards the file.
     public func discard() {
         queue.async { [self] in
             state.withLock { state in

@@ -1,6 +1,6 @@
 public import JSON
 
-/// A file that a client has given, or that was made for one (OpenAI's *file object*).
+/// A file uploaded by a client, or created for one (OpenAI's *file object*).
 public struct StoredFile: Sendable, Hashable {
     public var id: String
     public var owner: String
@@ -9,7 +9,7 @@ public struct StoredFile: Sendable, Hashable {
     public var byteCount: Int
     /// Seconds since 1970.
     public var createdAt: Int
-    /// Seconds since 1970; nil: kept until somebody deletes it.
+    /// Seconds since 1970; nil: until deleted.
     public var expiresAt: Int?
 
     public init(
@@ -24,9 +24,9 @@ public struct StoredFile: Sendable, Hashable {
         self.expiresAt = expiresAt
     }
 
-    /// What clients may give as `purpose`.
+    /// The `purpose` values that clients may use.
     public static let purposes = ["assistants", "batch", "evals", "fine-tune", "user_data", "vision"]
-    /// The purpose of the files that batches make.
+    /// The purpose of files created by batches.
     public static let batchOutput = "batch_output"
 
     /// Writes OpenAI's file object.
@@ -43,16 +43,16 @@ public struct StoredFile: Sendable, Hashable {
     }
 }
 
-/// When a file ends by itself: so many seconds after it was made.
+/// Expiry of a file, in seconds after its creation.
 public struct ExpiresAfter: Sendable, Hashable, Codable {
     public var seconds: Int
 
-    /// As OpenAI has it: an hour to 30 days.
+    /// As at OpenAI: an hour to 30 days.
     public static let range = 3600...2_592_000
-    /// How long an input of a batch is kept that says nothing about it.
+    /// Default expiry of batch inputs.
     public static let batchSeconds = 2_592_000
 
-    /// - Parameter param: what it is called in errors.
+    /// - Parameter param: its name in errors.
     public init(anchor: String?, seconds: Int?, param: String) throws(JobError) {
         guard anchor == "created_at" else {
             throw .invalid("'\(param)[anchor]' must be 'created_at'.", param: "\(param)[anchor]", code: "invalid_value")
@@ -66,11 +66,11 @@ public struct ExpiresAfter: Sendable, Hashable, Codable {
     }
 }
 
-/// How much of files there may be.
+/// Limits of files.
 public struct FileLimits: Sendable, Hashable {
-    /// Bytes of one file.
+    /// Most bytes of one file.
     public var maxFileBytes = 512 << 20
-    /// Bytes of all files of one owner. What batches make counts, and is made all the same.
+    /// Most bytes of all files of one owner. Files created by batches count, but are not refused.
     public var maxBytesPerOwner = 16 << 30
 
     public init() {}

@@ -1,7 +1,7 @@
 import Synchronization
 
-/// An event that is written, and goes out when both it and what it tells of are on the disk: a receiver that asks for the response
-/// at once finds it ended, and after a crash nobody was told of an end that is not there.
+/// An event to deliver once both it and its object's end are committed: a receiver that fetches the response finds it ended, and no
+/// end is reported that a crash has undone.
 package final class HeldWebhook: Sendable {
     private struct State {
         var isWritten = false
@@ -13,10 +13,10 @@ package final class HeldWebhook: Sendable {
 
     init(_ send: @escaping @Sendable () -> Void) { self.send = send }
 
-    /// The event is in the store.
+    /// The event is committed.
     func written() { settle { $0.isWritten = true } }
 
-    /// What it tells of is on the disk.
+    /// The object's end is committed.
     package func release() { settle { $0.isReleased = true } }
 
     private func settle(_ change: (inout State) -> Void) {

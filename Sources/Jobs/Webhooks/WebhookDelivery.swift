@@ -1,6 +1,6 @@
 package import JSON
 
-/// One event on its way to one endpoint.
+/// The delivery of one event to one endpoint.
 package struct WebhookDelivery: Sendable, Hashable {
     package struct Key: Sendable, Hashable {
         package let eventID: String
@@ -13,23 +13,23 @@ package struct WebhookDelivery: Sendable, Hashable {
     }
 
     package enum State: String, Sendable {
-        /// To be tried, or being tried.
+        /// Waiting, or in flight.
         case pending
         case delivered
-        /// Given up after its last attempt.
+        /// Failed after its last attempt.
         case failed
-        /// Pushed out by newer ones: too many waited.
+        /// Displaced by newer ones: too many were waiting.
         case dropped
     }
 
-    /// How one attempt went.
+    /// The result of one attempt.
     package struct Attempt: Sendable, Hashable {
         /// Milliseconds since 1970.
         package let at: Int
         package let milliseconds: Int
-        /// nil: no answer came.
+        /// nil: no answer.
         package let status: Int?
-        /// In a word; nil: it succeeded.
+        /// nil: success.
         package let error: String?
 
         package init(at: Int, milliseconds: Int, status: Int?, error: String?) {
@@ -43,17 +43,17 @@ package struct WebhookDelivery: Sendable, Hashable {
     package let event: WebhookEvent
     package let endpointID: String
     package var state = State.pending
-    /// Milliseconds since 1970 of the next attempt; once it is over, of its end.
+    /// Time of the next attempt, or once finished, of its end; milliseconds since 1970.
     package var dueAt: Int
-    /// All, those of earlier rounds among them.
+    /// All attempts, including those of earlier rounds.
     package var attemptCount = 0
-    /// Of this round: the schedule counts them. A redelivery begins a new one.
+    /// Attempts of this round, as counted by the schedule. A redelivery starts a new round.
     package var roundAttemptCount = 0
     /// When this round's first attempt was made, in milliseconds since 1970.
     package var roundBeganAt: Int?
-    /// The last ones.
+    /// The latest attempts.
     package var attempts: [Attempt] = []
-    /// Whether it was written before the end that it tells of was on the disk. If that never came, nobody is to be told.
+    /// Whether it was written before its object's end was committed. If that end is lost, the delivery is discarded.
     package var awaitsEnd = false
 
     static let maxAttemptsKept = WebhookSchedule.attemptCount
@@ -75,7 +75,7 @@ package struct WebhookDelivery: Sendable, Hashable {
     }
 }
 
-// MARK: - As it is kept
+// MARK: - Stored form
 
 extension WebhookDelivery {
     package var record: JSONValue {
@@ -101,7 +101,7 @@ extension WebhookDelivery {
         return .object(record)
     }
 
-    /// - Throws: ``JSON/JSONRecord/Malformed`` for what ``record`` did not write.
+    /// - Throws: ``JSON/JSONRecord/Malformed`` for anything that ``record`` did not write.
     package init(record: JSONValue) throws {
         let delivery = try JSONRecord(record, of: "webhook delivery")
         self.init(

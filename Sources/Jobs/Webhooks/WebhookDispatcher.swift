@@ -3,25 +3,25 @@ import Glibc
 import Logging
 import Network
 
-/// Makes the attempts that the ledger asks for, and keeps what it says. Loop-confined.
+/// Performs the ledger's attempts, and stores its changes. Loop-confined.
 final class WebhookDispatcher {
     private let loop: EventLoop
     private let settings: WebhookSettings
     private let store: (any WebhookStore)?
     private let registry: WebhookRegistry
     private(set) var ledger: WebhookLedger
-    /// Attempts by their result.
+    /// Attempts by result.
     private var attempts: [String: UInt64] = [:]
     private var timer: LoopTimer?
-    /// Samples on their way, by owner.
+    /// Samples in flight, by owner.
     private var testsInFlight: [String: Int] = [:]
     private var isStopping = false
     private var retryTimer: LoopTimer?
 
     private static let sweepInterval = Duration.seconds(60)
-    /// The clock may be set back: what is far off is looked at again after this time.
+    /// Longest sleep, because the clock may be set back.
     private static let maxSleepMilliseconds = 3_600_000
-    /// Samples on their way at one time, of all and of one owner.
+    /// Most samples in flight, in total and per owner.
     private static let maxTests = 64
     private static let maxTestsPerOwner = 4
 
@@ -47,7 +47,7 @@ final class WebhookDispatcher {
 
     private func restore(_ snapshot: WebhookSnapshot) {
         for endpoint in snapshot.endpoints { ledger.put(endpoint) }
-        // They are there already.
+        // They are stored already.
         _ = ledger.takeChanges()
         for setting in settings.endpoints {
             guard let secret = WebhookSecret(setting.secret) else { continue }
@@ -62,10 +62,10 @@ final class WebhookDispatcher {
         pump()
     }
 
-    /// Begins no further attempts: what waits is made after the next start, where there is a store.
+    /// Starts no more attempts. With a store, waiting deliveries continue after the next start.
     func stop() { isStopping = true }
 
-    /// Whether nothing is on its way that could arrive soon.
+    /// Whether no delivery is in flight or due.
     var isAtRest: Bool { ledger.inFlightCount == 0 && (ledger.nextDueAt.map { $0 > Self.now } ?? true) }
 
     // MARK: Work
@@ -82,8 +82,8 @@ final class WebhookDispatcher {
         loop.schedule(after: Self.sweepInterval) { [weak self] in self?.sweep() }
     }
 
-    /// Has the store keep what has changed, and others see it.
-    /// - Parameter then: called on this loop when it is durable.
+    /// Stores the changes, and publishes them.
+    /// - Parameter then: called on this loop once they are committed.
     private func save(then: (@Sendable (Bool) -> Void)? = nil) {
         if ledger.takeEndpointsHaveChanged() { registry.set(ledger.endpoints.values) }
         let changes = ledger.takeChanges()
@@ -109,7 +109,7 @@ final class WebhookDispatcher {
         }
     }
 
-    /// One look for all that could not begin: each of them would bring another.
+    /// One retry for all deliveries that could not start.
     private func pumpLater() {
         if isStopping || retryTimer?.isPending == true { return }
         retryTimer = loop.schedule(after: .seconds(1)) { [weak self] in self?.pump() }
@@ -121,7 +121,7 @@ final class WebhookDispatcher {
             guard let self else { return }
             if outcome.wasAbandoned {
                 self.ledger.abandoned(delivery.key)
-                // Unless the server stops there will be a descriptor for it before long.
+                // Unless the server stops, a descriptor will be available before long.
                 self.pumpLater()
                 return
             }
@@ -132,7 +132,7 @@ final class WebhookDispatcher {
         }
     }
 
-    /// - Parameter done: called later, never within.
+    /// - Parameter done: called asynchronously.
     private func send(
         _ event: WebhookEvent, to endpoint: WebhookEndpoint,
         done: @escaping (WebhookDelivery.Attempt, WebhookTransfer.Outcome) -> Void
@@ -146,7 +146,7 @@ final class WebhookDispatcher {
             if !outcome.wasAbandoned { self?.count(attempt, endpoint.id, event) }
             done(attempt, outcome)
         }
-        // The address was checked when it was given, perhaps under other settings.
+        // The URL was checked when the endpoint was created, possibly under other settings.
         let destinations: DestinationPolicy = settings.allowsPrivate ? .anywhere : .publicInternet
         let isAllowed = (try? WebhookURL(endpoint.url, allowsPrivate: settings.allowsPrivate)) != nil
         guard isAllowed,
@@ -195,7 +195,7 @@ final class WebhookDispatcher {
         WebhookEndpointStatus(endpoint, pendingCount: ledger.pendingCount(endpointID: endpoint.id))
     }
 
-    /// Changes an endpoint. One that comes back to life is sent a sample, so that its owner sees whether it lives.
+    /// Changes an endpoint. A re-enabled one is sent a sample, so that its owner sees whether it works.
     func update(
         _ id: String, owner: String, _ change: @Sendable (inout WebhookEndpoint) -> Void,
         then: @escaping @Sendable (Result<WebhookEndpoint, WebhookError>) -> Void
@@ -228,7 +228,7 @@ final class WebhookDispatcher {
         save { then($0 ? .success(id) : .failure(.notKept)) }
     }
 
-    /// Sends a sample at once and tells the receiver's status.
+    /// Sends a sample at once, and returns the receiver's status.
     func test(
         _ id: String, owner: String, type: String, then: @escaping @Sendable (Result<Int, WebhookError>) -> Void
     ) {
@@ -281,7 +281,7 @@ final class WebhookDispatcher {
 }
 
 extension WebhookEvent {
-    /// One that tells of nothing, for a test.
+    /// A sample event, for tests of an endpoint.
     static func sample(type: String, owner: String, createdAt: Int) -> WebhookEvent {
         var generator = SystemRandomNumberGenerator()
         let word = digest(of: "\(generator.next())-\(generator.next())")

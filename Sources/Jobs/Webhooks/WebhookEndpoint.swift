@@ -1,24 +1,24 @@
 package import JSON
 
-/// Somebody's place that wants to be told.
+/// A registered receiver of webhooks.
 package struct WebhookEndpoint: Sendable, Hashable {
-    /// Which responses it is told of.
+    /// Which responses it is notified of.
     package enum Responses: String, Sendable, CaseIterable {
-        /// Those that go on without their client: its user has no other way to learn of their end. What OpenAI tells of.
+        /// Responses that continue without their client, as at OpenAI.
         case background
-        /// All, those among them whose client read the end itself.
+        /// All responses, including those streamed to their client.
         case all
     }
 
-    /// Whether it is told at all.
+    /// Whether it is enabled.
     package enum State: Sendable, Hashable {
         case enabled
-        /// Since, in seconds since 1970, and why.
+        /// Since when, in seconds since 1970, and why.
         case disabled(at: Int, reason: String)
     }
 
     package let id: String
-    /// nil: the operator's, told of what everybody does.
+    /// nil: the operator's, for all owners.
     package let owner: String?
     package var name: String
     package var url: String
@@ -29,13 +29,13 @@ package struct WebhookEndpoint: Sendable, Hashable {
     package let createdAt: Int
     package var updatedAt: Int
     package var state = State.enabled
-    /// Attempts that failed since the last that did not.
+    /// Failed attempts since the last success.
     package var failures = 0
-    /// When the last attempt succeeded, in milliseconds since 1970.
+    /// Time of the last success, in milliseconds since 1970.
     package var lastSuccessAt: Int?
 
     package static let maxNameByteCount = 256
-    /// Of one owner.
+    /// Most endpoints per owner.
     package static let maxCount = 100
 
     package init(
@@ -55,15 +55,15 @@ package struct WebhookEndpoint: Sendable, Hashable {
 
     package var isEnabled: Bool { state == .enabled }
 
-    /// Whether it is to be told of an event.
-    /// - Parameter isBackground: whether what has ended went on without its client.
+    /// Whether it is to be notified of an event.
+    /// - Parameter isBackground: whether the object continued without its client.
     func wants(_ event: WebhookEvent, isBackground: Bool) -> Bool {
         isEnabled && (owner == nil || owner == event.owner) && (isBackground || responses == .all)
             && eventTypes.contains(event.type)
     }
 }
 
-// MARK: - As it is kept
+// MARK: - Stored form
 
 extension WebhookEndpoint {
     package var record: JSONValue {
@@ -85,7 +85,7 @@ extension WebhookEndpoint {
         return .object(record)
     }
 
-    /// - Throws: ``JSON/JSONRecord/Malformed`` for what ``record`` did not write.
+    /// - Throws: ``JSON/JSONRecord/Malformed`` for anything that ``record`` did not write.
     package init(record: JSONValue) throws {
         let endpoint = try JSONRecord(record, of: "webhook endpoint")
         let secret = { (value: JSONValue) in value.string.flatMap(WebhookSecret.init) }

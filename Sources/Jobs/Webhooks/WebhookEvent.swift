@@ -2,23 +2,23 @@ import Bytes
 import Digests
 import JSON
 
-/// Something that happened, as receivers are told of it.
+/// An event, as sent to receivers.
 package struct WebhookEvent: Sendable, Hashable {
-    /// The types that there are, by OpenAI's names.
+    /// All types, by OpenAI's names.
     package static let types = [
         "response.completed", "response.failed", "response.incomplete", "response.cancelled",
         "batch.completed", "batch.failed", "batch.expired", "batch.cancelled",
     ]
 
-    /// `evt_…`, also the `webhook-id`: the same for each receiver and each attempt.
+    /// `evt_…`, also the `webhook-id`: the same for every receiver and attempt.
     package let id: String
     package let type: String
     package let owner: String
-    /// What it is about: a response, a batch.
+    /// Id of its object: a response or a batch.
     package let objectID: String
     /// Seconds since 1970.
     package let createdAt: Int
-    /// A sample, sent because somebody asked for it.
+    /// A sample, sent on request.
     package var isTest = false
 
     package init(id: String, type: String, owner: String, objectID: String, createdAt: Int, isTest: Bool = false) {
@@ -30,14 +30,14 @@ package struct WebhookEvent: Sendable, Hashable {
         self.isTest = isTest
     }
 
-    /// An object ends once in one way: who tells of it again, after a crash, tells of the same event.
+    /// An object ends once: reporting it again after a crash gives the same event.
     package init(type: String, owner: String, objectID: String, createdAt: Int) {
         self.init(
             id: "evt_" + Self.digest(of: type + "\n" + objectID), type: type, owner: owner, objectID: objectID, createdAt: createdAt
         )
     }
 
-    /// What is sent.
+    /// The request body.
     package var payload: [UInt8] {
         var buffer = ByteBuffer()
         buffer.appendJSONObject { event in

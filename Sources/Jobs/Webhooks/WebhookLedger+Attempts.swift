@@ -2,9 +2,9 @@ import Bytes
 import DequeModule
 import HeapModule
 
-/// What is attempted, in which order, and how it went.
+/// Attempts: their order and results.
 extension WebhookLedger {
-    /// What is to be attempted now, within the limits. Each is in flight from then on.
+    /// The deliveries to attempt now, within the limits. They are then in flight.
     mutating func startable(now: Int) -> [WebhookDelivery] {
         while let due = waiting.min, due.at <= now {
             waiting.removeMin()
@@ -19,14 +19,14 @@ extension WebhookLedger {
             shares[owner]?.isInRotation = false
             guard let share = shares[owner], share.inFlight < limits.inFlightPerOwner else { continue }
             if inFlightCount >= limits.inFlight, share.inFlight > 0 {
-                // Waits for others to end, before those that come later.
+                // Waits for others to end, ahead of later ones.
                 shares[owner]?.isInRotation = true
                 full.append(owner)
                 continue
             }
             if let id = shares[owner]?.lanes.popFirst() {
                 lanes[id]?.isInRotation = false
-                // One that is disabled comes back when it is enabled.
+                // A disabled endpoint returns when it is enabled.
                 if endpoints[id]?.isEnabled == true {
                     if let delivery = begin(id, owner: owner) { started.append(delivery) }
                     rotate(id)
@@ -38,11 +38,11 @@ extension WebhookLedger {
         return started
     }
 
-    /// Takes what an endpoint has ready into flight.
+    /// Puts an endpoint's next ready delivery in flight.
     private mutating func begin(_ id: String, owner: String) -> WebhookDelivery? {
         guard let lane = lanes[id], lane.inFlight < limits.inFlightPerEndpoint,
             let key = lanes[id]?.ready.popFirst(),
-            // What was dropped meanwhile is still in the lane.
+            // Dropped deliveries are still in the lane.
             let entry = entries[key], entry.place == .ready
         else { return nil }
         entries[key]?.place = .inFlight
@@ -52,10 +52,10 @@ extension WebhookLedger {
         return entry.delivery
     }
 
-    /// When something is to be done next, in milliseconds since 1970. What is ready waits for an attempt to end, not for a time.
+    /// Time of the next due delivery, in milliseconds since 1970. Ready ones wait for an attempt to end.
     var nextDueAt: Int? { waiting.min?.at }
 
-    /// Notes how an attempt went.
+    /// Records the result of an attempt.
     /// - Parameter random: 0 ..< 1, for the jitter.
     mutating func attempted(_ key: WebhookDelivery.Key, _ attempt: WebhookDelivery.Attempt, _ verdict: Verdict, random: Double) {
         // Its endpoint may have been deleted.
@@ -90,7 +90,7 @@ extension WebhookLedger {
         }
     }
 
-    /// An attempt that was not made after all: it is as if it had not begun.
+    /// Undoes the start of an attempt that was not made.
     mutating func abandoned(_ key: WebhookDelivery.Key) {
         guard let entry = entries[key], entry.place == .inFlight else { return }
         leaveFlight(key)
@@ -98,7 +98,7 @@ extension WebhookLedger {
         waiting.insert(Due(at: entry.delivery.dueAt, key: key))
     }
 
-    /// A sample was sent at once, outside of the order and without a second attempt.
+    /// Records a sample, sent out of order and without retries.
     mutating func tested(_ event: WebhookEvent, endpointID: String, _ attempt: WebhookDelivery.Attempt, _ verdict: Verdict) {
         guard endpoints[endpointID] != nil else { return }
         let now = attempt.at.saturatingAdding(attempt.milliseconds)
@@ -120,7 +120,7 @@ extension WebhookLedger {
         enter(owner)
     }
 
-    /// Has an owner take its turn, if it has something ready and may have more under way.
+    /// Adds an owner to the rotation, if it has ready deliveries and is below its limit.
     private mutating func enter(_ owner: String) {
         guard let share = shares[owner], !share.isInRotation, !share.lanes.isEmpty, share.inFlight < limits.inFlightPerOwner else {
             return
@@ -135,7 +135,7 @@ extension WebhookLedger {
         rotate(key.endpointID)
     }
 
-    /// An attempt to one of an owner's endpoints is over.
+    /// Records the end of an attempt to one of an owner's endpoints.
     mutating func leaveShare(of endpoint: WebhookEndpoint) {
         inFlightCount -= 1
         let owner = Self.share(of: endpoint)
@@ -144,6 +144,6 @@ extension WebhookLedger {
         if let share = shares[owner], share.inFlight <= 0, share.lanes.isEmpty, !share.isInRotation { shares[owner] = nil }
     }
 
-    /// Whose an endpoint is, when what is under way is shared out: the operator's are together one more owner.
+    /// The owner of an endpoint for fair sharing; all operator endpoints count as one owner.
     private static func share(of endpoint: WebhookEndpoint) -> String { endpoint.owner ?? "" }
 }

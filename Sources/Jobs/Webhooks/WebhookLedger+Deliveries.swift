@@ -2,10 +2,10 @@ import Bytes
 import DequeModule
 import HeapModule
 
-/// What is to be told to whom: taken in, sent again, given up and forgotten.
+/// Deliveries: admission, redelivery, expiry.
 extension WebhookLedger {
-    /// Takes a delivery in, unless it is known.
-    /// - Parameter isKept: whether the store has it already.
+    /// Admits a delivery, unless it exists.
+    /// - Parameter isKept: whether it is stored already.
     mutating func admit(_ delivery: WebhookDelivery, isKept: Bool, now: Int) {
         guard entries[delivery.key] == nil, endpoints[delivery.endpointID] != nil else { return }
         if !isKept { changes.append(.add(delivery)) }
@@ -19,8 +19,8 @@ extension WebhookLedger {
         makeRoom(for: delivery.event.owner, now: now)
     }
 
-    /// Sends an owner's event again, with all attempts before it, to those of the owner's endpoints that it was for.
-    /// - Returns: how many.
+    /// Redelivers an owner's event, with a full new round of attempts, to the owner's endpoints that it was for.
+    /// - Returns: the number of deliveries.
     mutating func redeliver(eventID: String, owner: String, endpointID: String?, now: Int) -> Int {
         var count = 0
         for endpoint in endpoints(owner: owner) where endpointID == nil || endpoint.id == endpointID {
@@ -46,7 +46,7 @@ extension WebhookLedger {
         return count
     }
 
-    /// Of an endpoint, the newest event first.
+    /// The deliveries of an endpoint, newest event first.
     func deliveries(endpointID: String, limit: Int) -> [WebhookDelivery] {
         let all = entries.lazy.filter { $0.key.endpointID == endpointID }.map(\.value.delivery)
         return Array(all.sorted { ($0.event.createdAt, $0.dueAt) > ($1.event.createdAt, $1.dueAt) }.prefix(limit))
@@ -56,7 +56,7 @@ extension WebhookLedger {
         entries.count { $0.key.endpointID == endpointID && $0.value.delivery.state == .pending }
     }
 
-    /// Forgets what is over for long, and gives up what waits for a disabled endpoint for long.
+    /// Removes old finished deliveries, and drops old ones that wait for a disabled endpoint.
     mutating func sweep(now: Int) {
         let oldest = now.saturatingSubtracting(retentionMilliseconds)
         for (key, entry) in entries where entry.place == .waiting || entry.place == .ready {
@@ -85,14 +85,14 @@ extension WebhookLedger {
         if count <= 0 { pendingOrder[owner] = nil }
     }
 
-    /// The oldest that wait go until the owner is within the limit.
+    /// Drops the oldest waiting deliveries until the owner is within the limit.
     mutating func makeRoom(for owner: String, now: Int) {
         while let count = pendingCounts[owner], count > limits.pendingPerOwner, let key = pendingOrder[owner]?.popFirst() {
             guard let entry = entries[key], entry.place == .waiting || entry.place == .ready else { continue }
             droppedCount += 1
             giveUp(key, as: .dropped, now: now)
         }
-        // Keys of what is over may be the most of it.
+        // Keys of finished deliveries may be the majority.
         guard let order = pendingOrder[owner], order.count > 2 * (pendingCounts[owner] ?? 0) + 64 else { return }
         pendingOrder[owner] = order.filter { entries[$0].map { $0.place != .over } ?? false }
     }

@@ -1,32 +1,32 @@
 import DequeModule
 import HeapModule
 
-/// Who is to be told of what, and when: endpoints, deliveries, their order and their limits. No clock, no socket, no disk.
+/// The state of all webhooks: endpoints, deliveries, their order and limits. No clock, socket or disk.
 ///
-/// Each call leaves what is to be kept in ``takeChanges()``.
+/// After each call, ``takeChanges()`` returns the changes to store.
 struct WebhookLedger {
     struct Limits {
-        /// Attempts at one time: to one endpoint, to those of one owner, and in all. An owner who has none under way may begin one
-        /// beyond the last, up to as many again: receivers that hang keep only their own owner waiting.
+        /// Attempts in flight: per endpoint, per owner, and in total. An owner with none may start one beyond the total, up to
+        /// twice the total, so that hanging receivers delay only their own owner.
         var inFlightPerEndpoint = 4
         var inFlightPerOwner = 16
         var inFlight = 64
-        /// Deliveries that wait, of one owner's events. The oldest are dropped.
+        /// Most waiting deliveries per owner. The oldest are dropped.
         var pendingPerOwner = 10_000
-        /// Deliveries of one endpoint that are over and still known.
+        /// Most finished deliveries to retain per endpoint.
         var finishedPerEndpoint = 200
     }
 
-    /// How an attempt went, as far as it decides what comes next.
+    /// The result of an attempt, for scheduling.
     enum Verdict: Equatable {
         case delivered
-        /// Not now; the receiver may have said when.
+        /// Retry; after the receiver's delay, if given.
         case failed(retryAfter: Double?)
         /// Status 410: never again.
         case gone
     }
 
-    /// Where a delivery is.
+    /// The state of a delivery.
     enum Place { case waiting, ready, inFlight, over }
 
     struct Entry {
@@ -42,19 +42,19 @@ struct WebhookLedger {
         static func == (left: Due, right: Due) -> Bool { left.at == right.at }
     }
 
-    /// What one endpoint has before it.
+    /// The queue of one endpoint.
     struct Lane {
         var ready: Deque<WebhookDelivery.Key> = []
         var inFlight = 0
-        /// Over, in the order of their ends.
+        /// Finished, in order of their ends.
         var finished: Deque<WebhookDelivery.Key> = []
         /// Whether it stands in the rotation.
         var isInRotation = false
     }
 
-    /// What one owner has before it.
+    /// The queue of one owner.
     struct Share {
-        /// Endpoints that have something ready, each once.
+        /// Endpoints with ready deliveries, each once.
         var lanes: Deque<String> = []
         var inFlight = 0
         /// Whether it stands in the rotation.
@@ -65,16 +65,16 @@ struct WebhookLedger {
     let schedule: WebhookSchedule
     let retentionMilliseconds: Int
     private(set) var endpoints: [String: WebhookEndpoint] = [:]
-    /// In the order of their creation.
+    /// In order of creation.
     private(set) var endpointOrder: [String] = []
     var entries: [WebhookDelivery.Key: Entry] = [:]
     var lanes: [String: Lane] = [:]
     var waiting = Heap<Due>()
-    /// What each owner has ready, by ``share(of:)``.
+    /// Ready deliveries of each owner, by ``share(of:)``.
     var shares: [String: Share] = [:]
-    /// Owners that have something ready, each once: they take turns, and so do the endpoints of each.
+    /// Owners with ready deliveries, each once. Owners are served round-robin, and so are the endpoints of each.
     var rotation: Deque<String> = []
-    /// By owner: what may wait, the oldest first; some of it is over meanwhile.
+    /// Per owner: waiting deliveries, oldest first; may include finished ones.
     var pendingOrder: [String: Deque<WebhookDelivery.Key>] = [:]
     var pendingCounts: [String: Int] = [:]
     var inFlightCount = 0
@@ -103,12 +103,12 @@ struct WebhookLedger {
 
     // MARK: Endpoints
 
-    /// Of an owner, the newest first.
+    /// The endpoints of an owner, newest first.
     func endpoints(owner: String) -> [WebhookEndpoint] {
         endpointOrder.reversed().compactMap { endpoints[$0] }.filter { $0.owner == owner }
     }
 
-    /// Adds or changes one. That of the operator is not kept: the settings name it again at the next start.
+    /// Adds or changes an endpoint. Operator endpoints are not stored, since they come from the settings.
     mutating func put(_ endpoint: WebhookEndpoint) {
         if endpoints.updateValue(endpoint, forKey: endpoint.id) == nil {
             endpointOrder.append(endpoint.id)
@@ -119,7 +119,7 @@ struct WebhookLedger {
         if endpoint.isEnabled { rotate(endpoint.id) }
     }
 
-    /// Forgets an endpoint and all that was for it.
+    /// Removes an endpoint and its deliveries.
     mutating func remove(_ id: String) {
         guard let endpoint = endpoints.removeValue(forKey: id) else { return }
         endpointsHaveChanged = true
@@ -142,7 +142,7 @@ struct WebhookLedger {
     mutating func noteHealth(of id: String, _ verdict: Verdict, now: Int) {
         guard var endpoint = endpoints[id] else { return }
         if verdict == .delivered {
-            // Not kept each time: only a change of what people are shown is worth a write.
+            // Only visible changes are worth a write.
             let mustKeep = endpoint.failures > 0
             endpoint.failures = 0
             endpoint.lastSuccessAt = now
@@ -153,7 +153,7 @@ struct WebhookLedger {
         }
     }
 
-    /// A delivery has used up its attempts. If nothing else came through in that time, the endpoint is dead.
+    /// Disables the endpoint of a failed delivery if no other delivery succeeded in that time.
     mutating func disableIfDead(_ id: String, _ delivery: WebhookDelivery, now: Int) {
         guard let endpoint = endpoints[id], let began = delivery.roundBeganAt, endpoint.lastSuccessAt.map({ $0 < began }) ?? true
         else { return }

@@ -1,6 +1,6 @@
 import Synchronization
 
-/// Who wants to be told, for those who have something to tell, on any thread: behind one short lock.
+/// The endpoints, for producers of events on any thread; protected by one short lock.
 final class WebhookRegistry: Sendable {
     private struct Endpoints {
         /// By owner.
@@ -19,8 +19,8 @@ final class WebhookRegistry: Sendable {
         endpoints.withLock { $0 = complete }
     }
 
-    /// Endpoints that are to be told of an event.
-    /// - Parameter event: made only when an owner has endpoints at all.
+    /// The endpoints to notify of an event.
+    /// - Parameter event: called only if there are endpoints.
     func receivers(owner: String, isBackground: Bool, _ event: () -> WebhookEvent) -> (event: WebhookEvent, endpointIDs: [String])?
     {
         let candidates = endpoints.withLock { endpoints in

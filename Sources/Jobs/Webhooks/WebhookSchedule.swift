@@ -1,26 +1,26 @@
-/// When a delivery that failed is tried again.
+/// The retry schedule of failed deliveries.
 package struct WebhookSchedule: Sendable {
-    /// Seconds after each attempt that failed: some 24 hours in all, since an operator who is called at night repairs by day.
+    /// Delays in seconds after each failed attempt: about 24 hours in total, so that an outage at night can be repaired by day.
     static let delays: [Double] = [5, 30, 120, 600, 1800, 3600, 7200, 14_400, 28_800, 28_800]
-    /// A receiver that asks for more time than this waits for no one.
+    /// Longest delay that a receiver can ask for, in seconds.
     static let maxDelay = 28_800.0
-    /// How far the jitter goes to both sides, so that receivers which failed together are not asked together.
+    /// Relative jitter in both directions, so that deliveries which failed together are not retried together.
     static let jitter = 0.2
 
-    /// What the delays are multiplied with.
+    /// Factor of the delays.
     private let factor: Double
 
-    /// - Parameter base: the first delay; the others keep their proportion to it.
+    /// - Parameter base: the first delay; the others scale in proportion.
     package init(base: Duration = .seconds(5)) {
         factor = Double(base.components.seconds) + Double(base.components.attoseconds) / 1e18
     }
 
     package static let attemptCount = delays.count + 1
 
-    /// Seconds to wait after an attempt that failed; nil: it was the last.
+    /// Delay after a failed attempt, in seconds; nil after the last one.
     /// - Parameters:
-    ///   - attempt: the one that failed, from 1.
-    ///   - retryAfter: seconds that the receiver asked for.
+    ///   - attempt: the failed attempt, from 1.
+    ///   - retryAfter: delay requested by the receiver, in seconds.
     ///   - random: 0 ..< 1.
     package func delay(afterAttempt attempt: Int, retryAfter: Double?, random: Double) -> Double? {
         guard attempt >= 1, attempt <= Self.delays.count else { return nil }
@@ -30,6 +30,6 @@ package struct WebhookSchedule: Sendable {
         return min(retryAfter, Self.maxDelay)
     }
 
-    /// How long all attempts of one delivery take together, jitter included: nothing older is tried.
+    /// Duration of all attempts of one delivery, with jitter, in seconds.
     package var totalSeconds: Double { Self.delays.reduce(0, +) * factor / Self.delays[0] * (1 + Self.jitter) }
 }

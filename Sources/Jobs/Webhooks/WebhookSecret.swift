@@ -1,19 +1,19 @@
 import Bytes
 import Digests
 
-/// What an endpoint and we know and nobody else: the key of Standard Webhooks signatures.
+/// The key of an endpoint's Standard Webhooks signatures.
 package struct WebhookSecret: Sendable, Hashable {
-    /// `whsec_` and base64, or any other text, whose bytes are then the key.
+    /// `whsec_` and base64, or any other text, whose bytes are the key.
     package let text: String
     private let key: [UInt8]
 
     static let prefix = "whsec_"
-    /// Of new ones; Standard Webhooks wants 24 to 64.
+    /// Size of generated keys, in bytes; Standard Webhooks requires 24 to 64.
     static let newByteCount = 32
-    /// Of given ones.
+    /// Least size of given keys, in bytes.
     package static let minByteCount = 16
 
-    /// nil: too short, or `whsec_` with something that is no base64.
+    /// nil if too short, or `whsec_` with invalid base64.
     package init?(_ text: String) {
         if text.hasPrefix(Self.prefix) {
             guard let decoded = try? Base64.decode(String(text.dropFirst(Self.prefix.count))) else { return nil }
@@ -30,17 +30,17 @@ package struct WebhookSecret: Sendable, Hashable {
         text = Self.prefix + key.withUnsafeBytes { Base64.encode($0) }
     }
 
-    /// One that nobody can guess.
+    /// A random secret.
     static func random() -> WebhookSecret {
         var generator = SystemRandomNumberGenerator()
         return WebhookSecret(key: (0..<newByteCount).map { _ in UInt8.random(in: .min ... .max, using: &generator) })
     }
 
-    /// Its end, by which people tell secrets apart.
+    /// Its last characters, to identify it.
     package var hint: String { "…" + text.suffix(4) }
 
     /// `v1,` and the base64 of the HMAC-SHA256 of `id.timestamp.body`.
-    /// - Returns: nil when OpenSSL cannot (out of memory, or a policy without SHA-256).
+    /// - Returns: nil if OpenSSL fails (out of memory, or SHA-256 disabled by policy).
     package func signature(id: String, unixTime: Int, body: [UInt8]) -> String? {
         HMACSHA256.code(of: Array("\(id).\(unixTime).".utf8) + body, key: key).map { code in
             "v1," + code.withUnsafeBytes { Base64.encode($0) }
@@ -48,10 +48,10 @@ package struct WebhookSecret: Sendable, Hashable {
     }
 }
 
-/// The secrets of an endpoint: the one that signs, and for a while after a rotation the one before it.
+/// The secrets of an endpoint: the current one and, for a while after a rotation, the previous one.
 package struct WebhookSecrets: Sendable, Hashable {
     package private(set) var current: WebhookSecret
-    /// Signs too until the time, in seconds since 1970, so that receivers can change over without a gap.
+    /// Also signs until this time, in seconds since 1970, so that receivers can switch without a gap.
     package private(set) var previous: (secret: WebhookSecret, until: Int)?
 
     package init(_ current: WebhookSecret, previous: (secret: WebhookSecret, until: Int)? = nil) {
@@ -59,13 +59,13 @@ package struct WebhookSecrets: Sendable, Hashable {
         self.previous = previous
     }
 
-    /// - Parameter keepingOldUntil: nil: the old one ends now.
+    /// - Parameter keepingOldUntil: nil invalidates the old secret at once.
     mutating func rotate(to new: WebhookSecret, keepingOldUntil end: Int?) {
         previous = end.map { (current, $0) }
         current = new
     }
 
-    /// The header field's value: the signatures of all that live, with spaces between them.
+    /// The header field's value: the signatures of all valid secrets, separated by spaces.
     package func signatures(id: String, unixTime: Int, body: [UInt8]) -> String? {
         var secrets = [current]
         if let previous, unixTime < previous.until { secrets.append(previous.secret) }

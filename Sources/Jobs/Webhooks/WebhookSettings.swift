@@ -1,11 +1,11 @@
-/// What an operator can set about webhooks.
+/// The operator's settings for webhooks.
 public struct WebhookSettings: Sendable {
-    /// An endpoint of the operator's own, told of what everybody does.
+    /// An operator endpoint, for all owners.
     public struct Endpoint: Sendable, Hashable {
         public var url: String
         /// `whsec_` and base64, or any text of at least 16 bytes.
         public var secret: String
-        /// Told of foreground responses too.
+        /// Also notified of foreground responses.
         public var hearsAllResponses: Bool
 
         public init(url: String, secret: String, hearsAllResponses: Bool = false) {
@@ -18,9 +18,9 @@ public struct WebhookSettings: Sendable {
     public var endpoints: [Endpoint] = []
     /// Whether deliveries may go to addresses that are not on the public Internet.
     public var allowsPrivate = false
-    /// The first wait after an attempt that failed; the further ones keep their proportion to it.
+    /// Delay after the first failed attempt; the others scale in proportion.
     public var retryBase = Duration.seconds(5)
-    /// How long a delivery that is over is kept, to be looked at and sent again.
+    /// How long a finished delivery is retained, for inspection and redelivery.
     public var retention = Duration.seconds(86_400)
 
     public init() {}

@@ -1,17 +1,17 @@
-/// For metrics: all since the start.
+/// Metrics since the start.
 package struct WebhookStatistics: Sendable {
     /// By result.
     package var attempts: [String: UInt64]
-    /// Deliveries that wait or are under way.
+    /// Deliveries waiting or in flight.
     package var pending: Int
     package var inFlight: Int
-    /// Deliveries pushed out by newer ones.
+    /// Deliveries displaced by newer ones.
     package var dropped: UInt64
     package var enabledEndpoints: Int
     package var disabledEndpoints: Int
 }
 
-/// An endpoint, and what waits for it.
+/// An endpoint, and its pending deliveries.
 package struct WebhookEndpointStatus: Sendable {
     package let endpoint: WebhookEndpoint
     package let pendingCount: Int
@@ -22,16 +22,16 @@ package struct WebhookEndpointStatus: Sendable {
     }
 }
 
-/// Why a command about webhooks was not carried out.
+/// Why a call on webhooks failed.
 package enum WebhookError: Error, Sendable, Hashable {
-    /// There is none with this id, or it is another owner's.
+    /// No such endpoint of this owner.
     case endpointNotFound
-    /// Nothing is known of the event: it is another owner's, was for no endpoint, or is forgotten.
+    /// Unknown event: another owner's, for no endpoint, or expired.
     case eventNotFound
     case tooManyEndpoints
     case tooManyTests
-    /// The receiver gave no answer to a sample; in a word.
+    /// The receiver did not answer a sample; `word` is the reason.
     case noAnswer(word: String)
-    /// The store refused it.
+    /// The store refused the change.
     case notKept
 }

@@ -1,19 +1,19 @@
-/// Where webhooks outlive the process. Implemented by the storage layer.
+/// Persistence of webhooks. Implemented by the storage layer.
 package protocol WebhookStore: Sendable {
-    /// All that is kept, without those that await an end (``WebhookDelivery/awaitsEnd``) which never came to the disk: they are
-    /// forgotten, since what they told of goes on, and is told of when it has ended.
+    /// All stored endpoints and deliveries. Discards deliveries that await an end (``WebhookDelivery/awaitsEnd``) which was not
+    /// committed: their object continues, and is reported when it ends.
     func loadWebhooks() async throws -> WebhookSnapshot
-    /// Makes the changes, all together.
+    /// Applies the changes atomically.
     ///
-    /// Changes are made in the order of the calls, and after what was submitted to the store before: an event that is noted in the
-    /// turn in which its response ends is never durable later than that end.
-    /// - Parameter then: called on any thread: whether they are durable. False: they cannot be made at all.
+    /// Changes are applied in call order, and after everything submitted to the store before: an event written in the iteration in
+    /// which its response ends is never committed later than that end.
+    /// - Parameter then: called on any thread, with true once committed, false if they cannot be applied.
     func writeWebhooks(_ changes: [WebhookChange], then: @escaping @Sendable (Bool) -> Void)
 }
 
 package struct WebhookSnapshot: Sendable {
     package var endpoints: [WebhookEndpoint]
-    /// The oldest first.
+    /// Oldest first.
     package var deliveries: [WebhookDelivery]
 
     package init(endpoints: [WebhookEndpoint] = [], deliveries: [WebhookDelivery] = []) {
@@ -24,9 +24,9 @@ package struct WebhookSnapshot: Sendable {
 
 package enum WebhookChange: Sendable {
     case put(WebhookEndpoint)
-    /// With its deliveries.
+    /// Including its deliveries.
     case removeEndpoint(id: String)
-    /// A delivery that may be there already, from before a crash: then nothing changes.
+    /// Adds a delivery; no effect if it exists from before a crash.
     case add(WebhookDelivery)
     case update(WebhookDelivery)
     case remove(WebhookDelivery.Key)

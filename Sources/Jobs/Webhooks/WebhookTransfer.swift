@@ -2,24 +2,24 @@ import Bytes
 import HTTP
 import Network
 
-/// One attempt on its way. What counts is the status; what the receiver says besides is taken within a bound and thrown away.
+/// One attempt in flight. Only the status counts; the receiver's body is read up to a limit and discarded.
 final class WebhookTransfer: HTTPTransfer {
     struct Outcome {
-        /// nil: no answer came.
+        /// nil: no answer.
         let status: Int?
-        /// In a word; nil: it succeeded.
+        /// nil: success.
         let error: String?
         let verdict: WebhookLedger.Verdict
-        /// It was no attempt: the server stops, or has no descriptor left for it.
+        /// Not counted as an attempt: the server stops, or has no descriptor left.
         var wasAbandoned = false
     }
 
     static let connectTimeout = Duration.seconds(5)
-    /// Standard Webhooks: 15 to 30 s.
+    /// Standard Webhooks recommends 15 to 30 s.
     static let totalTimeout = Duration.seconds(15)
     static let maxBodyBytes = 64 << 10
 
-    /// When it began, in seconds since 1970.
+    /// Start time, in seconds since 1970.
     private let unixTime: Int
     private var head: HTTPClientResponse?
     private var bodyByteCount = 0
@@ -31,7 +31,7 @@ final class WebhookTransfer: HTTPTransfer {
         super.init(request)
     }
 
-    /// - Returns: nil when it cannot be signed.
+    /// - Returns: nil if it cannot be signed.
     static func request(
         _ event: WebhookEvent, to endpoint: WebhookEndpoint, unixTime: Int, destinations: DestinationPolicy
     ) -> HTTPClientRequest? {
@@ -67,7 +67,7 @@ final class WebhookTransfer: HTTPTransfer {
             finish(Outcome(status: nil, error: "server_stopping", verdict: .failed(retryAfter: nil), wasAbandoned: true))
         case .failed(.noDescriptors) where head == nil:
             finish(Outcome(status: nil, error: "no_descriptors", verdict: .failed(retryAfter: nil), wasAbandoned: true))
-        // The receiver has answered; that the rest of its words was cut changes nothing.
+        // The receiver has answered; a truncated body does not matter.
         case .failed(let error): finish(outcome ?? Self.failure(Self.word(error)))
         }
     }
@@ -87,7 +87,7 @@ final class WebhookTransfer: HTTPTransfer {
         case 200...299: return Outcome(status: head.status, error: nil, verdict: .delivered)
         case 410: return Outcome(status: 410, error: "gone", verdict: .gone)
         default:
-            // A redirect is not followed: it would lead past the checks, and the owner gave another address.
+            // Redirects are not followed: they would bypass the checks.
             let word =
                 (300...399).contains(head.status)
                 ? "redirect" : (400...599).contains(head.status) ? "status_\(head.status)" : "status_other"
@@ -96,7 +96,7 @@ final class WebhookTransfer: HTTPTransfer {
         }
     }
 
-    /// Seconds that `Retry-After` asks for, as a number or by a date.
+    /// The delay of `Retry-After` in seconds, given as a number or date.
     static func retryDelay(_ text: String, unixTime: Int) -> Double? {
         if let seconds = Double(text) { return seconds.isFinite && seconds >= 0 ? seconds : nil }
         return HTTPDate.parse(text, now: unixTime).map { Double(max(0, $0.saturatingSubtracting(unixTime))) }

@@ -1,8 +1,8 @@
 import Bytes
 
-/// Where an endpoint listens, checked as far as its text tells.
+/// The URL of an endpoint, validated by its text.
 package struct WebhookURL: Sendable, Hashable {
-    /// Why an endpoint may not have a URL.
+    /// Why a URL is not allowed.
     package enum Problem: Error, Sendable, Hashable, CustomStringConvertible {
         case notAbsolute, tooLong, credentials, port(Int), privateHost(String)
 
@@ -20,7 +20,7 @@ package struct WebhookURL: Sendable, Hashable {
     }
 
     package static let maxByteCount = 2048
-    /// Names of this machine and of networks that are nobody else's (RFC 6761, RFC 6762, RFC 8375, ICANN's `.internal`).
+    /// Names reserved for this machine and private networks (RFC 6761, RFC 6762, RFC 8375, ICANN's `.internal`).
     private static let privateSuffixes = ["localhost", "local", "internal", "home.arpa"]
 
     package let text: String
@@ -28,7 +28,7 @@ package struct WebhookURL: Sendable, Hashable {
     package let host: String
     package let port: Int
 
-    /// - Parameter allowsPrivate: whether it may name addresses that are not on the public Internet.
+    /// - Parameter allowsPrivate: whether to allow addresses that are not public.
     package init(_ text: String, allowsPrivate: Bool) throws(Problem) {
         guard text.utf8.count <= Self.maxByteCount else { throw .tooLong }
         let lower = text.lowercased()
@@ -65,7 +65,7 @@ package struct WebhookURL: Sendable, Hashable {
         }
         self.text = text
         if allowsPrivate { return }
-        // Not that a port could be trusted: but a request to port 25 may be read as mail.
+        // Ports do not imply trust, but a request to port 25 could be interpreted as mail.
         guard port == 80 || port == 443 || port >= 1024 else { throw .port(port) }
         if let address = IPAddress(host), !address.isPublic { throw .privateHost(host) }
         let name = host.hasSuffix(".") ? String(host.dropLast()) : host

@@ -2,11 +2,10 @@ import Bytes
 import Glibc
 package import Network
 
-/// Tells those who asked of what has ended, by HTTP requests that they can verify: `Protocols/webhooks.md`.
+/// Notifies endpoints of ended work by signed HTTP requests: `Protocols/webhooks.md`.
 ///
-/// Whoever has something to tell calls ``hold(type:owner:objectID:isBackground:awaitsEnd:)`` from any thread. It is written to the
-/// store within that call, before anything that the same turn writes later, and delivered, at least once, when it and the end that
-/// it tells of are durable.
+/// Producers call ``hold(type:owner:objectID:isBackground:awaitsEnd:)`` from any thread. The event is submitted to the store within
+/// that call, before later writes of the same iteration, and delivered at least once after it and its object's end are committed.
 public final class Webhooks: JobEventSink {
     package let settings: WebhookSettings
     private let registry: WebhookRegistry
@@ -22,8 +21,8 @@ public final class Webhooks: JobEventSink {
         self.dispatcher = dispatcher
     }
 
-    /// Reads what the store has, and goes on with it on a loop.
-    /// - Parameter store: nil: all is forgotten with the process.
+    /// Loads the stored state, and continues deliveries on a loop.
+    /// - Parameter store: nil to keep webhooks only in memory.
     package static func start(_ settings: WebhookSettings, store: (any WebhookStore)?, on loop: EventLoop) async throws -> Webhooks
     {
         let snapshot = try await store?.loadWebhooks() ?? WebhookSnapshot()
@@ -44,11 +43,11 @@ public final class Webhooks: JobEventSink {
         hold(type: type, owner: owner, objectID: objectID, isBackground: true, awaitsEnd: false)?.release()
     }
 
-    /// Something has ended. From any thread; cheap when nobody wants to know.
+    /// Records an event. From any thread; cheap without endpoints.
     /// - Parameters:
-    ///   - isBackground: whether it went on without its client.
-    ///   - awaitsEnd: whether the end is not on the disk yet, and is to be there.
-    /// - Returns: what sends it, once the end is on the disk; nil when nobody wants to know.
+    ///   - isBackground: whether the object continued without its client.
+    ///   - awaitsEnd: whether the object's end is still to be committed.
+    /// - Returns: release it once the end is committed; nil if no endpoint is interested.
     package func hold(type: String, owner: String, objectID: String, isBackground: Bool, awaitsEnd: Bool) -> HeldWebhook? {
         let now = Self.now
         let found = registry.receivers(owner: owner, isBackground: isBackground) {
@@ -78,8 +77,7 @@ public final class Webhooks: JobEventSink {
 
     private static let pollInterval = Duration.milliseconds(10)
 
-    /// Lets what is due and under way arrive, and begins nothing afterwards. What is not done by then is done after the next start,
-    /// where there is a store.
+    /// Waits for due and in-flight deliveries, then starts no more. With a store, the rest continues after the next start.
     package func stop(within timeout: Duration) async {
         let deadline = ContinuousClock.now + timeout
         while await !dispatcher.call({ $0.isAtRest }), ContinuousClock.now < deadline {
@@ -100,7 +98,7 @@ public final class Webhooks: JobEventSink {
         return await ask { $0.create(endpoint, then: $1) }
     }
 
-    /// The owner's, the newest first.
+    /// The owner's endpoints, newest first.
     package func list(owner: String) async -> [WebhookEndpointStatus] {
         await dispatcher.call { dispatcher in dispatcher.ledger.endpoints(owner: owner).map { dispatcher.status($0) } }
     }
@@ -117,7 +115,7 @@ public final class Webhooks: JobEventSink {
 
     package static let oldSecretSeconds = 86_400
 
-    /// - Parameter keepsOld: whether the old secret signs too for ``oldSecretSeconds``.
+    /// - Parameter keepsOld: whether the old secret also signs for ``oldSecretSeconds``.
     package func rotateSecret(_ id: String, owner: String, keepsOld: Bool) async -> Result<WebhookEndpoint, WebhookError> {
         let end = keepsOld ? (Self.now / 1000).saturatingAdding(Self.oldSecretSeconds) : nil
         return await update(id, owner: owner) { $0.secrets.rotate(to: .random(), keepingOldUntil: end) }
@@ -132,14 +130,14 @@ public final class Webhooks: JobEventSink {
         await ask { $0.test(id, owner: owner, type: type, then: $1) }
     }
 
-    /// Of an endpoint, the newest first; nil: it is not the owner's.
+    /// Deliveries of an endpoint, newest first; nil if it is not the owner's.
     package func deliveries(_ id: String, owner: String, limit: Int) async -> [WebhookDelivery]? {
         await dispatcher.call { dispatcher in
             dispatcher.endpoint(id, owner: owner).map { dispatcher.ledger.deliveries(endpointID: $0.id, limit: limit) }
         }
     }
 
-    /// - Returns: to how many endpoints.
+    /// - Returns: the number of endpoints.
     package func redeliver(eventID: String, owner: String, endpointID: String?) async -> Result<Int, WebhookError> {
         await ask { $0.redeliver(eventID: eventID, owner: owner, endpointID: endpointID, then: $1) }
     }

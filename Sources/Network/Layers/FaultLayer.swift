@@ -1,8 +1,8 @@
 import CLinux
 import Glibc
 
-/// A socket that misbehaves within what a socket may do, as its ``FaultPlan`` says. Readiness is level-triggered, so a call that
-/// was blocked without need is made again in the next turn.
+/// Injects faults that a real socket may have, following a ``FaultPlan``. Readiness is level-triggered, so a call that was blocked
+/// artificially is repeated in the next iteration.
 package final class FaultLayer: SocketLayer {
     private let plan: FaultPlan
     private var random: FaultRandom
@@ -29,10 +29,10 @@ package final class FaultLayer: SocketLayer {
         return sent
     }
 
-    /// How many bytes this call may carry; nil with errno set when it fails.
+    /// Most bytes for this call; nil with errno set if it fails.
     private func next(_ wanted: Int, already: Int, resetAfter: Int?, _ descriptor: Int32) -> Int? {
         if let resetAfter, already >= resetAfter {
-            // The peer sees it too: closing with this option sends a reset.
+            // The peer sees it, too: closing with this option sends a reset.
             var option = linger(l_onoff: 1, l_linger: 0)
             setsockopt(descriptor, SOL_SOCKET, SO_LINGER, &option, socklen_t(MemoryLayout<linger>.size))
             errno = ECONNRESET
@@ -47,7 +47,7 @@ package final class FaultLayer: SocketLayer {
         var count = wanted
         if let resetAfter { count = min(count, resetAfter - already) }
         if count > 1, chance(plan.rates.short) {
-            // Small pieces are where the seams are; larger ones now and then.
+            // Mostly small pieces, which exercise the seams; larger ones now and then.
             let limit = random.next() % 4 == 0 ? UInt64(count) : UInt64(min(count, 8))
             count = 1 + Int(random.next() % limit)
         }

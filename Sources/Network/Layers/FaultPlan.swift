@@ -1,12 +1,12 @@
-/// Which faults a connection meets, all from one seed: what a test prints, and what brings the same faults back.
+/// The faults of a connection, all from one seed, which tests print to reproduce them.
 package struct FaultPlan: Sendable {
-    /// Chances in 256 for each system call.
+    /// Probabilities per system call, in 256ths.
     package struct Rates: Sendable {
-        /// Fewer bytes are taken or given than there are: from one byte on.
+        /// Short reads and writes, from one byte up.
         package var short: UInt8 = 0
         /// `EAGAIN` although there is room or bytes.
         package var blocked: UInt8 = 0
-        /// The peer is slow: from now on so many calls in a row are blocked, at most ``maxStall``.
+        /// A slow peer: up to ``maxStall`` consecutive calls are blocked.
         package var stall: UInt8 = 0
 
         package init(short: UInt8 = 0, blocked: UInt8 = 0, stall: UInt8 = 0) {
@@ -19,14 +19,14 @@ package struct FaultPlan: Sendable {
         package static let rough = Rates(short: 128, blocked: 64, stall: 4)
     }
 
-    /// Calls that a stall blocks at most.
+    /// Most calls blocked by a stall.
     package static let maxStall: UInt64 = 200
 
     package var seed: UInt64
     package var rates: Rates
-    /// The connection is reset (`ECONNRESET`) once so many bytes have come in; never if nil.
+    /// Resets the connection (`ECONNRESET`) after this many received bytes; nil for never.
     package var resetAfterReceived: Int?
-    /// As ``resetAfterReceived``, for bytes that went out.
+    /// Like ``resetAfterReceived``, for sent bytes.
     package var resetAfterSent: Int?
 
     package init(seed: UInt64, rates: Rates = .rough, resetAfterReceived: Int? = nil, resetAfterSent: Int? = nil) {
@@ -37,7 +37,7 @@ package struct FaultPlan: Sendable {
     }
 }
 
-/// SplitMix64: small, and the same everywhere.
+/// SplitMix64: small and portable.
 package struct FaultRandom: RandomNumberGenerator {
     private var state: UInt64
 

@@ -1,9 +1,9 @@
-/// What stands between a connection and its socket when it is not the bare socket: TLS, or faults in a test.
+/// A layer between a connection and its socket: TLS, or fault injection in tests.
 ///
-/// The seam has the form of the system calls that it replaces, so that ``Connection`` has one path: a count, or -1 with errno
-/// set. A plain connection has no layer and pays one comparison with nil. Loop-confined; a layer serves one connection.
+/// Has the interface of the system calls that it replaces, so that ``Connection`` has one code path: a count, or -1 with errno set.
+/// A plain connection has no layer and pays one comparison with nil. Loop-confined; a layer serves one connection.
 public class SocketLayer {
-    /// Where a handshake stands after a step.
+    /// The state of a handshake after a step.
     enum Handshake {
         case done
         case wantsRead
@@ -13,30 +13,30 @@ public class SocketLayer {
 
     init() {}
 
-    /// Whether ``handshake(_:)`` must be done before bytes can be carried.
+    /// Whether ``handshake(_:)`` must complete before data can be sent or received.
     var needsHandshake: Bool { false }
-    /// Whether we opened the connection.
+    /// Whether this end opened the connection.
     var isClient: Bool { false }
-    /// How long the handshake may take.
+    /// Deadline of the handshake.
     var handshakeTimeout: Duration { .seconds(10) }
-    /// One step of the handshake, as far as it goes without waiting.
+    /// Advances the handshake without blocking.
     func handshake(_ descriptor: Int32) -> Handshake { .done }
-    /// Tells that the connection gave the handshake up, for the counts.
+    /// Called when the connection abandons the handshake, for the metrics.
     func handshakeAbandoned(_ error: TLSError) {}
 
-    /// As `recv`. Takes at most `room` bytes, which is more than a TLS record has.
+    /// Like `recv`. `room` exceeds the size of a TLS record.
     func receive(_ descriptor: Int32, _ base: UnsafeMutableRawPointer, _ room: Int) -> Int { -1 }
-    /// As `send`. After `EAGAIN` the same bytes must be given again, perhaps with more behind them.
+    /// Like `send`. After `EAGAIN`, call again with the same bytes, possibly followed by more.
     func send(_ descriptor: Int32, _ base: UnsafeRawPointer, _ count: Int) -> Int { -1 }
-    /// Says to the peer that nothing more comes, before the socket's own half-close; -1 with `EAGAIN` to be asked again.
+    /// Announces the end of output to the peer, before the socket's half-close; -1 with `EAGAIN` to be called again.
     func closeOutput(_ descriptor: Int32) -> Int { 0 }
 
-    /// Whether bytes wait here of which the kernel knows nothing any more.
+    /// Whether the layer has buffered bytes that the kernel no longer reports.
     var hasUnread: Bool { false }
     /// Whether receiving waits until the socket is writable.
     var receiveWantsWritable: Bool { false }
-    /// What went wrong when a call failed with `EPROTO`.
+    /// The error after a call failed with `EPROTO`.
     var failure: TLSError? { nil }
-    /// The name in the peer's certificate; nil when it gave none, or there is no TLS.
+    /// The subject of the peer's certificate; nil without one, or without TLS.
     var peerSubject: String? { nil }
 }

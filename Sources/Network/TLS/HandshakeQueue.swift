@@ -1,9 +1,9 @@
 /// TLS handshakes of a loop that wait for their next step. Loop-confined.
 ///
-/// A step costs up to a millisecond of arithmetic. Without rationing, a storm of reconnects would stand between a live
-/// connection and its turn; so each turn of the loop serves the live ones and then takes a few steps.
+/// A step takes up to a millisecond of CPU. So that a reconnect storm does not delay established connections, each loop iteration
+/// serves these first, then performs a few steps.
 struct HandshakeQueue: ~Copyable {
-    /// Steps in one turn: what a live connection waits for them at most, some two milliseconds with RSA keys.
+    /// Steps per iteration: they delay established connections by about two milliseconds with RSA keys.
     static let stepsPerTurn = 4
 
     private var waiting: [Connection] = []
@@ -13,7 +13,7 @@ struct HandshakeQueue: ~Copyable {
 
     mutating func append(_ connection: Connection) { waiting.append(connection) }
 
-    /// The next one in the order of their arrival.
+    /// The next one in order of arrival.
     mutating func next() -> Connection? {
         if isEmpty { return nil }
         let connection = waiting[head]

@@ -1,12 +1,12 @@
 import CLinux
 import Glibc
 
-/// Whether the kernel encrypts by itself (kTLS).
+/// Kernel TLS (kTLS).
 public enum KernelTLS {
-    /// Asked once: where it is missing, each further attempt could have the kernel look for its module anew.
+    /// Checked once: without support, each attempt could make the kernel search for its module again.
     ///
-    /// A socket without a connection cannot turn it on; what it answers tells a kernel that knows TLS (`ENOTCONN`) from one
-    /// that does not (`ENOENT`).
+    /// An unconnected socket cannot enable it, but the error distinguishes a kernel with TLS (`ENOTCONN`) from one without
+    /// (`ENOENT`).
     public static let isAvailable: Bool = {
         let probe = socket(AF_INET, Int32(SOCK_STREAM.rawValue | SOCK_CLOEXEC.rawValue), 0)
         guard probe >= 0 else { return false }

@@ -1,7 +1,7 @@
 import COpenSSL
 import Glibc
 
-/// A layer in the form in which OpenSSL wants a socket, so that TLS can run over an injected one.
+/// An OpenSSL BIO over a layer, so that TLS can run over an injected one.
 enum LayerBIO {
     private final class Target {
         let layer: SocketLayer
@@ -23,7 +23,7 @@ enum LayerBIO {
 
     private struct Method: @unchecked Sendable { let pointer: OpaquePointer? }
 
-    /// Made once, and never changed.
+    /// Created once, never modified.
     private static let method: Method = {
         let method = BIO_meth_new(BIO_get_new_index() | BIO_TYPE_SOURCE_SINK, "layer")
         BIO_meth_set_read(method) { bio, bytes, count in
@@ -55,7 +55,7 @@ enum LayerBIO {
         BIO_get_data(bio).map { Unmanaged<Target>.fromOpaque($0).takeUnretainedValue() }
     }
 
-    /// What a call of the layer, or of a socket, came to in OpenSSL's words.
+    /// Translates the result of a layer or socket call for OpenSSL.
     static func result(_ count: Int, _ bio: OpaquePointer?, _ flag: Int32) -> Int32 {
         copenssl_clear_retry(bio)
         if count < 0, errno == EAGAIN || errno == EINTR { copenssl_set_retry(bio, flag) }

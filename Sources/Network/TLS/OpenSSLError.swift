@@ -1,12 +1,12 @@
 import COpenSSL
 import Glibc
 
-/// OpenSSL's error queue of this thread, in our words.
+/// OpenSSL's error queue of this thread.
 enum OpenSSLError {
-    /// Empties the queue before a call whose failure will be looked for in it. Mostly it is empty, and clearing walks all of it.
+    /// Clears the queue before a call whose errors will be read from it. It is usually empty, and clearing walks all of it.
     @inline(__always) static func forgetEarlier() { if ERR_peek_error() != 0 { ERR_clear_error() } }
 
-    /// The first entry's text, where it began, without file and line; empties the queue.
+    /// The text of the first entry, the root cause, without file and line; clears the queue.
     static func take() -> String {
         let code = ERR_peek_error()
         defer { ERR_clear_error() }
@@ -19,12 +19,12 @@ enum OpenSSLError {
         return "error \(String(code, radix: 16))"
     }
 
-    /// What a call on `ssl` that failed for good means.
+    /// The error of a call on `ssl` that failed permanently.
     /// - Parameters:
-    ///   - result: of `SSL_get_error`.
+    ///   - result: from `SSL_get_error`.
     ///   - code: errno after the call.
     static func failure(_ ssl: OpaquePointer, _ result: Int32, errno code: Int32) -> TLSError {
-        // The newest entry is TLS's own word; those before it are the arithmetic's.
+        // The newest entry is from TLS; earlier ones are from the crypto below it.
         let error = ERR_peek_last_error()
         defer { ERR_clear_error() }
         if error == 0 {
@@ -54,6 +54,6 @@ enum OpenSSLError {
         }
     }
 
-    /// OpenSSL's reason for an alert that the peer sent.
+    /// OpenSSL's reason code for an alert from the peer.
     private static func alert(_ number: Int32) -> Int32 { SSL_AD_REASON_OFFSET + number }
 }

@@ -2,11 +2,10 @@ import CLinux
 import COpenSSL
 import Glibc
 
-/// A socket in the form in which OpenSSL wants one, where the kernel does not encrypt. OpenSSL's own calls `read` and `write`, which
-/// take the kernel's longer way through files, and each of which is a point where glibc lets a thread be cancelled: together 2 to 3 %
-/// of a small echo.
+/// An OpenSSL BIO over a socket, used without kTLS. OpenSSL's own BIO calls `read` and `write`, which take the kernel's longer path
+/// for files and are cancellation points in glibc: together 2 to 3 % of a small echo.
 enum SocketBIO {
-    /// - Parameter descriptor: stays the caller's.
+    /// - Parameter descriptor: not owned.
     static func make(_ descriptor: Int32) -> OpaquePointer? {
         guard let bio = BIO_new(method.pointer) else { return nil }
         BIO_set_data(bio, UnsafeMutableRawPointer(bitPattern: Int(descriptor) + 1))
@@ -16,7 +15,7 @@ enum SocketBIO {
 
     private struct Method: @unchecked Sendable { let pointer: OpaquePointer? }
 
-    /// Made once, and never changed.
+    /// Created once, never modified.
     private static let method: Method = {
         let method = BIO_meth_new(BIO_get_new_index() | BIO_TYPE_SOURCE_SINK, "socket")
         BIO_meth_set_read(method) { bio, bytes, count in
@@ -37,7 +36,7 @@ enum SocketBIO {
         return Method(pointer: method)
     }()
 
-    /// Kept one higher, since nil is a pointer, too.
+    /// Stored plus one, because 0 would be nil.
     private static func descriptor(of bio: OpaquePointer?) -> Int32 {
         Int32(truncatingIfNeeded: Int(bitPattern: BIO_get_data(bio)) - 1)
     }

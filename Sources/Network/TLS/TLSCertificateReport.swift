@@ -1,15 +1,15 @@
 import COpenSSL
 
-/// What a check of certificate files found, for people.
+/// Result of checking certificate files, for display.
 public struct TLSCertificateReport: Sendable {
     public let subject: String
-    /// Whole days until it is no longer valid; negative when it is over.
+    /// Whole days until it expires; negative if expired.
     public let daysLeft: Int
-    /// Whether its validity has begun.
+    /// Whether its validity period has begun.
     public let hasBegun: Bool
 
-    /// Loads certificate and key as the server would.
-    /// - Throws: ``TLSFileError`` when they cannot be used.
+    /// Loads certificate and key like the server.
+    /// - Throws: ``TLSFileError`` if they are unusable.
     public static func check(_ files: TLSCertificateFiles) throws(TLSFileError) -> TLSCertificateReport {
         let set = try TLSCertificateSet(TLSSettings(certificates: [files]), ticketKeys: TLSTicketKeys())
         guard let certificate = SSL_CTX_get0_certificate(set.defaultContext), let seconds = X509Text.secondsLeft(certificate)

@@ -1,19 +1,19 @@
 import COpenSSL
 import Glibc
 
-/// What one load of the certificate files gave. Connections that began with it keep it; a reload makes a new one.
+/// The certificates from one load of the files. Connections retain the set that they started with; a reload creates a new one.
 ///
-/// `@unchecked`: OpenSSL's contexts are counted and locked by themselves, and nothing here changes after `init`.
+/// `@unchecked`: OpenSSL's contexts are reference-counted and thread-safe, and nothing here changes after `init`.
 final class TLSCertificateSet: @unchecked Sendable {
-    /// Ciphers of TLS 1.2: forward secrecy and authenticated encryption only (RFC 9325 §4.2). TLS 1.3 has no others.
+    /// Ciphers for TLS 1.2: only forward secrecy and authenticated encryption (RFC 9325 §4.2). TLS 1.3 has no others.
     private static let ciphers = "ECDHE+AESGCM:ECDHE+CHACHA20"
 
-    /// One context for each certificate; the first one is for clients that ask for no name or for one that we lack.
+    /// One context per certificate; the first is the default for clients that request no name or an unknown one.
     private let contexts: [OpaquePointer]
     let ticketKeys: TLSTicketKeys
     var defaultContext: OpaquePointer { contexts[0] }
 
-    /// - Throws: ``TLSFileError`` for the first file that cannot be used.
+    /// - Throws: ``TLSFileError`` for the first unusable file.
     init(_ settings: TLSSettings, ticketKeys: TLSTicketKeys) throws(TLSFileError) {
         self.ticketKeys = ticketKeys
         var made: [OpaquePointer] = []
@@ -43,7 +43,7 @@ final class TLSCertificateSet: @unchecked Sendable {
             TLSContextOptions.apply(to: context, isServer: true, asksKernel: settings.asksKernel)
             copenssl_set_min_version(context, settings.minVersion == .tls13 ? TLS1_3_VERSION : TLS1_2_VERSION)
             SSL_CTX_set_cipher_list(context, ciphers)
-            // Tickets carry the session: nothing of it is kept here.
+            // Tickets contain the session; no cache is needed.
             copenssl_disable_session_cache(context)
             try TLSContextOptions.load(files, into: context)
             try setClientAuthentication(settings, context)
@@ -71,18 +71,18 @@ final class TLSCertificateSet: @unchecked Sendable {
         SSL_CTX_set_client_CA_list(context, names)
         let mode = SSL_VERIFY_PEER | (settings.clientAuthentication == .require ? SSL_VERIFY_FAIL_IF_NO_PEER_CERT : 0)
         SSL_CTX_set_verify(context, mode, nil)
-        // A ticket stands for a client that was checked: it must not outlive a change of who checks.
+        // A ticket stands for a verified client, so it must not outlive a change of the authorities.
         if let digest = TLSContextOptions.digest(of: path, settings.clientAuthentication.rawValue) { identity = digest }
     }
 
-    // MARK: Callbacks of the handshake
+    // MARK: Handshake callbacks
 
     private static func setCallbacks(_ context: OpaquePointer) {
         SSL_CTX_set_alpn_select_cb(
             context,
             { _, chosen, chosenLength, offered, offeredLength, _ in
                 guard let chosen, let chosenLength, let offered else { return SSL_TLSEXT_ERR_NOACK }
-                // A list of names, each behind its length (RFC 7301 §3.1).
+                // A list of length-prefixed names (RFC 7301 §3.1).
                 let name: StaticString = "http/1.1"
                 var position = 0
                 let end = Int(offeredLength)
@@ -117,7 +117,7 @@ final class TLSCertificateSet: @unchecked Sendable {
         copenssl_context_data(ssl).map { Unmanaged<TLSCertificateSet>.fromOpaque($0).takeUnretainedValue() }
     }
 
-    /// The first certificate that is exactly for the name, else the first whose wildcard covers it.
+    /// The first certificate with exactly that name, else the first whose wildcard matches.
     private func context(for name: UnsafePointer<CChar>) -> OpaquePointer? {
         for flags in [UInt32(X509_CHECK_FLAG_NO_WILDCARDS), 0] {
             for context in contexts where X509_check_host(SSL_CTX_get0_certificate(context), name, 0, flags, nil) == 1 {

@@ -1,15 +1,15 @@
 import COpenSSL
 
-/// A client's side of TLS: whom it trusts. Servers are always verified.
+/// The client side of TLS: its trusted authorities. Servers are always verified.
 ///
-/// `@unchecked`: OpenSSL's context is counted and locked by itself, and nothing here changes after `init`.
+/// `@unchecked`: OpenSSL's context is reference-counted and thread-safe, and nothing here changes after `init`.
 public final class TLSClientContext: @unchecked Sendable {
     private let context: OpaquePointer
 
     /// - Parameters:
-    ///   - authorities: PEM file of the authorities to trust in place of the system's.
-    ///   - certificate: shown to servers that ask for one.
-    /// - Throws: ``TLSFileError`` when a file cannot be used.
+    ///   - authorities: PEM file of the authorities to trust instead of the system's.
+    ///   - certificate: sent to servers that request one.
+    /// - Throws: ``TLSFileError`` if a file is unusable.
     public init(authorities: String? = nil, certificate: TLSCertificateFiles? = nil) throws(TLSFileError) {
         guard let context = SSL_CTX_new(TLS_client_method()) else {
             throw TLSFileError(path: "TLS", problem: OpenSSLError.take())
@@ -35,7 +35,7 @@ public final class TLSClientContext: @unchecked Sendable {
     deinit { SSL_CTX_free(context) }
 
     /// The layer for one connection.
-    /// - Parameter host: the name or address that the server's certificate must be for.
+    /// - Parameter host: the name or address that the server's certificate must match.
     public func layer(host: String) -> SocketLayer { layer(host: host, over: nil) }
 
     package func layer(host: String, over lower: SocketLayer?) -> SocketLayer {
@@ -45,7 +45,7 @@ public final class TLSClientContext: @unchecked Sendable {
     /// For ``TLSLayer``: an `SSL` that verifies `host`.
     func makeSSL(host: String) -> OpaquePointer? {
         guard let ssl = SSL_new(context) else { return nil }
-        // Server names are names only, never addresses (RFC 6066 §3).
+        // SNI carries only names, never addresses (RFC 6066 §3).
         let isAddress = X509_VERIFY_PARAM_set1_ip_asc(SSL_get0_param(ssl), host) == 1
         ERR_clear_error()
         if !isAddress {

@@ -1,18 +1,18 @@
 import COpenSSL
 import Glibc
 
-/// What server and client contexts have in common.
+/// Options shared by server and client contexts.
 enum TLSContextOptions {
     static func apply(to context: OpaquePointer, isServer: Bool, asksKernel: Bool = KernelTLS.isAvailable) {
-        // Buffers go back when they are empty; a write may end early and go on from a buffer that has moved.
+        // Free empty buffers; allow partial writes, and retries from a moved buffer.
         copenssl_set_mode(
             context, Int(SSL_MODE_RELEASE_BUFFERS | SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER))
-        // Header and body of a record by one system call.
+        // Read header and body of a record by one system call.
         copenssl_set_read_ahead(context)
         copenssl_set_options(context, isServer, asksKernel)
     }
 
-    /// A better answer than OpenSSL's to a file that is not there.
+    /// A better error than OpenSSL's for a missing file.
     static func checkReadable(_ path: String) throws(TLSFileError) {
         if access(path, R_OK) == 0 { return }
         throw TLSFileError(path: path, problem: "cannot be read: \(String(cString: strerror(errno)))")
@@ -26,7 +26,7 @@ enum TLSContextOptions {
             throw TLSFileError(
                 path: files.certificate, problem: "holds no certificate in PEM form (\(OpenSSLError.take()))")
         }
-        // A key with a passphrase would be asked for on the terminal, and block.
+        // OpenSSL would prompt for a passphrase on the terminal, and block.
         SSL_CTX_set_default_passwd_cb(context) { _, _, _, _ in 0 }
         if SSL_CTX_use_PrivateKey_file(context, files.key, SSL_FILETYPE_PEM) != 1 {
             let code = ERR_peek_last_error()
@@ -44,7 +44,7 @@ enum TLSContextOptions {
         }
     }
 
-    /// SHA-256 of a file's content and a word; nil when it cannot be read.
+    /// SHA-256 of a file's content and a word; nil if it cannot be read.
     static func digest(of path: String, _ word: String) -> [UInt8]? {
         guard let file = BIO_new_file(path, "r") else { return nil }
         defer { BIO_free(file) }

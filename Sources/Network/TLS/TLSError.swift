@@ -1,34 +1,34 @@
-/// Why a TLS connection could not be made, or broke.
+/// Why a TLS handshake or connection failed.
 public struct TLSError: Error, Sendable, Equatable, CustomStringConvertible {
-    /// Kinds of failures, to be counted. The raw values are names for metrics.
+    /// Kinds of failures. The raw values are labels of metrics.
     public enum Reason: String, Sendable, CaseIterable {
         /// The peer speaks plain HTTP.
         case plainHTTP = "plain_http"
-        /// The peer speaks something else that is not TLS.
+        /// The peer speaks another protocol that is not TLS.
         case notTLS = "not_tls"
-        /// No version that both sides allow.
+        /// No common protocol version.
         case protocolVersion = "protocol_version"
         case noSharedCipher = "no_shared_cipher"
-        /// The client asks for application protocols (ALPN), and ours is not among them.
+        /// The client's application protocols (ALPN) do not include ours.
         case noApplicationProtocol = "no_application_protocol"
-        /// A client that must have a certificate gave none.
+        /// The client sent no certificate, and one is required.
         case certificateRequired = "certificate_required"
-        /// The peer's certificate is not trusted, not for this name, or out of date.
+        /// The peer's certificate is untrusted, expired, or for another name.
         case badCertificate = "bad_certificate"
-        /// The peer does not trust our certificate, or has another reason of its own; its alert is in the detail.
+        /// The peer refused, for example because it does not trust our certificate; ``detail`` has its alert.
         case refusedByPeer = "refused_by_peer"
-        /// The peer went away in the middle of the handshake.
+        /// The peer disconnected during the handshake.
         case closed
-        /// The handshake took too long.
+        /// The handshake timed out.
         case timeout
-        /// The connection ended without the peer's close_notify: what came last may not be all (RFC 8446 §6.1).
+        /// The connection ended without the peer's close_notify, so the data may be truncated (RFC 8446 §6.1).
         case truncated
-        /// Anything else that broke the protocol.
+        /// Any other protocol error.
         case protocolError = "protocol_error"
     }
 
     public let reason: Reason
-    /// What OpenSSL says, for people.
+    /// OpenSSL's message.
     public let detail: String
 
     init(_ reason: Reason, _ detail: String = "") {
@@ -56,10 +56,10 @@ public struct TLSError: Error, Sendable, Equatable, CustomStringConvertible {
     }
 }
 
-/// A certificate or key that cannot be used; found when it is loaded.
+/// An unusable certificate or key, detected when it is loaded.
 public struct TLSFileError: Error, Sendable, Equatable, CustomStringConvertible {
     public let path: String
-    /// What is wrong and what would be right.
+    /// What is wrong, and how to fix it.
     public let problem: String
 
     public var description: String { "\(path): \(problem)" }

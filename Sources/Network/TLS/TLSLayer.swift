@@ -2,29 +2,29 @@ import CLinux
 import COpenSSL
 import Glibc
 
-/// TLS between a connection and its socket, by OpenSSL, which reads and writes the socket itself where the kernel can take the
-/// encryption over (kTLS). Nonblocking; buffers exist only while bytes wait in them.
+/// TLS between a connection and its socket, by OpenSSL, which reads and writes the socket itself if the kernel can take over
+/// encryption (kTLS). Nonblocking; buffers exist only while they contain bytes.
 final class TLSLayer: SocketLayer {
     enum Role {
         case server(TLSServerContext)
         case client(TLSClientContext, host: String)
     }
 
-    /// What a record holds at most (RFC 8446 §5.1).
+    /// Most bytes of a record (RFC 8446 §5.1).
     private static let recordByteCount = 16_384
 
     private let role: Role
     private let lower: SocketLayer?
-    /// Made at the first step of the handshake: a peer that connects and says nothing costs no state.
+    /// Created at the first step of the handshake: a peer that sends nothing costs no state.
     private var ssl: OpaquePointer?
-    /// OpenSSL's callbacks look into it.
+    /// Used by OpenSSL's callbacks.
     private var certificates: TLSCertificateSet?
     private var broken: TLSError?
-    /// An outcome that came behind bytes: told at the next call.
+    /// A result that followed data: returned by the next call.
     private var held: (result: Int, code: Int32)?
     private var isReadBlockedByWrite = false
 
-    /// - Parameter lower: a layer in the socket's place, for tests.
+    /// - Parameter lower: a layer instead of the socket, for tests.
     init(_ role: Role, lower: SocketLayer? = nil) {
         self.role = role
         self.lower = lower
@@ -70,8 +70,8 @@ final class TLSLayer: SocketLayer {
         }
     }
 
-    /// Whether the peer speaks HTTP in clear: a method begins with a letter, a TLS record with the number of its kind (22). OpenSSL knows
-    /// some methods itself, and answers the others with an alert that no HTTP client understands.
+    /// Whether the peer speaks plain HTTP: a method begins with a letter, a TLS record with its type (22). OpenSSL recognises only
+    /// some methods, and answers others with an alert that HTTP clients do not understand.
     private static func beginsWithALetter(_ descriptor: Int32) -> Bool {
         var first: UInt8 = 0
         guard recv(descriptor, &first, 1, Int32(MSG_PEEK)) == 1 else { return false }
@@ -90,7 +90,7 @@ final class TLSLayer: SocketLayer {
         case .client(let context, let host): ssl = context.makeSSL(host: host)
         }
         guard let ssl else { return nil }
-        // Only on a socket that OpenSSL knows for one can it have the kernel encrypt.
+        // OpenSSL can enable kTLS only on its own socket BIO.
         if lower == nil, asksKernel { return SSL_set_fd(ssl, descriptor) == 1 ? ssl : nil }
         guard let bio = lower.map({ LayerBIO.make($0, descriptor) }) ?? SocketBIO.make(descriptor) else { return nil }
         SSL_set_bio(ssl, bio, bio)
@@ -132,7 +132,7 @@ final class TLSLayer: SocketLayer {
             let count = SSL_read(ssl, base + filled, Int32(clamping: room - filled))
             if count > 0 {
                 filled += Int(count)
-                // A short record with nothing behind it: asking again would only cost a system call.
+                // A short record with nothing after it: another read would only cost a system call.
                 if Int(count) < Self.recordByteCount, SSL_has_pending(ssl) == 0 { break }
                 continue
             }
@@ -161,7 +161,7 @@ final class TLSLayer: SocketLayer {
         return -1
     }
 
-    /// A failed call in the words of a system call.
+    /// Translates a failed call to the result of a system call.
     private func outcome(of result: Int32, _ ssl: OpaquePointer, isReading: Bool = true) -> (result: Int, code: Int32) {
         let code = errno
         switch SSL_get_error(ssl, result) {
@@ -172,7 +172,7 @@ final class TLSLayer: SocketLayer {
         case SSL_ERROR_ZERO_RETURN: return (0, 0)
         case let kind:
             let failure = OpenSSLError.failure(ssl, kind, errno: code)
-            // A socket's own failure keeps its errno.
+            // A socket error keeps its errno.
             if failure.reason == .truncated, code == EPIPE || code == ECONNRESET {
                 broken = failure
                 return (-1, code)

@@ -1,7 +1,7 @@
 import COpenSSL
 import Synchronization
 
-/// A server's side of TLS: its certificates, its ticket keys and its counts, shared by all loops.
+/// The server side of TLS: certificates, ticket keys and counters, shared by all loops.
 public final class TLSServerContext: Sendable {
     public let settings: TLSSettings
     private let current: Mutex<TLSCertificateSet>
@@ -12,15 +12,15 @@ public final class TLSServerContext: Sendable {
     private let kernelSends = Atomic<Int>(0)
     private let kernelReceives = Atomic<Int>(0)
 
-    /// - Throws: ``TLSFileError`` for the first file that cannot be used.
+    /// - Throws: ``TLSFileError`` for the first unusable file.
     public init(_ settings: TLSSettings) throws(TLSFileError) {
         self.settings = settings
         ticketKeys = TLSTicketKeys()
         current = Mutex(try TLSCertificateSet(settings, ticketKeys: ticketKeys))
     }
 
-    /// Reads the files again. Handshakes that begin from now on use them; connections that stand are not touched.
-    /// - Throws: ``TLSFileError``; then what was loaded before stays in use.
+    /// Re-reads the files for new handshakes. Open connections are not affected.
+    /// - Throws: ``TLSFileError``; the previous files then remain in use.
     public func reload() throws(TLSFileError) {
         let new = try TLSCertificateSet(settings, ticketKeys: ticketKeys)
         current.withLock { $0 = new }
@@ -28,20 +28,20 @@ public final class TLSServerContext: Sendable {
 
     var certificates: TLSCertificateSet { current.withLock { $0 } }
 
-    /// Whether OpenSSL is to hand the keys of a connection to the kernel.
+    /// Whether OpenSSL passes the keys of a connection to the kernel.
     package var asksKernel: Bool { copenssl_asks_kernel(certificates.defaultContext) }
 
-    /// The layer for one accepted connection.
+    /// Creates the layer for one accepted connection.
     package func layer(over lower: SocketLayer? = nil) -> SocketLayer { TLSLayer(.server(self), lower: lower) }
 
     // MARK: Counts
 
-    /// Handshakes that succeeded, and how many of them by a ticket.
+    /// Successful handshakes, and how many of them resumed.
     public var handshakeCounts: (total: Int, resumed: Int) {
         (handshakes.load(ordering: .relaxed), resumptions.load(ordering: .relaxed))
     }
 
-    /// Handshakes that failed and connections that broke, by reason.
+    /// Failed handshakes and broken connections, by reason.
     public var failureCounts: [TLSError.Reason: Int] { failures.withLock { $0 } }
 
     func countHandshake(isResumed: Bool) {
@@ -49,7 +49,7 @@ public final class TLSServerContext: Sendable {
         if isResumed { resumptions.add(1, ordering: .relaxed) }
     }
 
-    /// Connections of which the kernel encrypts what is sent, and decrypts what is received (kTLS).
+    /// Connections encrypted and decrypted by the kernel (kTLS).
     public var kernelCounts: (sends: Int, receives: Int) {
         (kernelSends.load(ordering: .relaxed), kernelReceives.load(ordering: .relaxed))
     }

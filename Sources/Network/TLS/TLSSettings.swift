@@ -1,6 +1,6 @@
 /// A certificate chain and its key, in PEM files.
 public struct TLSCertificateFiles: Sendable, Hashable {
-    /// The certificate, then those of the authorities between it and the root.
+    /// The certificate, followed by the intermediate ones.
     public var certificate: String
     public var key: String
 
@@ -10,14 +10,14 @@ public struct TLSCertificateFiles: Sendable, Hashable {
     }
 }
 
-/// How a server speaks TLS.
+/// TLS settings of a server.
 public struct TLSSettings: Sendable {
-    /// Whether clients show a certificate.
+    /// Whether clients send a certificate.
     public enum ClientAuthentication: String, Sendable, CaseIterable {
         case none
-        /// A client may; a bad one is refused.
+        /// Optional; an invalid one is refused.
         case request
-        /// A client must.
+        /// Required.
         case require
     }
 
@@ -26,15 +26,15 @@ public struct TLSSettings: Sendable {
         case tls13 = "1.3"
     }
 
-    /// The certificates by preference: a client gets the first that is for the name it asks for (SNI), else the first.
+    /// The certificates by preference: the first that matches the requested name (SNI), else the first.
     public var certificates: [TLSCertificateFiles]
     public var clientAuthentication = ClientAuthentication.none
     /// PEM file of the authorities whose client certificates are accepted.
     public var clientAuthorities: String?
     public var minVersion = Version.tls12
-    /// How long a handshake may take.
+    /// Deadline of a handshake.
     public var handshakeTimeout = Duration.seconds(10)
-    /// Whether the kernel is asked to encrypt. It is safe to ask one that cannot: OpenSSL goes on by itself.
+    /// Whether to request kernel TLS. Without support in the kernel, OpenSSL encrypts itself.
     package var asksKernel = KernelTLS.isAvailable
 
     public init(certificates: [TLSCertificateFiles]) { self.certificates = certificates }

@@ -2,10 +2,10 @@ import COpenSSL
 import Glibc
 import Synchronization
 
-/// The keys of session tickets (RFC 5077 §4): resumption without memory on the server. They change with time, and the ones
-/// before still open their tickets, so that a stolen key opens little. They outlive a reload of certificates.
+/// The keys of session tickets (RFC 5077 §4): stateless resumption. Keys rotate, so that a stolen key decrypts little; the previous
+/// key still decrypts its tickets. Keys survive a reload of certificates.
 package final class TLSTicketKeys: Sendable {
-    /// How long a key seals new tickets. It opens them for as long again.
+    /// How long a key encrypts new tickets. It decrypts them for as long again.
     package static let lifetime = Duration.seconds(12 * 3600)
     static let nameByteCount = 16
 
@@ -17,12 +17,12 @@ package final class TLSTicketKeys: Sendable {
     }
 
     private let lifetime: Duration
-    /// The newest first; at most two.
+    /// Newest first; at most two.
     private let keys = Mutex<[Key]>([])
 
     package init(lifetime: Duration = TLSTicketKeys.lifetime) { self.lifetime = lifetime }
 
-    /// The key for a new ticket; nil when there is no randomness for one.
+    /// The key for a new ticket; nil if no random bytes are available.
     package func sealing(now: Instant = .monotonicNow) -> Key? {
         keys.withLock { keys in
             if let newest = keys.first, now - newest.born < lifetime { return newest }
@@ -32,7 +32,7 @@ package final class TLSTicketKeys: Sendable {
         }
     }
 
-    /// The key that sealed a ticket, and whether it is still the one for new tickets.
+    /// The key of a ticket, and whether it is the current one.
     package func opening(_ name: UnsafeRawBufferPointer, now: Instant = .monotonicNow) -> (key: Key, isCurrent: Bool)? {
         keys.withLock { keys in
             for key in keys where key.name.elementsEqual(name) && now - key.born < lifetime * 2 {
@@ -51,7 +51,7 @@ package final class TLSTicketKeys: Sendable {
             mac: Array(bytes[(nameByteCount + 32)...]), born: now)
     }
 
-    /// OpenSSL's callback: prepares cipher and MAC of a ticket. 1: go on; 2: go on and give a new ticket; 0: no such key.
+    /// OpenSSL's callback: prepares cipher and MAC of a ticket. 1: continue; 2: continue and issue a new ticket; 0: no such key.
     func prepare(
         name: UnsafeMutablePointer<UInt8>, vector: UnsafeMutablePointer<UInt8>, cipher: OpaquePointer, mac: OpaquePointer,
         isSealing: Bool

@@ -1,9 +1,9 @@
 import COpenSSL
 import Glibc
 
-/// What people read in a certificate.
+/// Text and dates from a certificate.
 enum X509Text {
-    /// The subject as RFC 4514 writes it, such as `CN=alice,O=Example`.
+    /// The subject in RFC 4514 form, such as `CN=alice,O=Example`.
     static func subject(_ certificate: OpaquePointer) -> String? {
         guard let memory = BIO_new(BIO_s_mem()) else { return nil }
         defer { BIO_free(memory) }
@@ -13,7 +13,7 @@ enum X509Text {
         return String(decoding: UnsafeRawBufferPointer(start: start, count: Int(length)), as: UTF8.self)
     }
 
-    /// Seconds from now to the end of its validity, negative when it is over.
+    /// Seconds until it expires; negative if expired.
     static func secondsLeft(_ certificate: OpaquePointer) -> Int? {
         var days: Int32 = 0
         var seconds: Int32 = 0
@@ -21,7 +21,7 @@ enum X509Text {
         return Int(days) * 86_400 + Int(seconds)
     }
 
-    /// Whether its validity has begun.
+    /// Whether its validity period has begun.
     static func hasBegun(_ certificate: OpaquePointer) -> Bool {
         X509_cmp_time(X509_get0_notBefore(certificate), nil) < 0
     }

@@ -1,7 +1,7 @@
 import JSON
 import Sessions
 
-/// A conversation in Anthropic's form: one system text, and messages of content blocks in which user and assistant take turns.
+/// A conversation in Anthropic's form: one system text, and alternating user and assistant messages of content blocks.
 struct AnthropicConversation {
     private var systemBlocks: [JSONValue] = []
     private var turns: [(role: String, blocks: [JSONValue])] = []

@@ -44,7 +44,7 @@ struct AnthropicBlock {
     private(set) var thinking: JSONReader?
     private(set) var input: JSONReader?
 
-    /// - Parameter reader: at any value; what is no object is an empty block.
+    /// - Parameter reader: at any value; anything but an object is an empty block.
     init(_ reader: inout JSONReader) throws(JSONError) {
         guard try reader.enteredObject() else { return }
         while let key = try reader.nextKey() {

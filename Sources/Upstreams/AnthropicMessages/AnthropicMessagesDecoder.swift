@@ -5,7 +5,7 @@ package import Sessions
 
 /// Reads the answer of Anthropic's `messages`: typed events up to `message_stop`, or one object.
 ///
-/// What can be understood of an event is delivered, the rest is passed over: `Protocols/upstreams.md`, What we expect.
+/// Delivers the parts of an event that it understands, and ignores the rest: `Protocols/upstreams.md`, What we expect.
 package struct AnthropicMessagesDecoder: ResponseDecoder, ~Copyable {
     /// The words of the dialect, which need not be told beside what they mean.
     private static let finishWords = ["end_turn", "max_tokens", "stop_sequence", "tool_use", "refusal"]
@@ -24,7 +24,7 @@ package struct AnthropicMessagesDecoder: ResponseDecoder, ~Copyable {
     private var otherBlockIndex = -1
     private var hasUnderstood = false
     private var hasPassedOver = false
-    /// What came last that is neither an answer nor says that it is an error: the words of one, if nothing else comes.
+    /// The last message that was neither an answer nor marked as an error: it becomes the error if nothing else follows.
     private var lastWords: UpstreamErrorObject?
     private var scratch = ByteBuffer()
 
@@ -62,7 +62,7 @@ package struct AnthropicMessagesDecoder: ResponseDecoder, ~Copyable {
         return calls.hasLeftOut ? .length : reason
     }
 
-    /// What cannot be read was cut: whether the answer is, says its end.
+    /// Reads the last event, which may be truncated; whether the answer is, depends on its end.
     private mutating func readLast<Sink: ModelSink>(_ event: ServerSentEvent, into sink: Sink) throws(UpstreamFault) {
         do throws(UpstreamFault) {
             try read(event, into: sink)

@@ -105,7 +105,7 @@ struct AnthropicParameters {
     // MARK: Tools
 
     private func addTools(to members: inout JSONObject) throws(GenerationError) {
-        // What was before there were tools: functions without an envelope.
+        // The predecessor of tools: functions without an envelope.
         let isOld = source["tools"]?.array?.isEmpty ?? true
         let list = source[isOld ? "functions" : "tools"]?.array ?? []
         let allowed = allowedNames

@@ -76,7 +76,7 @@ struct ChatChunk {
         }
     }
 
-    /// What stands in its own place counts more.
+    /// `usage` itself takes precedence over other members.
     private mutating func takeUsage(_ reader: inout JSONReader) throws(JSONError) {
         let found = try reader.bookmark()
         usage = usage ?? found
@@ -95,7 +95,7 @@ struct ChatChoice {
     /// OpenRouter's.
     private(set) var error: JSONReader?
 
-    /// - Parameter reader: at any value; what is no object is an empty choice.
+    /// - Parameter reader: at any value; anything but an object is an empty choice.
     init(_ reader: inout JSONReader) throws(JSONError) {
         guard try reader.enteredObject() else { return }
         while let key = try reader.nextKey() {
@@ -133,7 +133,7 @@ struct ChatDelta {
     private(set) var reasoningName: RawString?
     /// Gemini's signature of a text.
     private(set) var extraContent: JSONReader?
-    /// Whether it says that somebody else speaks: what a tool has found, or the user said.
+    /// Whether its role is another speaker's: a tool or the user.
     private(set) var isForeign = false
 
     /// - Parameter reader: at any value: a string is its content, and so is a list.

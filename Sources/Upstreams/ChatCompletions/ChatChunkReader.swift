@@ -4,7 +4,7 @@ import Sessions
 
 /// Reads one `chat.completion.chunk` (or a whole `chat.completion`) after the other. Allocates nothing for a text delta.
 ///
-/// What can be understood of a chunk is delivered, the rest is passed over: `Protocols/upstreams.md`, What we expect.
+/// Delivers the parts of a chunk that it understands, and ignores the rest: `Protocols/upstreams.md`, What we expect.
 struct ChatChunkReader: ~Copyable {
     /// The words of the dialect, which need not be told beside what they mean.
     private static let finishWords = ["stop", "length", "tool_calls", "function_call", "content_filter"]
@@ -21,7 +21,7 @@ struct ChatChunkReader: ~Copyable {
     /// Whether anything came that was a chunk, and anything that was none.
     private var hasUnderstood = false
     private var hasPassedOver = false
-    /// What came last that is neither an answer nor says that it is an error: the words of one, if nothing else comes.
+    /// The last message that was neither an answer nor marked as an error: it becomes the error if nothing else follows.
     private var lastWords: UpstreamErrorObject?
 
     var hasDelivered: Bool { text.hasDelivered }
@@ -60,7 +60,7 @@ struct ChatChunkReader: ~Copyable {
         return toolCalls.hasLeftOut ? .length : reason
     }
 
-    /// A chunk, a list of them, or what is none and is passed over. Nothing is delivered before all of it is known to be JSON.
+    /// Reads a chunk or a list of them; ignores anything else. Nothing is delivered before all of it has been validated as JSON.
     private mutating func readValue<Sink: ModelSink>(
         _ json: UnsafeRawBufferPointer, _ errorObject: inout UpstreamErrorObject?, into sink: Sink
     ) throws(JSONError) {

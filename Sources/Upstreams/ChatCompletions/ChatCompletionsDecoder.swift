@@ -39,7 +39,7 @@ package struct ChatCompletionsDecoder: ResponseDecoder, ~Copyable {
         return try chunks.conclude(into: sink)
     }
 
-    /// What cannot be read was cut: whether the answer is, says its end.
+    /// Reads the last event, which may be truncated; whether the answer is, depends on its end.
     private mutating func readLast<Sink: ModelSink>(_ event: ServerSentEvent, into sink: Sink) throws(UpstreamFault) {
         do throws(UpstreamFault) {
             try chunks.read(event.data, into: sink)
@@ -54,7 +54,7 @@ package struct ChatCompletionsDecoder: ResponseDecoder, ~Copyable {
         do throws(UpstreamFault) {
             try chunks.read(body, into: sink)
         } catch .malformed where LenientJSON.isSeveralLines(body) {
-            // Nothing of it was delivered: it is no JSON.
+            // It was not JSON, so none of it was delivered.
             if let reason = try receive(body, into: sink) { return reason }
             return try end(into: sink)
         }

@@ -26,7 +26,7 @@ struct ChatMessages {
         flushAttachments()
     }
 
-    /// Which turns stand in a stretch between two inputs in which a tool was called.
+    /// Which conversation turns are between two inputs with a tool call between them.
     private static func turnsWithTools(_ turns: [Conversation.Turn]) -> [Bool] {
         var result: [Bool] = []
         var start = 0
@@ -118,7 +118,7 @@ struct ChatMessages {
             result["custom"] = ["name": .string(call.name), "input": .string(call.input)]
         } else {
             result["type"] = "function"
-            // Servers parse it, and an empty text is no JSON.
+            // Servers parse it, and an empty text is not valid JSON.
             let arguments = call.input.isEmpty ? "{}" : call.input
             result["function"] = ["name": .string(call.name), "arguments": .string(arguments)]
         }
@@ -128,8 +128,8 @@ struct ChatMessages {
 
     // MARK: Reasoning
 
-    /// Puts back what the model thought, where its provider wants it: details and signatures always, plain reasoning only in a turn
-    /// in which tools are called, since some refuse it elsewhere.
+    /// Returns the model's reasoning to its provider: details and signatures always, plain reasoning only in conversation turns
+    /// with tool calls, since some providers refuse it elsewhere.
     private func addReasoning(of turn: Conversation.Turn, isOfToolTurn: Bool, to message: inout JSONObject) {
         guard turn.role == .assistant else { return }
         var texts: [String: String] = [:]

@@ -6,7 +6,7 @@ import Sessions
 struct AnswerText: ~Copyable {
     enum Kind: Equatable {
         case text, reasoning, refusal
-        /// Of the tool call with this number of ours.
+        /// Arguments of the tool call with this index.
         case arguments(Int)
     }
 
@@ -42,7 +42,7 @@ struct AnswerText: ~Copyable {
     func hasSaid(_ kind: Kind) -> Bool { said(kind).pieceCount > 0 }
 
     /// A piece of a text.
-    /// - Parameter isLast: the chunk that it stands in has the finish reason: what repeats all that was said before is a summary.
+    /// - Parameter isLast: whether its chunk has the finish reason; a repetition of the whole text is then a summary.
     mutating func write<Sink: ModelSink>(_ piece: RawString, as kind: Kind, isLast: Bool = false, into sink: Sink) {
         if piece.isEmpty { return }
         if isLast, let end = repetition(piece.bytes, of: said(kind)) {
@@ -88,7 +88,7 @@ struct AnswerText: ~Copyable {
         deliver(scratch.bytes, as: pendingKind, into: sink)
     }
 
-    /// Where the piece goes on if it begins with all that was said, long enough to be no chance.
+    /// The offset after the repetition, if the piece begins with the whole text so far, and that is long enough to rule out chance.
     private func repetition(_ piece: UnsafeRawBufferPointer, of said: Said) -> Int? {
         let byteCount = said.digest.byteCount
         let isLong = byteCount >= Self.minRepeatedPieceByteCount

@@ -4,7 +4,7 @@ import Sessions
 /// Content that is no string but parts: `[{"type":"text","text":…},{"type":"thinking","thinking":[…]}]`, as Mistral's reasoning models
 /// have it, or one such object.
 ///
-/// A part is understood by its names; what has no text in it (references, images) is passed over.
+/// A part is recognised by its member names; parts without text (references, images) are ignored.
 struct ContentParts {
     /// What the parts are unless they say otherwise.
     let kind: AnswerText.Kind

@@ -67,7 +67,7 @@ struct Finish {
     /// Whether the answer has come to an end that is none of the server's failures.
     var isWhole: Bool { meaning.map { $0 != .failure } ?? false }
 
-    /// A further word. What is empty says nothing, and `stop` takes back nothing that was more than that.
+    /// Reads a further word. Empty ones are ignored, and `stop` does not replace a more specific one.
     /// - Parameter reader: at the value, whatever it is.
     /// - Returns: whether it says something.
     mutating func take(_ reader: inout JSONReader) throws(JSONError) -> Bool {

@@ -1,8 +1,7 @@
 import Bytes
 import JSON
 
-/// Reads what upstreams send as what they mean. A value of another kind than expected is passed over; whether the text is JSON is
-/// checked all the same.
+/// Lenient reading of upstreams' JSON. A value of an unexpected kind is skipped, but still validated as JSON.
 extension JSONReader {
     /// The position of the value that begins here, to read it later; passes over it. Nil for null.
     mutating func bookmark() throws(JSONError) -> JSONReader? {

@@ -3,8 +3,8 @@ import JSON
 
 /// What becomes of data that is not valid JSON.
 enum LenientJSON {
-    /// Reads it as what it plainly means, if it can be mended. What was never meant to be JSON (a `ping`) is passed over; what begins
-    /// as JSON and is none may have held a part of the answer, so that an answer without it would only look whole.
+    /// Reads almost valid JSON, repaired if unambiguous. Text that is not meant to be JSON (a `ping`) is ignored. Text that begins
+    /// as JSON and is invalid may have been part of the answer, which would only look complete without it.
     /// - Parameter fault: what is thrown then; nil if nothing depends on it any more.
     /// - Returns: whether it was read.
     static func readRepaired(

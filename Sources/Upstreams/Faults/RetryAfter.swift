@@ -2,7 +2,7 @@ package import HTTP
 
 /// When an upstream wants to be asked again, in the forms in which upstreams say it. All results are in seconds from now.
 package enum RetryAfter {
-    /// What is longer counts as a year.
+    /// Longer delays are clamped to a year.
     package static let maxSeconds = 31_536_000.0
 
     /// - Parameters:

@@ -9,7 +9,7 @@ extension UpstreamErrorObject {
     package init(body: [UInt8]) {
         var bytes = body[...]
         if bytes.starts(with: [0xEF, 0xBB, 0xBF]) { bytes = bytes.dropFirst(3) }
-        // What is no UTF-8 is read byte by byte as Latin-1, which at least keeps the letters of ASCII.
+        // Invalid UTF-8 is read as Latin-1, which at least preserves ASCII.
         let text =
             String(validating: bytes, as: UTF8.self)
             ?? String(String.UnicodeScalarView(bytes.lazy.map { Unicode.Scalar($0) }))

@@ -8,7 +8,7 @@ enum UpstreamErrorMatter {
     case region
     /// The model, or the path, is not there.
     case model
-    /// What was said is refused.
+    /// The content is refused.
     case moderation
     /// Too much at a time.
     case pace

@@ -72,7 +72,7 @@ extension UpstreamErrorReader {
     /// A status of an error, a number of a vendor's own, or a name.
     private static func isErrorCode(_ value: JSONValue) -> Bool {
         if let number = value.double ?? value.string.flatMap({ Double($0) }) { return number >= 400 || number < 0 }
-        // What stands for 500 is a word of many meanings: `generation`, `unknown`.
+        // Names that map to 500 are ambiguous: `generation`, `unknown`.
         return value.string.map { isFailure($0) || ![nil, 500].contains(UpstreamErrorObject.status(ofWord: $0)) } ?? false
     }
 }

@@ -4,8 +4,8 @@ import JSON
 
 /// Finds what is worth telling in an error's JSON: OpenAI's and Anthropic's objects, and what frameworks and gateways make of them.
 ///
-/// It knows names of members, not servers: an error within an error, in a list, in a string that holds JSON, or flat, is found by
-/// the same walk. What stands further inside is closer to the cause and wins; what is missing there is taken from around it.
+/// It knows member names, not servers: the same walk finds an error within an error, in a list, in a string of JSON, or flat. Inner
+/// errors are closer to the cause and take precedence; missing members are taken from the outer ones.
 struct UpstreamErrorReader {
     private static let maxDepth = 6
     private static let maxListCount = 8

@@ -9,7 +9,7 @@ package enum UpstreamFault: Error, Sendable, Hashable {
     case status(Int, UpstreamErrorObject, retryAfterSeconds: Double?)
     /// An error told within a stream or in a body with status 200.
     case inBand(UpstreamErrorObject)
-    /// What came is not what the dialect allows; says what, never quotes it.
+    /// The answer violates the dialect; describes it without quoting.
     case malformed(String)
     /// The stream ended before the answer did.
     case truncated

@@ -23,7 +23,7 @@ package struct Continuation: Sendable, Hashable {
         self.isPrefilled = isPrefilled
     }
 
-    /// What was said, as it is sent.
+    /// The delivered text, as it is sent.
     var saidText: String { String(decoding: said, as: UTF8.self) }
 
     /// So short a text may be said again by chance, as may one of signs alone (a rule, an indentation).

@@ -78,7 +78,7 @@ struct ContinuationJoint {
         let said = continuation.said
         let same = zip(text, said[count...]).prefix { $0 == $1 }.count
         if count + same == said.count {
-            // All of it was said again. What comes now goes on from there.
+            // All of it was repeated. The continuation follows.
             mayRepeat = false
             isExact = true
             leading = []
@@ -120,7 +120,7 @@ struct ContinuationJoint {
         beginning = []
     }
 
-    /// What is missing of the white space: the model saw none of that which was delivered, and may begin with the same, or with the
+    /// The missing white space: the model did not see the delivered trailing white space, and may begin with the same, or with the
     /// blank that begins most words.
     private static func whiteSpace(_ leading: [UInt8], after delivered: [UInt8]) -> [UInt8] {
         let missing = leading.dropFirst(zip(leading, delivered).prefix { $0 == $1 }.count)

@@ -4,12 +4,12 @@ import Network
 
 /// One answer on its way out: paced by deadlines, turned wrong where its directives say so. Loop-confined.
 final class RehearsalAnswer {
-    /// Tokens and bytes of one turn; then the other connections have theirs.
+    /// Most tokens and bytes per loop iteration, to let other connections proceed.
     static let maxTurnTokens = 64
     static let maxTurnBytes = 16 << 10
 
     private enum Phase { case silent, speaking, stalled, over }
-    /// What a turn leads to.
+    /// Result of one iteration.
     private enum Step {
         case later(Instant)
         case nextTurn, stalled
@@ -30,7 +30,7 @@ final class RehearsalAnswer {
     private let start: Instant
     private var phase = Phase.silent
     private var timer: LoopTimer?
-    /// What was said, of an answer that goes out whole.
+    /// The text so far, of an answer sent whole.
     private var text = ByteBuffer()
     private var garbageIsDue = false
 
@@ -77,7 +77,7 @@ final class RehearsalAnswer {
     }
 
     private func turn() {
-        // Congestion ends with a call of ours by `onDrained`.
+        // `onDrained` calls this again when the congestion ends.
         guard phase == .silent || phase == .speaking, !exchange.isCongested, timer.map({ !$0.isPending }) ?? true else {
             return
         }
@@ -104,7 +104,7 @@ final class RehearsalAnswer {
         }
     }
 
-    /// Says what is due now, within the bounds of a turn.
+    /// Writes the tokens due now, within the limits of one iteration.
     private func speak(into output: inout ByteBuffer) -> Step {
         let now = Instant.monotonicNow
         let room = output.count + Self.maxTurnBytes
@@ -152,7 +152,7 @@ final class RehearsalAnswer {
         phase = .stalled
         switch kind {
         case .cut:
-            // In the next turn: a reset takes with it what has not been sent.
+            // In the next iteration, because a reset discards unsent output.
             timer = loop.schedule(after: .milliseconds(1)) {
                 guard self.phase != .over else { return }
                 self.conclude(.failed)

@@ -11,7 +11,7 @@ struct RehearsalRequest {
     let maxTokens: Int?
     let directives: RehearsalDirectives
 
-    /// - Throws: ``RehearsalRequestError`` when the body is no JSON object, a value has a wrong type, or there are no messages.
+    /// - Throws: ``RehearsalRequestError`` if the body is not a JSON object, a value has a wrong type, or there are no messages.
     init(_ bytes: [UInt8]) throws(RehearsalRequestError) {
         let body: JSONValue
         do throws(JSONError) {

@@ -93,7 +93,7 @@ package struct CircuitBreaker: Sendable {
         }
     }
 
-    /// A probe, which is no request of anybody, found the upstream well or not.
+    /// Records the result of a probe, which is not a client's request.
     package mutating func probed(isWell: Bool, now: Instant, chance: Double) {
         switch (state, isWell) {
         case (.open, true): state = .halfOpen(isTrying: false)

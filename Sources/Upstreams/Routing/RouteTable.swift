@@ -2,7 +2,7 @@ package import Network
 
 /// Which upstream is asked next, and who waits for one: the state of all upstreams, without a socket, a clock or a lock.
 ///
-/// Whoever has it gives the time and a chance of 0 ..< 1; ``UpstreamRouter`` shares it between the loops.
+/// Callers pass the time and a random number of 0 ..< 1; ``UpstreamRouter`` shares it between the loops.
 package struct RouteTable: Sendable {
     /// What is asked for.
     package struct Request: Sendable {
@@ -86,7 +86,7 @@ package struct RouteTable: Sendable {
     private var waiting: [Waiting] = []
     private var lastTicket: UInt64 = 0
     package private(set) var waits = WaitCounts()
-    /// When a limit or a rest lets somebody go who waits now; nil: only the end of a request does.
+    /// When a limit or rest next admits a waiting request; nil if only the end of another request does.
     package internal(set) var nextChange: Instant?
     /// Changes of state not told yet.
     package internal(set) var changes: [RouteMember.Change] = []
@@ -140,7 +140,8 @@ package struct RouteTable: Sendable {
         return (.answered(deliveries.remove(at: own).answer), deliveries)
     }
 
-    /// Lets go whoever can, in the order of their coming: who needs what another waits for stands behind it, whatever it needs.
+    /// Admits waiting requests in FIFO order: a request never overtakes an earlier one that waits for the same upstream, however
+    /// little it needs.
     package mutating func pump(now: Instant) -> [Delivery] {
         nextChange = nil
         if waiting.isEmpty { return [] }
@@ -172,7 +173,7 @@ package struct RouteTable: Sendable {
         return deliveries
     }
 
-    /// Somebody waits no longer: cancelled, or its time is over.
+    /// Ends a wait: cancelled, or timed out.
     /// - Returns: nil when its answer is on its way.
     package mutating func withdraw(_ ticket: UInt64, isLate: Bool, now: Instant) -> Refusal? {
         guard let index = waiting.firstIndex(where: { $0.ticket == ticket }) else { return nil }
@@ -218,8 +219,8 @@ package struct RouteTable: Sendable {
         return healthy
     }
 
-    /// - Returns: with the time at which one of the upstreams for the request has room, whoever else may come then; what frees with the
-    ///   end of another request can be free at any time.
+    /// - Returns: a refusal with the time at which an upstream for the request next has capacity, ignoring competing requests;
+    ///   capacity freed by another request's end may come at any time.
     private mutating func busy(_ request: Request, _ now: Instant) -> Refusal {
         var soonest: Instant?
         request.candidates.subtracting(request.excluded).forEach { index in

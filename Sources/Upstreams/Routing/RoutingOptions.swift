@@ -17,7 +17,7 @@ public struct RoutingOptions: Sendable, Hashable {
     public enum Balance: String, Sendable, CaseIterable {
         /// Each gets its weight's share of the requests.
         case weighted
-        /// Who has the fewest requests under way for its weight.
+        /// The upstream with the fewest requests in flight relative to its weight.
         case leastBusy = "least_busy"
     }
 
@@ -39,7 +39,7 @@ public struct RoutingOptions: Sendable, Hashable {
     public init() {}
 }
 
-/// How much one upstream is asked at most. nil: no limit of ours.
+/// Limits of requests to one upstream; nil: none.
 public struct UpstreamLimit: Sendable, Hashable {
     public var concurrentRequests: Int?
     public var requestsPerMinute: Int?

@@ -2,7 +2,7 @@ import Bytes
 import JSON
 import Sessions
 
-/// What a request costs of a limit of tokens, before anybody has counted them.
+/// Estimated tokens of a request, before the upstream has counted them.
 enum TokenEstimate {
     /// UTF-8 bytes of a token, roughly, in the languages of prompts and code.
     static let bytesPerToken = 4

@@ -2,8 +2,8 @@ package import JSON
 
 /// What an upstream was found not to take of what we add to requests ourselves.
 ///
-/// `stream_options` is an addition of ours, and so are the choice between the two names of the token limit, and the prefill of an
-/// answer that goes on: a client must not fail because of any.
+/// `stream_options`, the choice between the two names of the token limit, and the prefill of a continued answer are added by
+/// Interject: no client's request may fail because of them.
 package struct UpstreamHabits: Sendable, Hashable {
     /// Members that a request had.
     package struct Members: OptionSet, Sendable, Hashable {
@@ -134,7 +134,7 @@ struct LearntHabits: Sendable {
     subscript(key: Key) -> UpstreamHabits {
         get { habits[key] ?? UpstreamHabits() }
         set {
-            // What is forgotten is learnt again, for the price of one request.
+            // Dropped entries are learnt again at the cost of one request.
             if habits[key] == nil, habits.count >= Self.maxCount { habits = [:] }
             habits[key] = newValue
         }

@@ -62,7 +62,7 @@ public final class UpstreamRouter: Sendable {
         change { state, now in
             let refusal = state.table.withdraw(ticket, isLate: isLate, now: now)
             if refusal != nil { state.receivers[ticket] = nil }
-            // Whoever stood behind it may be able to go.
+            // Requests behind it may now be admissible.
             return (refusal, state.table.pump(now: now))
         }
     }

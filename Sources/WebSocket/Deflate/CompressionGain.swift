@@ -1,21 +1,21 @@
-/// Whether compressing one kind of message pays on one connection. What does not shrink (audio, pictures, what is encrypted) is
-/// tried ever more seldom, at least each 256th time.
+/// Decides whether compressing one kind of message pays on one connection. Incompressible messages (audio, images, encrypted data)
+/// are tried less and less often, but at least every 256th time.
 struct CompressionGain {
-    /// Disappointments in a row that are put up with: the first messages of a connection have no history.
+    /// Consecutive poor results that are tolerated, because the first messages of a connection have no history.
     private static let patience: UInt8 = 3
     private static let maxSkipShift: UInt8 = 8
 
     private var disappointments: UInt8 = 0
     private var skips: UInt16 = 0
 
-    /// Asked once for each message.
+    /// Call exactly once per message.
     mutating func paysNow() -> Bool {
         if skips == 0 { return true }
         skips -= 1
         return false
     }
 
-    /// Less than an eighth saved is not worth the work at both ends.
+    /// Saving less than an eighth is not worth the work at both ends.
     mutating func record(byteCount: Int, compressedByteCount: Int) {
         if compressedByteCount <= byteCount - byteCount / 8, compressedByteCount < byteCount {
             disappointments = 0

@@ -1,15 +1,15 @@
 internal import Bytes
 import CZlib
 
-/// Compresses the messages of one direction, RFC 7692 §7.2.1. Made when the first message is worth it.
+/// Compresses the messages of one direction, RFC 7692 §7.2.1. Allocates zlib's state for the first message that is compressed.
 struct Compressor: ~Copyable {
-    /// What a flush ends with and a message leaves out, §7.2.1.
+    /// Length of the flush marker that is removed from the end of a message, §7.2.1.
     static let tailByteCount = 4
-    /// Room given to zlib at once, in bytes. More than the six that a flush needs, lest it flush again.
+    /// Output room given to zlib at once, in bytes. Must exceed the six that a flush needs, or it would flush again.
     private static let maxRoomByteCount = 64 << 10
 
-    /// Longer messages go as they are: their compression would hold up all others of the loop. Random words, of the worst that
-    /// text is, take 41 ns a byte (level 6, 11 window bits): 5 ms for this much, and 44 ms for a MiB.
+    /// Longer messages are sent uncompressed: compressing them would delay the loop's other connections. Random words, nearly the
+    /// worst case for text, take 41 ns per byte (level 6, 11 window bits): 5 ms for this size, 44 ms for a MiB.
     static let maxMessageByteCount = 128 << 10
 
     private let agreement: DeflateAgreement.Outgoing?
@@ -17,7 +17,7 @@ struct Compressor: ~Copyable {
     private var textGain = CompressionGain()
     private var binaryGain = CompressionGain()
 
-    /// - Parameter agreement: nil when compression was not agreed on.
+    /// - Parameter agreement: nil if compression was not negotiated.
     init(_ agreement: DeflateAgreement.Outgoing?) { self.agreement = agreement }
 
     deinit {
@@ -26,13 +26,13 @@ struct Compressor: ~Copyable {
         stream.deallocate()
     }
 
-    /// Memory held now, in bytes.
+    /// Allocated memory, in bytes.
     var memoryByteCount: Int {
         stream.map { $0.pointee.allocated_byte_count + MemoryLayout<czlib_stream>.size } ?? 0
     }
 
-    /// Whether the next message is compressed. Decided before a byte of it is: what went into the window must be sent.
-    /// - Parameter byteCount: of the whole message; nil when it is not known yet.
+    /// Whether to compress the next message. Decided before compressing any of it: output that has entered the window must be sent.
+    /// - Parameter byteCount: size of the whole message; nil if it is not known yet.
     @inline(__always)
     mutating func takes(_ kind: MessageKind, byteCount: Int?) -> Bool {
         guard let agreement else { return false }
@@ -48,13 +48,13 @@ struct Compressor: ~Copyable {
         return pays && open(agreement)
     }
 
-    /// Appends the compressed form of two pieces that belong together, flushed, ``tailByteCount`` bytes too long at its end.
+    /// Appends the compressed form of two consecutive pieces, flushed. The caller removes the last ``tailByteCount`` bytes.
     mutating func deflate(_ piece: UnsafeRawBufferPointer, _ suffix: UnsafeRawBufferPointer, into output: inout ByteBuffer) {
         let before = output.count
         if !suffix.isEmpty { run(piece, flush: Z_NO_FLUSH, into: &output) }
         run(suffix.isEmpty ? piece : suffix, flush: Z_SYNC_FLUSH, into: &output)
         if output.count == before {
-            // zlib flushes nothing where nothing came since the last flush: an empty block by hand, §7.2.3.6.
+            // zlib does not flush if there was no input since the last flush: write an empty block by hand, §7.2.3.6.
             output.append([0x00, 0x00, 0x00, 0xFF, 0xFF])
         }
     }
@@ -82,7 +82,7 @@ struct Compressor: ~Copyable {
                     let byteCount = min(room.count, Self.maxRoomByteCount)
                     stream.pointee.z.next_out = room.baseAddress?.assumingMemoryBound(to: UInt8.self)
                     stream.pointee.z.avail_out = UInt32(byteCount)
-                    // Its only error here, Z_BUF_ERROR, says that there was nothing to do.
+                    // Its only possible error here, Z_BUF_ERROR, means that there was nothing to do.
                     CZlib.deflate(&stream.pointee.z, rest.isEmpty ? flush : Z_NO_FLUSH)
                     return byteCount - Int(stream.pointee.z.avail_out)
                 }
@@ -90,7 +90,7 @@ struct Compressor: ~Copyable {
         } while !rest.isEmpty
     }
 
-    /// - Returns: false when there is no memory for it: the message goes as it is.
+    /// - Returns: false if out of memory: the message is sent uncompressed.
     private mutating func open(_ agreement: DeflateAgreement.Outgoing) -> Bool {
         if stream != nil { return true }
         let stream = UnsafeMutablePointer<czlib_stream>.allocate(capacity: 1)
@@ -104,7 +104,7 @@ struct Compressor: ~Copyable {
         return true
     }
 
-    /// Gives everything back.
+    /// Frees all memory.
     mutating func close() {
         guard let stream else { return }
         deflateEnd(&stream.pointee.z)

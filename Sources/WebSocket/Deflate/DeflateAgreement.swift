@@ -1,9 +1,9 @@
-/// What both ends agreed on, as it binds this end.
+/// The negotiated parameters, from this end's view.
 struct DeflateAgreement: Equatable, Sendable {
-    /// RSV1 in the first frame of a message says that it is compressed, RFC 7692 §6.
+    /// RSV1 in the first frame of a message marks it as compressed, RFC 7692 §6.
     static let reservedBit: UInt8 = 0x40
 
-    /// What we send.
+    /// Messages that this end sends.
     struct Outgoing: Equatable, Sendable {
         var windowBits: UInt8
         var memoryLevel: UInt8
@@ -12,9 +12,9 @@ struct DeflateAgreement: Equatable, Sendable {
         var minMessageBytes: Int32
     }
 
-    /// What we take.
+    /// Messages that this end receives.
     struct Incoming: Equatable, Sendable {
-        /// The peer looks back no further.
+        /// The peer's matches reach back no further than 2^n bytes.
         var windowBits: UInt8
         var keepsContext: Bool
     }
@@ -23,8 +23,8 @@ struct DeflateAgreement: Equatable, Sendable {
     var incoming: Incoming
 
     /// - Parameters:
-    ///   - maxOutgoingWindowBits: what the peer can undo, 8...15.
-    ///   - incomingWindowBits: what the peer may use, 8...15.
+    ///   - maxOutgoingWindowBits: largest window the peer can decompress, 8...15.
+    ///   - incomingWindowBits: largest window the peer may use, 8...15.
     init(
         _ options: DeflateOptions, maxOutgoingWindowBits: Int, keepsOutgoingContext: Bool, incomingWindowBits: Int,
         keepsIncomingContext: Bool
@@ -32,7 +32,7 @@ struct DeflateAgreement: Equatable, Sendable {
         let range = DeflateOptions.windowBitsRange
         let wanted = min(options.windowBits, maxOutgoingWindowBits)
         outgoing = Outgoing(
-            // A peer with a window of 2^8 is served by zlib's of 2^9: that looks back 2^9 - 262 = 250 bytes at most.
+            // For a peer's window of 2^8, use zlib's of 2^9: its matches reach back at most 2^9 - 262 = 250 bytes.
             windowBits: UInt8(min(max(wanted, range.lowerBound), range.upperBound)),
             memoryLevel: UInt8(min(max(options.memoryLevel, 1), 9)),
             compressionLevel: UInt8(min(max(options.compressionLevel, 1), 9)),

@@ -1,19 +1,19 @@
 extension DeflateOptions {
     // The server's side
 
-    /// The first offer that can be accepted, RFC 7692 §5 and §7.1; nil to decline all of them by silence.
+    /// The first acceptable offer, RFC 7692 §5 and §7.1; nil to decline all of them by omission.
     func accept(_ offers: [ExtensionOffer]) -> (agreement: DeflateAgreement, response: DeflateParameters)? {
         offers.lazy.compactMap(DeflateParameters.init).first.map(accept)
     }
 
     private func accept(_ offer: DeflateParameters) -> (agreement: DeflateAgreement, response: DeflateParameters) {
         var response = DeflateParameters()
-        // Both may stand in a response without an offer, §7.1.1.
+        // Both are allowed in a response without having been offered, §7.1.1.
         response.serverNoContextTakeover = offer.serverNoContextTakeover || !keepsOutgoingContext
         response.clientNoContextTakeover = offer.clientNoContextTakeover || !keepsIncomingContext
-        // Said only when asked, where it is a duty: a smaller window needs nobody's leave.
+        // Required if offered; otherwise left out, since a smaller window needs no consent.
         response.serverMaxWindowBits = offer.serverMaxWindowBits.map { min($0, windowBits) }
-        // May not stand in a response unless it was offered, §7.1.2.2.
+        // Only allowed in a response if it was offered, §7.1.2.2.
         var incomingWindowBits = 15
         switch offer.clientMaxWindowBits {
         case nil: break
@@ -39,7 +39,7 @@ extension DeflateOptions {
         return offer
     }
 
-    /// Judges a server's answer to ``offer``; nil when it declined.
+    /// Validates a server's response to ``offer``; nil if it declined.
     func validate(_ response: [ExtensionOffer]) throws(HandshakeFailure) -> DeflateAgreement? {
         guard let element = response.first else { return nil }
         guard response.count == 1, element.name == DeflateParameters.extensionName else { throw .extensionNotOffered }

@@ -1,24 +1,24 @@
-/// How this end wants to use permessage-deflate, RFC 7692; the peer may narrow it.
+/// This end's preferences for permessage-deflate, RFC 7692; the peer may narrow them.
 ///
-/// The defaults are for streams of small, similar messages (tokens): a small window that lives as long as the connection. What a
-/// window costs and gains is measured in Protocols/websocket.md.
+/// The defaults suit streams of small, similar messages (tokens): a small window that lives as long as the connection.
+/// Protocols/websocket.md has measurements of windows' costs and savings.
 public struct DeflateOptions: Equatable, Sendable {
-    /// 2^n bytes of history: of what we send, and of what we take where the peer lets us say so (`client_max_window_bits`).
-    /// 9...15. zlib looks back 262 bytes less than the window.
+    /// 2^n bytes of history, 9...15, for sending, and for receiving if the peer lets us set it (`client_max_window_bits`). zlib's
+    /// matches reach back 262 bytes less than the window.
     public var windowBits: Int
-    /// zlib's memLevel for what we send, 1...9: 2^(n+9) bytes of hash table and pending symbols. A small one means small blocks.
+    /// zlib's memLevel for sending, 1...9: 2^(n+9) bytes of hash table and pending symbols. A low level means small blocks.
     public var memoryLevel: Int
-    /// zlib's level for what we send, 1 (fast) to 9 (small).
+    /// zlib's level for sending, 1 (fast) to 9 (small).
     public var compressionLevel: Int
-    /// Shorter messages are sent as they are, in bytes.
+    /// Shorter messages are sent uncompressed, in bytes.
     public var minMessageBytes: Int
-    /// Whether what we send may refer to earlier messages. Without, tokens shrink little, but an idle connection holds no
+    /// Whether sent messages may refer to earlier ones. Without it, tokens hardly shrink, but an idle connection needs no
     /// compressor.
     public var keepsOutgoingContext: Bool
-    /// The same for what we take.
+    /// The same for received messages.
     public var keepsIncomingContext: Bool
 
-    /// Windows that zlib makes without a header: it has none of 2^8 bytes.
+    /// Window sizes that zlib supports for raw DEFLATE: not 2^8 bytes.
     public static let windowBitsRange = 9...15
     public static let memoryLevelRange = 1...9
 

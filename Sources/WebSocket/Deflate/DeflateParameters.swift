@@ -4,7 +4,7 @@ struct DeflateParameters: Equatable {
 
     /// A `..._max_window_bits`.
     enum WindowBits: Equatable {
-        /// Without a value: the client can be told one.
+        /// Without a value: the server may choose one.
         case any
         case bits(Int)
     }
@@ -16,8 +16,8 @@ struct DeflateParameters: Equatable {
 
     init() {}
 
-    /// - Returns: nil when a parameter is unknown, stands there twice, or has a value that it cannot have: whoever reads it must
-    ///   decline the offer or fail the connection, §7.1 and §5.
+    /// - Returns: nil if a parameter is unknown, repeated, or has an invalid value: the receiver must decline the offer or fail the
+    ///   connection, §7.1 and §5.
     init?(_ offer: ExtensionOffer) {
         guard offer.name == Self.extensionName else { return nil }
         for parameter in offer.parameters {
@@ -44,7 +44,7 @@ struct DeflateParameters: Equatable {
         return bits
     }
 
-    /// As it stands in `Sec-WebSocket-Extensions`.
+    /// The form in `Sec-WebSocket-Extensions`.
     var text: String {
         var text = Self.extensionName
         if serverNoContextTakeover { text += "; server_no_context_takeover" }

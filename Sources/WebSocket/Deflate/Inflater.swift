@@ -1,9 +1,9 @@
 internal import Bytes
 import CZlib
 
-/// Undoes the compression of one direction, RFC 7692 §7.2.2, as the bytes arrive. Made when the first compressed byte comes.
+/// Decompresses the messages of one direction as they arrive, RFC 7692 §7.2.2. Allocates zlib's state at the first compressed byte.
 struct Inflater: ~Copyable {
-    /// What the sender took off the end of each message and what must be put back, §7.2.2.
+    /// The flush marker that the sender removed from the end of each message, §7.2.2.
     private static let tail = UInt32(bigEndian: 0x0000_FFFF)
     /// zlib counts in 32 bits.
     private static let maxBytesAtOnce = 1 << 30
@@ -11,11 +11,11 @@ struct Inflater: ~Copyable {
     private let agreement: DeflateAgreement.Incoming
     private let scratch: ReceiverScratch
     private var stream: UnsafeMutablePointer<czlib_stream>?
-    /// Whether the last thing read was a block with BFINAL set, with nothing after it yet.
+    /// Whether a block with BFINAL was read last, with nothing after it yet.
     private var isAfterFinalBlock = false
-    /// Bytes of the message in progress as they came over the wire.
+    /// Compressed size of the message in progress, in bytes.
     private(set) var compressedByteCount = 0
-    /// Compressed bytes that were taken in all. Wraps around.
+    /// Compressed bytes consumed in total. Wraps around.
     private(set) var takenByteCount: UInt32 = 0
     private var waste = InflationWaste()
 
@@ -28,12 +28,12 @@ struct Inflater: ~Copyable {
         if let stream { ReceiverScratch.end(stream) }
     }
 
-    /// Memory held now, in bytes.
+    /// Allocated memory, in bytes.
     var memoryByteCount: Int {
         stream.map { $0.pointee.allocated_byte_count + MemoryLayout<czlib_stream>.size } ?? 0
     }
 
-    /// Appends what a piece of a message says. At most one byte more than `maxMessageBytes` is ever made of it, whatever its size.
+    /// Decompresses a piece of a message. Produces at most one byte more than `maxMessageBytes`, however large the piece.
     mutating func inflate(
         _ piece: UnsafeRawBufferPointer, into message: inout ByteBuffer, maxMessageBytes: Int
     ) throws(ProtocolViolation) {
@@ -49,9 +49,9 @@ struct Inflater: ~Copyable {
         guard waste.take(compressed: piece.count, made: message.count - before) else { throw .wastefulDeflate }
     }
 
-    /// The message's last piece was handed in.
+    /// Call after the message's last piece.
     mutating func endMessage(into message: inout ByteBuffer) throws(ProtocolViolation) {
-        // §7.2.3.4 wants an empty block after one with BFINAL. Where it is missing the end is plain all the same.
+        // §7.2.3.4 requires an empty block after one with BFINAL. If it is missing, the end is unambiguous anyway.
         if !isAfterFinalBlock, !endsWithFlush() { try endBlock(into: &message) }
         isAfterFinalBlock = false
         compressedByteCount = 0
@@ -59,13 +59,13 @@ struct Inflater: ~Copyable {
         if !agreement.keepsContext { close() }
     }
 
-    /// Whether the message ends as nearly all do: with a flush whose tail is all that is missing. It need not be put back then, which
-    /// would cost a call: zlib is told that it stands between two blocks.
+    /// Whether the message ends, as nearly all do, with a flush of which only the marker is missing. Then zlib is told that it is
+    /// between two blocks, which saves the call that appends the marker.
     private func endsWithFlush() -> Bool {
         guard let stream, inflateSyncPoint(&stream.pointee.z) != 0 else { return false }
-        // zlib: 64 within a block with BFINAL set. A flush is none: such a message was cut off.
+        // zlib: 64 within a block with BFINAL set. A flush never has it: such a message was truncated.
         guard stream.pointee.z.data_type & 64 == 0 else { return false }
-        // Without a context everything is forgotten below.
+        // Without a context, the state is discarded below.
         if agreement.keepsContext { inflateResetKeep(&stream.pointee.z) }
         return true
     }
@@ -73,7 +73,7 @@ struct Inflater: ~Copyable {
     private mutating func endBlock(into message: inout ByteBuffer) throws(ProtocolViolation) {
         do throws(ProtocolViolation) {
             try withUnsafeBytes(of: Self.tail) { (tail) throws(ProtocolViolation) in
-                // An end says nothing: where it does, the message was cut off, and what comes out is none of it.
+                // The marker produces no output. If it does, the message was truncated, and the output is not part of it.
                 try run(tail, flush: Z_BLOCK, into: &message, maxMessageBytes: message.count)
             }
         } catch .messageTooBig {
@@ -81,7 +81,7 @@ struct Inflater: ~Copyable {
         } catch {
             throw error
         }
-        // zlib: 128 when the last byte ended a block, plus the number of bits that are left of it.
+        // zlib: 128 if the last byte ended a block, plus the number of its unused bits.
         guard !isAfterFinalBlock, let stream, stream.pointee.z.data_type & 0xFF == 128 else { throw .corruptDeflate }
     }
 
@@ -93,7 +93,7 @@ struct Inflater: ~Copyable {
         stream.pointee.z.next_in = UnsafeMutablePointer(mutating: input.baseAddress?.assumingMemoryBound(to: UInt8.self))
         stream.pointee.z.avail_in = UInt32(input.count)
         while true {
-            // One byte beyond the limit shows that it is broken.
+            // One byte beyond the limit shows that it is exceeded.
             let limit = maxMessageBytes - message.count + 1
             var status = Z_OK
             message.write(room: min(limit, max(256, input.count * 2))) { room in
@@ -106,10 +106,10 @@ struct Inflater: ~Copyable {
             if message.count > maxMessageBytes { throw .messageTooBig(maxMessageBytes: maxMessageBytes) }
             switch status {
             case Z_OK, Z_BUF_ERROR:
-                // Room that was used up may hide more output.
+                // If the room is used up, there may be more output.
                 if stream.pointee.z.avail_out > 0, stream.pointee.z.avail_in == 0 || status == Z_BUF_ERROR { return }
             case Z_STREAM_END:
-                // BFINAL: another stream starts, §7.2.3.4. The window stays, in case that its sender's did too.
+                // BFINAL: a new stream starts, §7.2.3.4. The window is retained in case the sender retained its own.
                 inflateResetKeep(&stream.pointee.z)
                 if stream.pointee.z.avail_in == 0 {
                     isAfterFinalBlock = true
@@ -131,7 +131,7 @@ struct Inflater: ~Copyable {
         return made
     }
 
-    /// Forgets everything; the next message starts anew.
+    /// Frees the state; the next message starts anew.
     mutating func close() {
         isAfterFinalBlock = false
         compressedByteCount = 0

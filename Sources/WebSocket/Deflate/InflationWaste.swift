@@ -1,18 +1,18 @@
-/// Compressed bytes of a connection that made nothing.
+/// Accounts for compressed bytes without output on one connection.
 ///
-/// DEFLATE has blocks without content, of which each may have tables to be built: about 0.3 µs of work for each byte. An honest sender
-/// has few of them, since each is a flush: of five bytes, or seven with the one byte that it flushed.
+/// DEFLATE allows empty blocks, each with tables to build: about 0.3 µs of work per byte. An honest sender has few of them, because
+/// each is a flush: five bytes, or seven with the one byte that it flushed.
 struct InflationWaste {
-    /// Compressed bytes that one byte of a message pays for.
+    /// Compressed bytes offset by one byte of output.
     static let bytesPerByteMade = 16
-    /// Those that the end of a message pays for: an empty one is a byte.
+    /// Compressed bytes offset by the end of a message: an empty message is one byte.
     static let bytesPerMessage = 64
-    /// Those that may stand unpaid.
+    /// Most compressed bytes without offset.
     static let maxByteCount = 16 << 10
 
     private var byteCount: Int32 = 0
 
-    /// - Returns: false when there are too many.
+    /// - Returns: false if the limit is exceeded.
     mutating func take(compressed: Int, made: Int) -> Bool {
         let unpaid = Int(byteCount) + compressed - Self.bytesPerByteMade * min(made, 1 << 30)
         byteCount = Int32(clamping: max(0, unpaid))

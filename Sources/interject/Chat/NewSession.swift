@@ -41,7 +41,7 @@ struct NewSession {
         return (SessionPlace(server: server, key: key, sessionID: id), session["model"]?.string?.isEmpty == false)
     }
 
-    /// What runners answer for is no model that somebody would mean who names none.
+    /// Models answered by runners are not a default.
     private func firstModel() async throws(Failure) -> String? {
         for attempt in 1...Self.maxListings {
             let list = try await ask(HTTPCall.Request(target: "/v1/models", fields: place.fields)).json
@@ -74,6 +74,6 @@ struct NewSession {
 }
 
 extension HTTPAnswer {
-    /// The body; null when it is no JSON.
+    /// The body; null if it is not JSON.
     fileprivate var json: JSONValue { (try? JSONValue.parse(body)) ?? .null }
 }

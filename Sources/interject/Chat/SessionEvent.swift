@@ -4,7 +4,7 @@ import JSON
 enum SessionEvent: Equatable {
     /// The log of the session follows from here on; the state holds up to `sequence`.
     case joined(sequence: Int)
-    /// What stands in the place of events that the log no longer has.
+    /// Replaces events that the log no longer has.
     case snapshot(sequence: Int, activeResponseID: String?, queuedResponseIDs: [String])
     case responseCreated(id: String)
     case delta(String)

@@ -2,7 +2,7 @@ import HTTP
 import JSON
 import Network
 
-/// Somebody who follows a session over a connection that may come and go. Called on the loop.
+/// Follows a session over a connection that may drop and reconnect. Called on the loop.
 protocol SessionFollower: AnyObject {
     /// An event of the log (with its number), or one for us alone.
     func received(_ event: SessionEvent, sequence: Int?)

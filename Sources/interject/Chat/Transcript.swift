@@ -6,7 +6,7 @@ struct Transcript {
         case text(String)
         /// The answer is over; what comes next stands on a line of its own.
         case endOfAnswer
-        /// Somebody's input, ours included.
+        /// A participant's input, including our own.
         case input(name: String?, text: String)
         /// A remark on what happened.
         case note(String)

@@ -2,7 +2,7 @@ import Network
 
 /// Whether the server could use its certificates.
 enum CertificateChecks {
-    /// With fewer days left than this, somebody should see to a new one: automatic renewal comes at 30.
+    /// With fewer days left, warn: automatic renewal normally happens at 30.
     static let fewDays = 21
 
     static func find(_ settings: ServeSettings) -> [Finding] {

@@ -7,7 +7,7 @@ struct Finding: Equatable, Sendable {
     var verdict: Verdict
     /// What was looked at, in a word.
     var subject: String
-    /// What was found and, when it is not good, what to do.
+    /// The result and, if it is a problem, the remedy.
     var text: String
 
     static func ok(_ subject: String, _ text: String) -> Finding { Finding(verdict: .ok, subject: subject, text: text) }

@@ -30,7 +30,7 @@ enum PlaceCheck {
         }
     }
 
-    /// A server of ours that is well is no fault: whoever asks has it already.
+    /// A healthy Interject server at this address is not a problem.
     private static func whoAnswers(_ address: SocketAddress, _ loop: EventLoop, _ subject: String) async -> Finding {
         let server = ServerURL(listener: address)
         let request = HTTPCall.Request(target: "/healthz")

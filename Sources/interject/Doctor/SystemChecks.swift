@@ -2,7 +2,7 @@ import CCurl
 import Glibc
 import Network
 
-/// What the doctor can see without asking anybody.
+/// Checks that need no network.
 enum SystemChecks {
     /// Connections need descriptors: with fewer than this the default limits of a session directory cannot be used.
     static let fewDescriptors: UInt = 4096

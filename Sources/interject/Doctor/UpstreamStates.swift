@@ -4,7 +4,7 @@ import Server
 
 /// How the server that runs here already sees its upstreams.
 enum UpstreamStates {
-    /// One finding for each upstream that is not asked at present; none when no server of ours answers, or it does not tell.
+    /// One finding per upstream that is currently not used; none if no Interject server answers, or it does not disclose them.
     static func find(_ settings: ServeSettings, _ loop: EventLoop) async -> [Finding] {
         guard let address = settings.addresses.first else { return [] }
         var request = HTTPCall.Request(target: "/debug/upstreams")

@@ -1,7 +1,7 @@
 import Network
 import WebSocket
 
-/// Everybody who is connected, by event loop: what one sends, all others get.
+/// All connected clients, by event loop: each message is sent to all other clients.
 final class FanOut: Sendable {
     private let groups: [LoopBound<Group>]
 
@@ -44,7 +44,7 @@ final class FanOut: Sendable {
     }
 }
 
-/// One of those who are connected with ``FanOut``.
+/// A connection of ``FanOut``.
 final class FanOutSocket: WebSocketConnection {
     private let fanOut: FanOut
     /// In the members of its group.

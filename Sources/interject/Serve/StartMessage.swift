@@ -61,7 +61,7 @@ struct StartMessage {
         DataDirectory.resolve(settings.dataDirectory) ?? "in memory alone, until the process ends"
     }
 
-    /// What stands for a model whose name is not known.
+    /// Placeholder for an unknown model name.
     private static let anyModel = "MODEL"
 
     private var shownModel: String {

@@ -1,4 +1,4 @@
-/// A value that a setting cannot take; the source is known to whoever asked.
+/// An invalid value of a setting; the caller knows its source.
 struct InvalidValue: Error, Equatable {
     /// What is wrong and what would be right, for example `"banana" is not a port: give a number from 0 to 65535`.
     let problem: String

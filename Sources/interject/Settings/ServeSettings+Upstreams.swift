@@ -9,7 +9,7 @@ extension ServeSettings {
     /// Upstreams of the flags or of the file.
     var allUpstreams: [UpstreamURL] { upstreamsFile?.upstreams ?? upstreams }
 
-    /// Upstreams with all that is known of them.
+    /// The complete upstream configurations.
     func upstreamConfigurations() throws(Failure) -> [UpstreamConfiguration] {
         if upstreamsFile != nil {
             if !upstreams.isEmpty { throw .usage("--upstreams: the file names all upstreams: leave --upstream out") }

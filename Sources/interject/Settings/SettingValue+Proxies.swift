@@ -5,7 +5,7 @@ extension SettingValue {
     /// Who may stand in front of the server.
     enum TrustedProxy: Equatable, Sendable {
         case block(CIDRBlock)
-        /// Whoever connects by the Unix socket.
+        /// Peers of the Unix socket.
         case unixSocket
 
         static func joined(_ proxies: [TrustedProxy]) -> TrustedProxies {

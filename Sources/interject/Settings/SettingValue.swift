@@ -129,7 +129,7 @@ enum SettingValue {
         return origin.description
     }
 
-    /// `NAME=SECRET`, or a secret alone. What is wrong is not repeated: it may be a secret.
+    /// `NAME=SECRET`, or a secret alone. Errors do not quote the value: it may be a secret.
     static func principal(_ text: String) throws(InvalidValue) -> ServerConfiguration.Principal {
         let parts = text.split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false).map(String.init)
         if parts.count == 2, !parts[0].isEmpty, !parts[1].isEmpty {

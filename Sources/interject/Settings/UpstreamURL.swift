@@ -9,7 +9,7 @@ struct UpstreamURL: Equatable, Sendable {
     /// Reads a URL as ``read(_:)`` does, and after it `member=value`, parted by blanks.
     static func readWithMembers(_ text: String) throws(InvalidValue) -> UpstreamURL {
         let words = text.split(separator: " ")
-        // What stands behind something that is no URL are no members: the whole text is what is wrong.
+        // If the first word is not a URL, the rest are not members: report the whole text.
         guard let first = words.first.map(String.init), URLParts(first) != nil || first.contains("+") else { return try read(text) }
         var upstream = try read(first)
         var seen: Set<String> = []

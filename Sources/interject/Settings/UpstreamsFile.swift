@@ -30,7 +30,7 @@ struct UpstreamsFile: Sendable, Equatable {
             return Result { () throws(InvalidValue) in
                 var file = UpstreamsFile()
                 do throws(JSONError) {
-                    // The whole first, so that what is no JSON is told as that.
+                    // Parse all of it first, so that invalid JSON is reported as such.
                     _ = try JSONValue.parse(bytes)
                 } catch {
                     throw InvalidValue(":\(Self.line(of: error.byteOffset, in: bytes)): \(error.reason.advice)")

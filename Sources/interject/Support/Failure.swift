@@ -30,7 +30,7 @@ enum Standard {
             if count > 0 {
                 rest = UnsafeRawBufferPointer(rebasing: rest[count...])
             } else if errno == EAGAIN {
-                // A terminal that we share may have been made nonblocking by somebody else.
+                // A shared terminal may have been made nonblocking by another process.
                 var waiting = pollfd(fd: descriptor, events: Int16(POLLOUT), revents: 0)
                 poll(&waiting, 1, 1000)
             } else if errno != EINTR {

@@ -34,7 +34,7 @@ enum Files {
         if access(path + "/", F_OK) == 0 { throw FileError(EISDIR) }
     }
 
-    /// Writes beside the path and renames, so that whoever sees the file sees all of it.
+    /// Writes a temporary file and renames it, so that readers see complete contents.
     static func writeAtomically(_ text: String, to path: String) throws(FileError) {
         let temporary = "\(path).\(getpid()).tmp"
         let descriptor = open(temporary, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0o644)

@@ -118,7 +118,7 @@ final class HTTPCall: Connection {
         }
     }
 
-    /// Ends it without a further call to anybody.
+    /// Ends the call without calling any handler.
     func cancel() {
         hasEnded = true
         deadline?.cancel()

@@ -2,8 +2,8 @@ import JSON
 import Logging
 import Synchronization
 
-/// What a command says besides its log: errors, and what a person reads who has just started it. In the form of the log, so that with
-/// `--log-format json` whoever reads stderr reads JSON alone.
+/// Output of a command other than its log: errors and the start message. In the log's format, so that with `--log-format json`
+/// stderr is only JSON.
 enum Notices {
     /// Whether the settings, once they are known, say so.
     static let isJSON = Mutex(false)

@@ -10,11 +10,11 @@ enum Signals {
         pthread_sigmask(Int32(SIG_BLOCK), &set, nil)
     }
 
-    /// Who takes the next signal.
+    /// The consumer of the next signal.
     private enum Taker {
         /// Nobody: it ends the process.
         case nobody
-        /// Somebody who has announced that he will ask for it.
+        /// A consumer has been announced by ``expect()``.
         case expected
         case asking(CheckedContinuation<Int32, Never>)
         /// It came before it was asked for.
@@ -23,8 +23,8 @@ enum Signals {
 
     private static let taker = Mutex(Taker.nobody)
 
-    /// Waits for them, for ever: for the main thread. The first one goes to whoever asked for it by ``first()``; if nobody did, and
-    /// for the second one, the process ends at once with the status that shells expect.
+    /// Waits for signals forever, on the main thread. The first one is delivered to ``first()``; without a caller, and for the
+    /// second one, the process exits at once with the status that shells expect.
     static func wait() -> Never {
         var set = ending
         var number: Int32 = 0

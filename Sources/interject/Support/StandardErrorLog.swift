@@ -72,7 +72,7 @@ struct StandardErrorLog: LogHandler {
 }
 
 extension JSONValue {
-    /// Numbers and truth values as such, so that whoever reads the log can count; all else as text.
+    /// Numbers and booleans as such, for log processors; everything else as text.
     init(_ value: Logger.MetadataValue) {
         switch value {
         case .string(let text): self.init(text)

@@ -5,21 +5,27 @@ How to run, from the root of the repository:
     swift build -c release
     python3 -m venv .build/e2e && .build/e2e/bin/pip install -r Tests/EndToEnd/requirements.txt
     .build/e2e/bin/pytest Tests/EndToEnd                    # all
+    .build/e2e/bin/pytest Tests/EndToEnd/storage            # those of one page
     .build/e2e/bin/pytest Tests/EndToEnd -k cursor -n 2     # some, two workers
+
+One folder for each page of Protocols/, by its name; `protocols` for what all pages have in common. What tests share is in `support`,
+which is on the import path; no test file imports another.
 
 INTERJECT_BINARY        the binary to test (default: .build/release/interject, else .build/debug/interject)
 INTERJECT_CURSOR_SEED   the seed of test_cursor.py, which prints the one that it used
+INTERJECT_GOLDEN        `record` writes the golden files anew (protocols/test_golden_logs.py)
 INTERJECT_PATIENCE      a factor for every deadline: 4 for a binary with sanitizers
 
 Most tests share one server and find what is theirs by a unique word in the prompt; the rehearsal model behind
 the server tells what it was asked and when its connection was closed (Protocols/rehearsal.md). A test that needs
 flags starts a server of its own by `start_server`. When a test fails, the end of each server's log is shown.
 
-Helpers: processes.py (binary), rehearsal.py (the model's counters), sessions.py (the sessions face by HTTP),
-sockets.py (WebSocket), echo_server.py (`interject echo`, and a WebSocket client that can do everything wrong),
+In `support`: processes.py (binary), restarts.py (kill -9 and again), rehearsal.py (the model's counters), sessions.py (the sessions
+face by HTTP), sockets.py (WebSocket), echo_server.py (`interject echo`, and a WebSocket client that can do everything wrong),
 event_source.py and raw_http.py (bytes on a socket), starters.py (four ways to start a generation), log_rules.py
 (what every log must obey), loopback_upstream.py (what upstreams have in common) and those that do as they are told:
-scripted_upstream.py, answering_upstream.py, faulty_upstream.py, paced_upstream.py,
+scripted_upstream.py, answering_upstream.py, faulty_upstream.py, paced_upstream.py, gated_upstream.py (pauses where a test says),
+golden.py and followed_session.py (what every face told, as files in `golden`; protocols/test_golden_logs.py),
 runner.py (an external runner), browser.py (Chromium and nginx).
 """
 

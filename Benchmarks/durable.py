@@ -1,14 +1,13 @@
 """What it costs to keep everything: 1,000 streams at once with the log on the disk, beside the log in memory, in one run."""
 
-import contextlib
 import os
 import pathlib
 import re
 import tempfile
 import time
-import urllib.request
 
 import processes
+import wal
 import wire
 from figures import microseconds, percentile, spread, table
 from latency import STAMP
@@ -21,17 +20,6 @@ MODES = {
     "on the disk, survives kill -9 (`--durability process`)": ["--durability", "process"],
     "on the disk, survives a loss of power (default)": ["--durability", "full"],
 }
-
-
-def metrics(server):
-    with urllib.request.urlopen(f"{server.url}/metrics") as answer:
-        text = answer.read().decode()
-    return {name: float(value) for name, value in re.findall(r"^(interject_store_\w+) (\S+)$", text, re.M)}
-
-
-def private_bytes(server):
-    rollup = pathlib.Path(f"/proc/{server.pid}/smaps_rollup").read_text()
-    return int(re.search(r"Private_Dirty: *(\d+)", rollup)[1]) * 1024
 
 
 def written_bytes(server):
@@ -69,10 +57,11 @@ class Window:
         self.tails[number] = data[end:][-64:]
 
 
-def measure(server, face):
+def measure(server, face, folder=None):
+    """`folder` is where the server has its data, if it has any."""
     text = wire.prompt(1_000_000, PACE)
     window = Window()
-    empty = private_bytes(server)
+    empty = processes.private_bytes(server)
     streams = []
     for _ in range(STREAMS):
         streams.append(face.open(server, "stamp", text))
@@ -86,7 +75,7 @@ def measure(server, face):
     while time.monotonic() < settled:
         readers.poll(window.on_data, timeout=0.01)
     is_interject = face != wire.DIRECT
-    before = metrics(server) if is_interject else {}
+    before = processes.metrics(server) if is_interject else {}
     written, cpu, start = written_bytes(server), server.cpu_seconds(), time.monotonic()
     window.is_open = True
     while time.monotonic() < start + WINDOW_S:
@@ -94,9 +83,10 @@ def measure(server, face):
     window.is_open = False
     used, wall, tokens = server.cpu_seconds() - cpu, time.monotonic() - start, len(window.times)
     written = written_bytes(server) - written
-    after = metrics(server) if is_interject else {}
-    change = {name: after[name] - before[name] for name in after}
-    memory = (private_bytes(server) - empty) / STREAMS
+    after = processes.metrics(server) if is_interject else {}
+    change = {name: after[name] - before[name] for name in after if name.startswith("interject_store_")}
+    memory = (processes.private_bytes(server) - empty) / STREAMS
+    pages = wal.pages_of_commits(folder) if folder else {}
     readers.close()
     time.sleep(1)
     return {
@@ -107,15 +97,17 @@ def measure(server, face):
         / max(1, change.get("interject_store_commits_total", 0)),
         "events/commit": tokens / max(1, change.get("interject_store_commits_total", 0)),
         "bytes/token": written / max(1, tokens),
+        "pages/commit": sum(pages.values()), "pages": pages,
     }
 
 
-@contextlib.contextmanager
-def interject(binary, upstream, flags):
-    with tempfile.TemporaryDirectory(dir=pathlib.Path(binary).resolve().parent) as folder:
-        data = [] if "--data" in flags else ["--data", folder]
+def measure_mode(binary, upstream, flags, beside):
+    """A server of its own, its data in a new folder beside the given file."""
+    with tempfile.TemporaryDirectory(dir=pathlib.Path(beside).resolve().parent) as folder:
+        is_kept = "--data" not in flags
+        data = ["--data", folder] if is_kept else []
         with processes.interject(binary, upstream, *flags, *data) as server:
-            yield server
+            return measure(server, wire.RESPONSES, folder if is_kept else None)
 
 
 def median(results, name):
@@ -127,8 +119,7 @@ def run(binary, upstream, rounds):
     for _ in range(rounds):
         results["direct"].append(measure(upstream, wire.DIRECT))
         for name, flags in MODES.items():
-            with interject(binary, upstream, flags) as server:
-                results[name].append(measure(server, wire.RESPONSES))
+            results[name].append(measure_mode(binary, upstream, flags, beside=binary))
     with tempfile.TemporaryDirectory(dir=pathlib.Path(binary).resolve().parent) as folder:
         fsync = fsync_seconds(folder)
     floor = {p: median(results["direct"], p) for p in ("p50", "p99")}
@@ -148,6 +139,7 @@ def run(binary, upstream, rounds):
             f"{median(measured, 'commit') * 1000:.2f}" if is_kept else "",
             f"{median(measured, 'events/commit'):.0f}" if is_kept else "",
             f"{median(measured, 'bytes/token'):,.0f}" if is_kept else "",
+            f"{median(measured, 'pages/commit'):.1f}" if is_kept else "",
         ])  # fmt: skip
     title = (
         f"The log on the disk: {STREAMS:,} streams of {PACE} tokens/s by POST /v1/responses, store: true "
@@ -155,5 +147,7 @@ def run(binary, upstream, rounds):
     head = [
         "log", "tokens/s", "tokens/CPU-s", "spread", "server's CPU", "p50", "p99", "added p50", "added p99", "KiB a stream",
         "commits/s", "ms a commit", "tokens a commit", "bytes a token",
+        "pages a commit",
     ]  # fmt: skip
-    return table(title, head, rows)
+    written = {name: wal.description(measured[-1]["pages"]) for name, measured in results.items() if measured[-1]["pages"]}
+    return table(title, head, rows) + "".join(f"\nPages a commit, {name}: {pages}.\n" for name, pages in written.items())

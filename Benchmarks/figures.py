@@ -27,6 +27,23 @@ def table(title, head, rows, level=3):
     return "\n".join(lines + [row(r) for r in rows] + [""])
 
 
+def number(value):
+    """Four digits, or all before the point."""
+    return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.4g}"
+
+
+def medians_table(title, results):
+    """Of rounds `{row: {figure: number}}`: each figure's median, and the spread of the first."""
+    rows = []
+    for name, values in results[0].items():
+        rounds = {figure: [result[name][figure] for result in results] for figure in values}
+        first = next(iter(rounds.values()))
+        medians = [number(percentile(values, 50)) for values in rounds.values()]
+        rows.append([name, medians[0], spread(first), *medians[1:]])
+    first, *others = next(iter(results[0].values()))
+    return table(title, ["what", first, "spread", *others], rows)
+
+
 def row(cells):
     return "| " + " | ".join(map(str, cells)) + " |"
 

@@ -3,12 +3,14 @@
 import contextlib
 import os
 import pathlib
+import re
 import shutil
 import socket
 import subprocess
 import sys
 import tempfile
 import time
+import urllib.request
 
 HERE = pathlib.Path(__file__).parent
 #: The measured server has a processor for itself; upstream and clients share the other.
@@ -25,8 +27,8 @@ class Process:
         )  # fmt: skip
         self.pid = self.popen.pid
 
-    def wait_until_it_listens(self):
-        deadline = time.monotonic() + 10
+    def wait_until_it_listens(self, patience_s=10):
+        deadline = time.monotonic() + patience_s
         while time.monotonic() < deadline:
             if self.popen.poll() is not None:
                 break
@@ -41,27 +43,28 @@ class Process:
 
 
 @contextlib.contextmanager
-def running(arguments, cpu, **environment):
+def running(arguments, cpu, patience_s=10, **environment):
     """`PORT` in the arguments becomes a free port."""
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
     process = Process([str(port) if a == "PORT" else a for a in arguments], port, cpu, **environment)
     try:
-        yield process.wait_until_it_listens()
+        yield process.wait_until_it_listens(patience_s)
     finally:
         process.popen.terminate()
         try:
-            process.popen.wait(5)
+            process.popen.wait(patience_s)
         except subprocess.TimeoutExpired:
             process.popen.kill()
             process.popen.wait()
 
 
-def interject(binary, upstream, *flags):
+def interject(binary, upstream, *flags, under=(), patience_s=10):
+    """`under` is the command line of a program that runs the server, such as valgrind."""
     if "--data" not in flags:
         flags = [*flags, "--data", "none"]
     arguments = [binary, "serve", "--host", "127.0.0.1", "--port", "PORT", "--loops", "1", "--log-level", "warning"]
-    return running([*arguments, "--upstream", upstream.url + "/v1", *flags], SERVER_CPU)
+    return running([*under, *arguments, "--upstream", upstream.url + "/v1", *flags], SERVER_CPU, patience_s)
 
 
 def relay(upstream):
@@ -83,3 +86,19 @@ def rehearsal(binary):
 
 def stamping_upstream():
     return running([sys.executable, HERE / "stamping_upstream.py", "PORT"], OTHER_CPU)
+
+
+def large_upstream():
+    return running([sys.executable, HERE / "large_upstream.py", "PORT"], OTHER_CPU)
+
+
+def metrics(server):
+    """The samples of /metrics that have no labels, by name."""
+    with urllib.request.urlopen(f"{server.url}/metrics") as answer:
+        text = answer.read().decode()
+    return {name: float(value) for name, value in re.findall(r"^(\w+) (\S+)$", text, re.M)}
+
+
+def private_bytes(server):
+    rollup = pathlib.Path(f"/proc/{server.pid}/smaps_rollup").read_text()
+    return int(re.search(r"Private_Dirty: *(\d+)", rollup)[1]) * 1024

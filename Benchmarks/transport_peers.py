@@ -87,12 +87,16 @@ def nio(build):
     return program
 
 
+def of_interject(name, binary):
+    listen = ["--host", "127.0.0.1", "--port", "PORT", "--loops", "1", "--log-level", "warning"]
+    return Peer(name, ALL, [binary, "echo", *listen, "FLAGS"])
+
+
 def peers(folder, binary, build_nio):
     """Name and what makes the peer."""
     three = ["PORT", "MODE", "CERTIFICATE", "KEY"]
-    listen = ["--host", "127.0.0.1", "--port", "PORT", "--loops", "1", "--log-level", "warning"]
     python = "websockets on uvloop"
-    yield INTERJECT, lambda name: Peer(name, ALL, [binary, "echo", *listen, "FLAGS"])
+    yield INTERJECT, lambda name: of_interject(name, binary)
     yield LIMIT, lambda name: Peer(name, (PLAIN, TLS, FAN_OUT), [c_program(folder, "epoll_echo", *OPENSSL), *three])
     yield LIMIT_BESIDE_A_THREAD, lambda name: Peer(
         name, (PLAIN, TLS, FAN_OUT), [*beside_a_thread(folder), c_program(folder, "epoll_echo", *OPENSSL), *three], most_idle=0)
@@ -111,14 +115,22 @@ def peers(folder, binary, build_nio):
 
 
 @contextlib.contextmanager
-def built(binary, build_nio=False):
-    """The folder of the load's programs, and those servers that can be had."""
+def load_programs():
+    """A folder with the load's programs and a certificate."""
     with tempfile.TemporaryDirectory() as folder:
-        folder, had = pathlib.Path(folder), []
+        folder = pathlib.Path(folder)
         for name in ("echo_load", "fanout_load", "connect_load"):
             c_program(folder, name, *OPENSSL, "-lz")
         key = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-keyout", folder / "key.pem"]
         run(["openssl", "req", "-x509", *key, "-out", folder / "certificate.pem", "-days", "2", "-subj", "/CN=localhost"])
+        yield folder
+
+
+@contextlib.contextmanager
+def built(binary, build_nio=False):
+    """The folder of the load's programs, and those servers that can be had."""
+    with load_programs() as folder:
+        had = []
         for name, make in peers(folder, binary, build_nio):
             try:
                 had.append(make(name))

@@ -34,7 +34,7 @@ let package = Package(
         .target(name: "Bytes", swiftSettings: byteSpeed),
         .target(name: "Digests", dependencies: ["Bytes", "COpenSSL"], swiftSettings: strict),
         .target(name: "JSON", dependencies: ["Bytes"], swiftSettings: byteSpeed),
-        .target(name: "WebSocket", dependencies: ["Bytes", "Digests", "CZlib"], swiftSettings: byteSpeed),
+        .target(name: "WebSocket", dependencies: ["Bytes", "Digests", "COpenSSL", "CZlib"], swiftSettings: byteSpeed),
         .target(name: "HTTP", dependencies: ["Bytes", "CZlib"], swiftSettings: byteSpeed),
         .target(
             name: "Network",
@@ -46,6 +46,7 @@ let package = Package(
             name: "Sessions",
             dependencies: ["Bytes", "JSON", .product(name: "DequeModule", package: "swift-collections")],
             swiftSettings: byteSpeed),
+        .target(name: "ResponsesWire", dependencies: ["Bytes", "JSON", "Sessions"], swiftSettings: byteSpeed),
         .target(
             name: "Upstreams",
             dependencies: ["Network", "HTTP", "JSON", "Bytes", "Sessions", .product(name: "Logging", package: "swift-log")],
@@ -53,7 +54,7 @@ let package = Package(
         .target(
             name: "Jobs",
             dependencies: [
-                "Sessions", "Upstreams", "Network", "HTTP", "JSON", "Digests", "Bytes",
+                "Sessions", "Network", "HTTP", "JSON", "Digests", "Bytes",
                 .product(name: "DequeModule", package: "swift-collections"),
                 .product(name: "HeapModule", package: "swift-collections"), .product(name: "Logging", package: "swift-log"),
             ],
@@ -68,14 +69,17 @@ let package = Package(
         .target(
             name: "Server",
             dependencies: [
-                "Network", "HTTP", "WebSocket", "JSON", "Digests", "Bytes", "Sessions", "Upstreams", "Jobs", "Storage", "COpenSSL",
+                "Network", "HTTP", "WebSocket", "JSON", "Digests", "Bytes", "Sessions", "ResponsesWire", "Upstreams", "Jobs",
+                "Storage",
+                "COpenSSL",
                 .product(name: "DequeModule", package: "swift-collections"), .product(name: "Logging", package: "swift-log"),
             ],
             swiftSettings: byteSpeed),
         .executableTarget(
             name: "interject",
             dependencies: [
-                "Server", "Jobs", "Storage", "Upstreams", "Sessions", "Network", "HTTP", "WebSocket", "JSON", "Bytes", "CCurl",
+                "Server", "Jobs", "Storage", "Upstreams", "ResponsesWire", "Sessions", "Network", "HTTP", "WebSocket", "JSON",
+                "Bytes", "CCurl",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
                 .product(name: "Logging", package: "swift-log"), .product(name: "Yams", package: "Yams"),
             ],
@@ -83,9 +87,10 @@ let package = Package(
 
         // What several test targets need; nothing that is shipped depends on it.
         .target(name: "LoopbackServer", path: "Tests/LoopbackServer", swiftSettings: strict),
+        .target(name: "ToldSession", dependencies: ["Sessions", "JSON"], path: "Tests/ToldSession", swiftSettings: strict),
         .testTarget(name: "BytesTests", dependencies: ["Bytes"], swiftSettings: strict),
         .testTarget(name: "DigestsTests", dependencies: ["Digests", "Bytes"], swiftSettings: strict),
-        .testTarget(name: "JSONTests", dependencies: ["JSON"], swiftSettings: strict),
+        .testTarget(name: "JSONTests", dependencies: ["JSON", "Bytes"], swiftSettings: strict),
         .testTarget(name: "WebSocketTests", dependencies: ["WebSocket", "Bytes"], swiftSettings: strict),
         .testTarget(name: "HTTPTests", dependencies: ["HTTP", "Bytes", "CZlib"], swiftSettings: strict),
         .testTarget(
@@ -95,15 +100,17 @@ let package = Package(
                 .product(name: "Logging", package: "swift-log"),
             ],
             swiftSettings: strict),
-        .testTarget(name: "SessionsTests", dependencies: ["Sessions", "JSON", "Bytes"], swiftSettings: strict),
         .testTarget(
-            name: "JobsTests", dependencies: ["Jobs", "JSON", "Bytes", .product(name: "Logging", package: "swift-log")],
+            name: "SessionsTests", dependencies: ["Sessions", "ResponsesWire", "ToldSession", "JSON", "Bytes"],
+            swiftSettings: strict),
+        .testTarget(
+            name: "JobsTests", dependencies: ["Jobs", "JSON", .product(name: "Logging", package: "swift-log")],
             swiftSettings: strict),
         .testTarget(
             name: "StorageTests",
             dependencies: [
-                "Storage", "Sessions", "Jobs", "JSON", "Bytes", .product(name: "GRDB", package: "GRDB.swift"),
-                .product(name: "Logging", package: "swift-log"),
+                "Storage", "Sessions", "ResponsesWire", "ToldSession", "Jobs", "JSON", "Bytes",
+                .product(name: "GRDB", package: "GRDB.swift"), .product(name: "Logging", package: "swift-log"),
             ],
             swiftSettings: strict),
         .testTarget(
@@ -117,8 +124,8 @@ let package = Package(
         .testTarget(
             name: "ServerTests",
             dependencies: [
-                "Server", "Storage", "Network", "Sessions", "HTTP", "JSON", "Digests", "Bytes", "COpenSSL",
-                .product(name: "Logging", package: "swift-log"),
+                "Server", "Storage", "Network", "Sessions", "ResponsesWire", "HTTP", "JSON", "Digests", "WebSocket", "Bytes",
+                "COpenSSL", .product(name: "Logging", package: "swift-log"), .product(name: "Yams", package: "Yams"),
             ],
             swiftSettings: strict),
         .testTarget(

@@ -15,5 +15,5 @@ for clients in agents openai2; do
         "$venv/bin/python" -m pip install --quiet --disable-pip-version-check -r "$requirements"
         cp "$requirements" "$venv/requirements.txt"
     fi
-    INTERJECT_BINARY=$binary "$venv/bin/python" -m pytest Tests/EndToEnd/test_client_cuts_more.py
+    INTERJECT_BINARY=$binary "$venv/bin/python" -m pytest Tests/EndToEnd/clients/test_client_cuts_more.py
 done

@@ -1,14 +1,21 @@
 #!/bin/bash
-# Runs every test, also when the first ones fail, and ends with what came out. Called by `make test`.
+# Runs every test, also when the first ones fail, and ends with the outcome and the duration of each part, and the slowest tests
+# of the two long ones. Called by `make test`.
+set -o pipefail
 cd "$(dirname "$0")/.." || exit 1
 swift=${SWIFT:-swift}
 declare -A outcome
+parts=()
+# The output of the parts whose slowest tests are named.
+logs=$(mktemp -d)
+trap 'rm -rf "$logs"' EXIT
 # What a part ends with that cannot run on this machine.
 NOT_HERE=3
 
 part() {
     local name=$1
     shift
+    parts+=("$name")
     printf '\n== %s\n' "$name"
     local start=$SECONDS status=0
     "$@" || status=$?
@@ -19,25 +26,54 @@ part() {
     esac
 }
 
+unit_tests() {
+    [[ ${outcome["debug build"]} != FAILED* ]] || return 1
+    "$swift" test --skip-build 2>&1 | tee "$logs/unit tests" || return 1
+}
+
 end_to_end() {
-    $swift build -c release --product interject &&
-        INTERJECT_BINARY="$PWD/.build/release/interject" .venv/bin/python -m pytest -n 2 Tests/EndToEnd || return 1
+    [[ ${outcome["release build"]} != FAILED* ]] || return 1
+    INTERJECT_BINARY="$PWD/.build/release/interject" .venv/bin/python -m pytest -n 2 --durations=10 Tests/EndToEnd 2>&1 |
+        tee "$logs/end to end" || return 1
+}
+
+# `SECONDS NAME` of each test of Swift Testing, XCTest or pytest in a log.
+durations() {
+    sed -nE -e '/ Test run with /d' -e 's/^[^ ]+ +Test (.+) (passed|failed) after ([0-9.]+) seconds.*/\3 \1/p' \
+        -e "s/^Test Case '(.+)' (passed|failed) \(([0-9.]+) seconds\).*/\3 \1/p" \
+        -e 's/^([0-9.]+)s (call|setup|teardown) +(.+)/\1 \3 (\2)/p' "$1"
 }
 
 numbers() {
     python3 Scripts/lint_numbers.py --self-test && python3 Scripts/lint_numbers.py
 }
 
+structure() {
+    local status=0 script
+    for script in import_graph stored_properties lint_words; do
+        "Scripts/$script.py" --self-test && "Scripts/$script.py" || status=1
+    done
+    return $status
+}
+
 part "numbers from outside" numbers
-part "unit tests" "$swift" test
+part "imports, sizes and words" structure
+part "debug build" "$swift" build --build-tests
+part "unit tests" unit_tests
+part "release build" Scripts/build.sh
 part "end to end" end_to_end
 # Autobahn runs on CPython 2.7 alone: where there is none the part is not run, and that is said.
 part "WebSocket conformance, quick" Scripts/autobahn.sh quick
 
+for name in "unit tests" "end to end"; do
+    printf '\nSlowest of %s (s):\n' "$name"
+    durations "$logs/$name" | sort -rn | head -10 | sed 's/^/  /'
+done
 printf '\n'
 failed=0
-for name in "numbers from outside" "unit tests" "end to end" "WebSocket conformance, quick"; do
+for name in "${parts[@]}"; do
     echo "$name: ${outcome[$name]}"
     [[ ${outcome[$name]} == FAILED* ]] && failed=1
 done
+printf 'Together %d min %d s.\n' $((SECONDS / 60)) $((SECONDS % 60))
 exit $failed

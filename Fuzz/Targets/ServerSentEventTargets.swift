@@ -40,14 +40,11 @@ private func readEvents(_ bytes: UnsafeRawBufferPointer, _ ends: [Int], maxEvent
 
 /// The input as data of an event: its lines come back, whatever they are.
 private func checkEventsAreReadBack(_ data: UnsafeRawBufferPointer) {
-    let type = String(decoding: data.prefix(8), as: UTF8.self)
-    let id = String(decoding: data.suffix(8), as: UTF8.self)
+    let types: [StaticString] = ["", "message", "error", "response.output_text.delta"]
+    let type = types[Int(data.first ?? 0) % types.count]
+    let id = data.suffix(8).reduce(0) { $0 << 7 | Int($1 & 127) }
     var output = ByteBuffer()
-    do throws(ServerSentEventFieldError) {
-        try ServerSentEventWriter.append(data, type: type, id: id, into: &output)
-    } catch {
-        return check(output.isEmpty && (type + id).utf8.contains { $0 == 10 || $0 == 13 || $0 == 0 }, "refused without cause")
-    }
+    ServerSentEventWriter.append(data, id: id, epoch: data.count & 3, type: type, into: &output)
     ServerSentEventWriter.appendComment(data, into: &output)
     ServerSentEventWriter.appendHeartbeat(into: &output)
     ServerSentEventWriter.appendDone(into: &output)
@@ -62,8 +59,9 @@ private func checkEventsAreReadBack(_ data: UnsafeRawBufferPointer) {
     do throws(ServerSentEventError) {
         guard let event = try parser.next(&input) else { return check(false, "a written event is none") }
         check(event.data.elementsEqual(lines), "other data")
-        check(event.typeText == (type.isEmpty ? "message" : type), "another type")
-        check(parser.lastEventID.elementsEqual(id.utf8), "another id")
+        check(event.typeText == (type.utf8CodeUnitCount == 0 ? "message" : "\(type)"), "another type")
+        let epoch = data.count & 3 == 0 ? "" : "\(data.count & 3):"
+        check(parser.lastEventID.elementsEqual("\(epoch)\(id)".utf8), "another id")
         guard let done = try parser.next(&input) else { return check(false, "the end is missing") }
         check(done.isDone, "a comment became an event")
     } catch {

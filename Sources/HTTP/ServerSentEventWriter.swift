@@ -1,119 +1,96 @@
 public import Bytes
 
-/// Why an event may not be written: the text would break out of its line.
-public enum ServerSentEventFieldError: Error, Hashable, Sendable, CustomStringConvertible {
-    /// An event type with CR or LF.
-    case invalidType
-    /// An id with NUL, CR or LF: clients would ignore or split it.
-    case invalidID
-
-    public var description: String {
-        switch self {
-        case .invalidType: "An event type must be one line."
-        case .invalidID: "An event id must be one line without NUL."
-        }
-    }
-}
-
-/// Writes `text/event-stream` (WHATWG HTML §9.2) into an output buffer, without copying the data twice.
+/// Writes `text/event-stream` (WHATWG HTML §9.2) into an output buffer, without copying the data twice and without allocating.
 ///
-/// Each event must have data: the OpenAI SDKs try to parse every block, so one of only `id` or `retry` lines crashes
-/// them. That is why there is no call that writes such a block, and why ``appendHeartbeat(into:)`` ends no block.
+/// Every event must have data: the OpenAI SDKs parse every block, and crash on one with only `id` or `retry` lines. So no call
+/// writes such a block, and ``appendHeartbeat(into:)`` does not end a block.
 public enum ServerSentEventWriter {
-    /// Writes a whole event. The data may be any text; its lines become `data` lines.
+    /// Writes the fields in front of the data and opens the data line. The caller appends one line of data, such as JSON without
+    /// line breaks, and calls ``end(into:)``.
     /// - Parameters:
+    ///   - id: nil for none. OpenAI-shaped endpoints must not send it (Open Responses).
+    ///   - epoch: written in front of the id as `<epoch>:<id>` unless it is 0.
     ///   - type: nil for the default `message`; one line.
-    ///   - id: nil for none; one line without NUL. OpenAI-shaped endpoints must not send it (Open Responses).
-    ///   - retryMilliseconds: how long the client shall wait before it connects again.
-    /// - Throws: ``ServerSentEventFieldError``; nothing is written then.
-    public static func append(
-        _ data: UnsafeRawBufferPointer, type: String? = nil, id: String? = nil, retryMilliseconds: Int? = nil,
-        into output: inout ByteBuffer
-    ) throws(ServerSentEventFieldError) {
-        try begin(type: type, id: id, retryMilliseconds: retryMilliseconds, into: &output)
-        appendLines(data, label: "data: ", isContinuation: true, &output)
-        end(into: &output)
-    }
-
-    /// Writes the fields and opens the data line. The caller appends one line of data, such as JSON without line breaks,
-    /// and calls ``end(into:)``.
+    ///   - retryMilliseconds: delay before the client reconnects.
     public static func begin(
-        type: String? = nil, id: String? = nil, retryMilliseconds: Int? = nil, into output: inout ByteBuffer
-    ) throws(ServerSentEventFieldError) {
-        if var type, type.withUTF8({ UnsafeRawBufferPointer($0).hasLineBreak }) { throw .invalidType }
-        if var id {
-            let isInvalid = id.withUTF8 { id in
-                let id = UnsafeRawBufferPointer(id)
-                return id.hasLineBreak || id.offset(of: 0) != nil
-            }
-            if isInvalid { throw .invalidID }
-        }
-        if let type { output.appendLine("event: ", type) }
-        if let id { output.appendLine("id: ", id) }
+        id: Int? = nil, epoch: Int = 0, type: StaticString? = nil, retryMilliseconds: Int? = nil, into output: inout ByteBuffer
+    ) {
+        appendID(id, epoch, &output)
+        if let type { appendType(&output) { $0.append(type) } }
         appendRetry(retryMilliseconds, &output)
-        output.append("data: ")
+        output.append("data: " as StaticString)
     }
 
-    /// The same with the id `<run>:<sequence>` or, without a run, `<sequence>`; makes no string.
-    public static func begin(
-        type: String? = nil, run: String? = nil, sequence: UInt64, retryMilliseconds: Int? = nil,
-        into output: inout ByteBuffer
-    ) throws(ServerSentEventFieldError) {
-        if var type, type.withUTF8({ UnsafeRawBufferPointer($0).hasLineBreak }) { throw .invalidType }
-        if var run {
-            let isInvalid = run.withUTF8 { run in
-                let run = UnsafeRawBufferPointer(run)
-                return run.hasLineBreak || run.offset(of: 0) != nil
-            }
-            if isInvalid { throw .invalidID }
+    @inline(__always)
+    private static func appendID(_ id: Int?, _ epoch: Int, _ output: inout ByteBuffer) {
+        guard let id else { return }
+        output.append("id: " as StaticString)
+        if epoch != 0 {
+            output.append(decimal: epoch)
+            output.append(":" as StaticString)
         }
-        if let type { output.appendLine("event: ", type) }
-        output.append("id: ")
-        if let run {
-            output.append(run)
-            output.append(":")
-        }
-        output.append(decimal: sequence)
-        output.append("\n")
-        appendRetry(retryMilliseconds, &output)
-        output.append("data: ")
+        output.append(decimal: id)
+        output.append("\n" as StaticString)
     }
 
-    /// Ends the event that ``begin(type:id:retryMilliseconds:into:)`` opened.
+    @inline(__always)
+    private static func appendType(_ output: inout ByteBuffer, _ type: (inout ByteBuffer) -> Void) {
+        output.append("event: " as StaticString)
+        type(&output)
+        output.append("\n" as StaticString)
+    }
+
+    @inline(__always)
+    private static func appendRetry(_ milliseconds: Int?, _ output: inout ByteBuffer) {
+        guard let milliseconds, milliseconds >= 0 else { return }
+        output.append("retry: " as StaticString)
+        output.append(decimal: milliseconds)
+        output.append("\n" as StaticString)
+    }
+
+    /// Ends the event that ``begin(id:epoch:type:retryMilliseconds:into:)`` opened.
     public static func end(into output: inout ByteBuffer) {
-        output.append("\n\n")
+        output.append("\n\n" as StaticString)
+    }
+
+    /// Writes a complete event. The data may be any text; each line becomes a `data` line.
+    public static func append(
+        _ data: UnsafeRawBufferPointer, id: Int? = nil, epoch: Int = 0, type: String? = nil, retryMilliseconds: Int? = nil,
+        into output: inout ByteBuffer
+    ) {
+        appendID(id, epoch, &output)
+        if let type {
+            // number-safe: types are the code's own constants, and debug builds alone look
+            assert(!type.utf8.contains { $0 == .lineFeed || $0 == .carriageReturn }, "an event type must be one line")
+            appendType(&output) { $0.append(type) }
+        }
+        appendRetry(retryMilliseconds, &output)
+        output.append("data: " as StaticString)
+        appendLines(data, label: "data: ", &output)
+        end(into: &output)
     }
 
     /// `data: [DONE]`, the end of every OpenAI stream.
     public static func appendDone(into output: inout ByteBuffer) {
-        output.append("data: [DONE]\n\n")
+        output.append("data: [DONE]\n\n" as StaticString)
     }
 
-    /// Exactly `:` and one line end. With a second one, or with an id pending, openai-python takes it for an event and
-    /// fails on the empty data (openai-python#2722). Only between events.
+    /// Exactly `:` and one line end. With a second one, or a pending id, openai-python treats it as an event and fails on the empty
+    /// data (openai-python#2722). Only between events.
     public static func appendHeartbeat(into output: inout ByteBuffer) {
-        output.append(":\n")
+        output.append(":\n" as StaticString)
     }
 
-    /// Writes a comment, which clients skip: a line for each line of the text. Only between events.
+    /// Writes a comment, ignored by clients, with one line per line of the text. Only between events.
     public static func appendComment(_ text: UnsafeRawBufferPointer, into output: inout ByteBuffer) {
-        appendLines(text, label: ": ", isContinuation: false, &output)
-        output.append("\n")
+        output.append(": " as StaticString)
+        appendLines(text, label: ": ", &output)
+        output.append("\n" as StaticString)
     }
 
-    private static func appendRetry(_ milliseconds: Int?, _ output: inout ByteBuffer) {
-        guard let milliseconds, milliseconds >= 0 else { return }
-        output.append("retry: ")
-        output.append(decimal: milliseconds)
-        output.append("\n")
-    }
-
-    /// Writes the text with the label in front of each line but, if it is written already, the first. CR, LF and CRLF
-    /// end a line, since each would in the stream.
-    private static func appendLines(
-        _ text: UnsafeRawBufferPointer, label: StaticString, isContinuation: Bool, _ output: inout ByteBuffer
-    ) {
-        if !isContinuation { output.append(label) }
+    /// Writes the text with the label in front of each line but the first, whose label is written already. CR, LF and CRLF end
+    /// a line, since each would in the stream.
+    private static func appendLines(_ text: UnsafeRawBufferPointer, label: StaticString, _ output: inout ByteBuffer) {
         var lineStart = 0
         var position = 0
         while position < text.count {
@@ -121,23 +98,11 @@ public enum ServerSentEventWriter {
             position += 1
             guard octet == .lineFeed || octet == .carriageReturn else { continue }
             output.append(text.slice(lineStart, position - 1))
-            output.append("\n")
+            output.append("\n" as StaticString)
             output.append(label)
             if octet == .carriageReturn, position < text.count, text[position] == .lineFeed { position += 1 }
             lineStart = position
         }
         output.append(text.slice(lineStart, text.count))
-    }
-}
-
-extension UnsafeRawBufferPointer {
-    var hasLineBreak: Bool { offset(of: .lineFeed) != nil || offset(of: .carriageReturn) != nil }
-}
-
-extension ByteBuffer {
-    fileprivate mutating func appendLine(_ label: StaticString, _ text: String) {
-        append(label)
-        append(text)
-        append("\n")
     }
 }

@@ -9,7 +9,7 @@ public import Bytes
 ///     event.object("part") { $0.field("text", "") }
 /// }
 /// ```
-/// Keys are written as they are: they must need no escape, and must differ. Nothing is allocated but the buffer's room.
+/// Keys are written verbatim: they must be distinct and need no escapes. Allocates only to grow the buffer.
 public struct JSONObjectWriter: ~Copyable {
     @usableFromInline let buffer: UnsafeMutablePointer<ByteBuffer>
     @usableFromInline var isFirst = true
@@ -59,13 +59,18 @@ public struct JSONObjectWriter: ~Copyable {
         buffer.pointee.appendJSON(value)
     }
 
-    /// A string read elsewhere, its escapes as they were.
+    /// A string read from another JSON text, with its escapes unchanged.
     @inlinable public mutating func field(_ name: StaticString, _ value: RawString) {
         key(name)
         buffer.pointee.appendJSONString(value)
     }
 
-    /// A string whose contents are escaped already: valid contents of a JSON string.
+    /// A constant that needs no escapes.
+    @inlinable public mutating func field(_ name: StaticString, constant value: StaticString) {
+        field(name, escaped: UnsafeRawBufferPointer(start: value.utf8Start, count: value.utf8CodeUnitCount))
+    }
+
+    /// A string from escaped contents, written verbatim.
     @inlinable public mutating func field(_ name: StaticString, escaped: UnsafeRawBufferPointer) {
         key(name)
         buffer.pointee.reserve(escaped.count + 2)
@@ -74,27 +79,27 @@ public struct JSONObjectWriter: ~Copyable {
         buffer.pointee.append("\"" as StaticString)
     }
 
-    /// An empty string, whose contents are put in elsewhere.
-    /// - Returns: where in the buffer they belong.
+    /// An empty string, for contents inserted later.
+    /// - Returns: the buffer offset to insert them at.
     @inlinable public mutating func emptyField(_ name: StaticString) -> Int {
         key(name)
         buffer.pointee.append("\"\"" as StaticString)
         return buffer.pointee.count - 1
     }
 
-    /// A string as UTF-8; what is not UTF-8 becomes U+FFFD.
+    /// A string from UTF-8; invalid sequences become U+FFFD.
     @inlinable public mutating func field(_ name: StaticString, utf8: UnsafeRawBufferPointer) {
         key(name)
         buffer.pointee.appendJSONString(utf8: utf8)
     }
 
-    /// Bytes that are a JSON value already, as they are.
+    /// An encoded JSON value, verbatim.
     @inlinable public mutating func field(_ name: StaticString, json: UnsafeRawBufferPointer) {
         key(name)
         buffer.pointee.append(json)
     }
 
-    /// Writes a member whose name is no constant.
+    /// Writes a member whose name is not a constant.
     public mutating func member(_ name: String, _ value: JSONValue) {
         buffer.pointee.append(isFirst ? "" as StaticString : "," as StaticString)
         isFirst = false

@@ -1,3 +1,6 @@
+public import Bytes
+import Glibc
+
 extension RawString {
     /// Writes the unescaped UTF-8, which is never longer than `byteCount`; returns its length.
     func unescape(into room: UnsafeMutableRawPointer?) -> Int {
@@ -28,7 +31,7 @@ extension RawString {
         return written + position - runStart
     }
 
-    /// Reads the escape at `position` and moves past it; a pair of surrogates is one escape, a lone one is U+FFFD.
+    /// Reads the escape at `position` and moves past it. A surrogate pair is one escape; a lone surrogate is U+FFFD.
     @inline(__always)
     private func nextEscape(_ position: inout Int) -> UInt32 {
         let letter = start.load(fromByteOffset: position + 1, as: UInt8.self)
@@ -56,7 +59,7 @@ extension RawString {
         return 0x10000 + ((unit & 0x3FF) << 10 | (low & 0x3FF))
     }
 
-    /// The four hexadecimal digits at `offset`, which the reader has checked.
+    /// The four hexadecimal digits at `offset`, validated by the reader.
     private func codeUnit(at offset: Int) -> UInt32 {
         var unit: UInt32 = 0
         for digit in offset..<offset + 4 {
@@ -65,7 +68,7 @@ extension RawString {
         return unit
     }
 
-    /// UTF-8 of a scalar that is no surrogate; returns its length.
+    /// Writes a scalar other than a surrogate as UTF-8; returns its length.
     @inline(__always)
     private static func encode(_ scalar: UInt32, _ room: UnsafeMutableRawPointer) -> Int {
         func store(_ value: UInt32, _ offset: Int) {
@@ -93,7 +96,7 @@ extension RawString {
         return 4
     }
 
-    /// Unescapes piecewise into a register and compares.
+    /// Unescapes piece by piece into a register and compares.
     @usableFromInline func unescapedEquals(_ other: UnsafeRawBufferPointer) -> Bool {
         guard other.count <= byteCount else { return false }
         var position = 0
@@ -119,5 +122,21 @@ extension RawString {
             matched += length
         }
         return matched == other.count
+    }
+}
+
+extension ByteBuffer {
+    /// Appends the text of a string's contents.
+    /// - Parameter escaped: valid contents of a JSON string in UTF-8, without the quotes.
+    /// - Returns: whether the text is valid contents of a JSON string as it is.
+    public mutating func append(unescapingJSON escaped: UnsafeRawBufferPointer) -> Bool {
+        guard let start = escaped.baseAddress, memchr(start, Int32(UInt8(ascii: "\\")), escaped.count) != nil else {
+            append(escaped)
+            return true
+        }
+        let first = count
+        let raw = RawString(start: start, byteCount: escaped.count, hasEscapes: true)
+        write(room: escaped.count) { raw.unescape(into: $0.baseAddress) }
+        return !bytes[first...].contains { $0 < 0x20 || $0 == UInt8(ascii: "\"") || $0 == UInt8(ascii: "\\") }
     }
 }

@@ -2,63 +2,65 @@ public import Bytes
 public import HTTP
 public import WebSocket
 
-/// One request and its response. Loop-confined; the connection drops it when the response is complete or the client gone.
+/// One request and its response. Loop-confined; released by the connection when the response is complete or the client has
+/// disconnected.
 public final class HTTPExchange {
     public let request: RequestHead
-    /// The whole body; empty where it is streamed.
+    /// The complete body; empty if it is streamed.
     public let received: ReceivedBody
-    /// The whole body in one piece. To be asked for on a loop only when it is short: see ``ReceivedBody/joined``.
+    /// The complete body as one array. On a loop, use it only for short bodies: see ``ReceivedBody/joined``.
     public var body: [UInt8] { received.joined }
     /// Called with each piece of a streamed body (``RequestTerms/streamsBody``), valid within the call.
     public var onBody: ((UnsafeRawBufferPointer) -> Void)?
-    /// Called once when a streamed body has come whole.
+    /// Called once when a streamed body is complete.
     public var onBodyEnd: (() -> Void)?
-    /// Who asks: the peer, or whom a trusted proxy stands for.
+    /// The client: the peer, or the client forwarded by a trusted proxy.
     public let client: RequestClient
-    /// What the handler found out about who asks: ``RequestTerms/credential``.
+    /// The credential that the handler determined: ``RequestTerms/credential``.
     public let credential: (any Sendable)?
-    /// The address of who asks; nil for a Unix socket when no proxy says more.
+    /// The client's address; nil for a Unix socket without forwarded address.
     public var clientAddress: IPAddress? { client.address }
-    /// Fields that every answer of this exchange gets, such as `x-request-id` and CORS.
+    /// Fields of every answer of this exchange, such as `x-request-id` and CORS.
     public var commonFields: [(name: String, value: String)] = []
-    /// Called once when the client goes away before the response is complete.
+    /// Called once if the client disconnects before the response is complete.
     public var onDisconnect: (() -> Void)?
-    /// Whether a client that closes its side while this is answered is taken for gone. A FIN does not say whether the client still
-    /// reads: what costs money until somebody listens must not go on, while a short answer is simply sent.
+    /// Whether a half-close by the client counts as a disconnect. A FIN does not show whether the client still reads: generations,
+    /// which cost money, must stop; short answers are simply sent.
     public var endsWithInput = false {
         didSet { if endsWithInput { connection?.lookForInputEnd() } }
     }
-    /// Called when a congested connection has sent everything.
+    /// Called when a congested connection has sent all output.
     public var onDrained: (() -> Void)?
-    /// Loop and number of its connection, as in ``ConnectionReport/id``.
+    /// Loop and number of the connection, as in ``ConnectionReport/id``.
     public var connectionID: String { "\(loopIndex)-\(connectionNumber)" }
     private let loopIndex: Int
     private let connectionNumber: UInt64
-    /// For the handler to know it by when it counts: what the request was for.
+    /// The kind of request, for the handler's metrics.
     public var label: UInt8 = 0
-    /// What the handler wants to know of it at its end.
+    /// Context of the handler, for its end.
     public var record: AnyObject?
-    /// Whether it answers by server-sent events.
+    /// Whether the answer is an event stream.
     public private(set) var isEventStream = false
-    /// Sent; nil as long as nothing was.
+    /// The sent status; nil before.
     public private(set) var status: HTTPStatus?
     /// When the request was complete.
     public let began: Instant
 
-    /// What is to leave in pieces; nil when nothing is.
+    /// Long output that is sent in pieces; nil if there is none.
     private var piecewise: PiecewiseOutput?
-    /// Bytes of the answer that are not the connection's output yet.
+    /// Bytes of the answer not yet in the connection's output.
     var waitingAnswerBytes: Int { piecewise?.heldByteCount ?? 0 }
-    /// Bytes that it holds of the request and of its answer.
+    /// Memory of the request and its answer, in bytes.
     var heldByteCount: Int { received.count + waitingAnswerBytes }
 
     private enum State { case waiting, streaming, ended }
     private var state = State.waiting
-    /// Whether some of the body is still to come.
+    /// Whether the body is incomplete.
     private var isBodyAwaited: Bool
     private(set) var isBodyPaused = false
     private var writer: ResponseWriter
-    /// Strong, since a weak reference costs atomics on every token: the cycle is broken when the exchange ends, as it always does.
+    /// Strong, because a weak reference costs atomics on every token. The cycle is broken when the exchange ends, which it always
+    /// does.
     private var connection: HTTPConnection?
     private let server: HTTPServer
 
@@ -82,24 +84,24 @@ public final class HTTPExchange {
     }
 
     public var loop: EventLoop? { connection?.loop }
-    /// Whether the client came by a Unix socket: no browser does.
+    /// Whether the client uses a Unix socket, and so is not a browser.
     public var isFromUnixSocket: Bool { connection?.isUnix ?? false }
     /// Address of the connection's other end; nil for a Unix socket.
     public let peer: IPAddress?
-    /// The name in the client's certificate (RFC 4514), where TLS asked for one and the client has one.
+    /// The subject of the client's certificate (RFC 4514); nil if none was requested or sent.
     public var clientCertificateSubject: String? { connection?.peerCertificateSubject }
-    /// Whether the status has been sent: from then on an error can only be told in the stream.
+    /// Whether the status has been sent: errors can then only be reported within the stream.
     public var hasBegun: Bool { state != .waiting }
     public var isEnded: Bool { state == .ended }
-    /// Whether whoever feeds the response should wait for ``onDrained``.
+    /// Whether the producer should wait for ``onDrained``.
     public var isCongested: Bool { piecewise != nil || connection?.isCongested ?? false }
 
     // MARK: A streamed body
 
-    /// Whether the connection's bytes are pieces of the body that it wants now.
+    /// Whether received bytes are pieces of a body that is not paused.
     var takesBody: Bool { isBodyAwaited && !isBodyPaused && state != .ended }
 
-    /// Takes no more of a streamed body until ``resumeBody()``; the client is made to wait.
+    /// Pauses a streamed body until ``resumeBody()``, with backpressure on the client.
     public func pauseBody() {
         guard isBodyAwaited, !isBodyPaused, let connection else { return }
         isBodyPaused = true
@@ -121,16 +123,16 @@ public final class HTTPExchange {
 
     // MARK: The answer
 
-    /// Answers whole.
+    /// Sends a complete answer.
     public func respond(
         _ status: HTTPStatus, contentType: String? = nil, fields: [(name: String, value: String)] = [], body: [UInt8] = []
     ) {
         guard state == .waiting, let connection else { return }
         beginHead(status, contentType: contentType, fields: fields, connection)
         writer.endHead(.bytes(body.count), into: &connection.output)
-        if body.count >= PiecewiseOutput.leastByteCount, request.method != .head, !status.forbidsBody {
+        if body.count >= Self.leastLongByteCount, request.method != .head, !status.forbidsBody {
             state = .streaming
-            // What the answer was made of is over. A client that has said all and reads on gets the rest.
+            // The answer is complete. A client that has half-closed and still reads gets the rest.
             onDisconnect = nil
             onDrained = nil
             endsWithInput = false
@@ -143,7 +145,7 @@ public final class HTTPExchange {
     }
 
     /// Begins a response that is written in pieces.
-    /// - Parameter length: if it is known, so much must be written: what is cut shows.
+    /// - Parameter length: if known, exactly this much must be written, so truncation is detectable.
     public func beginStream(
         _ status: HTTPStatus, contentType: String, fields: [(name: String, value: String)] = [], length: BodyLength = .unknown
     ) {
@@ -162,7 +164,8 @@ public final class HTTPExchange {
         connection.scheduleFlush()
     }
 
-    /// HEAD ends with its head, whatever the handler would feed: it hears of the end as if the client had gone.
+    /// A HEAD request ends with its head, whatever the handler would write; the handler is notified as if the client had
+    /// disconnected.
     private func respondHead(
         _ status: HTTPStatus, contentType: String, fields: [(name: String, value: String)], length: BodyLength,
         _ connection: HTTPConnection
@@ -171,7 +174,7 @@ public final class HTTPExchange {
         beginHead(status, contentType: contentType, fields: fields, connection)
         writer.endHead(length, into: &connection.output)
         state = .ended
-        // Not within its own call; it may set the action behind it.
+        // Not within the handler's call, which may set the closure afterwards.
         loop.schedule(after: .zero) { [self] in
             let action = onDisconnect
             release()
@@ -182,7 +185,7 @@ public final class HTTPExchange {
         connection.exchangeEnded(keepAlive: writer.keepAlive)
     }
 
-    /// Sends what `body` appends as one piece of the stream; it leaves at the end of this turn.
+    /// Sends the bytes appended by `body` as one piece of the stream, at the end of this iteration.
     public func write(_ body: (inout ByteBuffer) -> Void) {
         guard state == .streaming, let connection else { return }
         if piecewise != nil {
@@ -195,11 +198,14 @@ public final class HTTPExchange {
         connection.scheduleFlush()
     }
 
-    /// Sends something long as a part of the stream: a piece in each iteration, and each when the one before has left. What is written
-    /// meanwhile follows it.
+    /// A body or an event of so many bytes leaves in pieces; what is shorter is copied at once.
+    public static let leastLongByteCount = 64 << 10
+
+    /// Sends long data as part of the stream, one piece per iteration, each after the previous one has been sent. Later writes
+    /// follow it.
     public func write(long bytes: [UInt8]) {
         guard state == .streaming, connection != nil else { return }
-        guard bytes.count >= PiecewiseOutput.leastByteCount, piecewise == nil else { return write { $0.append(bytes) } }
+        guard bytes.count >= Self.leastLongByteCount, piecewise == nil else { return write { $0.append(bytes) } }
         piecewise = PiecewiseOutput(bytes)
         sendPiece()
     }
@@ -226,16 +232,16 @@ public final class HTTPExchange {
         if endsBehind { return finish(connection) }
         connection.hold()
         connection.scheduleFlush()
-        // Whoever saw the congestion waits for its end, which no flush tells of then.
+        // A producer that saw the congestion waits for its end, which no flush would report.
         if !connection.isCongested { connection.loop.schedule(after: .zero) { [self] in drained() } }
     }
 
-    /// A congested connection has sent everything.
+    /// Called when a congested connection has sent all output.
     func drained() {
         if piecewise == nil {
             onDrained?()
         } else {
-            // Not within the flush, which would go on and on for a client that reads fast.
+            // Not within the flush, which would not end for a client that reads fast.
             connection?.loop.schedule(after: .zero) { [self] in sendPiece() }
         }
     }
@@ -250,7 +256,7 @@ public final class HTTPExchange {
         }
     }
 
-    /// Breaks the stream off, so that the client sees that it is not whole.
+    /// Aborts the stream, so that the client can tell that it is incomplete.
     public func abort() {
         guard state != .ended, let connection else { return }
         state = .ended
@@ -292,10 +298,10 @@ public final class HTTPExchange {
         _ status: HTTPStatus, contentType: String?, fields: [(name: String, value: String)], _ connection: HTTPConnection
     ) {
         note(status)
-        // What is left of the body would be read as the next request.
+        // The rest of the body would be read as the next request.
         if isBodyAwaited { writer.closeAfterwards() }
         writer.begin(status, date: connection.loop.httpDate, into: &connection.output)
-        // A value that cannot stand in a field (it came from a client, with a line break) is left out, not sent broken.
+        // An invalid value (from a client, with a line break) is omitted.
         if let contentType { try? writer.field("Content-Type", contentType, into: &connection.output) }
         for field in commonFields { try? writer.field(field.name, field.value, into: &connection.output) }
         for field in fields { try? writer.field(field.name, field.value, into: &connection.output) }

@@ -1,16 +1,14 @@
 import Bytes
 
-/// Something long on its way to a connection's output: to copy it there at once would hold the loop, and double its memory.
+/// Long output that is copied to a connection in pieces: copying it at once would block the loop and double its memory.
 final class PiecewiseOutput {
-    /// What is shorter is copied at once.
-    static let leastByteCount = 512 << 10
-    /// Congests the connection, whose end of that asks for the next piece.
+    /// Just enough to congest the connection, so that draining requests the next piece.
     private static let pieceByteCount = Connection.congestionByteCount + 1
 
     private var unsent: ArraySlice<UInt8>
-    /// What was written meanwhile.
+    /// Data written meanwhile.
     private var behind = ByteBuffer()
-    /// Whether the response ends with it.
+    /// Whether the response ends after it.
     var endsBehind = false
 
     init(_ bytes: [UInt8]) { unsent = bytes[...] }

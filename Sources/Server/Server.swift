@@ -16,7 +16,7 @@ public final class Server: Sendable {
     /// Certificates, and counts for metrics; nil when it does not speak TLS.
     public let tls: TLSServerContext?
     private let group: EventLoopGroup
-    private let context: ServerContext
+    let context: ServerContext
     private let listeners: [ListenerSet]
     private let rehearsal: Rehearsal?
     private let heap: HeapKeeper
@@ -48,6 +48,12 @@ public final class Server: Sendable {
     /// - Throws: ``Network/SystemCallError`` when an address cannot be had, ``Network/TLSFileError`` when a certificate cannot be
     ///   used, ``Storage/StorageError`` when the data cannot be.
     public static func start(_ configuration: ServerConfiguration, logger: Logger) async throws -> Server {
+        try await start(configuration, routes: routes, logger: logger)
+    }
+
+    /// - Parameter routes: those of every face that it has.
+    static func start(_ configuration: ServerConfiguration, routes: [Route], logger: Logger) async throws -> Server {
+        let routes = RouteTable(routes)
         let tls = try configuration.tls.map { (settings) throws(TLSFileError) in try TLSServerContext(settings) }
         let store = try configuration.dataDirectory.map { (directory) throws(StorageError) in
             try Store.open(directory: directory, durability: configuration.durability, logger: logger)
@@ -69,13 +75,15 @@ public final class Server: Sendable {
             }
             let webhooks = try await Webhooks.start(configuration.webhooks, store: store, on: group.loops[0])
             let context = try await makeContext(
-                configuration, upstreams, group, isRehearsal: rehearsal != nil, tls: tls, store: store, webhooks: webhooks,
+                configuration, routes, upstreams, group, isRehearsal: rehearsal != nil, tls: tls, store: store, webhooks: webhooks,
                 logger: logger)
             if let store, let directory = configuration.dataDirectory {
                 try await startJobs(context, store: store, directory: directory, sink: webhooks, logger: logger)
             }
             var limits = configuration.httpLimits
-            limits.maxBodyBytes = max(limits.maxBodyBytes, configuration.fileLimits.maxFileBytes + FileReception.maxFormBytes)
+            for case .streamed(let maxBytes) in routes.routes.map(\.body) {
+                limits.maxBodyBytes = max(limits.maxBodyBytes, maxBytes(configuration))
+            }
             let server = HTTPServer(
                 limits: limits, deadlines: configuration.httpDeadlines, proxies: configuration.proxies,
                 gate: context.gate, handler: Router(context: context))
@@ -115,8 +123,8 @@ public final class Server: Sendable {
     }
 
     private static func makeContext(
-        _ configuration: ServerConfiguration, _ upstreams: [UpstreamConfiguration], _ group: EventLoopGroup, isRehearsal: Bool,
-        tls: TLSServerContext?, store: Store?, webhooks: Webhooks, logger: Logger
+        _ configuration: ServerConfiguration, _ routes: RouteTable, _ upstreams: [UpstreamConfiguration], _ group: EventLoopGroup,
+        isRehearsal: Bool, tls: TLSServerContext?, store: Store?, webhooks: Webhooks, logger: Logger
     ) async throws -> ServerContext {
         let authentication = try await Authentication.make(configuration, store, loop: group.loops[0], logger)
         let usage = UsageLedger(store)
@@ -150,7 +158,7 @@ public final class Server: Sendable {
             sessionLoops.append(bound)
         }
         return ServerContext(
-            configuration: configuration, directory: directory, budget: budget,
+            configuration: configuration, routes: routes, directory: directory, budget: budget,
             modelNames: ModelNames(
                 preferred: isRehearsal ? "rehearsal" : preferred(upstreams), runner: configuration.runnerOptions.model,
                 now: Int(time(nil))),
@@ -193,6 +201,13 @@ public final class Server: Sendable {
         if configuration.drainDelay > .zero { try? await Task.sleep(for: configuration.drainDelay) }
         context.lifecycle.enter(.draining)
         for listener in listeners { listener.stop() }
+        let open = await context.openCounts()
+        logger.info(
+            "draining",
+            metadata: [
+                "calls": .stringConvertible(open.calls), "streams": .stringConvertible(open.streams),
+                "websockets": .stringConvertible(open.sockets),
+            ])
         context.runners.dismissWaiting()
         await context.jobs.current?.batches.stop()
         await context.drain(window: min(configuration.drainWindow, configuration.drainTimeout))

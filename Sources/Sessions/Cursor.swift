@@ -7,7 +7,9 @@ open class Cursor {
     public enum Demand: Sendable { case more, pause }
 
     /// Sequence number of the last event that was delivered or passed over.
-    public internal(set) var position = 0
+    public var position: Int { place.position }
+    /// Where it reads on.
+    var place = LogPlace(position: 0)
     public internal(set) weak var session: Session? { didSet { isAttached = session != nil } }
     /// Asked for every event, where a weak reference would cost.
     private(set) var isAttached = false
@@ -29,7 +31,7 @@ open class Cursor {
     /// The next event of the log, in order. Also called from within ``Session/attach(_:after:)``.
     ///
     /// Called in the middle of the session's turn: it may detach itself, and must give the session no other command.
-    open func deliver(_ event: LogEvent) -> Demand { .more }
+    open func deliver(_ event: SessionEvent) -> Demand { .more }
 
     /// The log no longer holds what comes after ``position``: the state in its place, and the number up to which it holds.
     open func deliverSnapshot(_ state: [UInt8], sequence: Int) {}

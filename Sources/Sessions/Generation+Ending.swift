@@ -17,7 +17,7 @@ extension Generation {
     /// Remembers it also for the next start: nobody is asked to go on with an answer that is whole, and it ends as it would have.
     func conclude(by conclusion: Conclusion) {
         self.conclusion = conclusion
-        session.log.keep(.response(GenerationRecord(self)))
+        session.log.store(.response(GenerationRecord(self)))
     }
 
     /// The server stops, and does not wait for what was begun.
@@ -43,7 +43,7 @@ extension Generation {
     private static let leastLongByteCount = 512 << 10
 
     func endPiecewise(_ final: Status) {
-        guard items.reduce(0, { $0 + $1.contents.count }) >= Self.leastLongByteCount else { return endAtOnce(final) }
+        guard items.reduce(0, { $0 + $1.textByteCount }) >= Self.leastLongByteCount else { return endAtOnce(final) }
         conclude(by: .telling(final))
         goOn { $0.nextPiece(final) }
     }
@@ -59,18 +59,6 @@ extension Generation {
             emitNextDone(item)
             goOn { $0.nextPiece(final) }
         } else {
-            goOn { $0.readOutput(final) }
-        }
-    }
-
-    /// Reads what was said as items of the conversation.
-    private func readOutput(_ final: Status) {
-        let encoded = items.map(\.encoded)
-        session.host.compute(for: session.owner) {
-            encoded.map(\.item)
-        } then: { [self] items in
-            guard isEnding else { return }
-            readOutput = items
             endAtOnce(final)
         }
     }

@@ -1,79 +1,77 @@
 import Bytes
 public import JSON
 
-/// The events of a response, in the form and order of `Protocols/responses.md`.
+/// The events of a response, in the order of `Protocols/responses.md`.
 extension Generation {
-    /// An event that carries the whole response.
-    func emitLifecycle(_ type: EventType) {
-        // The event that carries it counts.
-        emit(type) { event in event.object("response") { self.write(lastSequenceNumber: sequenceNumber, to: &$0) } }
+    /// The number of the next event.
+    func takeNumber() -> Int {
+        if sequenceNumber == 0 { firstSequence = session.log.lastPosition + 1 }
+        defer { sequenceNumber += 1 }
+        return sequenceNumber
+    }
+
+    /// Appends an event of this response.
+    func emit(_ kind: EventKind, _ item: OutputItem? = nil, _ write: (inout ByteBuffer) -> Void = { _ in }) {
+        session.append(kind, of: self, item?.head, write)
+    }
+
+    /// The response has come to be, or its upstream answers.
+    func emitBeginning(_ kind: EventKind) {
+        let state = ResponseState(self, lastResponseSequence: sequenceNumber)
+        emit(kind) { state.writeBeginning(to: &$0) }
+    }
+
+    /// The last event. It holds nothing: all that came of the response is known by its header from now on.
+    func emitEnd(_ kind: EventKind) {
+        // The event that tells it counts.
+        header.end(as: ResponseState(self, lastResponseSequence: sequenceNumber))
+        emit(kind)
     }
 
     func emitAdded(_ item: OutputItem) {
-        emit(.outputItemAdded, outputIndex: item.index) { event in
-            event.field("output_index", item.index)
-            event.object("item") { item.write(to: &$0, isAdded: true) }
+        header.add(item.head)
+        emit(.outputItemAdded, item) { body in
+            item.head.write(to: &body)
+            body.append(optional: item.provider?.encoded)
         }
-        guard item.partType != nil else { return }
-        emit(.contentPartAdded, outputIndex: item.index) { event in
-            self.writePlace(of: item, to: &event)
-            event.object("part") { item.writePart(to: &$0, isAdded: true) }
-        }
+        if item.hasParts { emit(.contentPartAdded, item) }
     }
 
-    /// Pieces of so many bytes are copied straight into the event.
-    private static let leastLargeDeltaByteCount = 256 << 10
-
-    /// Token path: one allocation, that of the payload which every reader shares.
-    func emitDelta(_ type: EventType, of item: OutputItem, _ escaped: UnsafeRawBufferPointer) {
-        item.contents.append(escaped)
-        let session = session
-        session.scratch.clear()
-        session.scratch.append("{\"type\":\"" as StaticString)
-        session.scratch.append(type.rawValue)
-        session.scratch.append("\",\"sequence_number\":" as StaticString)
-        session.scratch.append(decimal: sequenceNumber)
-        session.scratch.append(",\"item_id\":\"" as StaticString)
-        session.scratch.append(item.id)
-        session.scratch.append("\",\"output_index\":" as StaticString)
-        session.scratch.append(decimal: item.index)
-        if item.toolIndex < 0 { session.scratch.append(",\"content_index\":0" as StaticString) }
-        session.scratch.append(",\"delta\":\"" as StaticString)
-        let start = session.scratch.count
-        let end = start + escaped.count
-        let tail = type == .outputTextDelta ? "\",\"logprobs\":[]}" as StaticString : "\"}" as StaticString
-        if escaped.count >= Self.leastLargeDeltaByteCount {
-            session.scratch.append(tail)
-            let payload = session.scratch.array(inserting: escaped, at: start)
-            session.append(type, payload, of: self, delta: start..<end, outputIndex: item.index)
-            return
-        }
-        session.scratch.append(escaped)
-        session.scratch.append(tail)
-        session.append(type, of: self, delta: start..<end, outputIndex: item.index)
+    /// Token path: nothing is allocated but pages, now and then.
+    func emitDelta(_ kind: EventKind, of item: OutputItem, escaped: UnsafeRawBufferPointer) {
+        let (offset, form) = item.append(escaped: escaped)
+        let text = UnsafeRawBufferPointer(rebasing: item.contents.bytes[offset...])
+        outputByteCount += text.count
+        session.append(delta: kind, of: self, item.head, offset: offset, text, form)
     }
 
     /// Tells of the end of an item, as far as it is not told yet.
     func emitDone(_ item: OutputItem) { while emitNextDone(item) {} }
 
-    /// Tells the next of the events of an item's end, each of which has all that it says.
+    /// Tells the next of the events of an item's end. None of them holds its text, which the item has.
     /// - Returns: whether there is another.
     @discardableResult
     func emitNextDone(_ item: OutputItem) -> Bool {
+        item.settle()
         switch item.ending {
         case .contents:
-            emitContentsDone(item)
-            item.ending = item.partType == nil ? .item : .part
-        case .part:
-            emit(.contentPartDone, of: item) { event in
-                self.writePlace(of: item, to: &event)
-                event.object("part") { item.writePart(to: &$0) }
+            switch item.kind {
+            case .message: emit(.outputTextDone, item)
+            case .refusal: emit(.refusalDone, item)
+            case .reasoning: emit(.reasoningTextDone, item)
+            case .functionCall: emit(.functionCallArgumentsDone, item)
+            case .customToolCall: emit(.customToolCallInputDone, item)
             }
+            item.ending = item.hasParts ? .part : .item
+        case .part:
+            emit(.contentPartDone, item)
             item.ending = .item
         case .item:
-            emit(.outputItemDone, of: item) { event in
-                event.field("output_index", item.index)
-                event.object("item") { item.write(to: &$0) }
+            emit(.outputItemDone, item) { body in
+                body.append(item.closedAs == .completed ? 1 : 2)
+                body.append(optional: item.provider?.encoded)
+                body.append(item.interruption == nil ? 0 : 1)
+                body.append(optional: item.interruption?.participantName)
             }
             item.ending = .told
         case .told: break
@@ -81,172 +79,94 @@ extension Generation {
         return item.ending != .told
     }
 
-    private func emitContentsDone(_ item: OutputItem) {
-        switch item.kind {
-        case .message(let isRefusal):
-            emit(isRefusal ? .refusalDone : .outputTextDone, of: item) { event in
-                self.writePlace(of: item, to: &event)
-                item.writeContents(isRefusal ? "refusal" : "text", to: &event)
-                if !isRefusal { event.array("logprobs") { _ in } }
-            }
-        case .reasoning:
-            emit(.reasoningTextDone, of: item) { event in
-                self.writePlace(of: item, to: &event)
-                item.writeContents("text", to: &event)
-            }
-        case .functionCall(_, let name):
-            emit(.functionCallArgumentsDone, of: item) { event in
-                event.field("item_id", item.id)
-                event.field("output_index", item.index)
-                event.field("name", name)
-                item.writeContents("arguments", to: &event)
-            }
-        case .customToolCall:
-            emit(.customToolCallInputDone, of: item) { event in
-                event.field("item_id", item.id)
-                event.field("output_index", item.index)
-                item.writeContents("input", to: &event)
-            }
-        }
-    }
-
-    /// The flat form, which the SDK yields and does not raise: `response.failed` follows it.
     func emitError(_ error: GenerationError) {
-        reference.failure = error
-        emit(.error) { event in
-            event.field("code", error.code)
-            event.field("message", error.message)
-            event.field("param", error.param)
+        header.failure = error
+        emit(.error) { body in
+            body.append(counted: error.code)
+            body.append(counted: error.message)
+            body.append(optional: error.param)
         }
     }
 
-    private func writePlace(of item: OutputItem, to event: inout JSONObjectWriter) {
-        event.field("item_id", item.id)
-        event.field("output_index", item.index)
-        event.field("content_index", 0)
-    }
-
-    /// An event that tells all of an item's contents.
-    private func emit(_ type: EventType, of item: OutputItem, _ body: (inout JSONObjectWriter) -> Void) {
-        item.beginSplice()
-        session.scratch.clear()
-        session.scratch.appendJSONObject { event in
-            event.field("type", type.rawValue)
-            event.field("sequence_number", sequenceNumber)
-            body(&event)
-        }
-        if let offset = item.endSplice() {
-            let payload = session.scratch.array(inserting: item.contents.bytes, at: offset)
-            session.append(type, payload, of: self, delta: 0..<0, outputIndex: item.index)
-        } else {
-            session.append(type, of: self, delta: 0..<0, outputIndex: item.index)
+    func emitVerdict(_ verdict: OutputVerdict) {
+        emit(.validation) { body in
+            switch verdict {
+            case .valid: body.append(1)
+            case .invalid(let violation):
+                body.append(0)
+                body.append(counted: violation.path)
+                body.append(counted: violation.message)
+            }
         }
     }
 
-    func emit(_ type: EventType, outputIndex: Int = 0, _ body: (inout JSONObjectWriter) -> Void) {
-        session.scratch.clear()
-        session.scratch.appendJSONObject { event in
-            event.field("type", type.rawValue)
-            event.field("sequence_number", sequenceNumber)
-            body(&event)
-        }
-        session.append(type, of: self, delta: 0..<0, outputIndex: outputIndex)
+    /// What an input that cuts it tells of it.
+    var cut: CutResponse {
+        CutResponse(
+            responseID: id, itemIndex: openItem?.index ?? items.last?.index ?? -1,
+            messageIndex: items.last(where: \.isMessage)?.index ?? -1, outputTokens: deltaCount)
     }
 
-    // MARK: The response object
+    /// The response as it stands.
+    public var state: ResponseState { ResponseState(self, lastResponseSequence: sequenceNumber - 1) }
 
     /// Writes the response as it stands: OpenAI's members, and all that Open Responses asks for.
-    public func write(to writer: inout JSONObjectWriter) { write(lastSequenceNumber: sequenceNumber - 1, to: &writer) }
+    public func write(to writer: inout JSONObjectWriter) { state.write(header, to: &writer) }
+}
 
-    private func write(lastSequenceNumber: Int, to writer: inout JSONObjectWriter) {
-        let members = parameters.members
-        func echo(_ name: StaticString, _ key: String, _ missing: JSONValue, to writer: inout JSONObjectWriter) {
-            writer.field(name, members[key] ?? missing)
+extension ResponseState {
+    /// What is known of a response at its beginning, as it stands in the log.
+    func writeBeginning(to body: inout ByteBuffer) {
+        body.append(status == .queued ? 1 : 2)
+        body.append(usage.map { $0.isEstimated ? 2 : 1 } ?? 0)
+        body.append(varint: deltaCount)
+        body.append(optional: route.finishWord)
+        body.append(varint: route.unnamedToolCallCount)
+        body.append(optional: route.upstream)
+        body.append(varint: route.attempts)
+        body.append(varint: route.faults.count)
+        for fault in route.faults {
+            body.append(counted: fault.upstream)
+            body.append(counted: fault.fault)
         }
-        writer.field("id", id)
-        writer.field("object", "response")
-        writer.field("created_at", createdAt)
-        writer.field("status", status.name)
-        if let completedAt { writer.field("completed_at", completedAt) } else { writer.null("completed_at") }
-        if case .failed(let error) = status {
-            writer.object("error") {
-                $0.field("code", error.code)
-                $0.field("message", error.message)
-            }
-        } else {
-            writer.null("error")
-        }
-        if case .incomplete(let reason) = status {
-            writer.object("incomplete_details") { $0.field("reason", reason.rawValue) }
-        } else {
-            writer.null("incomplete_details")
-        }
-        writer.field("model", parameters.model)
-        writer.field("previous_response_id", previousResponseID)
-        if sessionID.hasPrefix("conv_") {
-            writer.object("conversation") { $0.field("id", sessionID) }
-        } else {
-            writer.null("conversation")
-        }
-        writer.field("instructions", parameters.instructions)
-        writer.array("output") { list in
-            if status.isTerminal {
-                for item in output { list.element(item.json) }
-            } else {
-                for item in items { list.object { item.write(to: &$0) } }
-            }
-        }
-        echo("tools", "tools", [], to: &writer)
-        echo("tool_choice", "tool_choice", "auto", to: &writer)
-        echo("truncation", "truncation", "disabled", to: &writer)
-        echo("parallel_tool_calls", "parallel_tool_calls", true, to: &writer)
-        echo("text", "text", ["format": ["type": "text"]], to: &writer)
-        echo("top_p", "top_p", 1, to: &writer)
-        echo("temperature", "temperature", 1, to: &writer)
-        echo("presence_penalty", "presence_penalty", 0, to: &writer)
-        echo("frequency_penalty", "frequency_penalty", 0, to: &writer)
-        echo("top_logprobs", "top_logprobs", 0, to: &writer)
-        echo("reasoning", "reasoning", ["effort": .null, "summary": .null], to: &writer)
-        echo("user", "user", .null, to: &writer)
-        echo("max_output_tokens", "max_output_tokens", .null, to: &writer)
-        echo("max_tool_calls", "max_tool_calls", .null, to: &writer)
-        echo("store", "store", true, to: &writer)
-        echo("background", "background", false, to: &writer)
-        echo("service_tier", "service_tier", "default", to: &writer)
-        echo("metadata", "metadata", [:], to: &writer)
-        echo("safety_identifier", "safety_identifier", .null, to: &writer)
-        echo("prompt_cache_key", "prompt_cache_key", .null, to: &writer)
-        writeUsage(to: &writer)
-        writer.object("interject") {
-            $0.field("session_id", sessionID)
-            $0.field("disconnect", policy.text)
-            if let usage { $0.field("usage_estimated", usage.isEstimated) }
-            route.write(to: &$0)
-            let ignored = parameters.ignoredTools
-            if !ignored.isEmpty { $0.array("ignored_tools") { list in for type in ignored { list.element(type) } } }
-            if let verdict { $0.object("validation") { verdict.write(to: &$0) } }
-            $0.object("progress") {
-                $0.field("last_sequence_number", lastSequenceNumber)
-                $0.field("output_tokens", deltaCount)
-            }
-            writeSteps(to: &$0)
-        }
+        body.append(varint: steps.count)
+        for step in steps { body.append(json: { json in json.appendJSONObject { step.write(to: &$0) } }) }
     }
 
-    private func writeUsage(to writer: inout JSONObjectWriter) {
-        guard let usage, status.isTerminal else {
-            writer.null("usage")
-            return
-        }
-        writer.object("usage") {
-            $0.field("input_tokens", usage.inputTokens)
-            $0.object("input_tokens_details") {
-                $0.field("cached_tokens", usage.cachedTokens)
-                $0.field("cache_write_tokens", 0)
+    /// Reads what ``writeBeginning(to:)`` wrote.
+    init(beginning event: SessionEvent) {
+        self = event.withParts { parts in
+            var state = ResponseState(status: parts.byte() == 1 ? .queued : .inProgress)
+            let estimated = parts.byte()
+            if estimated != 0 { state.usage = Usage(inputTokens: 0, outputTokens: 0, isEstimated: estimated == 2) }
+            state.deltaCount = parts.number()
+            state.route.finishWord = parts.optionalString()
+            state.route.unnamedToolCallCount = parts.number()
+            state.route.upstream = parts.optionalString()
+            state.route.attempts = parts.number()
+            for _ in 0..<min(parts.number(), event.byteCount) {
+                state.route.faults.append(ResponseRoute.Fault(upstream: parts.string(), fault: parts.string()))
             }
-            $0.field("output_tokens", usage.outputTokens)
-            $0.object("output_tokens_details") { $0.field("reasoning_tokens", usage.reasoningTokens) }
-            $0.field("total_tokens", usage.totalTokens)
+            for _ in 0..<min(parts.number(), event.byteCount) {
+                if let step = try? Step(JSONValue.parse(parts.counted(), limits: .own)) { state.steps.append(step) }
+            }
+            return state
+        }
+        lastResponseSequence = event.responseSequence
+    }
+
+    private init(status: Generation.Status) {
+        self.status = status
+        lastResponseSequence = 0
+    }
+}
+
+extension SessionEvent {
+    /// The response as an event of its life tells it: at its beginning by the event, at its end by its header.
+    public var responseState: ResponseState? {
+        switch kind {
+        case .responseCreated, .responseInProgress: ResponseState(beginning: self)
+        default: kind.isTerminal ? response?.ending : nil
         }
     }
 }

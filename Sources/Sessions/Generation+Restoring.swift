@@ -5,40 +5,25 @@ import JSON
 extension Generation {
     /// Takes up again what it had said when the process ended.
     /// - Throws: ``JSON/JSONRecord/Malformed`` for an event that is not what we write: what it said would be missing.
-    func replay(_ events: [LogEvent]) throws {
+    func replay(_ events: [SessionEvent]) throws {
         // The record may be of a later moment than the first event: what it has counted is counted anew.
         deltaCount = 0
+        var replayed = ReplayedItems(header, conclusion)
         for event in events {
-            firstSequence = firstSequence ?? event.sequence
+            try replayed.take(event)
+            firstSequence = firstSequence ?? event.position
             sequenceNumber = event.responseSequence + 1
-            switch event.type {
+            switch event.kind {
             case .responseInProgress: isAccepted = true
             case .step:
-                let record = try JSONRecord(JSONValue.parse(event.payload, limits: .own), of: "event")
-                take(try record.required("step", Step.init))
-            case .outputItemAdded: items.append(try OutputItem(restoringFrom: event))
-            case .outputItemDone:
-                guard let item = items.first(where: { $0.index == event.outputIndex }) else { continue }
-                let said = (try? JSONValue.parse(event.payload, limits: .own))?["item"]
-                item.close(as: said?["status"]?.string.flatMap(Item.Status.init) ?? .completed)
-                item.ending = .told
-                item.provider = said.flatMap(ProviderData.init(ofItem:)) ?? item.provider
-            case .outputTextDone, .refusalDone, .reasoningTextDone, .functionCallArgumentsDone, .customToolCallInputDone,
-                .contentPartDone:
-                // The end of a long answer is told piecewise.
-                guard let item = items.first(where: { $0.index == event.outputIndex }) else { continue }
-                item.ending = event.type == .contentPartDone || item.partType == nil ? .item : .part
-            case _ where event.type.isDelta:
+                take(try event.withJSON { try Step(JSONValue.parse($0, limits: .own)) })
+            case _ where event.kind.isDelta:
                 deltaCount += 1
-                outputByteCount += event.delta.count
-                guard let item = items.first(where: { $0.index == event.outputIndex }) else {
-                    throw JSONRecord.Malformed(record: "event", member: "output_index")
-                }
-                if event.type == .refusalDelta { item.becomeRefusal() }
-                event.payload.withUnsafeBytes { item.contents.append(UnsafeRawBufferPointer(rebasing: $0[event.delta])) }
+                outputByteCount += event.withText { text, _ in text.count }
             default: break
             }
         }
+        items = replayed.items
         openItem = items.last { $0.closedAs == nil }
     }
 
@@ -61,5 +46,62 @@ extension Generation {
         }
         let said = items.map(\.item)
         ask(conversation + said, continuesLastMessage: continuesLastMessage && said.isEmpty || endsInText)
+    }
+}
+
+/// The output items of a response that has not ended, as its events tell of them.
+struct ReplayedItems {
+    private let header: ResponseHeader
+    private let conclusion: Generation.Conclusion?
+    private(set) var items: [OutputItem] = []
+
+    /// - Parameter conclusion: how its end was being told, if it was.
+    init(_ header: ResponseHeader, _ conclusion: Generation.Conclusion?) {
+        self.header = header
+        self.conclusion = conclusion
+    }
+
+    /// Takes the next event of the response.
+    /// - Throws: ``JSON/JSONRecord/Malformed`` for a piece of an item that was not announced: what it said would be missing.
+    mutating func take(_ event: SessionEvent) throws {
+        switch event.kind {
+        case .outputItemAdded:
+            let item = OutputItem(restoringFrom: event)
+            items.append(item)
+            if header.item(at: item.index) == nil { header.add(item.head) }
+        case .outputItemDone:
+            guard let item = item(of: event) else { return }
+            let told = event.closing
+            item.close(as: told.status)
+            item.ending = .told
+            item.provider = told.provider.flatMap(ProviderData.init(encoded:)) ?? item.provider
+            item.interruption = told.interruption
+            item.settle()
+        case .outputTextDone, .refusalDone, .reasoningTextDone, .functionCallArgumentsDone, .customToolCallInputDone,
+            .contentPartDone:
+            // The end of a long answer is told piecewise.
+            guard let item = item(of: event) else { return }
+            item.ending = event.kind == .contentPartDone || !item.hasParts ? .item : .part
+            guard item.closedAs == nil, case .telling(let final)? = conclusion else { return }
+            item.close(as: final == .completed ? .completed : .incomplete, header.parameters)
+            item.settle()
+        case _ where event.kind.isDelta:
+            guard let item = item(of: event) else { throw JSONRecord.Malformed(record: "event", member: "output_index") }
+            event.withText { text, _ in item.append(text) }
+        default: break
+        }
+    }
+
+    private func item(of event: SessionEvent) -> OutputItem? { items.first { $0.index == event.outputIndex } }
+}
+
+extension ResponseHeader {
+    /// Makes the items of a response that has not ended anew, so that its events can be encoded.
+    /// - Parameters:
+    ///   - events: all of its events so far; on pages that were resolved with this header.
+    ///   - record: the response as it was stored.
+    public func restoreItems(from events: [SessionEvent], of record: GenerationRecord) throws {
+        var replayed = ReplayedItems(self, record.conclusion)
+        for event in events { try replayed.take(event) }
     }
 }

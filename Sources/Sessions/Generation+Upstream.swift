@@ -9,49 +9,47 @@ extension Generation {
     public func accepted() {
         guard isActive, !isAccepted else { return }
         isAccepted = true
-        emitLifecycle(.responseInProgress)
+        emitBeginning(.responseInProgress)
     }
 
     /// A piece of the answer's text.
     /// - Parameter escaped: valid contents of a JSON string in UTF-8, without the quotes. Empty pieces are passed over.
     public func textDelta(escaped: UnsafeRawBufferPointer) {
         guard isActive, !escaped.isEmpty else { return }
-        emit(.outputTextDelta, of: message(isRefusal: false), escaped)
+        emit(.outputTextDelta, of: item(.message), escaped)
     }
 
     /// A piece of a refusal; `escaped` as in ``textDelta(escaped:)``.
     public func refusalDelta(escaped: UnsafeRawBufferPointer) {
         guard isActive, !escaped.isEmpty else { return }
-        emit(.refusalDelta, of: message(isRefusal: true), escaped)
+        emit(.refusalDelta, of: item(.refusal), escaped)
     }
 
     /// A piece of the model's reasoning; `escaped` as in ``textDelta(escaped:)``.
     public func reasoningDelta(escaped: UnsafeRawBufferPointer) {
         guard isActive, !escaped.isEmpty else { return }
-        let item: OutputItem
-        if let openItem, case .reasoning = openItem.kind { item = openItem } else { item = open(.reasoning) }
-        emit(.reasoningTextDelta, of: item, escaped)
+        emit(.reasoningTextDelta, of: item(.reasoning), escaped)
     }
 
     /// A tool call begins.
     /// - Parameter index: the upstream's number of the call, which its pieces of arguments bear.
     public func toolCall(index: Int, callID: String, name: String) {
-        openCall(index, .functionCall(callID: callID.isEmpty ? Identifier.make("call_") : callID, name: name))
+        openCall(index, .functionCall, callID, name)
     }
 
     /// A call of a tool that takes free text begins; its text comes by ``toolCallArguments(index:escaped:)``.
     public func customToolCall(index: Int, callID: String, name: String) {
-        openCall(index, .customToolCall(callID: callID.isEmpty ? Identifier.make("call_") : callID, name: name))
+        openCall(index, .customToolCall, callID, name)
     }
 
-    private func openCall(_ index: Int, _ kind: OutputItem.Kind) {
+    private func openCall(_ index: Int, _ kind: OutputItemKind, _ callID: String, _ name: String) {
         guard isActive, index >= 0, !items.contains(where: { $0.toolIndex == index }) else { return }
         guard items.count(where: \.isFunctionCall) < session.limits.maxToolCalls else {
             stop(.incomplete(.maxOutputTokens))
             session.generationEnded(self)
             return
         }
-        _ = open(kind, toolIndex: index)
+        _ = open(kind, callID: callID.isEmpty ? Identifier.make("call_") : callID, name: name, toolIndex: index)
     }
 
     /// What the provider must get back with what is said.
@@ -61,8 +59,8 @@ extension Generation {
         let item: OutputItem?
         switch part {
         case .reasoning:
-            if let openItem, case .reasoning = openItem.kind { item = openItem } else { item = open(.reasoning) }
-        case .message: item = message(isRefusal: false)
+            item = self.item(.reasoning)
+        case .message: item = self.item(.message)
         case .toolCall(let index):
             item = items.last { $0.toolIndex == index }
             if item == nil, awaitedToolData.count < session.limits.maxToolCalls { awaitedToolData[index] = data }
@@ -74,7 +72,7 @@ extension Generation {
 
     /// The reasoning is signed, and what is thought from now on is another piece of it.
     public func endReasoning() {
-        guard isActive, let openItem, case .reasoning = openItem.kind else { return }
+        guard isActive, let openItem, openItem.kind == .reasoning else { return }
         close(openItem, as: .completed)
         self.openItem = nil
     }
@@ -91,10 +89,9 @@ extension Generation {
         emit(item.isCustomToolCall ? .customToolCallInputDelta : .functionCallArgumentsDelta, of: item, escaped)
     }
 
-    private func emit(_ type: EventType, of item: OutputItem, _ escaped: UnsafeRawBufferPointer) {
+    private func emit(_ kind: EventKind, of item: OutputItem, _ escaped: UnsafeRawBufferPointer) {
         deltaCount += 1
-        outputByteCount += escaped.count
-        emitDelta(type, of: item, escaped)
+        emitDelta(kind, of: item, escaped: escaped)
         stopIfTooLong()
     }
 

@@ -42,14 +42,18 @@ public final class Generation {
         case invalidStructuredOutput = "invalid_structured_output"
     }
 
-    public let reference: ResponseReference
-    public var id: String { reference.id }
-    public let createdAt: Int
+    /// What all of its events share.
+    public let header: ResponseHeader
+    public var id: String { header.id }
+    public var createdAt: Int { header.createdAt }
     public private(set) var completedAt: Int?
-    public let parameters: ResponseParameters
+    public var parameters: ResponseParameters { header.parameters }
     /// The response before it in the conversation; settled when it begins, since others may cut in while it waits.
-    public internal(set) var previousResponseID: String?
-    public let policy: DisconnectPolicy
+    public internal(set) var previousResponseID: String? {
+        get { header.previousResponseID }
+        set { header.previousResponseID = newValue }
+    }
+    public var policy: DisconnectPolicy { header.policy }
     /// The input that it answers.
     public let input: [Item]
     public private(set) var status = Status.queued
@@ -69,7 +73,7 @@ public final class Generation {
     /// Unchecked, for it is read for every token: who calls has asked ``isActive`` before, and a session that goes ends that.
     public internal(set) unowned(unsafe) var session: Session
     /// Good also when the session is gone.
-    let sessionID: String
+    var sessionID: String { header.sessionID }
     /// Items in the conversation when it ended: where a fork from this response begins.
     public internal(set) var conversationItemCount: Int?
     /// Session sequence number of its first event.
@@ -102,41 +106,26 @@ public final class Generation {
     var interrupterName: String?
     /// How its end is found or told; nil while the model may still say something.
     var conclusion: Conclusion?
-    /// ``output`` as it will be, where it was read off the loop.
-    var readOutput: [Item]?
     var isAccepted = false
     /// Bytes that the running attempt's upstream was sent to read.
     var promptByteCount = 0
     var outputByteCount = 0
 
-    init(
-        id: String, session: Session, parameters: ResponseParameters, previousResponseID: String?, policy: DisconnectPolicy,
-        input: [Item], continuesLastMessage: Bool, createdAt: Int, keyID: String? = nil
-    ) {
+    init(_ header: ResponseHeader, session: Session, input: [Item], continuesLastMessage: Bool, keyID: String? = nil) {
+        self.header = header
         self.keyID = keyID
-        reference = ResponseReference(id, sessionID: session.id)
         self.session = session
-        sessionID = session.id
-        self.parameters = parameters
-        self.previousResponseID = previousResponseID
-        self.policy = policy
         self.input = input
         self.continuesLastMessage = continuesLastMessage
-        self.createdAt = createdAt
     }
 
     /// As it was kept.
     /// - Parameter events: its events so far, if it had not ended.
-    init(restoring record: GenerationRecord, reference: ResponseReference?, session: Session, events: [LogEvent]) throws {
-        self.reference = reference ?? ResponseReference(record.id, sessionID: session.id)
+    init(restoring record: GenerationRecord, header: ResponseHeader, session: Session, events: [SessionEvent]) throws {
+        self.header = header
         self.session = session
-        sessionID = session.id
-        parameters = record.parameters
-        previousResponseID = record.previousResponseID
-        policy = record.policy
         input = record.input
         continuesLastMessage = record.continuesLastMessage
-        createdAt = record.createdAt
         completedAt = record.completedAt
         status = record.status
         conclusion = record.conclusion
@@ -153,8 +142,6 @@ public final class Generation {
         route = record.route
         steps = record.steps
         pendingSteers = record.pendingSteers
-        self.reference.upstream = route.upstream
-        if case .failed(let error) = record.status { self.reference.failure = error }
         if !record.status.isTerminal { try replay(events) }
     }
 
@@ -162,7 +149,7 @@ public final class Generation {
 
     func start(conversation: [Item]) {
         status = .inProgress
-        emitLifecycle(.responseCreated)
+        emitBeginning(.responseCreated)
         if isWarmUp {
             accepted()
             end(.completed)
@@ -206,7 +193,7 @@ public final class Generation {
 
     /// A queued generation that never began.
     func cancelQueued() {
-        emitLifecycle(.responseCreated)
+        emitBeginning(.responseCreated)
         end(.cancelled)
     }
 
@@ -218,16 +205,17 @@ public final class Generation {
 
     // MARK: Items
 
-    func message(isRefusal: Bool) -> OutputItem {
-        if let openItem, case .message(isRefusal) = openItem.kind { return openItem }
-        return open(.message(isRefusal: isRefusal))
+    /// The open item, if it is of this kind, or a new one.
+    func item(_ kind: OutputItemKind) -> OutputItem {
+        if let openItem, openItem.kind == kind { return openItem }
+        return open(kind)
     }
 
-    func open(_ kind: OutputItem.Kind, toolIndex: Int = -1) -> OutputItem {
+    func open(_ kind: OutputItemKind, callID: String = "", name: String = "", toolIndex: Int = -1) -> OutputItem {
         accepted()
         // Calls of tools may be written side by side; text and reasoning end where the next item begins.
         if let openItem, openItem.toolIndex < 0 { close(openItem, as: .completed) }
-        let item = OutputItem(kind: kind, index: items.count, toolIndex: toolIndex)
+        let item = OutputItem(kind: kind, index: items.count, callID: callID, name: name, toolIndex: toolIndex)
         if toolIndex >= 0 { item.provider = awaitedToolData.removeValue(forKey: toolIndex) }
         items.append(item)
         openItem = item
@@ -241,13 +229,7 @@ public final class Generation {
     }
 
     func beginClosing(_ item: OutputItem, as status: Item.Status) {
-        item.close(as: status)
-        if case .reasoning = item.kind, encryptsReasoning { item.provideText() }
-    }
-
-    /// Whether the client wants to send reasoning back by `encrypted_content` alone.
-    private var encryptsReasoning: Bool {
-        parameters.members["include"]?.array?.contains("reasoning.encrypted_content") ?? false
+        item.close(as: status, parameters)
     }
 
     /// Marks the text that somebody cut, for the model to be told of it.
@@ -263,20 +245,19 @@ public final class Generation {
             emitDone(item)
         }
         openItem = nil
-        output = readOutput ?? items.map(\.item)
-        readOutput = nil
+        output = items.map(\.item)
         if status == .inProgress { settleUsage() }
-        if let verdict { emit(.validation) { verdict.write(to: &$0) } }
+        if let verdict { emitVerdict(verdict) }
         completedAt = session.host.unixTime
         status = final
         conclusion = nil
         switch final {
-        case .completed: emitLifecycle(.responseCompleted)
-        case .incomplete: emitLifecycle(.responseIncomplete)
-        case .cancelled: emitLifecycle(.responseCancelled)
+        case .completed: emitEnd(.responseCompleted)
+        case .incomplete: emitEnd(.responseIncomplete)
+        case .cancelled: emitEnd(.responseCancelled)
         case .failed(let error):
             emitError(error)
-            emitLifecycle(.responseFailed)
+            emitEnd(.responseFailed)
         case .queued, .inProgress: break
         }
         items = []

@@ -57,4 +57,7 @@ public struct Interrupted: Sendable {
     public let itemID: String?
     public let outputText: String
     public let outputTokens: Int
+    /// The same as the log names it.
+    var cut: CutResponse?
+    var header: ResponseHeader?
 }

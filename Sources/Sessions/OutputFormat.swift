@@ -65,7 +65,7 @@ public enum OutputVerdict: Sendable, Hashable {
     case invalid(JSONSchema.Violation)
 
     /// Writes the members of `interject:validation`, and of `interject.validation` in the response.
-    func write(to writer: inout JSONObjectWriter) {
+    public func write(to writer: inout JSONObjectWriter) {
         switch self {
         case .valid: writer.field("valid", true)
         case .invalid(let violation):

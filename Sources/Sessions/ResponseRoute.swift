@@ -23,11 +23,14 @@ public struct ResponseRoute: Sendable, Hashable {
     /// Calls of tools that the upstream never gave a name, and that are left out.
     public internal(set) var unnamedToolCallCount = 0
 
-    public init(upstream: String? = nil, attempts: Int = 0, faults: [Fault] = [], finishWord: String? = nil) {
+    public init(
+        upstream: String? = nil, attempts: Int = 0, faults: [Fault] = [], finishWord: String? = nil, unnamedToolCallCount: Int = 0
+    ) {
         self.upstream = upstream
         self.attempts = attempts
         self.faults = faults
         self.finishWord = finishWord
+        self.unnamedToolCallCount = unnamedToolCallCount
     }
 
     /// Writes the members that the `interject` object of a response has of it.
@@ -55,9 +58,9 @@ extension Generation {
         guard isActive else { return }
         route.upstream = upstream
         route.attempts += 1
-        reference.upstream = upstream
+        header.upstream = upstream
         // What goes on after a restart counts what was tried before it.
-        if policy != .cancel, firstSequence != nil { session.log.keep(.response(GenerationRecord(self))) }
+        if policy != .cancel, firstSequence != nil { session.log.store(.response(GenerationRecord(self))) }
     }
 
     /// What came of it.

@@ -11,8 +11,8 @@ extension Session {
         if isClosed { throw .sessionClosed }
         guard cursors.count < limits.maxCursors else { throw .tooManyCursors(limit: limits.maxCursors) }
         cursor.session = self
-        cursor.position = sequence
-        cursor.byteOffset = byteOffset(of: sequence)
+        cursor.place = log.place(after: sequence)
+        cursor.byteOffset = log.byteOffset(of: sequence)
         cursor.isPaused = false
         cursor.isFetching = false
         // It may still be in the list, when it detached itself in this turn.
@@ -37,32 +37,52 @@ extension Session {
 
     private func catchUp(_ cursor: Cursor) {
         while !cursor.isPaused, cursor.isAttached, !cursor.isFetching {
-            if !log.holdsAll(after: cursor.position) {
-                if log.canProvideAll(after: cursor.position) { fetch(for: cursor) } else { replacePlace(of: cursor) }
-            } else if cursor.position < log.committedSequence {
-                let merges = cursor.catchUp.mergesDeltas
-                let event = merges ? log.mergedEvent(after: cursor.position) : log.event(after: cursor.position)
-                if let first = event.mergedFrom { host.applied(.mergeDeltas, toEvents: event.sequence - first) }
-                advance(cursor, over: event)
-            } else {
+            // What its page holds it reads also when the log has dropped the page.
+            guard cursor.position < log.committedPosition || cursor.position > log.lastPosition || cursor.position < 0 else {
                 return
+            }
+            var place = cursor.place
+            if let event = cursor.catchUp.mergesDeltas ? log.nextMerged(&place) : log.next(&place) {
+                // Behind events of unknown kinds there may be one that is not committed yet.
+                guard event.position <= log.committedPosition else {
+                    cursor.place = log.place(after: event.position - 1)
+                    return
+                }
+                if let first = event.mergedFrom { host.applied(.mergeDeltas, toEvents: event.position - first) }
+                advance(cursor, over: event)
+                if cursor.position == place.position { cursor.place = place }
+            } else if place.position > cursor.position {
+                // Events of unknown kinds alone.
+                cursor.place = place
+            } else if log.canProvideAll(after: cursor.position) {
+                fetch(for: cursor)
+            } else {
+                replacePlace(of: cursor)
             }
         }
     }
 
-    /// What the cursor wants next is kept, but not in memory.
+    /// What the cursor wants next is stored, but not in memory.
     private func fetch(for cursor: Cursor) {
         cursor.isFetching = true
         let position = cursor.position
-        log.fetch(after: position) { [weak self, weak cursor] events in
+        log.fetch(after: position) { [weak self, weak cursor] pages in
             guard let self, let cursor, cursor.session === self, cursor.isFetching, cursor.position == position else { return }
             cursor.isFetching = false
-            if events.isEmpty { return self.replacePlaceAndServe(cursor) }
-            let page = events.prefix { $0.sequence <= self.log.committedSequence }
-            for event in cursor.catchUp.mergesDeltas ? DeltaRun.merged(page) : Array(page) {
+            if pages.isEmpty { return self.replacePlaceAndServe(cursor) }
+            let events = pages.events(after: position, upTo: self.log.committedPosition)
+            for event in cursor.catchUp.mergesDeltas ? DeltaRun.merged(events) : events {
                 guard !cursor.isPaused, cursor.isAttached else { break }
-                if let first = event.mergedFrom { self.host.applied(.mergeDeltas, toEvents: event.sequence - first) }
+                if let first = event.mergedFrom { self.host.applied(.mergeDeltas, toEvents: event.position - first) }
                 self.advance(cursor, over: event)
+                // Where the log goes on is not on a page that was read for one cursor.
+                cursor.place = self.log.place(after: event.position)
+            }
+            // The pages that were read do not know where in the log they stand.
+            if self.log.holdsAll(after: cursor.position) { cursor.byteOffset = self.log.byteOffset(of: cursor.position) }
+            if events.isEmpty, let last = pages.last {
+                // Events of unknown kinds alone.
+                cursor.place = self.log.place(after: max(position, min(last.lastPosition, self.log.committedPosition)))
             }
             self.serve(cursor)
         }
@@ -76,13 +96,13 @@ extension Session {
     /// Nobody holds what the cursor wants next.
     private func replacePlace(of cursor: Cursor) {
         // A place that the log never had is no loss of ours.
-        let lost = max(0, min(log.oldestSequence, log.oldestStoredSequence) - 1 - max(0, cursor.position))
+        let lost = max(0, min(log.oldestPosition, log.oldestStoredPosition) - 1 - max(0, cursor.position))
         switch cursor.catchUp.whenPlaceIsGone {
         case .snapshot:
             host.applied(.snapshot, toEvents: lost)
-            let sequence = log.lastSequence
-            cursor.position = sequence
-            cursor.byteOffset = appendedByteCount
+            let sequence = log.lastPosition
+            cursor.place = log.place(after: sequence)
+            cursor.byteOffset = log.endOffset
             let state = state
             if !state.isLarge { return deliver(state.json, asOf: sequence, to: cursor) }
             cursor.isFetching = true
@@ -102,7 +122,7 @@ extension Session {
     }
 
     private func deliver(_ state: [UInt8], asOf sequence: Int, to cursor: Cursor) {
-        if log.committedSequence >= sequence { return cursor.deliverSnapshot(state, sequence: sequence) }
+        if log.committedPosition >= sequence { return cursor.deliverSnapshot(state, sequence: sequence) }
         // What it tells of must be safe first; what is said meanwhile comes after it.
         cursor.isFetching = true
         log.whenCommitted { [weak self, weak cursor] in
@@ -118,18 +138,11 @@ extension Session {
         cursor.session === self && cursor.isFetching && cursor.position == sequence
     }
 
-    /// Bytes of the log up to the event with this number.
-    private func byteOffset(of sequence: Int) -> Int {
-        guard log.holdsAll(after: sequence), sequence < log.lastSequence else { return appendedByteCount }
-        let next = log.event(after: sequence)
-        return next.endOffset - next.byteCount
-    }
-
     // MARK: Readers that lag
 
     /// Of those that must get every event, and still can, the position of the one furthest behind.
     var leastNeededPosition: Int {
-        let first = log.oldestSequence - 1
+        let first = log.oldestPosition - 1
         let needing = cursors.lazy.filter { $0.isAttached && $0.catchUp.whenPlaceIsGone == .close && $0.position >= first }
         return needing.map(\.position).min() ?? .max
     }
@@ -144,7 +157,7 @@ extension Session {
     /// Bytes by which the foremost of those who listen lags; 0 when nobody listens.
     private var lagByteCount: Int {
         let foremost = cursors.lazy.filter { $0.listens && $0.isAttached }.map(\.byteOffset).max()
-        return foremost.map { appendedByteCount - $0 } ?? 0
+        return foremost.map { log.endOffset - $0 } ?? 0
     }
 
     /// An upstream that is faster than everybody who listens would drive events out of the log before one of them had read
@@ -177,7 +190,7 @@ extension Session {
     /// Tells the cursors that have got everything that the server stops.
     public func announceStop() {
         for cursor in cursors
-        where cursor.session === self && !cursor.knowsOfStop && !cursor.isFetching && cursor.position >= log.lastSequence {
+        where cursor.session === self && !cursor.knowsOfStop && !cursor.isFetching && cursor.position >= log.lastPosition {
             cursor.knowsOfStop = true
             cursor.hostStopping()
         }
@@ -185,7 +198,7 @@ extension Session {
 
     /// Tells those who listen and wait for events that cannot be kept that they wait for the storage.
     public func announceStall() {
-        for cursor in cursors where cursor.session === self && cursor.listens && cursor.position < log.lastSequence {
+        for cursor in cursors where cursor.session === self && cursor.listens && cursor.position < log.lastPosition {
             cursor.storageStalled()
         }
     }

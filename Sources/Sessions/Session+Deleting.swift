@@ -10,7 +10,7 @@ extension Session {
         countSettings(-generation.parameters.byteCount)
         // What comes next names no predecessor that cannot be found.
         if latest === generation { latest = generations.last { $0.status != .queued } }
-        log.keep(.responseDeleted(responseID))
+        log.store(.responseDeleted(responseID))
         return true
     }
 }

@@ -128,9 +128,11 @@ extension Session {
     // MARK: Steps
 
     private func interrupt(_ running: Generation, mode: InterjectionMode) -> Interrupted {
-        let interrupted = Interrupted(
+        var interrupted = Interrupted(
             responseID: running.id, itemID: running.partialItemID, outputText: running.partialText,
             outputTokens: running.deltaCount)
+        interrupted.cut = running.cut
+        interrupted.header = running.header
         switch mode {
         case .steer: running.stop(.incomplete(.steered))
         case .rollback: running.stop(.cancelled)
@@ -140,11 +142,11 @@ extension Session {
         if mode == .rollback {
             let dropped = running.output.map(\.id)
             running.conversationItemCount = items.count
-            log.keep(.response(GenerationRecord(running)))
+            log.store(.response(GenerationRecord(running)))
             active = nil
-            append(.rolledBack) { event in
-                event.field("response_id", running.id)
-                event.array("item_ids") { for id in dropped { $0.element(id) } }
+            append(.rolledBack) { body in
+                body.append(optional: running.id)
+                body.append(itemIDs: dropped)
             }
         } else {
             retire(running)
@@ -157,7 +159,7 @@ extension Session {
         guard active === generation else { return }
         remember(generation.output)
         generation.conversationItemCount = items.count
-        log.keep(.response(GenerationRecord(generation)))
+        log.store(.response(GenerationRecord(generation)))
         active = nil
         // Its last event carried all that was said; an idle session keeps no buffer of that size.
         scratch.clear(keepingCapacity: Self.idleScratchByteCount)
@@ -175,7 +177,7 @@ extension Session {
     /// Takes items into the conversation.
     func remember(_ new: [Item]) {
         if new.isEmpty { return }
-        log.keep(.remembered(new, position: items.count))
+        log.store(.remembered(new, position: items.count))
         items += new
         let byteCount = new.reduce(0) { $0 + $1.byteCount }
         conversationByteCount += byteCount
@@ -186,16 +188,18 @@ extension Session {
         guard queued.count < limits.maxQueuedInputs else { throw .tooManyQueuedInputs(limit: limits.maxQueuedInputs) }
         let generation = makeGeneration(input, continues: false)
         queued.append(generation)
-        log.keep(.response(GenerationRecord(generation)))
+        log.store(.response(GenerationRecord(generation)))
         let sequence = emitAccepted(input, mode: .queue, interrupted: nil, generation)
         return Acceptance(sequence: sequence, mode: .queue, generation: generation, interrupted: nil)
     }
 
     private func makeGeneration(_ input: Input, continues: Bool) -> Generation {
+        newestOrdinal += 1
+        let header = ResponseHeader(
+            input.responseID ?? Identifier.make("resp_"), sessionID: id, ordinal: newestOrdinal, createdAt: host.unixTime,
+            parameters: input.parameters, policy: input.policy, previousResponseID: input.previousResponseID)
         let generation = Generation(
-            id: input.responseID ?? Identifier.make("resp_"), session: self, parameters: input.parameters,
-            previousResponseID: input.previousResponseID, policy: input.policy, input: input.items,
-            continuesLastMessage: continues, createdAt: host.unixTime, keyID: input.keyID)
+            header, session: self, input: input.items, continuesLastMessage: continues, keyID: input.keyID)
         generation.isWarmUp = input.isWarmUp
         generations.append(generation)
         countSettings(generation.parameters.byteCount)
@@ -213,7 +217,7 @@ extension Session {
         latest = generation
         active = generation
         generation.start(conversation: items)
-        if !generation.status.isTerminal { log.keep(.response(GenerationRecord(generation))) }
+        if !generation.status.isTerminal { log.store(.response(GenerationRecord(generation))) }
         releaseUpstreamIfOneKeepsUp()
         if generation.isWarmUp {
             retire(generation)
@@ -230,58 +234,67 @@ extension Session {
     func discard(_ waiting: Generation) {
         waiting.cancelQueued()
         waiting.conversationItemCount = items.count
-        log.keep(.response(GenerationRecord(waiting)))
+        log.store(.response(GenerationRecord(waiting)))
     }
 
     // MARK: Events
 
     private func emitSteerAccepted(_ steer: Input.Steer, of running: Generation) {
-        running.emit(.steerAccepted) { event in
-            event.object("steer") {
-                $0.field("id", steer.id)
-                $0.field("previous_response_id", steer.responseID)
-            }
+        append(.steerAccepted, of: running) { body in
+            body.append(counted: steer.id)
+            body.append(counted: steer.responseID)
         }
     }
 
     private func emitAccepted(
         _ input: Input, mode: InterjectionMode?, interrupted: Interrupted?, _ generation: Generation
     ) -> Int {
-        func writeRest(to event: inout JSONObjectWriter) {
-            event.field("mode", mode?.rawValue ?? "none")
-            if let interrupted {
-                event.object("interrupted") { interrupted.write(to: &$0) }
+        func writeRest(to body: inout ByteBuffer) {
+            body.append(mode?.code ?? 0)
+            body.append(counted: generation.id)
+            if let cut = interrupted?.cut {
+                body.append(1)
+                cut.write(to: &body)
+                body.append(varint: interrupted?.header?.ordinal ?? 0)
             } else {
-                event.null("interrupted")
+                body.append(0)
             }
-            event.field("response_id", generation.id)
-            Self.write(input.participant, input.clientEventID, to: &event)
+            Self.write(input.participant, input.clientEventID, to: &body)
         }
-        if let encoded = input.encoded, append(.inputAccepted, encoded, writeRest) { return log.lastSequence }
-        append(.inputAccepted, of: nil) { event in
-            event.array("items") { list in for item in input.items { list.element(item.json) } }
-            writeRest(to: &event)
+        if let encoded = input.encoded?.take() {
+            encoded.withUnsafeBytes { append(.inputAccepted, json: $0, naming: interrupted?.header, writeRest) }
+        } else {
+            append(.inputAccepted, naming: interrupted?.header) { body in
+                body.append(json: { $0.appendJSON(input.items) })
+                writeRest(to: &body)
+            }
         }
-        return log.lastSequence
+        return log.lastPosition
     }
 
     func emitCancelled(
         _ generation: Generation, by participant: Participant?, _ clientEventID: String?, _ reason: CancelReason
     ) {
-        append(.cancelled) { event in
-            event.field("response_id", generation.id)
-            event.field("reason", reason.rawValue)
-            Self.write(participant, clientEventID, to: &event)
+        append(.cancelled) { body in
+            body.append(counted: generation.id)
+            body.append(counted: reason.rawValue)
+            Self.write(participant, clientEventID, to: &body)
         }
     }
 
-    private static func write(_ participant: Participant?, _ clientEventID: String?, to event: inout JSONObjectWriter) {
-        if let participant {
-            event.object("participant") { participant.write(to: &$0) }
-        } else {
-            event.null("participant")
-        }
-        event.field("client_event_id", clientEventID)
+    private static func write(_ participant: Participant?, _ clientEventID: String?, to body: inout ByteBuffer) {
+        body.append(participant == nil ? 0 : 1)
+        participant?.write(to: &body)
+        body.append(optional: clientEventID)
+    }
+}
+
+extension CutResponse {
+    func write(to body: inout ByteBuffer) {
+        body.append(counted: responseID)
+        body.append(varint: itemIndex + 1)
+        body.append(varint: messageIndex + 1)
+        body.append(varint: outputTokens)
     }
 }
 

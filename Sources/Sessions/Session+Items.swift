@@ -13,9 +13,10 @@ extension Session {
         }
         if new.isEmpty { return }
         remember(new)
-        if let encoded, append(.itemsAdded, encoded, { _ in }) { return }
-        append(.itemsAdded) { event in
-            event.array("items") { list in for item in new { list.element(item.json) } }
+        if let json = encoded?.take() {
+            json.withUnsafeBytes { append(.itemsAdded, json: $0) { _ in } }
+        } else {
+            append(.itemsAdded) { body in body.append(json: { $0.appendJSON(new) }) }
         }
     }
 
@@ -51,15 +52,16 @@ extension Session {
         items.remove(at: index)
         conversationByteCount -= byteCount
         onAppend?(-byteCount)
-        log.keep(.itemDeleted(position: index))
+        log.store(.itemDeleted(position: index))
         // Branches begin where they did.
         for generation in generations {
             guard let count = generation.conversationItemCount, count > index else { continue }
             generation.conversationItemCount = count - 1
-            log.keep(.response(GenerationRecord(generation)))
+            log.store(.response(GenerationRecord(generation)))
         }
-        append(.itemsDeleted) { event in
-            event.array("item_ids") { $0.element(id) }
+        append(.itemsDeleted) { body in
+            body.append(optional: nil)
+            body.append(itemIDs: [id])
         }
         return true
     }
@@ -68,6 +70,6 @@ extension Session {
     public func setMetadata(_ new: JSONValue) {
         countSettings(new.approximateByteCount - metadata.approximateByteCount)
         metadata = new
-        log.keep(.metadata(new))
+        log.store(.metadata(new))
     }
 }

@@ -1,4 +1,5 @@
-import JSON
+import Bytes
+public import JSON
 
 /// Those who speak in the session, by name.
 extension Session {
@@ -7,9 +8,7 @@ extension Session {
         if isClosed { throw .sessionClosed }
         guard participants.count < limits.maxParticipants else { throw .tooManyParticipants(limit: limits.maxParticipants) }
         participants.append(participant)
-        append(.participantJoined) { event in
-            event.object("participant") { participant.write(to: &$0) }
-        }
+        append(.participantJoined) { participant.write(to: &$0) }
     }
 
     /// Somebody who speaks by plain HTTP, without a connection to join by: the same name is the same participant.
@@ -23,14 +22,18 @@ extension Session {
     public func leave(_ participant: Participant) {
         guard !isClosed, let index = participants.firstIndex(of: participant) else { return }
         participants.remove(at: index)
-        append(.participantLeft) { event in
-            event.object("participant") { participant.write(to: &$0) }
-        }
+        append(.participantLeft) { participant.write(to: &$0) }
     }
 }
 
 extension Participant {
-    func write(to writer: inout JSONObjectWriter) {
+    /// As it stands in the log.
+    func write(to body: inout ByteBuffer) {
+        body.append(counted: id)
+        body.append(counted: name)
+    }
+
+    public func write(to writer: inout JSONObjectWriter) {
         writer.field("id", id)
         writer.field("name", name)
     }

@@ -12,7 +12,7 @@ extension Session {
     /// Goes on with what had not ended when the process did, each by its disconnect policy: `continue` goes on where it was, `grace`
     /// waits for a listener as long as it says, `cancel` is closed with what it had said. Call once, before anybody reads.
     public func recover() {
-        for name in joinedParticipants { leaveAfterRestart(name) }
+        for participant in joinedParticipants { append(.participantLeft) { participant.write(to: &$0) } }
         for generation in queued where generation.policy == .cancel { closeUnheard(generation) }
         // What was whole has heard its model, and needs no listener to end.
         if let running = active, running.conclusion == nil {
@@ -46,7 +46,7 @@ extension Session {
 
     private func goOn(_ running: Generation) {
         running.goOn(conversation: items)
-        if !running.status.isTerminal { log.keep(.response(GenerationRecord(running))) }
+        if !running.status.isTerminal { log.store(.response(GenerationRecord(running))) }
     }
 
     /// The grace of each begins when the server is there again: while it was not, nobody could have come back.
@@ -81,31 +81,25 @@ extension Session {
     }
 
     /// Those who had joined and, with the process, lost their connection.
-    private var joinedParticipants: [JSONValue] {
-        var joined: [(id: String, participant: JSONValue)] = []
-        var position = log.oldestSequence - 1
-        while position < log.lastSequence {
-            let event = log.event(after: position)
-            position = event.sequence
-            guard event.type == .participantJoined || event.type == .participantLeft,
-                let participant = (try? JSONValue.parse(event.payload, limits: .own))?["participant"],
-                let id = participant["id"]?.string
-            else { continue }
-            joined.removeAll { $0.id == id }
-            if event.type == .participantJoined { joined.append((id, participant)) }
+    private var joinedParticipants: [Participant] {
+        var joined: [Participant] = []
+        var place = log.place(after: log.oldestPosition - 1)
+        while let event = log.next(&place) {
+            guard event.kind == .participantJoined || event.kind == .participantLeft, let participant = event.participant else {
+                continue
+            }
+            joined.removeAll { $0.id == participant.id }
+            if event.kind == .participantJoined { joined.append(participant) }
         }
-        return joined.map(\.participant)
-    }
-
-    private func leaveAfterRestart(_ participant: JSONValue) {
-        append(.participantLeft) { $0.field("participant", participant) }
+        return joined
     }
 }
 
 extension GenerationRecord {
     init(_ generation: Generation) {
         self.init(
-            id: generation.id, createdAt: generation.createdAt, completedAt: generation.completedAt,
+            id: generation.id, ordinal: generation.header.ordinal, createdAt: generation.createdAt,
+            completedAt: generation.completedAt,
             parameters: generation.parameters, previousResponseID: generation.previousResponseID, policy: generation.policy,
             input: generation.input, output: generation.output, status: generation.status, usage: generation.usage,
             deltaCount: generation.deltaCount, conversationItemCount: generation.conversationItemCount,

@@ -32,13 +32,13 @@ extension Session {
             throw .conversationTooLarge(limitBytes: limits.maxConversationBytes)
         }
         target.pendingSteers.append(steer)
-        log.keep(.response(GenerationRecord(target)))
+        log.store(.response(GenerationRecord(target)))
     }
 
     /// Takes a steer back whose sender was told that it was not kept.
     public func withdraw(steerID: String, from target: Generation) {
         target.pendingSteers.removeAll { $0.id == steerID }
-        log.keep(.response(GenerationRecord(target)))
+        log.store(.response(GenerationRecord(target)))
     }
 
     /// The response that an input goes on from, if steers wait at it.
@@ -52,13 +52,13 @@ extension Session {
         if target.pendingSteers.isEmpty { return }
         taker.takenSteers = TakenSteers(session: self, responseID: target.id, steers: target.pendingSteers)
         target.pendingSteers = []
-        log.keep(.response(GenerationRecord(target)))
+        log.store(.response(GenerationRecord(target)))
     }
 
     /// The response that took them was withdrawn: they wait again.
     func giveBack(_ steers: [PendingSteer], to responseID: String) {
         guard !isClosed, let target = generations.last(where: { $0.id == responseID }) else { return }
         target.pendingSteers = steers + target.pendingSteers
-        log.keep(.response(GenerationRecord(target)))
+        log.store(.response(GenerationRecord(target)))
     }
 }

@@ -20,7 +20,7 @@ public final class Session {
     public let limits: SessionLimits
     public unowned let host: any SessionHost
 
-    public internal(set) var log: any LogStorage
+    public let log: SessionLog
     /// The conversation, without the running response.
     public internal(set) var items: [Item]
     /// Bytes of ``items``.
@@ -52,10 +52,12 @@ public final class Session {
     /// Where events are encoded before they are stored.
     var scratch = ByteBuffer()
     var cursors: [Cursor] = []
+    /// Behind the last event that a commit had delivered.
+    private var commitPlace = LogPlace(position: 0)
     /// How deep the list of cursors is being walked.
     var deliveryDepth = 0
-    /// Bytes of all events so far, also of those that the log has dropped.
-    var appendedByteCount = 0
+    /// Of the responses that were made so far, the ordinal of the newest.
+    var newestOrdinal = 0
     /// Whether the upstream was asked to wait, since all who listen lag far behind.
     var isUpstreamHeld = false
     /// What begun last: the predecessor of the next.
@@ -69,7 +71,7 @@ public final class Session {
         id: String = Identifier.make("sess_"), owner: String, host: any SessionHost, defaults: ResponseParameters,
         mode: InterjectionMode = .interrupt, policy: DisconnectPolicy = .continuing, metadata: JSONValue = [:],
         forking: (generation: Generation, items: [Item])? = nil, limits: SessionLimits = SessionLimits(),
-        log: (any LogStorage)? = nil
+        log: SessionLog? = nil
     ) {
         self.id = id
         self.owner = owner
@@ -84,19 +86,19 @@ public final class Session {
         items = forking?.items ?? []
         conversationByteCount = items.reduce(0) { $0 + $1.byteCount }
         forkedFrom = forking?.generation.id
-        self.log = log ?? host.makeLog(maxBytes: limits.maxLogBytes)
+        self.log = log ?? SessionLog(maxByteCount: limits.maxLogBytes)
         followLog()
-        self.log.keep(.created(record))
-        if !items.isEmpty { self.log.keep(.remembered(items, position: 0)) }
-        append(.sessionCreated) { event in
-            event.object("session") { self.writeSummary(to: &$0) }
+        self.log.store(.created(record))
+        if !items.isEmpty { self.log.store(.remembered(items, position: 0)) }
+        append(.sessionCreated) { body in
+            body.append(json: { $0.appendJSONObject { self.writeSummary(to: &$0) } })
         }
     }
 
     /// As it was kept. ``recover()`` goes on with what had not ended.
     /// - Parameter log: holds the newest events already.
     /// - Throws: ``JSON/JSONRecord/Malformed`` when what was said of an unfinished response cannot be read.
-    public init(restoring stored: StoredSession, host: any SessionHost, log: any LogStorage, limits: SessionLimits) throws {
+    public init(restoring stored: StoredSession, host: any SessionHost, log: SessionLog, limits: SessionLimits) throws {
         let record = stored.record
         id = record.id
         owner = record.owner
@@ -112,7 +114,7 @@ public final class Session {
         conversationByteCount = items.reduce(0) { $0 + $1.byteCount }
         forkedFrom = record.forkedFrom
         self.log = log
-        appendedByteCount = stored.appendedByteCount
+        newestOrdinal = stored.newestOrdinal
         followLog()
         // As while it runs: of more than may be found the oldest are forgotten.
         var surplus = stored.generations.count - limits.maxResponses
@@ -121,9 +123,9 @@ public final class Session {
                 surplus -= 1
                 continue
             }
+            let header = stored.headers[record.ordinal] ?? ResponseHeader(record, sessionID: record.id)
             let generation = try Generation(
-                restoring: record, reference: stored.references[record.id], session: self,
-                events: stored.unfinishedEvents[record.id] ?? [])
+                restoring: record, header: header, session: self, events: stored.unfinishedEvents[record.ordinal] ?? [])
             generations.append(generation)
             settingsByteCount += generation.parameters.byteCount
             switch record.status {
@@ -139,68 +141,83 @@ public final class Session {
 
     // MARK: The log
 
-    /// Appends a session event of ours.
-    func append(_ type: EventType, of response: Generation? = nil, _ body: (inout JSONObjectWriter) -> Void) {
+    /// Appends an event of the session.
+    /// - Parameter named: a response that the event names, and what was said of it.
+    func append(_ kind: EventKind, naming named: ResponseHeader? = nil, _ write: (inout ByteBuffer) -> Void) {
         scratch.clear()
-        scratch.appendJSONObject { event in
-            event.field("type", type.rawValue)
-            body(&event)
-        }
-        store(type, scratch.array, response: response?.reference, responseSequence: -1, delta: 0..<0, outputIndex: 0)
+        write(&scratch)
+        appended { log.append(kind, nil, responseSequence: -1, nil, naming: named, body: scratch.bytes) }
     }
 
-    /// Appends a session event of ours whose first members were encoded elsewhere.
-    /// - Returns: false if they were used before.
-    func append(_ type: EventType, _ encoded: EncodedItems, _ body: (inout JSONObjectWriter) -> Void) -> Bool {
-        // Nobody else has it, so that it is not copied.
-        guard var payload = encoded.take() else { return false }
-        scratch.clear()
-        scratch.appendJSONObject(body)
-        // Without a member there is only the brace.
-        if scratch.count > 2 { payload.append(UInt8(ascii: ",")) }
-        payload.append(contentsOf: scratch.bytes.dropFirst())
-        store(type, payload, response: nil, responseSequence: -1, delta: 0..<0, outputIndex: 0)
-        return true
-    }
-
-    /// Appends the response event that stands in ``scratch``.
-    func append(_ type: EventType, of response: Generation, delta: Range<Int>, outputIndex: Int) {
-        append(type, scratch.array, of: response, delta: delta, outputIndex: outputIndex)
-    }
-
-    /// Appends a response event that was made apart.
-    func append(_ type: EventType, _ payload: [UInt8], of response: Generation, delta: Range<Int>, outputIndex: Int) {
-        let number = response.sequenceNumber
-        response.sequenceNumber += 1
-        if number == 0 { response.firstSequence = log.lastSequence + 1 }
-        store(type, payload, response: response.reference, responseSequence: number, delta: delta, outputIndex: outputIndex)
-    }
-
-    private func store(
-        _ type: EventType, _ payload: [UInt8], response: ResponseReference?, responseSequence: Int, delta: Range<Int>,
-        outputIndex: Int
+    /// Appends an event of the session whose first part was encoded elsewhere, and is not copied twice.
+    func append(
+        _ kind: EventKind, json: UnsafeRawBufferPointer, naming named: ResponseHeader? = nil, _ write: (inout ByteBuffer) -> Void
     ) {
-        let event = LogEvent(
-            sequence: log.lastSequence + 1, type: type, response: response, responseSequence: responseSequence,
-            payload: payload, delta: delta, outputIndex: outputIndex,
-            endOffset: appendedByteCount + LogEvent.byteCount(ofPayload: payload.count))
-        appendedByteCount = event.endOffset
+        scratch.clear()
+        write(&scratch)
+        let rest = scratch.bytes
+        appended {
+            log.append(
+                kind, nil, responseSequence: -1, nil, naming: named,
+                byteCount: Varint.byteCount(json.count) + json.count + rest.count
+            ) { room in
+                var room = room
+                Varint.write(json.count, to: &room)
+                if let start = json.baseAddress { room.copyMemory(from: start, byteCount: json.count) }
+                if let start = rest.baseAddress { (room + json.count).copyMemory(from: start, byteCount: rest.count) }
+            }
+        }
+    }
+
+    /// Appends an event of a response.
+    func append(_ kind: EventKind, of response: Generation, _ item: ResponseItem? = nil, _ write: (inout ByteBuffer) -> Void) {
+        scratch.clear()
+        write(&scratch)
+        appended {
+            log.append(kind, response.header, responseSequence: response.takeNumber(), item, body: scratch.bytes)
+        }
+    }
+
+    /// Token path: appends a piece of an item's text, straight into the page that all readers share.
+    @inline(__always)
+    func append(
+        delta kind: EventKind, of response: Generation, _ item: ResponseItem, offset: Int, _ text: UnsafeRawBufferPointer,
+        _ form: SessionEvent.TextForm
+    ) {
+        appended {
+            log.append(
+                kind, response.header, responseSequence: response.takeNumber(), item,
+                byteCount: 1 + Varint.byteCount(offset) + text.count
+            ) { room in
+                var room = room
+                room.storeBytes(of: form.rawValue, as: UInt8.self)
+                room += 1
+                Varint.write(offset, to: &room)
+                if let start = text.baseAddress { room.copyMemory(from: start, byteCount: text.count) }
+            }
+        }
+    }
+
+    @inline(__always)
+    private func appended(_ append: () -> SessionEvent) {
         let before = log.byteCount
-        log.append(event)
-        onAppend?(log.byteCount - before)
-        // Not safe yet: readers get it when it is.
-        if log.committedSequence >= event.sequence { deliver(event) }
+        let event = append()
+        if log.byteCount != before { onAppend?(log.byteCount - before) }
+        // Not committed yet: readers get it when it is.
+        if log.committedPosition >= event.position { deliver(event) }
         if !isUpstreamHeld, active != nil { holdUpstreamIfAllLag() }
     }
 
-    private func deliver(_ event: LogEvent) {
+    private func deliver(_ event: SessionEvent) {
         deliveryDepth += 1
+        var event = event
+        event.isShared = cursors.count > 1
         // By index: a reader that joins while others are served is at the end of the list, and has the event already.
         var index = 0
         while index < cursors.count {
             let cursor = cursors[index]
             // One that waits for a page or a snapshot gets it first, and this event behind it.
-            let takes = !cursor.isPaused && !cursor.isFetching && cursor.position == event.sequence - 1 && cursor.isAttached
+            let takes = !cursor.isPaused && !cursor.isFetching && cursor.position == event.position - 1 && cursor.isAttached
             if takes { advance(cursor, over: event) }
             index += 1
         }
@@ -211,28 +228,28 @@ public final class Session {
         log.leastNeededPosition = { [weak self] in self?.leastNeededPosition ?? .max }
         log.onCommit = { [weak self] previous in
             guard let self else { return }
-            self.deliver(upTo: self.log.committedSequence, toThoseAt: previous)
+            self.deliver(upTo: self.log.committedPosition, toThoseAt: previous)
             if self.isUpstreamHeld { self.releaseUpstreamIfOneKeepsUp() }
         }
     }
 
-    /// More of the log is safe: those who had everything until then get it now.
+    /// More of the log is committed: those who had everything until then get it now, event by event, so that what one encoding makes
+    /// of an event serves all of them.
     private func deliver(upTo last: Int, toThoseAt previous: Int) {
+        if cursors.isEmpty { return }
+        var place = commitPlace.position == previous ? commitPlace : log.place(after: previous)
         deliveryDepth += 1
-        var index = 0
-        while index < cursors.count {
-            let cursor = cursors[index]
-            index += 1
-            guard cursor.position >= previous, !cursor.isFetching else { continue }
-            while !cursor.isPaused, cursor.isAttached, cursor.position < last, log.holdsAll(after: cursor.position) {
-                advance(cursor, over: log.event(after: cursor.position))
-            }
-        }
+        while place.position < last, let event = log.next(&place) { deliver(event) }
         deliveryDepth -= 1
+        commitPlace = place
     }
 
-    func advance(_ cursor: Cursor, over event: LogEvent) {
-        cursor.position = event.sequence
+    func advance(_ cursor: Cursor, over event: SessionEvent) {
+        if event.mergedFrom == nil {
+            cursor.place.move(behind: event)
+        } else {
+            cursor.place = log.place(after: event.position)
+        }
         cursor.byteOffset = event.endOffset
         if cursor.deliver(event) == .pause { cursor.isPaused = true }
     }
@@ -288,7 +305,7 @@ public final class Session {
         dropQueued()
         if active != nil { _ = try? cancel(by: nil) }
         // What is forgotten need not be safe first.
-        deliver(upTo: log.lastSequence, toThoseAt: log.committedSequence)
+        deliver(upTo: log.lastPosition, toThoseAt: log.committedPosition)
         isClosed = true
         endGrace()
         endRestartGraces()
@@ -298,6 +315,20 @@ public final class Session {
             cursor.sessionClosed()
         }
         cursors = []
+    }
+
+    // MARK: Responses
+
+    /// What the events of a response share; nil for one that was deleted or forgotten. O(log n) in the responses.
+    public func header(_ ordinal: Int) -> ResponseHeader? {
+        var low = 0
+        var high = generations.count
+        while low < high {
+            let middle = (low + high) / 2
+            if generations[middle].header.ordinal < ordinal { low = middle + 1 } else { high = middle }
+        }
+        guard low < generations.count, generations[low].header.ordinal == ordinal else { return nil }
+        return generations[low].header
     }
 
     // MARK: Branches

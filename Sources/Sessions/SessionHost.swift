@@ -12,8 +12,6 @@ public protocol SessionHost: AnyObject {
         for owner: String, _ work: @escaping @Sendable () -> Value, then: @escaping (Value?) -> Void)
     /// The model by its public name.
     var model: any Model { get }
-    /// An empty log, for a session that is not given one.
-    func makeLog(maxBytes: Int) -> any LogStorage
     /// Deletes a session.
     func forget(_ session: Session)
     /// Tells that a response is found no more, since a session keeps only so many.

@@ -30,6 +30,8 @@ public struct SessionRecord: Sendable {
 /// A response as it stood when it was made, had begun or had ended.
 public struct GenerationRecord: Sendable {
     public var id: String
+    /// Its number among the responses of its session.
+    public var ordinal: Int
     public var createdAt: Int
     public var completedAt: Int?
     public var parameters: ResponseParameters
@@ -66,7 +68,7 @@ public struct GenerationRecord: Sendable {
     public var conclusion: Generation.Conclusion?
 
     public init(
-        id: String, createdAt: Int, completedAt: Int?, parameters: ResponseParameters, previousResponseID: String?,
+        id: String, ordinal: Int, createdAt: Int, completedAt: Int?, parameters: ResponseParameters, previousResponseID: String?,
         policy: DisconnectPolicy, input: [Item], output: [Item], status: Generation.Status, usage: Usage?, deltaCount: Int,
         conversationItemCount: Int?, firstSequence: Int?, eventCount: Int, continuesLastMessage: Bool, route: ResponseRoute,
         verdict: OutputVerdict? = nil, steps: [Step] = [], pendingSteers: [PendingSteer] = [], spent: Usage? = nil,
@@ -78,6 +80,7 @@ public struct GenerationRecord: Sendable {
         self.keyID = keyID
         self.conclusion = conclusion
         self.id = id
+        self.ordinal = ordinal
         self.createdAt = createdAt
         self.completedAt = completedAt
         self.parameters = parameters
@@ -104,22 +107,22 @@ public struct StoredSession: Sendable {
     public var items: [Item]
     /// Oldest first.
     public var generations: [GenerationRecord]
-    /// What the events of the log name their responses by, by the response's identifier.
-    public var references: [String: ResponseReference]
-    /// The events of responses that had not ended, by the response's identifier.
-    public var unfinishedEvents: [String: [LogEvent]]
-    /// Bytes of all events, as ``LogEvent/endOffset`` of the last counts them.
-    public var appendedByteCount: Int
+    /// What the events of the log share, by the response's ordinal.
+    public var headers: [Int: ResponseHeader]
+    /// The events of responses that had not ended, by the response's ordinal.
+    public var unfinishedEvents: [Int: [SessionEvent]]
+    /// Of the responses that were ever made, the ordinal of the newest.
+    public var newestOrdinal: Int
 
     public init(
-        record: SessionRecord, items: [Item], generations: [GenerationRecord], references: [String: ResponseReference],
-        unfinishedEvents: [String: [LogEvent]], appendedByteCount: Int
+        record: SessionRecord, items: [Item], generations: [GenerationRecord], headers: [Int: ResponseHeader],
+        unfinishedEvents: [Int: [SessionEvent]], newestOrdinal: Int
     ) {
-        self.references = references
+        self.headers = headers
         self.record = record
         self.items = items
         self.generations = generations
         self.unfinishedEvents = unfinishedEvents
-        self.appendedByteCount = appendedByteCount
+        self.newestOrdinal = newestOrdinal
     }
 }

@@ -23,12 +23,12 @@ public struct SessionState: Sendable {
 
     init(_ session: Session) {
         record = session.record
-        lastSequence = session.log.lastSequence
-        oldestSequence = session.log.oldestSequence
+        lastSequence = session.log.lastPosition
+        oldestSequence = session.log.oldestPosition
         items = session.items
         queued = session.queued.map { ($0.id, $0.input) }
         participants = session.participants
-        openItems = session.active?.items.map { item in Self.encoded { item.write(to: &$0) } } ?? []
+        openItems = session.active?.items.map { item in Self.encoded(item.item.json) } ?? []
         activeResponse = session.active.map { active in Self.encoded { active.write(to: &$0) } }
         let queuedByteCount = session.queued.reduce(0) { $0 + $1.input.reduce(0) { $0 + $1.byteCount } }
         // Twice, since the response tells of its items, too.
@@ -38,6 +38,12 @@ public struct SessionState: Sendable {
 
     /// The state as JSON: not for a loop if it is large.
     public var json: [UInt8] { Self.encoded { write(to: &$0) } }
+
+    private static func encoded(_ json: JSONValue) -> [UInt8] {
+        var buffer = ByteBuffer()
+        buffer.appendJSON(json)
+        return buffer.array
+    }
 
     private static func encoded(_ body: (inout JSONObjectWriter) -> Void) -> [UInt8] {
         var buffer = ByteBuffer()

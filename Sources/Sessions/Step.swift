@@ -1,3 +1,4 @@
+import Bytes
 public import JSON
 
 /// What an agent does on the way to its answer: `step` of an `interject:step` event.
@@ -79,9 +80,9 @@ extension Generation {
         guard isActive else { return true }
         guard take(step) else { return false }
         accepted()
-        let before = session.appendedByteCount
-        emit(.step) { event in event.object("step") { step.write(to: &$0) } }
-        countOutput(bytes: session.appendedByteCount - before)
+        let before = session.log.endOffset
+        emit(.step) { body in body.append(json: { json in json.appendJSONObject { step.write(to: &$0) } }) }
+        countOutput(bytes: session.log.endOffset - before)
         return true
     }
 
@@ -102,14 +103,6 @@ extension Generation {
             return false
         }
         return true
-    }
-
-    /// Writes the member that the `interject` object of a response has of them.
-    func writeSteps(to writer: inout JSONObjectWriter) {
-        if steps.isEmpty { return }
-        writer.array("steps") { list in
-            for step in steps { list.object { step.write(to: &$0) } }
-        }
     }
 }
 

@@ -78,15 +78,17 @@ enum Migrations {
                     PRIMARY KEY (session, position)
                 ) STRICT, WITHOUT ROWID;
 
-                -- Generations, each as it stood when it last changed for others: made, begun, ended.
+                -- Generations, each as it stood when it last changed for others: made, begun, ended. `ordinal` is its number in the
+                -- session, by which the log's events name it.
                 CREATE TABLE responses (
                     key INTEGER PRIMARY KEY,
-                    id TEXT NOT NULL UNIQUE,
                     session INTEGER NOT NULL,
+                    ordinal INTEGER NOT NULL,
+                    id TEXT NOT NULL UNIQUE,
                     status TEXT NOT NULL,
                     record TEXT NOT NULL
                 ) STRICT;
-                CREATE INDEX responses_by_session ON responses (session, key);
+                CREATE UNIQUE INDEX responses_by_session ON responses (session, ordinal);
                 CREATE INDEX responses_unfinished ON responses (status) WHERE status IN ('queued', 'in_progress');
                 """)
     }

@@ -104,6 +104,7 @@ extension ResponseRoute {
         [
             "upstream": JSONValue(upstream), "attempts": JSONValue(attempts),
             "faults": .array(faults.map { [.string($0.upstream), .string($0.fault)] }), "finish": JSONValue(finishWord),
+            "unnamed_calls": JSONValue(unnamedToolCallCount),
         ]
     }
 
@@ -117,7 +118,8 @@ extension ResponseRoute {
         }
         self.init(
             upstream: try record.optional("upstream", \.string), attempts: try record.required("attempts", \.storedInt),
-            faults: faults, finishWord: try record.optional("finish", \.string))
+            faults: faults, finishWord: try record.optional("finish", \.string),
+            unnamedToolCallCount: try record.required("unnamed_calls", \.storedInt))
     }
 }
 
@@ -204,7 +206,7 @@ extension GenerationRecord {
         return .object(object)
     }
 
-    init(id: String, status: String, stored: JSONValue) throws {
+    init(id: String, ordinal: Int, status: String, stored: JSONValue) throws {
         let record = try JSONRecord(stored, of: "response")
         let ending: Generation.Status
         switch status {
@@ -218,7 +220,7 @@ extension GenerationRecord {
         default: throw MalformedRecord(record: "response", member: "status")
         }
         self.init(
-            id: id, createdAt: try record.required("created_at", \.storedInt),
+            id: id, ordinal: ordinal, createdAt: try record.required("created_at", \.storedInt),
             completedAt: try record.optional("completed_at", \.storedInt),
             parameters: try record.required("parameters", ResponseParameters.init(stored:)),
             previousResponseID: try record.optional("previous_response_id", \.string),

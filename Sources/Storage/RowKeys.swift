@@ -12,8 +12,6 @@ final class RowKeys: Sendable {
 
     /// The largest that the file has.
     static func largest(_ db: Database) throws -> Int {
-        let sessions = try Int.fetchOne(db, sql: "SELECT max(key) FROM sessions") ?? 0
-        let responses = try Int.fetchOne(db, sql: "SELECT max(key) FROM responses") ?? 0
-        return max(sessions, responses)
+        try Int.fetchOne(db, sql: "SELECT max(key) FROM sessions") ?? 0
     }
 }

@@ -1,7 +1,7 @@
 public import Bytes
 import GRDB
 import JSON
-import Sessions
+public import Sessions
 
 /// Which sessions of a data directory are meant; all conditions must hold.
 public struct SessionFilter: Sendable {
@@ -66,11 +66,15 @@ public struct SessionArchive {
     }
 
     /// Reads a session: one JSON object for itself, each item, each response and each event (`Protocols/operations.md`).
-    /// - Parameter body: gets each object, without a line's end.
+    /// - Parameters:
+    ///   - encode: writes an event as JSON.
+    ///   - body: gets each object, without a line's end.
     /// - Returns: false when it is gone.
-    public func forEachRecord(ofSession id: String, _ body: (borrowing ByteBuffer) -> Void) throws(StorageError) -> Bool {
+    public func forEachRecord(
+        ofSession id: String, encode: (SessionEvent, inout ByteBuffer) -> Void, _ body: (borrowing ByteBuffer) -> Void
+    ) throws(StorageError) -> Bool {
         do {
-            return try queue.read { db in try SessionExport(id: id, tail, db)?.write(body) != nil }
+            return try queue.read { db in try SessionExport(id: id, tail, db)?.write(encode, body) != nil }
         } catch {
             throw StorageError(error)
         }
@@ -94,11 +98,11 @@ private struct SessionExport {
         key = row["key"]
     }
 
-    func write(_ body: (borrowing ByteBuffer) -> Void) throws {
+    func write(_ encode: (SessionEvent, inout ByteBuffer) -> Void, _ body: (borrowing ByteBuffer) -> Void) throws {
         try writeSession(body)
         try writeItems(body)
         try writeResponses(body)
-        try writeEvents(body)
+        try writeEvents(encode, body)
     }
 
     private func writeSession(_ body: (borrowing ByteBuffer) -> Void) throws {
@@ -142,10 +146,12 @@ private struct SessionExport {
 
     private func writeResponses(_ body: (borrowing ByteBuffer) -> Void) throws {
         let rows = try Row.fetchCursor(
-            db, sql: "SELECT id, status, record FROM responses WHERE session = ? AND status <> 'deleted' ORDER BY key",
-            arguments: [key])
+            db,
+            sql: """
+                SELECT ordinal, id, status, record FROM responses WHERE session = ? AND status <> 'deleted' ORDER BY ordinal
+                """, arguments: [key])
         while let row = try rows.next() {
-            let response = try GenerationRecord(id: row["id"], status: row["status"], stored: .column(row["record"]))
+            let response = try GenerationRecord(row)
             var line = ByteBuffer()
             line.appendJSONObject { object in
                 object.field("record", "response")
@@ -156,20 +162,46 @@ private struct SessionExport {
         }
     }
 
-    private func writeEvents(_ body: (borrowing ByteBuffer) -> Void) throws {
-        try EventReading(db, session: key, pending: try tail.events(of: key, db)).forEach(after: 0) { sequence, event in
-            writeEvent(sequence, event.payload, body)
+    private func writeEvents(
+        _ encode: (SessionEvent, inout ByteBuffer) -> Void, _ body: (borrowing ByteBuffer) -> Void
+    ) throws {
+        let reading = try EventReading(db, session: key, pending: tail.events(of: key, db))
+        let running = try runningHeaders(reading)
+        try reading.forEachPage(after: 0) { page in
+            let headers = try SessionReading(db).headers(session: key, page.responseOrdinals.subtracting(running.keys))
+            page.resolve { headers[$0] ?? running[$0] }
+            for event in [page].events(after: 0, upTo: .max) {
+                var json = ByteBuffer()
+                encode(event, &json)
+                writeEvent(event.position, json.bytes, body)
+            }
             return true
         }
     }
 
-    private func writeEvent(_ sequence: Int, _ payload: UnsafeRawBufferPointer, _ body: (borrowing ByteBuffer) -> Void) {
-        var line = ByteBuffer(capacity: payload.count + 96)
+    /// Headers of the responses that have not ended, with what they have said so far.
+    private func runningHeaders(_ reading: EventReading) throws -> [Int: ResponseHeader] {
+        let rows = try Row.fetchAll(
+            db, sql: "SELECT ordinal, id, status, record FROM responses WHERE session = ? AND status = 'in_progress'",
+            arguments: [key])
+        var headers: [Int: ResponseHeader] = [:]
+        for row in rows {
+            let record = try GenerationRecord(row)
+            let header = ResponseHeader(record, sessionID: id)
+            let events = try reading.events(of: header, from: record.firstSequence ?? 1)
+            try header.restoreItems(from: events, of: record)
+            headers[record.ordinal] = header
+        }
+        return headers
+    }
+
+    private func writeEvent(_ sequence: Int, _ json: UnsafeRawBufferPointer, _ body: (borrowing ByteBuffer) -> Void) {
+        var line = ByteBuffer(capacity: json.count + 96)
         line.appendJSONObject { object in
             object.field("record", "event")
             object.field("session_id", id)
             object.field("sequence", sequence)
-            object.field("event", json: payload)
+            object.field("event", json: json)
         }
         body(line)
     }

@@ -7,10 +7,10 @@ public struct SessionChanges: Sendable {
     private enum Operation: Sendable {
         case session(key: Int, SessionRecord, ordinal: Int)
         case items(session: Int, [Item], position: Int, now: Int)
-        case response(key: Int, session: Int, GenerationRecord, now: Int)
+        case response(session: Int, GenerationRecord, now: Int)
         case itemDeletion(session: Int, position: Int, now: Int)
         case metadata(session: Int, JSONValue, now: Int)
-        case responseDeletion(key: Int)
+        case responseDeletion(id: String)
     }
 
     private var operations: [Operation] = []
@@ -34,15 +34,15 @@ public struct SessionChanges: Sendable {
         byteCount += 1024
     }
 
-    /// - Parameter response: key of the response that it is part of; 0 for none.
-    public mutating func append(_ event: LogEvent, session: Int, response: Int) {
+    /// - Parameter session: key of its session.
+    public mutating func append(_ event: SessionEvent, session: Int) {
         let start = events.count
-        events.append(event, response: response)
+        events.append(event)
         byteCount += event.byteCount
-        if let last = runs.last, last.session == session, last.last + 1 == event.sequence {
+        if let last = runs.last, last.session == session, last.last + 1 == event.position {
             runs[runs.count - 1].extend(with: event, end: events.count)
         } else {
-            var run = EventRun(session: session, first: event.sequence, range: start..<start)
+            var run = EventRun(session: session, first: event.position, range: start..<start)
             run.extend(with: event, end: events.count)
             runs.append(run)
         }
@@ -55,8 +55,8 @@ public struct SessionChanges: Sendable {
     }
 
     /// - Parameter now: seconds since 1970.
-    public mutating func put(_ record: GenerationRecord, key: Int, session: Int, now: Int) {
-        operations.append(.response(key: key, session: session, record, now: now))
+    public mutating func put(_ record: GenerationRecord, session: Int, now: Int) {
+        operations.append(.response(session: session, record, now: now))
         byteCount += 2048
     }
 
@@ -72,8 +72,8 @@ public struct SessionChanges: Sendable {
     }
 
     /// A response was deleted; its events stay in the log.
-    public mutating func delete(response key: Int) {
-        operations.append(.responseDeletion(key: key))
+    public mutating func delete(response id: String) {
+        operations.append(.responseDeletion(id: id))
         byteCount += 64
     }
 
@@ -135,13 +135,14 @@ public struct SessionChanges: Sendable {
                         item.chatMessage?.columnText,
                     ])
                 }
-            case .response(let key, let session, let record, let now):
+            case .response(let session, let record, let now):
                 try db.cachedStatement(
                     sql: """
-                        INSERT INTO responses (key, id, session, status, record) VALUES (?, ?, ?, ?, ?)
-                        ON CONFLICT (key) DO UPDATE SET status = excluded.status, record = excluded.record
+                        INSERT INTO responses (session, ordinal, id, status, record) VALUES (?, ?, ?, ?, ?)
+                        ON CONFLICT (session, ordinal) DO UPDATE SET status = excluded.status, record = excluded.record
+                        WHERE status <> 'deleted'
                         """
-                ).execute(arguments: [key, record.id, session, record.status.name, record.stored.columnText])
+                ).execute(arguments: [session, record.ordinal, record.id, record.status.name, record.stored.columnText])
                 uses[session] = now
             case .itemDeletion(let session, let position, let now):
                 uses[session] = now
@@ -150,16 +151,17 @@ public struct SessionChanges: Sendable {
                 uses[session] = now
                 try db.cachedStatement(sql: "UPDATE sessions SET metadata = ? WHERE key = ?")
                     .execute(arguments: [metadata.columnText, session])
-            case .responseDeletion(let key):
-                if let id = try String.fetchOne(
-                    db.cachedStatement(sql: "SELECT id FROM responses WHERE key = ?"), arguments: [key])
-                {
-                    try IdempotencyStore.erase([id], db)
-                }
-                // Its number stays taken: events of the log bear it, and must never pass for another response's.
+            case .responseDeletion(let id):
+                try IdempotencyStore.erase([id], db)
+                // Events of the log are of it, and stay: what they need of it stays with them, found by nobody.
                 try db.cachedStatement(
-                    sql: "UPDATE responses SET id = 'deleted ' || key, status = 'deleted', record = '{}' WHERE key = ?"
-                ).execute(arguments: [key])
+                    sql: """
+                        UPDATE responses SET id = 'deleted ' || key, status = 'deleted', record = json_set(
+                            record, '$.deleted', json_object('id', id, 'status', status), '$.input', json('[]'),
+                            '$.pending_steers', json('[]'))
+                        WHERE id = ?
+                        """
+                ).execute(arguments: [id])
             }
         }
         for (session, now) in uses {

@@ -15,34 +15,42 @@ struct SessionReading {
         let record = try Self.record(row)
         let log = try EventReading(db, session: key, pending: pending)
         var generations: [GenerationRecord] = []
-        var keys: [String: Int] = [:]
-        var references: [String: ResponseReference] = [:]
-        var byKey: [Int: ResponseReference] = [:]
+        var headers: [Int: ResponseHeader] = [:]
+        var newestOrdinal = 0
         let responses = try Row.fetchCursor(
-            db,
-            sql: "SELECT key, id, status, record FROM responses WHERE session = ? AND status <> 'deleted' ORDER BY key",
-            arguments: [key])
+            db, sql: "SELECT ordinal, id, status, record FROM responses WHERE session = ? ORDER BY ordinal", arguments: [key])
         while let row = try responses.next() {
-            let generation = try GenerationRecord(
-                id: row["id"], status: row["status"], stored: .column(row["record"]))
-            let reference = ResponseReference(generation.id, sessionID: record.id)
-            keys[generation.id] = row["key"]
-            references[generation.id] = reference
-            byKey[row["key"]] = reference
-            generations.append(generation)
+            let generation = try GenerationRecord(row)
+            headers[generation.ordinal] = ResponseHeader(generation, sessionID: record.id)
+            newestOrdinal = max(newestOrdinal, generation.ordinal)
+            if row["status"] as String != "deleted" { generations.append(generation) }
         }
-        var unfinished: [String: [LogEvent]] = [:]
+        var unfinished: [Int: [SessionEvent]] = [:]
         for generation in generations where generation.status == .inProgress {
-            guard let responseKey = keys[generation.id] else { continue }
-            unfinished[generation.id] = try log.events(ofResponse: responseKey, from: generation.firstSequence ?? 1, byKey)
+            guard let header = headers[generation.ordinal] else { continue }
+            unfinished[generation.ordinal] = try log.events(of: header, from: generation.firstSequence ?? 1)
         }
-        let tail = try log.newest(maxBytes: maxTailBytes, byKey)
+        let tail = try log.newest(maxBytes: maxTailBytes)
+        for page in tail { page.resolve { headers[$0] } }
         let stored = StoredSession(
-            record: record, items: try items(session: key), generations: generations, references: references,
-            unfinishedEvents: unfinished, appendedByteCount: tail.last?.endOffset ?? 0)
+            record: record, items: try items(session: key), generations: generations, headers: headers,
+            unfinishedEvents: unfinished, newestOrdinal: newestOrdinal)
         return Store.LoadedSession(
             key: key, ordinal: row["ordinal"], session: stored, tail: tail, lastSequence: log.lastSequence,
-            oldestSequence: try log.oldestSequence, responseKeys: keys)
+            oldestSequence: try log.oldestSequence)
+    }
+
+    /// Headers of responses, by their ordinals in the session.
+    func headers(session key: Int, _ ordinals: Set<Int>) throws -> [Int: ResponseHeader] {
+        guard let id = try String.fetchOne(db, sql: "SELECT id FROM sessions WHERE key = ?", arguments: [key]) else { return [:] }
+        var headers: [Int: ResponseHeader] = [:]
+        let statement = try db.cachedStatement(
+            sql: "SELECT ordinal, id, status, record FROM responses WHERE session = ? AND ordinal = ?")
+        for ordinal in ordinals {
+            guard let row = try Row.fetchOne(statement, arguments: [key, ordinal]) else { continue }
+            headers[ordinal] = ResponseHeader(try GenerationRecord(row), sessionID: id)
+        }
+        return headers
     }
 
     /// One page. A row that cannot be read is passed over: it must not hide the others.
@@ -88,5 +96,19 @@ struct SessionReading {
         ).map { row in
             try Item(id: row["id"], status: row["status"], body: row["body"], chatMessage: row["chat_message"])
         }
+    }
+}
+
+extension GenerationRecord {
+    /// As its row has it; of a deleted one, as it was.
+    init(_ row: Row) throws {
+        let record = try JSONValue.column(row["record"])
+        let deleted = record["deleted"]
+        let ordinal: Int = row["ordinal"]
+        // What no session comes to: a file that was changed.
+        guard ordinal > 0, ordinal < 1 << 53 else { throw MalformedRecord(record: "response", member: "ordinal") }
+        try self.init(
+            id: deleted?["id"]?.string ?? row["id"], ordinal: ordinal, status: deleted?["status"]?.string ?? row["status"],
+            stored: record)
     }
 }

@@ -17,13 +17,11 @@ extension Store {
         public var ordinal: Int
         public var session: StoredSession
         /// The newest events, oldest first.
-        public var tail: [LogEvent]
+        public var tail: [LogPage]
         /// Sequence number of the newest event.
         public var lastSequence: Int
         /// Sequence number of the oldest event that is kept.
         public var oldestSequence: Int
-        /// Keys of responses, by identifier.
-        public var responseKeys: [String: Int]
     }
 
     /// Reads a session whole, with as many of the newest events as fit into so many bytes.
@@ -112,16 +110,23 @@ extension Store {
     }
 
     /// A page of events that are no longer in memory: those after `sequence`, up to so many bytes and one more.
-    /// - Parameter references: responses by their keys.
-    public func events(
-        ofSession key: Int, after sequence: Int, maxBytes: Int, references: [Int: ResponseReference],
-        then: @escaping @Sendable (Result<[LogEvent], StorageError>) -> Void
+    /// They do not know yet what they refer to: see ``Sessions/LogPage/resolve(_:)``.
+    public func pages(
+        ofSession key: Int, after sequence: Int, maxBytes: Int,
+        then: @escaping @Sendable (Result<[LogPage], StorageError>) -> Void
     ) {
         let pending = tail.events(of: key)
         read(
             { db in
-                try EventReading(db, session: key, pending: pending).events(after: sequence, maxBytes: maxBytes, references)
+                try EventReading(db, session: key, pending: pending).pages(after: sequence, maxBytes: maxBytes)
             }, then: then)
+    }
+
+    /// What events of a session refer to, by the responses' ordinals.
+    public func headers(
+        ofSession key: Int, _ ordinals: Set<Int>, then: @escaping @Sendable (Result<[Int: ResponseHeader], StorageError>) -> Void
+    ) {
+        read({ db in try SessionReading(db).headers(session: key, ordinals) }, then: then)
     }
 
     // MARK: Retention

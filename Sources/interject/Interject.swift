@@ -4,7 +4,7 @@ import ArgumentParser
 struct Interject: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "interject",
-        abstract: "A server between people and language models: stream, cut in, and the model really stops.",
+        abstract: "A server for live conversations with language models: interrupt at any moment, and the model really stops.",
         discussion: "Start with `interject serve`, then `interject chat` in another terminal.",
         version: interjectVersion,
         subcommands: [
@@ -49,7 +49,7 @@ struct Interject: ParsableCommand {
 
 /// `interject version`
 struct VersionCommand: ParsableCommand {
-    static let configuration = CommandConfiguration(commandName: "version", abstract: "Says which version this is.")
+    static let configuration = CommandConfiguration(commandName: "version", abstract: "Prints the version.")
 
     func run() { Standard.output("interject \(interjectVersion)\n") }
 }

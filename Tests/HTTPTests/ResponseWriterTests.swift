@@ -19,13 +19,13 @@ import Testing
         #expect(writer.keepAlive)
     }
 
-    @Test func oneEventIsOneChunk() throws {
+    @Test func oneEventIsOneChunk() {
         var output = ByteBuffer()
         var writer = ResponseWriter(keepAlive: true)
         writer.begin(.ok, date: nil, into: &output)
         writer.endHead(.unknown, into: &output)
         let piece = writer.beginPiece(into: &output)
-        try ServerSentEventWriter.begin(type: "a", into: &output)
+        ServerSentEventWriter.begin(type: "a", into: &output)
         output.append("{}")
         ServerSentEventWriter.end(into: &output)
         writer.endPiece(piece, into: &output)

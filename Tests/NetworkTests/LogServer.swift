@@ -38,7 +38,7 @@ final class LogHandler: HTTPRequestHandler {
             return
         }
         exchange.write { output in
-            try? ServerSentEventWriter.begin(sequence: UInt64(position + 1), into: &output)
+            ServerSentEventWriter.begin(id: position + 1, into: &output)
             output.append(self.log[position])
             ServerSentEventWriter.end(into: &output)
         }

@@ -27,7 +27,7 @@ import Testing
         let fixture = try largeFixture()
         let reader = Recorder()
         try fixture.session.attach(reader, after: 0)
-        let sequence = fixture.session.log.lastSequence
+        let sequence = fixture.session.log.lastPosition
         fixture.session.active?.say("two")
         fixture.session.announceStop()
         #expect(reader.snapshots.isEmpty && reader.events.isEmpty && reader.eventsAtStop.isEmpty)
@@ -61,20 +61,20 @@ import Testing
         let fixture = Fixture()
         let slow = Recorder(catchUp: Self.merging)
         slow.credit = 1
-        try fixture.session.attach(slow, after: fixture.session.log.lastSequence)
+        try fixture.session.attach(slow, after: fixture.session.log.lastPosition)
         let generation = try fixture.submit("hi").generation
-        for word in ["one ", "two ", "\\\"three\\\" ", "\\ud83d", "\\ude00"] { generation.say(word) }
-        let last = fixture.session.log.lastSequence
+        for word in ["one ", "two ", "\\\"three\\\" ", "\\ud83d\\ude00", "!"] { generation.say(word) }
+        let last = fixture.session.log.lastPosition
         slow.credit = nil
         fixture.session.resume(slow)
 
         let merged = try #require(slow.events.last)
-        #expect(merged.sequence == last)
+        #expect(merged.position == last)
         #expect(merged.mergedFrom == last - 4)
-        #expect(merged.json["delta"]?.string == "one two \"three\" 😀")
+        #expect(merged.json["delta"]?.string == "one two \"three\" 😀!")
         #expect(merged.json["sequence_number"]?.int == merged.responseSequence)
         #expect(merged.json["logprobs"]?.array?.isEmpty == true)
-        #expect(String(decoding: merged.payload[merged.delta], as: UTF8.self) == "one two \\\"three\\\" \\ud83d\\ude00")
+        #expect(merged.text == "one two \"three\" 😀!")
         #expect(fixture.host.applied == [.mergeDeltas: 4])
         // It has caught up: what comes now comes as it is.
         generation.say("five")
@@ -96,8 +96,8 @@ import Testing
         #expect(reader.json(.reasoningTextDelta).compactMap { $0["delta"]?.string } == ["ab"])
         #expect(reader.json(.outputTextDelta).compactMap { $0["delta"]?.string } == ["cd"])
         #expect(reader.json(.functionCallArgumentsDelta).compactMap { $0["delta"]?.string } == ["{}", "[", " ", "]"])
-        let others = fixture.log.filter { !$0.type.isDelta }.map(\.payload)
-        #expect(reader.events.filter { !$0.type.isDelta }.map(\.payload) == others)
+        let others = fixture.log.filter { !$0.kind.isDelta }.map(\.payload)
+        #expect(reader.events.filter { !$0.kind.isDelta }.map(\.payload) == others)
     }
 
     @Test func oneEventHasSixteenKiBOfTextAtMost() throws {
@@ -108,7 +108,7 @@ import Testing
         generation.say(String(repeating: "y", count: 100_000))
         let reader = Recorder(catchUp: Self.merging)
         try fixture.session.attach(reader, after: 0)
-        #expect(reader.events.filter { $0.type == .outputTextDelta }.map(\.delta.count) == [16_000, 16_000, 8000, 100_000])
+        #expect(reader.events.filter { $0.kind == .outputTextDelta }.map(\.text.utf8.count) == [16_000, 16_000, 8000, 100_000])
     }
 
     @Test func readersThatDoNotAskGetEachDelta() throws {
@@ -118,7 +118,7 @@ import Testing
         for catchUp in [CatchUp.losslessOrClose, .snapshot] {
             let reader = Recorder(catchUp: catchUp)
             try fixture.session.attach(reader, after: 0)
-            #expect(reader.sequences == Array(1...fixture.session.log.lastSequence))
+            #expect(reader.sequences == Array(1...fixture.session.log.lastPosition))
         }
     }
 
@@ -141,25 +141,27 @@ import Testing
                 fixture.session.resume(reader)
             }
         }
+        let log = fixture.log
+        let payloads = log.map { $0.kind.isDelta ? [] : $0.payload }
         for (number, reader) in readers.enumerated() {
             reader.credit = nil
             fixture.session.resume(reader)
             var position = 0
             var texts: [String: [UInt8]] = [:]
             for event in reader.events {
-                #expect((event.mergedFrom ?? event.sequence) == position + 1, "seed \(seed), reader \(number)")
-                if let first = event.mergedFrom { #expect(first < event.sequence && event.type.isDelta) }
-                position = event.sequence
-                if event.type.isDelta {
-                    texts["\(event.response?.id ?? "") \(event.outputIndex)", default: []] += event.payload[event.delta]
+                #expect((event.mergedFrom ?? event.position) == position + 1, "seed \(seed), reader \(number)")
+                if let first = event.mergedFrom { #expect(first < event.position && event.kind.isDelta) }
+                position = event.position
+                if event.kind.isDelta {
+                    texts["\(event.response?.id ?? "") \(event.outputIndex)", default: []] += Array(event.text.utf8)
                 } else {
-                    #expect(event.payload == fixture.log[event.sequence - 1].payload)
+                    #expect(event.payload == payloads[event.position - 1])
                 }
             }
-            #expect(position == fixture.session.log.lastSequence, "seed \(seed), reader \(number)")
+            #expect(position == fixture.session.log.lastPosition, "seed \(seed), reader \(number)")
             var whole: [String: [UInt8]] = [:]
-            for event in fixture.log where event.type.isDelta {
-                whole["\(event.response?.id ?? "") \(event.outputIndex)", default: []] += event.payload[event.delta]
+            for event in log where event.kind.isDelta {
+                whole["\(event.response?.id ?? "") \(event.outputIndex)", default: []] += Array(event.text.utf8)
             }
             #expect(texts == whole, "seed \(seed), reader \(number)")
         }
@@ -170,48 +172,52 @@ import Testing
         let fixture = Fixture()
         let slow = Recorder(catchUp: Self.merging)
         slow.credit = 1
-        try fixture.session.attach(slow, after: fixture.session.log.lastSequence)
+        try fixture.session.attach(slow, after: fixture.session.log.lastPosition)
         let generation = try fixture.submit("hi").generation
         for _ in 0..<5000 { generation.say("ab ") }
         try fixture.session.cancel(by: nil)
         slow.credit = nil
         fixture.session.resume(slow)
-        let deltas = slow.events.filter { $0.type == .outputTextDelta }
+        let deltas = slow.events.filter { $0.kind == .outputTextDelta }
         #expect(deltas.count == 1)
-        #expect(slow.events.suffix(2).map(\.type) == [.responseCancelled, .cancelled])
+        #expect(slow.events.suffix(2).map(\.kind) == [.responseCancelled, .cancelled])
     }
 
     // MARK: Lossless or close
 
     @Test func aReaderWithoutSnapshotsIsClosedWhenItsPlaceIsGone() throws {
-        let fixture = Fixture(limits: limited(toLogBytes: 4000))
+        let fixture = Fixture(limits: limited(toLogBytes: 8192))
         let reader = Recorder(catchUp: .losslessOrClose)
         reader.credit = 1
         try fixture.session.attach(reader, after: 0)
         let generation = try fixture.submit("hi").generation
-        for _ in 0..<60 { generation.say("word ") }
-        let lost = fixture.session.log.oldestSequence - 2
+        for _ in 0..<1000 { generation.say("word ") }
         #expect(reader.placeGoneCount == 0)
         reader.credit = nil
         fixture.session.resume(reader)
+        // What stands on the page that it was on, it still reads.
+        let read = reader.sequences
+        let lost = fixture.session.log.oldestPosition - 1 - read.count
+        #expect(read == Array(1...read.count) && lost > 0)
         #expect(reader.placeGoneCount == 1)
         #expect(reader.snapshots.isEmpty)
         #expect(reader.session == nil)
         #expect(fixture.host.applied == [.losslessOrClose: lost])
         generation.say("more")
         fixture.session.resume(reader)
-        #expect(reader.sequences == [1])
+        #expect(reader.sequences == read)
         #expect(reader.placeGoneCount == 1)
     }
 
     /// A reader that is closed listens no more: the disconnect policy counts it as gone.
     @Test func theLastReaderThatIsClosedCountsAsGone() throws {
-        let fixture = Fixture(limits: limited(toLogBytes: 4000))
+        let fixture = Fixture(limits: limited(toLogBytes: 8192))
         let reader = Recorder(catchUp: .losslessOrClose)
         reader.credit = 1
         try fixture.session.attach(reader, after: 0)
         let generation = try fixture.submit("hi", policy: .cancel).generation
-        for _ in 0..<60 { generation.say("word ") }
+        for _ in 0..<1000 { generation.say("word ") }
+        reader.credit = nil
         fixture.session.resume(reader)
         #expect(generation.status == .cancelled)
     }
@@ -219,19 +225,21 @@ import Testing
     // MARK: Snapshot
 
     @Test func aReaderWithSnapshotsGetsTheStateAndWhatFollows() throws {
-        let fixture = Fixture(limits: limited(toLogBytes: 4000))
+        let fixture = Fixture(limits: limited(toLogBytes: 8192))
         let reader = Recorder(catchUp: .snapshot)
         reader.credit = 1
         try fixture.session.attach(reader, after: 0)
         let generation = try fixture.submit("hi").generation
-        for _ in 0..<60 { generation.say("word ") }
-        let last = fixture.session.log.lastSequence
-        let lost = fixture.session.log.oldestSequence - 2
+        for _ in 0..<1000 { generation.say("word ") }
+        let last = fixture.session.log.lastPosition
         reader.credit = nil
         fixture.session.resume(reader)
+        let read = reader.sequences
+        let lost = fixture.session.log.oldestPosition - 1 - read.count
+        #expect(read == Array(1...read.count) && lost > 0)
         #expect(reader.snapshots.map(\.sequence) == [last])
         #expect(fixture.host.applied == [.snapshot: lost])
         generation.say("more")
-        #expect(reader.sequences == [1, last + 1])
+        #expect(reader.sequences == read + [last + 1])
     }
 }

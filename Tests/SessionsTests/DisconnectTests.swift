@@ -79,7 +79,7 @@ import Testing
         fixture.host.advance(by: .seconds(60))
         #expect(generation.isActive)
         #expect(fixture.host.pendingTimerCount == 0)
-        #expect(listener.sequences == Array(1...fixture.session.log.lastSequence))
+        #expect(listener.sequences == Array(1...fixture.session.log.lastPosition))
         // The grace begins anew.
         fixture.session.detach(listener)
         fixture.host.advance(by: .seconds(29))
@@ -137,13 +137,13 @@ import Testing
         try fixture.session.attach(after, after: 0)
         let session = fixture.session
         listener.whenDelivered = { [unowned listener] event in
-            if event.type == .outputTextDelta { session.detach(listener) }
+            if event.kind == .outputTextDelta { session.detach(listener) }
         }
         let generation = try fixture.submit("hi", policy: .cancel).generation
         generation.say("x")
         #expect(listener.types.last == .outputTextDelta)
         #expect(generation.isActive)
-        #expect(after.sequences == Array(1...session.log.lastSequence))
+        #expect(after.sequences == Array(1...session.log.lastPosition))
         fixture.host.advance(by: .zero)
         #expect(generation.status == .cancelled)
         #expect(session.cursorCount == 2)
@@ -157,7 +157,7 @@ import Testing
         try fixture.session.attach(listener, after: 0)
         let session = fixture.session
         listener.whenDelivered = { [unowned listener] event in
-            if event.type == .outputTextDelta { session.detach(listener) }
+            if event.kind == .outputTextDelta { session.detach(listener) }
         }
         let generation = try fixture.submit("hi", policy: .cancel).generation
         generation.say("x")
@@ -167,7 +167,7 @@ import Testing
         #expect(generation.isActive)
         #expect(session.cursorCount == 2)
         generation.say("y")
-        #expect(listener.sequences == Array(1...session.log.lastSequence))
+        #expect(listener.sequences == Array(1...session.log.lastPosition))
     }
 
     @Test func policiesAreReadAndWritten() {

@@ -19,7 +19,7 @@ import Testing
     /// Of the item that the last event of the log is about.
     private var lastItemID: String? {
         let log = fixture.session.log
-        return log.event(after: log.lastSequence - 1).json["item_id"]?.string
+        return log.event(after: log.lastPosition - 1)?.json["item_id"]?.string
     }
 
     private func refused(_ id: String) -> SessionError { .duplicateItem(id: id) }
@@ -44,11 +44,11 @@ import Testing
         running.say("Hello")
         let said = try #require(lastItemID)
         _ = try submit(["b"])
-        let sequence = fixture.session.log.lastSequence
+        let sequence = fixture.session.log.lastPosition
         for (id, mode) in [("b", InterjectionMode.queue), (said, .queue), (said, .interrupt), (said, .steer)] {
             #expect(throws: refused(id)) { try submit([id], mode: mode) }
         }
-        #expect(fixture.session.log.lastSequence == sequence && running.isActive)
+        #expect(fixture.session.log.lastPosition == sequence && running.isActive)
     }
 
     @Test func whatIsRolledBackMayComeAgain() throws {

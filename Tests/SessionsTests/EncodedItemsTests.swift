@@ -6,7 +6,7 @@ import Testing
 @Suite struct EncodedItemsTests {
     private let items = [Item.userMessage("one \"and\" é"), .userMessage("two")]
 
-    private func event(_ type: EventType, _ body: (Session) throws -> Void) throws -> JSONValue {
+    private func event(_ type: EventKind, _ body: (Session) throws -> Void) throws -> JSONValue {
         let fixture = Fixture()
         try body(fixture.session)
         checkInvariants(fixture)
@@ -21,7 +21,7 @@ import Testing
         let plain = try event(.inputAccepted) { _ = try $0.submit(input($0)) }
         let encoded = try event(.inputAccepted) { session in
             var input = input(session)
-            input.encoded = .ofInput(items)
+            input.encoded = EncodedItems(items)
             _ = try session.submit(input)
         }
         #expect(plain == encoded)
@@ -30,14 +30,14 @@ import Testing
 
     @Test func itemsThatAreAddedAreToldAsIfTheyHadNotBeen() throws {
         let plain = try event(.itemsAdded) { try $0.add(items) }
-        let encoded = try event(.itemsAdded) { try $0.add(items, encoded: .ofAddition(items)) }
+        let encoded = try event(.itemsAdded) { try $0.add(items, encoded: EncodedItems(items)) }
         #expect(plain == encoded)
     }
 
     @Test func itemsThatWereChangedAfterwardsAreToldAsTheyAre() throws {
         let told = try event(.inputAccepted) { session in
             var input = input(session)
-            input.encoded = .ofInput(items)
+            input.encoded = EncodedItems(items)
             input.items = [.userMessage("another")]
             _ = try session.submit(input)
         }
@@ -45,7 +45,7 @@ import Testing
     }
 
     @Test func whatWasUsedOnceIsMadeAnew() throws {
-        let encoded = EncodedItems.ofInput(items)
+        let encoded = EncodedItems(items)
         for _ in 0..<2 {
             let told = try event(.inputAccepted) { session in
                 var input = input(session)

@@ -132,14 +132,14 @@ import Testing
         let fixture = Fixture()
         let generation = try fixture.submit("hi").generation
         generation.finish(.stop)
-        let last = fixture.session.log.lastSequence
+        let last = fixture.session.log.lastPosition
         generation.say("late")
         generation.think("late")
         generation.toolCall(index: 0, callID: "", name: "late")
         generation.finish(.stop)
         generation.fail(GenerationError(code: "x", message: "", status: 500, type: "x"))
         generation.reportUsage(Usage(inputTokens: 9, outputTokens: 9))
-        #expect(fixture.session.log.lastSequence == last)
+        #expect(fixture.session.log.lastPosition == last)
         #expect(generation.usage?.isEstimated == true)
     }
 
@@ -176,16 +176,19 @@ import Testing
 
     // MARK: Text
 
-    @Test func deltasPassEscapedAndAreReadOnceAtTheEnd() throws {
+    @Test func deltasAreTextAndAreEscapedAsFarAsJSONDemands() throws {
         let fixture = Fixture()
         let generation = try fixture.submit("hi").generation
-        let pieces = [#"a\"b\\"#, #"\n"#, "äöü😀", #"\ud83d"#, #"\ude00"#, #"\u00e9"#, "\u{7f}"]
+        let pieces = [#"a\"b\\"#, #"\n"#, "äöü😀", #"\ud83d\ude00"#, #"\u00e9"#, "\u{7f}"]
+        let texts = ["a\"b\\", "\n", "äöü😀", "😀", "é", "\u{7f}"]
         for piece in pieces { generation.say(piece) }
         generation.say("")
         generation.finish(.stop)
         #expect(fixture.conversation.last == "a\"b\\\näöü😀😀é\u{7f}")
-        let deltas = fixture.log.filter { $0.type == .outputTextDelta }
-        #expect(deltas.map { String(decoding: $0.payload[$0.delta], as: UTF8.self) } == pieces)
+        let deltas = fixture.log.filter { $0.kind == .outputTextDelta }
+        #expect(deltas.map(\.text) == texts)
+        #expect(deltas.map { $0.json["delta"]?.string } == texts)
+        #expect(deltas.map(\.textOffset) == texts.indices.map { texts[..<$0].joined().utf8.count })
         #expect(deltas.allSatisfy { $0.json["logprobs"]?.array?.isEmpty == true })
     }
 

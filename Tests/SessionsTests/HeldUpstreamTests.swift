@@ -8,7 +8,7 @@ import Testing
 
     init() throws {
         var limits = SessionLimits()
-        limits.maxLogBytes = 40_000
+        limits.maxLogBytes = 20_000
         fixture = Fixture(limits: limits)
         generation = try fixture.submit("go").generation
     }
@@ -24,7 +24,7 @@ import Testing
     private func stalledReader() throws -> Recorder {
         let reader = Recorder()
         reader.credit = 1
-        try fixture.session.attach(reader, after: fixture.session.log.lastSequence)
+        try fixture.session.attach(reader, after: fixture.session.log.lastPosition)
         return reader
     }
 
@@ -43,15 +43,15 @@ import Testing
         fixture.session.resume(reader)
         generation.finish(.stop)
         #expect(reader.snapshots.isEmpty)
-        #expect(reader.sequences == Array((start + 1)...fixture.session.log.lastSequence))
+        #expect(reader.sequences == Array((start + 1)...fixture.session.log.lastPosition))
     }
 
     @Test func oneReaderThatKeepsUpIsEnough() throws {
         let slow = try stalledReader()
         let quick = Recorder()
-        try fixture.session.attach(quick, after: fixture.session.log.lastSequence)
+        try fixture.session.attach(quick, after: fixture.session.log.lastPosition)
         #expect(!speakUntilHeld())
-        #expect(quick.position == fixture.session.log.lastSequence)
+        #expect(quick.position == fixture.session.log.lastPosition)
         slow.credit = nil
         fixture.session.resume(slow)
         #expect(slow.snapshots.count == 1)

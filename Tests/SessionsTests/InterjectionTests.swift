@@ -39,8 +39,7 @@ import Testing
         let fixture = Fixture()
         let old = try fixture.submit("tell").generation
         bring(old, to: phase)
-        let outputBefore = fixture.log.filter { $0.type == .outputTextDelta }
-            .map { String(decoding: $0.payload[$0.delta], as: UTF8.self) }.joined()
+        let outputBefore = fixture.log.filter { $0.kind == .outputTextDelta }.map(\.text).joined()
         let acceptance = try fixture.submit("stop", mode: mode)
 
         #expect(fixture.model.calls[0].cancelCount == 1)
@@ -48,18 +47,18 @@ import Testing
         #expect(acceptance.interrupted?.responseID == old.id)
         #expect(acceptance.interrupted?.outputText == Self.spokenText(in: phase))
         #expect(acceptance.interrupted?.outputText == outputBefore)
-        #expect(acceptance.sequence == fixture.recorder.events.last { $0.type == .inputAccepted }?.sequence)
+        #expect(acceptance.sequence == fixture.recorder.events.last { $0.kind == .inputAccepted }?.position)
         switch mode {
         case .interrupt: #expect(old.status == .incomplete(.interrupted))
         case .steer: #expect(old.status == .incomplete(.steered))
         default: #expect(old.status == .cancelled)
         }
         // Late words of the old upstream are nobody's.
-        let last = fixture.session.log.lastSequence
+        let last = fixture.session.log.lastPosition
         old.say("stale")
         old.finish(.stop)
-        #expect(fixture.session.log.lastSequence == last)
-        #expect(fixture.log.filter { $0.sequence > acceptance.sequence }.allSatisfy { $0.response !== old.reference })
+        #expect(fixture.session.log.lastPosition == last)
+        #expect(fixture.log.filter { $0.position > acceptance.sequence }.allSatisfy { $0.response !== old.header })
 
         let kept = fixture.session.items.map(\.id)
         if mode == .rollback {
@@ -101,9 +100,9 @@ import Testing
         let fixture = Fixture()
         let old = try fixture.submit("tell").generation
         bring(old, to: phase)
-        let last = fixture.session.log.lastSequence
+        let last = fixture.session.log.lastPosition
         #expect(throws: SessionError.responseInProgress(responseID: old.id)) { try fixture.submit("no", mode: .reject) }
-        #expect(fixture.session.log.lastSequence == last)
+        #expect(fixture.session.log.lastPosition == last)
         #expect(fixture.session.generations.count == 1)
         #expect(old.isActive)
     }
@@ -151,7 +150,7 @@ import Testing
         cutting.finish(.stop)
         #expect(fixture.session.active === waiting)
         #expect(waiting.previousResponseID == cutting.id)
-        let created = fixture.log.first { $0.response === waiting.reference }?.json
+        let created = fixture.log.first { $0.response === waiting.header }?.json
         #expect(created?["response"]?["previous_response_id"]?.string == cutting.id)
         checkInvariants(fixture)
     }
@@ -182,10 +181,10 @@ import Testing
         input.steer = Input.Steer(responseID: old.id)
         #expect(throws: SessionError.responseNotActive(responseID: old.id)) { try fixture.session.submit(input) }
         let next = try fixture.submit("b").generation
-        let last = fixture.session.log.lastSequence
+        let last = fixture.session.log.lastPosition
         #expect(throws: SessionError.responseNotActive(responseID: old.id)) { try fixture.session.submit(input) }
         #expect(next.isActive)
-        #expect(fixture.session.log.lastSequence == last)
+        #expect(fixture.session.log.lastPosition == last)
     }
 
     @Test func theAcknowledgementNamesEverything() throws {

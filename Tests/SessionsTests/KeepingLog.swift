@@ -1,20 +1,34 @@
 import Sessions
 
-/// A log that keeps what a store would: a session can be made again from it, as after the end of the process.
-final class KeepingLog: LogStorage {
-    private(set) var events: [LogEvent] = []
+/// A log that holds what a store would: a session can be made again from it, as after the end of the process.
+final class KeepingLog: SessionLog {
     private var record: SessionRecord?
     private var items: [Item] = []
     private var generations: [GenerationRecord] = []
+    private var encoded: [UInt8] = []
+    /// Events that were kept without having been appended.
+    private var foreignCount = 0
 
-    var lastSequence: Int { events.count }
-    var oldestSequence: Int { 1 }
-    var byteCount: Int { events.last?.endOffset ?? 0 }
+    init() { super.init(maxByteCount: .max) }
 
-    func append(_ event: LogEvent) { events.append(event) }
-    func event(after sequence: Int) -> LogEvent { events[sequence] }
+    private init(_ other: KeepingLog, pages: [LogPage]) {
+        record = other.record
+        items = other.items
+        generations = other.generations
+        encoded = other.encoded
+        super.init(
+            maxByteCount: .max, pages: pages, lastPosition: other.lastPosition + other.foreignCount, endOffset: other.encoded.count)
+    }
 
-    func keep(_ change: SessionChange) {
+    override func appended(_ event: SessionEvent) { event.withEncoded { encoded += $0 } }
+
+    /// Keeps an event as another version would have written it, behind all others.
+    func keep(encoded event: [UInt8]) {
+        encoded += event
+        foreignCount += 1
+    }
+
+    override func store(_ change: SessionChange) {
         switch change {
         case .created(let record): self.record = record
         case .remembered(let new, let position): items.insert(contentsOf: new, at: position)
@@ -33,23 +47,19 @@ final class KeepingLog: LogStorage {
     /// The session as it is when the process has ended now and has begun anew.
     func restart(on host: FakeHost, limits: SessionLimits = SessionLimits()) throws -> Session {
         guard let record else { preconditionFailure("the log is of no session") }
-        var references: [String: ResponseReference] = [:]
-        var unfinished: [String: [LogEvent]] = [:]
-        for generation in generations {
-            references[generation.id] = ResponseReference(generation.id, sessionID: record.id)
-            unfinished[generation.id] = events.filter { $0.response?.id == generation.id }
-        }
-        // What a store reads has its own references.
-        events = events.map { event in
-            LogEvent(
-                sequence: event.sequence, type: event.type, response: event.response.flatMap { references[$0.id] },
-                responseSequence: event.responseSequence, payload: event.payload, delta: event.delta,
-                outputIndex: event.outputIndex, endOffset: event.endOffset)
+        var headers: [Int: ResponseHeader] = [:]
+        for generation in generations { headers[generation.ordinal] = ResponseHeader(generation, sessionID: record.id) }
+        let count = lastPosition + foreignCount
+        let page = try encoded.withUnsafeBytes { try LogPage(firstPosition: 1, stored: $0, count: count) }
+        page.resolve { headers[$0] }
+        var unfinished: [Int: [SessionEvent]] = [:]
+        for event in [page].events(after: 0, upTo: count) {
+            if let ordinal = event.response?.ordinal { unfinished[ordinal, default: []].append(event) }
         }
         let stored = StoredSession(
-            record: record, items: items, generations: generations, references: references, unfinishedEvents: unfinished,
-            appendedByteCount: byteCount)
-        let session = try Session(restoring: stored, host: host, log: self, limits: limits)
+            record: record, items: items, generations: generations, headers: headers, unfinishedEvents: unfinished,
+            newestOrdinal: generations.map(\.ordinal).max() ?? 0)
+        let session = try Session(restoring: stored, host: host, log: KeepingLog(self, pages: [page]), limits: limits)
         session.recover()
         return session
     }

@@ -14,7 +14,7 @@ import Testing
         return generation
     }
 
-    private static let end: [EventType] = [.outputTextDone, .contentPartDone, .outputItemDone]
+    private static let end: [EventKind] = [.outputTextDone, .contentPartDone, .outputItemDone]
 
     @Test func eachIterationTellsOneOfItsLastEvents() throws {
         let fixture = Fixture()
@@ -91,7 +91,7 @@ import Testing
         generation.finish(ending.0)
         for _ in 0..<told { host.runTimer() }
         #expect(session.active?.status == .inProgress)
-        #expect(log.events.filter { Self.end.contains($0.type) }.count == told)
+        #expect(log.events.filter { Self.end.contains($0.kind) }.count == told)
         let other = FakeHost()
         let again = try log.restart(on: other)
         other.advance(by: .zero)
@@ -102,7 +102,7 @@ import Testing
         #expect(other.scripted.requests.isEmpty)
         #expect(again.items.prefix(2).map(\.text) == ["hi", Self.text + Self.text])
         #expect(again.items[1].status == (ending.1 == .completed ? .completed : .incomplete))
-        let types = log.events.filter { $0.response?.id == restored.id }.map(\.type)
+        let types = again.log.events.filter { $0.response?.id == restored.id }.map(\.kind)
         #expect(types.suffix(4) == Self.end + [ending.1 == .completed ? .responseCompleted : .responseIncomplete])
         _ = session
     }

@@ -27,9 +27,9 @@ import Testing
         let first = try fixture.submit("0").generation
         try fixture.submit("1")
         try fixture.submit("2")
-        let last = fixture.session.log.lastSequence
+        let last = fixture.session.log.lastPosition
         #expect(throws: SessionError.tooManyQueuedInputs(limit: 2)) { try fixture.submit("3") }
-        #expect(fixture.session.log.lastSequence == last)
+        #expect(fixture.session.log.lastPosition == last)
         first.finish(.stop)
         try fixture.submit("4")
         checkInvariants(fixture)
@@ -109,12 +109,12 @@ import Testing
         #expect(throws: SessionError.noActiveResponse) { try fixture.session.cancel(by: nil) }
         let first = try fixture.submit("0").generation
         try fixture.session.cancel(by: nil)
-        let last = fixture.session.log.lastSequence
+        let last = fixture.session.log.lastPosition
         #expect(throws: SessionError.noActiveResponse) { try fixture.session.cancel(by: nil) }
         #expect(throws: SessionError.responseNotActive(responseID: first.id)) {
             try fixture.session.cancel(responseID: first.id, by: nil)
         }
-        #expect(fixture.session.log.lastSequence == last)
+        #expect(fixture.session.log.lastPosition == last)
         let second = try fixture.submit("1").generation
         #expect(throws: SessionError.responseNotActive(responseID: first.id)) {
             try fixture.session.cancel(responseID: first.id, by: nil)
@@ -155,7 +155,7 @@ import Testing
         #expect(fixture.recorder.sessionClosedCount == 1)
         #expect(paused.sessionClosedCount == 1)
         #expect(fixture.recorder.session == nil)
-        #expect(fixture.recorder.sequences == Array(1...fixture.session.log.lastSequence))
+        #expect(fixture.recorder.sequences == Array(1...fixture.session.log.lastPosition))
         checkInvariants(fixture)
         #expect(throws: SessionError.sessionClosed) { try fixture.submit("late") }
         #expect(throws: SessionError.sessionClosed) { try fixture.session.cancel(by: nil) }

@@ -20,7 +20,8 @@ import Testing
 
     @discardableResult
     private func restart(on other: FakeHost? = nil) throws -> Session {
-        let session = try log.restart(on: other ?? host)
+        let newest = processes.sessions.last?.log as? KeepingLog ?? log
+        let session = try newest.restart(on: other ?? host)
         processes.sessions.append(session)
         return session
     }
@@ -123,7 +124,7 @@ import Testing
         host.advance(by: .seconds(29))
         #expect(session.active?.status == .inProgress)
         let recorder = Recorder()
-        try session.attach(recorder, after: session.log.lastSequence)
+        try session.attach(recorder, after: session.log.lastPosition)
         #expect(model.requests.count == 2 && session.isGenerating)
         say(2)
         model.generations.last?.finish(.stop)

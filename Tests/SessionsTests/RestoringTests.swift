@@ -5,7 +5,8 @@ import Testing
 @Suite struct RestoringTests {
     private func record(_ id: String, _ status: Generation.Status) -> GenerationRecord {
         GenerationRecord(
-            id: id, createdAt: 1, completedAt: nil, parameters: ResponseParameters(model: "m"), previousResponseID: nil,
+            id: id, ordinal: Int(id.dropFirst("resp_".count)) ?? 0, createdAt: 1, completedAt: nil,
+            parameters: ResponseParameters(model: "m"), previousResponseID: nil,
             policy: .continuing, input: [.userMessage(id)], output: [], status: status, usage: nil, deltaCount: 0,
             conversationItemCount: nil, firstSequence: 1, eventCount: 1, continuesLastMessage: false, route: ResponseRoute())
     }
@@ -15,10 +16,10 @@ import Testing
             id: "sess_1", owner: "ann", createdAt: 1, defaults: ResponseParameters(model: "m"), mode: .queue, policy: .continuing,
             metadata: [:], forkedFrom: nil)
         let stored = StoredSession(
-            record: record, items: [], generations: generations, references: [:], unfinishedEvents: [:], appendedByteCount: 0)
+            record: record, items: [], generations: generations, headers: [:], unfinishedEvents: [:], newestOrdinal: 5)
         var limits = SessionLimits()
         limits.maxResponses = maxResponses
-        return try Session(restoring: stored, host: host, log: host.makeLog(maxBytes: 1 << 20), limits: limits)
+        return try Session(restoring: stored, host: host, log: SessionLog(maxByteCount: 1 << 20), limits: limits)
     }
 
     @Test func ofTooManyResponsesTheNewestAreFound() throws {

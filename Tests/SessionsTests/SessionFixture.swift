@@ -1,4 +1,5 @@
 import JSON
+import ResponsesWire
 import Sessions
 import Testing
 
@@ -21,8 +22,6 @@ final class FakeHost: SessionHost {
 
     var model: any Model { scripted }
     var pendingTimerCount: Int { timers.count }
-
-    func makeLog(maxBytes: Int) -> any LogStorage { MemoryLog(maxBytes: maxBytes) }
 
     func interrupted(_ generation: Generation) { interruptedIDs.append(generation.id) }
 
@@ -111,15 +110,15 @@ final class ScriptedCall: ModelCall {
 
 /// A cursor that keeps all that it was given.
 final class Recorder: Cursor {
-    private(set) var events: [LogEvent] = []
+    private(set) var events: [SessionEvent] = []
     private(set) var snapshots: [(state: JSONValue, sequence: Int)] = []
     private(set) var sessionClosedCount = 0
     private(set) var placeGoneCount = 0
     /// Takes so many more events, then pauses at each; nil: never pauses.
     var credit: Int?
-    var whenDelivered: ((LogEvent) -> Void)?
+    var whenDelivered: ((SessionEvent) -> Void)?
 
-    override func deliver(_ event: LogEvent) -> Demand {
+    override func deliver(_ event: SessionEvent) -> Demand {
         events.append(event)
         whenDelivered?(event)
         guard let credit else { return .more }
@@ -139,13 +138,28 @@ final class Recorder: Cursor {
     private(set) var eventsAtStop: [Int] = []
     override func hostStopping() { eventsAtStop.append(events.count) }
 
-    var sequences: [Int] { events.map(\.sequence) }
-    var types: [EventType] { events.map(\.type) }
-    func json(_ type: EventType) -> [JSONValue] { events.filter { $0.type == type }.map(\.json) }
+    var sequences: [Int] { events.map(\.position) }
+    var types: [EventKind] { events.map(\.kind) }
+    func json(_ type: EventKind) -> [JSONValue] { events.filter { $0.kind == type }.map(\.json) }
 }
 
-extension LogEvent {
-    var json: JSONValue { (try? JSONValue.parse(payload)) ?? .null }
+extension SessionEvent {
+    var json: JSONValue { (try? JSONValue.parse(ResponsesEncoder.json(self))) ?? .null }
+    var payload: [UInt8] { ResponsesEncoder.json(self) }
+    /// As the log has it: what two events are compared by, where there are many.
+    var encoded: [UInt8] { withEncoded { Array($0) } }
+    /// Of a delta.
+    var text: String { withText { text, _ in String(decoding: text, as: UTF8.self) } }
+}
+
+extension SessionLog {
+    /// All that it holds in memory.
+    var events: [SessionEvent] {
+        var events: [SessionEvent] = []
+        var place = place(after: oldestPosition - 1)
+        while let event = next(&place) { events.append(event) }
+        return events
+    }
 }
 
 extension Generation {
@@ -187,18 +201,12 @@ struct Fixture {
         try session.submit(input(text, mode: mode, policy: policy))
     }
 
-    var log: [LogEvent] {
-        var events: [LogEvent] = []
-        var sequence = session.log.oldestSequence - 1
-        while sequence < session.log.lastSequence {
-            events.append(session.log.event(after: sequence))
-            sequence += 1
-        }
-        return events
+    var log: [SessionEvent] {
+        session.log.events
     }
 
-    func types(of generation: Generation) -> [EventType] {
-        log.filter { $0.response === generation.reference }.map(\.type)
+    func types(of generation: Generation) -> [EventKind] {
+        log.filter { $0.response === generation.header }.map(\.kind)
     }
 
     var conversation: [String] { session.items.map(\.text) }
@@ -208,36 +216,36 @@ struct Fixture {
 /// What must hold of every log, whatever happened.
 func checkInvariants(_ fixture: Fixture, _ hint: String = "", sourceLocation: SourceLocation = #_sourceLocation) {
     let log = fixture.log
-    #expect(log.map(\.sequence) == Array(1..<(log.count + 1)), "\(hint)", sourceLocation: sourceLocation)
+    #expect(log.map(\.position) == Array(1..<(log.count + 1)), "\(hint)", sourceLocation: sourceLocation)
     var open: String?
     var interrupted: Set<String> = []
     for (id, events) in Dictionary(grouping: log.filter { $0.response != nil }, by: { $0.response?.id ?? "" }) {
         #expect(events.map(\.responseSequence) == Array(0..<events.count), "\(hint) \(id)", sourceLocation: sourceLocation)
-        #expect(events.first?.type == .responseCreated, "\(hint)", sourceLocation: sourceLocation)
-        #expect(events.dropLast().allSatisfy { !$0.type.isTerminal }, "\(hint)", sourceLocation: sourceLocation)
+        #expect(events.first?.kind == .responseCreated, "\(hint)", sourceLocation: sourceLocation)
+        #expect(events.dropLast().allSatisfy { !$0.kind.isTerminal }, "\(hint)", sourceLocation: sourceLocation)
     }
     for event in log {
         let json = event.json
-        func fail(_ what: String) { Issue.record("\(what): event \(event.sequence) \(hint)", sourceLocation: sourceLocation) }
-        if json["type"]?.string != event.type.rawValue { fail("wrong type") }
+        func fail(_ what: String) { Issue.record("\(what): event \(event.position) \(hint)", sourceLocation: sourceLocation) }
+        if json["type"]?.string != "\(event.kind.responsesType)" { fail("wrong type") }
         if let id = event.response?.id {
             if json["sequence_number"]?.int != event.responseSequence { fail("wrong sequence number") }
             if interrupted.contains(id) { fail("stale event of \(id)") }
             // One that is cancelled while it waits is made and ended at once, queued as it was.
             let begins =
-                event.type == .responseCreated
+                event.kind == .responseCreated
                 && String(decoding: event.payload, as: UTF8.self).contains("\"status\":\"in_progress\"")
             if begins {
                 #expect(open == nil, "two active generations \(hint)", sourceLocation: sourceLocation)
                 open = id
             }
-            if event.type.isTerminal, open == id { open = nil }
+            if event.kind.isTerminal, open == id { open = nil }
         }
-        if event.type == .inputAccepted, let id = json["interrupted"]?["response_id"]?.string { interrupted.insert(id) }
+        if event.kind == .inputAccepted, let id = json["interrupted"]?["response_id"]?.string { interrupted.insert(id) }
     }
     #expect(open == fixture.session.active?.id, "\(hint)", sourceLocation: sourceLocation)
     for generation in fixture.session.generations where generation.status.isTerminal {
-        let types = fixture.types(of: generation)
+        let types = log.filter { $0.response === generation.header }.map(\.kind)
         #expect(types.last?.isTerminal == true, "\(hint)", sourceLocation: sourceLocation)
     }
     #expect(fixture.model.uncancelledCount <= 1, "an upstream runs on \(hint)", sourceLocation: sourceLocation)

@@ -50,7 +50,7 @@ import Testing
             case 13...14:
                 let follower = Follower(listens: Bool.random(using: &random))
                 if Bool.random(using: &random) { follower.cursor.credit = Int.random(in: 1..<5, using: &random) }
-                let start = Int.random(in: 0...session.log.lastSequence, using: &random)
+                let start = Int.random(in: 0...session.log.lastPosition, using: &random)
                 follower.starts.append((start, 0))
                 try session.attach(follower.cursor, after: start)
                 followers.append(follower)
@@ -73,21 +73,21 @@ import Testing
         }
         checkInvariants(fixture, "seed \(seed)")
 
-        let payloads = fixture.log.map(\.payload)
+        let encoded = fixture.log.map(\.encoded)
         for follower in followers {
             let cursor = follower.cursor
             if cursor.session != nil {
                 cursor.credit = nil
                 session.resume(cursor)
-                #expect(cursor.position == session.log.lastSequence, "seed \(seed)")
+                #expect(cursor.position == session.log.lastPosition, "seed \(seed)")
             }
             // Attached again where it had stopped: one unbroken run from its first start.
             let start = follower.starts[0].at
             #expect(cursor.sequences == Array((start + 1)..<(start + 1 + cursor.events.count)), "seed \(seed)")
-            #expect(cursor.events.map(\.payload) == Array(payloads[start..<(start + cursor.events.count)]), "seed \(seed)")
+            #expect(cursor.events.map(\.encoded) == Array(encoded[start..<(start + cursor.events.count)]), "seed \(seed)")
             #expect(cursor.snapshots.isEmpty, "seed \(seed)")
         }
-        #expect(fixture.recorder.events.map(\.payload) == payloads, "seed \(seed)")
+        #expect(fixture.recorder.events.map(\.encoded) == encoded, "seed \(seed)")
 
         session.close()
         #expect(session.generations.allSatisfy { $0.status.isTerminal }, "seed \(seed)")
@@ -118,7 +118,7 @@ import Testing
         for cursor in cursors {
             cursor.credit = nil
             session.resume(cursor)
-            #expect(cursor.position == session.log.lastSequence, "seed \(seed)")
+            #expect(cursor.position == session.log.lastPosition, "seed \(seed)")
             // Every gap is covered by a snapshot that holds up to the event before the next.
             let sequences = cursor.sequences
             let gapEnds = zip(sequences, sequences.dropFirst()).filter { $1 != $0 + 1 }.map { $1 - 1 }

@@ -53,8 +53,8 @@ import Testing
         let fixture = Fixture()
         let listener = StallRecorder(listens: true), watcher = StallRecorder(listens: false)
         listener.isPausing = true
-        try fixture.session.attach(listener, after: fixture.session.log.lastSequence)
-        try fixture.session.attach(watcher, after: fixture.session.log.lastSequence)
+        try fixture.session.attach(listener, after: fixture.session.log.lastPosition)
+        try fixture.session.attach(watcher, after: fixture.session.log.lastPosition)
         fixture.session.announceStall()
         #expect(listener.stallCount == 0)
         try fixture.submit("one").generation.say("a")
@@ -67,6 +67,6 @@ import Testing
 private final class StallRecorder: Cursor {
     var isPausing = false
     private(set) var stallCount = 0
-    override func deliver(_ event: LogEvent) -> Demand { isPausing ? .pause : .more }
+    override func deliver(_ event: SessionEvent) -> Demand { isPausing ? .pause : .more }
     override func storageStalled() { stallCount += 1 }
 }

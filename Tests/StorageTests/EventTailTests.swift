@@ -55,7 +55,7 @@ import Testing
         try await run.speak(session: session, count: 3)
         for wrong in [1, 3, 5] {
             var changes = SessionChanges()
-            changes.append(ModelRun.event(wrong, "x"), session: session, response: 0)
+            changes.append(ModelRun.event(wrong, "x"), session: session)
             guard case .refused? = await ModelRun.commit(changes, to: run.store) else {
                 Issue.record("event \(wrong) was taken")
                 continue

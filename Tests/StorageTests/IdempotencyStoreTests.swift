@@ -42,12 +42,13 @@ import Testing
         await commitWell(store) { $0.insert(record, key: key, ordinal: key) }
     }
 
-    private func makeResponse(_ id: String, key: Int, session: Int, in store: Store) async {
+    private func makeResponse(_ id: String, ordinal: Int, session: Int, in store: Store) async {
         let record = GenerationRecord(
-            id: id, createdAt: 1, completedAt: 2, parameters: parameters, previousResponseID: nil, policy: .continuing, input: [],
-            output: [], status: .completed, usage: nil, deltaCount: 0, conversationItemCount: 0, firstSequence: 1, eventCount: 1,
+            id: id, ordinal: ordinal, createdAt: 1, completedAt: 2, parameters: parameters, previousResponseID: nil,
+            policy: .continuing, input: [], output: [], status: .completed, usage: nil, deltaCount: 0, conversationItemCount: 0,
+            firstSequence: 1, eventCount: 1,
             continuesLastMessage: false, route: ResponseRoute())
-        await commitWell(store) { $0.put(record, key: key, session: session, now: 1) }
+        await commitWell(store) { $0.put(record, session: session, now: 1) }
     }
 
     private func put(_ key: String, object: String? = nil, quoted: String? = nil, at time: Int = 0, in store: Store) async {
@@ -74,14 +75,13 @@ import Testing
             let (first, second) = (store.makeKey(), store.makeKey())
             await makeSession("sess_1", key: first, in: store)
             await makeSession("sess_2", key: second, in: store)
-            let (quoted, other) = (store.makeKey(), store.makeKey())
-            await makeResponse("resp_1", key: quoted, session: second, in: store)
-            await makeResponse("resp_2", key: other, session: second, in: store)
+            await makeResponse("resp_1", ordinal: 1, session: second, in: store)
+            await makeResponse("resp_2", ordinal: 2, session: second, in: store)
             await put("of the first", object: "sess_1", in: store)
             await put("of the second", object: "sess_2", in: store)
             await put("quotes", object: "sess_2", quoted: "resp_1", in: store)
             await put("quotes another", object: "sess_2", quoted: "resp_2", in: store)
-            await commitWell(store) { $0.delete(response: quoted) }
+            await commitWell(store) { $0.delete(response: "resp_1") }
             var rows = try await self.rows(store)
             #expect(
                 rows == ["of the first": "202 words", "of the second": "202 words", "quotes": "410", "quotes another": "202 words"])

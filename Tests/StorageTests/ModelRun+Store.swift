@@ -25,19 +25,15 @@ extension ModelRun {
         }
     }
 
-    static func event(_ sequence: Int, _ text: String, ends: Bool = false) -> Sessions.LogEvent {
-        let type = ends ? EventType.responseCompleted : .outputTextDelta
-        let head = #"{"type":"\#(type.rawValue)","delta":""#
-        return Sessions.LogEvent(
-            sequence: sequence, type: type, response: nil, responseSequence: sequence - 2,
-            payload: Array((head + text + "\"}").utf8),
-            delta: head.utf8.count..<(head.utf8.count + text.utf8.count), outputIndex: 3, endOffset: 0)
+    static func event(_ position: Int, _ text: String, ends: Bool = false) -> SessionEvent {
+        EventWriter(after: position - 1).append(text, isEnd: ends)
     }
 
-    private static func told(_ event: Sessions.LogEvent) -> Told {
-        let isWhole = event.responseSequence == event.sequence - 2 && event.outputIndex == 3
-        return Told(
-            sequence: event.sequence, text: isWhole ? String(decoding: event.payload[event.delta], as: UTF8.self) : "broken")
+    private static func told(_ pages: [LogPage], after position: Int = 0) -> [Told] {
+        pages.events(after: position, upTo: .max).map { event in
+            let isWhole = event.responseSequence == event.position - 1 && event.outputIndex == EventWriter.item.index
+            return Told(sequence: event.position, text: isWhole ? event.text : "broken")
+        }
     }
 
     static func load(_ id: String, maxBytes: Int = 1 << 20, from store: Store) async throws
@@ -46,13 +42,14 @@ extension ModelRun {
         let loaded = try await withCheckedThrowingContinuation { continuation in
             store.loadSession(id, owner: nil, maxTailBytes: maxBytes) { continuation.resume(with: $0) }
         }
-        return loaded.map { ($0.tail.map(told), $0.lastSequence, $0.oldestSequence) }
+        return loaded.map { (told($0.tail), $0.lastSequence, $0.oldestSequence) }
     }
 
     static func page(_ key: Int, after sequence: Int, maxBytes: Int, from store: Store) async throws -> [Told] {
-        try await withCheckedThrowingContinuation { continuation in
-            store.events(ofSession: key, after: sequence, maxBytes: maxBytes, references: [:]) { continuation.resume(with: $0) }
-        }.map(told)
+        let pages = try await withCheckedThrowingContinuation { continuation in
+            store.pages(ofSession: key, after: sequence, maxBytes: maxBytes) { continuation.resume(with: $0) }
+        }
+        return told(pages, after: sequence)
     }
 
     static func archived(_ id: String, in directory: String) throws -> [Told] {
@@ -61,7 +58,10 @@ extension ModelRun {
 
     static func told(_ archive: SessionArchive, _ id: String) throws -> [Told] {
         var told: [Told] = []
-        _ = try archive.forEachRecord(ofSession: id) { line in
+        let encode = { (event: SessionEvent, output: inout ByteBuffer) in
+            output.appendJSONObject { $0.field("delta", event.text) }
+        }
+        _ = try archive.forEachRecord(ofSession: id, encode: encode) { line in
             guard let record = try? JSONValue.parse(line.bytes), record["record"]?.string == "event" else { return }
             told.append(Told(sequence: record["sequence"]?.int ?? 0, text: record["event"]?["delta"]?.string ?? ""))
         }

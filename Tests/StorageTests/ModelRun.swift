@@ -77,7 +77,7 @@ struct ModelRun {
         } else {
             // With a last word in the same commit.
             var changes = SessionChanges()
-            changes.append(Self.event((logs[key]?.count ?? 0) + 1, "last"), session: key, response: 0)
+            changes.append(Self.event((logs[key]?.count ?? 0) + 1, "last"), session: key)
             changes.delete(session: key)
             #expect(await Self.commit(changes, to: store) == nil)
         }
@@ -109,7 +109,7 @@ struct ModelRun {
             let length = Int.random(in: 0..<50, using: &random) == 0 ? 20_000 : Int.random(in: 0..<300, using: &random)
             let told = Told(sequence: sequence, text: String(repeating: "\(key).", count: length / 2))
             let ends = Int.random(in: 0..<40, using: &random) == 0
-            changes.append(Self.event(sequence, told.text, ends: ends), session: key, response: 0)
+            changes.append(Self.event(sequence, told.text, ends: ends), session: key)
             logs[key, default: []].append(told)
         }
     }
@@ -128,7 +128,7 @@ struct ModelRun {
             all.append((changes, true))
             if Int.random(in: 0..<10, using: &random) == 0, let key = logs.keys.sorted().randomElement(using: &random) {
                 var bad = SessionChanges()
-                bad.append(Self.event((logs[key]?.count ?? 0) + 2, "bad"), session: key, response: 0)
+                bad.append(Self.event((logs[key]?.count ?? 0) + 2, "bad"), session: key)
                 all.append((bad, false))
             }
         }
@@ -216,7 +216,7 @@ struct ModelRun {
 }
 
 /// SplitMix64.
-private struct SeededGenerator: RandomNumberGenerator {
+struct SeededGenerator: RandomNumberGenerator {
     var state: UInt64
 
     mutating func next() -> UInt64 {

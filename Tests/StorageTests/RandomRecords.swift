@@ -105,9 +105,9 @@ struct RandomRecords: RandomNumberGenerator {
             forkedFrom: maybe { $0.text() })
     }
 
-    mutating func generation(_ id: String) -> GenerationRecord {
+    mutating func generation(_ id: String, ordinal: Int = 1) -> GenerationRecord {
         GenerationRecord(
-            id: id, createdAt: count(), completedAt: maybe { $0.count() }, parameters: parameters(),
+            id: id, ordinal: ordinal, createdAt: count(), completedAt: maybe { $0.count() }, parameters: parameters(),
             previousResponseID: maybe { $0.text() }, policy: policy(), input: list { $0.item() }, output: list { $0.item() },
             status: status(), usage: maybe { $0.usage() }, deltaCount: count(), conversationItemCount: maybe { $0.count() },
             firstSequence: maybe { $0.count() }, eventCount: count(), continuesLastMessage: flag(),

@@ -37,12 +37,12 @@ import Testing
                 var random = RandomRecords(seed: seed)
                 let session = random.session("sess_\(seed)")
                 let items = random.list { $0.item() }
-                let generations = (0..<3).map { random.generation("resp_\(seed)_\($0)") }
+                let generations = (0..<3).map { random.generation("resp_\(seed)_\($0)", ordinal: $0 + 1) }
                 var changes = SessionChanges()
                 let key = store.makeKey()
                 changes.insert(session, key: key, ordinal: Int(seed))
                 changes.insert(items, session: key, position: 0, now: 1)
-                for generation in generations { changes.put(generation, key: store.makeKey(), session: key, now: 1) }
+                for generation in generations { changes.put(generation, session: key, now: 1) }
                 #expect(await ModelRun.commit(changes, to: store) == nil)
                 let stored = try await load(session.id, from: store)
                 #expect(everything(in: stored.record) == everything(in: session), "seed \(seed)")
@@ -104,7 +104,7 @@ import Testing
                 var stored = generation.stored
                 stored[key] = wrong
                 #expect(throws: JSONRecord.Malformed.self, "\(key): \(String(describing: wrong))") {
-                    _ = try GenerationRecord(id: "resp_1", status: "incomplete", stored: stored)
+                    _ = try GenerationRecord(id: "resp_1", ordinal: 1, status: "incomplete", stored: stored)
                 }
             }
         }

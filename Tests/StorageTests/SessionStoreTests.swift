@@ -1,9 +1,10 @@
 import Foundation
 import JSON
 import Logging
-import Sessions
-import Storage
 import Testing
+
+@testable import Sessions
+@testable import Storage
 
 @Suite struct SessionStoreTests {
     /// A store in a directory of its own, which is removed at the end.
@@ -38,17 +39,14 @@ import Testing
             model: "m", instructions: "be \"brief\"", members: ["temperature": 0.5], chatMembers: ["n": 1]),
         mode: .steer, policy: .grace(.seconds(7)), metadata: ["a": "b"], forkedFrom: "resp_0")
 
-    private func event(_ sequence: Int, response: ResponseReference?, delta: String) -> Sessions.LogEvent {
-        let head = #"{"type":"response.output_text.delta","sequence_number":\#(sequence),"delta":""#
-        let payload = Array((head + delta + "\"}").utf8)
-        return Sessions.LogEvent(
-            sequence: sequence, type: .outputTextDelta, response: response, responseSequence: sequence - 1, payload: payload,
-            delta: head.utf8.count..<(head.utf8.count + delta.utf8.count), outputIndex: 0, endOffset: 0)
+    private func event(_ position: Int, of response: ResponseHeader? = nil, _ text: String) -> SessionEvent {
+        EventWriter(after: position - 1, of: response).append(text)
     }
 
-    private func generation(_ id: String, _ status: Generation.Status) -> GenerationRecord {
+    private func generation(_ id: String, ordinal: Int = 1, _ status: Generation.Status) -> GenerationRecord {
         GenerationRecord(
-            id: id, createdAt: 1, completedAt: 2, parameters: record.defaults, previousResponseID: "resp_0", policy: .continuing,
+            id: id, ordinal: ordinal, createdAt: 1, completedAt: 2, parameters: record.defaults, previousResponseID: "resp_0",
+            policy: .continuing,
             input: [.userMessage("hi ☃")],
             output: [Item(id: "msg_2", status: .incomplete, body: ["type": "message"], chatMessage: ["role": "x"])], status: status,
             usage: Usage(inputTokens: 1, outputTokens: 2, cachedTokens: 3, reasoningTokens: 4, isEstimated: true), deltaCount: 5,
@@ -92,22 +90,29 @@ import Testing
     @Test func aDeletedResponseIsGoneAndItsNumberIsNotGivenAgain() async throws {
         try await withDirectory { directory in
             let store = try open(directory)
-            let (session, response) = (store.makeKey(), store.makeKey())
+            let session = store.makeKey()
             var changes = SessionChanges()
             changes.insert(record, key: session, ordinal: 1)
-            changes.put(generation("resp_1", .completed), key: response, session: session, now: 5)
+            changes.put(generation("resp_1", .completed), session: session, now: 5)
             changes.append(
-                event(1, response: ResponseReference("resp_1", sessionID: "sess_1"), delta: "d"), session: session,
-                response: response)
-            changes.delete(response: response)
+                event(1, of: ResponseHeader("resp_1", sessionID: "sess_1", ordinal: 1), "d"), session: session)
+            changes.delete(response: "resp_1")
+            // What comes late does not bring it back.
+            changes.put(generation("resp_1", .completed), session: session, now: 6)
             #expect(await commit(changes, to: store) == nil)
             await store.close()
 
             let again = try open(directory)
-            #expect(again.makeKey() > response)
             let loaded = try #require(try await load("sess_1", from: again))
             #expect(loaded.session.generations.isEmpty)
-            #expect(loaded.tail.map { $0.response?.id } == [nil])
+            #expect(loaded.session.newestOrdinal == 1)
+            // Its events stay in the log and say what they said.
+            let event = try #require(loaded.tail.events(after: 0, upTo: .max).first)
+            #expect(event.response?.id == "resp_1" && event.text == "d")
+            let found = try await withCheckedContinuation { continuation in
+                again.sessionID(ofResponse: "resp_1", owner: "ann") { continuation.resume(returning: $0) }
+            }.get()
+            #expect(found == nil)
             await again.close()
         }
     }
@@ -138,7 +143,7 @@ import Testing
             let session = store.makeKey()
             changes.insert(record, key: session, ordinal: 1)
             // Used at 1,800,000,000, after it was listed.
-            changes.put(generation("resp_1", .completed), key: store.makeKey(), session: session, now: 1_800_000_000)
+            changes.put(generation("resp_1", .completed), session: session, now: 1_800_000_000)
             #expect(await commit(changes, to: store) == nil)
             #expect(try await store.deleteSessions(["sess_1"], unusedSince: 1_750_000_000) == 0)
             #expect(try await load("sess_1", from: store) != nil)
@@ -180,12 +185,12 @@ import Testing
             let session = store.makeKey()
             var first = SessionChanges()
             first.insert(record, key: session, ordinal: 1)
-            first.append(event(1, response: nil, delta: "a"), session: session, response: 0)
+            first.append(event(1, "a"), session: session)
             #expect(await commit(first, to: store) == nil)
             var twice = SessionChanges()
-            twice.append(event(1, response: nil, delta: "b"), session: session, response: 0)
+            twice.append(event(1, "b"), session: session)
             var next = SessionChanges()
-            next.append(event(2, response: nil, delta: "c"), session: session, response: 0)
+            next.append(event(2, "c"), session: session)
             async let refused = commit(twice, to: store)
             async let taken = commit(next, to: store)
             guard case .refused = await refused else { throw StorageError.closed }
@@ -200,22 +205,21 @@ import Testing
     @Test func whatWasCommittedIsThereAfterAnotherStart() async throws {
         try await withDirectory { directory in
             let store = try open(directory)
-            let (session, first, second) = (store.makeKey(), store.makeKey(), store.makeKey())
+            let session = store.makeKey()
             let failure = GenerationError(code: "c", message: "m", status: 429, type: "t", retryAfterSeconds: 1.5)
             var changes = SessionChanges()
             changes.insert(record, key: session, ordinal: 12)
             changes.insert([.userMessage("one"), .userMessage("two")], session: session, position: 0, now: 5)
-            changes.put(generation("resp_1", .inProgress), key: first, session: session, now: 5)
-            changes.put(generation("resp_2", .failed(failure)), key: second, session: session, now: 6)
-            let reference = ResponseReference("resp_1", sessionID: "sess_1")
-            for sequence in 1...9 {
-                changes.append(event(sequence, response: reference, delta: "d\(sequence)"), session: session, response: first)
-            }
+            changes.put(generation("resp_1", ordinal: 1, .inProgress), session: session, now: 5)
+            changes.put(generation("resp_2", ordinal: 2, .failed(failure)), session: session, now: 6)
+            let writer = EventWriter(of: ResponseHeader("resp_1", sessionID: "sess_1", ordinal: 1))
+            changes.append(writer.announce(), session: session)
+            for position in 2...9 { changes.append(writer.append("d\(position)"), session: session) }
             #expect(await commit(changes, to: store) == nil)
             await store.close()
 
             let again = try open(directory)
-            #expect(again.makeKey() > second)
+            #expect(again.makeKey() > session)
             let loaded = try #require(try await load("sess_1", from: again))
             #expect(loaded.key == session)
             #expect(loaded.ordinal == 12)
@@ -226,12 +230,14 @@ import Testing
             #expect(loaded.session.record.defaults.members == ["temperature": 0.5])
             #expect(loaded.session.record.forkedFrom == "resp_0")
             #expect(loaded.session.items.map(\.text) == ["one", "two"])
-            #expect(loaded.tail.map(\.sequence) == Array(1...9))
-            #expect(loaded.tail.map { String(decoding: $0.payload[$0.delta], as: UTF8.self) } == (1...9).map { "d\($0)" })
-            #expect(loaded.tail.allSatisfy { $0.response === loaded.session.references["resp_1"] })
+            let events = loaded.tail.events(after: 0, upTo: .max)
+            #expect(events.map(\.position) == Array(1...9))
+            #expect(events.dropFirst().map(\.text) == (2...9).map { "d\($0)" })
+            #expect(events.allSatisfy { $0.response === loaded.session.headers[1] && $0.item?.id == EventWriter.item.id })
             // Ends are relative to each other as they were.
-            #expect(loaded.tail.last?.endOffset == loaded.tail.reduce(0) { $0 + $1.byteCount })
-            #expect(loaded.session.unfinishedEvents["resp_1"]?.count == 9)
+            #expect(events.last?.endOffset == events.reduce(0) { $0 + $1.byteCount })
+            #expect(loaded.session.newestOrdinal == 2)
+            #expect(loaded.session.unfinishedEvents[1]?.map(\.position) == Array(1...9))
             #expect(loaded.session.generations.map(\.status) == [.inProgress, .failed(failure)])
             let restored = loaded.session.generations[0]
             #expect(restored.usage == generation("", .queued).usage)
@@ -250,22 +256,27 @@ import Testing
             let session = store.makeKey()
             var changes = SessionChanges()
             changes.insert(record, key: session, ordinal: 1)
-            for sequence in 1...100 { changes.append(event(sequence, response: nil, delta: "x"), session: session, response: 0) }
+            let writer = EventWriter(of: nil)
+            let text = String(repeating: "x", count: 2000)
+            for _ in 1...100 { changes.append(writer.append(text), session: session) }
             #expect(await commit(changes, to: store) == nil)
-            let loaded = try #require(try await load("sess_1", maxTailBytes: 1000, from: store))
-            #expect(loaded.tail.last?.sequence == 100)
-            #expect(loaded.tail.count < 10)
-            #expect(loaded.oldestSequence == 1)
+            for maxTailBytes in [1000, 100_000] {
+                let loaded = try #require(try await load("sess_1", maxTailBytes: maxTailBytes, from: store))
+                let tail = loaded.tail.events(after: 0, upTo: .max)
+                // A page at least, however large.
+                #expect(loaded.tail.count == max(1, maxTailBytes / EventChunk.maxByteCount))
+                #expect(tail.map(\.position) == Array((101 - tail.count)...100))
+                #expect(tail.last?.endOffset == tail.reduce(0) { $0 + $1.byteCount })
+                #expect(loaded.oldestSequence == 1)
+            }
             var seen: [Int] = []
             while seen.last != 100 {
                 let last = seen.last ?? 0
-                let page = try await withCheckedContinuation { continuation in
-                    store.events(ofSession: session, after: last, maxBytes: 2000, references: [:]) {
-                        continuation.resume(returning: $0)
-                    }
+                let pages = try await withCheckedContinuation { continuation in
+                    store.pages(ofSession: session, after: last, maxBytes: 2000) { continuation.resume(returning: $0) }
                 }.get()
-                #expect(page.count < 30)
-                seen += page.map(\.sequence)
+                #expect(pages.count == 1)
+                seen += pages.events(after: last, upTo: .max).map(\.position)
             }
             #expect(seen == Array(1...100))
             await store.close()
@@ -307,7 +318,7 @@ import Testing
             let session = store.makeKey()
             var changes = SessionChanges()
             changes.insert(record, key: session, ordinal: 1)
-            changes.append(event(1, response: nil, delta: "x"), session: session, response: 0)
+            changes.append(event(1, "x"), session: session)
             #expect(await commit(changes, to: store) == nil)
             var deletion = SessionChanges()
             deletion.delete(session: session)

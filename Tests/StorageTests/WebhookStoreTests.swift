@@ -83,9 +83,10 @@ import Testing
         }
     }
 
-    private func response(_ id: String, _ status: Generation.Status) -> GenerationRecord {
+    private func response(_ id: String, ordinal: Int, _ status: Generation.Status) -> GenerationRecord {
         GenerationRecord(
-            id: id, createdAt: 1, completedAt: nil, parameters: ResponseParameters(model: "m"), previousResponseID: nil,
+            id: id, ordinal: ordinal, createdAt: 1, completedAt: nil, parameters: ResponseParameters(model: "m"),
+            previousResponseID: nil,
             policy: .continuing, input: [.userMessage("hi")], output: [], status: status, usage: nil, deltaCount: 0,
             conversationItemCount: nil, firstSequence: 1, eventCount: 1, continuesLastMessage: false, route: ResponseRoute())
     }
@@ -105,9 +106,9 @@ import Testing
                 id: "sess_1", owner: "ann", createdAt: 1, defaults: ResponseParameters(model: "m"), mode: .queue,
                 policy: .continuing, metadata: [:], forkedFrom: nil)
             changes.insert(record, key: session, ordinal: 1)
-            for (id, status) in [("resp_ended", Generation.Status.completed), ("resp_runs", .inProgress), ("resp_cut", .cancelled)]
-            {
-                changes.put(response(id, status), key: store.makeKey(), session: session, now: 1)
+            let responses = [("resp_ended", Generation.Status.completed), ("resp_runs", .inProgress), ("resp_cut", .cancelled)]
+            for (index, (id, status)) in responses.enumerated() {
+                changes.put(response(id, ordinal: index + 1, status), session: session, now: 1)
             }
             #expect(await ModelRun.commit(changes, to: store) == nil)
             let untrue = [

@@ -25,7 +25,6 @@ private final class LoopHost: SessionHost {
         let timer = loop.schedule(after: delay, action)
         return { timer.cancel() }
     }
-    func makeLog(maxBytes: Int) -> any LogStorage { MemoryLog(maxBytes: maxBytes) }
     func interrupted(_ generation: Generation) {}
 }
 
@@ -67,8 +66,8 @@ private final class HoldingReader: Cursor {
         super.init()
     }
 
-    override func deliver(_ event: Sessions.LogEvent) -> Demand {
-        if event.type == .outputTextDelta { model.holdLast() }
+    override func deliver(_ event: SessionEvent) -> Demand {
+        if event.kind == .outputTextDelta { model.holdLast() }
         return .more
     }
 }

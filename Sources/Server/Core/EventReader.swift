@@ -26,7 +26,7 @@ class EventReader {
     // MARK: For faces
 
     /// The next event of the log.
-    func receive(_ event: LogEvent) -> Cursor.Demand { .more }
+    func receive(_ event: SessionEvent) -> Cursor.Demand { .more }
     /// The log no longer holds what comes next: the state in its place.
     func receiveSnapshot(_ state: [UInt8], sequence: Int) {}
     /// The log no longer holds what comes next, and nothing more comes: see ``Sessions/CatchUp/WhenPlaceIsGone/close``.
@@ -69,7 +69,7 @@ class EventReader {
 
     // MARK: For the cursor
 
-    fileprivate func take(_ event: LogEvent) -> Cursor.Demand {
+    fileprivate func take(_ event: SessionEvent) -> Cursor.Demand {
         let demand = receive(event)
         if demand == .pause {
             isPaused = true
@@ -118,15 +118,22 @@ class EventReader {
     private func drainBacklog() {
         var taken = 0
         var takenBytes = 0
-        while taken < backlog.count, !isPaused, cursor != nil {
-            let delivery = backlog[taken]
-            taken += 1
-            takenBytes += delivery.byteCount
-            switch delivery {
-            case .event(let event): _ = take(event)
-            case .snapshot(let state, let sequence): takeSnapshot(state, sequence: sequence)
+        deliveries: while taken < backlog.count, !isPaused, cursor != nil {
+            switch backlog[taken] {
+            case .events(var run):
+                let before = run.byteCount
+                while !isPaused, cursor != nil, let event = run.next() { _ = take(event) }
+                takenBytes += before - run.byteCount
+                if !run.isEmpty {
+                    if cursor != nil { backlog[taken] = .events(run) }
+                    break deliveries
+                }
+            case .snapshot(let state, let sequence):
+                takenBytes += state.count
+                takeSnapshot(state, sequence: sequence)
             case .placeGone: takePlaceGone()
             }
+            taken += 1
         }
         backlog.removeFirst(min(taken, backlog.count))
         if takenBytes > 0 {
@@ -139,13 +146,14 @@ class EventReader {
 
 /// What goes from a session's loop to a reader on another one.
 private enum Delivery: Sendable {
-    case event(LogEvent)
+    /// Events of one page, which both loops share.
+    case events(PageRun)
     case snapshot([UInt8], sequence: Int)
     case placeGone
 
     var byteCount: Int {
         switch self {
-        case .event(let event): event.payload.count
+        case .events(let run): run.byteCount
         case .snapshot(let state, _): state.count
         case .placeGone: 0
         }
@@ -172,9 +180,9 @@ final class FeedCursor: Cursor {
         super.init(listens: listens, catchUp: catchUp)
     }
 
-    override func deliver(_ event: LogEvent) -> Demand {
+    override func deliver(_ event: SessionEvent) -> Demand {
         if let local { return local.take(event) }
-        send(.event(event))
+        send(event)
         return isWindowFull ? .pause : .more
     }
 
@@ -208,6 +216,16 @@ final class FeedCursor: Cursor {
             send(.placeGone)
             // Who asks for what is gone is answered with a status, before anything else is said.
             flush()
+        }
+    }
+
+    private func send(_ event: SessionEvent) {
+        if case .events(var run)? = batch.last, run.extend(with: event) {
+            batch[batch.count - 1] = .events(run)
+            bytesOnTheWay += event.byteCount
+            isWindowFull = bytesOnTheWay > Self.windowBytes
+        } else {
+            send(.events(PageRun(event)))
         }
     }
 

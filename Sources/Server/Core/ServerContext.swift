@@ -7,6 +7,7 @@ import Upstreams
 /// What the faces share. One for a server.
 final class ServerContext: Sendable {
     let configuration: ServerConfiguration
+    let routes: RouteTable
     let directory: SessionDirectory
     let authentication: Authentication
     /// Tickets for streams of pages.
@@ -28,7 +29,7 @@ final class ServerContext: Sendable {
     let webhooks: Webhooks
     /// Where runners get their work.
     let runners: RunnerBoard
-    let runnerOptions: RunnerOptions
+    var runnerOptions: RunnerOptions { configuration.runnerOptions }
     /// nil: no TLS.
     let tls: TLSServerContext?
     /// nil: nothing outlives the process.
@@ -36,23 +37,24 @@ final class ServerContext: Sendable {
     /// Files and batches; nil where nothing is kept.
     let jobs = JobServices.Slot()
     let sessionLoops: [LoopBound<SessionLoop>]
-    private let credentialWatches: [LoopBound<CredentialWatch>]
+    private let registries: [LoopBound<OpenRegistry>]
     private let upstreamCounters: [LoopBound<UpstreamCounters>]
 
     init(
-        configuration: ServerConfiguration, directory: SessionDirectory, budget: MemoryBudget, modelNames: ModelNames,
-        authentication: Authentication, metering: Metering, accessLog: AccessLog?, usage: UsageLedger, idempotency: IdempotencyKeys,
+        configuration: ServerConfiguration, routes: RouteTable, directory: SessionDirectory, budget: MemoryBudget,
+        modelNames: ModelNames, authentication: Authentication, metering: Metering, accessLog: AccessLog?, usage: UsageLedger,
+        idempotency: IdempotencyKeys,
         store: Store?,
         sessionLoops: [LoopBound<SessionLoop>], upstreamCounters: [LoopBound<UpstreamCounters>], router: UpstreamRouter,
         runners: RunnerBoard, tls: TLSServerContext?, webhooks: Webhooks
     ) {
         self.webhooks = webhooks
         self.runners = runners
-        runnerOptions = configuration.runnerOptions
         self.router = router
         self.tls = tls
         self.store = store
         self.configuration = configuration
+        self.routes = routes
         self.directory = directory
         self.budget = budget
         self.upstreamCounters = upstreamCounters
@@ -65,8 +67,8 @@ final class ServerContext: Sendable {
         self.modelNames = modelNames
         self.sessionLoops = sessionLoops
         self.authentication = authentication
-        credentialWatches = sessionLoops.map {
-            LoopBound(transferring: CredentialWatch(loop: $0.loop, authentication: authentication), to: $0.loop)
+        registries = sessionLoops.map {
+            LoopBound(transferring: OpenRegistry(loop: $0.loop, authentication: authentication), to: $0.loop)
         }
         self.metering = metering
         self.accessLog = accessLog
@@ -88,12 +90,24 @@ final class ServerContext: Sendable {
     /// The sessions that live on a loop. Call on that loop.
     func sessions(on loop: EventLoop) -> SessionLoop { sessionLoops[loop.index].value }
 
-    /// What is open by keys on a loop. Call on that loop.
-    func credentials(on loop: EventLoop) -> CredentialWatch { credentialWatches[loop.index].value }
+    /// What is open on a loop. Call on that loop.
+    func open(on loop: EventLoop) -> OpenRegistry { registries[loop.index].value }
+
+    /// How much is open, on every loop.
+    func openCounts() async -> OpenRegistry.Counts {
+        var counts = OpenRegistry.Counts()
+        for bound in registries { counts = counts + (await bound.call { $0.counts }) }
+        return counts
+    }
 
     /// Begins to let connections go, on every loop.
     func drain(window: Duration) async {
-        for bound in sessionLoops { await bound.call { $0.drain(window: window) } }
+        for (sessions, registry) in zip(sessionLoops, registries) {
+            await sessions.call { sessions in
+                registry.value.drain(window: window)
+                sessions.drain()
+            }
+        }
     }
 
     /// Whether nothing runs any more, and nobody is owed a byte.
@@ -110,7 +124,8 @@ final class ServerContext: Sendable {
         }
         let webhooks = await webhooks.statistics()
         return MetricsPage(
-            loops: loops, refusals: gate.refusals, heldBytes: budget.heldBytes, budgetBytes: budget.limitBytes,
+            labels: routes.labels, loops: loops, refusals: gate.refusals, heldBytes: budget.heldBytes,
+            budgetBytes: budget.limitBytes,
             isReady: lifecycle.stage == .serving, failedAttempts: authentication.attempts.total,
             limited: metering.refusals, tls: tls, routing: router.report, webhooks: webhooks,
             runners: runners.statistics, store: store.map(StoreReport.init))
@@ -124,6 +139,8 @@ final class ServerContext: Sendable {
 
     /// Ends everything that runs and closes the WebSockets, on every loop.
     func endAll() async {
-        for bound in sessionLoops { await bound.call { $0.endAll() } }
+        for (sessions, registry) in zip(sessionLoops, registries) {
+            await sessions.call { $0.endAll { registry.value.closeAll() } }
+        }
     }
 }

@@ -19,7 +19,7 @@ extension Session {
 
     /// Forgets the session if nobody can know of it, since nothing of it was ever kept.
     func forgetIfNeverKept() {
-        if log.committedSequence == 0 { host.forget(self) }
+        if log.committedPosition == 0 { host.forget(self) }
     }
 }
 

@@ -73,7 +73,7 @@ final class SessionJournal {
     private func flush() {
         isFlushScheduled = false
         handedOver += 1
-        underWay.append((logs.map { ($0, $0.lastSequence) }, gathering.byteCount, loop.now))
+        underWay.append((logs.map { ($0, $0.lastPosition) }, gathering.byteCount, loop.now))
         underWayByteCount += gathering.byteCount
         logs.removeAll(keepingCapacity: true)
         outbox.take(&gathering)
@@ -113,18 +113,31 @@ final class SessionJournal {
     }
 
     /// Reads old events of a session.
-    func fetch(
-        session: Int, after sequence: Int, maxBytes: Int, references: [Int: ResponseReference],
-        then: @escaping ([Sessions.LogEvent]) -> Void
-    ) {
+    func fetch(session: Int, after position: Int, maxBytes: Int, then: @escaping ([LogPage]) -> Void) {
         let answer = LoopBound(then, on: loop)
         let logger = loop.logger
-        store.events(ofSession: session, after: sequence, maxBytes: maxBytes, references: references) { result in
-            if case .failure(let error) = result {
-                logger.error("events of a session could not be read", metadata: ["error": "\(error)"])
-            }
-            let events = (try? result.get()) ?? []
-            answer.run { $0(events) }
+        store.pages(ofSession: session, after: position, maxBytes: maxBytes) { result in
+            let pages = Self.value(of: result, logger) ?? []
+            answer.run { $0(pages) }
+        }
+    }
+
+    /// Reads what events of a session refer to.
+    func fetch(headersOf session: Int, _ ordinals: Set<Int>, then: @escaping ([Int: ResponseHeader]) -> Void) {
+        let answer = LoopBound(then, on: loop)
+        let logger = loop.logger
+        store.headers(ofSession: session, ordinals) { result in
+            let headers = Self.value(of: result, logger) ?? [:]
+            answer.run { $0(headers) }
+        }
+    }
+
+    private static func value<Value>(of result: Result<Value, StorageError>, _ logger: Logger) -> Value? {
+        switch result {
+        case .success(let value): return value
+        case .failure(let error):
+            logger.error("events of a session could not be read", metadata: ["error": "\(error)"])
+            return nil
         }
     }
 }

@@ -2,6 +2,7 @@ import JSON
 import Jobs
 import Logging
 import Network
+import ResponsesWire
 import Sessions
 import Storage
 import WebSocket
@@ -18,6 +19,8 @@ final class SessionLoop: SessionHost {
     private let ordinals: SessionOrdinals
     /// Faces and sessions of this loop count here.
     var counters = ServerCounters()
+    /// Encodes events of this loop's sessions for readers of the Responses vocabulary.
+    let responsesPass = EncodingPass<ResponsesEncoder>()
     /// Who pays for what ends here.
     var metering: Metering?
     /// Who holds answers that tell of sessions.
@@ -29,7 +32,6 @@ final class SessionLoop: SessionHost {
     var residents: [String: Resident] = [:]
     private(set) var logBytes = 0
     private var toldBytes = 0
-    var sockets: [ObjectIdentifier: ResponsesSocket] = [:]
 
     struct Resident {
         let session: Session
@@ -102,6 +104,7 @@ final class SessionLoop: SessionHost {
         logBytes += session.byteCount
         session.onAppend = { [weak self] change in self?.logGrew(by: change) }
         residents[session.id] = Resident(session: session, isEphemeral: isEphemeral, log: log, lastUse: loop.now)
+        log?.header = { [weak session] ordinal in session?.header(ordinal) }
         log?.onLoss = { [weak self, weak session] in session.map { self?.abandon($0) } }
         let reference = SessionReference(
             id: session.id, owner: session.owner, bound: LoopBound(session, on: loop), ordinal: ordinal, isDurable: log != nil)
@@ -173,12 +176,6 @@ final class SessionLoop: SessionHost {
         guard residents[id]?.log == nil else { return }
         residents[id]?.isEphemeral = true
     }
-
-    // MARK: WebSockets
-
-    /// WebSockets of this loop, to be told when the server stops.
-    func insert(_ socket: ResponsesSocket) { sockets[ObjectIdentifier(socket)] = socket }
-    func remove(_ socket: ResponsesSocket) { sockets[ObjectIdentifier(socket)] = nil }
 
     // MARK: Counts
 
@@ -268,8 +265,6 @@ final class SessionLoop: SessionHost {
     ) {
         WorkerPool.shared.run(for: owner, on: loop, work, then: then)
     }
-
-    func makeLog(maxBytes: Int) -> any LogStorage { MemoryLog(maxBytes: maxBytes) }
 
     /// The upstream is closed; the acknowledgement leaves at the end of this turn, which began when the command came.
     func interrupted(_ generation: Generation) {

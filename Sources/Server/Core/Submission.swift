@@ -16,8 +16,8 @@ struct Submission: Sendable {
     var isStored = true
     /// Whether what is said is kept in the store.
     var isDurable = true
-    /// Whether the outcome holds the response as it stands right after.
-    var wantsResponse = false
+    /// Describes the response as it stands right after, for the outcome; nil: that is not wanted.
+    var describe: (@Sendable (Generation) -> [UInt8])?
 
     /// What became of it, for the caller's loop.
     struct Outcome: Sendable {
@@ -109,11 +109,10 @@ struct Submission: Sendable {
             input.previousResponseID = previous
         }
         do {
-            if let cursor { try session.attach(cursor.value, after: session.log.lastSequence) }
+            if let cursor { try session.attach(cursor.value, after: session.log.lastPosition) }
             let acceptance = try sessions.submit(input, to: session)
             if let steered { steered.session.takeSteers(of: steered.generation, for: acceptance.generation) }
-            let response = wantsResponse ? ResponsesFace.json(acceptance.generation) : nil
-            return Outcome(acceptance, in: reference, response: response)
+            return Outcome(acceptance, in: reference, response: describe?(acceptance.generation))
         } catch {
             if let cursor { session.detach(cursor.value) }
             throw APIError(error)

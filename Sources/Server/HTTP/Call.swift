@@ -8,6 +8,9 @@ import Sessions
 struct Call {
     let exchange: HTTPExchange
     let context: ServerContext
+    let arrival: Arrival
+    /// What it is for.
+    var match: RouteMatch { arrival.match }
     /// Who calls, and what it may do.
     var caller: Caller
     /// Whom the caller's key stands for.
@@ -36,9 +39,12 @@ struct Call {
     /// Items of a query by which GET waits for something, or goes on.
     private static let lastingItems: Set<String> = ["wait"]
 
-    init(exchange: HTTPExchange, context: ServerContext, caller: Caller, requestID: String, loop: EventLoop) {
+    init(
+        exchange: HTTPExchange, context: ServerContext, arrival: Arrival, caller: Caller, requestID: String, loop: EventLoop
+    ) {
         self.exchange = exchange
         self.context = context
+        self.arrival = arrival
         self.caller = caller
         self.requestID = requestID
         self.loop = loop

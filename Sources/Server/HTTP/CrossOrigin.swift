@@ -151,9 +151,10 @@ struct CrossOrigin: Sendable {
     }
 
     /// The further fields for an answer to a preflight.
-    func preflightFields(for request: RequestHead) -> [(name: String, value: String)] {
+    /// - Parameter methods: names of those that the server takes.
+    func preflightFields(for request: RequestHead, methods: String) -> [(name: String, value: String)] {
         [
-            ("Access-Control-Allow-Methods", "GET, POST, PATCH, DELETE, HEAD, OPTIONS"),
+            ("Access-Control-Allow-Methods", methods),
             // What the page asks for: headers of SDKs change with each version, and none of them is a privilege here.
             ("Access-Control-Allow-Headers", request.fields["access-control-request-headers"] ?? "authorization, content-type"),
             ("Access-Control-Max-Age", "86400"),

@@ -1,6 +1,8 @@
 import Bytes
 import HTTP
 import Network
+import ResponsesWire
+import Sessions
 
 /// The response of a face that streams server-sent events: head, events, heartbeats, end. Loop-confined.
 final class EventStream {
@@ -15,17 +17,29 @@ final class EventStream {
         call.exchange.beginStream(.ok, contentType: contentType, fields: self.fields + fields)
     }
 
+    /// How the face tells of an error when the status is sent already.
+    struct ErrorForm: Sendable {
+        /// Appends a whole event.
+        let append: @Sendable (APIError, inout ByteBuffer) -> Void
+        /// Whether `data: [DONE]` follows it.
+        let isDone: Bool
+    }
+
     private let exchange: HTTPExchange
     private let loop: EventLoop
     private let heartbeat: Duration
+    private let errors: ErrorForm
     private var timer: LoopTimer?
     private var lastWrite: Instant
 
-    init(_ exchange: HTTPExchange, loop: EventLoop, heartbeat: Duration) {
-        self.exchange = exchange
-        self.loop = loop
-        self.heartbeat = heartbeat
+    /// The answer to a call.
+    init(_ call: Call, errors: ErrorForm) {
+        exchange = call.exchange
+        loop = call.loop
+        heartbeat = call.context.configuration.heartbeat
+        self.errors = errors
         lastWrite = loop.now
+        call.context.open(on: loop).insert(self, answering: call)
     }
 
     var hasBegun: Bool { exchange.hasBegun }
@@ -47,17 +61,27 @@ final class EventStream {
         exchange.write(body)
     }
 
-    /// Data of so many bytes is sent as ``write(_:data:)`` does.
-    static let leastLongByteCount = 512 << 10
+    /// Sends an event of a log.
+    @inline(__always)
+    func write<Encoder: EventEncoder>(
+        _ event: SessionEvent, _ type: StaticString, id: Int? = nil, retryMilliseconds: Int? = nil, _ pass: EncodingPass<Encoder>
+    ) {
+        if event.encodedByteCount >= HTTPExchange.leastLongByteCount {
+            return write(type, id: id, retryMilliseconds: retryMilliseconds, long: [UInt8](pass.bytes(of: event)))
+        }
+        write { output in
+            ServerSentEventWriter.begin(id: id, type: type, retryMilliseconds: retryMilliseconds, into: &output)
+            pass.append(event, to: &output)
+            ServerSentEventWriter.end(into: &output)
+        }
+    }
 
-    /// Sends an event whose data is long.
-    /// - Parameters:
-    ///   - head: all before the data.
-    ///   - data: one line.
-    func write(_ head: (inout ByteBuffer) -> Void, data: [UInt8]) {
-        write(head)
+    /// Sends an event whose data may be long: it leaves in slices then, as fast as the client takes them.
+    /// - Parameter data: one line.
+    func write(_ type: StaticString, id: Int? = nil, retryMilliseconds: Int? = nil, long data: [UInt8]) {
+        write { ServerSentEventWriter.begin(id: id, type: type, retryMilliseconds: retryMilliseconds, into: &$0) }
         exchange.write(long: data)
-        exchange.write { $0.append("\n\n" as StaticString) }
+        exchange.write { ServerSentEventWriter.end(into: &$0) }
     }
 
     /// Sends `data: [DONE]` if asked, and ends.
@@ -65,6 +89,12 @@ final class EventStream {
         timer?.cancel()
         if done { exchange.write { ServerSentEventWriter.appendDone(into: &$0) } }
         exchange.end()
+    }
+
+    /// Tells of an error, and ends.
+    func end(telling error: APIError) {
+        write { errors.append(error, &$0) }
+        end(done: errors.isDone)
     }
 
     func stopHeartbeats() { timer?.cancel() }

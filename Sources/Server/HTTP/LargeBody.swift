@@ -24,8 +24,8 @@ extension Router {
     /// Goes on with what the body says; a large one is read off the loop first.
     func read(_ call: Call, _ then: @escaping (Call) throws(APIError) -> Void) throws(APIError) {
         let body = call.exchange.received
-        guard body.count >= LargeBody.leastByteCount else { return try then(call) }
-        let head = call.request.fields["idempotency-key"].map { _ in Self.fingerprintHead(call) }
+        guard case .json? = call.match.route?.body, body.count >= LargeBody.leastByteCount else { return try then(call) }
+        let head = call.request.fields["idempotency-key"].map { _ in call.fingerprintHead }
         WorkerPool.shared.run(for: call.owner, on: call.loop) {
             LargeBody(body, head: head)
         } then: { read in
@@ -43,9 +43,6 @@ extension Router {
             WorkerPool.shared.release(read)
         }
     }
-
-    /// What a request is for, in front of its body: the same key with another path is another request.
-    static func fingerprintHead(_ call: Call) -> String { "\(call.request.method.name) \(call.request.target.path)\n" }
 }
 
 /// A request that brings items of a conversation.
@@ -62,7 +59,7 @@ extension InputRequest {
     func prepared() -> Self {
         guard isLarge else { return self }
         var request = self
-        request.encoded = EncodedItems.ofInput(items)
+        request.encoded = EncodedItems(items)
         return request
     }
 }

@@ -1,18 +1,18 @@
 import HTTP
 import Network
 
-/// Who calls, and whether it may.
+/// Identifies the caller, and checks what it may call.
 extension Router {
     /// Goes on with the caller by its key or its ticket, if its scopes and what it is bound to permit the call.
-    func admit(_ call: Call, _ path: [String], _ then: @escaping (Call) throws(APIError) -> Void) throws(APIError) {
+    func admit(_ call: Call, _ then: @escaping (Call) throws(APIError) -> Void) throws(APIError) {
         var call = call
         call.caller = try identify(call)
         (call.exchange.record as? AccessRecord)?.set("key", call.caller.keyName ?? call.caller.keyID)
-        try call.caller.require(RouteScopes.needed(call.request.method, path))
-        call.context.credentials(on: call.loop).insert(call)
+        try call.caller.require(call.match.scope.needed(for: call.request.method))
+        call.context.open(on: call.loop).insert(call)
         guard let binding = call.caller.binding else { return try then(call) }
-        switch try Self.check(binding, call, path) {
-        case .permitted: try then(call)
+        switch try Self.check(binding, call.match) {
+        case .admitted: try then(call)
         case .ifResponse(let id, let sessionID):
             let admitted = call
             call.withSession(ofResponse: id) { (session) throws(APIError) in
@@ -25,7 +25,7 @@ extension Router {
     private func identify(_ call: Call) throws(APIError) -> Caller {
         let context = call.context
         // A ticket opens streams and sockets, and nothing that changes anything by itself.
-        if call.request.method == .get || call.isHead, let ticket = call.query["ticket"] {
+        if call.isRead, let ticket = call.query["ticket"] {
             // HEAD does not use it up.
             let holder =
                 call.isHead
@@ -38,31 +38,27 @@ extension Router {
             return caller
         }
         return try context.authentication.caller(
-            call.request, token: call.exchange.credential as? JWTVerifier.Outcome, from: call.exchange.clientAddress,
-            now: call.loop.now)
+            call.request, token: call.arrival.token, from: call.exchange.clientAddress, now: call.loop.now)
     }
 
     private enum Check {
-        case permitted
+        case admitted
         /// Only if the response belongs to the session.
         case ifResponse(String, of: String)
     }
 
-    /// What is made for one session or response is for nothing else: all else is not there.
-    private static func check(_ binding: Caller.Binding, _ call: Call, _ path: [String]) throws(APIError) -> Check {
-        switch (path.count > 1 ? path[1] : "", path.count) {
-        // What is asked for there is looked at by itself.
-        case ("models", _), ("stream_tickets", _): return .permitted
-        case ("sessions", 3...):
-            if binding == .session(path[2]) { return .permitted }
-            throw .notFound("session", id: path[2], code: "session_not_found")
-        // Each command of the WebSocket is looked at by itself.
-        case ("responses", 2) where call.request.method == .get || call.isHead: return .permitted
-        case ("responses", 3...):
-            if binding == .response(path[2]) { return .permitted }
-            if case .session(let id) = binding { return .ifResponse(path[2], of: id) }
-            throw .notFound("response", id: path[2], code: "response_not_found")
-        default: throw .boundElsewhere
+    /// A credential for one session or response is for nothing else: everything else is not there.
+    private static func check(_ binding: Caller.Binding, _ match: RouteMatch) throws(APIError) -> Check {
+        switch (match.binding, match.boundID) {
+        case (.any, _): return .admitted
+        case (.session, let id?):
+            if binding == .session(id) { return .admitted }
+            throw .notFound("session", id: id, code: "session_not_found")
+        case (.response, let id?):
+            if binding == .response(id) { return .admitted }
+            if case .session(let sessionID) = binding { return .ifResponse(id, of: sessionID) }
+            throw .notFound("response", id: id, code: "response_not_found")
+        case (.unbound, _), (.session, nil), (.response, nil): throw .boundElsewhere
         }
     }
 }

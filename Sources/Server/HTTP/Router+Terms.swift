@@ -2,9 +2,9 @@ import HTTP
 import Jobs
 import Network
 
-/// Who asks, before anything of a body is read: whoever is not known may send little.
+/// Finds the route and the credential of a request before anything of its body is read: strangers may send little.
 extension Router {
-    /// Bytes of a body from somebody without a key: enough to be told so.
+    /// Bytes of a body that comes without a key: enough to be told so.
     private static let maxStrangersBodyBytes = 64 << 10
 
     /// - Returns: nil for a JSON Web Token that was not seen before: it is verified, and not on the loop.
@@ -21,23 +21,15 @@ extension Router {
     }
 
     private func terms(_ request: RequestHead, _ token: JWTVerifier.Outcome?) -> RequestTerms {
-        // Files go to the disk as they come.
-        let isFile = request.method == .post && request.target.path == "/v1/files"
-        let limits = context.configuration
-        if token?.isPassing ?? false {
-            // Told at once to come again, and not that the body is too large.
-            return RequestTerms(maxBodyBytes: .max, streamsBody: true, credential: token)
+        let arrival = Arrival(context.routes.match(request.method, request.target.pathSegments), token: token)
+        // Told at once to come again, and not that the body is too large.
+        if arrival.isRefusedForNow { return RequestTerms(maxBodyBytes: .max, streamsBody: true, credential: arrival) }
+        var terms = RequestTerms(maxBodyBytes: context.configuration.httpLimits.maxBodyBytes, credential: arrival)
+        if case .streamed(let maxBytes)? = arrival.match.route?.body {
+            terms.maxBodyBytes = maxBytes(context.configuration)
+            terms.streamsBody = true
         }
-        guard context.authentication.knows(request, token: token) else {
-            return RequestTerms(maxBodyBytes: Self.maxStrangersBodyBytes, streamsBody: isFile, credential: token)
-        }
-        return RequestTerms(
-            maxBodyBytes: isFile ? limits.fileLimits.maxFileBytes + FileReception.maxFormBytes : limits.httpLimits.maxBodyBytes,
-            streamsBody: isFile, credential: token)
-    }
-
-    /// Whether the request is answered before its body, which nobody wants.
-    func isRefusedForNow(_ exchange: HTTPExchange) -> Bool {
-        exchange.request.body != .none && (exchange.credential as? JWTVerifier.Outcome)?.isPassing ?? false
+        if !context.authentication.knows(request, token: token) { terms.maxBodyBytes = Self.maxStrangersBodyBytes }
+        return terms
     }
 }

@@ -5,6 +5,8 @@ import Upstreams
 
 /// The page of `GET /metrics`: what all loops have counted, by family. Documented in `Protocols/operations.md`.
 struct MetricsPage: Sendable {
+    /// ``RouteTable/labels``.
+    let labels: [String]
     let loops: [LoopSnapshot]
     let refusals: [AcceptGate.Refusal: UInt64]
     let heldBytes: Int
@@ -146,10 +148,10 @@ struct MetricsPage: Sendable {
 
     private func writeWork(to page: inout MetricsText) {
         var answers: [(MetricsText.Labels, UInt64)] = []
-        for face in ServerCounters.Face.allCases {
+        for (index, label) in labels.enumerated() {
             for digit in 1...5 {
-                let count = sum { $0.server.requests(face, statusClass: digit) }
-                if count > 0 { answers.append(([("face", "\(face)"), ("status", "\(digit)xx")], count)) }
+                let count = sum { $0.server.requests(label: index, statusClass: digit) }
+                if count > 0 { answers.append(([("face", label), ("status", "\(digit)xx")], count)) }
             }
         }
         page.counter("interject_http_requests_total", "HTTP requests answered, by face and class of the status.", answers)

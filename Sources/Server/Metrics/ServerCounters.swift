@@ -8,28 +8,8 @@ import Sessions
 /// of the whole process and adds atomically, which is paid on every message; these cost one addition, and everything that is
 /// read is read on the loop that wrote it.
 struct ServerCounters: Sendable {
-    /// What a request was for.
-    enum Face: UInt8, CaseIterable, Sendable {
-        case other, service, models, chat, responses, sessions, operation, files, batches, webhooks
-
-        init(_ path: [String]) {
-            switch (path.first, path.count > 1 ? path[1] : nil) {
-            case ("healthz", nil), ("readyz", nil): self = .service
-            case ("metrics", nil), ("debug", _): self = .operation
-            case ("v1", "models"): self = .models
-            case ("v1", "chat"): self = .chat
-            case ("v1", "responses"), ("v1", "conversations"): self = .responses
-            case ("v1", "sessions"): self = .sessions
-            case ("v1", "files"): self = .files
-            case ("v1", "batches"): self = .batches
-            case ("v1", "webhook_endpoints"), ("v1", "webhook_events"), ("v1", "webhook_event_types"): self = .webhooks
-            default: self = .other
-            }
-        }
-    }
-
-    /// Answers by face and first digit of the status.
-    private(set) var requests = [UInt64](repeating: 0, count: Face.allCases.count * 6)
+    /// Answers by label (its index in ``RouteTable/labels``) and first digit of the status; as long as the last label that was counted.
+    private var requests: [UInt64] = []
     /// Requests for a WebSocket that did not become one, by reason.
     private(set) var handshakeFailures: [String: UInt64] = [:]
     /// Events that readers which lagged did not get one by one, by queue policy.
@@ -42,10 +22,15 @@ struct ServerCounters: Sendable {
     var overloads: UInt64 = 0
 
     mutating func countAnswer(_ label: UInt8, _ status: HTTPStatus) {
-        requests[Int(label) * 6 + min(5, status.code / 100)] += 1
+        let index = Int(label) * 6 + min(5, status.code / 100)
+        while requests.count <= index { requests.append(0) }
+        requests[index] += 1
     }
 
-    func requests(_ face: Face, statusClass: Int) -> UInt64 { requests[Int(face.rawValue) * 6 + statusClass] }
+    func requests(label: Int, statusClass: Int) -> UInt64 {
+        let index = label * 6 + statusClass
+        return index < requests.count ? requests[index] : 0
+    }
 
     mutating func countHandshakeFailure(_ reason: String) { handshakeFailures[reason, default: 0] += 1 }
 
@@ -63,7 +48,8 @@ struct ServerCounters: Sendable {
     }
 
     mutating func add(_ other: ServerCounters) {
-        for index in requests.indices { requests[index] += other.requests[index] }
+        while requests.count < other.requests.count { requests.append(0) }
+        for index in other.requests.indices { requests[index] += other.requests[index] }
         handshakeFailures.merge(other.handshakeFailures, uniquingKeysWith: +)
         caughtUp.merge(other.caughtUp, uniquingKeysWith: +)
         generations.merge(other.generations, uniquingKeysWith: +)

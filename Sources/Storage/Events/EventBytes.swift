@@ -1,36 +1,30 @@
-import JSON
 import Sessions
 
-/// Encoded events on their way to the store, as ``EventCoding`` has them. Large payloads are not copied on the way, which is that of a
+/// Encoded events on their way to the store, as the log's pages have them. Large ones are not copied on the way, which is that of a
 /// loop, but where they are written.
 struct EventBytes: Sendable {
-    /// Payloads of so many bytes are kept as they are.
+    /// Events of so many bytes stay in their page.
     static let leastSharedByteCount = 64 << 10
     /// Bytes that an iteration takes now and then.
     private static let maxKeptCapacity = 256 << 10
 
-    /// All of it but the large payloads.
+    /// All of it but the large events.
     private var bytes: [UInt8] = []
-    private var shared: [(offset: Int, payload: [UInt8])] = []
+    private var shared: [(offset: Int, event: SessionEvent)] = []
     /// Bytes of it all.
     private(set) var count = 0
 
-    mutating func append(_ event: LogEvent, response: Int) {
-        let before = bytes.count
-        guard event.payload.count >= Self.leastSharedByteCount else {
-            EventCoding.append(event, response: response, to: &bytes)
-            count += bytes.count - before
-            return
+    mutating func append(_ event: SessionEvent) {
+        count += event.byteCount
+        if event.byteCount < Self.leastSharedByteCount {
+            event.withEncoded { bytes.append(contentsOf: $0) }
+        } else {
+            shared.append((bytes.count, event))
         }
-        EventCoding.appendHead(
-            event.payload.count, response: response, responseSequence: event.responseSequence, delta: event.delta,
-            outputIndex: event.outputIndex, to: &bytes)
-        shared.append((bytes.count, event.payload))
-        count += bytes.count - before + event.payload.count
     }
 
     mutating func append(_ later: EventBytes) {
-        for (offset, payload) in later.shared { shared.append((bytes.count + offset, payload)) }
+        for (offset, event) in later.shared { shared.append((bytes.count + offset, event)) }
         bytes.append(contentsOf: later.bytes)
         count += later.count
     }
@@ -42,15 +36,15 @@ struct EventBytes: Sendable {
         count = 0
     }
 
-    /// All of it in one piece: a copy where there are large payloads.
+    /// All of it in one piece: a copy where there are large events.
     var joined: [UInt8] {
         if shared.isEmpty { return bytes }
         var joined: [UInt8] = []
         joined.reserveCapacity(count)
         var taken = 0
-        for (offset, payload) in shared {
+        for (offset, event) in shared {
             joined.append(contentsOf: bytes[taken..<offset])
-            joined.append(contentsOf: payload)
+            event.withEncoded { joined.append(contentsOf: $0) }
             taken = offset
         }
         joined.append(contentsOf: bytes[taken...])

@@ -34,68 +34,54 @@ struct EventReading {
         }
     }
 
-    /// The newest events that fit into so many bytes, oldest first; one at least.
-    func newest(maxBytes: Int, _ references: [Int: ResponseReference]) throws -> [LogEvent] {
-        // Bytes of the log end at each event, so the place where the tail begins is a difference.
-        let stored = try Int.fetchOne(db, sql: "SELECT sum(byte_count) FROM event_chunks WHERE session = ?", arguments: [session])
-        var end = (stored ?? 0) + (pending?.byteCount ?? 0)
-        var newestFirst: [LogEvent] = []
+    /// The newest events, in pages of about so many bytes together; one page at least, if there are any.
+    func newest(maxBytes: Int) throws -> [LogPage] {
+        var newestFirst: [EventChunk] = []
         var taken = 0
         try forEachChunkBackwards { chunk in
-            var events: [LogEvent] = []
-            var offset = end - chunk.byteCount
-            try chunk.forEach { sequence, event in
-                offset += event.byteCount
-                events.append(try event.decoded(sequence: sequence, endOffset: offset, references))
-                return true
-            }
-            end -= chunk.byteCount
-            for event in events.reversed() {
-                guard newestFirst.isEmpty || taken + event.byteCount <= maxBytes else { return false }
-                taken += event.byteCount
-                newestFirst.append(event)
-            }
+            guard newestFirst.isEmpty || taken + chunk.bytes.count <= maxBytes else { return false }
+            taken += chunk.bytes.count
+            newestFirst.append(chunk)
             return true
         }
-        return newestFirst.reversed()
+        var startOffset = 0
+        return try newestFirst.reversed().map { chunk in
+            defer { startOffset += chunk.bytes.count }
+            return try chunk.page(startOffset: startOffset)
+        }
     }
 
-    /// Events after `sequence`, up to so many bytes and one more.
-    func events(after sequence: Int, maxBytes: Int, _ references: [Int: ResponseReference]) throws -> [LogEvent] {
-        var events: [LogEvent] = []
+    /// Pages with the events after `sequence`, and others before it, up to so many bytes and one page more.
+    func pages(after sequence: Int, maxBytes: Int = .max) throws -> [LogPage] {
+        var pages: [LogPage] = []
         var taken = 0
-        try forEach(after: sequence) { sequence, event in
-            events.append(try event.decoded(sequence: sequence, endOffset: 0, references))
-            taken += event.byteCount
+        try forEachPage(after: sequence) { page in
+            pages.append(page)
+            taken += page.capacity
             return taken < maxBytes
         }
-        return events
+        return pages
     }
 
-    /// Events of one response.
-    /// - Parameter first: where to look from.
-    func events(ofResponse key: Int, from first: Int, _ references: [Int: ResponseReference]) throws -> [LogEvent] {
-        var events: [LogEvent] = []
-        try forEach(after: first - 1) { sequence, event in
-            if event.response == key { events.append(try event.decoded(sequence: sequence, endOffset: 0, references)) }
+    /// The events of one response.
+    /// - Parameter first: the position of its first one.
+    func events(of header: ResponseHeader, from first: Int) throws -> [SessionEvent] {
+        var events: [SessionEvent] = []
+        try forEachPage(after: first - 1) { page in
+            page.resolve { $0 == header.ordinal ? header : nil }
+            events += [page].events(after: 0, upTo: .max).filter { $0.isPart(of: header) }
             return true
         }
         return events
     }
 
-    /// Calls `body` for each event after `sequence`, in order, as long as it returns true.
-    func forEach(after sequence: Int, _ body: (Int, EncodedEvent) throws -> Bool) throws {
+    /// Calls `body` for each page with events after `sequence`, in order, as long as it returns true.
+    func forEachPage(after sequence: Int, _ body: (LogPage) throws -> Bool) throws {
         var goesOn = true
-        func take(_ chunk: EventChunk) throws {
-            try chunk.forEach { place, event in
-                if place > sequence { goesOn = try body(place, event) }
-                return goesOn
-            }
-        }
         let rows = try Row.fetchCursor(
             db, sql: "SELECT * FROM event_chunks WHERE session = ? AND last > ? ORDER BY last", arguments: [session, sequence])
-        while goesOn, let row = try rows.next() { try take(EventChunk(row)) }
-        if goesOn, let pending { try take(pending) }
+        while goesOn, let row = try rows.next() { goesOn = try body(EventChunk(row).page()) }
+        if goesOn, let pending, pending.last > sequence { _ = try body(pending.page()) }
     }
 
     private func forEachChunkBackwards(_ body: (EventChunk) throws -> Bool) throws {
@@ -109,9 +95,9 @@ struct EventReading {
 extension EventChunk {
     init(_ row: Row) throws {
         self.init(
-            session: row["session"], first: row["first"], last: row["last"], byteCount: row["byte_count"],
+            session: row["session"], first: row["first"], last: row["last"],
             bytes: [UInt8](row["payload"] as Data))
-        guard first > 0, last >= first, last < 1 << 53, last - first < bytes.count, (0...(1 << 53)).contains(byteCount) else {
+        guard first > 0, last >= first, last < 1 << 53, last - first < bytes.count else {
             throw MalformedRecord(record: "place in the log")
         }
     }

@@ -7,9 +7,7 @@ struct EventRun: Sendable {
     /// Sequence number of the first.
     let first: Int
     var count = 0
-    /// As they are counted in memory: the sum of ``Sessions/LogEvent/byteCount``.
-    var byteCount = 0
-    /// Where they stand in the blob, as ``EventCoding`` has them.
+    /// Where they stand in the blob, as the log's pages have them.
     var range: Range<Int>
     /// Whether a response ends in it, after which its session is likely to be quiet.
     var endsResponse = false
@@ -17,11 +15,10 @@ struct EventRun: Sendable {
     var last: Int { first + count - 1 }
 
     /// Takes the next event in, which ends at `end`.
-    mutating func extend(with event: LogEvent, end: Int) {
+    mutating func extend(with event: SessionEvent, end: Int) {
         count += 1
-        byteCount += event.byteCount
         range = range.lowerBound..<end
-        if event.type.isTerminal { endsResponse = true }
+        if event.kind.isTerminal { endsResponse = true }
     }
 }
 
@@ -32,42 +29,38 @@ struct EventChunk: Sendable {
     var first: Int
     /// Sequence number of the last; `first - 1` for none.
     var last: Int
-    /// As they are counted in memory: the sum of ``Sessions/LogEvent/byteCount``.
-    var byteCount: Int
-    /// As ``EventCoding`` has them.
+    /// As the log's pages have them.
     var bytes: [UInt8]
 
     var count: Int { last - first + 1 }
 
     /// Events after which a chunk is written, and bytes of them. Who reads a page of a log reads chunks whole.
-    static let maxCount = 64
+    static let maxCount = 1024
     static let maxByteCount = 32 << 10
 
     var isFull: Bool { count >= Self.maxCount || bytes.count >= Self.maxByteCount }
 
-    init(session: Int, first: Int, last: Int, byteCount: Int, bytes: [UInt8]) {
+    init(session: Int, first: Int, last: Int, bytes: [UInt8]) {
         self.session = session
         self.first = first
         self.last = last
-        self.byteCount = byteCount
         self.bytes = bytes
     }
 
     /// An empty one.
     init(session: Int, first: Int) {
-        self.init(session: session, first: first, last: first - 1, byteCount: 0, bytes: [])
+        self.init(session: session, first: first, last: first - 1, bytes: [])
     }
 
-    /// Calls `body` for each event and its sequence number, from the first on, as long as it returns true.
-    func forEach(_ body: (Int, EncodedEvent) throws -> Bool) throws {
-        try bytes.withUnsafeBytes { bytes in
-            var decoder = EventDecoder(bytes)
-            var sequence = first
-            while sequence <= last {
-                guard try body(sequence, decoder.event()) else { return }
-                sequence += 1
+    /// The same events as a page of the log, without what they refer to.
+    /// - Parameter startOffset: bytes of the log before it.
+    func page(startOffset: Int = 0) throws -> LogPage {
+        do {
+            return try bytes.withUnsafeBytes { bytes throws(MalformedEvent) in
+                try LogPage(firstPosition: first, startOffset: startOffset, stored: bytes, count: count)
             }
-            guard decoder.isAtEnd else { throw MalformedRecord(record: "event") }
+        } catch {
+            throw MalformedRecord(record: "event")
         }
     }
 
@@ -80,7 +73,7 @@ struct EventChunk: Sendable {
             var chunk = EventChunk(session: session, first: first)
             var start = 0
             for sequence in first...last {
-                chunk.byteCount += try decoder.event().byteCount
+                try decoder.skipEvent()
                 chunk.last = sequence
                 let length = decoder.position - start
                 guard sequence == last || length >= Self.maxByteCount || chunk.count >= Self.maxCount else { continue }

@@ -9,17 +9,15 @@ enum EventTable {
     static func make(_ db: Database) throws {
         try db.execute(
             sql: """
-                -- The log: consecutive events of one session in a row, from `first` to `last`; no gaps. `payload` as EventCoding has
-                -- it. `byte_count` is what they take in memory.
+                -- The log: consecutive events of one session in a row, from `first` to `last`; no gaps. `payload` as in memory.
                 CREATE TABLE event_chunks (
                     key INTEGER PRIMARY KEY,
                     session INTEGER NOT NULL,
                     first INTEGER NOT NULL,
                     last INTEGER NOT NULL,
-                    byte_count INTEGER NOT NULL,
                     payload BLOB NOT NULL
                 ) STRICT;
-                CREATE INDEX event_chunks_by_place ON event_chunks (session, last, first, byte_count);
+                CREATE INDEX event_chunks_by_place ON event_chunks (session, last, first);
 
                 -- The newest events of all sessions, a row for each commit; here until they are in `event_chunks`. Keys grow for ever.
                 CREATE TABLE event_tail (key INTEGER PRIMARY KEY, payload BLOB NOT NULL) STRICT;
@@ -28,8 +26,8 @@ enum EventTable {
 
     static func insert(_ chunk: EventChunk, _ db: Database) throws {
         let statement = try db.cachedStatement(
-            sql: "INSERT INTO event_chunks (session, first, last, byte_count, payload) VALUES (?, ?, ?, ?, ?)")
-        try run(statement, integers: [chunk.session, chunk.first, chunk.last, chunk.byteCount], blob: chunk.bytes, db)
+            sql: "INSERT INTO event_chunks (session, first, last, payload) VALUES (?, ?, ?, ?)")
+        try run(statement, integers: [chunk.session, chunk.first, chunk.last], blob: chunk.bytes, db)
     }
 
     static func insertTail(_ key: Int, _ image: [UInt8], _ db: Database) throws {

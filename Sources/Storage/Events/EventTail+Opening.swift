@@ -55,25 +55,23 @@ struct TailFrame {
     var session: Int
     var first: Int
     var last: Int
-    var byteCount: Int
     var bytes: UnsafeRawBufferPointer
 
     static func forEach(in image: UnsafeRawBufferPointer, _ body: (TailFrame) throws -> Void) throws {
         var decoder = EventDecoder(image)
         while !decoder.isAtEnd {
             let (session, first) = (try decoder.number(), try decoder.number())
-            let (count, byteCount) = (try decoder.number(), try decoder.number())
+            let count = try decoder.number()
             let bytes = try decoder.slice(try decoder.number())
             guard first > 0, count > 0, count <= bytes.count else { throw MalformedRecord(record: "place in the log") }
             let (last, overflows) = first.addingReportingOverflow(count - 1)
             if overflows { throw MalformedRecord(record: "place in the log") }
-            try body(TailFrame(session: session, first: first, last: last, byteCount: byteCount, bytes: bytes))
+            try body(TailFrame(session: session, first: first, last: last, bytes: bytes))
         }
     }
 
     func append(to chunk: inout EventChunk) {
         chunk.last = last
-        chunk.byteCount += byteCount
         chunk.bytes.append(contentsOf: bytes)
     }
 }

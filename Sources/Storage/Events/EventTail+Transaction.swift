@@ -93,7 +93,7 @@ extension EventTail.State {
             let stays = withPending(session) { pending in
                 guard pending.staysInTail else { return false }
                 pending.fate = .untouched
-                pending.committed = (pending.chunk.last, pending.chunk.byteCount, pending.chunk.bytes.count)
+                pending.committed = (pending.chunk.last, pending.chunk.bytes.count)
                 return true
             }
             if stays == false { pending[session] = nil }
@@ -113,7 +113,7 @@ extension EventTail.State {
         for session in touched {
             let isKnown = withPending(session) { pending in
                 pending.fate = .untouched
-                (pending.chunk.last, pending.chunk.byteCount) = (pending.committed.last, pending.committed.byteCount)
+                pending.chunk.last = pending.committed.last
                 pending.chunk.bytes.removeLast(pending.chunk.bytes.count - pending.committed.bytes)
                 return !pending.isNew
             }
@@ -134,16 +134,14 @@ extension EventTail.Pending {
     fileprivate mutating func append(_ run: EventRun, _ bytes: [UInt8]) {
         chunk.bytes.append(contentsOf: bytes[run.range])
         chunk.last = run.last
-        chunk.byteCount += run.byteCount
     }
 
-    /// Its new events as they stand in a row of the tail: numbers of the session, the first event, how many there are, what they
-    /// take in memory, and how many bytes follow.
+    /// Its new events as they stand in a row of the tail: numbers of the session, the first event, how many there are, and
+    /// how many bytes follow.
     fileprivate func appendFrame(to image: inout [UInt8]) {
         EventCoding.appendNumber(chunk.session, to: &image)
         EventCoding.appendNumber(committed.last + 1, to: &image)
         EventCoding.appendNumber(chunk.last - committed.last, to: &image)
-        EventCoding.appendNumber(chunk.byteCount - committed.byteCount, to: &image)
         EventCoding.appendNumber(chunk.bytes.count - committed.bytes, to: &image)
         image.append(contentsOf: chunk.bytes[committed.bytes...])
     }

@@ -15,13 +15,13 @@ final class EventTail: Sendable {
         /// The row of the tail that holds the first of them.
         var row = 0
         /// How far the events are committed.
-        var committed: (last: Int, byteCount: Int, bytes: Int)
+        var committed: (last: Int, bytes: Int)
         /// What the transaction under way does with it.
         var fate = Fate.untouched
 
         init(session: Int, first: Int) {
             chunk = EventChunk(session: session, first: first)
-            committed = (first - 1, 0, 0)
+            committed = (first - 1, 0)
         }
 
         var isNew: Bool { committed.bytes == 0 }
@@ -124,9 +124,9 @@ final class EventTail: Sendable {
     func events(of session: Int) -> EventChunk? {
         state.withLock { state in
             guard let pending = state.pending[session], !pending.isNew else { return nil }
-            let (last, byteCount, bytes) = pending.committed
+            let (last, bytes) = pending.committed
             return EventChunk(
-                session: session, first: pending.chunk.first, last: last, byteCount: byteCount,
+                session: session, first: pending.chunk.first, last: last,
                 bytes: Array(pending.chunk.bytes[..<bytes]))
         }
     }

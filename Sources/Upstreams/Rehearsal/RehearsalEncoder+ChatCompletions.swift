@@ -1,11 +1,13 @@
 import Bytes
+import HTTP
 import JSON
 
 /// `chat.completion` and its chunks.
 extension RehearsalEncoder {
     /// Up to the value of `delta`.
     static func appendChunkHead(id: String, model: String, created: Int, into output: inout ByteBuffer) {
-        output.append("data: {\"id\":")
+        ServerSentEventWriter.begin(into: &output)
+        output.append("{\"id\":")
         output.appendJSONString(id)
         output.append(",\"object\":\"chat.completion.chunk\",\"created\":")
         output.append(decimal: created)
@@ -31,7 +33,8 @@ extension RehearsalEncoder {
             }
         }
         output.append(",\"finish_reason\":null}]")
-        output.append(includesUsage ? ",\"usage\":null}\n\n" : "}\n\n")
+        output.append(includesUsage ? ",\"usage\":null}" : "}")
+        ServerSentEventWriter.end(into: &output)
     }
 
     /// The chunk with the finish reason, the one with the usage, and `[DONE]`.
@@ -39,9 +42,10 @@ extension RehearsalEncoder {
         Self.appendChunkHead(id: id, model: model, created: created, into: &output)
         output.append("{},\"finish_reason\":")
         output.appendJSONString(Self.name(of: reason))
-        output.append(includesUsage ? "}],\"usage\":null}\n\n" : "}]}\n\n")
+        output.append(includesUsage ? "}],\"usage\":null}" : "}]}")
+        ServerSentEventWriter.end(into: &output)
         if includesUsage {
-            output.append("data: ")
+            ServerSentEventWriter.begin(into: &output)
             output.appendJSONObject { chunk in
                 chunk.field("id", id)
                 chunk.field("object", "chat.completion.chunk")
@@ -50,9 +54,9 @@ extension RehearsalEncoder {
                 chunk.array("choices") { _ in }
                 writeUsage(tokenCount, to: &chunk)
             }
-            output.append("\n\n")
+            ServerSentEventWriter.end(into: &output)
         }
-        output.append("data: [DONE]\n\n")
+        ServerSentEventWriter.appendDone(into: &output)
     }
 
     func appendCompletion(

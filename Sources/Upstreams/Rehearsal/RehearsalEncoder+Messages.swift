@@ -1,4 +1,5 @@
 import Bytes
+import HTTP
 import JSON
 
 /// Anthropic's `message` and the events of its stream.
@@ -73,14 +74,12 @@ extension RehearsalEncoder {
     private func appendEvent(
         _ type: StaticString, into output: inout ByteBuffer, _ body: (inout JSONObjectWriter) -> Void
     ) {
-        output.append("event: ")
-        output.append(type)
-        output.append("\ndata: ")
+        ServerSentEventWriter.begin(type: type, into: &output)
         output.appendJSONObject { event in
-            event.field("type", type.description)
+            event.field("type", constant: type)
             body(&event)
         }
-        output.append("\n\n")
+        ServerSentEventWriter.end(into: &output)
     }
 
     private func writeMessage(to message: inout JSONObjectWriter) {

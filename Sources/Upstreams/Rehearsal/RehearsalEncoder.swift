@@ -1,4 +1,5 @@
 import Bytes
+import HTTP
 import JSON
 
 /// Writes one answer in the dialect of its request. What all token events have in common is built once: a token costs two
@@ -43,12 +44,14 @@ struct RehearsalEncoder {
                 tool == nil ? "{\"content\":\"" : "{\"tool_calls\":[{\"index\":0,\"function\":{\"arguments\":\"")
             tail.append(tool == nil ? "\"}" : "\"}}]}")
             tail.append(",\"finish_reason\":null}]")
-            tail.append(includesUsage ? ",\"usage\":null}\n\n" : "}\n\n")
+            tail.append(includesUsage ? ",\"usage\":null}" : "}")
         case .messages:
-            head.append("event: content_block_delta\ndata: {\"type\":\"content_block_delta\",\"index\":0,\"delta\":{\"type\":")
+            ServerSentEventWriter.begin(type: "content_block_delta", into: &head)
+            head.append("{\"type\":\"content_block_delta\",\"index\":0,\"delta\":{\"type\":")
             head.append(tool == nil ? "\"text_delta\",\"text\":\"" : "\"input_json_delta\",\"partial_json\":\"")
-            tail.append("\"}}\n\n")
+            tail.append("\"}}")
         }
+        ServerSentEventWriter.end(into: &tail)
         tokenHead = head.array
         tokenTail = tail.array
     }
@@ -64,7 +67,7 @@ struct RehearsalEncoder {
         output.append(tokenTail)
     }
 
-    /// What comes as soon as the request is understood.
+    /// The opening events, sent once the request is parsed.
     func appendOpening(into output: inout ByteBuffer) {
         if dialect == .messages { appendMessageStart(into: &output) }
     }
@@ -87,16 +90,16 @@ struct RehearsalEncoder {
 
     /// A line of the stream that should be JSON and is not.
     func appendGarbage(into output: inout ByteBuffer) {
-        if dialect == .messages { output.append("event: content_block_delta\n") }
-        output.append("data: {rehearsed garbage, no JSON]\n\n")
+        ServerSentEventWriter.begin(type: dialect == .messages ? "content_block_delta" : nil, into: &output)
+        output.append("{rehearsed garbage, no JSON]")
+        ServerSentEventWriter.end(into: &output)
     }
 
     /// An error in the stream, after which it ends.
     func appendError(_ message: String, into output: inout ByteBuffer) {
-        if dialect == .messages { output.append("event: error\n") }
-        output.append("data: ")
+        ServerSentEventWriter.begin(type: dialect == .messages ? "error" : nil, into: &output)
         Self.appendErrorObject(dialect, status: 500, message, into: &output)
-        output.append("\n\n")
+        ServerSentEventWriter.end(into: &output)
     }
 
     /// A whole answer.

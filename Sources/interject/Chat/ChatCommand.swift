@@ -11,28 +11,28 @@ struct ChatCommand: AsyncParsableCommand {
     static let defaultURL = "http://127.0.0.1:8080"
 
     static let configuration = CommandConfiguration(
-        commandName: "chat", abstract: "Talks with a model in the terminal, and cuts in.",
+        commandName: "chat", abstract: "Chats with a model in the terminal, and interrupts it.",
         discussion: """
-            Type while the model talks: Enter cuts in with your line, Enter alone (or Ctrl-C) stops it, Ctrl-D leaves, /help lists \
+            Type while the model talks: Enter interrupts with your line, Enter alone (or Ctrl-C) stops it, Ctrl-D quits, /help lists \
             the commands. \
-            When stdin or stdout is no terminal, each line of stdin is an input: it is sent when the answer to the line before \
-            is complete, or after --cut-in-after tokens of it. Answers go to stdout, remarks to stderr; the exit status is 1 \
+            If stdin or stdout is not a terminal, each line of stdin is an input, sent when the previous answer \
+            is complete, or after --cut-in-after tokens of it. Answers go to stdout, notes to stderr; the exit status is 1 \
             if an answer failed.
             """)
 
     @Option(help: ArgumentHelp("The server: http://HOST:PORT, https://HOST:PORT or unix:PATH.", valueName: "URL")) var url = Self
         .defaultURL
-    @Option(help: ArgumentHelp("For https: trusts the authorities in this PEM file, not the system's.", valueName: "FILE"))
+    @Option(help: ArgumentHelp("For https: trusts the authorities in this PEM file instead of the system's.", valueName: "FILE"))
     var caFile: String?
-    @Option(help: ArgumentHelp("Your key, or where it stands: env:NAME, file:PATH.", valueName: "SECRET")) var apiKey: String?
-    @Option(help: ArgumentHelp("The model; the server's first if not given.", valueName: "MODEL")) var model: String?
-    @Option(help: ArgumentHelp("Joins this session in place of a new one.", valueName: "ID")) var session: String?
-    @Option(help: ArgumentHelp("Your name, for the others in the session; your login name if not given.", valueName: "NAME"))
+    @Option(help: ArgumentHelp("Your key; env:NAME and file:PATH read it from there.", valueName: "SECRET")) var apiKey: String?
+    @Option(help: ArgumentHelp("The model; by default the server's first.", valueName: "MODEL")) var model: String?
+    @Option(help: ArgumentHelp("Joins this session instead of creating one.", valueName: "ID")) var session: String?
+    @Option(help: ArgumentHelp("Your name, as shown to others in the session; by default your login name.", valueName: "NAME"))
     var name: String?
-    @Option(help: ArgumentHelp("What Enter does while the model talks: \(ChatLine.modes).", valueName: "MODE"))
+    @Option(help: ArgumentHelp("Effect of Enter while the model talks: \(ChatLine.modes).", valueName: "MODE"))
     var mode = InterjectionMode.interrupt.rawValue
-    @Option(help: ArgumentHelp("Watches this session by server-sent events, and says nothing.", valueName: "ID")) var watch: String?
-    @Option(help: ArgumentHelp("Without a terminal: sends the next line after so many tokens.", valueName: "TOKENS"))
+    @Option(help: ArgumentHelp("Watches this session over server-sent events.", valueName: "ID")) var watch: String?
+    @Option(help: ArgumentHelp("Without a terminal: sends the next line after this many tokens.", valueName: "TOKENS"))
     var cutInAfter: String?
 
     func run() async throws {

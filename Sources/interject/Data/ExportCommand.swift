@@ -1,21 +1,22 @@
 import ArgumentParser
 import Bytes
 import Glibc
+import ResponsesWire
 import Storage
 
 /// `interject export`
 struct ExportCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "export", abstract: "Prints the sessions of a data directory as JSON, one record a line.",
+        commandName: "export", abstract: "Prints the sessions of a data directory as JSON Lines.",
         discussion: """
-            Works beside a server that runs on the same directory. For each session: the session, its items, its responses, its \
-            events, in this order (Protocols/operations.md).
+            Works beside a running server on the same directory. Prints each session, followed by its items, responses and events \
+            (Protocols/operations.md).
             """)
 
     @OptionGroup var place: DataOptions
-    @Option(help: ArgumentHelp("Those of this owner.", valueName: "NAME")) var owner: String?
-    @Option(help: ArgumentHelp("This one.", valueName: "ID")) var session: String?
-    @Option(help: ArgumentHelp("Those used within this time: seconds, or a number with m, h or d.", valueName: "TIME"))
+    @Option(help: ArgumentHelp("Only sessions of this owner.", valueName: "NAME")) var owner: String?
+    @Option(help: ArgumentHelp("Only this session.", valueName: "ID")) var session: String?
+    @Option(help: ArgumentHelp("Only sessions used within this time: seconds, or a number with m, h or d.", valueName: "TIME"))
     var since: String?
 
     func run() throws {
@@ -29,7 +30,7 @@ struct ExportCommand: ParsableCommand {
         for id in ids {
             do throws(StorageError) {
                 // One that was deleted meanwhile is left out.
-                _ = try archive.forEachRecord(ofSession: id) { output.write($0) }
+                _ = try archive.forEachRecord(ofSession: id, encode: ResponsesEncoder.append) { output.write($0) }
             } catch {
                 // What can be read of the others is the more precious.
                 output.flush()

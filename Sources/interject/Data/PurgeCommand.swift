@@ -9,17 +9,17 @@ struct PurgeCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "purge", abstract: "Deletes sessions from a data directory, with their responses and events.",
         discussion: """
-            No server may run on the directory meanwhile; one that runs deletes by itself what is older than its --retention, and \
-            a session by DELETE /v1/sessions/ID. The room is given back to the disk. Keys, usage, files and batches stay.
+            Refuses to run while a server uses the directory; a running server deletes sessions by its --retention and by \
+            DELETE /v1/sessions/ID. The space is freed on disk. Keys, usage, files and batches are not deleted.
             """)
 
     @OptionGroup var place: DataOptions
     @Option(
-        help: ArgumentHelp("Those that were not used within this time: seconds, or a number with m, h or d.", valueName: "TIME"))
+        help: ArgumentHelp("Only sessions not used within this time: seconds, or a number with m, h or d.", valueName: "TIME"))
     var olderThan: String?
-    @Option(help: ArgumentHelp("This one.", valueName: "ID")) var session: String?
-    @Option(help: ArgumentHelp("Those of this owner.", valueName: "NAME")) var owner: String?
-    @Flag(help: "Says what would be deleted, and deletes nothing.") var dryRun = false
+    @Option(help: ArgumentHelp("Only this session.", valueName: "ID")) var session: String?
+    @Option(help: ArgumentHelp("Only sessions of this owner.", valueName: "NAME")) var owner: String?
+    @Flag(help: "Prints what would be deleted without deleting it.") var dryRun = false
 
     /// Sessions deleted in one commit.
     private static let batchCount = 64

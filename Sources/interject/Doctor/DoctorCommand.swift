@@ -10,8 +10,8 @@ struct DoctorCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "doctor", abstract: "Checks whether a server with these settings would work here.",
         discussion: """
-            Takes the settings of serve, from flags, environment and file. One line for each thing looked at; \
-            the exit status is 1 if one of them fails, 2 if a setting is wrong.
+            Accepts the settings of serve, from flags, environment and file. Prints one line per check; \
+            the exit status is 1 if one fails, 2 if a setting is invalid.
             """)
 
     @OptionGroup var flags: SettingFlags

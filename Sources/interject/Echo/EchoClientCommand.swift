@@ -7,14 +7,14 @@ import WebSocket
 struct EchoClientCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "echo-client",
-        abstract: "Runs the cases of Autobahn's fuzzing server as a WebSocket client that sends every message back.",
+        abstract: "Runs the cases of Autobahn's fuzzing server as an echo client.",
         shouldDisplay: false)
 
     /// Cases of the largest suite, with room.
     private static let maxCaseCount = 10_000
 
-    @Argument(help: ArgumentHelp("Where the fuzzing server listens.", valueName: "http://HOST:PORT")) var server: String
-    @Option(help: ArgumentHelp("The name in its report.", valueName: "NAME")) var agent = "interject"
+    @Argument(help: ArgumentHelp("URL of the fuzzing server.", valueName: "http://HOST:PORT")) var server: String
+    @Option(help: ArgumentHelp("Name in the server's report.", valueName: "NAME")) var agent = "interject"
 
     func run() async throws {
         let url: ServerURL

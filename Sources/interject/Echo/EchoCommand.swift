@@ -7,26 +7,26 @@ import WebSocket
 struct EchoCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "echo",
-        abstract: "Runs a WebSocket server that sends every message back: for conformance tests and benchmarks.",
-        discussion: "It answers on every path, without keys, with the layers of `serve` up to WebSocket and nothing above them.")
+        abstract: "Runs a WebSocket echo server, for conformance tests and benchmarks.",
+        discussion: "Accepts every path, without keys. Consists of the layers of `serve` up to WebSocket.")
 
-    /// Larger than `serve`'s, since conformance tests send 16 MiB at once.
+    /// Larger than `serve`'s, because conformance tests send 16 MiB at once.
     static let defaultMaxMessageBytes = "64MiB"
 
     @Option(help: ArgumentHelp("Address to listen on. (default 127.0.0.1)", valueName: "HOST")) var host: String?
-    @Option(help: ArgumentHelp("TCP port; 0 takes any that is free. (default 9001)", valueName: "PORT")) var port: String?
-    @Option(help: ArgumentHelp("Event loops; as many as there are processors if not set.", valueName: "N")) var loops: String?
-    @Option(help: ArgumentHelp("Writes url and pid to this file as JSON once it listens.", valueName: "PATH"))
+    @Option(help: ArgumentHelp("TCP port; 0 for any free one. (default 9001)", valueName: "PORT")) var port: String?
+    @Option(help: ArgumentHelp("Number of event loops; by default one per processor.", valueName: "N")) var loops: String?
+    @Option(help: ArgumentHelp("Writes url and pid to this file as JSON once it is listening.", valueName: "PATH"))
     var readyFile: String?
-    @Option(help: ArgumentHelp("Speaks TLS with this certificate, in PEM form; --tls-key must be given too.", valueName: "FILE"))
+    @Option(help: ArgumentHelp("Enables TLS with this certificate, in PEM format; requires --tls-key.", valueName: "FILE"))
     var tlsCertificate: String?
-    @Option(help: ArgumentHelp("Its private key, in PEM form.", valueName: "FILE")) var tlsKey: String?
-    @Flag(help: "Sends a message to all others who are connected, uncompressed, and not back.") var fanOut = false
+    @Option(help: ArgumentHelp("Its private key, in PEM format.", valueName: "FILE")) var tlsKey: String?
+    @Flag(help: "Sends each message, uncompressed, to all other clients instead of back.") var fanOut = false
     @Option(help: ArgumentHelp("Compresses for clients that offer it. (default on)", valueName: "on|off")) var deflate: String?
     @Option(help: ArgumentHelp("As for serve. (default 11)", valueName: "N")) var deflateWindowBits: String?
     @Option(help: ArgumentHelp("As for serve. (default 2)", valueName: "N")) var deflateMemoryLevel: String?
     @Option(help: ArgumentHelp("As for serve. (default 64)", valueName: "BYTES")) var deflateMinBytes: String?
-    @Option(help: ArgumentHelp("Largest message taken. (default \(Self.defaultMaxMessageBytes))", valueName: "BYTES"))
+    @Option(help: ArgumentHelp("Largest accepted message. (default \(Self.defaultMaxMessageBytes))", valueName: "BYTES"))
     var maxMessageBytes: String?
     @Option(help: ArgumentHelp("trace, debug, info, notice, warning, error or critical. (default notice)", valueName: "LEVEL"))
     var logLevel: String?

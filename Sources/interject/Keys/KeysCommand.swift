@@ -4,10 +4,10 @@ import Storage
 /// `interject keys`
 struct KeysCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "keys", abstract: "Makes and manages the API keys of a data directory.",
+        commandName: "keys", abstract: "Creates and manages the API keys of a data directory.",
         discussion: """
-            Works beside a server that runs on the same directory: a new key lets in within a second, and a revoked one is refused \
-            within a second. The secret is shown once; what is kept is its SHA-256 digest.
+            Works beside a running server on the same directory, which applies changes within a second. The secret is shown once; \
+            only its SHA-256 digest is stored.
             """,
         subcommands: [KeysCreateCommand.self, KeysListCommand.self, KeysRevokeCommand.self, KeysRotateCommand.self])
 }
@@ -16,7 +16,7 @@ struct KeysCommand: ParsableCommand {
 struct KeysOptions: ParsableArguments {
     @Option(help: ArgumentHelp("The data directory of the server. (default that of serve, INTERJECT_DATA)", valueName: "DIR"))
     var data: String?
-    @Flag(help: "Prints JSON, one object a line.") var json = false
+    @Flag(help: "Prints JSON, one object per line.") var json = false
 
     /// - Parameter makesMissing: makes the database where there is none. Where keys are only looked for, a directory without one is
     ///   a slip of the pen.
@@ -28,7 +28,7 @@ struct KeysOptions: ParsableArguments {
         do { return try APIKeyFile(directory: directory, makesMissing: makesMissing) } catch { throw .runtime("\(error)") }
     }
 
-    /// The key that somebody means by its identifier, or by a name that only one valid key has.
+    /// The key with this identifier, or with this name if only one valid key has it.
     static func find(_ word: String, in file: APIKeyFile) throws(Failure) -> APIKeyRecord {
         let keys = try all(file)
         if let key = keys.first(where: { $0.id == word }) { return key }

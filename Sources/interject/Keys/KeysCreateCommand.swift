@@ -11,25 +11,24 @@ struct KeysCreateCommand: ParsableCommand {
     static let configuration = CommandConfiguration(commandName: "create", abstract: "Makes a key and shows its secret, this once.")
 
     @OptionGroup var options: KeysOptions
-    @Argument(help: "What you call it.") var name: String
+    @Argument(help: "Name of the key.") var name: String
     @Option(
-        help: ArgumentHelp("Whom it stands for: keys of one owner see the same sessions. (default: the name)", valueName: "OWNER"))
+        help: ArgumentHelp("Owner: keys of one owner see the same sessions. (default: the name)", valueName: "OWNER"))
     var owner: String?
     @Option(
         help: ArgumentHelp(
-            "What it may do, with commas: \(Scopes.names.joined(separator: ", ")). (default all, which is everything but admin and runner:all)",
+            "Scopes, separated by commas: \(Scopes.names.joined(separator: ", ")). (default all, which is everything except admin and runner:all)",
             valueName: "SCOPES"))
     var scopes: String?
-    @Option(help: ArgumentHelp("Ends by itself after so many seconds, or 90d, 12h, 30m.", valueName: "TIME")) var expiresIn: String?
-    @Option(help: ArgumentHelp("Generations that it may begin in a minute. (default: the server's)", valueName: "N"))
+    @Option(help: ArgumentHelp("Expires after this time: seconds, or 90d, 12h, 30m.", valueName: "TIME")) var expiresIn: String?
+    @Option(help: ArgumentHelp("Generations per minute. (default: the server's)", valueName: "N"))
     var requestsPerMinute: Int?
-    @Option(help: ArgumentHelp("Tokens that it may use in a minute. (default: the server's)", valueName: "N")) var tokensPerMinute:
-        Int?
-    @Option(help: ArgumentHelp("Generations that may run or wait at a time. (default: the server's)", valueName: "N"))
+    @Option(help: ArgumentHelp("Tokens per minute. (default: the server's)", valueName: "N")) var tokensPerMinute: Int?
+    @Option(help: ArgumentHelp("Running and waiting generations. (default: the server's)", valueName: "N"))
     var maxConcurrent: Int?
     @Option(
         help: ArgumentHelp(
-            "How its clients are told that an answer was cut: \(CutForm.allCases.map(\.rawValue).joined(separator: ", ")). (default: the server's)",
+            "How an interrupted answer is reported: \(CutForm.allCases.map(\.rawValue).joined(separator: ", ")). (default: the server's)",
             valueName: "FORM"))
     var cutAs: String?
 
@@ -44,7 +43,7 @@ struct KeysCreateCommand: ParsableCommand {
         if owner == nil, ReservedNames.contains(name) {
             throw Failure.usage("\(name) is reserved: \(ReservedNames.text): give another name, or --owner")
         }
-        // Whom a token of the issuer stands for, a key may stand for too, if somebody says so.
+        // A key may explicitly share an owner with an issuer's tokens.
         if let owner, ReservedNames.contains(owner), !owner.hasPrefix(ReservedNames.tokenOwnerPrefix) {
             throw Failure.usage("--owner: \(owner) is reserved: \(ReservedNames.text)")
         }
@@ -89,7 +88,7 @@ struct KeysRotateCommand: ParsableCommand {
     @Argument(help: "Its identifier, or its name.") var key: String
     @Option(
         help: ArgumentHelp(
-            "How long the secret before is taken beside the new one: seconds, or 1d, 12h, 30m.", valueName: "TIME"))
+            "How long the old secret remains valid: seconds, or 1d, 12h, 30m.", valueName: "TIME"))
     var grace: String = "0"
 
     func run() throws {

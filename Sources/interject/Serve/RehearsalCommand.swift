@@ -6,12 +6,12 @@ import Upstreams
 /// `interject rehearsal`
 struct RehearsalCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "rehearsal", abstract: "Runs the rehearsal model alone: an upstream for tests that is no AI.",
+        commandName: "rehearsal", abstract: "Runs only the rehearsal model: an upstream for tests, not an AI.",
         discussion: "It speaks OpenAI's chat/completions and Anthropic's messages; see Protocols/rehearsal.md.")
 
     @Option(help: ArgumentHelp("Address to listen on. (default 127.0.0.1)", valueName: "HOST")) var host: String?
-    @Option(help: ArgumentHelp("TCP port; 0 takes any that is free. (default 9090)", valueName: "PORT")) var port: String?
-    @Option(help: ArgumentHelp("Writes url and pid to this file as JSON once it listens.", valueName: "PATH"))
+    @Option(help: ArgumentHelp("TCP port; 0 for any free one. (default 9090)", valueName: "PORT")) var port: String?
+    @Option(help: ArgumentHelp("Writes url and pid to this file as JSON once it is listening.", valueName: "PATH"))
     var readyFile: String?
     @Option(help: ArgumentHelp("trace, debug, info, notice, warning, error or critical. (default notice)", valueName: "LEVEL"))
     var logLevel: String?

@@ -11,9 +11,9 @@ struct ServeCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "serve", abstract: "Runs the server.",
         discussion: """
-            Every setting can be given as a flag, as an environment variable (its name stands in parentheses; \
-            several values with commas), or in a YAML file that --config names. Flags win over the environment, \
-            the environment over the file.
+            Every setting can be given as a flag, as an environment variable (shown in parentheses; \
+            several values separated by commas), or in a YAML file (--config). Flags override the environment, \
+            which overrides the file.
             """)
 
     @OptionGroup var flags: SettingFlags
@@ -36,7 +36,7 @@ struct ServeCommand: AsyncParsableCommand {
         } catch {
             throw Self.explain(error, settings)
         }
-        // Before anybody is told that the server is there: whoever stops it the next moment wants it to drain, too.
+        // Before announcing that the server is listening: a signal right after that must drain it, too.
         Signals.expect()
         if server.tls != nil {
             Signals.onHangup { server.reloadCertificates() }

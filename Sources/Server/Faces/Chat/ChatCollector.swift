@@ -23,8 +23,8 @@ final class ChatCollector: EventReader {
         call.exchange.onDisconnect = { [self] in stop() }
     }
 
-    override func receive(_ event: LogEvent) -> Cursor.Demand {
-        guard event.type.isTerminal, let reference = event.response, reference.id == completion.id else { return .more }
+    override func receive(_ event: SessionEvent) -> Cursor.Demand {
+        guard event.kind.isTerminal, let reference = event.response, reference.id == completion.id else { return .more }
         stop()
         if let failure = reference.failure {
             fail(APIError(failure))
@@ -33,7 +33,7 @@ final class ChatCollector: EventReader {
             collect(event) {
                 ChatCompletion.Ending(event, cutForm: completion.cutForm).map { ending in
                     CollectedResponse(
-                        json: completion.json(ending, sessionID: reference.sessionID), reference: reference, ending: event.type,
+                        json: completion.json(ending, sessionID: reference.sessionID), reference: reference, ending: event.kind,
                         cut: ending.failure(completionID: completion.id))
                 }
             } then: { [then] in

@@ -28,7 +28,7 @@ struct ChatCompletion: Sendable {
         private let cutForm: CutForm
 
         /// nil when the event does not hold the response.
-        init?(_ event: LogEvent, cutForm: CutForm) {
+        init?(_ event: SessionEvent, cutForm: CutForm) {
             guard let bytes = event.responseObject, let response = try? JSONValue.parse(bytes, limits: .own) else { return nil }
             self.response = response
             status = response["status"]?.string ?? "failed"

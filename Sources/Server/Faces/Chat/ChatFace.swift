@@ -78,7 +78,7 @@ enum ChatFace {
         _ call: Call, _ request: ChatRequest, id: String, of session: SessionReference, cutForm: CutForm
     ) {
         session.perform(from: call.loop, orElse: call.fail) { session in
-            session.generations.last { $0.id == id }.map { ($0.createdAt, $0.firstSequence ?? session.log.lastSequence + 1) }
+            session.generations.last { $0.id == id }.map { ($0.createdAt, $0.firstSequence ?? session.log.lastPosition + 1) }
         } then: { found in
             guard let (created, first) = found else {
                 call.fail(notFound(id))

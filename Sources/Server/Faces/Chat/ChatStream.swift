@@ -2,6 +2,7 @@ import Bytes
 import HTTP
 import JSON
 import Network
+import ResponsesWire
 import Sessions
 
 /// A response as a stream of `chat.completion.chunk`.
@@ -12,7 +13,7 @@ final class ChatStream: EventReader {
     private let includesUsage: Bool
     /// For the head; known from the submission on.
     var sessionID: String?
-    private var response: ResponseReference?
+    private var response: ResponseHeader?
     private var holdTimer: LoopTimer?
     /// Calls by `output_index`.
     private var calls: [Int: ChatToolCall] = [:]
@@ -24,9 +25,9 @@ final class ChatStream: EventReader {
         self.call = call
         self.completion = completion
         self.includesUsage = includesUsage
-        stream = EventStream(call.exchange, loop: call.loop, heartbeat: call.context.configuration.heartbeat)
+        stream = EventStream(call, errors: .chat)
         super.init(loop: call.loop, catchUp: .losslessOrClose)
-        chunkHead.append("data: " as StaticString)
+        ServerSentEventWriter.begin(into: &chunkHead)
         chunkHead.appendJSONObject { completion.writeHead(object: "chat.completion.chunk", to: &$0) }
         chunkHead.removeLast(1)
         chunkHead.append(",\"choices\":[{\"index\":0,\"delta\":{" as StaticString)
@@ -49,13 +50,14 @@ final class ChatStream: EventReader {
         }
     }
 
-    override func receive(_ event: LogEvent) -> Cursor.Demand {
-        guard let reference = event.response else { return .more }
-        if reference !== response {
-            guard reference.id == completion.id else { return .more }
-            response = reference
+    override func receive(_ event: SessionEvent) -> Cursor.Demand {
+        if let response {
+            guard event.isPart(of: response) else { return .more }
+        } else {
+            guard let header = event.response, header.id == completion.id else { return .more }
+            response = header
         }
-        switch event.type {
+        switch event.kind {
         case .responseInProgress: commit()
         case .outputTextDelta: writeDelta("\"content\":\"", event)
         case .refusalDelta: writeDelta("\"refusal\":\"", event)
@@ -65,7 +67,7 @@ final class ChatStream: EventReader {
         case .outputItemDone: writeProviderMembers(event)
         case .step: writeStep(event)
         case .responseFailed:
-            if let failure = reference.failure { fail(APIError(failure)) }
+            if let failure = response?.failure { fail(APIError(failure)) }
         case .responseCompleted, .responseIncomplete, .responseCancelled: end(event)
         default: break
         }
@@ -114,17 +116,17 @@ final class ChatStream: EventReader {
 
     // MARK: Chunks
 
-    private func writeDelta(_ member: StaticString, _ event: LogEvent) {
+    private func writeDelta(_ member: StaticString, _ event: SessionEvent) {
         writeChunk { output in
             output.append(member)
-            event.payload.withUnsafeBytes { output.append(UnsafeRawBufferPointer(rebasing: $0[event.delta])) }
+            event.appendText(to: &output)
             output.append("\"" as StaticString)
         }
     }
 
     /// A tool call begins: its index, identifier and name. Its `item` stands in the event.
-    private func writeToolCall(_ event: LogEvent) {
-        guard let item = (try? JSONValue.parse(event.payload, limits: .own))?["item"],
+    private func writeToolCall(_ event: SessionEvent) {
+        guard event.item?.isCall == true, let item = event.announced?.json,
             let call = ChatToolCall(item, index: calls.count, usesFunctions: completion.usesFunctions)
         else { return }
         calls[event.outputIndex] = call
@@ -132,8 +134,8 @@ final class ChatStream: EventReader {
     }
 
     /// What its provider must get back with an item, where it has not been told with the item's beginning.
-    private func writeProviderMembers(_ event: LogEvent) {
-        guard let item = (try? JSONValue.parse(event.payload, limits: .own))?["item"] else { return }
+    private func writeProviderMembers(_ event: SessionEvent) {
+        guard event.hasProviderData, let item = event.item?.closed?.item.json else { return }
         let members = ProviderMembers(item)
         if members.isEmpty { return }
         if let call = calls[event.outputIndex] {
@@ -143,24 +145,24 @@ final class ChatStream: EventReader {
         }
     }
 
-    private func writeArguments(_ event: LogEvent) {
+    private func writeArguments(_ event: SessionEvent) {
         guard let call = calls[event.outputIndex] else { return }
         writeChunk { output in
-            event.payload.withUnsafeBytes { call.appendInput(UnsafeRawBufferPointer(rebasing: $0[event.delta]), to: &output) }
+            call.appendInput(event, to: &output)
         }
     }
 
     /// A step of the agent, beside an empty delta: clients that do not know it pass over it.
-    private func writeStep(_ event: LogEvent) {
-        guard let step = (try? JSONValue.parse(event.payload, limits: .own))?["step"] else { return }
+    private func writeStep(_ event: SessionEvent) {
         commit()
         stream.write { output in
             output.append(chunkHead.bytes)
             output.append("},\"logprobs\":null,\"finish_reason\":null}]" as StaticString)
             if includesUsage { output.append(",\"usage\":null" as StaticString) }
             output.append(",\"interject\":" as StaticString)
-            output.appendJSONObject { $0.field("step", step) }
-            output.append("}\n\n" as StaticString)
+            output.appendJSONObject { object in event.withJSON { object.field("step", json: $0) } }
+            output.append("}" as StaticString)
+            ServerSentEventWriter.end(into: &output)
         }
     }
 
@@ -174,11 +176,12 @@ final class ChatStream: EventReader {
             }
             delta(&output)
             output.append("},\"logprobs\":null,\"finish_reason\":null}]" as StaticString)
-            output.append(includesUsage ? ",\"usage\":null}\n\n" as StaticString : "}\n\n" as StaticString)
+            output.append(includesUsage ? ",\"usage\":null}" as StaticString : "}" as StaticString)
+            ServerSentEventWriter.end(into: &output)
         }
     }
 
-    private func end(_ event: LogEvent) {
+    private func end(_ event: SessionEvent) {
         guard let ending = ChatCompletion.Ending(event, cutForm: completion.cutForm) else { return fail(.unreadableResponse) }
         if let cut = ending.failure(completionID: completion.id) { return fail(cut: cut) }
         commit()
@@ -186,7 +189,8 @@ final class ChatStream: EventReader {
             if !sentRole {
                 output.append(chunkHead.bytes)
                 output.append("\"role\":\"assistant\",\"content\":\"\"},\"logprobs\":null,\"finish_reason\":null}]" as StaticString)
-                output.append(includesUsage ? ",\"usage\":null}\n\n" as StaticString : "}\n\n" as StaticString)
+                output.append(includesUsage ? ",\"usage\":null}" as StaticString : "}" as StaticString)
+                ServerSentEventWriter.end(into: &output)
             }
             output.append(chunkHead.bytes)
             output.append("},\"logprobs\":null,\"finish_reason\":\"" as StaticString)
@@ -197,17 +201,18 @@ final class ChatStream: EventReader {
                 output.append(",\"interject\":" as StaticString)
                 output.appendJSONObject { ending.writeExtension(sessionID: response?.sessionID, to: &$0) }
             }
-            output.append("}\n\n" as StaticString)
+            output.append("}" as StaticString)
+            ServerSentEventWriter.end(into: &output)
         }
         if includesUsage {
             stream.write { output in
-                output.append("data: " as StaticString)
+                ServerSentEventWriter.begin(into: &output)
                 output.appendJSONObject {
                     completion.writeHead(object: "chat.completion.chunk", to: &$0)
                     $0.array("choices") { _ in }
                     ending.writeUsage(to: &$0)
                 }
-                output.append("\n\n" as StaticString)
+                ServerSentEventWriter.end(into: &output)
             }
         }
         stream.end(done: true)

@@ -1,5 +1,7 @@
 import Bytes
 import JSON
+import ResponsesWire
+import Sessions
 
 /// A tool call of an answer in Chat Completions' form: `tool_calls` of type `function` or `custom`, or the old `function_call`.
 final class ChatToolCall {
@@ -67,18 +69,18 @@ final class ChatToolCall {
         output.append("]" as StaticString)
     }
 
-    /// - Parameter escaped: contents of a JSON string.
-    func appendInput(_ escaped: UnsafeRawBufferPointer, to output: inout ByteBuffer) {
+    /// Appends a piece of its arguments, which a delta has.
+    func appendInput(_ event: SessionEvent, to output: inout ByteBuffer) {
         if usesFunctions {
             output.append("\"function_call\":{\"arguments\":\"" as StaticString)
-            output.append(escaped)
+            event.appendText(to: &output)
             output.append("\"}" as StaticString)
             return
         }
         output.append("\"tool_calls\":[{\"index\":" as StaticString)
         output.append(decimal: index)
         output.append(isCustom ? ",\"custom\":{\"input\":\"" as StaticString : ",\"function\":{\"arguments\":\"" as StaticString)
-        output.append(escaped)
+        event.appendText(to: &output)
         output.append("\"}}]" as StaticString)
     }
 

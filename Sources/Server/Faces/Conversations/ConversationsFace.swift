@@ -26,7 +26,7 @@ enum ConversationsFace {
 
         init(_ items: [Item]) {
             self.items = items
-            encoded = ItemList(items: items).isLarge ? .ofAddition(items) : nil
+            encoded = ItemList(items: items).isLarge ? EncodedItems(items) : nil
         }
     }
 

@@ -19,7 +19,6 @@ final class FileReception {
 
     private let call: Call
     private let library: FileLibrary
-    private let router: Router
     /// Of the file's bytes, when the command has a name: it stands for one file.
     private let digest: SHA256.Running?
     private var parser: MultipartParser
@@ -32,10 +31,9 @@ final class FileReception {
     private var bytesOnTheWay = 0
     private var isOver = false
 
-    init(_ call: Call, _ library: FileLibrary, _ router: Router, _ parser: consuming MultipartParser) {
+    init(_ call: Call, _ library: FileLibrary, _ parser: consuming MultipartParser) {
         self.call = call
         self.library = library
-        self.router = router
         digest = call.request.fields["idempotency-key"] == nil ? nil : SHA256.Running()
         self.parser = parser
     }
@@ -167,7 +165,7 @@ final class FileReception {
         isOver = true
         self.upload = nil
         // Whoever lets go of the upload gives it up: so does a retry that is answered with what the first came to.
-        try router.onceReceived(call, fingerprint(filename)) { call in
+        try call.onceReceived(fingerprint(filename)) { call in
             call.respondLater(within: upload.keepingDeadline) { () throws(JobError) in
                 let file = try await upload.commit(purpose: purpose, filename: filename, expires: expires)
                 return JSONAnswer { file.write(to: &$0) }

@@ -5,12 +5,12 @@ import Jobs
 /// OpenAI's Files API: `Protocols/files.md`.
 enum FilesFace {
     /// `POST /v1/files`. Called before the body is here.
-    static func create(_ call: Call, _ router: Router) throws(APIError) {
+    static func create(_ call: Call) throws(APIError) {
         let library = try call.context.jobs.get().files
         let reception: FileReception
         do throws(MultipartError) {
             reception = FileReception(
-                call, library, router, try MultipartParser(contentType: call.request.fields["content-type"] ?? ""))
+                call, library, try MultipartParser(contentType: call.request.fields["content-type"] ?? ""))
         } catch {
             throw .invalid(error.description, code: "invalid_form")
         }

@@ -1,13 +1,26 @@
 import Bytes
 import JSON
+import ResponsesWire
 import Sessions
 
 /// Cuts in the vocabulary of Responses. Nothing here is done for a token: only ends are ever written anew.
 extension CutForm {
-    /// The event as this reader gets it.
-    func retold(_ event: LogEvent) -> LogEvent {
-        guard self != .native, event.type == .responseIncomplete || event.type == .responseCancelled else { return event }
-        return retold(end: event)
+    /// The event as this reader gets it, where that is not as the log has it.
+    func retold(_ event: SessionEvent) -> (type: StaticString, json: [UInt8])? {
+        guard self != .native, event.kind == .responseIncomplete || event.kind == .responseCancelled else { return nil }
+        return retold(end: ResponsesEncoder.json(event))
+    }
+
+    /// The last event of a response as this reader gets it; nil where it was not cut.
+    /// - Parameter json: as it stands in the log.
+    func retold(end json: [UInt8]) -> (type: StaticString, json: [UInt8])? {
+        if self == .native { return nil }
+        return json.withUnsafeBytes { bytes in
+            var reader = JSONReader(bytes, limits: .own)
+            var output = ByteBuffer()
+            guard let told = try? rewrite(end: &reader, into: &output) else { return nil }
+            return (told.responsesType, output.array)
+        }
     }
 
     /// A response object as this reader gets it.
@@ -23,24 +36,8 @@ extension CutForm {
         }
     }
 
-    private func retold(end event: LogEvent) -> LogEvent {
-        var type = event.type
-        let payload: [UInt8]? = event.payload.withUnsafeBytes { bytes in
-            var reader = JSONReader(bytes, limits: .own)
-            var output = ByteBuffer()
-            guard let told = try? rewrite(end: &reader, into: &output) else { return nil }
-            type = told
-            return output.array
-        }
-        guard let payload else { return event }
-        return LogEvent(
-            sequence: event.sequence, mergedFrom: event.mergedFrom, type: type, response: event.response,
-            responseSequence: event.responseSequence, payload: payload, delta: event.delta, outputIndex: event.outputIndex,
-            endOffset: event.endOffset)
-    }
-
     /// The event that tells this form.
-    private var endType: EventType {
+    private var endKind: EventKind {
         switch self {
         case .native, .incomplete: .responseIncomplete
         case .completed: .responseCompleted
@@ -49,19 +46,19 @@ extension CutForm {
     }
 
     /// - Returns: the type that it is told by; nil when the response was not cut.
-    private func rewrite(end reader: inout JSONReader, into output: inout ByteBuffer) throws(JSONError) -> EventType? {
+    private func rewrite(end reader: inout JSONReader, into output: inout ByteBuffer) throws(JSONError) -> EventKind? {
         guard let cut = try Self.cut(ofEnd: reader) else { return nil }
         let form = resolved(for: cut)
         try Self.rewriteObject(&reader, into: &output) { (key, reader, output) throws(JSONError) in
             switch key {
             case "type":
                 try reader.skipValue()
-                output.appendJSONString(form.endType.rawValue)
+                output.appendJSONString("\(form.endKind.responsesType)")
             case "response": try form.rewrite(response: &reader, of: cut, into: &output)
             default: output.append(try reader.rawValue())
             }
         }
-        return form.endType
+        return form.endKind
     }
 
     private static func cut(ofEnd event: JSONReader) throws(JSONError) -> Cut? {

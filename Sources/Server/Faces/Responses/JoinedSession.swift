@@ -13,7 +13,7 @@ final class JoinedSession: EventReader {
     /// Events that wait: until the socket was told that it has joined, and behind those until it takes more.
     private var early: [Early]? = []
     private enum Early {
-        case event(LogEvent)
+        case event(SessionEvent)
         case snapshot([UInt8], sequence: Int)
     }
 
@@ -29,7 +29,7 @@ final class JoinedSession: EventReader {
         }
     }
 
-    override func receive(_ event: LogEvent) -> Cursor.Demand {
+    override func receive(_ event: SessionEvent) -> Cursor.Demand {
         if let count = early?.count {
             early?.append(.event(event))
             return count > Self.maxEarlyEvents ? .pause : .more
@@ -76,8 +76,8 @@ final class JoinedSession: EventReader {
     private var isOpen = false
 
     /// Whether a lane leaves this event to the join.
-    func covers(_ event: LogEvent) -> Bool {
-        coveredAfter.map { event.sequence > $0 } ?? false
+    func covers(_ event: SessionEvent) -> Bool {
+        coveredAfter.map { event.position > $0 } ?? false
     }
 
     /// The session's events after this one come here: what comes before ``open()`` waits for it.
@@ -114,7 +114,7 @@ final class JoinedSession: EventReader {
         stop()
     }
 
-    private func send(_ event: LogEvent) {
+    private func send(_ event: SessionEvent) {
         socket.send(event, sessionID: reference.id, suffix: suffix)
     }
 }

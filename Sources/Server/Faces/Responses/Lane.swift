@@ -60,8 +60,8 @@ final class Lane {
         waiting = []
     }
 
-    func send(_ event: LogEvent, sessionID: String, on socket: ResponsesSocket) {
-        socket.send(event, sessionID: sessionID, suffix: suffix)
+    func send(_ event: SessionEvent, in form: CutForm, sessionID: String, on socket: ResponsesSocket) {
+        socket.send(event, retold: form.retold(event)?.json, sessionID: sessionID, suffix: suffix)
     }
 }
 
@@ -103,14 +103,14 @@ final class LaneReader: EventReader {
 
     func unfollow(_ responseID: String) { open.remove(responseID) }
 
-    override func receive(_ event: LogEvent) -> Cursor.Demand {
+    override func receive(_ event: SessionEvent) -> Cursor.Demand {
         guard let reference = event.response, open.contains(reference.id) else { return .more }
         sessionID = reference.sessionID
         // Who has joined the session gets this event there.
         if socket.joined[reference.sessionID]?.covers(event) != true {
-            lane.send(cutForm.retold(event), sessionID: reference.sessionID, on: socket)
+            lane.send(event, in: cutForm, sessionID: reference.sessionID, on: socket)
         }
-        if event.type.isTerminal {
+        if event.kind.isTerminal {
             open.remove(reference.id)
             if open.isEmpty { finish() }
         }

@@ -2,14 +2,15 @@ import Bytes
 import HTTP
 import JSON
 import Network
+import ResponsesWire
 import Sessions
 
 /// A response that has ended, in the form of a face.
 struct CollectedResponse: Sendable {
     var json: [UInt8]
-    var reference: ResponseReference
+    var reference: ResponseHeader
     /// How it ended, whatever the reader is told.
-    var ending: EventType
+    var ending: EventKind
     /// Told in its place, to a client for whom a cut is an error.
     var cut: APIError?
 }
@@ -21,10 +22,10 @@ extension EventReader {
     /// Reads a response off its last event: at once, or, if it is large, off the loop.
     /// - Parameter then: called on the loop.
     func collect(
-        _ event: LogEvent, _ read: @escaping @Sendable () -> CollectedResponse?,
+        _ event: SessionEvent, _ read: @escaping @Sendable () -> CollectedResponse?,
         then: @escaping (Result<CollectedResponse, APIError>) -> Void
     ) {
-        guard event.payload.count >= Self.leastLargeByteCount else {
+        guard event.encodedByteCount >= Self.leastLargeByteCount else {
             return then(read().map { .success($0) } ?? .failure(.unreadableResponse))
         }
         // The response has been made: told to try again, its client would have it made twice.
@@ -60,8 +61,8 @@ final class ResponseCollector: EventReader {
         call.exchange.onDisconnect = { [self] in stop() }
     }
 
-    override func receive(_ event: LogEvent) -> Cursor.Demand {
-        guard event.type.isTerminal, let reference = event.response, reference.id == responseID else { return .more }
+    override func receive(_ event: SessionEvent) -> Cursor.Demand {
+        guard event.kind.isTerminal, let reference = event.response, reference.id == responseID else { return .more }
         stop()
         if let failure = reference.failure {
             fail(APIError(failure))
@@ -69,7 +70,7 @@ final class ResponseCollector: EventReader {
             let cutForm = cutForm
             collect(event) {
                 event.responseObject.map {
-                    CollectedResponse(json: cutForm.retold(response: $0), reference: reference, ending: event.type)
+                    CollectedResponse(json: cutForm.retold(response: $0), reference: reference, ending: event.kind)
                 }
             } then: { [then] in
                 then($0)
@@ -135,24 +136,17 @@ extension APIError {
     }
 }
 
-extension LogEvent {
-    /// The `response` object of a lifecycle event, as it stands in the payload.
+extension SessionEvent {
+    /// The response object of an event of a response's life.
     var responseObject: [UInt8]? {
-        payload.withUnsafeBytes { bytes in
-            var reader = JSONReader(bytes, limits: .own)
-            do {
-                try reader.enterObject()
-                while let key = try reader.nextKey() {
-                    if key == "response" { return [UInt8](try reader.rawValue()) }
-                    try reader.skipValue()
-                }
-            } catch {}
-            return nil
-        }
+        guard let header = response, let state = responseState else { return nil }
+        var buffer = ByteBuffer(capacity: encodedByteCount)
+        buffer.appendJSONObject { state.write(header, to: &$0) }
+        return buffer.array
     }
 }
 
-extension ResponseReference {
+extension ResponseHeader {
     /// Fields of an answer that is about this response: its session, and the upstream that was asked.
     var fields: [(name: String, value: String)] {
         [("Interject-Session", sessionID)] + (upstream.map { [("Interject-Upstream", $0)] } ?? [])

@@ -1,6 +1,7 @@
 import Bytes
 import HTTP
 import Network
+import ResponsesWire
 import Sessions
 
 /// The events of one response as server-sent events, in OpenAI's form: `event:` equals `type`, no `id:`, `[DONE]` at the end.
@@ -17,19 +18,21 @@ final class ResponseStream: EventReader {
     /// `sequence_number` up to which the client has the events.
     private let startingAfter: Int
     private let cutForm: CutForm
+    private let pass: EncodingPass<ResponsesEncoder>
     /// For the head; known from the submission on.
     var sessionID: String?
-    private var response: ResponseReference?
-    private var held: [LogEvent] = []
+    private var response: ResponseHeader?
+    private var held: [SessionEvent] = []
     private var holdTimer: LoopTimer?
 
     /// - Parameter holdsStatus: for a response that is just made; one that is fetched answers at once.
     init(_ call: Call, responseID: String, startingAfter: Int = -1, cutForm: CutForm, holdsStatus: Bool) {
         self.call = call
         self.cutForm = cutForm
+        pass = call.context.sessions(on: call.loop).responsesPass
         self.responseID = responseID
         self.startingAfter = startingAfter
-        stream = EventStream(call.exchange, loop: call.loop, heartbeat: call.context.configuration.heartbeat)
+        stream = EventStream(call, errors: .responses)
         super.init(loop: call.loop, catchUp: .losslessOrClose)
         call.exchange.endsWithInput = true
         call.exchange.onDisconnect = { [self] in disconnected() }
@@ -54,10 +57,10 @@ final class ResponseStream: EventReader {
         commit()
     }
 
-    override func receive(_ event: LogEvent) -> Cursor.Demand {
+    override func receive(_ event: SessionEvent) -> Cursor.Demand {
         guard isOurs(event), event.responseSequence > startingAfter else { return .more }
         if let holdTimer, holdTimer.isPending {
-            switch event.type {
+            switch event.kind {
             case .responseCreated, .error:
                 held.append(event)
                 return .more
@@ -71,7 +74,7 @@ final class ResponseStream: EventReader {
         }
         commit()
         write(event)
-        if event.type.isTerminal { end() }
+        if event.kind.isTerminal { end() }
         return stream.isCongested ? .pause : .more
     }
 
@@ -104,10 +107,9 @@ final class ResponseStream: EventReader {
         }
     }
 
-    private func isOurs(_ event: LogEvent) -> Bool {
-        guard let reference = event.response else { return false }
-        if let response { return reference === response }
-        guard reference.id == responseID else { return false }
+    private func isOurs(_ event: SessionEvent) -> Bool {
+        if let response { return event.isPart(of: response) }
+        guard let reference = event.response, reference.id == responseID else { return false }
         response = reference
         return true
     }
@@ -121,22 +123,12 @@ final class ResponseStream: EventReader {
         held = []
     }
 
-    private func write(_ event: LogEvent) {
-        let event = cutForm.retold(event)
-        if event.payload.count >= EventStream.leastLongByteCount {
-            return stream.write({ Self.writeHead(event, to: &$0) }, data: event.payload)
+    private func write(_ event: SessionEvent) {
+        if let (type, json) = cutForm.retold(event) {
+            stream.write(type, long: json)
+        } else {
+            stream.write(event, event.kind.responsesType, pass)
         }
-        stream.write { output in
-            Self.writeHead(event, to: &output)
-            output.append(event.payload)
-            output.append("\n\n" as StaticString)
-        }
-    }
-
-    private static func writeHead(_ event: LogEvent, to output: inout ByteBuffer) {
-        output.append("event: " as StaticString)
-        output.append(event.type.rawValue)
-        output.append("\ndata: " as StaticString)
     }
 
     /// Ends in order: nothing more will come.

@@ -19,7 +19,7 @@ extension ResponsesFace {
             isRunning = !generation.status.isTerminal
             createdAt = generation.createdAt
             state = "\(generation.id)-\(generation.eventCount)-\(generation.status.name)"
-            lastSequence = generation.session.log.lastSequence
+            lastSequence = generation.session.log.lastPosition
         }
 
         /// Everything of a response that changes, changes with an event; and each form is another text.
@@ -87,8 +87,8 @@ final class EndWaiter: EventReader {
         timer = loop.schedule(after: timeout) { [weak self] in self?.finish() }
     }
 
-    override func receive(_ event: LogEvent) -> Cursor.Demand {
-        guard event.type.isTerminal, responseID == nil || event.response?.id == responseID else { return .more }
+    override func receive(_ event: SessionEvent) -> Cursor.Demand {
+        guard event.kind.isTerminal, responseID == nil || event.response?.id == responseID else { return .more }
         // The session is in the middle of its turn: the record of the end belongs to it.
         timer?.cancel()
         timer = loop.schedule(after: .zero) { [self] in finish() }

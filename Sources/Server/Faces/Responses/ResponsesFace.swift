@@ -52,13 +52,15 @@ enum ResponsesFace {
             switch target {
             case .failure(let error): fail(error)
             case .success(let target):
-                Submission(target: target, input: input, isStored: isStored, isDurable: isStored, wantsResponse: reader == nil)
-                    .submit(from: call.loop, context: call.context, reader: reader) { result in
-                        switch result {
-                        case .success(let outcome): started(outcome)
-                        case .failure(let error): fail(error)
-                        }
+                Submission(
+                    target: target, input: input, isStored: isStored, isDurable: isStored, describe: reader == nil ? json : nil
+                )
+                .submit(from: call.loop, context: call.context, reader: reader) { result in
+                    switch result {
+                    case .success(let outcome): started(outcome)
+                    case .failure(let error): fail(error)
                     }
+                }
             }
         }
     }
@@ -141,7 +143,7 @@ enum ResponsesFace {
             guard let generation = session.generations.last(where: { $0.id == id }) else { return .failure(notFound(id)) }
             if generation.status.isTerminal { return .success(json(generation)) }
             do throws(SessionError) {
-                try session.attach(cursor.value, after: session.log.lastSequence)
+                try session.attach(cursor.value, after: session.log.lastPosition)
                 return .success(nil)
             } catch {
                 return .failure(APIError(error))
@@ -166,13 +168,13 @@ enum ResponsesFace {
             // Somebody who has seen the end comes back: there is nothing to wait for.
             if generation.status.isTerminal, generation.eventCount - 1 <= after { return .success(false) }
             do throws(SessionError) {
-                let first = generation.firstSequence ?? session.log.lastSequence + 1
+                let first = generation.firstSequence ?? session.log.lastPosition + 1
                 var start = first - 1
                 // What the client has may be gone.
                 if !session.log.canProvideAll(after: start),
-                    session.log.holdsAll(of: generation.reference, afterResponseSequence: after)
+                    session.log.holdsAll(of: generation.header, afterResponseSequence: after)
                 {
-                    start = session.log.oldestSequence - 1
+                    start = session.log.oldestPosition - 1
                 }
                 try session.attach(cursor.value, after: start)
                 return .success(true)

@@ -6,13 +6,26 @@ import WebSocket
 
 /// Whether a command is permitted: the key that opened the socket may have been revoked since, or be for one session alone.
 extension ResponsesSocket {
-    func authorize(_ type: String, _ body: JSONObject) throws(APIError) {
-        guard context.authentication.stillKnows(caller) else {
-            fail(Authentication.unknownKey, for: body)
-            close(.policyViolation, reason: "The key that this connection was opened with is no longer valid.")
-            throw Authentication.unknownKey
+    static let opening = SocketOpening(
+        advice: ", or POST for an answer over HTTP.", subprotocols: ["realtime"]
+    ) { (call) throws(APIError) in
+        let cutForm = try call.cutForm()
+        return { ResponsesSocket($0, for: call, cutForm: cutForm) }
+    }
+
+    /// nil: every caller may send it.
+    private static func scope(forCommand type: String) -> Scopes? {
+        switch type {
+        case "response.create", "response.steer", "response.inject": .responses
+        case "interject:join": .sessionsRead
+        case "interject:input", "interject:cancel": .sessions
+        default: nil
         }
-        try caller.require(RouteScopes.needed(forCommand: type))
+    }
+
+    func authorize(_ type: String, _ body: JSONObject) throws(APIError) {
+        try checkCredential { fail($0, for: body) }
+        try caller.require(Self.scope(forCommand: type))
         guard let binding = caller.binding else { return }
         guard case .session(let sessionID) = binding else { throw .boundElsewhere }
         switch type {

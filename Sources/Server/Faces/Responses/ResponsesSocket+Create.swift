@@ -72,7 +72,7 @@ extension ResponsesSocket {
         guard input.encoded == nil, isLarge else { return then(input) }
         let items = input.items
         WorkerPool.shared.run(for: owner, on: loop) {
-            EncodedItems.ofInput(items)
+            EncodedItems(items)
         } then: { encoded in
             var input = input
             input.encoded = encoded
@@ -103,7 +103,7 @@ extension ResponsesSocket {
                         case .success(let outcome):
                             self?.logResponse(outcome.responseID, sessionID: outcome.session.id)
                             guard keepsSession, !isNamed else { return }
-                            if let self, self.isOpen { return self.ownEphemeral(outcome.session) }
+                            if let self, self.isOpen { return self.own(outcome.session) }
                             EphemeralSessions.release(outcome.session.id, on: outcome.session.loop, context)
                         case .failure(let error):
                             self?.context.metering.abandon(responseID, now: reader.loop.now)
@@ -227,7 +227,7 @@ extension ResponsesSocket {
             input.steer = steer
             input.responseID = successor
             do throws(SessionError) {
-                if let cursor { try session.attach(cursor.value, after: session.log.lastSequence) }
+                if let cursor { try session.attach(cursor.value, after: session.log.lastPosition) }
                 _ = try context.sessions(on: reference.loop).submit(input, to: session)
                 return .accepted
             } catch {

@@ -15,11 +15,9 @@ extension ResponsesSocket {
 
     private var logsCommands: Bool { loop.logger.logLevel <= .debug }
 
-    private var metadata: Logger.Metadata { ["connection": "\(connectionID ?? "")"] }
-
     func logCommand(_ body: JSONObject?, refusal: APIError? = nil) {
         guard logsCommands else { return }
-        var metadata = metadata
+        var metadata = logMetadata
         let type = body?["type"]?.string
         metadata["command"] = "\(type.flatMap { Self.commands.contains($0) ? $0 : nil } ?? "unknown")"
         for member in Self.namingMembers {
@@ -37,12 +35,7 @@ extension ResponsesSocket {
         guard logsCommands else { return }
         loop.logger.debug(
             "response of a command",
-            metadata: metadata.merging(["response_id": "\(id)", "session_id": "\(sessionID)"]) { $1 })
-    }
-
-    func logClose(_ end: ConnectionClosed) {
-        guard logsCommands else { return }
-        loop.logger.debug("websocket closed", metadata: metadata.merging(["close_code": "\(end.code)"]) { $1 })
+            metadata: logMetadata.merging(["response_id": "\(id)", "session_id": "\(sessionID)"]) { $1 })
     }
 
     /// Whether it has the form of a name that this server gives: `sess_` and 24 letters or digits.

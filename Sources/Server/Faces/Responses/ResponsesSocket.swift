@@ -2,6 +2,7 @@ import Bytes
 import HTTP
 import JSON
 import Network
+import ResponsesWire
 import Sessions
 import WebSocket
 
@@ -9,7 +10,7 @@ import WebSocket
 ///
 /// One socket carries many conversations: each *lane* (a `stream_id`, or none) is a queue of responses; each *joined* session
 /// is followed whole.
-final class ResponsesSocket: WebSocketConnection {
+final class ResponsesSocket: FaceSocket {
     /// Bounds of one connection.
     enum Limits {
         static let maxLanes = 32
@@ -19,29 +20,21 @@ final class ResponsesSocket: WebSocketConnection {
         static let maxWaitingBytes = 16 << 20
     }
 
-    let context: ServerContext
-    /// Who opened it.
-    let caller: Caller
-    var owner: String { caller.owner }
     /// How it is told of cuts, for responses that do not say.
     let cutForm: CutForm
     var lanes: [String?: Lane] = [:]
     var joined: [String: JoinedSession] = [:]
-    private var ephemeral = EphemeralSessions()
     /// A large command is read off the loop, and those behind it wait.
     private var isReadingCommand: Bool { workCount > 0 }
     /// What goes on off the loop for commands that were taken.
     private var workCount = 0
     /// Where the end of an event is written: kept, since there is one for each token.
     private var tail = ByteBuffer()
+    private lazy var pass = context.sessions(on: loop).responsesPass
 
-    init(_ transport: WebSocketTransport, context: ServerContext, caller: Caller, cutForm: CutForm) {
-        self.context = context
-        self.caller = caller
+    init(_ transport: WebSocketTransport, for call: Call, cutForm: CutForm) {
         self.cutForm = cutForm
-        super.init(transport)
-        context.sessions(on: loop).insert(self)
-        context.credentials(on: loop).insert(self)
+        super.init(transport, for: call)
     }
 
     // MARK: Commands
@@ -163,12 +156,17 @@ final class ResponsesSocket: WebSocketConnection {
     }
 
     /// Sends an event of a log, with its place in it and the lane that it is for.
-    func send(_ event: LogEvent, sessionID: String, suffix: borrowing ByteBuffer) {
+    /// - Parameter retold: its JSON, where the socket gets it in another form than others.
+    func send(_ event: SessionEvent, retold: [UInt8]? = nil, sessionID: String, suffix: borrowing ByteBuffer) {
         tail.clear()
-        SequencedPayload.appendPlace(event, sessionID: sessionID, to: &tail)
+        SequencedPayload.appendPosition(event, sessionID: sessionID, to: &tail)
         tail.append(suffix.bytes)
         tail.append("}" as StaticString)
-        event.payload.withUnsafeBytes { sendText(UnsafeRawBufferPointer(rebasing: $0.dropLast()), suffix: tail.bytes) }
+        if let retold {
+            retold.withUnsafeBytes { sendText(UnsafeRawBufferPointer(rebasing: $0.dropLast()), suffix: tail.bytes) }
+        } else {
+            sendText(UnsafeRawBufferPointer(rebasing: pass.bytes(of: event).dropLast()), suffix: tail.bytes)
+        }
     }
 
     // MARK: Names
@@ -223,29 +221,13 @@ final class ResponsesSocket: WebSocketConnection {
         }
     }
 
-    /// Forgets the session when the connection ends.
-    func ownEphemeral(_ session: SessionReference) { ephemeral.insert(session, context.directory) }
+    // MARK: The socket
 
-    // MARK: The server stops
-
-    /// Whether an answer runs or waits that this socket is to bring.
-    private var isAtRest: Bool {
+    override var isAtRest: Bool {
         !isReadingCommand && lanes.values.allSatisfy(\.isAtRest) && joined.values.allSatisfy(\.isAtRest)
     }
 
-    /// Closes once what runs has come to its end here.
-    func closeWhenAtRest() {
-        guard isOpen else { return }
-        if isAtRest {
-            closeForRestart()
-        } else {
-            loop.schedule(after: .milliseconds(20)) { [weak self] in self?.closeWhenAtRest() }
-        }
-    }
-
-    func closeForRestart() { close(.serviceRestart, reason: "The server restarts. Connect again.") }
-
-    // MARK: Transport
+    override func tell(_ error: APIError) { fail(error) }
 
     /// Limits on age and idleness wait for what runs.
     override var isBusy: Bool { isReadingCommand || !lanes.values.allSatisfy(\.isAtRest) }
@@ -259,14 +241,10 @@ final class ResponsesSocket: WebSocketConnection {
         for session in joined.values { session.goOn() }
     }
 
-    override func closed(_ end: ConnectionClosed) {
-        logClose(end)
-        context.sessions(on: loop).remove(self)
-        context.credentials(on: loop).remove(self)
+    override func left() {
         for lane in lanes.values { lane.close() }
         lanes = [:]
         for session in joined.values { session.leave() }
         joined = [:]
-        ephemeral.release(context)
     }
 }

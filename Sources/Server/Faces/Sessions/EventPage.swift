@@ -1,12 +1,13 @@
 import Bytes
 import JSON
 import Network
+import ResponsesWire
 import Sessions
 
 /// One page of a session's log as JSON, for those who poll.
 struct EventPage: Sendable {
     private enum Content: Sendable {
-        case events([LogEvent])
+        case events([SessionEvent])
         /// In the place of events that nobody has any more.
         case state(SessionState)
     }
@@ -25,19 +26,20 @@ struct EventPage: Sendable {
     ) {
         let log = session.log
         if log.holdsAll(after: sequence) {
-            var events: [LogEvent] = []
-            var position = sequence
-            while events.count < limit, position < log.committedSequence {
-                let event = mergesDeltas ? log.mergedEvent(after: position) : log.event(after: position)
+            var events: [SessionEvent] = []
+            var place = log.place(after: sequence)
+            while events.count < limit, place.position < log.committedPosition,
+                let event = mergesDeltas ? log.nextMerged(&place) : log.next(&place)
+            {
                 events.append(event)
-                position = event.sequence
             }
             then(.success(EventPage(events, after: sequence, of: session)))
         } else if log.canProvideAll(after: sequence) {
-            log.fetch(after: sequence) { events in
-                if events.isEmpty {
+            log.fetch(after: sequence) { pages in
+                if pages.isEmpty {
                     snapshot(of: session, then)
                 } else {
+                    let events = pages.events(after: sequence, upTo: log.committedPosition)
                     let page = mergesDeltas ? DeltaRun.merged(events) : events
                     then(.success(EventPage(Array(page.prefix(limit)), after: sequence, of: session)))
                 }
@@ -49,15 +51,15 @@ struct EventPage: Sendable {
 
     /// The state in the place of events that nobody has any more.
     private static func snapshot(of session: Session, _ then: @escaping (Result<EventPage, APIError>) -> Void) {
-        let page = EventPage(.state(session.state), isEmpty: false, of: session, position: session.log.lastSequence, hasMore: false)
+        let page = EventPage(.state(session.state), isEmpty: false, of: session, position: session.log.lastPosition, hasMore: false)
         session.whenKept { then($0 ? .success(page) : .failure(.notKept)) }
     }
 
-    private init(_ events: [LogEvent], after sequence: Int, of session: Session) {
-        let position = events.last?.sequence ?? sequence
+    private init(_ events: [SessionEvent], after sequence: Int, of session: Session) {
+        let position = events.last?.position ?? sequence
         self.init(
             .events(events), isEmpty: events.isEmpty, of: session, position: position,
-            hasMore: position < session.log.committedSequence)
+            hasMore: position < session.log.committedPosition)
     }
 
     private init(_ content: Content, isEmpty: Bool, of session: Session, position: Int, hasMore: Bool) {
@@ -76,7 +78,7 @@ struct EventPage: Sendable {
     /// Whether it takes longer to encode than a loop should be held for.
     var isLarge: Bool {
         switch content {
-        case .events(let events): events.reduce(0) { $0 + $1.byteCount } >= Self.leastLargeByteCount
+        case .events(let events): events.reduce(0) { $0 + $1.encodedByteCount } >= Self.leastLargeByteCount
         case .state(let state): state.isLarge
         }
     }
@@ -88,10 +90,13 @@ struct EventPage: Sendable {
             page.array("data") { list in
                 switch content {
                 case .events(let events):
+                    var json = ByteBuffer()
                     var element = ByteBuffer()
                     for event in events {
+                        json.clear()
+                        ResponsesEncoder.append(event, to: &json)
                         element.clear()
-                        SequencedPayload.append(event, sessionID: sessionID, to: &element)
+                        SequencedPayload.append(event, json: json.bytes, sessionID: sessionID, to: &element)
                         list.element(json: element.bytes)
                     }
                 case .state(let state):
@@ -119,7 +124,7 @@ final class EventWaiter: EventReader {
         timer = loop.schedule(after: timeout) { [weak self] in self?.finish() }
     }
 
-    override func receive(_ event: LogEvent) -> Cursor.Demand {
+    override func receive(_ event: SessionEvent) -> Cursor.Demand {
         // The session is in the middle of its turn: more may belong to the page.
         timer?.cancel()
         timer = loop.schedule(after: .zero) { [self] in finish() }

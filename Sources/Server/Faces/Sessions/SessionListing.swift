@@ -83,7 +83,7 @@ final class SessionListing {
         var buffer = ByteBuffer()
         buffer.appendJSONObject { object in
             session.writeSummary(to: &object)
-            object.field("last_sequence_number", session.log.lastSequence)
+            object.field("last_sequence_number", session.log.lastPosition)
         }
         return buffer.array
     }

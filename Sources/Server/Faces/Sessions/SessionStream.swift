@@ -2,6 +2,7 @@ import Bytes
 import HTTP
 import JSON
 import Network
+import ResponsesWire
 import Sessions
 
 /// A session's log as an EventSource stream: `id:` is the session sequence number.
@@ -12,12 +13,14 @@ final class SessionStream: EventReader {
     private let call: Call
     private let stream: EventStream
     private let sessionID: String
+    private let pass: EncodingPass<ResponsesEncoder>
     private var sentRetry = false
 
     init(_ call: Call, sessionID: String, catchUp: CatchUp) {
         self.call = call
         self.sessionID = sessionID
-        stream = EventStream(call.exchange, loop: call.loop, heartbeat: call.context.configuration.heartbeat)
+        pass = call.context.sessions(on: call.loop).responsesPass
+        stream = EventStream(call, errors: .session)
         super.init(loop: call.loop, catchUp: catchUp)
         call.exchange.onDisconnect = { [self] in
             stream.stopHeartbeats()
@@ -31,19 +34,27 @@ final class SessionStream: EventReader {
         stream.begin(fields: [("Interject-Session", sessionID)])
     }
 
-    override func receive(_ event: LogEvent) -> Cursor.Demand {
+    override func receive(_ event: SessionEvent) -> Cursor.Demand {
         // EventSource fires its own `error` when a connection fails: ours must not look like that.
-        let type = event.type == .error ? "interject:error" : event.type.rawValue
-        if event.payload.count >= EventStream.leastLongByteCount, event.mergedFrom == nil {
-            write(type, id: event.sequence, long: event.payload)
+        let type: StaticString = event.kind == .error ? "interject:error" : event.kind.responsesType
+        begin()
+        if let first = event.mergedFrom {
+            stream.write { output in
+                ServerSentEventWriter.begin(id: event.position, type: type, retryMilliseconds: takeRetry(), into: &output)
+                SequencedPayload.append(event, mergedFrom: first, json: pass.bytes(of: event), to: &output)
+                ServerSentEventWriter.end(into: &output)
+            }
         } else {
-            write(type, id: event.sequence) { SequencedPayload.append(event, to: &$0) }
+            stream.write(event, type, id: event.position, retryMilliseconds: takeRetry(), pass)
         }
         return stream.isCongested ? .pause : .more
     }
 
     override func receiveSnapshot(_ state: [UInt8], sequence: Int) {
-        write("interject:snapshot", id: sequence, long: SnapshotEvent.payload(state, sequence: sequence))
+        begin()
+        stream.write(
+            "interject:snapshot", id: sequence, retryMilliseconds: takeRetry(),
+            long: SnapshotEvent.payload(state, sequence: sequence))
     }
 
     override func sessionClosed() {
@@ -59,44 +70,20 @@ final class SessionStream: EventReader {
         // number-safe: a constant, and a part of a setting that is at most an hour
         let wait = Self.retryMilliseconds + Int.random(in: 0..<spread)
         stream.write { output in
-            output.append("event: interject:draining\nretry: " as StaticString)
-            output.append(decimal: wait)
-            output.append("\ndata: " as StaticString)
+            ServerSentEventWriter.begin(type: "interject:draining", retryMilliseconds: wait, into: &output)
             output.appendJSONObject {
                 $0.field("type", "interject:draining")
                 $0.field("retry_ms", wait)
             }
-            output.append("\n\n" as StaticString)
+            ServerSentEventWriter.end(into: &output)
         }
         stream.end(done: false)
         stop()
     }
 
-    private func write(_ type: String, id: Int, _ payload: (inout ByteBuffer) -> Void) {
-        begin()
-        stream.write { output in
-            writeHead(type, id: id, to: &output)
-            payload(&output)
-            output.append("\n\n" as StaticString)
-        }
-    }
-
-    private func write(_ type: String, id: Int, long payload: [UInt8]) {
-        begin()
-        stream.write({ writeHead(type, id: id, to: &$0) }, data: payload)
-    }
-
-    private func writeHead(_ type: String, id: Int, to output: inout ByteBuffer) {
-        output.append("id: " as StaticString)
-        output.append(decimal: id)
-        output.append("\nevent: " as StaticString)
-        output.append(type)
-        // Within an event, since SDKs take a block of its own for an event without data.
-        if !sentRetry {
-            output.append("\nretry: " as StaticString)
-            output.append(decimal: Self.retryMilliseconds)
-            sentRetry = true
-        }
-        output.append("\ndata: " as StaticString)
+    /// Within the first event, since SDKs take a block of its own for an event without data.
+    private func takeRetry() -> Int? {
+        defer { sentRetry = true }
+        return sentRetry ? nil : Self.retryMilliseconds
     }
 }

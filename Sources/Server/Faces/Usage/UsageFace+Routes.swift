@@ -1,0 +1,8 @@
+import HTTP
+
+extension UsageFace {
+    static let routes = [
+        Route(.get, "/v1/usage", scope: .one(.usage), report),
+        Route(.get, "/v1/organization/usage/completions", scope: .one(.usage), report),
+    ]
+}

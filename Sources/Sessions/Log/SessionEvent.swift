@@ -1,0 +1,324 @@
+import JSON
+
+/// Where the parts of an encoded event stand in its page.
+struct EncodedEvent {
+    let kind: UInt8
+    /// Ordinal of the response; 0 for none.
+    let response: Int
+    /// -1 where there is no response.
+    let responseSequence: Int
+    /// Index of the output item; -1 for none.
+    let item: Int
+    let body: Range<Int>
+
+    var end: Int { body.upperBound }
+
+    @inline(__always)
+    init(_ bytes: UnsafeRawBufferPointer, at offset: Int) throws(MalformedEvent) {
+        var position = offset
+        guard let length = Varint.read(bytes, &position), length >= 2, length <= bytes.count - position else {
+            throw MalformedEvent()
+        }
+        let end = position + length
+        kind = bytes[position]
+        position += 1
+        guard let ordinal = Varint.read(bytes, &position), position <= end else { throw MalformedEvent() }
+        response = ordinal
+        if ordinal == 0 {
+            responseSequence = -1
+            item = -1
+        } else {
+            guard let sequence = Varint.read(bytes, &position), let index = Varint.read(bytes, &position), position <= end else {
+                throw MalformedEvent()
+            }
+            responseSequence = sequence
+            item = index - 1
+        }
+        body = position..<end
+    }
+}
+
+extension EncodedEvent {
+    /// Ordinals of the responses that it is of or names.
+    func responses(in bytes: UnsafeRawBufferPointer) -> [Int] {
+        if response != 0 { return [response] }
+        guard kind == EventKind.inputAccepted.rawValue else { return [] }
+        let ordinal = AcceptedInput.Parts(UnsafeRawBufferPointer(rebasing: bytes[body])).interruptedOrdinal
+        return ordinal == 0 ? [] : [ordinal]
+    }
+}
+
+/// One event of a session's log: a view, decoded in place, of a ``LogPage``, which it retains. Typed and neutral: what a client
+/// sees of it is the business of an encoder of that client's vocabulary.
+public struct SessionEvent: Sendable {
+    let page: LogPage
+    let references: PageReferences
+    /// Where it begins in the page, and where it ends.
+    let offset: Int
+    let end: Int
+    private let bodyStart: Int
+    /// Position in the session's log: 1, 2, 3 … without gaps.
+    public let position: Int
+    public let kind: EventKind
+    /// Its number within its response (`sequence_number`); -1 where there is none.
+    public let responseSequence: Int
+    /// Index of the output item (`output_index`); -1 where there is none.
+    public let outputIndex: Int
+    /// For deltas that were joined on the way to one reader: position of the first; nil for events as they stand in the log.
+    public internal(set) var mergedFrom: Int?
+    /// Whether more than one reader gets it in this pass: what is encoded for one is good for the others.
+    public internal(set) var isShared = false
+    // The page's references retain them, and the event retains the page, whose references only ever grow.
+    private let storedResponse: Unmanaged<ResponseHeader>?
+    private let storedItem: Unmanaged<ResponseItem>?
+
+    /// nil for a kind that this version does not know, and for what is no event.
+    @inline(__always)
+    init?(_ page: LogPage, _ references: PageReferences, at offset: Int, upTo end: Int, position: Int) {
+        guard let encoded = try? EncodedEvent(page.bytes(upTo: end), at: offset), let kind = EventKind(rawValue: encoded.kind)
+        else {
+            return nil
+        }
+        self.page = page
+        self.references = references
+        self.offset = offset
+        self.end = encoded.end
+        bodyStart = encoded.body.lowerBound
+        self.position = position
+        self.kind = kind
+        responseSequence = encoded.responseSequence
+        outputIndex = encoded.item
+        storedResponse = encoded.response == 0 ? nil : references.response(encoded.response)
+        storedItem = encoded.item < 0 ? nil : references.item(encoded.item, of: encoded.response)
+    }
+
+    /// The response that it is part of.
+    public var response: ResponseHeader? { storedResponse?.takeUnretainedValue() }
+    /// The output item that it is about.
+    public var item: ResponseItem? { storedItem?.takeUnretainedValue() }
+    /// Bytes of the log up to the end of this event, from its beginning.
+    var endOffset: Int { logOffset ?? page.startOffset + end }
+    /// Of an event that stands for others, and on a page of its own.
+    var logOffset: Int?
+    /// Bytes that it takes in the log.
+    public var byteCount: Int { end - offset }
+
+    /// Whether it is part of this response: one comparison, for filters on the token path.
+    @inline(__always)
+    public func isPart(of response: ResponseHeader) -> Bool {
+        storedResponse?.toOpaque() == Unmanaged.passUnretained(response).toOpaque()
+    }
+
+    /// The encoded event as it stands in the log.
+    public func withEncoded<Result>(_ body: (UnsafeRawBufferPointer) throws -> Result) rethrows -> Result {
+        try withExtendedLifetime(page) { try body(page.bytes(offset..<end)) }
+    }
+
+    /// The parts of the body.
+    @inline(__always)
+    func withParts<Result>(_ body: (inout EventParts) throws -> Result) rethrows -> Result {
+        try withExtendedLifetime(page) {
+            var parts = EventParts(page.bytes(bodyStart..<end))
+            return try body(&parts)
+        }
+    }
+
+    /// Another response that the event names.
+    func named(_ ordinal: Int) -> ResponseHeader? { references.response(ordinal)?.takeUnretainedValue() }
+
+    /// Whether it is the same event in the same form.
+    func isSame(as other: SessionEvent) -> Bool { page === other.page && offset == other.offset }
+}
+
+// MARK: What events tell
+
+extension SessionEvent {
+    /// Whether the text of a delta needs no escapes in JSON.
+    public enum TextForm: UInt8 {
+        case needsEscapes = 0
+        case plain = 1
+    }
+
+    /// The piece of text of a delta, in UTF-8.
+    @inline(__always)
+    public func withText<Result>(_ body: (UnsafeRawBufferPointer, TextForm) throws -> Result) rethrows -> Result {
+        try withParts { parts in
+            let form = TextForm(rawValue: parts.byte()) ?? .needsEscapes
+            _ = parts.number()
+            return try body(parts.rest, form)
+        }
+    }
+
+    /// Where the text of a delta begins in the whole text of its item, in bytes of UTF-8.
+    public var textOffset: Int {
+        withParts { parts in
+            _ = parts.byte()
+            return parts.number()
+        }
+    }
+
+    /// JSON of the session as it was made, of the items that were taken in, or of a step: for ``EventKind/sessionCreated``,
+    /// ``EventKind/inputAccepted``, ``EventKind/itemsAdded`` and ``EventKind/step``.
+    public func withJSON<Result>(_ body: (UnsafeRawBufferPointer) throws -> Result) rethrows -> Result {
+        try withParts { try body($0.counted()) }
+    }
+
+    /// For ``EventKind/participantJoined`` and ``EventKind/participantLeft``.
+    public var participant: Participant? {
+        withParts { Participant(id: $0.string(), name: $0.string()) }
+    }
+
+    /// For ``EventKind/inputAccepted``.
+    public var acceptedInput: AcceptedInput {
+        withParts { parts in
+            let told = AcceptedInput.Parts(parts.rest)
+            var input = told.input
+            if let cut = told.cut { input.interrupted = (cut, named(told.interruptedOrdinal)) }
+            return input
+        }
+    }
+
+    /// For ``EventKind/cancelled``.
+    public var cancellation: Cancellation {
+        withParts { parts in
+            var told = Cancellation(responseID: parts.string(), reason: parts.string())
+            (told.participant, told.clientEventID) = Self.sender(&parts)
+            return told
+        }
+    }
+
+    fileprivate static func sender(_ parts: inout EventParts) -> (Participant?, String?) {
+        let participant = parts.byte() == 0 ? nil : Participant(id: parts.string(), name: parts.string())
+        return (participant, parts.optionalString())
+    }
+
+    /// For ``EventKind/rolledBack``, and the items alone for ``EventKind/itemsDeleted``.
+    public var removal: (responseID: String?, itemIDs: [String]) {
+        withParts { parts in
+            let responseID = parts.optionalString()
+            var itemIDs: [String] = []
+            for _ in 0..<min(parts.number(), byteCount) { itemIDs.append(parts.string()) }
+            return (responseID, itemIDs)
+        }
+    }
+
+    /// For ``EventKind/steerAccepted``.
+    public var steer: (id: String, responseID: String) { withParts { ($0.string(), $0.string()) } }
+
+    /// For ``EventKind/error``.
+    public var failure: (code: String, message: String, param: String?) {
+        withParts { ($0.string(), $0.string(), $0.optionalString()) }
+    }
+
+    /// For ``EventKind/validation``.
+    public var verdict: OutputVerdict {
+        withParts { parts in
+            parts.byte() == 1
+                ? .valid : .invalid(JSONSchema.Violation(path: parts.string(), message: parts.string()))
+        }
+    }
+
+    /// The item that an ``EventKind/outputItemAdded`` event announces, which has no text yet.
+    public var announced: Item? {
+        guard kind == .outputItemAdded else { return nil }
+        let item = OutputItem(restoringFrom: self)
+        return item.announcement
+    }
+
+    /// Whether its provider must get something back with an item that an ``EventKind/outputItemAdded`` or
+    /// ``EventKind/outputItemDone`` event is about.
+    public var hasProviderData: Bool { provider != nil }
+
+    /// What its provider must get back with an item: for ``EventKind/outputItemAdded`` and ``EventKind/outputItemDone``.
+    var provider: String? {
+        withParts { parts in
+            switch kind {
+            case .outputItemAdded:
+                _ = ResponseItem(index: 0, &parts)
+                return parts.optionalString()
+            case .outputItemDone:
+                _ = parts.byte()
+                return parts.optionalString()
+            default: return nil
+            }
+        }
+    }
+}
+
+/// What an ``EventKind/inputAccepted`` event tells besides its items.
+public struct AcceptedInput: Sendable {
+    /// nil: nothing was running.
+    public var mode: InterjectionMode?
+    /// What answers.
+    public var responseID: String
+    /// What it cut, and the response whose items hold what was said of it.
+    public var interrupted: (cut: CutResponse, response: ResponseHeader?)?
+    public var participant: Participant?
+    public var clientEventID: String?
+}
+
+extension AcceptedInput {
+    /// As it stands in the log.
+    fileprivate struct Parts {
+        var input: AcceptedInput
+        var cut: CutResponse?
+        /// Ordinal of the response that was cut; 0 for none.
+        var interruptedOrdinal = 0
+
+        init(_ body: UnsafeRawBufferPointer) {
+            var parts = EventParts(body)
+            _ = parts.counted()
+            let mode = InterjectionMode(code: parts.byte())
+            input = AcceptedInput(mode: mode, responseID: parts.string())
+            if parts.byte() != 0 {
+                cut = CutResponse(
+                    responseID: parts.string(), itemIndex: parts.number() - 1, messageIndex: parts.number() - 1,
+                    outputTokens: parts.number())
+                interruptedOrdinal = parts.number()
+            }
+            (input.participant, input.clientEventID) = SessionEvent.sender(&parts)
+        }
+    }
+}
+
+/// A response that an input cut, and what was said of it.
+public struct CutResponse: Sendable {
+    public var responseID: String
+    /// Index of the item that was open, or the last one; -1 for none.
+    public var itemIndex: Int
+    /// Index of the last message, whose text is what was said; -1 for none.
+    public var messageIndex: Int
+    public var outputTokens: Int
+}
+
+/// What a ``EventKind/cancelled`` event tells.
+public struct Cancellation: Sendable {
+    public var responseID: String
+    public var reason: String
+    public var participant: Participant?
+    public var clientEventID: String?
+}
+
+extension InterjectionMode {
+    /// As it stands in the log.
+    var code: UInt8 {
+        switch self {
+        case .interrupt: 1
+        case .queue: 2
+        case .steer: 3
+        case .reject: 4
+        case .rollback: 5
+        }
+    }
+
+    init?(code: UInt8) {
+        switch code {
+        case 1: self = .interrupt
+        case 2: self = .queue
+        case 3: self = .steer
+        case 4: self = .reject
+        case 5: self = .rollback
+        default: return nil
+        }
+    }
+}

@@ -86,7 +86,9 @@ let package = Package(
             swiftSettings: strict),
 
         // What several test targets need; nothing that is shipped depends on it.
-        .target(name: "LoopbackServer", path: "Tests/LoopbackServer", swiftSettings: strict),
+        .target(
+            name: "LoopbackServer", dependencies: ["Network", .product(name: "Logging", package: "swift-log")],
+            path: "Tests/LoopbackServer", swiftSettings: strict),
         .target(name: "ToldSession", dependencies: ["Sessions", "JSON"], path: "Tests/ToldSession", swiftSettings: strict),
         .testTarget(name: "BytesTests", dependencies: ["Bytes"], swiftSettings: strict),
         .testTarget(name: "DigestsTests", dependencies: ["Digests", "Bytes"], swiftSettings: strict),
@@ -124,8 +126,9 @@ let package = Package(
         .testTarget(
             name: "ServerTests",
             dependencies: [
-                "Server", "Storage", "Network", "Sessions", "ResponsesWire", "HTTP", "JSON", "Digests", "WebSocket", "Bytes",
-                "COpenSSL", .product(name: "Logging", package: "swift-log"), .product(name: "Yams", package: "Yams"),
+                "LoopbackServer", "Server", "Storage", "Network", "Sessions", "ResponsesWire", "HTTP", "JSON", "Digests",
+                "WebSocket", "Bytes", "COpenSSL", .product(name: "Logging", package: "swift-log"),
+                .product(name: "Yams", package: "Yams"),
             ],
             swiftSettings: strict),
         .testTarget(

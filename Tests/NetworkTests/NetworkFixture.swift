@@ -1,5 +1,6 @@
 import Glibc
 import Logging
+import LoopbackServer
 import Network
 import Synchronization
 import Testing
@@ -12,18 +13,6 @@ import Testing
     @Suite struct WebSocketConnectionTests {}
     @Suite struct TLSTests {}
     @Suite struct FaultTests {}
-}
-
-/// Runs tests on a thread that they may block.
-struct BlockingThread: SuiteTrait, TestTrait, TestScoping {
-    private static let group = try? EventLoopGroup(count: 1, logger: Logger(label: "test"))
-    var isRecursive: Bool { true }
-
-    func provideScope(
-        for test: Test, testCase: Test.Case?, performing function: @Sendable () async throws -> Void
-    ) async throws {
-        try await withTaskExecutorPreference(Self.group?.loops[0]) { try await function() }
-    }
 }
 
 /// Loops for the time of one test.

@@ -1,11 +1,12 @@
 import HTTP
 import JSON
+import LoopbackServer
 import Network
 import Testing
 
 @testable import Upstreams
 
-@Suite("Rehearsal endpoint")
+@Suite("Rehearsal endpoint", BlockingThread())
 struct RehearsalEndpointTests {
     @Test func streamsOneTokenInAChunk() async throws {
         try await withRehearsal { rehearsal in
@@ -188,7 +189,7 @@ struct RehearsalEndpointTests {
     }
 }
 
-@Suite("Rehearsal request log")
+@Suite("Rehearsal request log", BlockingThread())
 struct RehearsalRequestLogTests {
     private func record(_ id: Int, _ texts: [String]) -> RehearsalRecord {
         RehearsalRecord(

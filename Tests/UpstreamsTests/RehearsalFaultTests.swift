@@ -1,12 +1,13 @@
 import Glibc
 import HTTP
 import JSON
+import LoopbackServer
 import Network
 import Testing
 
 @testable import Upstreams
 
-@Suite("Rehearsal faults and pace")
+@Suite("Rehearsal faults and pace", BlockingThread())
 struct RehearsalFaultTests {
     private func ask(_ rehearsal: Rehearsal, _ directives: String, stream: Bool = true) throws -> RehearsalClient.Answer {
         try rehearsal.ask(

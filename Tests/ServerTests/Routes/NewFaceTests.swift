@@ -3,6 +3,7 @@ import Foundation
 import Glibc
 import HTTP
 import JSON
+import LoopbackServer
 import Network
 import Sessions
 import Storage
@@ -61,7 +62,7 @@ private final class NotesSocket: FaceSocket {
     override func tell(_ error: APIError) { sendText { $0.append(error.code ?? "") } }
 }
 
-@Suite(.serialized) struct NewFaceTests {
+@Suite(.serialized, BlockingThread()) struct NewFaceTests {
     private static let key = "a-key-of-the-settings"
 
     private func withNotes(_ configure: (inout ServerConfiguration) -> Void = { _ in }, _ body: (Server) async throws -> Void)

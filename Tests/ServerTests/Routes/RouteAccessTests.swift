@@ -1,6 +1,7 @@
 import Digests
 import Foundation
 import HTTP
+import LoopbackServer
 import Network
 import Sessions
 import Storage
@@ -11,7 +12,7 @@ import Testing
 
 /// Every route against every kind of credential, scope and binding, over a connection: its handler is reached exactly where the list
 /// says so, and else the answer says why not.
-@Suite(.serialized) struct RouteAccessTests {
+@Suite(.serialized, BlockingThread()) struct RouteAccessTests {
     private static let keyOfSettings = "a-key-of-the-settings"
     private static let operatorKey = "a-key-of-the-operator"
     private static let issuerSecret = "a-secret-of-the-issuer-that-is-long-enough"

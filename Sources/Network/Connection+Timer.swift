@@ -4,7 +4,7 @@ import Bytes
 /// or the peer's time to read the rest and close.
 extension Connection {
     /// Sets or resets the timer.
-    final func setTimer(after delay: Duration) { loop.setTimer(of: self, at: Instant.monotonicNow + delay) }
+    final func setTimer(after delay: Duration) { loop.setTimer(of: self, at: loop.clock.now + delay) }
 
     final func cancelTimer() { if timerPlace != TimerQueue.noPlace { loop.cancelTimer(of: self) } }
 

@@ -9,8 +9,8 @@ import WebSocket
 /// What is *loop-confined* (``Channel`` and its subclasses, timers, and everything built on them) is touched on this thread
 /// only, by plain synchronous calls. Other threads reach it through ``execute(_:)`` or by tasks that prefer this executor.
 ///
-/// A turn of the loop: wait; handle what is ready; run due timers; run the mailbox; then flush, so that all that was written
-/// during the turn leaves in one system call for each connection.
+/// An iteration of the loop: wait; handle what is ready; run due timers; run the mailbox; then flush, so that all that was written
+/// during the iteration leaves in one system call for each connection.
 public final class EventLoop: @unchecked Sendable {
     /// Bytes of the receive buffer that all connections of a loop share.
     public static let receiveBufferByteCount = 256 * 1024
@@ -27,15 +27,12 @@ public final class EventLoop: @unchecked Sendable {
     private let wakeup: Int32
     private var channels = ChannelTable()
     private var timers = TimerQueue()
-    private var unflushed: [Connection] = []
-    /// Where ``unflushed`` goes while it is worked off; kept for its storage.
-    private var flushing: [Connection] = []
+    private var flushes = FlushQueue()
     private var handshakes = HandshakeQueue()
     private var running = true
-    /// When the last turn ended: the clock is read once for its length and for the wait behind it.
-    private var turnEnd = Instant.monotonicNow
-    private var hold = LoopHold()
-    private var afterFlushActions: [() -> Void] = []
+    /// What the loop's timers and times go by.
+    package let clock: LoopClock
+    private var times: IterationTimes
     /// Connections whose peers do not take what is due to them. Loop only.
     private(set) var blockedConnections: [ObjectIdentifier: Connection] = [:]
     /// Bytes of requests and messages in the making, and of bodies that are being answered. Loop only.
@@ -55,8 +52,6 @@ public final class EventLoop: @unchecked Sendable {
     let receiveBuffer = UnsafeMutableRawBufferPointer.allocate(byteCount: receiveBufferByteCount, alignment: 64)
     /// Loop only.
     var spareOutput = SpareOutput()
-    /// CLOCK_MONOTONIC at the start of this turn. Loop only.
-    public private(set) var now = Instant.monotonicNow
     /// The text of HTTP's Date field and the second that it is for.
     var dateCache = (seconds: 0, text: "")
     /// Decompression in this iteration, of all connections.
@@ -69,13 +64,18 @@ public final class EventLoop: @unchecked Sendable {
         madeHTTPClient = client
         return client
     }
+    /// The clock's reading at the start of this iteration. Loop only.
+    public var now: Instant { times.began }
     /// Seconds since 1970.
-    public var unixTime: Int { time(nil) }
+    public var unixTime: Int { clock.unixTime }
 
+    /// A loop without a thread: ``run()`` makes the calling thread the loop's, and ``turnOnce()`` borrows it for one iteration.
     /// - Throws: ``SystemCallError`` when the kernel gives no epoll or eventfd.
-    public init(index: Int, logger: Logger) throws(SystemCallError) {
+    public init(index: Int, clock: LoopClock = .system, logger: Logger) throws(SystemCallError) {
         self.index = index
+        self.clock = clock
         self.logger = logger
+        times = IterationTimes(now: clock.now)
         epoll = try systemCall("epoll_create1") { epoll_create1(Int32(EPOLL_CLOEXEC)) }
         wakeup = try systemCall("eventfd") { eventfd(0, Int32(EFD_CLOEXEC) | Int32(EFD_NONBLOCK)) }
         var event = epoll_event(events: EPOLLIN.rawValue, data: epoll_data_t(u64: .max))
@@ -104,32 +104,20 @@ public final class EventLoop: @unchecked Sendable {
 
     // MARK: Running
 
-    /// Runs turns until ``stop()``, on the calling thread, which becomes this loop's.
+    /// Runs iterations until ``stop()``, on the calling thread, which becomes this loop's.
     func run() {
         clinux_set_current_loop(Unmanaged.passUnretained(self).toOpaque())
-        let capacity = Self.eventsPerTurn
-        let events = UnsafeMutablePointer<epoll_event>.allocate(capacity: capacity)
+        let events = UnsafeMutableBufferPointer<epoll_event>.allocate(capacity: Self.eventsPerTurn)
         defer { events.deallocate() }
-        while running { turn(events, capacity, waitMilliseconds: waitMilliseconds(turnEnd)) }
-        madeHTTPClient?.shutDown()
-        for channel in channels.registered { channel.loopStopped() }
-        mailbox.drain(self)
-        // While the loop still can: libcurl takes its sockets out of it before it closes them.
-        madeHTTPClient = nil
-        // Each of these may hold a channel, and a channel holds the loop.
-        timers = TimerQueue()
-        unflushed = []
-        flushing = []
-        handshakes = HandshakeQueue()
-        blockedConnections = [:]
-        channels = ChannelTable()
+        while running { iterate(events, waitMilliseconds: waitMilliseconds(times.ended)) }
+        tearDown()
         clinux_set_current_loop(nil)
     }
 
-    private func turn(_ events: UnsafeMutablePointer<epoll_event>, _ capacity: Int, waitMilliseconds: Int32) {
-        let count = epoll_wait(epoll, events, Int32(capacity), waitMilliseconds)
-        now = Instant.monotonicNow
-        hold.began(now)
+    /// One iteration: what is ready, what is due, what other threads have posted, then what was written leaves.
+    func iterate(_ events: UnsafeMutableBufferPointer<epoll_event>, waitMilliseconds: Int32) {
+        let count = epoll_wait(epoll, events.baseAddress, Int32(events.count), waitMilliseconds)
+        times.begin(clock.now)
         for index in 0..<max(0, Int(count)) {
             dispatch(events[index])
         }
@@ -141,29 +129,28 @@ public final class EventLoop: @unchecked Sendable {
         }
         mailbox.drain(self)
         flush()
-        if !afterFlushActions.isEmpty { runAfterFlush() }
+        if flushes.hasActions { for action in flushes.takeActions() { action() } }
         if !handshakes.isEmpty { stepHandshakes() }
-        turnEnd = Instant.monotonicNow
-        counters.pointee.turns.record(nanoseconds: turnEnd.nanoseconds - now.nanoseconds)
-        if let taken = hold.ended(began: now, now: turnEnd), taken > counters.pointee.longestHoldNanoseconds {
-            counters.pointee.longestHoldNanoseconds = taken
-        }
+        times.end(clock.now, &counters.pointee)
     }
 
-    /// One turn that waits for nothing, on the calling thread, which is the loop's for its time: for tests that drive a loop
-    /// step by step, and so in an order that is the same each time.
-    package func turnOnce() {
-        clinux_set_current_loop(Unmanaged.passUnretained(self).toOpaque())
-        defer { clinux_set_current_loop(nil) }
-        let capacity = Self.eventsPerTurn
-        withUnsafeTemporaryAllocation(of: epoll_event.self, capacity: capacity) { events in
-            guard let base = events.baseAddress else { return }
-            turn(base, capacity, waitMilliseconds: 0)
-        }
+    /// Ends what lives on the loop, while the calling thread still is the loop's.
+    func tearDown() {
+        madeHTTPClient?.shutDown()
+        for channel in channels.registered { channel.loopStopped() }
+        mailbox.drain(self)
+        // While the loop still can: libcurl takes its sockets out of it before it closes them.
+        madeHTTPClient = nil
+        // Each of these may hold a channel, and a channel holds the loop.
+        timers = TimerQueue()
+        flushes = FlushQueue()
+        handshakes = HandshakeQueue()
+        blockedConnections = [:]
+        channels = ChannelTable()
     }
 
     private func waitMilliseconds(_ now: Instant) -> Int32 {
-        if !unflushed.isEmpty || mailbox.hasWork || !handshakes.isEmpty { return 0 }
+        if !flushes.isEmpty || mailbox.hasWork || !handshakes.isEmpty { return 0 }
         guard let deadline = timers.nextDeadline else { return -1 }
         let left = deadline - now
         // Round up: waking a fraction of a millisecond early would spin until the deadline.
@@ -183,25 +170,20 @@ public final class EventLoop: @unchecked Sendable {
     }
 
     private func flush() {
-        // One round: a connection that is fed as fast as it drains has its next one in the next turn.
-        swap(&unflushed, &flushing)
+        if flushes.isEmpty { return }
+        // One round: a connection that is fed as fast as it drains has its next one in the next iteration.
+        let flushing = flushes.take()
         for connection in flushing {
             connection.flushScheduled = false
             connection.flush()
         }
-        flushing.removeAll(keepingCapacity: true)
+        flushes.giveBack(flushing)
     }
 
-    /// Runs `action` once what was written in this turn has left. Loop only.
-    public func afterFlush(_ action: @escaping () -> Void) { afterFlushActions.append(action) }
+    /// Runs `action` once what was written in this iteration has left. Loop only.
+    public func afterFlush(_ action: @escaping () -> Void) { flushes.append(action: action) }
 
-    private func runAfterFlush() {
-        let actions = afterFlushActions
-        afterFlushActions = []
-        for action in actions { action() }
-    }
-
-    /// Ends the loop after this turn. From any thread.
+    /// Ends the loop after this iteration. From any thread.
     public func stop() {
         execute { self.running = false }
     }
@@ -263,9 +245,7 @@ public final class EventLoop: @unchecked Sendable {
         }
     }
 
-    func scheduleFlush(_ connection: Connection) {
-        unflushed.append(connection)
-    }
+    func scheduleFlush(_ connection: Connection) { flushes.append(connection) }
 
     func outputIsBlocked(_ isBlocked: Bool, of connection: Connection) {
         blockedConnections[ObjectIdentifier(connection)] = isBlocked ? connection : nil
@@ -286,7 +266,7 @@ public final class EventLoop: @unchecked Sendable {
     /// Runs `action` on this loop once `delay` has passed. Loop only.
     @discardableResult
     public func schedule(after delay: Duration, _ action: @escaping () -> Void) -> LoopTimer {
-        let timer = LoopTimer(deadline: Instant.monotonicNow + delay, action: action)
+        let timer = LoopTimer(deadline: clock.now + delay, action: action)
         timers.insert(timer)
         return timer
     }

@@ -104,13 +104,15 @@ open class HTTPTransfer {
     }
 
     /// Restarts the silence timeout.
-    public final func noteProgress() { silence.progress(now: Instant.monotonicNow) }
+    public final func noteProgress() {
+        if case .running(let client, _) = state { silence.progress(now: client.loop.clock.now) }
+    }
 
     /// Changes the silence timeout and restarts it.
     public func limitSilence(to timeout: Duration) {
         silence.timeout = timeout
-        guard case .running = state else { return }
-        silence.progress(now: Instant.monotonicNow)
+        guard case .running(let client, _) = state else { return }
+        silence.progress(now: client.loop.clock.now)
         silenceTimer?.cancel()
         checkSilence()
     }
@@ -120,7 +122,7 @@ open class HTTPTransfer {
     func started(_ client: HTTPClient, _ handle: CurlHandle) {
         guard case .idle = state else { return }
         state = .running(client, handle)
-        silence.progress(now: Instant.monotonicNow)
+        silence.progress(now: client.loop.clock.now)
         checkSilence()
     }
 
@@ -303,7 +305,7 @@ open class HTTPTransfer {
     /// Ends the transfer if the silence has lasted too long; otherwise schedules the next check.
     private func checkSilence() {
         guard case .running(let client, let handle) = state else { return }
-        let next = silence.look(now: Instant.monotonicNow, uploadedByteCount: handle.uploadedByteCount, isPaused: isPaused)
+        let next = silence.look(now: client.loop.clock.now, uploadedByteCount: handle.uploadedByteCount, isPaused: isPaused)
         guard let next else {
             complete(.failed(.silence(silence.timeout)))
             return

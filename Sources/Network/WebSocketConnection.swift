@@ -160,7 +160,7 @@ open class WebSocketConnection: Connection {
                 receivedBinary(bytes)
             case .ping: break
             case .pong(let payload):
-                if let trip = pulse.pong(payload, now: Instant.monotonicNow) { loop.counters.pointee.roundTrips.record(trip) }
+                if let trip = pulse.pong(payload, now: loop.clock.now) { loop.counters.pointee.roundTrips.record(trip) }
             case .closed(let closed): conclude(closed)
             }
             if areMessagesPaused { break }
@@ -343,7 +343,7 @@ open class WebSocketConnection: Connection {
             return
         case .ping:
             // A fresh clock reading: its nanoseconds identify the ping.
-            let now = Instant.monotonicNow
+            let now = loop.clock.now
             pulse.pingSent = now
             withUnsafeBytes(of: now.nanoseconds) { try? endpoint.ping($0, into: &output) }
             scheduleFlush()

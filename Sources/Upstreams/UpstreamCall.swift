@@ -166,7 +166,7 @@ final class UpstreamCall: ModelCall {
 
     /// The first piece of the answer.
     func answering() {
-        counters?.firstToken(after: Instant.monotonicNow - attemptBegan)
+        counters?.firstToken(after: loop.clock.now - attemptBegan)
         if case .exchanging(_, let lease, _) = phase { router.answered(lease) }
     }
 
@@ -293,7 +293,7 @@ final class UpstreamCall: ModelCall {
                     transfer(made.request, to: upstream, into: generation)
                 }
             phase = .exchanging(transfer, lease, continuation)
-            attemptBegan = Instant.monotonicNow
+            attemptBegan = loop.clock.now
             if isHeld { transfer.hold() }
             loop.httpClient.start(transfer)
         }

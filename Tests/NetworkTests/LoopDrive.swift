@@ -15,10 +15,7 @@ final class LoopDrive {
     }
 
     /// As every loop ends: without it connections and their timers would hold each other.
-    deinit {
-        loop.stop()
-        loop.run()
-    }
+    deinit { loop.end() }
 
     /// Two connected, nonblocking sockets.
     static func pair() throws -> (Int32, Int32) {

@@ -18,13 +18,16 @@ final class SessionDirectory: Sendable {
     }
 
     private let entries = Mutex(Entries())
+    private let clock: LoopClock
 
     /// How long after it was last looked up a session stays in memory: whoever has a reference has used it by then.
     private static let shelter = Duration.seconds(60)
 
+    init(clock: LoopClock = .system) { self.clock = clock }
+
     /// The session, if it is in memory, whoever it belongs to.
     func session(_ id: String) -> SessionReference? {
-        let now = Instant.monotonicNow
+        let now = clock.now
         return entries.withLock { entries in
             entries.sessions[id]?.lastLookup = now
             return entries.sessions[id]?.reference
@@ -38,7 +41,7 @@ final class SessionDirectory: Sendable {
 
     /// The session that a response belongs to, if it is in memory.
     func session(ofResponse id: String) -> SessionReference? {
-        let now = Instant.monotonicNow
+        let now = clock.now
         return entries.withLock { entries in
             guard let session = entries.responses[id] else { return nil }
             entries.sessions[session]?.lastLookup = now
@@ -53,7 +56,7 @@ final class SessionDirectory: Sendable {
     }
 
     func insert(_ reference: SessionReference) {
-        let now = Instant.monotonicNow
+        let now = clock.now
         entries.withLock { entries in entries.sessions[reference.id] = (reference, now) }
     }
 
@@ -79,7 +82,7 @@ final class SessionDirectory: Sendable {
 
     /// Removes a session that nobody has looked up for a while.
     func removeIfUnused(_ sessionID: String, responses: [String]) -> Bool {
-        let now = Instant.monotonicNow
+        let now = clock.now
         return entries.withLock { entries in
             if let entry = entries.sessions[sessionID], now - entry.lastLookup < Self.shelter { return false }
             entries.sessions[sessionID] = nil

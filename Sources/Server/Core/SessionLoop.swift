@@ -269,7 +269,10 @@ final class SessionLoop: SessionHost {
     /// The upstream is closed; the acknowledgement leaves at the end of this turn, which began when the command came.
     func interrupted(_ generation: Generation) {
         let came = loop.now
-        loop.afterFlush { [weak self] in self?.counters.interruptLatency.record(Instant.monotonicNow - came) }
+        loop.afterFlush { [weak self] in
+            guard let self else { return }
+            self.counters.interruptLatency.record(self.loop.clock.now - came)
+        }
     }
 
     func forgot(responseID: String) { directory.remove(response: responseID) }

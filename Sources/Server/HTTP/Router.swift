@@ -144,7 +144,7 @@ final class Router: HTTPRequestHandler {
             "path": "\(exchange.request.target.path)",
             "status": exchange.status.map { .stringConvertible($0.code) } ?? "none",
             "peer": "\(exchange.clientAddress.map { "\($0)" } ?? "unix")",
-            "duration_ms": .stringConvertible((Instant.monotonicNow - exchange.began).nanoseconds / 1_000_000),
+            "duration_ms": .stringConvertible((loop.clock.now - exchange.began).nanoseconds / 1_000_000),
         ]
         guard let record else {
             loop.logger.debug("request", metadata: metadata)

@@ -68,12 +68,12 @@ final class RehearsalAnswer {
                 .ok, contentType: "text/event-stream; charset=utf-8", fields: [("Cache-Control", "no-cache")])
             exchange.write { encoder.appendOpening(into: &$0) }
         }
-        if start > Instant.monotonicNow { wake(at: start) } else { turn() }
+        if start > loop.clock.now { wake(at: start) } else { turn() }
     }
 
     private func wake(at deadline: Instant) {
         timer?.cancel()
-        timer = loop.schedule(after: deadline - Instant.monotonicNow) { self.turn() }
+        timer = loop.schedule(after: deadline - loop.clock.now) { self.turn() }
     }
 
     private func turn() {
@@ -97,7 +97,7 @@ final class RehearsalAnswer {
         statistics.tokensSent += record.tokensSent - before
         switch step {
         case .later(let deadline): wake(at: deadline)
-        case .nextTurn: if !exchange.isCongested { wake(at: Instant.monotonicNow) }
+        case .nextTurn: if !exchange.isCongested { wake(at: loop.clock.now) }
         case .stalled: phase = .stalled
         case .fault(let kind): fail(kind)
         case .finished: finish()
@@ -106,7 +106,7 @@ final class RehearsalAnswer {
 
     /// Writes the tokens due now, within the limits of one iteration.
     private func speak(into output: inout ByteBuffer) -> Step {
-        let now = Instant.monotonicNow
+        let now = loop.clock.now
         let room = output.count + Self.maxTurnBytes
         for _ in 0..<Self.maxTurnTokens where output.count < room {
             if pace > 0, record.tokensSent < tokenLimit {
@@ -190,7 +190,7 @@ final class RehearsalAnswer {
         exchange.onDisconnect = nil
         exchange.onDrained = nil
         record.state = state
-        record.endedNanoseconds = Instant.monotonicNow.nanoseconds
+        record.endedNanoseconds = loop.clock.now.nanoseconds
         statistics.active -= 1
         switch state {
         case .completed: statistics.streamsCompleted += 1

@@ -117,7 +117,7 @@ final class RehearsalEndpoint: HTTPRequestHandler {
         let record = RehearsalRecord(
             id: (dialect == .messages ? "msg_rehearsal_" : "chatcmpl-rehearsal-") + String(number), model: request.model,
             dialect: dialect, isStream: request.isStream, conversation: conversation,
-            startedNanoseconds: Instant.monotonicNow.nanoseconds)
+            startedNanoseconds: loop.clock.now.nanoseconds)
         state.log.append(record)
         var directives = request.directives
         if let times = directives.faultyRequestCount, !state.isFaulty(conversation.hash, times: times) {
@@ -171,7 +171,7 @@ final class RehearsalEndpoint: HTTPRequestHandler {
         body.field("aborts_seen", statistics.abortsSeen)
         body.field("tokens_sent", statistics.tokensSent)
         body.field("active", statistics.active)
-        body.field("now_ns", Int(Instant.monotonicNow.nanoseconds))
+        body.field("now_ns", Int(state.loop.clock.now.nanoseconds))
     }
 
     private func listRequests(_ exchange: HTTPExchange, _ query: QueryItems) {

@@ -40,7 +40,8 @@ final class CommitQueue: Sendable {
     private let checkpointer: Checkpointer
     private let tail: EventTail
     private let files: FileWatch
-    private let queue = DispatchQueue(label: "interject.store.commits")
+    /// Whose thread commits; nil: whoever calls ``commitNow()``.
+    private let queue: DispatchQueue?
     private let logger: Logger
 
     /// How long a commit that failed waits before it is tried again.
@@ -51,7 +52,12 @@ final class CommitQueue: Sendable {
     /// Attempts after which a store that is to be closed gives up: what nobody was told of is gone then.
     private static let lastAttempt = 3
 
-    init(_ pool: DatabasePool, _ checkpointer: Checkpointer, _ tail: EventTail, _ files: FileWatch, logger: Logger) {
+    /// - Parameter hasThread: whether it commits by itself; without, nothing is committed but by ``commitNow()``, for tests in which
+    ///   it matters what came before a commit and what after.
+    init(
+        _ pool: DatabasePool, _ checkpointer: Checkpointer, _ tail: EventTail, _ files: FileWatch, hasThread: Bool, logger: Logger
+    ) {
+        queue = hasThread ? DispatchQueue(label: "interject.store.commits") : nil
         self.files = files
         self.pool = pool
         self.checkpointer = checkpointer
@@ -82,14 +88,20 @@ final class CommitQueue: Sendable {
         if isClosed {
             change.finish(.closed)
         } else if mustStart {
-            queue.async { self.run() }
+            queue?.async { self.run() }
         }
     }
 
     /// A change that waits holds so many bytes more.
     func grew(by byteCount: Int) { state.withLock { $0.statistics.pendingBytes += byteCount } }
 
+    /// Commits what was submitted until now, on the calling thread. Only for a queue without a thread of its own.
+    func commitNow() {
+        while commitNext() {}
+    }
+
     func close() async {
+        if queue == nil { commitNow() }
         await withCheckedContinuation { continuation in
             let isIdle = state.withLock { state in
                 state.isClosed = true
@@ -102,22 +114,25 @@ final class CommitQueue: Sendable {
     }
 
     private func run() {
-        while true {
-            waitForCompany()
-            guard let batch = take() else { return }
-            let began = DispatchTime.now().uptimeNanoseconds
-            let outcomes = commit(batch)
-            let seconds = Double(DispatchTime.now().uptimeNanoseconds - began) / 1e9
-            state.withLock { state in
-                state.lastBegan = began
-                state.statistics.commits += 1
-                state.statistics.changes += batch.reduce(0) { $0 + $1.count }
-                // number-safe: doubles
-                state.statistics.commitSeconds += seconds
-                state.statistics.pendingBytes -= batch.reduce(0) { $0 + $1.byteCount }
-            }
-            for (index, change) in batch.enumerated() { change.finish(outcomes[index]) }
+        repeat { waitForCompany() } while commitNext()
+    }
+
+    /// - Returns: false if there was nothing to commit.
+    private func commitNext() -> Bool {
+        guard let batch = take() else { return false }
+        let began = DispatchTime.now().uptimeNanoseconds
+        let outcomes = commit(batch)
+        let seconds = Double(DispatchTime.now().uptimeNanoseconds - began) / 1e9
+        state.withLock { state in
+            state.lastBegan = began
+            state.statistics.commits += 1
+            state.statistics.changes += batch.reduce(0) { $0 + $1.count }
+            // number-safe: doubles
+            state.statistics.commitSeconds += seconds
+            state.statistics.pendingBytes -= batch.reduce(0) { $0 + $1.byteCount }
         }
+        for (index, change) in batch.enumerated() { change.finish(outcomes[index]) }
+        return true
     }
 
     private func waitForCompany() {

@@ -32,13 +32,13 @@ public final class Store: Sendable {
 
     private init(
         path: String, pool: DatabasePool, checkpointer: Checkpointer, tail: EventTail, keys: RowKeys, lock: DirectoryLock,
-        files: FileWatch, logger: Logger
+        files: FileWatch, commitsByItself: Bool, logger: Logger
     ) {
         self.path = path
         self.pool = pool
         self.tail = tail
         self.files = files
-        commits = CommitQueue(pool, checkpointer, tail, files, logger: logger)
+        commits = CommitQueue(pool, checkpointer, tail, files, hasThread: commitsByItself, logger: logger)
         self.keys = keys
         self.lock = lock
         self.logger = logger
@@ -50,9 +50,11 @@ public final class Store: Sendable {
         try open(directory: directory, durability: durability, maxTailByteCount: EventTail.maxByteCount, logger: logger)
     }
 
-    /// - Parameter maxTailByteCount: see ``EventTail/maxByteCount``.
+    /// - Parameters:
+    ///   - maxTailByteCount: see ``EventTail/maxByteCount``.
+    ///   - commitsByItself: false: see ``CommitQueue/commitNow()``.
     static func open(
-        directory: String, durability: Durability, maxTailByteCount: Int, logger: Logger
+        directory: String, durability: Durability, maxTailByteCount: Int, commitsByItself: Bool = true, logger: Logger
     ) throws(StorageError) -> Store {
         try DataFiles.makeDirectory(directory)
         let lock = try DirectoryLock(directory)
@@ -72,7 +74,7 @@ public final class Store: Sendable {
             pool.writeWithoutTransaction(checkpointer.watch)
             return Store(
                 path: path, pool: pool, checkpointer: checkpointer, tail: tail, keys: keys, lock: lock,
-                files: FileWatch(path, logger: logger), logger: logger)
+                files: FileWatch(path, logger: logger), commitsByItself: commitsByItself, logger: logger)
         } catch let error as StorageError {
             throw error
         } catch let error as DatabaseError where error.resultCode == .SQLITE_FULL {

@@ -52,7 +52,7 @@ extension ByteBuffer {
             }
             let byte = start.load(fromByteOffset: position, as: UInt8.self)
             if byte >= 0x80, !isKnownUTF8 {
-                let length = UTF8Check.sequenceLength(start + position, byteCount: byteCount - position)
+                let length = UTF8Validator.sequenceLength(start + position, byteCount: byteCount - position)
                 if length < 0 {
                     append(UnsafeRawBufferPointer(start: start + runStart, count: position - runStart))
                     append("\u{FFFD}" as StaticString)

@@ -148,7 +148,7 @@ public enum JSONRepair {
         }
 
         private mutating func writeCharacter(to output: inout ByteBuffer) {
-            let length = UTF8Check.sequenceLength(start + position, byteCount: byteCount - position)
+            let length = UTF8Validator.sequenceLength(start + position, byteCount: byteCount - position)
             if length > 0 {
                 output.append(slice(position, position + length))
                 position += length

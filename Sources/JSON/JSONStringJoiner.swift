@@ -85,7 +85,7 @@ public struct JSONStringJoiner {
         let byteCount = partialByteCount
         var bytes = partial.littleEndian
         let length = withUnsafeBytes(of: &bytes) { room in
-            room.baseAddress.map { UTF8Check.sequenceLength($0, byteCount: byteCount) } ?? -1
+            room.baseAddress.map { UTF8Validator.sequenceLength($0, byteCount: byteCount) } ?? -1
         }
         if length > 0 {
             withUnsafeBytes(of: &bytes) { output.append(UnsafeRawBufferPointer(rebasing: $0[..<length])) }

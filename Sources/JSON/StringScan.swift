@@ -1,3 +1,5 @@
+import Bytes
+
 /// Finds the end of a JSON string and checks it (RFC 8259 §7) in one pass.
 struct StringScan {
     /// Offset of the closing quote.
@@ -22,7 +24,8 @@ struct StringScan {
         }
         end = position
         if seen & SWAR.highBits != 0 {
-            if let bad = UTF8Check.firstInvalidOffset(start + offset, byteCount: position - offset) {
+            let contents = UnsafeRawBufferPointer(start: start + offset, count: position - offset)
+            if let bad = UTF8Validator.firstInvalidOffset(contents) {
                 throw JSONError(.invalidUTF8, byteOffset: offset + bad)
             }
         }

@@ -93,6 +93,46 @@ import Testing
         }
     }
 
+    // MARK: Where it is wrong
+
+    @Test(
+        arguments: [
+            ([], nil), ([0x61, 0x62], nil), ([0x61, 0xC3], 1), ([0xC3, 0xA9, 0x80], 2), ([0xE2, 0x82], 0),
+            ([0x61, 0x61, 0x61, 0x61, 0xF0, 0x9F, 0x99, 0x41], 4), ([0xE3, 0x81, 0x82, 0xED, 0xA0, 0x80], 3),
+        ] as [([UInt8], Int?)])
+    func theFirstInvalidOffsetIsWhereItsSequenceBegins(bytes: [UInt8], offset: Int?) {
+        #expect(bytes.withUnsafeBytes { UTF8Validator.firstInvalidOffset($0) } == offset)
+        let behindASCII = [UInt8](repeating: 0x61, count: 37) + bytes
+        #expect(behindASCII.withUnsafeBytes { UTF8Validator.firstInvalidOffset($0) } == offset.map { $0 + 37 })
+    }
+
+    @Test(
+        arguments: [
+            ([0x61], 1), ([0xC3, 0xA9], 2), ([0xE2, 0x82, 0xAC, 0x61], 3), ([0xF0, 0x9F, 0x99, 0x82], 4), ([0x80], -1),
+            ([0xFF, 0x61, 0x61, 0x61], -1), ([0xC3], -1), ([0xE2, 0x82], -2), ([0xE2, 0x82, 0x61, 0x61], -2),
+            ([0xF0, 0x9F, 0x99], -3), ([0xF0, 0x9F, 0x99, 0x61], -3), ([0xED, 0xA0, 0x80, 0x61], -1),
+            ([0xF4, 0x90, 0x80, 0x80], -1),
+        ] as [([UInt8], Int)])
+    func aSequenceHasItsLengthOrThatOfItsMaximalSubpart(bytes: [UInt8], length: Int) {
+        #expect(bytes.withUnsafeBytes { Self.sequenceLength($0) } == length)
+    }
+
+    private static func sequenceLength(_ bytes: UnsafeRawBufferPointer) -> Int {
+        bytes.baseAddress.map { UTF8Validator.sequenceLength($0, byteCount: bytes.count) } ?? 0
+    }
+
+    /// With U+FFFD for each ill-formed subpart.
+    private static func repaired(_ bytes: [UInt8]) -> [UInt8] {
+        var output: [UInt8] = []
+        var position = 0
+        while position < bytes.count {
+            let length = bytes[position...].withUnsafeBytes { sequenceLength($0) }
+            output += length > 0 ? Array(bytes[position..<position + length]) : Array("\u{FFFD}".utf8)
+            position += abs(length)
+        }
+        return output
+    }
+
     @Test func agreesWithTheStandardLibraryOnMutatedText() {
         let seed = UInt64.random(in: .min ... .max)
         var state = seed
@@ -106,6 +146,10 @@ import Testing
             if !bytes.isEmpty, random(3) > 0 { bytes[random(bytes.count)] = UInt8(random(256)) }
             let expected = String(validating: bytes, as: UTF8.self) != nil
             #expect(Self.isValid(bytes) == expected, "seed \(seed), bytes \(bytes)")
+            let offset = bytes.withUnsafeBytes { UTF8Validator.firstInvalidOffset($0) }
+            #expect((offset == nil) == expected, "seed \(seed), bytes \(bytes)")
+            #expect(Self.isValid(Array(bytes[..<(offset ?? bytes.count)])), "seed \(seed), bytes \(bytes)")
+            #expect(Self.repaired(bytes) == Array(String(decoding: bytes, as: UTF8.self).utf8), "seed \(seed), bytes \(bytes)")
             #expect(Self.splitsAgree(bytes), "seed \(seed), bytes \(bytes)")
         }
     }

@@ -92,14 +92,18 @@ final class CurlHandle {
         ccurl_set_long(
             easy, CURLOPT_HTTP_VERSION, Int(request.isSecure ? CURL_HTTP_VERSION_2TLS : CURL_HTTP_VERSION_1_1))
         // http_proxy and related variables apply, but never for loopback.
-        if HTTPClientRequest.isLoopback(host: HTTPClientRequest.host(of: request.url)) {
+        if request.needsOwnConnection || HTTPClientRequest.isLoopback(host: HTTPClientRequest.host(of: request.url)) {
             ccurl_set_string(easy, CURLOPT_PROXY, "")
         }
-        if request.destinations != .anywhere {
-            // A proxy could connect anywhere, and a pooled connection was opened without the check.
-            ccurl_set_string(easy, CURLOPT_PROXY, "")
+        if request.needsOwnConnection {
             ccurl_set_long(easy, CURLOPT_FRESH_CONNECT, 1)
             ccurl_set_long(easy, CURLOPT_FORBID_REUSE, 1)
+        }
+        if let path = request.unixSocketPath { ccurl_set_string(easy, CURLOPT_UNIX_SOCKET_PATH, path) }
+        if let file = request.authorities {
+            ccurl_set_string(easy, CURLOPT_CAINFO, file)
+            // Or the system's would be trusted beside it.
+            ccurl_set_string(easy, CURLOPT_CAPATH, nil)
         }
         ccurl_set_data_callback(easy, CURLOPT_WRITEFUNCTION) { bytes, size, count, context in
             guard let bytes, let context else { return 0 }

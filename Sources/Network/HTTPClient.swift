@@ -6,7 +6,7 @@ import Glibc
 /// HTTP/1.1, and HTTP/2 over TLS where the server offers it. Connections of completed transfers are reused; that of a cancelled one
 /// is closed, in HTTP/2, too. So transfers do not share a connection: libcurl 7.88 sends the RST_STREAM of a removed transfer only
 /// with the next byte on its connection, and a cancel must not wait for that. Certificates are verified against the system's
-/// authorities. Redirects are not followed.
+/// authorities, unless the request names others. Redirects are not followed.
 ///
 /// libcurl's callbacks only buffer; data is delivered after libcurl returns, because transfers cannot be started or cancelled
 /// within its callbacks.

@@ -19,6 +19,13 @@ public struct HTTPClientRequest: Sendable {
     public var totalTimeout: Duration?
     /// Which addresses it may connect to.
     public var destinations = DestinationPolicy.anywhere
+    /// Where to connect in place of the URL's host and port; nil for these.
+    public var unixSocketPath: String?
+    /// PEM file of the authorities to trust instead of the system's.
+    public var authorities: String?
+    /// Whether it may go through a proxy that the environment names, and over a pooled connection. A transfer on a connection of its
+    /// own is never repeated by libcurl, whatever happens to the connection: what it means is the caller's to decide.
+    public var sharesConnections = true
 
     public init(method: String = "GET", url: String, fields: HeaderFields = HeaderFields(), body: [UInt8] = []) {
         self.method = method
@@ -26,6 +33,10 @@ public struct HTTPClientRequest: Sendable {
         self.fields = fields
         self.body = body
     }
+
+    /// Whether the connection must be opened for it, to where the URL says. A proxy could connect anywhere, and a pooled connection
+    /// was opened without the check of ``destinations``.
+    var needsOwnConnection: Bool { !sharesConnections || destinations != .anywhere }
 
     var isSecure: Bool { url.lowercased().hasPrefix("https:") }
 

@@ -6,6 +6,7 @@ import Network
 import Server
 import Synchronization
 import Testing
+import Upstreams
 import WebSocket
 
 @testable import interject
@@ -132,22 +133,22 @@ import WebSocket
         let group = try EventLoopGroup(count: 1, logger: quiet)
         let loop = group.loops[0]
         let url = ServerURL(listener: server.addresses[0])
-        func ask(_ method: HTTPMethod, _ target: String, _ body: JSONValue? = nil) async throws -> JSONValue {
+        func ask(_ method: String, _ target: String, _ body: JSONValue? = nil) async throws -> JSONValue {
             let request = HTTPCall.Request(
                 method: method, target: target, fields: [("Accept", "application/json")], body: body?.serialized())
             return try JSONValue.parse(try await HTTPCall.answer(to: request, from: url, on: loop).get().body)
         }
-        let made = try await ask(.post, "/v1/sessions", ["model": "rehearsal"])
+        let made = try await ask("POST", "/v1/sessions", ["model": "rehearsal"])
         let place = SessionPlace(server: url, key: nil, sessionID: try #require(made["id"]?.string))
         _ = try await ask(
-            .post, "\(place.path)/input",
+            "POST", "\(place.path)/input",
             ["input": "[[rehearsal tokens=300 pace=600]]", "disconnect": "continue"])
         faults.set(true)
         let followed: [String] = await withCheckedContinuation { continuation in
             loop.execute { Follower(place, on: loop) { continuation.resume(returning: $0) }.connect() }
         }
         faults.set(false)
-        let page = try await ask(.get, "\(place.path)/events?starting_after=0&limit=10000")
+        let page = try await ask("GET", "\(place.path)/events?starting_after=0&limit=10000")
         let log = (page["data"]?.array ?? []).map { event in
             "\(event["interject"]?["sequence"]?.int ?? -1) \(Follower.line(event))"
         }

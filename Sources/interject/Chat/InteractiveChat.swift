@@ -2,6 +2,7 @@ import HTTP
 import JSON
 import Network
 import Sessions
+import Upstreams
 
 /// A chat with a person at a terminal. Loop-confined.
 final class InteractiveChat: SessionFollower {
@@ -99,13 +100,19 @@ final class InteractiveChat: SessionFollower {
 
     private func showState() {
         let request = HTTPCall.Request(target: place.path, fields: place.fields)
-        HTTPCall.ask(request, of: place.server, on: loop) { [output, place] result in
-            switch result {
-            case .success(let answer) where answer.status == 200: output.show(.note(Self.describe(answer.body)))
-            case .success(let answer):
-                output.show(.failure(place.refusal(status: answer.status, body: answer.body)))
-            case .failure(let failure): output.show(.failure("\(failure)"))
-            }
+        let bound = LoopBound(self, on: loop)
+        let server = place.server
+        Task {
+            let result = await HTTPCall.answer(to: request, from: server, on: bound.loop)
+            bound.run { $0.show(state: result) }
+        }
+    }
+
+    private func show(state result: Result<HTTPFetch.Response, HTTPTransferError>) {
+        switch result {
+        case .success(let answer) where answer.status == 200: output.show(.note(Self.describe(answer.body)))
+        case .success(let answer): output.show(.failure(place.refusal(status: answer.status, body: answer.body)))
+        case .failure(let failure): output.show(.failure("\(failure)"))
         }
     }
 

@@ -2,6 +2,7 @@ import HTTP
 import JSON
 import Network
 import Sessions
+import Upstreams
 
 /// Makes the session of a chat that joins none.
 struct NewSession {
@@ -33,7 +34,7 @@ struct NewSession {
         var body: JSONValue = ["mode": JSONValue(mode.rawValue), "disconnect": "grace=30"]
         if let model { body["model"] = JSONValue(model) }
         let answer = try await ask(
-            HTTPCall.Request(method: .post, target: "/v1/sessions", fields: place.fields, body: body.serialized()))
+            HTTPCall.Request(method: "POST", target: "/v1/sessions", fields: place.fields, body: body.serialized()))
         let session = answer.json
         guard answer.status == 201, let id = session["id"]?.string else {
             throw .runtime("\(server.text): \(place.refusal(status: answer.status, body: answer.body))")
@@ -57,13 +58,13 @@ struct NewSession {
 
     /// Nobody will speak in it.
     private func delete(_ place: SessionPlace) async {
-        let request = HTTPCall.Request(method: .delete, target: place.path, fields: place.fields)
+        let request = HTTPCall.Request(method: "DELETE", target: place.path, fields: place.fields)
         _ = await HTTPCall.answer(to: request, from: server, on: loop)
     }
 
-    private func ask(_ request: HTTPCall.Request) async throws(Failure) -> HTTPAnswer {
+    private func ask(_ request: HTTPCall.Request) async throws(Failure) -> HTTPFetch.Response {
         switch await HTTPCall.answer(to: request, from: server, on: loop) {
-        case .failure(.insecure(let error)): throw .runtime("\(server.text): \(server.advice(error))")
+        case .failure(.tls(let words)): throw .runtime("\(server.text): \(server.advice(.tls(words)))")
         case .failure(.notHTTP(let error)):
             throw .runtime("\(server.text): what answers there is not HTTP (\(error)); if it speaks TLS, give the URL as https://")
         case .failure(let failure):
@@ -73,7 +74,7 @@ struct NewSession {
     }
 }
 
-extension HTTPAnswer {
+extension HTTPFetch.Response {
     /// The body; null if it is not JSON.
     fileprivate var json: JSONValue { (try? JSONValue.parse(body)) ?? .null }
 }

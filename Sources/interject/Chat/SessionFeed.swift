@@ -27,14 +27,11 @@ final class SessionFeed {
     private var hasStood = false
     private var status = 0
     private var refusal: [UInt8] = []
-    private var lastReceived: Instant
-    private var watchdog: LoopTimer?
 
     init(_ place: SessionPlace, on loop: EventLoop, follower: any SessionFollower) {
         self.place = place
         self.loop = loop
         self.follower = follower
-        lastReceived = loop.now
     }
 
     func start() {
@@ -43,29 +40,27 @@ final class SessionFeed {
         parser.reset()
         status = 0
         refusal = []
-        lastReceived = loop.now
         let handlers = HTTPCall.Handlers(
             head: { [weak self] in self?.began($0) }, body: { [weak self] in self?.received($0) },
             ended: { [weak self] in self?.ended($0) })
-        do throws(SystemCallError) {
+        do throws(FieldError) {
             let request = HTTPCall.Request(target: "\(place.path)/events", fields: fields)
-            state = .reading(try HTTPCall.start(request, to: place.server, on: loop, handlers))
-            watch()
+            state = .reading(
+                try HTTPCall.start(request, to: place.server, bodySilence: Self.silenceTimeout, on: loop, handlers))
         } catch {
-            lost("\(error)", isFinal: false)
+            lost("\(error)", isFinal: true)
         }
     }
 
     func end() {
         if case .reading(let call) = state { call.cancel() }
         if case .waiting(let timer) = state { timer.cancel() }
-        watchdog?.cancel()
         state = .ended
         follower = nil
     }
 
-    private func began(_ head: ResponseHead) {
-        status = head.status.code
+    private func began(_ head: HTTPClientResponse) {
+        status = head.status
         guard status == 200 else { return }
         hasStood = true
         backoff.reset()
@@ -73,7 +68,6 @@ final class SessionFeed {
     }
 
     private func received(_ bytes: UnsafeRawBufferPointer) {
-        lastReceived = loop.now
         guard status == 200 else {
             refusal.append(contentsOf: bytes.prefix(max(0, 65_536 - refusal.count)))
             return
@@ -94,11 +88,9 @@ final class SessionFeed {
         }
     }
 
-    private func ended(_ failure: HTTPCall.Failure?) {
-        watchdog?.cancel()
+    private func ended(_ failure: HTTPTransferError?) {
         switch (failure, status) {
-        case (.insecure(let error)?, _): lost(place.server.advice(error), isFinal: false)
-        case (let failure?, _): lost("\(failure)", isFinal: false)
+        case (let failure?, _): lost(place.server.advice(failure), isFinal: false)
         case (nil, 200): lost("the server ended the stream", isFinal: false)
         // The session is gone, or there is nothing more to come.
         case (nil, 204): lost("the session has ended", isFinal: true)
@@ -119,18 +111,5 @@ final class SessionFeed {
         let delay = max(backoff.next(), asked * Double.random(in: 1...1.2))
         state = .waiting(loop.schedule(after: delay) { [weak self] in self?.start() })
         follower?.disconnected(reason, retryIn: delay)
-    }
-
-    private func watch() {
-        watchdog?.cancel()
-        watchdog = loop.schedule(after: Self.silenceTimeout) { [weak self] in
-            guard let self, case .reading(let call) = self.state else { return }
-            if self.loop.now - self.lastReceived < Self.silenceTimeout {
-                self.watch()
-            } else {
-                call.cancel()
-                self.lost("nothing came for \(Self.silenceTimeout.components.seconds) s", isFinal: false)
-            }
-        }
     }
 }

@@ -2,6 +2,7 @@ import Glibc
 import HTTP
 import JSON
 import Network
+import Upstreams
 
 /// Whether the server could listen where it is told to.
 enum PlaceCheck {

@@ -1,6 +1,7 @@
 import JSON
 import Network
 import Server
+import Upstreams
 
 /// How the server that runs here already sees its upstreams.
 enum UpstreamStates {

@@ -11,6 +11,8 @@ struct ServerURL: Sendable {
     let secureName: String?
     /// Whom we trust; set by ``secured(authorities:)``.
     private var tls: TLSClientContext?
+    /// PEM file of the authorities that we trust; nil for the system's.
+    private(set) var authorities: String?
 
     /// Reads `http(s)://host:port` or `unix:PATH`; also `host:port` alone, and the base URL of an API, which ends in `/v1`.
     static func read(_ text: String) throws(InvalidValue) -> ServerURL {
@@ -65,6 +67,7 @@ struct ServerURL: Sendable {
             throw InvalidValue("\(text) speaks no TLS: a CA file is for https")
         }
         var url = self
+        url.authorities = authorities
         do throws(TLSFileError) {
             url.tls = try TLSClientContext(authorities: authorities)
         } catch {

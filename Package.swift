@@ -62,7 +62,7 @@ let package = Package(
         .target(
             name: "Storage",
             dependencies: [
-                "Sessions", "Jobs", "JSON", "Bytes", .product(name: "GRDB", package: "GRDB.swift"),
+                "CLinux", "Sessions", "Jobs", "JSON", "Bytes", .product(name: "GRDB", package: "GRDB.swift"),
                 .product(name: "GRDBSQLite", package: "GRDB.swift"), .product(name: "Logging", package: "swift-log"),
             ],
             swiftSettings: byteSpeed),

@@ -1,7 +1,9 @@
+#define _GNU_SOURCE
 #include "CLinux.h"
 
 #include <limits.h>
 #include <malloc.h>
+#include <sys/stat.h>
 #include <time.h>
 
 _Thread_local void *clinux_current_loop = 0;
@@ -26,4 +28,14 @@ long long clinux_clock_nanoseconds(int clock) {
       __builtin_add_overflow(nanoseconds, (long long)time.tv_nsec, &nanoseconds))
     return time.tv_sec < 0 ? LLONG_MIN : LLONG_MAX;
   return nanoseconds;
+}
+
+int clinux_identify(const char *path, unsigned long long *inode, long long *birth_nanoseconds) {
+  struct statx status;
+  if (statx(AT_FDCWD, path, 0, STATX_INO | STATX_BTIME, &status) != 0) return -1;
+  *inode = status.stx_ino;
+  *birth_nanoseconds = 0;
+  if (status.stx_mask & STATX_BTIME)
+    *birth_nanoseconds = (long long)((unsigned long long)status.stx_btime.tv_sec * 1000000000ULL + status.stx_btime.tv_nsec);
+  return 0;
 }

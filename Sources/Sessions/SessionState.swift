@@ -9,8 +9,8 @@ public struct SessionState: Sendable {
     private static let leastLargeByteCount = 64 << 10
 
     private let record: SessionRecord
-    /// Number of the last event that it tells of.
-    public let lastSequence: Int
+    /// Position of the last event that it tells of.
+    public let lastPosition: LogPosition
     private let oldestSequence: Int
     private let items: [Item]
     private let queued: [(id: String, input: [Item])]
@@ -23,7 +23,7 @@ public struct SessionState: Sendable {
 
     init(_ session: Session) {
         record = session.record
-        lastSequence = session.log.lastPosition
+        lastPosition = session.log.end
         oldestSequence = session.log.oldestPosition
         items = session.items
         queued = session.queued.map { ($0.id, $0.input) }
@@ -53,7 +53,8 @@ public struct SessionState: Sendable {
 
     private func write(to writer: inout JSONObjectWriter) {
         record.write(isGenerating: activeResponse != nil, to: &writer)
-        writer.field("last_sequence_number", lastSequence)
+        writer.field("last_sequence_number", lastPosition.sequence)
+        writer.field(epochOf: lastPosition)
         writer.field("oldest_sequence_number", oldestSequence)
         writer.array("items") { list in
             for item in items { list.element(item.json) }

@@ -1,4 +1,5 @@
 import GRDB
+import GRDBSQLite
 import Glibc
 
 /// The keys in a data directory, for a command that may run beside the server.
@@ -27,7 +28,13 @@ public struct APIKeyFile {
             }
             var configuration = Configuration()
             configuration.busyMode = .timeout(10)
-            configuration.prepareDatabase { try $0.execute(sql: "PRAGMA synchronous = FULL") }
+            let keepsJournal = FileIdentity(of: path + "-wal") != nil
+            configuration.prepareDatabase { db in
+                try db.execute(sql: "PRAGMA synchronous = FULL")
+                // One that a server left when it was killed tells the next that nothing was lost: see `Loss.journalAnew`.
+                var keeps: CInt = keepsJournal ? 1 : 0
+                sqlite3_file_control(db.sqliteConnection, nil, SQLITE_FCNTL_PERSIST_WAL, &keeps)
+            }
             queue = try DatabaseQueue(path: path, configuration: configuration)
             if try queue.read(Migrations.migrator.hasCompletedMigrations) { return }
             let lock = try DirectoryLock(directory)

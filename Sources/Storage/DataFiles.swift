@@ -61,11 +61,15 @@ package enum DataFiles {
         guard rename(draft, path) == 0 else {
             throw StorageError.directoryUnusable(path: directory, reason: String(cString: strerror(errno)))
         }
+        synchronize(directory: directory)
+    }
+
+    /// Has the names in a directory stand on the disk.
+    static func synchronize(directory: String) {
         let folder = open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
-        if folder >= 0 {
-            fsync(folder)
-            close(folder)
-        }
+        guard folder >= 0 else { return }
+        fsync(folder)
+        close(folder)
     }
 
     /// - Throws: that there is no database in the directory, or that it may not be read.

@@ -16,6 +16,7 @@ enum Migrations {
             try makeFiles(db)
             try makeBatches(db)
             try makeWebhooks(db)
+            try StoreMark.make(db)
         }
         return migrator
     }
@@ -36,7 +37,9 @@ enum Migrations {
             }
             return try migrator.appliedIdentifiers(db)
         }
-        if !applied.isEmpty, !applied.contains(first) { throw StorageError.unreleasedVersion(path: path) }
+        if !applied.isEmpty, try !applied.contains(first) || !reader.read({ try $0.tableExists("store_mark") }) {
+            throw StorageError.unreleasedVersion(path: path)
+        }
         if try reader.read(migrator.hasBeenSuperseded) { throw StorageError.newerVersion(path: path) }
     }
 

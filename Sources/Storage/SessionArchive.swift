@@ -173,7 +173,7 @@ private struct SessionExport {
             for event in [page].events(after: 0, upTo: .max) {
                 var json = ByteBuffer()
                 encode(event, &json)
-                writeEvent(event.position, json.bytes, body)
+                writeEvent(event.logPosition, json.bytes, body)
             }
             return true
         }
@@ -195,12 +195,13 @@ private struct SessionExport {
         return headers
     }
 
-    private func writeEvent(_ sequence: Int, _ json: UnsafeRawBufferPointer, _ body: (borrowing ByteBuffer) -> Void) {
+    private func writeEvent(_ position: LogPosition, _ json: UnsafeRawBufferPointer, _ body: (borrowing ByteBuffer) -> Void) {
         var line = ByteBuffer(capacity: json.count + 96)
         line.appendJSONObject { object in
             object.field("record", "event")
             object.field("session_id", id)
-            object.field("sequence", sequence)
+            object.field("sequence", position.sequence)
+            object.field(epochOf: position)
             object.field("event", json: json)
         }
         body(line)

@@ -199,7 +199,7 @@ public struct SessionChanges: Sendable {
         {
             try IdempotencyStore.erase([id], db)
         }
-        for table in ["event_chunks", "items", "responses"] {
+        for table in ["event_chunks", "session_epochs", "items", "responses"] {
             try db.cachedStatement(sql: "DELETE FROM \(table) WHERE session = ?").execute(arguments: [session])
         }
         try db.cachedStatement(sql: "DELETE FROM sessions WHERE key = ?").execute(arguments: [session])

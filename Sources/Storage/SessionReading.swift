@@ -37,7 +37,7 @@ struct SessionReading {
             unfinishedEvents: unfinished, newestOrdinal: newestOrdinal)
         return Store.LoadedSession(
             key: key, ordinal: row["ordinal"], session: stored, tail: tail, lastSequence: log.lastSequence,
-            oldestSequence: try log.oldestSequence)
+            oldestSequence: try log.oldestSequence, epochs: log.epochs)
     }
 
     /// Headers of responses, by their ordinals in the session.
@@ -69,10 +69,11 @@ struct SessionReading {
         var summaries: [Store.SessionSummary] = []
         while summaries.count < limit, let row = try rows.next() {
             do {
+                let epochs = try EventTable.epochs(row["key"], db)
                 summaries.append(
                     Store.SessionSummary(
                         record: try Self.record(row), ordinal: row["ordinal"],
-                        lastSequence: max(row["last"] ?? 0, tails[row["key"]] ?? 0)))
+                        lastPosition: epochs.position(of: max(row["last"] ?? 0, tails[row["key"]] ?? 0))))
             } catch {
                 onBroken(row["key"], error)
             }

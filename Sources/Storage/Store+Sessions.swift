@@ -22,6 +22,8 @@ extension Store {
         public var lastSequence: Int
         /// Sequence number of the oldest event that is kept.
         public var oldestSequence: Int
+        /// The epochs of its log.
+        public var epochs: LogEpochs
     }
 
     /// Reads a session whole, with as many of the newest events as fit into so many bytes.
@@ -85,7 +87,8 @@ extension Store {
     public struct SessionSummary: Sendable {
         public var record: SessionRecord
         public var ordinal: Int
-        public var lastSequence: Int
+        /// Position of the newest event.
+        public var lastPosition: LogPosition
     }
 
     /// - Parameter before: the ordinal of the last of the page before.

@@ -25,16 +25,18 @@ public final class Store: Sendable {
     let tail: EventTail
     /// Numbers for rows, unique for the life of the file.
     let keys: RowKeys
-    private let lock: DirectoryLock
-    private let files: FileWatch
+    let lock: DirectoryLock
+    private let run: Mutex<StoreRun>
+    let files: FileWatch
     let logger: Logger
     private let eraseHandler = Mutex<(@Sendable ([String]) -> Void)?>(nil)
 
     private init(
         path: String, pool: DatabasePool, checkpointer: Checkpointer, tail: EventTail, keys: RowKeys, lock: DirectoryLock,
-        files: FileWatch, commitsByItself: Bool, logger: Logger
+        run: StoreRun, files: FileWatch, commitsByItself: Bool, logger: Logger
     ) {
         self.path = path
+        self.run = Mutex(run)
         self.pool = pool
         self.tail = tail
         self.files = files
@@ -47,14 +49,15 @@ public final class Store: Sendable {
     /// Opens the database of a data directory, or makes both.
     /// - Throws: ``StorageError``, which says what to do.
     public static func open(directory: String, durability: Durability = .full, logger: Logger) throws(StorageError) -> Store {
-        try open(directory: directory, durability: durability, maxTailByteCount: EventTail.maxByteCount, logger: logger)
+        try open(directory: directory, durability: durability, surroundings: StoreRun.Surroundings(), logger: logger)
     }
 
     /// - Parameters:
     ///   - maxTailByteCount: see ``EventTail/maxByteCount``.
     ///   - commitsByItself: false: see ``CommitQueue/commitNow()``.
     static func open(
-        directory: String, durability: Durability, maxTailByteCount: Int, commitsByItself: Bool = true, logger: Logger
+        directory: String, durability: Durability, maxTailByteCount: Int = EventTail.maxByteCount,
+        surroundings: StoreRun.Surroundings = StoreRun.Surroundings(), commitsByItself: Bool = true, logger: Logger
     ) throws(StorageError) -> Store {
         try DataFiles.makeDirectory(directory)
         let lock = try DirectoryLock(directory)
@@ -62,19 +65,21 @@ public final class Store: Sendable {
         do {
             let configuration = configuration(durability)
             try DataFiles.makeDatabase(in: directory, Migrations.makeDatabase)
+            let found = StoreRun.Files(in: directory)
             let pool = try DatabasePool(path: path, configuration: configuration)
             // What users say is nobody else's.
             for suffix in ["", "-wal", "-shm"] { chmod(path + suffix, 0o600) }
             try Migrations.apply(to: pool, path: path)
-            let now = Int(saturating: Date().timeIntervalSince1970 * 1_000_000)
-            let nextRow = try pool.write { try EventTail.empty($0, unixMicroseconds: now) }
-            let tail = EventTail(firstRow: nextRow, maxByteCount: maxTailByteCount)
+            let (tail, run) = try pool.writeWithoutTransaction { db in
+                try begin(directory, found, durability, surroundings, maxTailByteCount: maxTailByteCount, db)
+            }
+            try run.begin(logger)
             let keys = RowKeys(try pool.read(RowKeys.largest))
             let checkpointer = try Checkpointer(path: path, configuration)
             pool.writeWithoutTransaction(checkpointer.watch)
             return Store(
                 path: path, pool: pool, checkpointer: checkpointer, tail: tail, keys: keys, lock: lock,
-                files: FileWatch(path, logger: logger), commitsByItself: commitsByItself, logger: logger)
+                run: run, files: FileWatch(path, logger: logger), commitsByItself: commitsByItself, logger: logger)
         } catch let error as StorageError {
             throw error
         } catch let error as DatabaseError where error.resultCode == .SQLITE_FULL {
@@ -84,6 +89,18 @@ public final class Store: Sendable {
             throw .locked(path: path)
         } catch {
             throw .unreadable(path: path, reason: "\(StorageError(error))")
+        }
+    }
+
+    /// Sorts what is left in the tail, and then judges what is left of the logs: on the disk together.
+    private static func begin(
+        _ directory: String, _ found: StoreRun.Files, _ durability: Durability, _ surroundings: StoreRun.Surroundings,
+        maxTailByteCount: Int, _ db: Database
+    ) throws -> (EventTail, StoreRun) {
+        try db.durably {
+            let now = Int(saturating: Date().timeIntervalSince1970 * 1_000_000)
+            let tail = EventTail(firstRow: try EventTail.empty(db, unixMicroseconds: now), maxByteCount: maxTailByteCount)
+            return (tail, try StoreRun(in: directory, found, durability, surroundings, db))
         }
     }
 
@@ -207,7 +224,20 @@ public final class Store: Sendable {
     public func close() async {
         await commits.close()
         files.stop()
+        // Where the files are not those that were opened, or take nothing more, the next start finds out what is there.
+        let isMarked = (try? markEnd()) != nil
         try? pool.close()
+        if isMarked { run.withLock { $0.ended() } }
         lock.release()
     }
+
+    private func markEnd() throws {
+        try files.check()
+        try pool.writeWithoutTransaction { db in try run.withLock { try $0.end(db) } }
+    }
+
+    /// Why events may have been lost before this store was opened; nil where none were.
+    var loss: Loss? { run.withLock { $0.loss } }
+    /// The epoch of what is appended to logs that were there when events were lost last.
+    var epoch: Int { run.withLock { $0.mark.epoch } }
 }

@@ -11,9 +11,9 @@ import Testing
         var parts: [Transcript.Part] = []
         for event in events {
             var event = event
-            event["interject"] = ["sequence": JSONValue(transcript.lastSequence + 1)]
-            let (read, sequence) = SessionEvent.read(event)
-            parts += transcript.receive(read, sequence: sequence)
+            event["interject"] = ["sequence": JSONValue(transcript.lastPosition.sequence + 1)]
+            let (read, position) = SessionEvent.read(event)
+            parts += transcript.receive(read, position: position)
         }
         return parts
     }
@@ -79,7 +79,7 @@ import Testing
                 .text("One"), .text(" two"), .text(" three"), .endOfAnswer, .note("[cut: kept 3 tokens \"One two three\"]"),
                 .input(name: "Ada", text: "Stop"), .text("Yes"), .endOfAnswer,
             ])
-        #expect(transcript.isIdle && transcript.lastSequence == 9)
+        #expect(transcript.isIdle && transcript.lastPosition.sequence == 9)
     }
 
     @Test func aRollbackSaysThatNothingIsKept() {
@@ -91,19 +91,34 @@ import Testing
 
     @Test func nothingIsShownTwiceAfterAReconnection() {
         var transcript = Transcript()
-        #expect(transcript.receive(.delta("a"), sequence: 1) == [.text("a")])
-        #expect(transcript.receive(.delta("a"), sequence: 1) == [])
-        #expect(transcript.receive(.delta("b"), sequence: 2) == [.text("b")])
+        #expect(transcript.receive(.delta("a"), position: LogPosition(sequence: 1)) == [.text("a")])
+        #expect(transcript.receive(.delta("a"), position: LogPosition(sequence: 1)) == [])
+        #expect(transcript.receive(.delta("b"), position: LogPosition(sequence: 2)) == [.text("b")])
+    }
+
+    @Test func aSnapshotOfAnEarlierPlaceTakesBackWhatIsLost() {
+        var transcript = Transcript()
+        #expect(transcript.receive(.delta("a"), position: LogPosition(sequence: 90)) == [.text("a")])
+        let (snapshot, position) = SessionEvent.read([
+            "type": "interject:snapshot", "recovered": false, "sequence": 80, "interject": ["sequence": 80],
+            "session": ["active_response": .null, "queued": []],
+        ])
+        #expect(transcript.receive(snapshot, position: position).count == 2)
+        let (event, next) = SessionEvent.read([
+            "type": "response.output_text.delta", "delta": "b", "interject": ["sequence": 81, "epoch": 1],
+        ])
+        #expect(transcript.receive(event, position: next) == [.text("b")])
+        #expect(transcript.lastPosition == LogPosition(epoch: 1, sequence: 81))
     }
 
     @Test func aSnapshotSaysThatSomethingIsMissing() {
         var transcript = Transcript()
-        let (event, sequence) = SessionEvent.read([
+        let (event, position) = SessionEvent.read([
             "type": "interject:snapshot", "recovered": false, "sequence": 40,
             "session": ["active_response": ["id": "r9"], "queued": []],
         ])
-        #expect(transcript.receive(event, sequence: sequence).count == 1)
-        #expect(transcript.lastSequence == 40 && transcript.activeResponseID == "r9" && !transcript.isIdle)
+        #expect(transcript.receive(event, position: position).count == 1)
+        #expect(transcript.lastPosition == LogPosition(sequence: 40) && transcript.activeResponseID == "r9" && !transcript.isIdle)
     }
 
     @Test func aRefusedInputIsNoLongerWaitedFor() {
@@ -112,8 +127,8 @@ import Testing
         let error: JSONValue = [
             "type": "error", "status": 409, "error": ["code": "response_in_progress", "message": "No."], "client_event_id": "c",
         ]
-        let (event, sequence) = SessionEvent.read(error)
-        #expect(transcript.receive(event, sequence: sequence) == [.failure("No.")])
+        let (event, position) = SessionEvent.read(error)
+        #expect(transcript.receive(event, position: position) == [.failure("No.")])
         #expect(transcript.isIdle)
     }
 

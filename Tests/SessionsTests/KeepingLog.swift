@@ -11,13 +11,14 @@ final class KeepingLog: SessionLog {
 
     init() { super.init(maxByteCount: .max) }
 
-    private init(_ other: KeepingLog, pages: [LogPage]) {
+    private init(_ other: KeepingLog, pages: [LogPage], _ epochs: LogEpochs) {
         record = other.record
         items = other.items
         generations = other.generations
         encoded = other.encoded
         super.init(
-            maxByteCount: .max, pages: pages, lastPosition: other.lastPosition + other.foreignCount, endOffset: other.encoded.count)
+            maxByteCount: .max, pages: pages, lastPosition: other.lastPosition + other.foreignCount, endOffset: other.encoded.count,
+            epochs: epochs)
     }
 
     override func appended(_ event: SessionEvent) { event.withEncoded { encoded += $0 } }
@@ -45,7 +46,10 @@ final class KeepingLog: SessionLog {
     }
 
     /// The session as it is when the process has ended now and has begun anew.
-    func restart(on host: FakeHost, limits: SessionLimits = SessionLimits()) throws -> Session {
+    /// - Parameter epochs: such as begin behind all that is there.
+    func restart(
+        on host: FakeHost, limits: SessionLimits = SessionLimits(), epochs: LogEpochs = LogEpochs()
+    ) throws -> Session {
         guard let record else { preconditionFailure("the log is of no session") }
         var headers: [Int: ResponseHeader] = [:]
         for generation in generations { headers[generation.ordinal] = ResponseHeader(generation, sessionID: record.id) }
@@ -59,7 +63,7 @@ final class KeepingLog: SessionLog {
         let stored = StoredSession(
             record: record, items: items, generations: generations, headers: headers, unfinishedEvents: unfinished,
             newestOrdinal: generations.map(\.ordinal).max() ?? 0)
-        let session = try Session(restoring: stored, host: host, log: KeepingLog(self, pages: [page]), limits: limits)
+        let session = try Session(restoring: stored, host: host, log: KeepingLog(self, pages: [page], epochs), limits: limits)
         session.recover()
         return session
     }

@@ -54,6 +54,13 @@ import Testing
         #expect(tables == ["notes"])
     }
 
+    @Test func aDatabaseOfAnEarlierStateIsRefused() async throws {
+        await (try open()).close()
+        try await DatabaseQueue(path: path).write { try $0.execute(sql: "DROP TABLE store_mark") }
+        #expect(throws: StorageError.unreleasedVersion(path: path)) { try self.open() }
+        #expect(throws: StorageError.unreleasedVersion(path: path)) { try SessionArchive(directory: self.directory) }
+    }
+
     @Test func aWriteAheadLogAloneIsRefused() throws {
         try DataFiles.makeDirectory(directory)
         _ = FileManager.default.createFile(atPath: path + "-wal", contents: Data(count: 4096))

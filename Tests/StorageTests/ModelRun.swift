@@ -193,7 +193,7 @@ struct ModelRun {
         let tails = try await withCheckedThrowingContinuation { continuation in
             store.sessions(owner: "ann", before: nil, limit: 1000) { continuation.resume(with: $0) }
         }
-        let lasts = Dictionary(uniqueKeysWithValues: tails.map { ($0.record.id, $0.lastSequence) })
+        let lasts = Dictionary(uniqueKeysWithValues: tails.map { ($0.record.id, $0.lastPosition.sequence) })
         #expect(lasts.count == logs.count, "seed \(seed)")
         for (key, log) in logs {
             #expect(lasts["sess_\(key)"] == log.count, "seed \(seed)")

@@ -1,4 +1,4 @@
-// What Swift's Glibc module leaves out of Linux: epoll, eventfd, accept4, socket options and the allocator's figures. No logic.
+// What Swift's Glibc module leaves out of Linux: epoll, eventfd, accept4, socket options, statx and the allocator's figures. No logic.
 #ifndef CLINUX_H
 #define CLINUX_H
 
@@ -42,6 +42,9 @@ static inline int clinux_unsent(int descriptor) {
 
 // Which module C's `timespec` belongs to hangs on what is compiled together, so Swift never sees one here. Saturates in the year 2262.
 long long clinux_clock_nanoseconds(int clock);
+
+// A file's inode and, where its file system knows it (else 0), the time at which it was made; -1 where there is none.
+int clinux_identify(const char *path, unsigned long long *inode, long long *birth_nanoseconds);
 
 // Bytes that the allocator holds and nobody uses, also those that it has given back and would take again.
 size_t clinux_free_heap(void);

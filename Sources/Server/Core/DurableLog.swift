@@ -45,7 +45,7 @@ final class DurableLog: SessionLog {
         storedFrom = loaded.oldestSequence
         super.init(
             maxByteCount: maxBytes, pages: loaded.tail, lastPosition: loaded.lastSequence,
-            endOffset: loaded.tail.reduce(0) { $0 + $1.capacity })
+            endOffset: loaded.tail.reduce(0) { $0 + $1.capacity }, epochs: loaded.epochs)
     }
 
     override var committedPosition: Int { committed }

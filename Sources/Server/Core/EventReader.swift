@@ -27,8 +27,8 @@ class EventReader {
 
     /// The next event of the log.
     func receive(_ event: SessionEvent) -> Cursor.Demand { .more }
-    /// The log no longer holds what comes next: the state in its place.
-    func receiveSnapshot(_ state: [UInt8], sequence: Int) {}
+    /// The log no longer holds what comes next, or never had it: the state in its place, and the position up to which it holds.
+    func receiveSnapshot(_ state: [UInt8], at position: LogPosition) {}
     /// The log no longer holds what comes next, and nothing more comes: see ``Sessions/CatchUp/WhenPlaceIsGone/close``.
     func receivePlaceGone() {}
     /// The session is gone.
@@ -84,9 +84,9 @@ class EventReader {
         if !isPaused { drainBacklog() }
     }
 
-    fileprivate func takeSnapshot(_ state: [UInt8], sequence: Int) {
+    fileprivate func takeSnapshot(_ state: [UInt8], at position: LogPosition) {
         guard cursor != nil else { return }
-        receiveSnapshot(state, sequence: sequence)
+        receiveSnapshot(state, at: position)
     }
 
     fileprivate func takePlaceGone() {
@@ -128,9 +128,9 @@ class EventReader {
                     if cursor != nil { backlog[taken] = .events(run) }
                     break deliveries
                 }
-            case .snapshot(let state, let sequence):
+            case .snapshot(let state, let position):
                 takenBytes += state.count
-                takeSnapshot(state, sequence: sequence)
+                takeSnapshot(state, at: position)
             case .placeGone: takePlaceGone()
             }
             taken += 1
@@ -148,7 +148,7 @@ class EventReader {
 private enum Delivery: Sendable {
     /// Events of one page, which both loops share.
     case events(PageRun)
-    case snapshot([UInt8], sequence: Int)
+    case snapshot([UInt8], at: LogPosition)
     case placeGone
 
     var byteCount: Int {
@@ -187,10 +187,11 @@ final class FeedCursor: Cursor {
     }
 
     override func deliverSnapshot(_ state: [UInt8], sequence: Int) {
+        let position = session?.log.epochs.position(of: sequence) ?? LogPosition(sequence: sequence)
         if let local {
-            local.takeSnapshot(state, sequence: sequence)
+            local.takeSnapshot(state, at: position)
         } else {
-            send(.snapshot(state, sequence: sequence))
+            send(.snapshot(state, at: position))
             // Who joins hears of it before the answer to the join.
             flush()
         }

@@ -23,17 +23,19 @@ struct Submission: Sendable {
     struct Outcome: Sendable {
         let session: SessionReference
         let responseID: String
-        let sequence: Int
+        /// Of the acceptance in the session's log.
+        let position: LogPosition
         let mode: InterjectionMode?
         let interrupted: Interrupted?
         /// If it was wanted.
         let response: [UInt8]?
 
+        /// Call on the session's loop.
         init(_ acceptance: Acceptance, in session: SessionReference, response: [UInt8]? = nil) {
             self.response = response
             self.session = session
             responseID = acceptance.generation.id
-            sequence = acceptance.sequence
+            position = session.bound.value.log.epochs.position(of: acceptance.sequence)
             mode = acceptance.mode
             interrupted = acceptance.interrupted
         }

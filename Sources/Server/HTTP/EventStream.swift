@@ -62,15 +62,18 @@ final class EventStream {
     }
 
     /// Sends an event of a log.
+    /// - Parameter id: the position to come back with, where the face has them.
     @inline(__always)
     func write<Encoder: EventEncoder>(
-        _ event: SessionEvent, _ type: StaticString, id: Int? = nil, retryMilliseconds: Int? = nil, _ pass: EncodingPass<Encoder>
+        _ event: SessionEvent, _ type: StaticString, id: LogPosition? = nil, retryMilliseconds: Int? = nil,
+        _ pass: EncodingPass<Encoder>
     ) {
         if event.encodedByteCount >= HTTPExchange.leastLongByteCount {
             return write(type, id: id, retryMilliseconds: retryMilliseconds, long: [UInt8](pass.bytes(of: event)))
         }
         write { output in
-            ServerSentEventWriter.begin(id: id, type: type, retryMilliseconds: retryMilliseconds, into: &output)
+            ServerSentEventWriter.begin(
+                id: id?.sequence, epoch: id?.epoch ?? 0, type: type, retryMilliseconds: retryMilliseconds, into: &output)
             pass.append(event, to: &output)
             ServerSentEventWriter.end(into: &output)
         }
@@ -78,8 +81,11 @@ final class EventStream {
 
     /// Sends an event whose data may be long: it leaves in slices then, as fast as the client takes them.
     /// - Parameter data: one line.
-    func write(_ type: StaticString, id: Int? = nil, retryMilliseconds: Int? = nil, long data: [UInt8]) {
-        write { ServerSentEventWriter.begin(id: id, type: type, retryMilliseconds: retryMilliseconds, into: &$0) }
+    func write(_ type: StaticString, id: LogPosition? = nil, retryMilliseconds: Int? = nil, long data: [UInt8]) {
+        write {
+            ServerSentEventWriter.begin(
+                id: id?.sequence, epoch: id?.epoch ?? 0, type: type, retryMilliseconds: retryMilliseconds, into: &$0)
+        }
         exchange.write(long: data)
         exchange.write { ServerSentEventWriter.end(into: &$0) }
     }

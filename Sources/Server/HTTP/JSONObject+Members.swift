@@ -31,6 +31,18 @@ extension JSONObject {
         return number
     }
 
+    /// A position in a session's log: a whole number of zero or more, or a string with the epoch before it.
+    func optionalPosition(_ key: String) throws(APIError) -> LogPosition? {
+        guard let value = self[key], !value.isNull else { return nil }
+        if let number = value.int, number >= 0 { return LogPosition(sequence: number) }
+        guard let position = value.string.flatMap({ LogPosition($0) }) else {
+            throw .invalid(
+                "'\(key)' must be a session sequence number, or a string with the epoch before it, like \"2:41\".", param: key,
+                code: "invalid_type")
+        }
+        return position
+    }
+
     func checkNumber(_ key: String, _ range: ClosedRange<Double>) throws(APIError) {
         guard let value = self[key], !value.isNull else { return }
         guard let number = value.double, range.contains(number) else {

@@ -61,7 +61,8 @@ public struct DeltaRun {
     func joined() -> SessionEvent {
         guard last.position != first.position, let response = last.response else { return first }
         let log = SessionLog(
-            maxByteCount: .max, pages: [], lastPosition: last.position - 1, endOffset: last.endOffset - last.byteCount)
+            maxByteCount: .max, pages: [], lastPosition: last.position - 1, endOffset: last.endOffset - last.byteCount,
+            epochs: LogEpochs([LogEpochs.Start(epoch: last.logPosition.epoch, sequence: last.position)]))
         var body = ByteBuffer(capacity: text.count + 16)
         body.append(isPlain ? SessionEvent.TextForm.plain.rawValue : SessionEvent.TextForm.needsEscapes.rawValue)
         body.append(varint: first.textOffset)

@@ -12,6 +12,8 @@ public final class LogPage: @unchecked Sendable {
 
     /// Position of the first event.
     public let firstPosition: Int
+    /// The epoch of all of its events.
+    public let epoch: Int
     /// Bytes of the log before the page.
     let startOffset: Int
     /// Bytes that it takes in memory.
@@ -28,8 +30,9 @@ public final class LogPage: @unchecked Sendable {
     public private(set) var references: PageReferences
 
     /// An empty page.
-    init(firstPosition: Int, startOffset: Int, capacity: Int) {
+    init(firstPosition: Int, epoch: Int, startOffset: Int, capacity: Int) {
         self.firstPosition = firstPosition
+        self.epoch = epoch
         self.startOffset = startOffset
         self.capacity = capacity
         memory = .allocate(byteCount: capacity, alignment: 8)
@@ -41,10 +44,13 @@ public final class LogPage: @unchecked Sendable {
 
     /// A page of events that were stored.
     /// - Parameters:
+    ///   - epoch: of all of them.
     ///   - bytes: whole events.
     ///   - count: how many there must be.
     /// - Throws: ``MalformedEvent`` for anything else.
-    public init(firstPosition: Int, startOffset: Int = 0, stored bytes: UnsafeRawBufferPointer, count: Int) throws(MalformedEvent) {
+    public init(
+        firstPosition: Int, epoch: Int = 0, startOffset: Int = 0, stored bytes: UnsafeRawBufferPointer, count: Int
+    ) throws(MalformedEvent) {
         var found = 0
         var position = 0
         while position < bytes.count {
@@ -53,6 +59,7 @@ public final class LogPage: @unchecked Sendable {
         }
         guard found == count, firstPosition > 0, count > 0, firstPosition <= .max - count else { throw MalformedEvent() }
         self.firstPosition = firstPosition
+        self.epoch = epoch
         self.startOffset = startOffset
         capacity = bytes.count
         memory = .allocate(byteCount: bytes.count, alignment: 8)

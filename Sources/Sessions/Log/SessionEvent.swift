@@ -92,6 +92,9 @@ public struct SessionEvent: Sendable {
         storedItem = encoded.item < 0 ? nil : references.item(encoded.item, of: encoded.response)
     }
 
+    /// Its position with the epoch: what a client is told, and comes back with.
+    @inline(__always)
+    public var logPosition: LogPosition { LogPosition(epoch: page.epoch, sequence: position) }
     /// The response that it is part of.
     public var response: ResponseHeader? { storedResponse?.takeUnretainedValue() }
     /// The output item that it is about.

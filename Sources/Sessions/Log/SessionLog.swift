@@ -20,6 +20,8 @@ open class SessionLog {
     public private(set) var lastPosition = 0
     /// Bytes of all events so far, also of those that were dropped.
     public private(set) var endOffset = 0
+    /// Its epochs, of which the last is that of the events to come.
+    public let epochs: LogEpochs
     /// Events up to this one were got by all who must get every event.
     private var droppablePosition = 0
     /// Called when ``committedPosition`` has grown or congestion is over, with its value before, on the session's loop and never
@@ -28,13 +30,20 @@ open class SessionLog {
     /// Asked when events have to go from memory: the position of the reader furthest behind of those that must get every event.
     public var leastNeededPosition: (() -> Int)?
 
-    public init(maxByteCount: Int) { self.maxByteCount = maxByteCount }
+    public init(maxByteCount: Int) {
+        self.maxByteCount = maxByteCount
+        epochs = LogEpochs()
+    }
 
     /// A log that goes on.
     /// - Parameters:
     ///   - pages: its newest events; consecutive, and the last of them ends with `lastPosition`.
     ///   - endOffset: bytes of all events so far.
-    public init(maxByteCount: Int, pages: [LogPage], lastPosition: Int, endOffset: Int) {
+    ///   - epochs: each page lies within one of them.
+    public init(
+        maxByteCount: Int, pages: [LogPage], lastPosition: Int, endOffset: Int, epochs: LogEpochs = LogEpochs()
+    ) {
+        self.epochs = epochs
         self.maxByteCount = maxByteCount
         self.pages = Deque(pages)
         self.lastPosition = lastPosition
@@ -128,7 +137,8 @@ open class SessionLog {
     private func page(withRoom needed: Int) -> LogPage {
         if let last = pages.last, last.room >= needed { return last }
         let capacity = max(needed, pages.isEmpty && lastPosition == 0 ? LogPage.firstByteCount : LogPage.byteCount)
-        let page = LogPage(firstPosition: lastPosition + 1, startOffset: endOffset, capacity: capacity)
+        let page = LogPage(
+            firstPosition: lastPosition + 1, epoch: epochs.epoch(of: lastPosition + 1), startOffset: endOffset, capacity: capacity)
         pages.append(page)
         byteCount += capacity
         if capacity > LogPage.byteCount { largePages.append(capacity) }
@@ -148,6 +158,16 @@ open class SessionLog {
     }
 
     // MARK: Reading
+
+    /// The position of the newest event with its epoch.
+    public final var end: LogPosition { epochs.position(of: lastPosition) }
+
+    /// Where a client goes on that has everything up to a position: a sequence number, or one that the log never has, where what
+    /// the client has may be something else than what the log has. A reader from there is told, like any whose place is gone.
+    public final func sequence(of position: LogPosition) -> Int { epochs.sequence(of: position) ?? Self.lostPosition }
+
+    /// Stands for a position that is in no epoch of the log.
+    private static var lostPosition: Int { -1 }
 
     /// Position of the oldest event in memory; `lastPosition + 1` when none is.
     public final var oldestPosition: Int { pages.first?.firstPosition ?? lastPosition + 1 }

@@ -7,6 +7,8 @@ import Sessions
 struct EventReading {
     private let db: Database
     private let session: Int
+    /// The epochs of the log.
+    let epochs: LogEpochs
     /// Events after those of the chunks.
     private let pending: EventChunk?
     /// Sequence number of the last event in chunks; 0 for none.
@@ -16,6 +18,7 @@ struct EventReading {
     init(_ db: Database, session: Int, pending: EventChunk?) throws {
         self.db = db
         self.session = session
+        epochs = try EventTable.epochs(session, db)
         lastInChunks = try EventTable.lastSequence(session, db)
         let stored = lastInChunks
         // Meanwhile they may have come to stand in a chunk.
@@ -47,7 +50,7 @@ struct EventReading {
         var startOffset = 0
         return try newestFirst.reversed().map { chunk in
             defer { startOffset += chunk.bytes.count }
-            return try chunk.page(startOffset: startOffset)
+            return try chunk.page(epochs, startOffset: startOffset)
         }
     }
 
@@ -80,8 +83,8 @@ struct EventReading {
         var goesOn = true
         let rows = try Row.fetchCursor(
             db, sql: "SELECT * FROM event_chunks WHERE session = ? AND last > ? ORDER BY last", arguments: [session, sequence])
-        while goesOn, let row = try rows.next() { goesOn = try body(EventChunk(row).page()) }
-        if goesOn, let pending, pending.last > sequence { _ = try body(pending.page()) }
+        while goesOn, let row = try rows.next() { goesOn = try body(EventChunk(row).page(epochs)) }
+        if goesOn, let pending, pending.last > sequence { _ = try body(pending.page(epochs)) }
     }
 
     private func forEachChunkBackwards(_ body: (EventChunk) throws -> Bool) throws {

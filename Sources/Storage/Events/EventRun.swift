@@ -53,11 +53,14 @@ struct EventChunk: Sendable {
     }
 
     /// The same events as a page of the log, without what they refer to.
-    /// - Parameter startOffset: bytes of the log before it.
-    func page(startOffset: Int = 0) throws -> LogPage {
+    /// - Parameters:
+    ///   - epochs: of the log. A chunk lies within one: at the start, when one may begin, the tail is divided into chunks.
+    ///   - startOffset: bytes of the log before it.
+    func page(_ epochs: LogEpochs, startOffset: Int = 0) throws -> LogPage {
         do {
             return try bytes.withUnsafeBytes { bytes throws(MalformedEvent) in
-                try LogPage(firstPosition: first, startOffset: startOffset, stored: bytes, count: count)
+                try LogPage(
+                    firstPosition: first, epoch: epochs.epoch(of: first), startOffset: startOffset, stored: bytes, count: count)
             }
         } catch {
             throw MalformedRecord(record: "event")

@@ -1,5 +1,6 @@
 import GRDB
 import GRDBSQLite
+import Sessions
 
 /// The tables of the log, and what is written into them.
 ///
@@ -43,6 +44,13 @@ enum EventTable {
     static func lastSequence(_ session: Int, _ db: Database) throws -> Int {
         let statement = try db.cachedStatement(sql: "SELECT max(last) FROM event_chunks WHERE session = ?")
         return try Int.fetchOne(statement, arguments: [session]) ?? 0
+    }
+
+    /// The epochs of a session's log.
+    static func epochs(_ session: Int, _ db: Database) throws -> LogEpochs {
+        let statement = try db.cachedStatement(sql: "SELECT epoch, first FROM session_epochs WHERE session = ? ORDER BY first")
+        let rows = try Row.fetchAll(statement, arguments: [session])
+        return LogEpochs(rows.map { LogEpochs.Start(epoch: $0["epoch"], sequence: $0["first"]) })
     }
 
     /// Runs a statement with its blob bound where it stands: no copy is made, nothing boxed.

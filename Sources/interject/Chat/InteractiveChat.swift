@@ -138,8 +138,8 @@ final class InteractiveChat: SessionFollower {
 
     // MARK: The session
 
-    func received(_ event: SessionEvent, sequence: Int?) {
-        for part in transcript.receive(event, sequence: sequence) { output.show(part) }
+    func received(_ event: SessionEvent, position: LogPosition?) {
+        for part in transcript.receive(event, position: position) { output.show(part) }
     }
 
     func connected() { isLost = false }

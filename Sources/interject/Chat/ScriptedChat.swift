@@ -66,8 +66,8 @@ final class ScriptedChat: SessionFollower {
         return transcript.activeTokens >= cutInAfter
     }
 
-    func received(_ event: SessionEvent, sequence: Int?) {
-        for part in transcript.receive(event, sequence: sequence) {
+    func received(_ event: SessionEvent, position: LogPosition?) {
+        for part in transcript.receive(event, position: position) {
             output.show(part)
             if case .failure(let message) = part { failure = .runtime("the last answer failed: \(message)") }
         }

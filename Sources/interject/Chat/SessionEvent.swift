@@ -1,11 +1,12 @@
 import JSON
+import Sessions
 
 /// What a client of a session has to know of an event. `Protocols/sessions.md`.
 enum SessionEvent: Equatable {
-    /// The log of the session follows from here on; the state holds up to `sequence`.
-    case joined(sequence: Int)
-    /// Replaces events that the log no longer has.
-    case snapshot(sequence: Int, activeResponseID: String?, queuedResponseIDs: [String])
+    /// The log of the session follows from here on; the state holds up to `position`.
+    case joined(position: LogPosition)
+    /// Replaces events that the log no longer has, or never had.
+    case snapshot(position: LogPosition, activeResponseID: String?, queuedResponseIDs: [String])
     case responseCreated(id: String)
     case delta(String)
     case responseEnded(Ending)
@@ -42,19 +43,23 @@ enum SessionEvent: Equatable {
         var tokens: Int
     }
 
-    /// - Returns: the event, and its session sequence number if it stands in the log.
-    static func read(_ json: JSONValue) -> (event: SessionEvent, sequence: Int?) {
-        (event(json), json["interject"]?["sequence"]?.int)
+    /// - Returns: the event, and its position if it stands in the log.
+    static func read(_ json: JSONValue) -> (event: SessionEvent, position: LogPosition?) {
+        (event(json), json["interject"].flatMap(position))
+    }
+
+    private static func position(_ json: JSONValue) -> LogPosition? {
+        json["sequence"]?.int.map { LogPosition(epoch: json["epoch"]?.int ?? 0, sequence: $0) }
     }
 
     private static func event(_ json: JSONValue) -> SessionEvent {
         switch json["type"]?.string ?? "" {
-        case "interject:joined": return .joined(sequence: json["sequence"]?.int ?? 0)
+        case "interject:joined": return .joined(position: position(json) ?? .start)
         case "interject:snapshot":
             let session = json["session"]
             let queued = session?["queued"]?.array?.compactMap { $0["response_id"]?.string } ?? []
             return .snapshot(
-                sequence: json["sequence"]?.int ?? 0, activeResponseID: session?["active_response"]?["id"]?.string,
+                position: position(json) ?? .start, activeResponseID: session?["active_response"]?["id"]?.string,
                 queuedResponseIDs: queued)
         case "response.created":
             // One that is cancelled while it waits is told of between the events of the one that runs, and begins nothing.

@@ -2,6 +2,7 @@ import Bytes
 import HTTP
 import JSON
 import Network
+import Sessions
 
 /// A session followed by server-sent events, read only: after a loss it goes on behind the last event, by `Last-Event-ID`.
 /// Loop-confined.
@@ -79,8 +80,8 @@ final class SessionFeed {
                 let id = String(decoding: parser.lastEventID, as: UTF8.self)
                 let isNew = !id.isEmpty && id != lastEventID
                 if isNew { lastEventID = id }
-                let (read, sequence) = SessionEvent.read(json)
-                follower?.received(read, sequence: sequence ?? (isNew ? Int(id) : nil))
+                let (read, position) = SessionEvent.read(json)
+                follower?.received(read, position: position ?? (isNew ? LogPosition(id) : nil))
             }
         } catch {
             if case .reading(let call) = state { call.cancel() }

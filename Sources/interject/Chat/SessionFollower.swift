@@ -1,11 +1,12 @@
 import HTTP
 import JSON
 import Network
+import Sessions
 
 /// Follows a session over a connection that may drop and reconnect. Called on the loop.
 protocol SessionFollower: AnyObject {
-    /// An event of the log (with its number), or one for us alone.
-    func received(_ event: SessionEvent, sequence: Int?)
+    /// An event of the log (with its position), or one for us alone.
+    func received(_ event: SessionEvent, position: LogPosition?)
     /// The connection is there, for the first time or again.
     func connected()
     /// The connection was lost; it is made again after `delay`.

@@ -1,6 +1,7 @@
 import HTTP
 import JSON
 import Network
+import Sessions
 import WebSocket
 
 /// A place in a session by WebSocket that survives its connections: joins, speaks, and after a loss joins again where it was.
@@ -9,8 +10,8 @@ final class SessionLink {
     private enum State {
         case idle
         case connecting
-        /// Joined; what was missed is coming, up to this number.
-        case catchingUp(SessionSocket, until: Int)
+        /// Joined; what was missed is coming, up to this position.
+        case catchingUp(SessionSocket, until: LogPosition)
         case joining(SessionSocket)
         case joined(SessionSocket)
         case waiting(LoopTimer)
@@ -30,7 +31,7 @@ final class SessionLink {
     private let patience: Duration
     private var lostAt: Instant?
     /// Place in the log up to which we have everything.
-    private var lastSequence = 0
+    private var lastPosition = LogPosition.start
     /// Inputs that the log does not show yet. They are sent again after a loss, once it is certain that they did not arrive.
     private var outbox: [(id: String, message: JSONValue)] = []
     private var commandCount = 0
@@ -116,33 +117,35 @@ final class SessionLink {
     private func join(_ socket: SessionSocket) {
         if case .ended = state { return }
         state = .joining(socket)
+        let position: JSONValue =
+            lastPosition.epoch == 0 ? JSONValue(lastPosition.sequence) : .string(lastPosition.description)
         socket.send([
             "type": "interject:join", "session_id": JSONValue(place.sessionID), "name": JSONValue(name),
-            "starting_after": JSONValue(lastSequence), "client_event_id": JSONValue(Self.joinID),
+            "starting_after": position, "client_event_id": JSONValue(Self.joinID),
         ])
     }
 
     private func received(_ json: JSONValue) {
-        let (event, sequence) = SessionEvent.read(json)
+        let (event, position) = SessionEvent.read(json)
         switch (state, event) {
         case (.joining(let socket), .failure(let message, let code, Self.joinID)):
             lost(message, isFinal: !SessionPlace.isTemporary(code: code))
             socket.close(.normal)
             return
-        case (.joining(let socket), .joined(let sequence)):
+        case (.joining(let socket), .joined(let position)):
             hasStood = true
             lostAt = nil
             backoff.reset()
-            state = .catchingUp(socket, until: sequence)
+            state = .catchingUp(socket, until: position)
             follower?.connected()
-        case (_, .snapshot(let sequence, _, _)): lastSequence = max(lastSequence, sequence)
+        case (_, .snapshot(let position, _, _)): lastPosition = position
         case (_, .accepted(let acceptance)): outbox.removeAll { $0.id == acceptance.clientEventID }
         case (_, .failure(_, _, let id)): outbox.removeAll { $0.id == id }
         default: break
         }
-        if let sequence { lastSequence = max(lastSequence, sequence) }
-        follower?.received(event, sequence: sequence)
-        if case .catchingUp(let socket, let until) = state, lastSequence >= until {
+        if let position { lastPosition = max(lastPosition, position) }
+        follower?.received(event, position: position)
+        if case .catchingUp(let socket, let until) = state, lastPosition >= until {
             state = .joined(socket)
             for waiting in outbox { socket.send(waiting.message) }
         }

@@ -1,3 +1,5 @@
+import Sessions
+
 /// Follows the log of a session: what is to be shown of it, and what is going on. No I/O.
 struct Transcript {
     /// Something to show, in order.
@@ -14,7 +16,7 @@ struct Transcript {
     }
 
     /// Place in the log up to which all was shown.
-    private(set) var lastSequence = 0
+    private(set) var lastPosition = LogPosition.start
     /// Responses that run or wait.
     private(set) var pendingResponseIDs: Set<String> = []
     /// The response whose text comes now.
@@ -41,16 +43,18 @@ struct Transcript {
 
     /// Takes an event of the log, or one to us alone.
     /// - Returns: what to show.
-    mutating func receive(_ event: SessionEvent, sequence: Int?) -> [Part] {
-        if let sequence {
+    mutating func receive(_ event: SessionEvent, position: LogPosition?) -> [Part] {
+        if case .snapshot(let position, _, _) = event {
+            // The truth, also where it is behind what we had seen.
+            lastPosition = position
+        } else if let position {
             // Replays after a reconnection may overlap; nothing is shown twice.
-            guard sequence > lastSequence else { return [] }
-            lastSequence = sequence
+            guard position > lastPosition else { return [] }
+            lastPosition = position
         }
         switch event {
         case .joined, .other: return []
-        case .snapshot(let sequence, let active, let queued):
-            lastSequence = max(lastSequence, sequence)
+        case .snapshot(_, let active, let queued):
             pendingResponseIDs = Set(queued + [active].compactMap(\.self))
             activeResponseID = active
             begunResponseID = active

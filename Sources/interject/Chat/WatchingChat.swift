@@ -1,4 +1,5 @@
 import Network
+import Sessions
 
 /// A session that is only looked at, by server-sent events. Loop-confined.
 final class WatchingChat: SessionFollower {
@@ -23,8 +24,8 @@ final class WatchingChat: SessionFollower {
         feed.start()
     }
 
-    func received(_ event: SessionEvent, sequence: Int?) {
-        for part in transcript.receive(event, sequence: sequence) { output.show(part) }
+    func received(_ event: SessionEvent, position: LogPosition?) {
+        for part in transcript.receive(event, position: position) { output.show(part) }
     }
 
     func connected() {

@@ -14,7 +14,7 @@ final class JoinedSession: EventReader {
     private var early: [Early]? = []
     private enum Early {
         case event(SessionEvent)
-        case snapshot([UInt8], sequence: Int)
+        case snapshot([UInt8], at: LogPosition)
     }
 
     init(socket: ResponsesSocket, reference: SessionReference, participant: Participant?, streamID: String?, mergesDeltas: Bool) {
@@ -38,17 +38,17 @@ final class JoinedSession: EventReader {
         return socket.isCongested ? .pause : .more
     }
 
-    override func receiveSnapshot(_ state: [UInt8], sequence: Int) {
+    override func receiveSnapshot(_ state: [UInt8], at position: LogPosition) {
         guard isOpen else {
-            early?.append(.snapshot(state, sequence: sequence))
+            early?.append(.snapshot(state, at: position))
             return
         }
         sendEarly(evenIfCongested: true)
-        send(state, sequence: sequence)
+        send(state, at: position)
     }
 
-    private func send(_ state: [UInt8], sequence: Int) {
-        let payload = SnapshotEvent.payload(state, sequence: sequence, sessionID: reference.id)
+    private func send(_ state: [UInt8], at position: LogPosition) {
+        let payload = SnapshotEvent.payload(state, at: position, sessionID: reference.id)
         payload.withUnsafeBytes { payload in
             var tail = ByteBuffer()
             tail.append(suffix.bytes)
@@ -102,7 +102,7 @@ final class JoinedSession: EventReader {
         while sent < waiting.count, evenIfCongested || !socket.isCongested {
             switch waiting[sent] {
             case .event(let event): send(event)
-            case .snapshot(let state, let sequence): send(state, sequence: sequence)
+            case .snapshot(let state, let position): send(state, at: position)
             }
             sent += 1
         }

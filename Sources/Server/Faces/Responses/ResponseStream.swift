@@ -5,6 +5,9 @@ import ResponsesWire
 import Sessions
 
 /// The events of one response as server-sent events, in OpenAI's form: `event:` equals `type`, no `id:`, `[DONE]` at the end.
+///
+/// But for events of another epoch than the response began in, whose numbers alone do not tell them from others that were lost: these
+/// have an `id:`, by which the client can go on.
 final class ResponseStream: EventReader {
     /// How long the status waits for the upstream to take the request. Until then a refusal (401, 429, …) is still told by a real
     /// status, which SDKs act on; afterwards only in the stream.
@@ -12,21 +15,28 @@ final class ResponseStream: EventReader {
     /// And while the disk takes nothing: until the command has been told so, at its own deadline.
     static let diskHold = Session.keepingDeadline + .seconds(5)
 
+    /// Before the first event, whose number is 0.
+    static let all = LogPosition(sequence: -1)
+
     private let call: Call
     private let stream: EventStream
     private let responseID: String
-    /// `sequence_number` up to which the client has the events.
-    private let startingAfter: Int
+    /// `sequence_number` up to which the client has the events, and the epoch that it knows it from.
+    private let startingAfter: LogPosition
     private let cutForm: CutForm
     private let pass: EncodingPass<ResponsesEncoder>
     /// For the head; known from the submission on.
     var sessionID: String?
     private var response: ResponseHeader?
+    /// Epoch of its first event.
+    private var firstEpoch = 0
     private var held: [SessionEvent] = []
     private var holdTimer: LoopTimer?
 
     /// - Parameter holdsStatus: for a response that is just made; one that is fetched answers at once.
-    init(_ call: Call, responseID: String, startingAfter: Int = -1, cutForm: CutForm, holdsStatus: Bool) {
+    init(
+        _ call: Call, responseID: String, startingAfter: LogPosition = ResponseStream.all, cutForm: CutForm, holdsStatus: Bool
+    ) {
         self.call = call
         self.cutForm = cutForm
         pass = call.context.sessions(on: call.loop).responsesPass
@@ -58,7 +68,11 @@ final class ResponseStream: EventReader {
     }
 
     override func receive(_ event: SessionEvent) -> Cursor.Demand {
-        guard isOurs(event), event.responseSequence > startingAfter else { return .more }
+        guard isOurs(event) else { return .more }
+        guard event.responseSequence > startingAfter.sequence else {
+            pass(over: event)
+            return .more
+        }
         if let holdTimer, holdTimer.isPending {
             switch event.kind {
             case .responseCreated, .error:
@@ -78,11 +92,26 @@ final class ResponseStream: EventReader {
         return stream.isCongested ? .pause : .more
     }
 
-    override func receivePlaceGone() {
-        fail(
-            APIError(
-                status: .gone, message: "The events of response '\(responseID)' are no longer kept. Fetch the response itself.",
-                code: "events_expired"))
+    override func receivePlaceGone() { fail(Self.eventsExpired(of: responseID)) }
+
+    /// What the client wants next is not there, or what it has is not what is there.
+    static func eventsExpired(of responseID: String) -> APIError {
+        APIError(
+            status: .gone, message: "The events of response '\(responseID)' are no longer kept. Fetch the response itself.",
+            code: "events_expired")
+    }
+
+    /// The client says that it has an event with this number.
+    private func pass(over event: SessionEvent) {
+        if event.logPosition.epoch > max(startingAfter.epoch, firstEpoch) {
+            // It may have had another, which was lost.
+            receivePlaceGone()
+        } else if event.kind.isTerminal {
+            end()
+        } else if event.responseSequence == startingAfter.sequence {
+            // From here on it is clear that there is something to stream.
+            commit()
+        }
     }
 
     /// What had come of the response is not all of it: an end in order would say so.
@@ -111,6 +140,7 @@ final class ResponseStream: EventReader {
         if let response { return event.isPart(of: response) }
         guard let reference = event.response, reference.id == responseID else { return false }
         response = reference
+        firstEpoch = event.logPosition.epoch
         return true
     }
 
@@ -124,10 +154,12 @@ final class ResponseStream: EventReader {
     }
 
     private func write(_ event: SessionEvent) {
+        let epoch = event.logPosition.epoch
+        let id = epoch == firstEpoch ? nil : LogPosition(epoch: epoch, sequence: event.responseSequence)
         if let (type, json) = cutForm.retold(event) {
-            stream.write(type, long: json)
+            stream.write(type, id: id, long: json)
         } else {
-            stream.write(event, event.kind.responsesType, pass)
+            stream.write(event, event.kind.responsesType, id: id, pass)
         }
     }
 

@@ -18,11 +18,13 @@ extension ResponsesFace {
             json = ResponsesFace.json(generation)
             isRunning = !generation.status.isTerminal
             createdAt = generation.createdAt
-            state = "\(generation.id)-\(generation.eventCount)-\(generation.status.name)"
+            let epoch = generation.session.log.epochs.current
+            let suffix = epoch == 0 ? "" : "-\(epoch)"
+            state = "\(generation.id)-\(generation.eventCount)-\(generation.status.name)\(suffix)"
             lastSequence = generation.session.log.lastPosition
         }
 
-        /// Everything of a response that changes, changes with an event; and each form is another text.
+        /// Everything of a response that changes, changes with an event, or with the epoch; and each form is another text.
         func tag(_ form: CutForm) -> String { form == .native ? "\"\(state)\"" : "\"\(state)-\(form.rawValue)\"" }
     }
 

@@ -104,16 +104,17 @@ enum ResponsesFace {
             return
         }
         let after = try call.query["starting_after"].map { (text) throws(APIError) in
-            guard let number = Int(text), number >= -1 else {
+            if text == "-1" { return ResponseStream.all }
+            guard let position = LogPosition(text) else {
                 throw .invalid("'starting_after' must be a whole number.", param: "starting_after")
             }
-            return number
+            return position
         }
         call.withSession(ofResponse: id) { session in
             if call.isHead {
                 EventStream.answerHead(call, fields: [("Interject-Session", session.id)])
             } else {
-                replay(call, id: id, of: session, cutForm: cutForm, after: after ?? -1)
+                replay(call, id: id, of: session, cutForm: cutForm, after: after ?? ResponseStream.all)
             }
         }
     }
@@ -126,7 +127,7 @@ enum ResponsesFace {
         let cutForm = try call.cutForm(InterjectMembers(body["interject"]))
         call.withSession(ofResponse: id) { session in
             if isStream {
-                replay(call, id: id, of: session, cutForm: cutForm, after: -1)
+                replay(call, id: id, of: session, cutForm: cutForm, after: ResponseStream.all)
             } else if isBackground {
                 poll(call, id: id, of: session, cutForm: cutForm, wait: .zero)
             } else {
@@ -159,34 +160,54 @@ enum ResponsesFace {
         }
     }
 
+    /// What comes of a stream of events that were.
+    private enum Replay {
+        /// The client has seen the end.
+        case ended
+        case begins
+        /// It begins when what the client has was looked at, which may be none of ours.
+        case isChecked
+    }
+
     /// The events of a response after `sequence_number` `after`: those that were, and those to come.
-    private static func replay(_ call: Call, id: String, of session: SessionReference, cutForm: CutForm, after: Int) {
+    private static func replay(_ call: Call, id: String, of session: SessionReference, cutForm: CutForm, after: LogPosition) {
         let stream = ResponseStream(call, responseID: id, startingAfter: after, cutForm: cutForm, holdsStatus: false)
         let cursor = stream.makeCursor(for: session)
-        session.perform(from: call.loop, orElse: stream.fail) { session -> Result<Bool, APIError> in
+        session.perform(from: call.loop, orElse: stream.fail) { session -> Result<Replay, APIError> in
             guard let generation = session.generations.last(where: { $0.id == id }) else { return .failure(notFound(id)) }
-            // Somebody who has seen the end comes back: there is nothing to wait for.
-            if generation.status.isTerminal, generation.eventCount - 1 <= after { return .success(false) }
+            let first = generation.firstSequence ?? session.log.lastPosition + 1
+            let epochs = session.log.epochs
+            guard epochs.contains(after.epoch) else { return .failure(ResponseStream.eventsExpired(of: id)) }
+            let isCut = epochs.epoch(of: first) != epochs.current
+            if isCut {
+                // Its end may be another than the client has seen, and an event that the client has may be none of ours.
+                if after.sequence >= generation.eventCount { return .failure(ResponseStream.eventsExpired(of: id)) }
+            } else if generation.status.isTerminal, generation.eventCount - 1 <= after.sequence {
+                // Somebody who has seen the end comes back: there is nothing to wait for.
+                return .success(.ended)
+            }
             do throws(SessionError) {
-                let first = generation.firstSequence ?? session.log.lastPosition + 1
                 var start = first - 1
                 // What the client has may be gone.
                 if !session.log.canProvideAll(after: start),
-                    session.log.holdsAll(of: generation.header, afterResponseSequence: after)
+                    session.log.holdsAll(of: generation.header, afterResponseSequence: after.sequence)
                 {
                     start = session.log.oldestPosition - 1
                 }
                 try session.attach(cursor.value, after: start)
-                return .success(true)
+                return .success(isCut && after != ResponseStream.all ? .isChecked : .begins)
             } catch {
                 return .failure(APIError(error))
             }
         } then: { result in
             switch result {
-            case .success(let hasMore):
+            case .success(.isChecked): break
+            case .success(.begins):
                 // The events that the log had came within the call, and have begun the stream, or come after it.
                 stream.begin(sessionID: session.id)
-                if !hasMore { stream.end() }
+            case .success(.ended):
+                stream.begin(sessionID: session.id)
+                stream.end()
             case .failure(let error): stream.fail(error)
             }
         }

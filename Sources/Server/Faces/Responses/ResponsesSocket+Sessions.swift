@@ -11,7 +11,7 @@ extension ResponsesSocket {
             throw .invalid("'session_id' is missing.", param: "session_id", code: "missing_required_parameter")
         }
         let participant = try Self.participant(body)
-        let after = try body.optionalCount("starting_after")
+        let after = try body.optionalPosition("starting_after")
         withSession(id, for: body) { [self] (reference) throws(APIError) in
             try join(reference, participant: participant, after: after, body) {}
         }
@@ -19,7 +19,8 @@ extension ResponsesSocket {
 
     /// - Parameter then: called when the session is joined.
     private func join(
-        _ reference: SessionReference, participant: Participant?, after: Int?, _ body: JSONObject, then: @escaping () -> Void
+        _ reference: SessionReference, participant: Participant?, after: LogPosition?, _ body: JSONObject,
+        then: @escaping () -> Void
     ) throws(APIError) {
         guard joined[reference.id] == nil else {
             throw APIError(
@@ -42,12 +43,13 @@ extension ResponsesSocket {
         }
         reference.perform(
             from: loop, withdraw: { session, _ in participant.map(session.leave) }, orElse: fail
-        ) { session -> Result<SessionState, APIError> in
+        ) { session -> Result<(state: SessionState, start: Int), APIError> in
             do throws(SessionError) {
                 let state = session.state
-                try session.attach(cursor.value, after: after ?? state.lastSequence)
+                let start = after.map(session.log.sequence(of:)) ?? state.lastPosition.sequence
+                try session.attach(cursor.value, after: start)
                 if let participant { try session.join(participant) }
-                return .success(state)
+                return .success((state, start))
             } catch {
                 session.detach(cursor.value)
                 return .failure(APIError(error))
@@ -56,9 +58,9 @@ extension ResponsesSocket {
             guard let self else { return }
             switch result {
             case .failure(let error): fail(error)
-            case .success(let state):
+            case .success(let (state, start)):
                 // From here on its events are the join's, also those that come while the state is being encoded.
-                session.cover(after: after ?? state.lastSequence)
+                session.cover(after: start)
                 self.encode(state, { Self.joined($0, participant, for: body) }) { [weak self] encoded in
                     guard let self, self.isOpen else { return }
                     // It may have been deleted meanwhile, and the client was told that it has left.
@@ -99,7 +101,8 @@ extension ResponsesSocket {
             } else {
                 event.null("participant")
             }
-            event.field("sequence", state.lastSequence)
+            event.field("sequence", state.lastPosition.sequence)
+            event.field(epochOf: state.lastPosition)
             echo(command, to: &event)
         }
         return output.array
@@ -144,7 +147,9 @@ extension ResponsesSocket {
         let defaults = ResponseParameters(model: model, instructions: request.instructions, members: request.members)
         let reference = context.sessions(on: loop).makeSession(
             owner: owner, defaults: defaults, policy: request.policy ?? .grace(.seconds(30)))
-        try join(reference, participant: participant, after: 0, body) { [weak self] in self?.speak(request, in: reference, body) }
+        try join(reference, participant: participant, after: .start, body) { [weak self] in
+            self?.speak(request, in: reference, body)
+        }
     }
 
     private func speak(_ request: SessionInput, in reference: SessionReference, _ body: JSONObject) {

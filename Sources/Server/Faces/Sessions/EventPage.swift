@@ -14,17 +14,19 @@ struct EventPage: Sendable {
 
     private let content: Content
     private let sessionID: String
-    private let position: Int
+    /// Where the next page begins.
+    private let position: LogPosition
     private let hasMore: Bool
     let isEmpty: Bool
 
-    /// Reads what the log has after `sequence`, from memory or from where it keeps the old. Call on the session's loop.
+    /// Reads what the log has after a position, from memory or from where it keeps the old. Call on the session's loop.
     /// - Parameter then: called there, at once if memory has it all.
     static func read(
-        _ session: Session, after sequence: Int, limit: Int, mergesDeltas: Bool,
+        _ session: Session, after position: LogPosition, limit: Int, mergesDeltas: Bool,
         then: @escaping (Result<EventPage, APIError>) -> Void
     ) {
         let log = session.log
+        let sequence = log.sequence(of: position)
         if log.holdsAll(after: sequence) {
             var events: [SessionEvent] = []
             var place = log.place(after: sequence)
@@ -51,18 +53,18 @@ struct EventPage: Sendable {
 
     /// The state in the place of events that nobody has any more.
     private static func snapshot(of session: Session, _ then: @escaping (Result<EventPage, APIError>) -> Void) {
-        let page = EventPage(.state(session.state), isEmpty: false, of: session, position: session.log.lastPosition, hasMore: false)
+        let page = EventPage(.state(session.state), isEmpty: false, of: session, position: session.log.end, hasMore: false)
         session.whenKept { then($0 ? .success(page) : .failure(.notKept)) }
     }
 
     private init(_ events: [SessionEvent], after sequence: Int, of session: Session) {
-        let position = events.last?.position ?? sequence
+        let position = events.last?.logPosition ?? session.log.epochs.position(of: sequence)
         self.init(
             .events(events), isEmpty: events.isEmpty, of: session, position: position,
-            hasMore: position < session.log.committedPosition)
+            hasMore: position.sequence < session.log.committedPosition)
     }
 
-    private init(_ content: Content, isEmpty: Bool, of session: Session, position: Int, hasMore: Bool) {
+    private init(_ content: Content, isEmpty: Bool, of session: Session, position: LogPosition, hasMore: Bool) {
         self.content = content
         self.isEmpty = isEmpty
         sessionID = session.id
@@ -100,12 +102,13 @@ struct EventPage: Sendable {
                         list.element(json: element.bytes)
                     }
                 case .state(let state):
-                    SnapshotEvent.payload(state.json, sequence: position, sessionID: sessionID)
+                    SnapshotEvent.payload(state.json, at: position, sessionID: sessionID)
                         .withUnsafeBytes { list.element(json: $0) }
                 }
             }
             if case .events = content { page.field("recovered", true) } else { page.field("recovered", false) }
-            page.field("last_sequence_number", position)
+            page.field("last_sequence_number", position.sequence)
+            page.field(epochOf: position)
             page.field("has_more", hasMore)
         }
         return page.array

@@ -1,7 +1,8 @@
 import Bytes
 import Sessions
 
-/// An event's JSON with its position in the session's log: `"interject":{"session_id":…,"sequence":41}`.
+/// An event's JSON with its position in the session's log: `"interject":{"session_id":…,"sequence":41}`, and with it the
+/// epoch, unless that is 0: `"sequence":41,"epoch":2`.
 ///
 /// The JSON is shared by all readers; what belongs to the envelope is put in front of its closing brace.
 enum SequencedPayload {
@@ -17,6 +18,11 @@ enum SequencedPayload {
         output.append(sessionID)
         output.append("\",\"sequence\":" as StaticString)
         output.append(decimal: event.position)
+        let epoch = event.logPosition.epoch
+        if epoch != 0 {
+            output.append(",\"epoch\":" as StaticString)
+            output.append(decimal: epoch)
+        }
         if let first = event.mergedFrom {
             output.append(",\"merged_from\":" as StaticString)
             output.append(decimal: first)

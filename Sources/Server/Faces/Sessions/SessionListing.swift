@@ -84,6 +84,7 @@ final class SessionListing {
         buffer.appendJSONObject { object in
             session.writeSummary(to: &object)
             object.field("last_sequence_number", session.log.lastPosition)
+            object.field(epochOf: session.log.end)
         }
         return buffer.array
     }
@@ -92,7 +93,8 @@ final class SessionListing {
         var buffer = ByteBuffer()
         buffer.appendJSONObject { object in
             summary.record.write(isGenerating: false, to: &object)
-            object.field("last_sequence_number", summary.lastSequence)
+            object.field("last_sequence_number", summary.lastPosition.sequence)
+            object.field(epochOf: summary.lastPosition)
         }
         return buffer.array
     }

@@ -5,7 +5,7 @@ import Network
 import ResponsesWire
 import Sessions
 
-/// A session's log as an EventSource stream: `id:` is the session sequence number.
+/// A session's log as an EventSource stream: `id:` is the position in the log.
 final class SessionStream: EventReader {
     /// What a client waits before it connects again, in milliseconds.
     static let retryMilliseconds = 1000
@@ -40,21 +40,22 @@ final class SessionStream: EventReader {
         begin()
         if let first = event.mergedFrom {
             stream.write { output in
-                ServerSentEventWriter.begin(id: event.position, type: type, retryMilliseconds: takeRetry(), into: &output)
+                ServerSentEventWriter.begin(
+                    id: event.position, epoch: event.logPosition.epoch, type: type, retryMilliseconds: takeRetry(), into: &output)
                 SequencedPayload.append(event, mergedFrom: first, json: pass.bytes(of: event), to: &output)
                 ServerSentEventWriter.end(into: &output)
             }
         } else {
-            stream.write(event, type, id: event.position, retryMilliseconds: takeRetry(), pass)
+            stream.write(event, type, id: event.logPosition, retryMilliseconds: takeRetry(), pass)
         }
         return stream.isCongested ? .pause : .more
     }
 
-    override func receiveSnapshot(_ state: [UInt8], sequence: Int) {
+    override func receiveSnapshot(_ state: [UInt8], at position: LogPosition) {
         begin()
         stream.write(
-            "interject:snapshot", id: sequence, retryMilliseconds: takeRetry(),
-            long: SnapshotEvent.payload(state, sequence: sequence))
+            "interject:snapshot", id: position, retryMilliseconds: takeRetry(),
+            long: SnapshotEvent.payload(state, at: position))
     }
 
     override func sessionClosed() {

@@ -10,7 +10,6 @@ extension SessionsFace {
         let state: SessionState
         /// When what runs was made, in seconds since 1970; nil: nothing runs, and nothing waits.
         let busySince: Int?
-        var lastSequence: Int { state.lastSequence }
 
         init(_ session: Session) {
             state = session.state
@@ -30,7 +29,7 @@ extension SessionsFace {
         } then: { standing in
             let left = deadline - call.loop.now
             if standing.busySince != nil, left > .zero {
-                waitForEnd(call, of: session, after: standing.lastSequence, left, until: deadline)
+                waitForEnd(call, of: session, after: standing.state.lastPosition, left, until: deadline)
                 return
             }
             // What has taken long will take long.
@@ -47,7 +46,7 @@ extension SessionsFace {
 
     /// Asks again when a response has ended: the next may have begun.
     private static func waitForEnd(
-        _ call: Call, of session: SessionReference, after: Int, _ wait: Duration, until deadline: Instant
+        _ call: Call, of session: SessionReference, after: LogPosition, _ wait: Duration, until deadline: Instant
     ) {
         let waiter = EndWaiter(loop: call.loop, responseID: nil, timeout: wait) { poll(call, session, until: deadline) }
         call.exchange.onDisconnect = { waiter.cancel() }

@@ -71,7 +71,7 @@ enum SessionsFace {
     }
 
     private static func page(
-        _ call: Call, of session: SessionReference, after: Int, limit: Int, mergesDeltas: Bool, wait: Duration
+        _ call: Call, of session: SessionReference, after: LogPosition, limit: Int, mergesDeltas: Bool, wait: Duration
     ) {
         session.performLater(from: call.loop) { session, answer in
             // Who polls is no listener that could leave, but one who has come back after a restart.
@@ -155,7 +155,8 @@ enum SessionsFace {
             call.respond(.accepted, fields: [("Interject-Session", outcome.session.id)]) { object in
                 object.field("object", "interject.input")
                 object.field("session_id", outcome.session.id)
-                object.field("sequence", outcome.sequence)
+                object.field("sequence", outcome.position.sequence)
+                object.field(epochOf: outcome.position)
                 object.field("mode", outcome.mode?.rawValue ?? "none")
                 object.field("response_id", outcome.responseID)
                 if let interrupted = outcome.interrupted {
@@ -208,7 +209,7 @@ enum SessionsFace {
     // MARK: Parts
 
     static func attach(
-        _ reader: EventReader, to session: SessionReference, after: Int, listens: Bool = true, _ call: Call,
+        _ reader: EventReader, to session: SessionReference, after: LogPosition, listens: Bool = true, _ call: Call,
         then: @escaping (APIError?) -> Void
     ) {
         let cursor = reader.makeCursor(for: session, listens: listens)
@@ -218,7 +219,7 @@ enum SessionsFace {
         }
         session.perform(from: call.loop, orElse: fail) { session -> APIError? in
             do throws(SessionError) {
-                try session.attach(cursor.value, after: after)
+                try session.attach(cursor.value, after: session.log.sequence(of: after))
                 // Who polls with `wait` is no listener that could leave, but one who has come back after a restart.
                 if !listens { session.listenerReturned() }
                 return nil
@@ -231,13 +232,13 @@ enum SessionsFace {
     }
 
     /// Where a reader goes on. EventSource sends the header by itself when it connects again, so the header is the newest word.
-    private static func position(_ call: Call) throws(APIError) -> Int {
+    private static func position(_ call: Call) throws(APIError) -> LogPosition {
         let text = call.request.fields["last-event-id"] ?? call.query["last_event_id"] ?? call.query["starting_after"]
-        guard let text, !text.isEmpty else { return 0 }
-        guard let number = Int(text), number >= 0 else {
+        guard let text, !text.isEmpty else { return .start }
+        guard let position = LogPosition(text) else {
             throw .invalid("The position must be a session sequence number, as in 'id:'.", param: "starting_after")
         }
-        return number
+        return position
     }
 
     /// `merge=deltas`: a reader that lags gets adjacent deltas of one item as one event.

@@ -1,26 +1,29 @@
 import Bytes
 import JSON
+import Sessions
 
 /// `interject:snapshot`: the truth for a reader whose place the log no longer holds.
 enum SnapshotEvent {
     /// - Parameter sessionID: for envelopes that hold the event's place in its JSON.
-    static func payload(_ state: [UInt8], sequence: Int, sessionID: String? = nil) -> [UInt8] {
+    static func payload(_ state: [UInt8], at position: LogPosition, sessionID: String? = nil) -> [UInt8] {
         var buffer = ByteBuffer(capacity: state.count + 128)
         buffer.appendJSONObject { event in
-            write(state, sequence: sequence, to: &event)
+            write(state, at: position, to: &event)
             guard let sessionID else { return }
             event.object("interject") {
                 $0.field("session_id", sessionID)
-                $0.field("sequence", sequence)
+                $0.field("sequence", position.sequence)
+                $0.field(epochOf: position)
             }
         }
         return buffer.array
     }
 
-    private static func write(_ state: [UInt8], sequence: Int, to event: inout JSONObjectWriter) {
+    private static func write(_ state: [UInt8], at position: LogPosition, to event: inout JSONObjectWriter) {
         event.field("type", "interject:snapshot")
         event.field("recovered", false)
         state.withUnsafeBytes { event.field("session", json: $0) }
-        event.field("sequence", sequence)
+        event.field("sequence", position.sequence)
+        event.field(epochOf: position)
     }
 }

@@ -2,6 +2,8 @@
 
 import signal
 
+from sessions import position
+
 
 def kill(server):
     server.popen.send_signal(signal.SIGKILL)
@@ -26,6 +28,6 @@ def events(server, session_id, after=0):
             ).json()
             assert page["recovered"] is True
             found += page["data"]
-            after = page["last_sequence_number"]
+            after = position(page)
             if not page["has_more"]:
                 return found

@@ -27,6 +27,13 @@ def sequence(event: dict) -> int:
     return event["interject"]["sequence"]
 
 
+def position(told: dict) -> str:
+    """The position that an event, a page or a state tells, to come back with."""
+    place = told if "last_sequence_number" in told or "sequence" in told else told["interject"]
+    number = place["last_sequence_number"] if "last_sequence_number" in place else place["sequence"]
+    return f"{place['epoch']}:{number}" if "epoch" in place else str(number)
+
+
 def bare(event: dict) -> dict:
     """The event without its envelope: lane and place."""
     return {k: v for k, v in event.items() if k not in ("interject", "stream_id")}
@@ -103,7 +110,7 @@ class Session:
             events += page["data"]
             if not page["has_more"]:
                 return events
-            after = page["last_sequence_number"]
+            after = position(page)
 
     def wait_for(self, condition, what: str, timeout_s=30 * PATIENCE) -> list[dict]:
         """The log once one of its events meets `condition`; waits at the server, not in a loop."""
@@ -111,7 +118,7 @@ class Session:
         while True:
             page = self.poll(after, wait=2)
             events += page["data"]
-            after = page["last_sequence_number"]
+            after = position(page)
             if any(condition(event) for event in page["data"]):
                 return events
             assert time.monotonic() < deadline, f"not within {timeout_s} s in the log: {what}"

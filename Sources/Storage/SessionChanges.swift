@@ -8,6 +8,8 @@ public struct SessionChanges: Sendable {
         case session(key: Int, SessionRecord, ordinal: Int)
         case items(session: Int, [Item], position: Int, now: Int)
         case response(session: Int, GenerationRecord, now: Int)
+        case itemInsertion(session: Int, [Item], position: Int, now: Int)
+        case itemReplacement(session: Int, Item, position: Int, now: Int)
         case itemDeletion(session: Int, position: Int, now: Int)
         case metadata(session: Int, JSONValue, now: Int)
         case responseDeletion(id: String)
@@ -58,6 +60,20 @@ public struct SessionChanges: Sendable {
     public mutating func put(_ record: GenerationRecord, session: Int, now: Int) {
         operations.append(.response(session: session, record, now: now))
         byteCount += 2048
+    }
+
+    /// Items were put between others: in the positions from this one on.
+    /// - Parameter now: seconds since 1970.
+    public mutating func insertBetween(_ items: [Item], session: Int, position: Int, now: Int) {
+        operations.append(.itemInsertion(session: session, items, position: position, now: now))
+        byteCount += items.count * 1024
+    }
+
+    /// Another item stands in the position of one.
+    /// - Parameter now: seconds since 1970.
+    public mutating func replace(_ item: Item, session: Int, position: Int, now: Int) {
+        operations.append(.itemReplacement(session: session, item, position: position, now: now))
+        byteCount += 1024
     }
 
     /// An item was taken out of a conversation; those after it move up.
@@ -126,15 +142,20 @@ public struct SessionChanges: Sendable {
                 ])
             case .items(let session, let items, let position, let now):
                 uses[session] = now
-                let statement = try db.cachedStatement(
-                    sql: "INSERT INTO items (session, position, id, status, body, chat_message) VALUES (?, ?, ?, ?, ?, ?)")
-                let first = try Self.nextPosition(session, count: position, db)
-                for (index, item) in items.enumerated() {
-                    try statement.execute(arguments: [
-                        session, first + index, item.id, item.status.rawValue, JSONValue.object(item.body).columnText,
-                        item.chatMessage?.columnText,
-                    ])
-                }
+                try Self.insert(items, session, at: try Self.nextPosition(session, count: position, db), db)
+            case .itemInsertion(let session, let items, let position, let now):
+                uses[session] = now
+                try Self.insert(items, session, at: try Self.makeRoom(session, position, count: items.count, db), db)
+            case .itemReplacement(let session, let item, let position, let now):
+                uses[session] = now
+                try db.cachedStatement(
+                    sql: """
+                        UPDATE items SET status = ?3, body = ?4, chat_message = ?5 WHERE session = ?1 AND position =
+                            (SELECT position FROM items WHERE session = ?1 ORDER BY position LIMIT 1 OFFSET ?2)
+                        """
+                ).execute(arguments: [
+                    session, position, item.status.rawValue, JSONValue.object(item.body).columnText, item.chatMessage?.columnText,
+                ])
             case .response(let session, let record, let now):
                 try db.cachedStatement(
                     sql: """
@@ -182,6 +203,33 @@ public struct SessionChanges: Sendable {
                     (SELECT position FROM items WHERE session = ?1 ORDER BY position LIMIT 1 OFFSET ?2)
                 """
         ).execute(arguments: [session, position])
+    }
+
+    private static func insert(_ items: [Item], _ session: Int, at first: Int, _ db: Database) throws {
+        let statement = try db.cachedStatement(
+            sql: "INSERT INTO items (session, position, id, status, body, chat_message) VALUES (?, ?, ?, ?, ?, ?)")
+        for (index, item) in items.enumerated() {
+            try statement.execute(arguments: [
+                session, first + index, item.id, item.status.rawValue, JSONValue.object(item.body).columnText,
+                item.chatMessage?.columnText,
+            ])
+        }
+    }
+
+    /// Moves items down for others that come between.
+    /// - Parameter position: how many stand before those.
+    /// - Returns: the number of the first of them.
+    private static func makeRoom(_ session: Int, _ position: Int, count: Int, _ db: Database) throws -> Int {
+        let number = try Int.fetchOne(
+            db.cachedStatement(sql: "SELECT position FROM items WHERE session = ? ORDER BY position LIMIT 1 OFFSET ?"),
+            arguments: [session, position])
+        guard let number else { return try nextPosition(session, count: position, db) }
+        // By way of negative numbers: each must be unique at every moment.
+        try db.cachedStatement(sql: "UPDATE items SET position = -(position + ?3) - 1 WHERE session = ?1 AND position >= ?2")
+            .execute(arguments: [session, number, count])
+        try db.cachedStatement(sql: "UPDATE items SET position = -position - 1 WHERE session = ? AND position < 0")
+            .execute(arguments: [session])
+        return number
     }
 
     /// The number of an item that is added at the end.

@@ -32,7 +32,8 @@ final class KeepingLog: SessionLog {
     override func store(_ change: SessionChange) {
         switch change {
         case .created(let record): self.record = record
-        case .remembered(let new, let position): items.insert(contentsOf: new, at: position)
+        case .remembered(let new, let position), .itemsInserted(let new, let position): items.insert(contentsOf: new, at: position)
+        case .itemReplaced(let item, let position): items[position] = item
         case .itemDeleted(let position): items.remove(at: position)
         case .metadata(let metadata): record?.metadata = metadata
         case .response(let response):

@@ -54,18 +54,30 @@ import Testing
             route: ResponseRoute(upstream: "u", attempts: 2, faults: [.init(upstream: "v", fault: "timeout")]))
     }
 
-    /// Against a plain list, with additions and deletions in one commit and in several, and over a restart.
-    @Test func itemsStayInTheirOrderWhicheverAreDeleted() async throws {
+    /// Against a plain list, with changes of every kind in one commit and in several, and over a restart.
+    @Test func itemsStayInTheirOrderWhateverHappensToThem() async throws {
         try await withDirectory { directory in
             var store = try open(directory)
             let session = store.makeKey()
             var changes = SessionChanges()
             changes.insert(record, key: session, ordinal: 1)
             var expected: [String] = []
+            // The step in which an item was replaced last.
+            var bodies: [String: Int] = [:]
             for step in 0..<60 {
                 let items = (0..<step % 4).map { _ in Item.userMessage("hi") }
                 changes.insert(items, session: session, position: expected.count, now: 1)
                 expected += items.map(\.id)
+                let between = (0..<step % 3).map { _ in Item.userMessage("between") }
+                let index = step * 5 % (expected.count + 1)
+                changes.insertBetween(between, session: session, position: index, now: 1)
+                expected.insert(contentsOf: between.map(\.id), at: index)
+                if !expected.isEmpty {
+                    let place = step * 3 % expected.count
+                    let replaced = Item(id: expected[place], body: ["type": "message", "step": JSONValue(step)])
+                    changes.replace(replaced, session: session, position: place, now: 1)
+                    bodies[replaced.id] = step
+                }
                 for _ in 0..<step % 3 where !expected.isEmpty {
                     let place = step * 7 % expected.count
                     changes.deleteItem(session: session, position: place, now: 1)
@@ -83,6 +95,7 @@ import Testing
             store = try open(directory)
             let loaded = try #require(try await load("sess_1", from: store))
             #expect(loaded.session.items.map(\.id) == expected)
+            for item in loaded.session.items { #expect(item.body["step"]?.int == bodies[item.id]) }
             await store.close()
         }
     }

@@ -19,6 +19,9 @@ import ToldSession
             switch change {
             case .created(let record): changes.insert(record, key: key, ordinal: 1)
             case .remembered(let items, let position): changes.insert(items, session: key, position: position, now: 1)
+            case .itemsInserted(let items, let position):
+                changes.insertBetween(items, session: key, position: position, now: 1)
+            case .itemReplaced(let item, let position): changes.replace(item, session: key, position: position, now: 1)
             case .itemDeleted(let position): changes.deleteItem(session: key, position: position, now: 1)
             case .metadata(let metadata): changes.setMetadata(metadata, session: key, now: 1)
             case .response(let record): changes.put(record, session: key, now: 1)

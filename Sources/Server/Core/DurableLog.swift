@@ -74,6 +74,10 @@ final class DurableLog: SessionLog {
         case .remembered(let items, let position):
             journal.write(for: self) { $0.insert(items, session: key, position: position, now: now) }
         case .response(let record): journal.write(for: self) { $0.put(record, session: key, now: now) }
+        case .itemsInserted(let items, let position):
+            journal.write(for: self) { $0.insertBetween(items, session: key, position: position, now: now) }
+        case .itemReplaced(let item, let position):
+            journal.write(for: self) { $0.replace(item, session: key, position: position, now: now) }
         case .itemDeleted(let position):
             journal.write(for: self) { $0.deleteItem(session: key, position: position, now: now) }
         case .metadata(let metadata):

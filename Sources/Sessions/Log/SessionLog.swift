@@ -261,8 +261,12 @@ public struct LogPlace {
 public enum SessionChange: Sendable {
     /// It was made.
     case created(SessionRecord)
-    /// Items were taken into the conversation, from this index on.
+    /// Items were taken into the conversation, from this index on: behind all others.
     case remembered([Item], position: Int)
+    /// Items were put between others, from this index on; those behind them moved down.
+    case itemsInserted([Item], position: Int)
+    /// Another item stands in the position of one.
+    case itemReplaced(Item, position: Int)
     /// An item was taken out of the conversation; those after it moved up.
     case itemDeleted(position: Int)
     /// The session has other metadata.

@@ -151,7 +151,8 @@ public final class Server: Sendable {
                         budget: budget, store: store, ordinals: ordinals)
                     sessions.metering = metering
                     sessions.idempotency = idempotency
-                    sessions.webhooks = webhooks
+                    sessions.add(listener: MeteringListener(metering, on: loop))
+                    sessions.add(listener: WebhookListener(webhooks, of: sessions))
                     continuation.resume(returning: LoopBound(sessions, on: loop))
                 }
             }

@@ -2,10 +2,10 @@ import Bytes
 
 /// What answers: the seam between sessions and upstreams.
 ///
-/// Called on the session's loop; events come back by synchronous calls to the ``Generation``, on the same loop.
+/// Called on the session's loop; the answer comes back by synchronous calls to the ``GenerationSink``, on the same loop.
 public protocol Model: Sendable {
     /// Starts the upstream request and returns at once.
-    func start(_ request: ModelRequest, for generation: Generation) -> any ModelCall
+    func start(_ request: ModelRequest, for sink: GenerationSink) -> any ModelCall
 }
 
 /// A running upstream request.

@@ -85,11 +85,11 @@ extension Generation {
         guard let (format, text) = outputToJudge else { return conclude(nil) }
         if let verdict = OutputFormat.quickVerdict(on: text, format: format) { return conclude(verdict) }
         conclude(by: .judging)
-        session.host.compute(for: session.owner) {
+        context.host.compute(for: owner) {
             (try? OutputFormat(format))?.verdict(on: text)
         } then: { [self] verdict in
             // It may have been cut meanwhile, or its session be gone.
-            guard status == .inProgress, !isStopping else { return }
+            guard phase.isUnderWay else { return }
             conclude(verdict ?? .invalid(Self.unchecked))
         }
     }
@@ -114,11 +114,11 @@ extension Generation {
     /// What was said, which may be nothing, and the format that it must have; nil if none was asked for, or if the answer is another: a
     /// tool was called, the model refused, or the text goes on from another response.
     private var outputToJudge: (format: JSONValue, text: String)? {
-        guard !continuesLastMessage, let format = parameters.members["text"]?["format"],
-            !items.contains(where: \.isCallOrRefusal)
+        guard !request.continuesLastMessage, let format = parameters.members["text"]?["format"],
+            !draft.items.contains(where: \.isCallOrRefusal)
         else { return nil }
         switch format["type"]?.string {
-        case "json_object"?, "json_schema"?: return (format, items.last(where: \.isMessage)?.text ?? "")
+        case "json_object"?, "json_schema"?: return (format, draft.items.last(where: \.isMessage)?.text ?? "")
         default: return nil
         }
     }

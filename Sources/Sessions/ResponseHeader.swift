@@ -122,7 +122,7 @@ public struct ResponseState: Sendable {
     init(_ generation: Generation, lastResponseSequence: Int) {
         status = generation.status
         completedAt = generation.completedAt
-        output = generation.status.isTerminal ? generation.output : generation.items.map(\.item)
+        output = generation.status.isTerminal ? generation.output : generation.draft.items.map(\.item)
         usage = generation.usage
         verdict = generation.verdict
         route = generation.route

@@ -51,31 +51,3 @@ public struct ResponseRoute: Sendable, Hashable {
         }
     }
 }
-
-extension Generation {
-    /// An upstream is asked.
-    public func noteAttempt(at upstream: String) {
-        guard isActive else { return }
-        route.upstream = upstream
-        route.attempts += 1
-        header.upstream = upstream
-        // What goes on after a restart counts what was tried before it.
-        if policy != .cancel, firstSequence != nil { session.log.store(.response(GenerationRecord(self))) }
-    }
-
-    /// What came of it.
-    public func noteAttempt(failedBy fault: String, at upstream: String) {
-        guard isActive else { return }
-        route.faults.append(ResponseRoute.Fault(upstream: upstream, fault: fault))
-    }
-
-    /// The upstream's own word for the end.
-    public func noteFinish(word: String) {
-        if isActive { route.finishWord = word }
-    }
-
-    /// So many calls of tools never got a name, and are left out.
-    public func noteUnnamedToolCalls(_ count: Int) {
-        if isActive { route.unnamedToolCallCount = count }
-    }
-}

@@ -1,16 +1,23 @@
-/// Forgetting a response without the conversation that it is part of.
+/// Forgetting a response, and taking back what could not be committed in time.
 extension Session {
     /// Forgets a response: cancels it if it runs or waits, and from then on nobody finds it by its identifier. What was said stays
     /// in the conversation and its events in the log, whose numbers have no gaps.
     /// - Returns: false if there is no such response.
     public func delete(responseID: String) -> Bool {
-        guard let generation = generations.last(where: { $0.id == responseID }) else { return false }
+        guard let generation = queue.response(responseID) else { return false }
         if !generation.status.isTerminal { _ = try? cancel(responseID: responseID, by: nil) }
-        generations.removeAll { $0 === generation }
-        countSettings(-generation.parameters.byteCount)
-        // What comes next names no predecessor that cannot be found.
-        if latest === generation { latest = generations.last { $0.status != .queued } }
-        log.store(.responseDeleted(responseID))
+        queue.forget(generation)
         return true
+    }
+
+    /// Takes an input and its response back whose sender was told that they were not committed: the response is cancelled if it runs or
+    /// waits, is found no more, and what both added to the conversation is taken out of it. The log tells so when it can. What the
+    /// input had interrupted stays interrupted.
+    public func withdraw(responseID: String) {
+        guard !isClosed, let generation = queue.response(responseID) else { return }
+        if !generation.status.isTerminal { _ = try? cancel(responseID: responseID, by: nil, reason: .storageUnavailable) }
+        for item in generation.output + generation.input { _ = deleteItem(item.id) }
+        _ = delete(responseID: responseID)
+        generation.steers.taken?.giveBack()
     }
 }

@@ -9,7 +9,9 @@ extension Session {
     public func stateJSON() -> [UInt8] { state.json }
 
     /// The session as it stands.
-    public var state: SessionState { SessionState(self) }
+    public var state: SessionState {
+        SessionState(record, log, conversation, queue, participants: participants)
+    }
 
     /// The session without its contents.
     public func writeSummary(to writer: inout JSONObjectWriter) {

@@ -15,9 +15,18 @@ public struct PendingSteer: Sendable {
 /// Steers that a response took from another one, as long as it may be withdrawn.
 struct TakenSteers {
     /// That of the other one, which may be gone.
-    weak var session: Session?
+    weak var queue: ResponseQueue?
     let responseID: String
     let steers: [PendingSteer]
+}
+
+extension TakenSteers {
+    /// The response that took them was withdrawn: they wait again.
+    func giveBack() {
+        guard let queue, queue.lifecycle != .closed, let target = queue.response(responseID) else { return }
+        target.steers.pending = steers + target.pendingSteers
+        target.store()
+    }
 }
 
 /// Steers that wait: kept with the response that they steer, over connections and restarts, until a response takes them.
@@ -28,37 +37,28 @@ extension Session {
         guard target.pendingSteers.count < PendingSteer.maxCount else { throw .tooManyPendingSteers(limit: PendingSteer.maxCount) }
         let waiting = target.pendingSteers.flatMap(\.items) + steer.items
         try checkIdentifiers(of: waiting, keepsActive: true)
-        guard conversationByteCount + waiting.reduce(0, { $0 + $1.byteCount }) <= limits.maxConversationBytes else {
-            throw .conversationTooLarge(limitBytes: limits.maxConversationBytes)
-        }
-        target.pendingSteers.append(steer)
-        log.store(.response(GenerationRecord(target)))
+        try conversation.checkRoom(for: waiting)
+        target.steers.pending.append(steer)
+        target.store()
     }
 
     /// Takes a steer back whose sender was told that it was not kept.
     public func withdraw(steerID: String, from target: Generation) {
-        target.pendingSteers.removeAll { $0.id == steerID }
-        log.store(.response(GenerationRecord(target)))
+        target.steers.pending.removeAll { $0.id == steerID }
+        target.store()
     }
 
     /// The response that an input goes on from, if steers wait at it.
     func steeredPredecessor(of input: Input) -> Generation? {
-        let named = input.previousResponseID.flatMap { id in generations.last { $0.id == id } }
+        let named = input.previousResponseID.flatMap { queue.response($0) }
         return (named ?? generations.last).flatMap { $0.pendingSteers.isEmpty ? nil : $0 }
     }
 
     /// A response has taken them.
     public func takeSteers(of target: Generation, for taker: Generation) {
         if target.pendingSteers.isEmpty { return }
-        taker.takenSteers = TakenSteers(session: self, responseID: target.id, steers: target.pendingSteers)
-        target.pendingSteers = []
-        log.store(.response(GenerationRecord(target)))
-    }
-
-    /// The response that took them was withdrawn: they wait again.
-    func giveBack(_ steers: [PendingSteer], to responseID: String) {
-        guard !isClosed, let target = generations.last(where: { $0.id == responseID }) else { return }
-        target.pendingSteers = steers + target.pendingSteers
-        log.store(.response(GenerationRecord(target)))
+        taker.steers.taken = TakenSteers(queue: queue, responseID: target.id, steers: target.pendingSteers)
+        target.steers.pending = []
+        target.store()
     }
 }

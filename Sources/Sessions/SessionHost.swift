@@ -18,8 +18,8 @@ public protocol SessionHost: AnyObject {
     func forgot(responseID: String)
     /// Tells that an interjection cut a running response, for metrics.
     func interrupted(_ generation: Generation)
-    /// Tells that a response has come to its end, whatever it was, for metrics.
-    func ended(_ generation: Generation)
+    /// Those that want to know when responses of any session of this host begin and end, in the order in which they are told.
+    var generationListeners: [any GenerationListener] { get }
     /// Tells what a policy did to a reader that lagged, for metrics: so many events were joined to others, replaced by a snapshot,
     /// or could not be had so that the reader was closed.
     func applied(_ policy: QueuePolicy, toEvents count: Int)
@@ -33,6 +33,6 @@ extension SessionHost {
     }
     public func forget(_ session: Session) {}
     public func forgot(responseID: String) {}
-    public func ended(_ generation: Generation) {}
+    public var generationListeners: [any GenerationListener] { [] }
     public func applied(_ policy: QueuePolicy, toEvents count: Int) {}
 }

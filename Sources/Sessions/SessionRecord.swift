@@ -32,24 +32,16 @@ public struct GenerationRecord: Sendable {
     public var id: String
     /// Its number among the responses of its session.
     public var ordinal: Int
+    /// Seconds since 1970.
     public var createdAt: Int
-    public var completedAt: Int?
     public var parameters: ResponseParameters
     public var previousResponseID: String?
-    public var policy: DisconnectPolicy
-    public var input: [Item]
+    /// What it was asked with.
+    let request: GenerationRequest
     public var output: [Item]
     public var status: Generation.Status
-    public var usage: Usage?
-    /// Deltas received.
-    public var deltaCount: Int
-    /// Items in the conversation when it ended.
-    public var conversationItemCount: Int?
-    /// Session sequence number of its first event.
-    public var firstSequence: Int?
-    /// Events so far.
-    public var eventCount: Int
-    public var continuesLastMessage: Bool
+    let tally: UsageTally
+    let progress: GenerationProgress
     /// Which upstreams were asked, also before the server was started again.
     public var route: ResponseRoute
     /// Whether its answer met the format that was asked for.
@@ -58,12 +50,6 @@ public struct GenerationRecord: Sendable {
     public var steps: [Step]
     /// Steers that wait for the outputs of its tools.
     public var pendingSteers: [PendingSteer]
-    /// What was used of it before the server was started again.
-    public var spent: Usage?
-    /// Bytes that the running attempt's upstream was sent to read.
-    public var promptByteCount: Int
-    /// The key that its usage is counted for.
-    public var keyID: String?
     /// How its end was being found or told, if it was whole and had not ended.
     public var conclusion: Generation.Conclusion?
 
@@ -74,31 +60,69 @@ public struct GenerationRecord: Sendable {
         verdict: OutputVerdict? = nil, steps: [Step] = [], pendingSteers: [PendingSteer] = [], spent: Usage? = nil,
         promptByteCount: Int = 0, keyID: String? = nil, conclusion: Generation.Conclusion? = nil
     ) {
-        self.pendingSteers = pendingSteers
-        self.spent = spent
-        self.promptByteCount = promptByteCount
-        self.keyID = keyID
-        self.conclusion = conclusion
         self.id = id
         self.ordinal = ordinal
         self.createdAt = createdAt
-        self.completedAt = completedAt
         self.parameters = parameters
         self.previousResponseID = previousResponseID
-        self.policy = policy
-        self.input = input
+        request = GenerationRequest(input: input, policy: policy, keyID: keyID, continuesLastMessage: continuesLastMessage)
         self.output = output
         self.status = status
-        self.usage = usage
-        self.deltaCount = deltaCount
-        self.conversationItemCount = conversationItemCount
-        self.firstSequence = firstSequence
-        self.eventCount = eventCount
-        self.continuesLastMessage = continuesLastMessage
+        tally = UsageTally(usage: usage, spent: spent, promptByteCount: promptByteCount, deltaCount: deltaCount)
+        progress = GenerationProgress(
+            firstSequence: firstSequence, eventCount: eventCount, completedAt: completedAt,
+            conversationItemCount: conversationItemCount)
         self.route = route
         self.verdict = verdict
         self.steps = steps
+        self.pendingSteers = pendingSteers
+        self.conclusion = conclusion
     }
+
+    /// A response as it stands.
+    init(_ generation: Generation) {
+        id = generation.id
+        ordinal = generation.header.ordinal
+        createdAt = generation.createdAt
+        parameters = generation.parameters
+        previousResponseID = generation.previousResponseID
+        request = generation.request
+        output = generation.output
+        status = generation.status
+        tally = generation.tally
+        progress = generation.progress
+        route = generation.route
+        verdict = generation.verdict
+        steps = generation.steps
+        pendingSteers = generation.pendingSteers
+        conclusion = generation.phase.conclusion
+    }
+}
+
+extension GenerationRecord {
+    public var policy: DisconnectPolicy { request.policy }
+    public var input: [Item] { request.input }
+    /// Whether its text goes on from the assistant message before it.
+    public var continuesLastMessage: Bool { request.continuesLastMessage }
+    /// The key that its usage is counted for.
+    public var keyID: String? { request.keyID }
+
+    public var usage: Usage? { tally.usage }
+    /// What was used of it before the server was started again.
+    public var spent: Usage? { tally.spent }
+    /// Bytes that the running attempt's upstream was sent to read.
+    public var promptByteCount: Int { tally.promptByteCount }
+    /// Deltas received.
+    public var deltaCount: Int { tally.deltaCount }
+
+    /// Session sequence number of its first event.
+    public var firstSequence: Int? { progress.firstSequence }
+    /// Events so far.
+    public var eventCount: Int { progress.eventCount }
+    /// Seconds since 1970.
+    public var completedAt: Int? { progress.completedAt }
+    /// Items in the conversation when it ended.
+    public var conversationItemCount: Int? { progress.conversationItemCount }
 }
 
 /// A session as it was kept: what ``Session/init(restoring:host:log:limits:)`` makes a session of.

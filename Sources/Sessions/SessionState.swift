@@ -21,19 +21,21 @@ public struct SessionState: Sendable {
     /// Whether it takes longer to encode than a loop should be held for.
     public let isLarge: Bool
 
-    init(_ session: Session) {
-        record = session.record
-        lastPosition = session.log.end
-        oldestSequence = session.log.oldestPosition
-        items = session.items
-        queued = session.queued.map { ($0.id, $0.input) }
-        participants = session.participants
-        openItems = session.active?.items.map { item in Self.encoded(item.item.json) } ?? []
-        activeResponse = session.active.map { active in Self.encoded { active.write(to: &$0) } }
-        let queuedByteCount = session.queued.reduce(0) { $0 + $1.input.reduce(0) { $0 + $1.byteCount } }
+    init(
+        _ record: SessionRecord, _ log: SessionLog, _ conversation: Conversation, _ queue: ResponseQueue,
+        participants: [Participant]
+    ) {
+        self.record = record
+        self.participants = participants
+        lastPosition = log.end
+        oldestSequence = log.oldestPosition
+        items = conversation.items
+        queued = queue.waiting.map { ($0.id, $0.input) }
+        openItems = queue.active?.draft.items.map { item in Self.encoded(item.item.json) } ?? []
+        activeResponse = queue.active.map { active in Self.encoded { active.write(to: &$0) } }
         // Twice, since the response tells of its items, too.
         let runningByteCount = openItems.reduce(activeResponse?.count ?? 0) { $0 + $1.count }
-        isLarge = session.conversationByteCount + queuedByteCount + runningByteCount >= Self.leastLargeByteCount
+        isLarge = conversation.byteCount + queue.waitingByteCount + runningByteCount >= Self.leastLargeByteCount
     }
 
     /// The state as JSON: not for a loop if it is large.

@@ -79,10 +79,10 @@ extension Generation {
     public func step(_ step: Step) -> Bool {
         guard isActive else { return true }
         guard take(step) else { return false }
-        accepted()
-        let before = session.log.endOffset
+        accept()
+        let before = log.endOffset
         emit(.step) { body in body.append(json: { json in json.appendJSONObject { step.write(to: &$0) } }) }
-        countOutput(bytes: session.log.endOffset - before)
+        countOutput(bytes: log.endOffset - before)
         return true
     }
 
@@ -103,15 +103,5 @@ extension Generation {
             return false
         }
         return true
-    }
-}
-
-extension Generation {
-    /// A whole call of a tool, from an agent that does not stream its arguments.
-    /// - Parameter arguments: escaped as in ``textDelta(escaped:)``.
-    public func functionCall(callID: String, name: String, arguments: UnsafeRawBufferPointer) {
-        let index = (items.map(\.toolIndex).max() ?? -1) + 1
-        toolCall(index: index, callID: callID, name: name)
-        toolCallArguments(index: index, escaped: arguments)
     }
 }

@@ -1,6 +1,6 @@
 package import Sessions
 
-/// Where a decoder puts what a model says: a ``Sessions/Generation``, or a recorder in tests.
+/// Where a decoder puts what a model says: a ``Sessions/GenerationSink``, or a recorder in tests.
 ///
 /// Decoders are generic over it, so that the calls on the token path are direct.
 package protocol ModelSink: AnyObject {
@@ -14,7 +14,7 @@ package protocol ModelSink: AnyObject {
     /// A call of a tool that takes free text.
     func customToolCall(index: Int, callID: String, name: String)
     /// What the provider must get back.
-    func provide(_ data: ProviderData, with part: Generation.ProvidedPart)
+    func provide(_ data: ProviderData, with part: GenerationSink.ProvidedPart)
     /// The reasoning so far is signed; more is another piece.
     func endReasoning()
     func reportUsage(_ usage: Usage)
@@ -24,12 +24,12 @@ package protocol ModelSink: AnyObject {
     func noteUnnamedToolCalls(_ count: Int)
 }
 
-extension Generation: ModelSink {}
+extension GenerationSink: ModelSink {}
 
 /// Recorders need not look at what only sessions keep.
 extension ModelSink {
     package func customToolCall(index: Int, callID: String, name: String) { toolCall(index: index, callID: callID, name: name) }
-    package func provide(_ data: ProviderData, with part: Generation.ProvidedPart) {}
+    package func provide(_ data: ProviderData, with part: GenerationSink.ProvidedPart) {}
     package func endReasoning() {}
 }
 

@@ -38,7 +38,7 @@ final class UpstreamCall: ModelCall {
     private let owner: String
     private var route: RouteTable.Request
     private var plan: AttemptPlan
-    private var generation: Generation?
+    private var sink: GenerationSink?
     private var phase = Phase.between
     /// Whether the session takes no more: of every attempt, also of one that begins later.
     private var isHeld = false
@@ -58,19 +58,19 @@ final class UpstreamCall: ModelCall {
 
     /// - Parameter groups: the upstreams that have the model, by preference.
     init(
-        _ request: ModelRequest, through router: UpstreamRouter, groups: [UpstreamSet], for generation: Generation,
+        _ request: ModelRequest, through router: UpstreamRouter, groups: [UpstreamSet], for sink: GenerationSink,
         on loop: EventLoop, counters: UpstreamCounters? = nil
     ) {
         self.request = request
         self.router = router
-        owner = generation.session.owner
+        owner = sink.owner
         promptByteCount = request.items.reduce(0) { $0.saturatingAdding($1.byteCount) }
         // Counting costs a look at the whole conversation: only where a limit asks for it.
         let isCounted = router.upstreams.contains { $0.limit.tokensPerMinute != nil }
         promptTokens = isCounted ? TokenEstimate.tokens(of: request) : 0
         route = RouteTable.Request(groups: groups, tokens: promptTokens, owner: owner)
         plan = AttemptPlan(candidates: route.candidates, maxAttempts: router.maxAttempts(route.candidates))
-        self.generation = generation
+        self.sink = sink
         self.loop = loop
         self.counters = counters
     }
@@ -82,7 +82,7 @@ final class UpstreamCall: ModelCall {
 
     func cancel() {
         let stopped = phase
-        let generation = generation
+        let sink = sink
         end()
         switch stopped {
         case .waiting(let ticket, let timer, let continuation):
@@ -97,7 +97,7 @@ final class UpstreamCall: ModelCall {
         case .exchanging(let transfer, let lease, let continuation):
             transfer.cancel()
             counters?.ended("cancelled")
-            router.end(lease, RouteTable.Ending("cancelled", .nothing, tokens: tokens(of: generation)))
+            router.end(lease, RouteTable.Ending("cancelled", .nothing, tokens: tokens(of: sink)))
             continuation.resume(returning: nil)
         case .pausing(let timer, let continuation):
             timer.cancel()
@@ -120,12 +120,12 @@ final class UpstreamCall: ModelCall {
 
     func answered(_ reason: FinishReason) {
         guard case .exchanging(_, let lease, let continuation) = phase else { return }
-        let generation = generation
+        let sink = sink
         end()
         counters?.ended("completed")
-        router.end(lease, RouteTable.Ending("completed", .success, tokens: tokens(of: generation)))
+        router.end(lease, RouteTable.Ending("completed", .success, tokens: tokens(of: sink)))
         continuation.resume(returning: nil)
-        generation?.finish(reason)
+        sink?.finish(reason)
     }
 
     func failed(_ fault: UpstreamFault, hasDelivered: Bool) {
@@ -140,7 +140,7 @@ final class UpstreamCall: ModelCall {
         router.end(
             lease,
             RouteTable.Ending(
-                fault.label, fault.verdict, rest: fault.rest, tokens: hasDelivered ? tokens(of: generation) : 0))
+                fault.label, fault.verdict, rest: fault.rest, tokens: hasDelivered ? tokens(of: sink) : 0))
         continuation.resume(returning: Failure(fault: fault, upstream: lease.upstream, hasDelivered: hasDelivered))
     }
 
@@ -177,7 +177,7 @@ final class UpstreamCall: ModelCall {
             guard let failure = await exchange(lease) else { return }
             lastFailure = failure
             let name = router.upstreams[failure.upstream].name
-            generation?.noteAttempt(failedBy: failure.fault.label, at: name)
+            sink?.noteAttempt(failedBy: failure.fault.label, at: name)
             let step = plan.step(
                 after: failure.fault, at: failure.upstream, healthy: router.healthy(of: route), jitter: .random(in: 0..<1))
             // A part of the answer that was delivered cannot be taken back, so it must not come again.
@@ -280,17 +280,17 @@ final class UpstreamCall: ModelCall {
         return await withCheckedContinuation { continuation in
             // Each await may let others of the loop go first, this one too: only from here on is nobody between the look at the
             // phase and its change.
-            guard case .between = phase, let generation else {
+            guard case .between = phase, let sink else {
                 router.end(lease, RouteTable.Ending("cancelled", .nothing, tokens: 0))
                 continuation.resume(returning: nil)
                 return
             }
-            generation.noteAttempt(at: upstream.name)
+            sink.noteAttempt(at: upstream.name)
             let transfer =
                 if let goingOn = made.continuation {
-                    transfer(made.request, to: upstream, into: JoiningSink(generation, goingOn))
+                    transfer(made.request, to: upstream, into: JoiningSink(sink, goingOn))
                 } else {
-                    transfer(made.request, to: upstream, into: generation)
+                    transfer(made.request, to: upstream, into: sink)
                 }
             phase = .exchanging(transfer, lease, continuation)
             attemptBegan = loop.clock.now
@@ -354,19 +354,19 @@ final class UpstreamCall: ModelCall {
 
     // MARK: The end
 
-    private func tokens(of generation: Generation?) -> Int? {
-        generation.map { TokenEstimate.tokens(of: $0, promptTokens: promptTokens) }
+    private func tokens(of sink: GenerationSink?) -> Int? {
+        sink.map { TokenEstimate.tokens(of: $0, promptTokens: promptTokens) }
     }
 
     private func fail(_ failure: Failure) {
-        guard case .between = phase, let generation else { return }
+        guard case .between = phase, let sink else { return }
         end()
-        log(failure, failure.fault.concernsOperator ? .notice : .info, "an upstream failed", generation.id)
+        log(failure, failure.fault.concernsOperator ? .notice : .info, "an upstream failed", sink.responseID)
         let upstream = router.upstreams[failure.upstream]
         var error = failure.fault.generationError(upstream: upstream.authority, model: model, key: upstream.key)
         // A client may come back when the upstream said it may, unless we did so for it. Everything else was tried here.
         error.forbidsRetry = plan.hasRepeated || error.retryAfterSeconds == nil
-        generation.fail(error)
+        sink.fail(error)
     }
 
     /// No upstream is available. Reports the last upstream's error instead, if one was tried.
@@ -375,12 +375,12 @@ final class UpstreamCall: ModelCall {
             fail(lastFailure)
             return
         }
-        guard case .between = phase, let generation else { return }
+        guard case .between = phase, let sink else { return }
         end()
         loop.logger.info(
             "no upstream could be asked",
-            metadata: ["reason": "\(refusal.label)", "response_id": "\(generation.id)", "model": "\(model)"])
-        generation.fail(refusal.generationError(model: model))
+            metadata: ["reason": "\(refusal.label)", "response_id": "\(sink.responseID)", "model": "\(model)"])
+        sink.fail(refusal.generationError(model: model))
     }
 
     /// What the upstream said may quote the prompt, so only its kind is told.
@@ -389,12 +389,12 @@ final class UpstreamCall: ModelCall {
             level: level, message,
             metadata: [
                 "fault": "\(failure.fault.label)", "upstream": "\(router.upstreams[failure.upstream].name)",
-                "response_id": "\(id ?? generation?.id ?? "")", "model": "\(model)", "attempt": .stringConvertible(plan.attempts),
+                "response_id": "\(id ?? sink?.responseID ?? "")", "model": "\(model)", "attempt": .stringConvertible(plan.attempts),
             ])
     }
 
     private func end() {
         phase = .ended
-        generation = nil
+        sink = nil
     }
 }

@@ -61,7 +61,7 @@ final class UpstreamExchange<Decoder: ResponseDecoder & ~Copyable, Sink: AnswerS
         call?.loop.schedule(after: UpstreamLimits.acceptanceDelay) { [weak self] in
             guard let self, self.isRunning else { return }
             switch self.mode {
-            case .beginning, .stream, .whole: self.sink.generation.accepted()
+            case .beginning, .stream, .whole: self.sink.target.accepted()
             case .awaitingHead, .other, .refusal, .over: break
             }
         }

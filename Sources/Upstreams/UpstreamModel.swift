@@ -14,7 +14,7 @@ public struct UpstreamModel: Model {
     }
 
     /// - Precondition: called on an event loop.
-    public func start(_ request: ModelRequest, for generation: Generation) -> any ModelCall {
+    public func start(_ request: ModelRequest, for sink: GenerationSink) -> any ModelCall {
         do throws(GenerationError) {
             if router.upstreams.isEmpty {
                 throw .server("no_upstream", 503, "No upstream is configured: start the server with --upstream URL.")
@@ -30,12 +30,12 @@ public struct UpstreamModel: Model {
                 throw .server("internal_error", 500, "A generation was started outside of an event loop.")
             }
             let call = UpstreamCall(
-                request, through: router, groups: groups, for: generation, on: loop,
+                request, through: router, groups: groups, for: sink, on: loop,
                 counters: counters.isEmpty ? nil : counters[loop.index].value)
             call.start()
             return call
         } catch {
-            generation.fail(error)
+            sink.fail(error)
             return EndedCall()
         }
     }

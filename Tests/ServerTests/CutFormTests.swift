@@ -79,7 +79,7 @@ import Testing
     /// Of the events of real answers, only the ends of those that were cut have another form.
     @Test func onlyTheEndsOfCutAnswersHaveAnotherForm() throws {
         let talk = TalkingSession()
-        let ends: [(Generation) -> Void] = [
+        let ends: [(GenerationSink) -> Void] = [
             { $0.finish(.stop) }, { $0.finish(.length) }, { $0.finish(.contentFilter) },
             { $0.fail(GenerationError(code: "server_error", message: "m", status: 500, type: "t")) },
             { _ in _ = try? talk.session.cancel(by: nil) },
@@ -87,10 +87,11 @@ import Testing
             { _ in _ = try? talk.session.submit(talk.input("more", .steer)) },
         ]
         for end in ends {
-            let generation = try talk.session.active ?? talk.session.submit(talk.input("hi")).generation
-            generation.think("t")
-            generation.say("response.cancelled")
-            end(generation)
+            if talk.session.active == nil { _ = try talk.session.submit(talk.input("hi")) }
+            let sink = try #require(talk.sink)
+            sink.think("t")
+            sink.say("response.cancelled")
+            end(sink)
         }
         for form in CutForm.allCases {
             var retold: [String] = []
@@ -172,25 +173,35 @@ import Testing
 }
 
 /// Says nothing by itself.
-private struct SilentModel: Model {
+private final class SilentModel: Model, @unchecked Sendable {
     private final class Call: ModelCall {
         func cancel() {}
         func pause() {}
         func resume() {}
     }
 
-    func start(_ request: ModelRequest, for generation: Generation) -> any ModelCall { Call() }
+    /// That of the newest response. Used on one thread only.
+    var sink: GenerationSink?
+
+    func start(_ request: ModelRequest, for sink: GenerationSink) -> any ModelCall {
+        self.sink = sink
+        return Call()
+    }
 }
 
 /// A session of which a test is the model. Its log drops nothing.
 private final class TalkingSession: SessionHost {
-    let model: any Model = SilentModel()
+    private let silent = SilentModel()
+    var model: any Model { silent }
     let unixTime = 1
     private let log = SessionLog(maxByteCount: .max)
     private(set) lazy var session = Session(owner: "me", host: self, defaults: ResponseParameters(model: "m"), log: log)
 
     func interrupted(_ generation: Generation) {}
     func schedule(after delay: Duration, _ action: @escaping () -> Void) -> () -> Void { {} }
+
+    /// What the model tells the newest response.
+    var sink: GenerationSink? { silent.sink }
 
     func input(_ text: String, _ mode: InterjectionMode = .interrupt) -> Input {
         Input(items: [.userMessage(text)], mode: mode, parameters: session.defaults, policy: .continuing)
@@ -204,7 +215,7 @@ private final class TalkingSession: SessionHost {
     }
 }
 
-extension Generation {
+extension GenerationSink {
     fileprivate func say(_ escaped: String) { Array(escaped.utf8).withUnsafeBytes { textDelta(escaped: $0) } }
     fileprivate func think(_ escaped: String) { Array(escaped.utf8).withUnsafeBytes { reasoningDelta(escaped: $0) } }
 }

@@ -242,7 +242,7 @@ import ToldSession
         #expect(reader.sequences == Array(1...fixture.session.log.lastPosition))
         #expect(reader.events.filter(\.kind.isDelta).map(text) == ["before", large, "after"])
         // Nobody needs it any more.
-        fixture.session.trimLog()
+        fixture.session.audience.trimLog()
         #expect(fixture.session.log.byteCount <= limits.maxLogBytes + LogPage.byteCount)
     }
 

@@ -154,7 +154,7 @@ import Testing
         #expect(told == [second.id, first.id])
         #expect(fixture.recorder.sessionClosedCount == 1)
         #expect(paused.sessionClosedCount == 1)
-        #expect(fixture.recorder.session == nil)
+        #expect(!fixture.recorder.isFollowing)
         #expect(fixture.recorder.sequences == Array(1...fixture.session.log.lastPosition))
         checkInvariants(fixture)
         #expect(throws: SessionError.sessionClosed) { try fixture.submit("late") }

@@ -1,10 +1,11 @@
 import JSON
 import ResponsesWire
-import Sessions
 import Testing
 
+@testable import Sessions
+
 /// A host whose clock stands still until a test moves it.
-final class FakeHost: SessionHost {
+final class FakeHost: SessionHost, GenerationListener {
     private struct Timer {
         let id: Int
         let deadline: Duration
@@ -25,7 +26,10 @@ final class FakeHost: SessionHost {
 
     func interrupted(_ generation: Generation) { interruptedIDs.append(generation.id) }
 
+    var generationListeners: [any GenerationListener] { [self] }
+    private(set) var beginnings: [String] = []
     private(set) var endings: [String] = []
+    func begun(_ generation: Generation) { beginnings.append(generation.id) }
     func ended(_ generation: Generation) { endings.append(generation.status.name) }
     func applied(_ policy: QueuePolicy, toEvents count: Int) { applied[policy, default: 0] += count }
 
@@ -71,32 +75,39 @@ final class FakeHost: SessionHost {
 /// A model that says what the test tells it to. Used on one thread only.
 final class ScriptedModel: Model, @unchecked Sendable {
     private(set) var requests: [ModelRequest] = []
-    private(set) var generations: [Generation] = []
+    private(set) var sinks: [GenerationSink] = []
+    var generations: [Generation] { sinks.map(\.generation) }
     private(set) var calls: [ScriptedCall] = []
     /// Called within `start`: for models that answer or fail at once.
-    var whenStarted: ((Generation) -> Void)?
+    var whenStarted: ((GenerationSink) -> Void)?
 
-    func start(_ request: ModelRequest, for generation: Generation) -> any ModelCall {
-        let call = ScriptedCall(generation)
+    func start(_ request: ModelRequest, for sink: GenerationSink) -> any ModelCall {
+        let call = ScriptedCall(sink)
         requests.append(request)
-        generations.append(generation)
+        sinks.append(sink)
         calls.append(call)
-        whenStarted?(generation)
+        whenStarted?(sink)
         return call
     }
 
-    var uncancelledCount: Int { calls.count { $0.cancelCount == 0 && !$0.generation.status.isTerminal } }
+    /// Lets go of all that it was asked.
+    func forgetCalls() {
+        sinks = []
+        calls = []
+    }
+
+    var uncancelledCount: Int { calls.count { $0.cancelCount == 0 && !$0.sink.status.isTerminal } }
 }
 
 final class ScriptedCall: ModelCall {
-    let generation: Generation
+    let sink: GenerationSink
     private(set) var cancelCount = 0
     /// Types in the log at the moment of the cancel.
     private(set) var lastSequenceAtCancel = 0
     /// What a badly behaved upstream still says while it is closed.
     var whenCancelled: (() -> Void)?
 
-    init(_ generation: Generation) { self.generation = generation }
+    init(_ sink: GenerationSink) { self.sink = sink }
 
     func cancel() {
         cancelCount += 1
@@ -138,6 +149,7 @@ final class Recorder: Cursor {
     private(set) var eventsAtStop: [Int] = []
     override func hostStopping() { eventsAtStop.append(events.count) }
 
+    var isFollowing: Bool { isAttached }
     var sequences: [Int] { events.map(\.position) }
     var types: [EventKind] { events.map(\.kind) }
     func json(_ type: EventKind) -> [JSONValue] { events.filter { $0.kind == type }.map(\.json) }
@@ -162,7 +174,29 @@ extension SessionLog {
     }
 }
 
+/// What a model tells a response: the test is its model.
 extension Generation {
+    var sink: GenerationSink { GenerationSink(self) }
+
+    func say(_ escaped: String) { sink.say(escaped) }
+    func think(_ escaped: String) { sink.think(escaped) }
+    func refuse(_ escaped: String) { sink.refuse(escaped) }
+    func argue(_ index: Int, _ escaped: String) { sink.argue(index, escaped) }
+    func toolCall(index: Int, callID: String, name: String) { sink.toolCall(index: index, callID: callID, name: name) }
+    func customToolCall(index: Int, callID: String, name: String) {
+        sink.customToolCall(index: index, callID: callID, name: name)
+    }
+    func provide(_ data: ProviderData, with part: GenerationSink.ProvidedPart) { sink.provide(data, with: part) }
+    func endReasoning() { sink.endReasoning() }
+    func accepted() { sink.accepted() }
+    func reportUsage(_ usage: Usage) { sink.reportUsage(usage) }
+    func finish(_ reason: FinishReason) { sink.finish(reason) }
+    func fail(_ error: GenerationError) { sink.fail(error) }
+    func noteAttempt(at upstream: String) { sink.noteAttempt(at: upstream) }
+    func noteAttempt(failedBy fault: String, at upstream: String) { sink.noteAttempt(failedBy: fault, at: upstream) }
+}
+
+extension GenerationSink {
     func say(_ escaped: String) { Array(escaped.utf8).withUnsafeBytes { textDelta(escaped: $0) } }
     func think(_ escaped: String) { Array(escaped.utf8).withUnsafeBytes { reasoningDelta(escaped: $0) } }
     func refuse(_ escaped: String) { Array(escaped.utf8).withUnsafeBytes { refusalDelta(escaped: $0) } }

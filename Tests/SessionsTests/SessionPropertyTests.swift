@@ -56,7 +56,7 @@ import Testing
                 followers.append(follower)
             case 15: if let follower = followers.randomElement(using: &random) { session.detach(follower.cursor) }
             case 16:
-                if let follower = followers.randomElement(using: &random), follower.cursor.session == nil {
+                if let follower = followers.randomElement(using: &random), !follower.cursor.isFollowing {
                     follower.starts.append((follower.cursor.position, follower.cursor.events.count))
                     try session.attach(follower.cursor, after: follower.cursor.position)
                 }
@@ -76,7 +76,7 @@ import Testing
         let encoded = fixture.log.map(\.encoded)
         for follower in followers {
             let cursor = follower.cursor
-            if cursor.session != nil {
+            if cursor.isFollowing {
                 cursor.credit = nil
                 session.resume(cursor)
                 #expect(cursor.position == session.log.lastPosition, "seed \(seed)")

@@ -79,7 +79,7 @@ import Testing
         let fixture = Fixture()
         let generation = try fixture.submit("hi").generation
         for name in ["f", "g"] {
-            Array(#"{\"x\":1}"#.utf8).withUnsafeBytes { generation.functionCall(callID: "", name: name, arguments: $0) }
+            Array(#"{\"x\":1}"#.utf8).withUnsafeBytes { generation.sink.functionCall(callID: "", name: name, arguments: $0) }
         }
         generation.finish(.toolCalls)
         let output = fixture.recorder.json(.responseCompleted)[0]["response"]?["output"]?.array ?? []

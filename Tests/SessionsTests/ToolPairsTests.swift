@@ -74,7 +74,7 @@ import Testing
     @Test func aResultIsTakenForACallOfTheConversationOfTheInputOrOfWhatIsBeingSaid() throws {
         let first = try submit([call("0"), result("0")])
         first.toolCall(index: 0, callID: "0", name: "w")
-        first.toolCallArguments(index: 0, escaped: UnsafeRawBufferPointer(start: nil, count: 0))
+        first.sink.toolCallArguments(index: 0, escaped: UnsafeRawBufferPointer(start: nil, count: 0))
         first.finish(.toolCalls)
         try submit([result("0")]).finish(.stop)
         // Answered once, and not twice.

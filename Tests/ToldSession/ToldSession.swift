@@ -9,11 +9,19 @@ public final class ToldSession: SessionHost {
         func resume() {}
     }
 
-    private struct SilentModel: Model {
-        func start(_ request: ModelRequest, for generation: Generation) -> any ModelCall { Call() }
+    /// Says nothing by itself. Used on one thread only.
+    private final class SilentModel: Model, @unchecked Sendable {
+        /// By the response's identifier.
+        var sinks: [String: GenerationSink] = [:]
+
+        func start(_ request: ModelRequest, for sink: GenerationSink) -> any ModelCall {
+            sinks[sink.responseID] = sink
+            return Call()
+        }
     }
 
-    public let model: any Model = SilentModel()
+    private let silent = SilentModel()
+    public var model: any Model { silent }
     public private(set) var unixTime = 1_700_000_000
     public let log: ToldLog
     public private(set) lazy var session = Session(
@@ -45,14 +53,26 @@ public final class ToldSession: SessionHost {
         _ = running.step(Step(id: "s2", kind: "tool", status: .inProgress))
     }
 
+    /// Says something to the session.
     @discardableResult
-    private func speak(
+    private func submit(
         _ text: String, _ mode: InterjectionMode = .queue, _ change: (inout Input) -> Void = { _ in }
     ) throws -> Generation {
         unixTime += 1
         var input = Input(items: [.userMessage(text)], mode: mode, parameters: session.defaults, policy: .continuing)
         change(&input)
         return try session.submit(input).generation
+    }
+
+    /// The same where the answer begins at once.
+    /// - Returns: what the model tells the answer.
+    @discardableResult
+    private func speak(
+        _ text: String, _ mode: InterjectionMode = .queue, _ change: (inout Input) -> Void = { _ in }
+    ) throws -> GenerationSink {
+        let id = try submit(text, mode, change).id
+        guard let sink = silent.sinks[id] else { preconditionFailure("the model was not asked") }
+        return sink
     }
 
     private func answerWithEveryItem(_ ann: Participant) throws {
@@ -102,8 +122,8 @@ public final class ToldSession: SessionHost {
         try speak("taken back").say("gone")
         let steered = try speak("anew", .rollback)
         steered.say("steered")
-        try speak("to there", .steer) { $0.steer = Input.Steer(id: "steer_1", responseID: steered.id) }.say(" on")
-        let waiting = try speak("waits")
+        try speak("to there", .steer) { $0.steer = Input.Steer(id: "steer_1", responseID: steered.responseID) }.say(" on")
+        let waiting = try submit("waits")
         try session.cancel(responseID: waiting.id, by: nil)
         try session.cancel(by: nil)
         try speak("think").think("only")
@@ -111,7 +131,7 @@ public final class ToldSession: SessionHost {
     }
 }
 
-extension Generation {
+extension GenerationSink {
     fileprivate func say(_ escaped: String) { Array(escaped.utf8).withUnsafeBytes { textDelta(escaped: $0) } }
     fileprivate func think(_ escaped: String) { Array(escaped.utf8).withUnsafeBytes { reasoningDelta(escaped: $0) } }
     fileprivate func refuse(_ escaped: String) { Array(escaped.utf8).withUnsafeBytes { refusalDelta(escaped: $0) } }

@@ -44,8 +44,8 @@ private final class WatchedModel: Model {
     /// Whether the last call, or its task, is still there.
     var hasCall: Bool { last.withLock { $0.call != nil } }
 
-    func start(_ request: ModelRequest, for generation: Generation) -> any ModelCall {
-        let call = inner.start(request, for: generation)
+    func start(_ request: ModelRequest, for sink: GenerationSink) -> any ModelCall {
+        let call = inner.start(request, for: sink)
         let weakCall = WeakCall(call: call)
         last.withLock { $0 = weakCall }
         if holdsAtStart.load(ordering: .relaxed) { call.pause() }

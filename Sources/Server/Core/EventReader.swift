@@ -44,7 +44,7 @@ class EventReader {
         guard isPaused else { return }
         isPaused = false
         drainBacklog()
-        if !isPaused { cursor?.run { $0.resume() } }
+        if !isPaused { cursor?.run { $0.readerTakesMore() } }
     }
 
     /// Reads no more.
@@ -52,7 +52,7 @@ class EventReader {
         guard let cursor else { return }
         self.cursor = nil
         backlog = []
-        cursor.run { cursor in cursor.session?.detach(cursor) }
+        cursor.run { $0.detach() }
     }
 
     var isReading: Bool { cursor != nil }
@@ -187,7 +187,7 @@ final class FeedCursor: Cursor {
     }
 
     override func deliverSnapshot(_ state: [UInt8], sequence: Int) {
-        let position = session?.log.epochs.position(of: sequence) ?? LogPosition(sequence: sequence)
+        let position = position(of: sequence)
         if let local {
             local.takeSnapshot(state, at: position)
         } else {
@@ -247,8 +247,8 @@ final class FeedCursor: Cursor {
     }
 
     /// The reader takes more. Only a reader on this loop pauses the cursor itself; another one's backlog does.
-    func resume() {
-        if local != nil { session?.resume(self) }
+    func readerTakesMore() {
+        if local != nil { resume() }
     }
 
     /// The reader on another loop has taken so many bytes.
@@ -256,7 +256,7 @@ final class FeedCursor: Cursor {
         bytesOnTheWay -= byteCount
         if isWindowFull, bytesOnTheWay <= Self.windowBytes / 2 {
             isWindowFull = false
-            session?.resume(self)
+            resume()
         }
     }
 

@@ -11,10 +11,7 @@ extension Session {
     /// - Parameter then: called once on the session's loop, at once if it is safe; with false when the time is over, or when the
     ///   store has refused what was to be kept.
     func whenKept(_ then: @escaping (Bool) -> Void) {
-        let wait = KeepingWait(then)
-        log.whenCommitted { wait.end(true) }
-        if wait.isOver { return }
-        wait.cancelTimer = host.schedule(after: Self.keepingDeadline) { wait.end(false) }
+        KeepingWait.begin(then, deadline: { host.schedule(after: Self.keepingDeadline, $0) }, commit: log.whenCommitted)
     }
 
     /// Forgets the session if nobody can know of it, since nothing of it was ever kept.
@@ -23,14 +20,38 @@ extension Session {
     }
 }
 
+extension GenerationSink {
+    /// As ``Sessions/Session/whenKept(_:)``, for what the response was told.
+    func whenKept(on loop: EventLoop, _ then: @escaping (Bool) -> Void) {
+        KeepingWait.begin(
+            then,
+            deadline: { overdue in
+                let timer = loop.schedule(after: Session.keepingDeadline, overdue)
+                return { timer.cancel() }
+            }, commit: whenCommitted)
+    }
+}
+
+/// A wait for a commit that has an end.
 private final class KeepingWait {
     private var then: ((Bool) -> Void)?
-    var cancelTimer: (() -> Void)?
-    var isOver: Bool { then == nil }
+    private var cancelTimer: (() -> Void)?
 
-    init(_ then: @escaping (Bool) -> Void) { self.then = then }
+    private init(_ then: @escaping (Bool) -> Void) { self.then = then }
 
-    func end(_ isKept: Bool) {
+    /// - Parameters:
+    ///   - then: gets whether it was committed in time.
+    ///   - deadline: runs its argument when the time is over, unless the closure that it returns was called before.
+    ///   - commit: runs its argument when it is committed: at once, if it is.
+    static func begin(
+        _ then: @escaping (Bool) -> Void, deadline: (@escaping () -> Void) -> () -> Void, commit: (@escaping () -> Void) -> Void
+    ) {
+        let wait = KeepingWait(then)
+        commit { wait.end(true) }
+        if wait.then != nil { wait.cancelTimer = deadline { wait.end(false) } }
+    }
+
+    private func end(_ isKept: Bool) {
         guard let then else { return }
         self.then = nil
         cancelTimer?()

@@ -29,6 +29,7 @@ extension SessionLoop {
             if resident.log != nil { resident.session.suspend() }
             if resident.session.isSuspended { continue }
             resident.session.dropQueued()
+            resident.session.cancelBeside()
             _ = try? resident.session.cancel(by: nil, reason: .shutdown)
         }
         whenSettled { [weak self] in

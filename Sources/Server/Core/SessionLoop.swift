@@ -25,8 +25,8 @@ final class SessionLoop: SessionHost {
     var metering: Metering?
     /// Who holds answers that tell of sessions.
     var idempotency: IdempotencyKeys?
-    /// Who wants to know of what has ended.
-    var webhooks: Webhooks?
+    /// Those that want to know when responses of this loop begin and end, besides the loop itself.
+    private var listeners: [any GenerationListener] = []
     /// Bytes that the logs of this loop may have: its share of all.
     private let maxLogBytes: Int
     var residents: [String: Resident] = [:]
@@ -129,7 +129,7 @@ final class SessionLoop: SessionHost {
     /// By these lines a response leads to its session, and a session to its responses.
     private func log(_ event: Logger.Message, _ generation: Generation, _ more: Logger.Metadata = [:]) {
         guard loop.logger.logLevel <= .debug else { return }
-        let ids: Logger.Metadata = ["response_id": "\(generation.id)", "session_id": "\(generation.session.id)"]
+        let ids: Logger.Metadata = ["response_id": "\(generation.id)", "session_id": "\(generation.sessionID)"]
         loop.logger.debug(event, metadata: ids.merging(more) { $1 })
     }
 
@@ -206,10 +206,6 @@ final class SessionLoop: SessionHost {
 
     // MARK: Retention
 
-    private func isIdle(_ session: Session) -> Bool {
-        session.active == nil && session.queued.isEmpty && session.cursorCount == 0
-    }
-
     private func scheduleSweep() {
         loop.schedule(after: Self.sweepInterval) { [weak self] in
             self?.sweep()
@@ -220,7 +216,7 @@ final class SessionLoop: SessionHost {
     private func sweep() {
         let now = loop.now
         for (id, resident) in residents {
-            if !isIdle(resident.session) {
+            if !resident.session.isIdle {
                 residents[id]?.lastUse = now
             } else if resident.isEphemeral || resident.log == nil && now - resident.lastUse >= configuration.retention {
                 forget(resident.session)
@@ -238,7 +234,7 @@ final class SessionLoop: SessionHost {
     /// The logs are too large together: the sessions that were idle for longest go, to nine tenths, so that this is rare.
     private func evict() {
         let goal = maxLogBytes / 10 * 9
-        let idle = residents.values.filter { isIdle($0.session) }.sorted { $0.lastUse < $1.lastUse }
+        let idle = residents.values.filter(\.session.isIdle).sorted { $0.lastUse < $1.lastUse }
         // What comes back when it is asked for goes first.
         for resident in idle where resident.log != nil {
             if logBytes <= goal { return }
@@ -277,15 +273,23 @@ final class SessionLoop: SessionHost {
 
     func forgot(responseID: String) { directory.remove(response: responseID) }
 
+    var generationListeners: [any GenerationListener] { [self] + listeners }
+
+    /// Has a listener told of the responses of all sessions of this loop, behind those that were added before.
+    func add(listener: any GenerationListener) { listeners.append(listener) }
+
+    /// Whether a session can be asked for after its connection is gone.
+    func isStored(_ sessionID: String) -> Bool { residents[sessionID]?.isEphemeral == false }
+
+    func applied(_ policy: QueuePolicy, toEvents count: Int) { counters.countCatchUp(policy, events: count) }
+}
+
+/// The loop's own count and log.
+extension SessionLoop: GenerationListener {
     func ended(_ generation: Generation) {
         counters.countEnd(of: generation)
         log(
             "response ended", generation,
             ["status": "\(generation.status.name)", "events": .stringConvertible(generation.eventCount)])
-        metering?.ended(generation, now: loop.now, unixTime: loop.unixTime)
-        let resident = residents[generation.session.id]
-        webhooks?.ended(generation, isStored: resident?.isEphemeral == false, isDurable: resident?.log != nil)
     }
-
-    func applied(_ policy: QueuePolicy, toEvents count: Int) { counters.countCatchUp(policy, events: count) }
 }

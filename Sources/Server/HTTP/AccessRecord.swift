@@ -87,7 +87,7 @@ final class AccessRecord: Sendable {
     /// Model and tokens of a generation that has ended.
     static func metadata(of generation: Generation) -> Logger.Metadata {
         var metadata: Logger.Metadata = [
-            "response_id": "\(generation.id)", "session_id": "\(generation.session.id)", "model": "\(generation.parameters.model)",
+            "response_id": "\(generation.id)", "session_id": "\(generation.sessionID)", "model": "\(generation.parameters.model)",
             "response_status": "\(generation.status.name)",
         ]
         if let usage = generation.usage {

@@ -98,7 +98,7 @@ final class Metering: Sendable {
     func ended(_ generation: Generation, now: Instant, unixTime: Int) {
         let account = accounts.withLock { $0.removeValue(forKey: generation.id) }
         usage.add(
-            generation, owner: account?.owner ?? generation.session.owner, keyID: account?.keyID ?? "", unixTime: unixTime)
+            generation, owner: account?.owner ?? generation.owner, keyID: account?.keyID ?? "", unixTime: unixTime)
         if let account {
             let elapsed = now - account.began
             if let record = account.record {
@@ -122,6 +122,19 @@ final class Metering: Sendable {
         let answer = parameters.members["max_output_tokens"]?.int ?? 0
         return max(min(1, promptBytes), promptBytes / 4) + max(0, min(answer, 1 << 40))
     }
+}
+
+/// Counts what responses of one loop came to, and settles it with the limits of their callers. Loop-confined.
+final class MeteringListener: GenerationListener {
+    private let metering: Metering
+    private let loop: EventLoop
+
+    init(_ metering: Metering, on loop: EventLoop) {
+        self.metering = metering
+        self.loop = loop
+    }
+
+    func ended(_ generation: Generation) { metering.ended(generation, now: loop.now, unixTime: loop.unixTime) }
 }
 
 extension Call {

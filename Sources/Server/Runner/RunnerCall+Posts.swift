@@ -7,7 +7,7 @@ extension RunnerCall {
     /// Takes what the runner says.
     /// - Parameter then: called when it is safe; on this loop.
     func post(_ post: RunnerPost, then: @escaping (Outcome) -> Void) {
-        guard case .leased(let id, _) = state, id == post.leaseID, let generation else {
+        guard case .leased(let id, _) = state, id == post.leaseID, let sink else {
             then(lateAnswer(to: post))
             return
         }
@@ -20,22 +20,22 @@ extension RunnerCall {
             then(.taken(summary, isRepeated: true))
             return
         }
-        if let error = check(post, generation) {
+        if let error = check(post, sink) {
             then(.refused(error))
             return
         }
         lastPost = post.number
         hasSaid = true
-        for event in post.events where generation.isActive { apply(event, to: generation) }
-        let isWhole = generation.isActive || post.endsResponse
+        for event in post.events where sink.isActive { apply(event, to: sink) }
+        let isWhole = sink.isActive || post.endsResponse
         let summary = summary
-        generation.session.whenKept { isKept in
+        sink.whenKept(on: loop) { isKept in
             guard isKept else { return then(.refused(.notKept)) }
             then(isWhole ? .taken(summary, isRepeated: false) : .notActive(summary))
         }
     }
 
-    private func check(_ post: RunnerPost, _ generation: Generation) -> APIError? {
+    private func check(_ post: RunnerPost, _ sink: GenerationSink) -> APIError? {
         if post.number > lastPost + 1 {
             return APIError(
                 status: .conflict, message: "The post before this one is missing: 'seq' must be \(lastPost + 1).", param: "seq",
@@ -46,23 +46,23 @@ extension RunnerCall {
                 status: .tooManyRequests, message: "All who listen lag behind. Send it again in a moment.",
                 type: "rate_limit_error", code: "readers_lag", retryAfterSeconds: 0.2)
         }
-        return generation.hasRoom(forSteps: post.stepIDs) ? nil : .tooManySteps
+        return sink.hasRoom(forSteps: post.stepIDs) ? nil : .tooManySteps
     }
 
-    private func apply(_ event: RunnerPost.Event, to generation: Generation) {
+    private func apply(_ event: RunnerPost.Event, to sink: GenerationSink) {
         switch event {
-        case .text(let piece): piece.withUnsafeBytes { generation.textDelta(escaped: $0) }
-        case .refusal(let piece): piece.withUnsafeBytes { generation.refusalDelta(escaped: $0) }
-        case .reasoning(let piece): piece.withUnsafeBytes { generation.reasoningDelta(escaped: $0) }
-        case .step(let step): generation.step(step)
+        case .text(let piece): piece.withUnsafeBytes { sink.textDelta(escaped: $0) }
+        case .refusal(let piece): piece.withUnsafeBytes { sink.refusalDelta(escaped: $0) }
+        case .reasoning(let piece): piece.withUnsafeBytes { sink.reasoningDelta(escaped: $0) }
+        case .step(let step): sink.step(step)
         case .functionCall(let callID, let name, let arguments):
-            arguments.withUnsafeBytes { generation.functionCall(callID: callID, name: name, arguments: $0) }
-        case .usage(let usage): generation.reportUsage(usage)
+            arguments.withUnsafeBytes { sink.functionCall(callID: callID, name: name, arguments: $0) }
+        case .usage(let usage): sink.reportUsage(usage)
         case .done(let reason):
-            generation.finish(reason)
+            sink.finish(reason)
             ended()
         case .error(let error):
-            generation.fail(error)
+            sink.fail(error)
             ended()
         }
     }

@@ -43,7 +43,7 @@ final class RunnerCall: ModelCall {
     private let request: ModelRequest
     private let sessionID: String
     /// Until what happened to it was told.
-    var generation: Generation?
+    var sink: GenerationSink?
     var state = State.ended
     private var attempts = 0
     /// Number of the last post that was taken in this lease.
@@ -55,13 +55,13 @@ final class RunnerCall: ModelCall {
     private var watches: [String: LoopBound<RunnerWatch>] = [:]
 
     init(
-        _ request: ModelRequest, for generation: Generation, on loop: EventLoop, board: RunnerBoard, options: RunnerOptions
+        _ request: ModelRequest, for sink: GenerationSink, on loop: EventLoop, board: RunnerBoard, options: RunnerOptions
     ) {
         self.request = request
-        self.generation = generation
-        responseID = generation.id
-        sessionID = generation.session.id
-        owner = generation.session.owner
+        self.sink = sink
+        responseID = sink.responseID
+        sessionID = sink.sessionID
+        owner = sink.owner
         self.loop = loop
         self.board = board
         self.options = options
@@ -106,7 +106,7 @@ final class RunnerCall: ModelCall {
     /// Gives the work to a runner.
     /// - Returns: the work as JSON; nil when there is none any more.
     func lease(to runner: String?) -> [UInt8]? {
-        guard case .offered(let timer) = state, let generation, generation.isActive else { return nil }
+        guard case .offered(let timer) = state, let sink, sink.isActive else { return nil }
         timer.cancel()
         attempts += 1
         let id = Identifier.make("lease_")
@@ -115,8 +115,8 @@ final class RunnerCall: ModelCall {
         lastPost = 0
         leaseEnds = loop.now + options.leaseDuration
         state = .leased(id: id, watchLease(options.leaseDuration))
-        generation.noteAttempt(at: runner ?? request.parameters.model)
-        generation.accepted()
+        sink.noteAttempt(at: runner ?? request.parameters.model)
+        sink.accepted()
         return work(leaseID: id)
     }
 
@@ -140,7 +140,7 @@ final class RunnerCall: ModelCall {
             state = .leased(id: id, watchLease(left))
             return
         }
-        generation?.noteAttempt(failedBy: "runner_lost", at: request.parameters.model)
+        sink?.noteAttempt(failedBy: "runner_lost", at: request.parameters.model)
         if !hasSaid, attempts < Self.maxAttempts {
             board.noteFailure("runner_lost")
             tellWatches()
@@ -151,10 +151,10 @@ final class RunnerCall: ModelCall {
     }
 
     private func fail(_ code: String, _ status: Int, _ message: String) {
-        guard let generation, generation.isActive else { return }
+        guard let sink, sink.isActive else { return }
         board.noteFailure(code)
         let error = GenerationError(code: code, message: message, status: status, type: "server_error", retryAfterSeconds: 5)
-        generation.fail(error)
+        sink.fail(error)
         ended()
     }
 
@@ -162,8 +162,8 @@ final class RunnerCall: ModelCall {
 
     var summary: Summary {
         var reason: String?
-        if case .incomplete(let why)? = generation?.status { reason = why.rawValue }
-        return Summary(responseID: responseID, status: generation?.status.name ?? "cancelled", reason: reason)
+        if case .incomplete(let why)? = sink?.status { reason = why.rawValue }
+        return Summary(responseID: responseID, status: sink?.status.name ?? "cancelled", reason: reason)
     }
 
     func ended() {
@@ -179,7 +179,7 @@ final class RunnerCall: ModelCall {
                 responseID,
                 RunnerBoard.Ended(owner: owner, leaseID: lastLeaseID, lastPost: lastPost, summary: summary))
             tellWatches()
-            generation = nil
+            sink = nil
         }
     }
 

@@ -23,11 +23,11 @@ struct RunnerModel: Model {
     let upstreams: any Model
 
     /// - Precondition: called on an event loop.
-    func start(_ request: ModelRequest, for generation: Generation) -> any ModelCall {
+    func start(_ request: ModelRequest, for sink: GenerationSink) -> any ModelCall {
         guard options.isForRunner(request.parameters.model), let loop = EventLoop.current else {
-            return upstreams.start(request, for: generation)
+            return upstreams.start(request, for: sink)
         }
-        let call = RunnerCall(request, for: generation, on: loop, board: board, options: options)
+        let call = RunnerCall(request, for: sink, on: loop, board: board, options: options)
         call.offer()
         return call
     }

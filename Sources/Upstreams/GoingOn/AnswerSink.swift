@@ -1,8 +1,9 @@
 import Sessions
 
-/// Where the answer of one attempt goes: to its ``Sessions/Generation``, directly or through a ``JoiningSink``.
+/// Where the answer of one attempt goes: to the response's ``Sessions/GenerationSink``, directly or through a ``JoiningSink``.
 protocol AnswerSink: ModelSink {
-    var generation: Generation { get }
+    /// That of the response.
+    var target: GenerationSink { get }
     /// Changes when something of an answer has come.
     var progressCount: Int { get }
     /// Nothing more comes.
@@ -10,8 +11,8 @@ protocol AnswerSink: ModelSink {
     func conclude(isWhole: Bool)
 }
 
-extension Generation: AnswerSink {
-    var generation: Generation { self }
+extension GenerationSink: AnswerSink {
+    var target: GenerationSink { self }
     var progressCount: Int { eventCount }
     func conclude(isWhole: Bool) {}
 }

@@ -6,20 +6,20 @@ import Sessions
 ///
 /// Only such answers pass through it, and only their first words take more than a call: see ``ContinuationJoint``.
 final class JoiningSink: AnswerSink {
-    let generation: Generation
+    let target: GenerationSink
     private var joint: ContinuationJoint
     /// Pieces that were taken before the halves were joined and are more than white space, which ends no silence.
     private var retainedCount = 0
 
-    init(_ generation: Generation, _ continuation: Continuation) {
-        self.generation = generation
+    init(_ target: GenerationSink, _ continuation: Continuation) {
+        self.target = target
         joint = ContinuationJoint(continuation)
     }
 
-    var progressCount: Int { generation.eventCount &+ retainedCount }
+    var progressCount: Int { target.eventCount &+ retainedCount }
 
     func textDelta(escaped: UnsafeRawBufferPointer) {
-        if joint.isJoined { generation.textDelta(escaped: escaped) } else { join(escaped) }
+        if joint.isJoined { target.textDelta(escaped: escaped) } else { join(escaped) }
     }
 
     private func join(_ escaped: UnsafeRawBufferPointer) {
@@ -48,36 +48,36 @@ final class JoiningSink: AnswerSink {
         if text.isEmpty { return }
         var escaped = ByteBuffer(capacity: text.count + 16)
         text.withUnsafeBytes { escaped.appendJSONStringContents(utf8: $0) }
-        generation.textDelta(escaped: escaped.bytes)
+        target.textDelta(escaped: escaped.bytes)
     }
 
     // MARK: What is not text
 
     /// An item of its own, and nearly always before the text: it does not part the halves. Behind text that is retained, a word or what
     /// may repeat the first half, it overtakes that.
-    func reasoningDelta(escaped: UnsafeRawBufferPointer) { generation.reasoningDelta(escaped: escaped) }
-    func endReasoning() { generation.endReasoning() }
-    func provide(_ data: ProviderData, with part: Generation.ProvidedPart) { generation.provide(data, with: part) }
-    func reportUsage(_ usage: Usage) { generation.reportUsage(usage) }
-    func noteFinish(word: String) { generation.noteFinish(word: word) }
-    func noteUnnamedToolCalls(_ count: Int) { generation.noteUnnamedToolCalls(count) }
+    func reasoningDelta(escaped: UnsafeRawBufferPointer) { target.reasoningDelta(escaped: escaped) }
+    func endReasoning() { target.endReasoning() }
+    func provide(_ data: ProviderData, with part: GenerationSink.ProvidedPart) { target.provide(data, with: part) }
+    func reportUsage(_ usage: Usage) { target.reportUsage(usage) }
+    func noteFinish(word: String) { target.noteFinish(word: word) }
+    func noteUnnamedToolCalls(_ count: Int) { target.noteUnnamedToolCalls(count) }
 
     func refusalDelta(escaped: UnsafeRawBufferPointer) {
         flush()
-        generation.refusalDelta(escaped: escaped)
+        target.refusalDelta(escaped: escaped)
     }
 
     func toolCall(index: Int, callID: String, name: String) {
         flush()
-        generation.toolCall(index: index, callID: callID, name: name)
+        target.toolCall(index: index, callID: callID, name: name)
     }
 
     func customToolCall(index: Int, callID: String, name: String) {
         flush()
-        generation.customToolCall(index: index, callID: callID, name: name)
+        target.customToolCall(index: index, callID: callID, name: name)
     }
 
     func toolCallArguments(index: Int, escaped: UnsafeRawBufferPointer) {
-        generation.toolCallArguments(index: index, escaped: escaped)
+        target.toolCallArguments(index: index, escaped: escaped)
     }
 }

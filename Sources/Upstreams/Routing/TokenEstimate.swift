@@ -15,9 +15,9 @@ enum TokenEstimate {
     }
 
     /// After an answer, or the part of one that came.
-    static func tokens(of generation: Generation, promptTokens: Int) -> Int {
-        if let usage = generation.usage { return usage.totalTokens }
-        return promptTokens.saturatingAdding(generation.deltaCount)
+    static func tokens(of sink: GenerationSink, promptTokens: Int) -> Int {
+        if let usage = sink.usage { return usage.totalTokens }
+        return promptTokens.saturatingAdding(sink.deltaCount)
     }
 
     static func maxOutputTokens(_ parameters: ResponseParameters) -> Int? {

@@ -32,7 +32,7 @@ final class RecordingReader: EventReader {
         return credit <= 1 ? .pause : .more
     }
 
-    override func receiveSnapshot(_ state: [UInt8], sequence: Int) { snapshots.append(sequence) }
+    override func receiveSnapshot(_ state: [UInt8], at position: LogPosition) { snapshots.append(position.sequence) }
     override func receivePlaceGone() { placeGoneCount += 1 }
     override func sessionClosed() { closedCount += 1 }
     override func serverStopping() { eventCountsAtStop.append(events.count) }

@@ -4,18 +4,18 @@ import Sessions
 final class ScriptedModel: Model, @unchecked Sendable {
     private(set) var calls: [Call] = []
 
-    func start(_ request: ModelRequest, for generation: Generation) -> any ModelCall {
-        let call = Call(generation)
+    func start(_ request: ModelRequest, for sink: GenerationSink) -> any ModelCall {
+        let call = Call(sink)
         calls.append(call)
         return call
     }
 
     final class Call: ModelCall {
-        fileprivate let generation: Generation
+        fileprivate let sink: GenerationSink
         private(set) var isCancelled = false
         private(set) var isPaused = false
 
-        fileprivate init(_ generation: Generation) { self.generation = generation }
+        fileprivate init(_ sink: GenerationSink) { self.sink = sink }
 
         func cancel() { isCancelled = true }
         func pause() { isPaused = true }
@@ -25,6 +25,6 @@ final class ScriptedModel: Model, @unchecked Sendable {
 
 extension ScriptedModel.Call {
     /// - Parameter text: without what JSON escapes.
-    func say(_ text: String) { Array(text.utf8).withUnsafeBytes { generation.textDelta(escaped: $0) } }
-    func finish() { generation.finish(.stop) }
+    func say(_ text: String) { Array(text.utf8).withUnsafeBytes { sink.textDelta(escaped: $0) } }
+    func finish() { sink.finish(.stop) }
 }

@@ -18,10 +18,10 @@ extension ResponsesFace {
             json = ResponsesFace.json(generation)
             isRunning = !generation.status.isTerminal
             createdAt = generation.createdAt
-            let epoch = generation.session.log.epochs.current
+            let epoch = generation.log.epochs.current
             let suffix = epoch == 0 ? "" : "-\(epoch)"
             state = "\(generation.id)-\(generation.eventCount)-\(generation.status.name)\(suffix)"
-            lastSequence = generation.session.log.lastPosition
+            lastSequence = generation.log.lastPosition
         }
 
         /// Everything of a response that changes, changes with an event, or with the epoch; and each form is another text.

@@ -7,45 +7,41 @@ extension Generation {
     /// - Throws: ``JSON/JSONRecord/Malformed`` for an event that is not what we write: what it said would be missing.
     func replay(_ events: [SessionEvent]) throws {
         // The record may be of a later moment than the first event: what it has counted is counted anew.
-        deltaCount = 0
-        var replayed = ReplayedItems(header, conclusion)
+        tally.deltaCount = 0
+        var replayed = ReplayedItems(header, phase.conclusion)
         for event in events {
             try replayed.take(event)
-            firstSequence = firstSequence ?? event.position
-            sequenceNumber = event.responseSequence + 1
+            progress.firstSequence = progress.firstSequence ?? event.position
+            progress.eventCount = event.responseSequence + 1
             switch event.kind {
-            case .responseInProgress: isAccepted = true
+            case .responseInProgress: if case .asked = phase { phase = .answering }
             case .step:
                 take(try event.withJSON { try Step(JSONValue.parse($0, limits: .own)) })
             case _ where event.kind.isDelta:
-                deltaCount += 1
-                outputByteCount += event.withText { text, _ in text.count }
+                tally.deltaCount += 1
+                draft.byteCount += event.withText { text, _ in text.count }
             default: break
             }
         }
-        items = replayed.items
-        openItem = items.last { $0.closedAs == nil }
+        draft.items = replayed.items
+        draft.openItem = replayed.items.last { $0.closedAs == nil }
     }
 
     /// Goes on after the server was started again: the model is asked to go on with what it had said.
-    func goOn(conversation: [Item]) {
-        if hasSpentItsTokens {
-            end(.incomplete(.maxOutputTokens))
-            session.retire(self)
-            return
-        }
-        if items.contains(where: { $0.closedAs == nil && $0.isFunctionCall }) {
+    func goOn(reading conversation: [Item]) {
+        if hasSpentItsTokens { return endUnasked(.incomplete(.maxOutputTokens)) }
+        if draft.items.contains(where: { $0.closedAs == nil && $0.isFunctionCall }) {
             // Half of a tool's arguments can neither be taken back nor be continued.
-            end(.incomplete(.serverRestarted))
-            session.retire(self)
-            return
+            return endUnasked(.incomplete(.serverRestarted))
         }
-        if let openItem, !openItem.isMessage {
-            close(openItem, as: .completed)
-            self.openItem = nil
-        }
-        let said = items.map(\.item)
-        ask(conversation + said, continuesLastMessage: continuesLastMessage && said.isEmpty || endsInText)
+        if let openItem = draft.openItem, !openItem.isMessage { closeOpenItem() }
+        let said = draft.items.map(\.item)
+        ask(conversation + said, continuesLastMessage: request.continuesLastMessage && said.isEmpty || draft.endsInText)
+    }
+
+    private func endUnasked(_ final: Status) {
+        end(final)
+        context.queue?.retire(self)
     }
 }
 

@@ -16,8 +16,41 @@ extension Generation {
 
     /// Remembers it also for the next start: nobody is asked to go on with an answer that is whole, and it ends as it would have.
     func conclude(by conclusion: Conclusion) {
-        self.conclusion = conclusion
-        session.log.store(.response(GenerationRecord(self)))
+        phase = .concluding(conclusion)
+        store()
+    }
+
+    /// Stores it as it stands.
+    func store() { log.store(.response(GenerationRecord(self))) }
+
+    /// The model came to its end.
+    func modelEnded(_ reason: FinishReason) {
+        accept()
+        callEnded()
+        goOnEnding(by: Self.conclusion(of: reason))
+    }
+
+    /// The model came to its end, and what it said is still being heard: ``playbackEnded()`` ends the response. Until then an
+    /// interjection cuts it like any that runs.
+    func beginPlayback(_ reason: FinishReason) {
+        accept()
+        callEnded()
+        phase = .playing(Self.conclusion(of: reason))
+        // After a restart it ends as it would have, and no model is asked to go on with an answer that is whole.
+        store()
+    }
+
+    /// What the model said was heard to its end: the response ends now. Nothing happens to one that is not being heard.
+    public func playbackEnded() {
+        if case .playing(let conclusion) = phase { goOnEnding(by: conclusion) }
+    }
+
+    private static func conclusion(of reason: FinishReason) -> Conclusion {
+        switch reason {
+        case .stop, .toolCalls: .judging
+        case .length: .telling(.incomplete(.maxOutputTokens))
+        case .contentFilter: .telling(.incomplete(.contentFilter))
+        }
     }
 
     /// The server stops, and does not wait for what was begun.
@@ -32,10 +65,13 @@ extension Generation {
 
     /// Goes on with the end of an answer that was whole when the process ended.
     func goOnEnding() {
+        if let conclusion = phase.conclusion { goOnEnding(by: conclusion) }
+    }
+
+    private func goOnEnding(by conclusion: Conclusion) {
         switch conclusion {
-        case .judging?: judge()
-        case .telling(let final)?: endPiecewise(final)
-        case nil: break
+        case .judging: judge()
+        case .telling(let final): endPiecewise(final)
         }
     }
 
@@ -43,18 +79,18 @@ extension Generation {
     private static let leastLongByteCount = 512 << 10
 
     func endPiecewise(_ final: Status) {
-        guard items.reduce(0, { $0 + $1.textByteCount }) >= Self.leastLongByteCount else { return endAtOnce(final) }
+        guard draft.items.reduce(0, { $0 + $1.textByteCount }) >= Self.leastLongByteCount else { return endAtOnce(final) }
         conclude(by: .telling(final))
         goOn { $0.nextPiece(final) }
     }
 
     func endAtOnce(_ final: Status) {
         end(final)
-        session.generationEnded(self)
+        context.queue?.generationEnded(self)
     }
 
     private func nextPiece(_ final: Status) {
-        if let item = items.first(where: { $0.ending != .told }) {
+        if let item = draft.items.first(where: { $0.ending != .told }) {
             if item.closedAs == nil { beginClosing(item, as: final == .completed ? .completed : .incomplete) }
             emitNextDone(item)
             goOn { $0.nextPiece(final) }
@@ -63,12 +99,10 @@ extension Generation {
         }
     }
 
-    private var isEnding: Bool { status == .inProgress && !isStopping }
-
     private func goOn(_ action: @escaping (Generation) -> Void) {
-        _ = session.host.schedule(after: .zero) { [self] in
+        _ = context.host.schedule(after: .zero) { [self] in
             // It may have been cut meanwhile, or its session be gone.
-            if isEnding { action(self) }
+            if phase.isUnderWay { action(self) }
         }
     }
 }

@@ -4,27 +4,28 @@ public import JSON
 /// The events of a response, in the order of `Protocols/responses.md`.
 extension Generation {
     /// The number of the next event.
-    func takeNumber() -> Int {
-        if sequenceNumber == 0 { firstSequence = session.log.lastPosition + 1 }
-        defer { sequenceNumber += 1 }
-        return sequenceNumber
+    @inline(__always)
+    private func takeNumber() -> Int {
+        if progress.eventCount == 0 { progress.firstSequence = context.writer.log.lastPosition + 1 }
+        defer { progress.eventCount += 1 }
+        return progress.eventCount
     }
 
     /// Appends an event of this response.
     func emit(_ kind: EventKind, _ item: OutputItem? = nil, _ write: (inout ByteBuffer) -> Void = { _ in }) {
-        session.append(kind, of: self, item?.head, write)
+        context.writer.append(kind, of: header, number: takeNumber(), item?.head, write)
     }
 
     /// The response has come to be, or its upstream answers.
     func emitBeginning(_ kind: EventKind) {
-        let state = ResponseState(self, lastResponseSequence: sequenceNumber)
+        let state = ResponseState(self, lastResponseSequence: eventCount)
         emit(kind) { state.writeBeginning(to: &$0) }
     }
 
     /// The last event. It holds nothing: all that came of the response is known by its header from now on.
     func emitEnd(_ kind: EventKind) {
         // The event that tells it counts.
-        header.end(as: ResponseState(self, lastResponseSequence: sequenceNumber))
+        header.end(as: ResponseState(self, lastResponseSequence: eventCount))
         emit(kind)
     }
 
@@ -41,8 +42,8 @@ extension Generation {
     func emitDelta(_ kind: EventKind, of item: OutputItem, escaped: UnsafeRawBufferPointer) {
         let (offset, form) = item.append(escaped: escaped)
         let text = UnsafeRawBufferPointer(rebasing: item.contents.bytes[offset...])
-        outputByteCount += text.count
-        session.append(delta: kind, of: self, item.head, offset: offset, text, form)
+        draft.byteCount += text.count
+        context.writer.append(delta: kind, of: header, number: takeNumber(), item.head, offset: offset, text, form)
     }
 
     /// Tells of the end of an item, as far as it is not told yet.
@@ -103,12 +104,12 @@ extension Generation {
     /// What an input that cuts it tells of it.
     var cut: CutResponse {
         CutResponse(
-            responseID: id, itemIndex: openItem?.index ?? items.last?.index ?? -1,
-            messageIndex: items.last(where: \.isMessage)?.index ?? -1, outputTokens: deltaCount)
+            responseID: id, itemIndex: draft.openItem?.index ?? draft.items.last?.index ?? -1,
+            messageIndex: draft.items.last(where: \.isMessage)?.index ?? -1, outputTokens: deltaCount)
     }
 
     /// The response as it stands.
-    public var state: ResponseState { ResponseState(self, lastResponseSequence: sequenceNumber - 1) }
+    public var state: ResponseState { ResponseState(self, lastResponseSequence: eventCount - 1) }
 
     /// Writes the response as it stands: OpenAI's members, and all that Open Responses asks for.
     public func write(to writer: inout JSONObjectWriter) { state.write(header, to: &writer) }

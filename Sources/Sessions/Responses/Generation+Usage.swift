@@ -13,13 +13,13 @@ extension Generation {
 
     /// Whether all that the answer may have was made before the server was started again.
     var hasSpentItsTokens: Bool {
-        guard let spent, let maxOutputTokens else { return false }
+        guard let spent = tally.spent, let maxOutputTokens else { return false }
         return spent.outputTokens >= maxOutputTokens
     }
 
     /// The parameters for the upstream: of its limit, earlier attempts have used their part.
     var requestParameters: ResponseParameters {
-        guard let spent, let maxOutputTokens else { return parameters }
+        guard let spent = tally.spent, let maxOutputTokens else { return parameters }
         let left = JSONValue(max(1, maxOutputTokens.saturatingSubtracting(spent.outputTokens)))
         var rest = parameters
         for name in Self.limitNames {
@@ -30,30 +30,30 @@ extension Generation {
     }
 
     /// Four bytes a token, and one for the least that can be said.
-    private var estimatedPromptTokens: Int { max(min(1, promptByteCount), promptByteCount / 4) }
+    private var estimatedPromptTokens: Int { max(min(1, tally.promptByteCount), tally.promptByteCount / 4) }
 
     /// The process has ended in the middle of an attempt. No upstream will tell what that has used, so we estimate it.
     func countCutAttempt() {
         // Where no upstream has answered, nobody has used anything.
-        guard isAccepted || deltaCount > 0 else {
-            promptByteCount = 0
+        guard phase.isAccepted || deltaCount > 0 else {
+            tally.promptByteCount = 0
             return
         }
-        let before = spent ?? Usage(inputTokens: 0, outputTokens: 0)
+        let before = tally.spent ?? Usage(inputTokens: 0, outputTokens: 0)
         let cut = Usage(
             inputTokens: estimatedPromptTokens, outputTokens: max(0, deltaCount.saturatingSubtracting(before.outputTokens)),
             isEstimated: true)
-        spent = before.adding(cut)
-        promptByteCount = 0
+        tally.spent = before.adding(cut)
+        tally.promptByteCount = 0
     }
 
     /// Adds what earlier attempts have used to what the last one has, by its upstream's word or our estimate.
     func settleUsage() {
-        let before = spent ?? Usage(inputTokens: 0, outputTokens: 0)
+        let before = tally.spent ?? Usage(inputTokens: 0, outputTokens: 0)
         let estimate = Usage(
             inputTokens: estimatedPromptTokens, outputTokens: max(0, deltaCount.saturatingSubtracting(before.outputTokens)),
             isEstimated: true)
-        usage = before.adding(usage?.filled(by: estimate) ?? estimate)
+        tally.usage = before.adding(usage?.filled(by: estimate) ?? estimate)
     }
 }
 

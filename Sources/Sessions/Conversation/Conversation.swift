@@ -1,0 +1,170 @@
+import JSON
+
+/// What was said so far, in order, without what is being said: the items that the next response reads. Loop-confined.
+///
+/// Every change is stored with the log that the conversation belongs to, and counts in the session's memory.
+final class Conversation {
+    private(set) var items: [Item]
+    /// Bytes of ``items``.
+    private(set) var byteCount: Int
+    private let maxByteCount: Int
+    private let log: SessionLog
+    private let memory: MemoryTally
+
+    /// - Parameters:
+    ///   - items: what it begins with; stored already.
+    ///   - maxByteCount: see ``SessionLimits/maxConversationBytes``.
+    init(_ items: [Item] = [], maxByteCount: Int, log: SessionLog, memory: MemoryTally) {
+        self.items = items
+        self.maxByteCount = maxByteCount
+        self.log = log
+        self.memory = memory
+        byteCount = items.reduce(0) { $0 + $1.byteCount }
+        memory.changed(by: byteCount)
+    }
+
+    // MARK: Changes
+
+    /// Takes items in, behind all others.
+    func append(_ new: [Item]) { insert(new, at: items.count) }
+
+    /// Takes items in behind another one.
+    /// - Parameter id: of the item before them; nil for the beginning.
+    /// - Returns: false if there is no such item.
+    @discardableResult
+    func insert(_ new: [Item], after id: String?) -> Bool {
+        guard let id else {
+            insert(new, at: 0)
+            return true
+        }
+        guard let index = index(of: id) else { return false }
+        insert(new, at: index + 1)
+        return true
+    }
+
+    private func insert(_ new: [Item], at index: Int) {
+        if new.isEmpty { return }
+        log.store(
+            index == items.count ? .remembered(new, position: index) : .itemsInserted(new, position: index))
+        items.insert(contentsOf: new, at: index)
+        count(new.reduce(0) { $0 + $1.byteCount })
+    }
+
+    /// Puts an item in the position of the one with its identifier.
+    /// - Returns: false if there is no such item.
+    @discardableResult
+    func replace(with item: Item) -> Bool {
+        guard let index = index(of: item.id) else { return false }
+        let change = item.byteCount - items[index].byteCount
+        items[index] = item
+        log.store(.itemReplaced(item, position: index))
+        count(change)
+        return true
+    }
+
+    /// Cuts a message down to what was heard of it.
+    /// - Parameter utf8Count: bytes of its text that stay; a character that they would cut in two goes whole.
+    /// - Returns: the item as it is now; nil if there is no such message, or if it has no more text than that.
+    @discardableResult
+    func truncate(_ id: String, toUTF8Count utf8Count: Int) -> Item? {
+        guard let index = index(of: id), let item = items[index].truncated(toUTF8Count: utf8Count) else { return nil }
+        replace(with: item)
+        return item
+    }
+
+    /// Takes an item out.
+    /// - Returns: the index that it had; nil if there is no such item.
+    func delete(_ id: String) -> Int? {
+        guard let index = index(of: id) else { return nil }
+        let byteCount = items[index].byteCount
+        items.remove(at: index)
+        log.store(.itemDeleted(position: index))
+        count(-byteCount)
+        return index
+    }
+
+    private func index(of id: String) -> Int? { items.lastIndex { $0.id == id } }
+
+    private func count(_ change: Int) {
+        byteCount += change
+        memory.changed(by: change)
+    }
+
+    // MARK: Checks
+
+    /// Refuses items for which there is no room.
+    /// - Parameter waitingByteCount: bytes of what will come in before them.
+    func checkRoom(for new: [Item], waitingByteCount: Int = 0) throws(SessionError) {
+        guard byteCount + waitingByteCount + new.reduce(0, { $0 + $1.byteCount }) <= maxByteCount else {
+            throw .conversationTooLarge(limitBytes: maxByteCount)
+        }
+    }
+
+    /// An identifier stands once in a conversation, in what waits to come into it and in what is being said: by it items are paged
+    /// through, deleted and withdrawn. Those that clients hand back with an input, where the conversation has them, are refused.
+    /// - Parameter others: identifiers of what waits, and of what is being said.
+    func checkIdentifiers(of new: [Item], besides others: some Sequence<String>) throws(SessionError) {
+        var ids = Set<String>(minimumCapacity: new.count)
+        for item in new where !ids.insert(item.id).inserted { throw .duplicateItem(id: item.id) }
+        for item in items where ids.contains(item.id) { throw .duplicateItem(id: item.id) }
+        for id in others where ids.contains(id) { throw .duplicateItem(id: id) }
+    }
+
+    /// Refuses a tool's result whose call is nowhere: no upstream takes one, and left out it would be lost without a word.
+    /// - Parameter coming: what will stand between the conversation and the new items.
+    func checkResults(in new: [Item], behind coming: @autoclosure () -> [Item]) throws(SessionError) {
+        guard new.contains(where: \.isToolResult) else { return }
+        let before = items + coming()
+        let pairs = ToolPairs(before + new)
+        guard let orphan = pairs.orphans.first(where: { $0 >= before.count }) else { return }
+        let index = orphan - before.count
+        throw .resultWithoutCall(callID: new[index].body["call_id"]?.string ?? "", index: index)
+    }
+}
+
+extension Item {
+    /// A message with the beginning of its text, as incomplete; nil for other items, and where it has no more text than that.
+    fileprivate func truncated(toUTF8Count utf8Count: Int) -> Item? {
+        guard type == "message", utf8Count >= 0, utf8Count < textByteCount else { return nil }
+        var left = utf8Count
+        func cut(_ text: String) -> String {
+            let kept = text.prefix(utf8Count: left)
+            left -= kept.utf8.count
+            // What follows a character that was cut away goes, too.
+            if kept.utf8.count < text.utf8.count { left = 0 }
+            return kept
+        }
+        var item = self
+        item.status = .incomplete
+        switch body["content"] {
+        case .string(let text)?: item.body["content"] = .string(cut(text))
+        case .array(let parts)?:
+            item.body["content"] = .array(
+                parts.map { part in
+                    for name in ["text", "refusal"] {
+                        guard let text = part[name]?.string, var object = part.object else { continue }
+                        object[name] = .string(cut(text))
+                        return .object(object)
+                    }
+                    return part
+                })
+        default: return nil
+        }
+        return item
+    }
+}
+
+extension String {
+    /// The longest beginning of whole characters that has at most so many bytes.
+    fileprivate func prefix(utf8Count: Int) -> String {
+        var end = startIndex
+        var count = 0
+        while end < endIndex {
+            let next = index(after: end)
+            count += utf8.distance(from: end, to: next)
+            if count > utf8Count { break }
+            end = next
+        }
+        return String(self[..<end])
+    }
+}

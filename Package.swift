@@ -86,9 +86,7 @@ let package = Package(
             swiftSettings: strict),
 
         // What several test targets need; nothing that is shipped depends on it.
-        .target(
-            name: "LoopbackServer", dependencies: ["Network", .product(name: "Logging", package: "swift-log")],
-            path: "Tests/LoopbackServer", swiftSettings: strict),
+        .target(name: "LoopbackServer", path: "Tests/LoopbackServer", swiftSettings: strict),
         .target(name: "ToldSession", dependencies: ["Sessions", "JSON"], path: "Tests/ToldSession", swiftSettings: strict),
         .testTarget(name: "BytesTests", dependencies: ["Bytes"], swiftSettings: strict),
         .testTarget(name: "DigestsTests", dependencies: ["Digests", "Bytes"], swiftSettings: strict),

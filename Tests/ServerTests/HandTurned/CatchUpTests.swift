@@ -1,10 +1,11 @@
+import LoopbackServer
 import Sessions
 import Testing
 
 @testable import Server
 
 /// A reader that asks for events which memory no longer holds gets them from the store or, where nobody has them, a truthful answer.
-@Suite(.ownThread) struct CatchUpTests {
+@Suite(BlockingThread()) struct CatchUpTests {
     /// A server whose logs hold a few pages in memory.
     private func makeServer(hasStore: Bool = true) throws -> HandTurnedServer {
         try HandTurnedServer(hasStore: hasStore) { $0.sessionLimits.maxLogBytes = 16 * 1024 }

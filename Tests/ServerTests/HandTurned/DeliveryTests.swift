@@ -1,10 +1,11 @@
+import LoopbackServer
 import Sessions
 import Testing
 
 @testable import Server
 
 /// Append, then commit, then deliver: a client sees nothing that a crash could take back.
-@Suite(.ownThread) struct DeliveryTests {
+@Suite(BlockingThread()) struct DeliveryTests {
     @Test(arguments: [0, 1]) func anEventIsDeliveredOnceItIsCommitted(readerLoop: Int) throws {
         let server = try HandTurnedServer()
         let session = server.makeSession()

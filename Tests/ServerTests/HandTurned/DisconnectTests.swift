@@ -1,10 +1,11 @@
+import LoopbackServer
 import Sessions
 import Testing
 
 @testable import Server
 
 /// A disconnect is not a cancel: what becomes of an answer that nobody reads any more is its own policy's to say.
-@Suite(.ownThread) struct DisconnectTests {
+@Suite(BlockingThread()) struct DisconnectTests {
     private static let grace = Duration.seconds(30)
 
     private struct Scene {

@@ -1,10 +1,11 @@
+import LoopbackServer
 import Sessions
 import Testing
 
 @testable import Server
 
 /// A server that stops: who has got everything is let go; what still runs at the deadline ends, and its readers are told.
-@Suite(.ownThread) struct DrainTests {
+@Suite(BlockingThread()) struct DrainTests {
     @Test(arguments: [0, 1]) func aReaderIsLetGoOnceItsSessionIsAtRest(readerLoop: Int) throws {
         let server = try HandTurnedServer()
         let session = server.makeSession()

@@ -1,10 +1,11 @@
+import LoopbackServer
 import Sessions
 import Testing
 
 @testable import Server
 
 /// What goes from memory when sessions are too large together, or were not used for long, and that it comes back.
-@Suite(.ownThread) struct EvictionTests {
+@Suite(BlockingThread()) struct EvictionTests {
     /// Bytes of one loop's logs.
     private static let limit = 1 << 20
     /// A tenth of that and more, in the log and the conversation together.

@@ -1,3 +1,4 @@
+import LoopbackServer
 import Network
 import Sessions
 import Testing
@@ -5,7 +6,7 @@ import Testing
 @testable import Server
 
 /// A session on one loop, its readers on another: what one loop hands to the other arrives whole, in order, and in time.
-@Suite(.ownThread) struct HandOverTests {
+@Suite(BlockingThread()) struct HandOverTests {
     @Test func everyEventCrossesInItsOrder() throws {
         let server = try HandTurnedServer(hasStore: false)
         let session = server.makeSession(on: 0)

@@ -22,7 +22,7 @@ public struct Input: Sendable {
     /// Take the input in, but generate nothing (`generate: false`).
     public var isWarmUp = false
 
-    public struct Steer: Sendable {
+    public struct Steer: Sendable, Equatable {
         public var id: String
         public var responseID: String
 

@@ -1,7 +1,7 @@
 public import JSON
 
 /// An item of a conversation, in the shape of the Responses API.
-public struct Item: Sendable {
+public struct Item: Sendable, Equatable {
     public enum Status: String, Sendable {
         case inProgress = "in_progress"
         case completed, incomplete

@@ -1,7 +1,7 @@
 public import JSON
 
 /// How a response is to be made: the members of a `POST /v1/responses` body that describe it, without its input.
-public struct ResponseParameters: Sendable {
+public struct ResponseParameters: Sendable, Equatable {
     /// The model's public name.
     public var model: String
     public var instructions: String?

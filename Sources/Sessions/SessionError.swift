@@ -21,6 +21,27 @@ public enum SessionError: Error, Sendable, Hashable {
     case tooManyCursors(limit: Int)
     /// The session was deleted while the command was under way.
     case sessionClosed
+    case responseNotFound(String)
+    /// A client wants the events of a response after one that is no longer there, or that may never have been.
+    case eventsExpired(responseID: String)
+    /// An input goes on from a response that is not here, or that runs still.
+    case previousResponseNotFound(String)
+    /// A steer names a response that has completed.
+    case responseAlreadyCompleted(responseID: String)
+    /// The response that was to go on from a steered one cannot be made.
+    indirect case successorRefused(SessionError)
+    case itemNotFound(String)
+    /// A page is to begin behind an item that the list does not have.
+    case itemNotInList(String)
+    case tooManySteps(limit: Int)
+    /// An input names no model, the session has none, and no upstream has told of one.
+    case missingModel
+    /// The host cannot have a response made with these parameters.
+    case parameterRefused(message: String, param: String?, code: String?)
+    /// What the command did could not be committed in time, and was taken back.
+    case notCommitted
+    /// The outcome is none that the command can come to: it was made by another version.
+    case unexpectedOutcome
 
     /// The machine's word for it, as in `Protocols/sessions.md`.
     public var code: String {
@@ -36,6 +57,18 @@ public enum SessionError: Error, Sendable, Hashable {
         case .tooManyParticipants: "too_many_participants"
         case .tooManyCursors: "too_many_cursors"
         case .sessionClosed: "session_not_found"
+        case .responseNotFound: "response_not_found"
+        case .eventsExpired: "events_expired"
+        case .previousResponseNotFound: "previous_response_not_found"
+        case .responseAlreadyCompleted: "response_already_completed"
+        case .successorRefused: "successor_creation_failed"
+        case .itemNotFound: "item_not_found"
+        case .itemNotInList: "invalid_value"
+        case .tooManySteps: "too_many_steps"
+        case .missingModel: "missing_required_parameter"
+        case .parameterRefused(_, _, let code): code ?? "invalid_value"
+        case .notCommitted: "storage_unavailable"
+        case .unexpectedOutcome: "server_error"
         }
     }
 
@@ -57,6 +90,19 @@ public enum SessionError: Error, Sendable, Hashable {
         case .tooManyParticipants(let limit): "The session has \(limit) participants already."
         case .tooManyCursors(let limit): "The session has \(limit) readers already."
         case .sessionClosed: "The session was deleted."
+        case .responseNotFound(let id): "No response with id '\(id)' is here, or it is not yours."
+        case .eventsExpired(let id): "The events of response '\(id)' are no longer kept. Fetch the response itself."
+        case .previousResponseNotFound(let id): "Previous response with id '\(id)' not found."
+        case .responseAlreadyCompleted(let id): "Response '\(id)' has completed."
+        case .successorRefused(let reason): reason.message
+        case .itemNotFound(let id): "No item with id '\(id)' is here, or it is not yours."
+        case .itemNotInList(let id): "No item with id '\(id)' is in this list."
+        case .tooManySteps(let limit): "A response may have \(limit) steps."
+        case .missingModel: "'model' is missing: the session has none, and no upstream has told which it has."
+        case .parameterRefused(let message, _, _): message
+        case .notCommitted:
+            "The server cannot write its data now. What you sent was not kept and is withdrawn: send it again later."
+        case .unexpectedOutcome: "The server has answered a command in a way that it does not know itself."
         }
     }
 }

@@ -14,6 +14,28 @@ public protocol SessionHost: AnyObject {
     var model: any Model { get }
     /// Deletes a session.
     func forget(_ session: Session)
+    /// A session of this loop, by its identifier.
+    func session(_ id: String) -> Session?
+    /// Makes a session that goes on from a response of another one, on the same loop.
+    /// - Parameters:
+    ///   - items: the conversation that it begins with.
+    ///   - isStored: whether it outlives its listeners.
+    ///   - isDurable: whether it is committed to the store, if there is one.
+    func makeBranch(
+        of session: Session, at generation: Generation, _ items: [Item], defaults: ResponseParameters, isStored: Bool,
+        isDurable: Bool
+    ) -> Session
+    /// Whether the session is committed to the store exactly if that is asked for; where there is no store, none is.
+    func isDurable(_ session: Session, asAsked isAsked: Bool) -> Bool
+    /// Why no response can be made with these parameters; nil if one can.
+    func refusal(of parameters: ResponseParameters) -> SessionError?
+    /// A response is about to begin, and its identifier is to be found before its events are read.
+    /// - Returns: the key that its usage is counted for.
+    func willTake(responseID: String, into session: Session) -> String?
+    /// Tells that an input was taken in.
+    func took(_ generation: Generation)
+    /// A response is about to be deleted, and is to be found no more.
+    func willDelete(responseID: String)
     /// Tells that a response is found no more, since a session keeps only so many.
     func forgot(responseID: String)
     /// Tells that an interjection cut a running response, for metrics.
@@ -32,6 +54,18 @@ extension SessionHost {
         then(work())
     }
     public func forget(_ session: Session) {}
+    public func session(_ id: String) -> Session? { nil }
+    public func makeBranch(
+        of session: Session, at generation: Generation, _ items: [Item], defaults: ResponseParameters, isStored: Bool,
+        isDurable: Bool
+    ) -> Session {
+        Session(owner: session.owner, host: self, defaults: defaults, forking: (generation, items), limits: session.limits)
+    }
+    public func isDurable(_ session: Session, asAsked isAsked: Bool) -> Bool { true }
+    public func refusal(of parameters: ResponseParameters) -> SessionError? { nil }
+    public func willTake(responseID: String, into session: Session) -> String? { nil }
+    public func took(_ generation: Generation) {}
+    public func willDelete(responseID: String) {}
     public func forgot(responseID: String) {}
     public var generationListeners: [any GenerationListener] { [] }
     public func applied(_ policy: QueuePolicy, toEvents count: Int) {}

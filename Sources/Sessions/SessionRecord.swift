@@ -1,7 +1,7 @@
 public import JSON
 
 /// What a session is made of, without what has happened in it: to be kept, and to be made again from.
-public struct SessionRecord: Sendable {
+public struct SessionRecord: Sendable, Equatable {
     public var id: String
     public var owner: String
     /// Seconds since 1970.

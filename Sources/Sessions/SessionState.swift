@@ -8,16 +8,16 @@ public struct SessionState: Sendable {
     /// Conversations of so many bytes are encoded off the loop.
     private static let leastLargeByteCount = 64 << 10
 
-    private let record: SessionRecord
+    let record: SessionRecord
     /// Position of the last event that it tells of.
     public let lastPosition: LogPosition
-    private let oldestSequence: Int
-    private let items: [Item]
-    private let queued: [(id: String, input: [Item])]
-    private let participants: [Participant]
+    let oldestSequence: Int
+    let items: [Item]
+    let queued: [(id: String, input: [Item])]
+    let participants: [Participant]
     /// Items that are being said, each of them JSON.
-    private let openItems: [[UInt8]]
-    private let activeResponse: [UInt8]?
+    let openItems: [[UInt8]]
+    let activeResponse: [UInt8]?
     /// Whether it takes longer to encode than a loop should be held for.
     public let isLarge: Bool
 

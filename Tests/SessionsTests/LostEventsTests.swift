@@ -71,6 +71,76 @@ import Testing
         #expect(reader.sequences == Array((count + 4)...session.log.lastPosition) && reader.snapshots.isEmpty)
     }
 
+    // MARK: By commands
+
+    private func perform(_ kind: SessionCommand.Kind, _ reader: Recorder) -> SessionOutcome {
+        session.handle(SessionCommand(kind), following: reader)
+    }
+
+    @Test func aReaderOfAResponseThatWasCutIsChecked() throws {
+        let response = try #require(session.active)
+        func follow(_ epoch: Int, _ sequence: Int, _ reader: Recorder = Recorder()) -> SessionOutcome {
+            perform(.follow(.response(id: response.id, after: LogPosition(epoch: epoch, sequence: sequence))), reader)
+        }
+        let expired = SessionOutcome.refused(.eventsExpired(responseID: response.id))
+        #expect(follow(0, -1) == .following(.begun))
+        let reader = Recorder()
+        #expect(follow(0, 0, reader) == .following(.unverified) && follow(2, response.eventCount - 1) == .following(.unverified))
+        #expect(reader.sequences.first == response.firstSequence)
+        let late = Recorder()
+        for epoch in [1, 3] { #expect(follow(epoch, 0, late) == expired) }
+        for epoch in [0, 2] { #expect(follow(epoch, response.eventCount, late) == expired) }
+        #expect(!late.isFollowing)
+        // Also its end may be another than the one that the client has seen.
+        response.finish(.stop)
+        #expect(follow(0, response.eventCount - 1) == .following(.unverified))
+    }
+
+    @Test func aResponseOfTheNewEpochEndsAsEver() throws {
+        session.active?.finish(.stop)
+        let response = try session.submit(
+            Input(items: [.userMessage("on")], mode: nil, parameters: session.defaults, policy: .continuing)
+        ).generation
+        response.finish(.stop)
+        let end = LogPosition(epoch: 2, sequence: response.eventCount - 1)
+        #expect(perform(.follow(.response(id: response.id, after: end)), Recorder()) == .following(.ended))
+    }
+
+    @Test func aJoinAfterWhatIsLostCoversAllThatComes() throws {
+        func join(_ position: LogPosition?) throws -> LogPosition {
+            let reader = Recorder()
+            let (standing, after) = try perform(.join(SessionCommand.Join(participant: nil, after: position)), reader).joined()
+            #expect(standing.state.lastPosition == session.log.end)
+            #expect(reader.snapshots.count == (after == .start ? 1 : 0))
+            return after
+        }
+        #expect(try join(nil) == session.log.end)
+        #expect(try join(LogPosition(sequence: count + 1)) == .start && join(LogPosition(epoch: 1, sequence: 1)) == .start)
+        // An event that is left is named by the epoch that it is of.
+        #expect(try join(LogPosition(epoch: 2, sequence: count)) == LogPosition(sequence: count))
+    }
+
+    @Test func pagesAndOutcomesTellTheEpoch() throws {
+        var page: EventRead?
+        session.readEvents(after: LogPosition(sequence: count), limit: 2, mergesDeltas: false) { page = $0 }
+        guard case .events(let events, upTo: LogPosition(epoch: 2, sequence: count + 2), hasMore: true)? = page else {
+            Issue.record("\(String(describing: page))")
+            return
+        }
+        #expect(events.count == 2)
+        session.readEvents(after: LogPosition(sequence: count + 1), limit: 2, mergesDeltas: false) { page = $0 }
+        if case .state(let state)? = page { #expect(state.lastPosition == session.log.end) } else { Issue.record("no state") }
+
+        let response = try perform(.readResponse(id: #require(session.active).id, withObject: false), Recorder()).response()
+        #expect(response.lastPosition == session.log.end && response.epoch == 2)
+        #expect(response.precedingPosition.epoch == 0)
+        #expect(try perform(.readSummary, Recorder()).summary().lastPosition == session.log.end)
+        let submit = SessionCommand.Submit(
+            NewItems([.userMessage("on")]), responseID: "resp_9", parameters: .whole(session.defaults))
+        let accepted = try perform(.submit(submit), Recorder()).accepted()
+        #expect(accepted.position.epoch == 2 && accepted.position.sequence > count)
+    }
+
     @Test func joinedDeltasHaveTheEpochOfTheLast() throws {
         let merged = DeltaRun.merged(session.log.events)
         let last = try #require(merged.last)

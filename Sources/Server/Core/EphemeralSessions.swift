@@ -13,13 +13,14 @@ struct EphemeralSessions {
 
     var count: Int { loops.count }
 
-    mutating func insert(_ session: SessionReference, _ directory: SessionDirectory) {
-        if loops.count >= bound, loops[session.id] == nil {
+    /// - Parameter loop: the session's.
+    mutating func insert(_ id: String, on loop: EventLoop, _ directory: SessionDirectory) {
+        if loops.count >= bound, loops[id] == nil {
             loops = directory.present(loops)
             // So that a look at all of them is paid by as many that came.
             bound = max(Self.minBound, 2 * loops.count)
         }
-        loops[session.id] = session.loop
+        loops[id] = loop
     }
 
     /// Has each forgotten once nothing runs in it and nobody reads.

@@ -116,14 +116,14 @@ extension APIError {
 
 extension Call {
     /// Goes on with a session of the caller's, or answers that there is none.
-    func withSession(_ id: String, _ body: @escaping (SessionReference) throws(APIError) -> Void) {
+    func findSession(_ id: String, _ body: @escaping (SessionReference) throws(APIError) -> Void) {
         context.find(session: id, owner: owner, from: loop) { result in
             go(on: result, orElse: .notFound("session", id: id, code: "session_not_found"), body)
         }
     }
 
     /// Goes on with the session of a response of the caller's, or answers that there is none.
-    func withSession(ofResponse id: String, _ body: @escaping (SessionReference) throws(APIError) -> Void) {
+    func findSession(ofResponse id: String, _ body: @escaping (SessionReference) throws(APIError) -> Void) {
         context.find(response: id, owner: owner, from: loop) { result in
             go(on: result, orElse: .notFound("response", id: id, code: "response_not_found"), body)
         }

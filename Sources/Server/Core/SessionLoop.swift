@@ -11,8 +11,8 @@ import WebSocket
 final class SessionLoop: SessionHost {
     let loop: EventLoop
     let model: any Model
-    private let directory: SessionDirectory
-    private let configuration: ServerConfiguration
+    let directory: SessionDirectory
+    let configuration: ServerConfiguration
     private let budget: MemoryBudget
     /// nil: nothing outlives the process.
     let journal: SessionJournal?
@@ -68,15 +68,27 @@ final class SessionLoop: SessionHost {
     ///   - isDurable: it is kept in the store, if there is one; not if it is ephemeral.
     func makeSession(
         id: String = Identifier.make("sess_"), owner: String, defaults: ResponseParameters, mode: InterjectionMode = .interrupt,
-        policy: DisconnectPolicy = .continuing, metadata: JSONValue = [:], isEphemeral: Bool = false, isDurable: Bool = true,
-        forking: (generation: Generation, items: [Item])? = nil
+        policy: DisconnectPolicy = .continuing, metadata: JSONValue = [:], isEphemeral: Bool = false, isDurable: Bool = true
     ) -> SessionReference {
+        makeResident(
+            id: id, owner: owner, defaults: defaults, mode: mode, policy: policy, metadata: metadata, isEphemeral: isEphemeral,
+            isDurable: isDurable
+        ).reference
+    }
+
+    /// As ``makeSession(id:owner:defaults:mode:policy:metadata:isEphemeral:isDurable:)``; the session itself is for this loop alone.
+    /// - Parameter forking: the response that it goes on from, and the conversation that it begins with.
+    func makeResident(
+        id: String = Identifier.make("sess_"), owner: String, defaults: ResponseParameters, mode: InterjectionMode = .interrupt,
+        policy: DisconnectPolicy = .continuing, metadata: JSONValue = [:], isEphemeral: Bool, isDurable: Bool,
+        forking: (generation: Generation, items: [Item])? = nil
+    ) -> (session: Session, reference: SessionReference) {
         let ordinal = ordinals.next()
         let log = isDurable && !isEphemeral ? journal.map { makeLog($0, ordinal: ordinal) } : nil
         let session = Session(
             id: id, owner: owner, host: self, defaults: defaults, mode: mode, policy: policy, metadata: metadata, forking: forking,
             limits: configuration.sessionLimits, log: log)
-        return house(session, log, ordinal: ordinal, isEphemeral: isEphemeral)
+        return (session, house(session, log, ordinal: ordinal, isEphemeral: isEphemeral))
     }
 
     /// Brings a session back from the store; what had not ended in it goes on.
@@ -107,30 +119,10 @@ final class SessionLoop: SessionHost {
         log?.header = { [weak session] ordinal in session?.header(ordinal) }
         log?.onLoss = { [weak self, weak session] in session.map { self?.abandon($0) } }
         let reference = SessionReference(
-            id: session.id, owner: session.owner, bound: LoopBound(session, on: loop), ordinal: ordinal, isDurable: log != nil)
+            LoopBound(session, on: loop), id: session.id, owner: session.owner, ordinal: ordinal)
         directory.insert(reference)
         if logBytes > maxLogBytes { evict() }
         return reference
-    }
-
-    /// Submits, and makes the response findable by its identifier.
-    func submit(_ input: Input, to session: Session) throws(SessionError) -> Acceptance {
-        // Before the events go out: whoever reads the identifier in them may ask for it at once.
-        let id = input.responseID ?? Identifier.make("resp_")
-        var input = input
-        input.responseID = id
-        input.keyID = metering?.keyID(of: id)
-        directory.insert(response: id, sessionID: session.id)
-        let acceptance = try session.submit(input)
-        log("response taken", acceptance.generation)
-        return acceptance
-    }
-
-    /// By these lines a response leads to its session, and a session to its responses.
-    private func log(_ event: Logger.Message, _ generation: Generation, _ more: Logger.Metadata = [:]) {
-        guard loop.logger.logLevel <= .debug else { return }
-        let ids: Logger.Metadata = ["response_id": "\(generation.id)", "session_id": "\(generation.sessionID)"]
-        loop.logger.debug(event, metadata: ids.merging(more) { $1 })
     }
 
     /// Deletes a session: cancels what runs and tells those who follow.
@@ -179,7 +171,11 @@ final class SessionLoop: SessionHost {
 
     // MARK: Counts
 
-    var activeCount: Int { residents.values.count { $0.session.isGenerating } }
+    var activeCount: Int { activeCount(besides: []) }
+    /// - Parameter ids: of sessions that do not count.
+    func activeCount(besides ids: Set<String>) -> Int {
+        residents.values.count { $0.session.isGenerating && !ids.contains($0.session.id) }
+    }
     var queuedCount: Int { residents.values.reduce(0) { $0 + $1.session.waitingCount } }
     var sessionCount: Int { residents.count }
 

@@ -45,11 +45,6 @@ struct APIError: Error, Sendable {
             code: "too_many_values")
     }
 
-    static func previousResponseNotFound(_ id: String) -> APIError {
-        .invalid(
-            "Previous response with id '\(id)' not found.", param: "previous_response_id", code: "previous_response_not_found")
-    }
-
     init(
         status: HTTPStatus, message: String, type: String = "invalid_request_error", param: String? = nil, code: String? = nil,
         retryAfterSeconds: Double? = nil, fields: [(name: String, value: String)] = []
@@ -61,23 +56,6 @@ struct APIError: Error, Sendable {
         self.code = code
         self.retryAfterSeconds = retryAfterSeconds
         self.fields = fields
-    }
-
-    init(_ error: SessionError) {
-        let status: HTTPStatus
-        switch error {
-        case .responseInProgress, .responseNotActive, .noActiveResponse: status = .conflict
-        case .tooManyQueuedInputs, .tooManyPendingSteers, .tooManyParticipants, .tooManyCursors: status = .tooManyRequests
-        case .conversationTooLarge: status = .contentTooLarge
-        case .sessionClosed: status = .notFound
-        case .duplicateItem, .resultWithoutCall: status = .badRequest
-        }
-        var param = status == .badRequest ? "input" : nil
-        if case .resultWithoutCall(_, let index) = error { param = "input[\(index)].call_id" }
-        self.init(
-            status: status, message: error.message,
-            type: status == .tooManyRequests ? "rate_limit_error" : "invalid_request_error",
-            param: param, code: error.code)
     }
 
     /// The same of a member that another face calls by another name.

@@ -52,6 +52,9 @@ protocol InputRequest: Sendable {
 }
 
 extension InputRequest {
+    /// What it brings to a session.
+    var new: NewItems { NewItems(items, encoded: encoded) }
+
     /// Whether its items take longer to encode than a loop should be held for.
     var isLarge: Bool { items.reduce(0) { $0 + $1.byteCount } >= LargeBody.leastByteCount }
 

@@ -15,7 +15,7 @@ extension Router {
         case .admitted: try then(call)
         case .ifResponse(let id, let sessionID):
             let admitted = call
-            call.withSession(ofResponse: id) { (session) throws(APIError) in
+            call.findSession(ofResponse: id) { (session) throws(APIError) in
                 if session.id != sessionID { throw .notFound("response", id: id, code: "response_not_found") }
                 try then(admitted)
             }

@@ -8,7 +8,7 @@ import WebSocket
 /// - It is in the ``OpenRegistry`` of its loop from its beginning to its end.
 /// - When the server stops, it closes with 1012 as soon as it is at rest.
 /// - When the key that opened it ends, it tells so and closes with 1008.
-/// - Sessions that live as long as the connection are forgotten at its end: ``own(_:)``.
+/// - Sessions that live as long as the connection are forgotten at its end: ``own(_:on:)``.
 ///
 /// A face subclasses it, overrides the methods under "For the face" and those of ``Network/WebSocketConnection``, and lists a
 /// ``Route/socket(_:label:scope:binding:_:)`` that makes it. Subprotocols are agreed on by the route's ``SocketOpening``.
@@ -37,7 +37,8 @@ class FaceSocket: WebSocketConnection {
     func left() {}
 
     /// Forgets a session when the connection ends.
-    final func own(_ session: SessionReference) { ephemeral.insert(session, context.directory) }
+    /// - Parameter loop: the session's.
+    final func own(_ sessionID: String, on loop: EventLoop) { ephemeral.insert(sessionID, on: loop, context.directory) }
 
     /// To be called before each command: the credential may have ended since.
     /// - Parameter tell: called with the error when it has, before the socket closes.

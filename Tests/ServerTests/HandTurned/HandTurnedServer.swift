@@ -103,10 +103,15 @@ final class HandTurnedServer {
         }
     }
 
-    /// Runs `body` with a session as its loop would.
+    /// Runs `body` with a session, which is in memory, as its loop would.
     @discardableResult
     func on<Result>(_ session: SessionReference, _ body: (Session) throws -> Result) rethrows -> Result {
-        try session.loop.enter { try body(session.bound.value) }
+        try session.loop.enter {
+            guard let live = hosts[session.loop.index].session(session.id) else {
+                preconditionFailure("the session is not in memory")
+            }
+            return try body(live)
+        }
     }
 
     /// Submits an input; its answer is the model's newest call.
@@ -115,15 +120,21 @@ final class HandTurnedServer {
         _ text: String, to session: SessionReference, mode: InterjectionMode? = nil, policy: DisconnectPolicy = .continuing
     ) throws -> ScriptedModel.Call {
         try on(session) { live in
-            _ = try hosts[session.loop.index].submit(
-                Input(items: [.userMessage(text)], mode: mode, parameters: live.defaults, policy: policy), to: live)
+            var submit = SessionCommand.Submit(
+                NewItems([.userMessage(text)]), responseID: Identifier.make("resp_"), parameters: .whole(live.defaults))
+            submit.mode = mode
+            submit.policy = policy
+            _ = try live.handle(SessionCommand(.submit(submit))).accepted()
         }
         return try #require(model.calls.last)
     }
 
     /// Has a model say something, as its upstream's bytes would.
-    func say(_ text: String, by call: ScriptedModel.Call, in session: SessionReference) { on(session) { _ in call.say(text) } }
-    func finish(_ call: ScriptedModel.Call, in session: SessionReference) { on(session) { _ in call.finish() } }
+    func say(_ text: String, by call: ScriptedModel.Call, in session: SessionReference) {
+        session.loop.enter { call.say(text) }
+    }
+
+    func finish(_ call: ScriptedModel.Call, in session: SessionReference) { session.loop.enter { call.finish() } }
 
     /// A whole exchange.
     func ask(_ question: String, _ answer: String, in session: SessionReference) throws {

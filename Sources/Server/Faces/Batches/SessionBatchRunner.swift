@@ -33,10 +33,7 @@ final class SessionBatchRunner: BatchRunner {
         for load in loops {
             let context = context
             let loop = load.loop
-            count += await load.call { load in
-                // Both in one turn: no request of a batch is taken for somebody who waits.
-                context.sessions(on: loop).activeCount - load.activeCount
-            }
+            count += await load.call { load in context.sessions(on: loop).activeCount(besides: load.sessionIDs) }
         }
         return count
     }
@@ -44,9 +41,7 @@ final class SessionBatchRunner: BatchRunner {
 
 /// The sessions of batches on one loop. Loop-confined.
 private final class BatchLoad {
-    var sessions: [String: Session] = [:]
-
-    var activeCount: Int { sessions.values.count { $0.active != nil } }
+    var sessionIDs: Set<String> = []
 }
 
 /// One request of a batch on its way. Loop-confined.
@@ -84,7 +79,7 @@ private final class BatchLineRun {
     /// Ends it as soon as its upstream is closed; it counts as not run, unless it was over.
     func stop() {
         isStopped = true
-        if let session { _ = try? session.bound.value.cancel(by: nil) }
+        session?.perform(.cancel(SessionCommand.Cancel()), from: loop) { _ in }
     }
 
     private func submit(_ request: BatchRequest, owner: String, keyID: String?) throws(APIError) {
@@ -94,36 +89,38 @@ private final class BatchLineRun {
                 "'\(key)' is not supported in batches: each request stands alone.", param: key, code: "unsupported_parameter")
         }
         let id: String
-        var input: Input
+        let parameters: ResponseParameters
+        var submit: SessionCommand.Submit
         let collector: EventReader
         let fail: (APIError) -> Void
         switch request.endpoint {
         case .chatCompletions:
             let chat = try ChatRequest(request.body)
+            parameters = chat.parameters
             id = Identifier.make("chatcmpl-")
-            input = Input(items: chat.items, parameters: chat.parameters, policy: .continuing)
+            submit = chat.submit(id, policy: .continuing)
             let completion = ChatCompletion(id: id, model: chat.parameters.model, created: loop.unixTime)
             let reader = ChatCollector(loop: loop, completion) { [self] in end($0) }
             collector = reader
             fail = { reader.fail($0) }
         case .responses:
             let body = try ResponsesRequest(request.body)
+            parameters = body.parameters
             id = Identifier.make("resp_")
-            input = Input(items: body.items, parameters: body.parameters, policy: .continuing)
+            submit = body.submit(id, policy: .continuing, isStored: false, isDurable: false)
             let reader = ResponseCollector(loop: loop, responseID: id) { [self] in end($0) }
             collector = reader
             fail = { reader.fail($0) }
         }
-        input.mode = .queue
-        input.responseID = id
+        // A batch has no use for a request that generates nothing.
+        submit.isWarmUp = false
         responseID = id
         if let keyID { context.metering.enter(id, owner: owner, keyID: keyID) }
-        let session = context.sessions(on: loop).makeSession(owner: owner, defaults: input.parameters, isEphemeral: true)
+        let session = context.sessions(on: loop).makeSession(owner: owner, defaults: parameters, isEphemeral: true)
         self.session = session
-        load.value.sessions[session.id] = session.bound.value
-        let submission = Submission(target: .session(session), input: input, isStored: false)
-        submission.submit(from: loop, context: context, reader: collector) { result in
-            if case .failure(let error) = result { fail(error) }
+        load.value.sessionIDs.insert(session.id)
+        session.perform(.submit(submit), reader: collector, from: loop) { outcome in
+            if case .refused(let error) = outcome { fail(APIError(error)) }
         }
     }
 
@@ -154,8 +151,8 @@ private final class BatchLineRun {
         loop.execute { [loop] in
             // If it never began: what has ended is counted already.
             if let responseID { context.metering.abandon(responseID, now: loop.now) }
-            load.value.sessions[session.id] = nil
-            context.sessions(on: session.loop).forget(session.bound.value)
+            load.value.sessionIDs.remove(session.id)
+            session.perform(.deleteSession, from: loop) { _ in }
         }
     }
 }

@@ -16,12 +16,9 @@ enum ChatFace {
     private static func create(_ call: Call, _ request: ChatRequest) throws(APIError) {
         let policy = try call.disconnectPolicy(request.extensions, default: .cancel)
         let cutForm = try call.cutForm(request.extensions)
-        var input = Input(items: request.items, parameters: request.parameters, policy: policy)
-        input.encoded = request.encoded
-        input.mode = request.extensions.mode ?? .queue
         let id = call.onceResponseID ?? Identifier.make("chatcmpl-")
-        input.responseID = id
-        try call.admit(id, input.items, input.parameters)
+        try call.admit(id, request.items, request.parameters)
+        let command = request.submit(id, policy: policy)
         let completion = ChatCompletion(
             id: id, model: request.parameters.model, created: call.loop.unixTime, usesFunctions: request.usesFunctions,
             cutForm: cutForm)
@@ -43,10 +40,10 @@ enum ChatFace {
         // A named session decides for itself what is kept.
         let submit = { (target: SessionReference) in
             found(target)
-            Submission(target: .session(target), input: input)
-                .submit(from: call.loop, context: call.context, reader: reader) { result in
-                    if case .failure(let error) = result { fail(ChatRequest.inItsWords(error)) }
-                }
+            let refuse = { (error: APIError) in fail(ChatRequest.inItsWords(error)) }
+            call.perform(.submit(command), on: target, reader: reader, orElse: refuse) { (outcome) throws(SessionError) in
+                _ = try outcome.accepted()
+            }
         }
         guard let sessionID = request.extensions.sessionID else {
             // As with OpenAI, a completion is kept only if it says so; without that it stays in memory.
@@ -70,46 +67,41 @@ enum ChatFace {
             try ChatRequest(body)
         } then: { (call, request) throws(APIError) in
             let cutForm = try call.cutForm(request.extensions)
-            call.withSession(ofResponse: id) { replay(call, request, id: id, of: $0, cutForm: cutForm) }
+            call.findSession(ofResponse: id) { replay(call, request, id: id, of: $0, cutForm: cutForm) }
         }
     }
 
     private static func replay(
         _ call: Call, _ request: ChatRequest, id: String, of session: SessionReference, cutForm: CutForm
     ) {
-        session.perform(from: call.loop, orElse: call.fail) { session in
-            session.generations.last { $0.id == id }.map { ($0.createdAt, $0.firstSequence ?? session.log.lastPosition + 1) }
-        } then: { found in
-            guard let (created, first) = found else {
-                call.fail(notFound(id))
-                return
-            }
-            let completion = ChatCompletion(
-                id: id, model: request.parameters.model, created: created, usesFunctions: request.usesFunctions, cutForm: cutForm)
-            if request.isStream {
-                let stream = ChatStream(call, completion, includesUsage: request.includesUsage)
-                stream.sessionID = session.id
-                attach(stream, to: session, after: first - 1, call) { stream.fail($0) }
-            } else {
-                let collector = ChatCollector(call, completion)
-                attach(collector, to: session, after: first - 1, call) { collector.fail($0) }
+        session.perform(.readResponse(id: id, withObject: false), from: call.loop) { outcome in
+            do throws(SessionError) {
+                replay(call, request, try outcome.response(), of: session, cutForm: cutForm)
+            } catch {
+                if case .responseNotFound = error { call.fail(notFound(id)) } else { call.fail(APIError(error)) }
             }
         }
     }
 
-    private static func attach(
-        _ reader: EventReader, to session: SessionReference, after: Int, _ call: Call, orElse fail: @escaping (APIError) -> Void
+    private static func replay(
+        _ call: Call, _ request: ChatRequest, _ response: ResponseStanding, of session: SessionReference, cutForm: CutForm
     ) {
-        let cursor = reader.makeCursor(for: session)
-        session.perform(from: call.loop, orElse: fail) { session -> APIError? in
-            do throws(SessionError) {
-                try session.attach(cursor.value, after: after)
-                return nil
-            } catch {
-                return APIError(error)
-            }
-        } then: { error in
-            if let error { fail(error) }
+        let completion = ChatCompletion(
+            id: response.id, model: request.parameters.model, created: response.createdAt, usesFunctions: request.usesFunctions,
+            cutForm: cutForm)
+        let reader: EventReader
+        let fail: (APIError) -> Void
+        if request.isStream {
+            let stream = ChatStream(call, completion, includesUsage: request.includesUsage)
+            stream.sessionID = session.id
+            (reader, fail) = (stream, stream.fail)
+        } else {
+            let collector = ChatCollector(call, completion)
+            (reader, fail) = (collector, collector.fail)
+        }
+        call.perform(.follow(.after(response.precedingPosition)), on: session, reader: reader, orElse: fail) {
+            (outcome) throws(SessionError) in
+            _ = try outcome.following()
         }
     }
 

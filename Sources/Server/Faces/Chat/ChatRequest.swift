@@ -43,6 +43,14 @@ struct ChatRequest: InputRequest {
         parameters = ResponseParameters(model: model, members: Self.responseMembers(body), chatMembers: members)
     }
 
+    /// As a command to a session.
+    func submit(_ id: String, policy: DisconnectPolicy) -> SessionCommand.Submit {
+        var submit = SessionCommand.Submit(new, responseID: id, parameters: .whole(parameters))
+        submit.mode = extensions.mode ?? .queue
+        submit.policy = policy
+        return submit
+    }
+
     /// An error about the input in the words of this face.
     static func inItsWords(_ error: APIError) -> APIError {
         var error = error.renamingParam("input", to: "messages")

@@ -13,20 +13,9 @@ enum ConversationsFace {
     static func create(_ call: Call) throws(APIError) {
         try call.read(isOptional: true) { (body) throws(APIError) in
             try RequestBounds.check(body)
-            return (metadata: try metadata(body) ?? [:], new: NewItems(try items(body, isNeeded: false)))
+            return (metadata: try metadata(body) ?? [:], new: newItems(try items(body, isNeeded: false)))
         } then: { (call, request) in
             create(call, request.metadata, request.new)
-        }
-    }
-
-    /// Items that are to be added; encoded, if they are large.
-    private struct NewItems: Sendable {
-        let items: [Item]
-        let encoded: EncodedItems?
-
-        init(_ items: [Item]) {
-            self.items = items
-            encoded = ItemList(items: items).isLarge ? EncodedItems(items) : nil
         }
     }
 
@@ -34,15 +23,18 @@ enum ConversationsFace {
         let reference = call.context.sessions(on: call.loop).makeSession(
             id: Identifier.make(prefix), owner: call.owner,
             defaults: ResponseParameters(model: call.context.modelNames.first ?? ""), metadata: .object(metadata))
-        perform(call, on: reference) { session throws(SessionError) in
-            try session.add(new.items, encoded: new.encoded)
-            return json(session)
+        perform(.addItems(new), on: reference, call) { (outcome) throws(SessionError) in
+            call.respond(json: json(try outcome.summary()), fields: fields(of: reference))
         }
     }
 
     /// `GET /v1/conversations/{id}`
     static func retrieve(_ call: Call, id: String) throws(APIError) {
-        withConversation(call, id) { reference in perform(call, on: reference) { json($0) } }
+        findConversation(call, id) { reference in
+            perform(.readSummary, on: reference, call) { (outcome) throws(SessionError) in
+                call.respond(json: json(try outcome.summary()), fields: fields(of: reference))
+            }
+        }
     }
 
     /// `POST /v1/conversations/{id}`: other metadata.
@@ -53,10 +45,9 @@ enum ConversationsFace {
             }
             return metadata
         } then: { (call, metadata) in
-            withConversation(call, id) { reference in
-                perform(call, on: reference) { session in
-                    session.setMetadata(.object(metadata))
-                    return json(session)
+            findConversation(call, id) { reference in
+                perform(.setMetadata(.object(metadata)), on: reference, call) { (outcome) throws(SessionError) in
+                    call.respond(json: json(try outcome.summary()), fields: fields(of: reference))
                 }
             }
         }
@@ -64,11 +55,9 @@ enum ConversationsFace {
 
     /// `DELETE /v1/conversations/{id}`: with all that was said in it, and its responses.
     static func delete(_ call: Call, id: String) throws(APIError) {
-        let context = call.context
-        withConversation(call, id) { reference in
-            reference.perform(from: call.loop, orElse: call.fail) { session in
-                context.sessions(on: reference.loop).forget(session)
-            } then: {
+        findConversation(call, id) { reference in
+            perform(.deleteSession, on: reference, call) { (outcome) throws(SessionError) in
+                try outcome.done()
                 call.respond {
                     $0.field("id", id)
                     $0.field("object", "conversation.deleted")
@@ -82,15 +71,10 @@ enum ConversationsFace {
 
     /// `GET /v1/conversations/{id}/items`
     static func listItems(_ call: Call, id: String) throws(APIError) {
-        let page = try ItemPage(call)
-        withConversation(call, id) { reference in
-            reference.perform(from: call.loop, orElse: call.fail) {
-                page.read($0.items)
-            } then: { result in
-                switch result {
-                case .success(let list): call.respond(list)
-                case .failure(let error): call.fail(error)
-                }
+        let range = try SessionCommand.ItemRange(call)
+        findConversation(call, id) { reference in
+            perform(.readItems(.conversation, range), on: reference, call) { (outcome) throws(SessionError) in
+                call.respond(ItemList(try outcome.items()))
             }
         }
     }
@@ -98,36 +82,28 @@ enum ConversationsFace {
     /// `POST /v1/conversations/{id}/items`
     static func addItems(_ call: Call, id: String) throws(APIError) {
         try call.read { (body) throws(APIError) in
-            NewItems(try items(body, isNeeded: true))
+            newItems(try items(body, isNeeded: true))
         } then: { (call, new) in
             add(new, to: id, call)
         }
     }
 
     private static func add(_ new: NewItems, to id: String, _ call: Call) {
-        withConversation(call, id) { reference in
-            // Of items that were refused the conversation may have one of the same name.
-            let withdraw = { @Sendable (session: Session, result: Result<ItemList, APIError>) in
-                if case .success = result { for item in new.items { _ = session.deleteItem(item.id) } }
-            }
-            perform(call, on: reference, withdraw: withdraw) { session throws(SessionError) in
-                try session.add(new.items, encoded: new.encoded)
-                return ItemList(items: new.items)
-            } then: { list, fields in
-                call.respond(list, fields: fields)
+        findConversation(call, id) { reference in
+            perform(.addItems(new), on: reference, call) { (outcome) throws(SessionError) in
+                _ = try outcome.summary()
+                call.respond(ItemList(new.items), fields: fields(of: reference))
             }
         }
     }
 
     /// `GET /v1/conversations/{id}/items/{item}`
     static func retrieveItem(_ call: Call, id: String, item: String) throws(APIError) {
-        withConversation(call, id) { reference in
-            reference.perform(from: call.loop, orElse: call.fail) { session in
-                session.items.last { $0.id == item }
-            } then: { found in
-                guard let found else { return call.fail(itemNotFound(item)) }
-                call.compute(ifLarge: ItemList(items: [found]).isLarge) {
-                    found.json.serialized()
+        findConversation(call, id) { reference in
+            perform(.readItem(id: item), on: reference, call) { (outcome) throws(SessionError) in
+                let found = ItemList(try outcome.items())
+                call.compute(ifLarge: found.isLarge) {
+                    found.items[0].json.serialized()
                 } then: {
                     call.respond(json: $0)
                 }
@@ -137,18 +113,16 @@ enum ConversationsFace {
 
     /// `DELETE /v1/conversations/{id}/items/{item}`: gives the conversation.
     static func deleteItem(_ call: Call, id: String, item: String) throws(APIError) {
-        withConversation(call, id) { reference in
-            reference.perform(from: call.loop, orElse: call.fail) { session in
-                session.deleteItem(item) ? json(session) : nil
-            } then: { json in
-                if let json { call.respond(json: json) } else { call.fail(itemNotFound(item)) }
+        findConversation(call, id) { reference in
+            perform(.deleteItem(id: item), on: reference, call) { (outcome) throws(SessionError) in
+                call.respond(json: json(try outcome.summary()))
             }
         }
     }
 
     // MARK: Parts
 
-    private static func withConversation(_ call: Call, _ id: String, _ body: @escaping (SessionReference) -> Void) {
+    private static func findConversation(_ call: Call, _ id: String, _ body: @escaping (SessionReference) -> Void) {
         call.context.find(session: id.hasPrefix(prefix) ? id : "", owner: call.owner, from: call.loop) { result in
             switch result {
             case .failure(let error): call.fail(error)
@@ -158,36 +132,28 @@ enum ConversationsFace {
         }
     }
 
+    /// As ``Call/perform(_:on:reader:listens:orElse:then:)``, with refusals in the words of this face.
     private static func perform(
-        _ call: Call, on reference: SessionReference, _ body: @escaping @Sendable (Session) throws(SessionError) -> [UInt8]
+        _ command: SessionCommand.Kind, on reference: SessionReference, _ call: Call,
+        then: @escaping (SessionOutcome) throws(SessionError) -> Void
     ) {
-        perform(call, on: reference, body) { call.respond(json: $0, fields: $1) }
+        let refuse = { (error: APIError) in call.fail(error.renamingParam("input", to: "items")) }
+        call.perform(command, on: reference, orElse: refuse, then: then)
     }
 
-    private static func perform<Value: Sendable>(
-        _ call: Call, on reference: SessionReference,
-        withdraw: @escaping @Sendable (Session, Result<Value, APIError>) -> Void = { _, _ in },
-        _ body: @escaping @Sendable (Session) throws(SessionError) -> Value,
-        then: @escaping (Value, _ fields: [(name: String, value: String)]) -> Void
-    ) {
-        reference.perform(from: call.loop, withdraw: withdraw, orElse: call.fail) { session -> Result<Value, APIError> in
-            do throws(SessionError) {
-                return .success(try body(session))
-            } catch {
-                return .failure(APIError(error).renamingParam("input", to: "items"))
-            }
-        } then: { result in
-            switch result {
-            case .success(let value): then(value, [("Interject-Session", reference.id)])
-            case .failure(let error): call.fail(error)
-            }
-        }
+    private static func fields(of reference: SessionReference) -> [(name: String, value: String)] {
+        [("Interject-Session", reference.id)]
     }
 
-    private static func json(_ session: Session) -> [UInt8] {
+    /// Encodes the items if they are large: to be called off the loop then.
+    private static func newItems(_ items: [Item]) -> NewItems {
+        NewItems(items, encoded: ItemList(items).isLarge ? EncodedItems(items) : nil)
+    }
+
+    private static func json(_ conversation: SessionSummary) -> [UInt8] {
         let object: JSONObject = [
-            "id": .string(session.id), "object": "conversation", "created_at": JSONValue(session.createdAt),
-            "metadata": session.metadata,
+            "id": .string(conversation.record.id), "object": "conversation",
+            "created_at": JSONValue(conversation.record.createdAt), "metadata": conversation.record.metadata,
         ]
         return Array(object.description.utf8)
     }
@@ -212,6 +178,4 @@ enum ConversationsFace {
             throw error.renamingParam("input", to: "items")
         }
     }
-
-    private static func itemNotFound(_ id: String) -> APIError { .notFound("item", id: id, code: "item_not_found") }
 }

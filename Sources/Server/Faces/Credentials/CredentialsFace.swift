@@ -27,7 +27,7 @@ enum CredentialsFace {
         }
         caller.binding = .session(sessionID)
         let bound = caller
-        call.withSession(sessionID) { _ in answer(call, bound, seconds: seconds, signer) }
+        call.findSession(sessionID) { _ in answer(call, bound, seconds: seconds, signer) }
     }
 
     private static func answer(_ call: Call, _ caller: Caller, seconds: Int, _ signer: ClientTokens) {
@@ -65,10 +65,10 @@ enum CredentialsFace {
         case (let id?, nil):
             try call.caller.require(.sessionsRead)
             if let own, own != .session(id) { throw .notFound("session", id: id, code: "session_not_found") }
-            call.withSession(id) { (_) throws(APIError) in try answer(call, ticketFor: .session(id), seconds: seconds) }
+            call.findSession(id) { (_) throws(APIError) in try answer(call, ticketFor: .session(id), seconds: seconds) }
         case (nil, let id?):
             try call.caller.require(.responsesRead)
-            call.withSession(ofResponse: id) { (session) throws(APIError) in
+            call.findSession(ofResponse: id) { (session) throws(APIError) in
                 guard own == nil || own == .response(id) || own == .session(session.id) else {
                     throw .notFound("response", id: id, code: "response_not_found")
                 }

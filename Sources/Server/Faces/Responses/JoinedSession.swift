@@ -110,7 +110,7 @@ final class JoinedSession: EventReader {
     }
 
     func leave() {
-        if let participant { reference.bound.run { $0.leave(participant) } }
+        if let participant { reference.perform(.leave(participant), from: loop) { _ in } }
         stop()
     }
 

@@ -82,7 +82,7 @@ struct CreateCommand: Sendable {
 /// Follows one response, and what steers make of it, for a lane.
 final class LaneReader: EventReader {
     private let socket: ResponsesSocket
-    private let lane: Lane
+    let lane: Lane
     /// The response that it was made for.
     let responseID: String
     private let cutForm: CutForm

@@ -96,9 +96,7 @@ final class ResponseStream: EventReader {
 
     /// What the client wants next is not there, or what it has is not what is there.
     static func eventsExpired(of responseID: String) -> APIError {
-        APIError(
-            status: .gone, message: "The events of response '\(responseID)' are no longer kept. Fetch the response itself.",
-            code: "events_expired")
+        APIError(SessionError.eventsExpired(responseID: responseID))
     }
 
     /// The client says that it has an event with this number.

@@ -8,17 +8,9 @@ import Sessions
 extension ResponsesFace {
     /// `DELETE /v1/responses/{id}`
     static func delete(_ call: Call, id: String) throws(APIError) {
-        let context = call.context
-        call.withSession(ofResponse: id) { session in
-            session.perform(from: call.loop, orElse: call.fail) { session in
-                context.directory.remove(response: id)
-                context.idempotency.erase([id])
-                return session.delete(responseID: id)
-            } then: { isDeleted in
-                guard isDeleted else {
-                    call.fail(notFound(id))
-                    return
-                }
+        call.findSession(ofResponse: id) { session in
+            call.perform(.deleteResponse(id: id), on: session) { (outcome) throws(SessionError) in
+                try outcome.done()
                 call.respond {
                     $0.field("id", id)
                     $0.field("object", "response")
@@ -30,16 +22,10 @@ extension ResponsesFace {
 
     /// `GET /v1/responses/{id}/input_items`
     static func inputItems(_ call: Call, id: String) throws(APIError) {
-        let page = try ItemPage(call)
-        call.withSession(ofResponse: id) { session in
-            session.perform(from: call.loop, orElse: call.fail) { session in
-                session.generations.last { $0.id == id }.map { page.read($0.input) }
-            } then: { result in
-                switch result {
-                case nil: call.fail(notFound(id))
-                case .failure(let error)?: call.fail(error)
-                case .success(let list)?: call.respond(list)
-                }
+        let range = try SessionCommand.ItemRange(call)
+        call.findSession(ofResponse: id) { session in
+            call.perform(.readItems(.input(ofResponse: id), range), on: session) { (outcome) throws(SessionError) in
+                call.respond(ItemList(try outcome.items()))
             }
         }
     }
@@ -69,74 +55,43 @@ extension ResponsesFace {
             answer(0)
             return
         }
-        target(of: request, owner: call.owner, loop: call.loop, context: call.context) { target in
-            let reference: SessionReference
-            switch target {
-            case .failure(let error):
-                call.fail(error)
-                return
-            case .success(.session(let session)), .success(.continuation(_, let session)): reference = session
-            }
-            let previous = request.previousResponseID
-            reference.perform(from: call.loop, orElse: call.fail) { session -> Int? in
-                let items: [Item]?
-                if let previous {
-                    items = session.generations.last { $0.id == previous }.flatMap { session.conversation(upTo: $0) }
-                } else {
-                    items = session.items
+        findSession(for: request, owner: call.owner, loop: call.loop, context: call.context) { result in
+            switch result {
+            case .failure(let error): call.fail(error)
+            case .success(let session):
+                call.perform(.measurePrompt(upTo: request.previousResponseID), on: session) { (outcome) throws(SessionError) in
+                    answer(try outcome.byteCount())
                 }
-                return items?.reduce(0) { $0 + $1.promptByteCount }
-            } then: { count in
-                if let count { answer(count) } else { call.fail(.previousResponseNotFound(previous ?? "")) }
             }
         }
     }
 }
 
-extension Item {
-    /// Bytes of text that a model reads of it, near enough.
-    fileprivate var promptByteCount: Int {
-        text.utf8.count + (body["arguments"]?.string?.utf8.count ?? 0) + (body["output"]?.string?.utf8.count ?? 0)
-    }
-}
-
-/// Which part of a list of items a call asks for: `limit`, `order`, `after`.
-struct ItemPage: Sendable {
-    let limit: Int
-    let isAscending: Bool
-    let after: String?
-
+extension SessionCommand.ItemRange {
+    /// The page of a list that a call asks for: `limit`, `order`, `after`.
     init(_ call: Call) throws(APIError) {
-        limit = try call.limit(default: 20, max: 100)
-        after = call.query["after"]
+        let limit = try call.limit(default: 20, max: 100)
+        let isAscending: Bool
         switch call.query["order"] ?? "desc" {
         case "asc": isAscending = true
         case "desc": isAscending = false
         default: throw .invalid("'order' must be 'asc' or 'desc'.", param: "order", code: "invalid_value")
         }
-    }
-
-    /// The page.
-    /// - Parameter items: all of them, oldest first.
-    func read(_ items: [Item]) -> Result<ItemList, APIError> {
-        let ordered = isAscending ? items : items.reversed()
-        var start = 0
-        if let after {
-            // The last one of this name, so that a client that turns pages always gets on.
-            guard let place = ordered.lastIndex(where: { $0.id == after }) else {
-                return .failure(.invalid("No item with id '\(after)' is in this list.", param: "after", code: "invalid_value"))
-            }
-            start = place + 1
-        }
-        let page = ordered[start...].prefix(limit)
-        return .success(ItemList(items: Array(page), hasMore: start + page.count < ordered.count))
+        self.init(limit: limit, isAscending: isAscending, after: call.query["after"])
     }
 }
 
 /// Items that are told of, to be encoded anywhere.
 struct ItemList: Sendable {
     let items: [Item]
-    var hasMore = false
+    let hasMore: Bool
+
+    init(_ items: [Item]) { self.init((items, false)) }
+
+    init(_ page: (items: [Item], hasMore: Bool)) {
+        items = page.items
+        hasMore = page.hasMore
+    }
 
     /// Whether it takes longer to encode than a loop should be held for.
     var isLarge: Bool { items.reduce(0) { $0 + $1.byteCount } >= LargeBody.leastByteCount }

@@ -6,71 +6,43 @@ import Sessions
 
 /// A response that is asked for again and again.
 extension ResponsesFace {
-    /// The response as it stands, for who polls.
-    private struct Standing: Sendable {
-        let json: [UInt8]
-        let isRunning: Bool
-        let createdAt: Int
-        private let state: String
-        let lastSequence: Int
-
-        init(_ generation: Generation) {
-            json = ResponsesFace.json(generation)
-            isRunning = !generation.status.isTerminal
-            createdAt = generation.createdAt
-            let epoch = generation.log.epochs.current
-            let suffix = epoch == 0 ? "" : "-\(epoch)"
-            state = "\(generation.id)-\(generation.eventCount)-\(generation.status.name)\(suffix)"
-            lastSequence = generation.log.lastPosition
-        }
-
-        /// Everything of a response that changes, changes with an event, or with the epoch; and each form is another text.
-        func tag(_ form: CutForm) -> String { form == .native ? "\"\(state)\"" : "\"\(state)-\(form.rawValue)\"" }
-    }
-
     /// Answers with the response as it stands: at once, or, if it runs, when it has ended or the time is over.
     static func poll(_ call: Call, id: String, of session: SessionReference, cutForm: CutForm, wait: Duration) {
-        session.perform(from: call.loop, orElse: call.fail) { session in
-            session.generations.last { $0.id == id }.map(Standing.init)
-        } then: { standing in
-            guard let standing else {
-                call.fail(notFound(id))
-                return
-            }
-            if standing.isRunning, wait > .zero {
-                waitForEnd(call, id: id, of: session, cutForm: cutForm, after: standing.lastSequence, wait)
+        call.perform(.readResponse(id: id, withObject: true), on: session) { (outcome) throws(SessionError) in
+            let standing = try outcome.response()
+            if standing.isOpen, wait > .zero {
+                waitForEnd(call, id: id, of: session, cutForm: cutForm, after: standing.lastPosition, wait)
             } else {
                 call.respond(
-                    pollable: cutForm.retold(response: standing.json), sessionID: session.id, isRunning: standing.isRunning,
+                    pollable: cutForm.retold(response: standing.object ?? []), sessionID: session.id, isRunning: standing.isOpen,
                     age: call.loop.unixTime.saturatingSubtracting(standing.createdAt), tag: standing.tag(cutForm))
             }
         }
     }
 
     private static func waitForEnd(
-        _ call: Call, id: String, of session: SessionReference, cutForm: CutForm, after: Int, _ wait: Duration
+        _ call: Call, id: String, of session: SessionReference, cutForm: CutForm, after: LogPosition, _ wait: Duration
     ) {
         let waiter = EndWaiter(loop: call.loop, responseID: id, timeout: wait) {
             poll(call, id: id, of: session, cutForm: cutForm, wait: .zero)
         }
         call.exchange.onDisconnect = { waiter.cancel() }
-        let cursor = waiter.makeCursor(for: session, listens: false)
         let fail = { (error: APIError) in
             waiter.cancel()
             call.fail(error)
         }
-        session.perform(from: call.loop, orElse: fail) { session -> APIError? in
-            do throws(SessionError) {
-                try session.attach(cursor.value, after: after)
-                // Who polls with `wait` is no listener that could leave, but one who has come back after a restart.
-                session.listenerReturned()
-                return nil
-            } catch {
-                return APIError(error)
-            }
-        } then: { error in
-            if let error { fail(error) }
+        call.perform(.follow(.after(after)), on: session, reader: waiter, listens: false, orElse: fail) {
+            (outcome) throws(SessionError) in
+            _ = try outcome.following()
         }
+    }
+}
+
+extension ResponseStanding {
+    /// Everything of a response that changes, changes with an event, or with the epoch; and each form is another text.
+    fileprivate func tag(_ form: CutForm) -> String {
+        let state = "\(id)-\(eventCount)-\(status)\(epoch == 0 ? "" : "-\(epoch)")"
+        return form == .native ? "\"\(state)\"" : "\"\(state)-\(form.rawValue)\""
     }
 }
 

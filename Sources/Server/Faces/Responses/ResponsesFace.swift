@@ -21,25 +21,20 @@ enum ResponsesFace {
         let cutForm = try call.cutForm(request.extensions)
         // What is said of it holds for the session that is made for it, too.
         if call.request.fields[DisconnectPolicy.headerName] != nil { request.extensions.policy = policy }
-        var input = Input(items: request.items, parameters: request.parameters, policy: policy)
-        // OpenAI's own verbs wait their turn, as its clients expect, unless they say otherwise.
-        input.encoded = request.encoded
-        input.mode = request.extensions.mode ?? .queue
         let responseID = call.onceResponseID ?? Identifier.make("resp_")
-        input.responseID = responseID
-        input.isWarmUp = request.isWarmUp
-        try call.admit(responseID, input.items, input.parameters)
-        let isStored = request.isStored
+        try call.admit(responseID, request.items, request.parameters)
+        var submit = request.submit(responseID, policy: policy, isStored: request.isStored, isDurable: request.isStored)
         let reader: EventReader?
-        let started: (Submission.Outcome) -> Void
+        let started: (SessionOutcome.Accepted) -> Void
         let refuse: (APIError) -> Void
         if request.isStream {
             let stream = ResponseStream(call, responseID: responseID, cutForm: cutForm, holdsStatus: true)
             (reader, refuse) = (stream, stream.fail)
-            started = { stream.sessionID = $0.session.id }
+            started = { stream.sessionID = $0.sessionID }
         } else if request.isBackground {
             (reader, refuse) = (nil, call.fail)
-            started = { call.respond(pollable: $0.response ?? [], sessionID: $0.session.id, isRunning: true, age: 0) }
+            submit.withObject = true
+            started = { call.respond(pollable: $0.object ?? [], sessionID: $0.sessionID, isRunning: true, age: 0) }
         } else {
             let collector = ResponseCollector(call, responseID: responseID, cutForm: cutForm)
             (reader, refuse, started) = (collector, collector.fail, { _ in })
@@ -48,42 +43,35 @@ enum ResponsesFace {
             call.abandon(responseID)
             refuse(error)
         }
-        target(of: request, owner: call.owner, loop: call.loop, context: call.context) { target in
-            switch target {
+        findSession(for: request, owner: call.owner, loop: call.loop, context: call.context) { [submit] result in
+            switch result {
             case .failure(let error): fail(error)
-            case .success(let target):
-                Submission(
-                    target: target, input: input, isStored: isStored, isDurable: isStored, describe: reader == nil ? json : nil
-                )
-                .submit(from: call.loop, context: call.context, reader: reader) { result in
-                    switch result {
-                    case .success(let outcome): started(outcome)
-                    case .failure(let error): fail(error)
-                    }
+            case .success(let session):
+                call.perform(.submit(submit), on: session, reader: reader, orElse: fail) { (outcome) throws(SessionError) in
+                    started(try outcome.accepted())
                 }
             }
         }
     }
 
-    /// The conversation that a request belongs to.
-    /// - Parameter then: called on `loop`, at once when the conversation is in memory.
-    static func target(
-        of request: ResponsesRequest, owner: String, loop: EventLoop, context: ServerContext, isDurable: Bool = true,
-        then: @escaping (Result<Submission.Target, APIError>) -> Void
+    /// Finds the session of the conversation that a request belongs to, or makes one.
+    /// - Parameter then: called on `loop`, at once when the session is in memory.
+    static func findSession(
+        for request: ResponsesRequest, owner: String, loop: EventLoop, context: ServerContext, isDurable: Bool = true,
+        then: @escaping (Result<SessionReference, APIError>) -> Void
     ) {
         if let previous = request.previousResponseID {
             context.find(response: previous, owner: owner, from: loop) { result in
                 then(
                     result.flatMap { session in
-                        session.map { .success(.continuation(of: previous, in: $0)) }
-                            ?? .failure(.previousResponseNotFound(previous))
+                        session.map { .success($0) } ?? .failure(APIError(.previousResponseNotFound(previous)))
                     })
             }
         } else if let sessionID = request.extensions.sessionID {
             context.find(session: sessionID, owner: owner, from: loop) { result in
                 then(
                     result.flatMap { session in
-                        session.map { .success(.session($0)) }
+                        session.map { .success($0) }
                             ?? .failure(.notFound("session", id: sessionID, code: "session_not_found"))
                     })
             }
@@ -91,7 +79,7 @@ enum ResponsesFace {
             let session = context.sessions(on: loop).makeSession(
                 owner: owner, defaults: request.parameters, policy: request.extensions.policy ?? .continuing,
                 isEphemeral: !request.isStored, isDurable: isDurable)
-            then(.success(.session(session)))
+            then(.success(session))
         }
     }
 
@@ -100,7 +88,7 @@ enum ResponsesFace {
         let cutForm = try call.cutForm()
         guard call.query["stream"] == "true" else {
             let wait = try call.count("wait", default: 0, max: 60)
-            call.withSession(ofResponse: id) { poll(call, id: id, of: $0, cutForm: cutForm, wait: .seconds(wait)) }
+            call.findSession(ofResponse: id) { poll(call, id: id, of: $0, cutForm: cutForm, wait: .seconds(wait)) }
             return
         }
         let after = try call.query["starting_after"].map { (text) throws(APIError) in
@@ -110,7 +98,7 @@ enum ResponsesFace {
             }
             return position
         }
-        call.withSession(ofResponse: id) { session in
+        call.findSession(ofResponse: id) { session in
             if call.isHead {
                 EventStream.answerHead(call, fields: [("Interject-Session", session.id)])
             } else {
@@ -125,7 +113,7 @@ enum ResponsesFace {
         let isStream = try body.optionalBool("stream") == true
         let isBackground = try body.optionalBool("background") == true
         let cutForm = try call.cutForm(InterjectMembers(body["interject"]))
-        call.withSession(ofResponse: id) { session in
+        call.findSession(ofResponse: id) { session in
             if isStream {
                 replay(call, id: id, of: session, cutForm: cutForm, after: ResponseStream.all)
             } else if isBackground {
@@ -139,88 +127,38 @@ enum ResponsesFace {
     /// The response whole, once it has ended.
     private static func collect(_ call: Call, id: String, of session: SessionReference, cutForm: CutForm) {
         let collector = ResponseCollector(call, responseID: id, cutForm: cutForm)
-        let cursor = collector.makeCursor(for: session)
-        session.perform(from: call.loop, orElse: collector.fail) { session -> Result<[UInt8]?, APIError> in
-            guard let generation = session.generations.last(where: { $0.id == id }) else { return .failure(notFound(id)) }
-            if generation.status.isTerminal { return .success(json(generation)) }
-            do throws(SessionError) {
-                try session.attach(cursor.value, after: session.log.lastPosition)
-                return .success(nil)
-            } catch {
-                return .failure(APIError(error))
-            }
-        } then: { result in
-            switch result {
-            case .success(nil): break
-            case .success(let json?):
-                collector.stop()
-                call.respond(json: cutForm.retold(response: json), fields: [("Interject-Session", session.id)])
-            case .failure(let error): collector.fail(error)
-            }
+        call.perform(.follow(.endOfResponse(id: id)), on: session, reader: collector, orElse: collector.fail) {
+            (outcome) throws(SessionError) in
+            if case .following = outcome { return }
+            let object = try outcome.response().object ?? []
+            collector.stop()
+            call.respond(json: cutForm.retold(response: object), fields: [("Interject-Session", session.id)])
         }
-    }
-
-    /// What comes of a stream of events that were.
-    private enum Replay {
-        /// The client has seen the end.
-        case ended
-        case begins
-        /// It begins when what the client has was looked at, which may be none of ours.
-        case isChecked
     }
 
     /// The events of a response after `sequence_number` `after`: those that were, and those to come.
     private static func replay(_ call: Call, id: String, of session: SessionReference, cutForm: CutForm, after: LogPosition) {
         let stream = ResponseStream(call, responseID: id, startingAfter: after, cutForm: cutForm, holdsStatus: false)
-        let cursor = stream.makeCursor(for: session)
-        session.perform(from: call.loop, orElse: stream.fail) { session -> Result<Replay, APIError> in
-            guard let generation = session.generations.last(where: { $0.id == id }) else { return .failure(notFound(id)) }
-            let first = generation.firstSequence ?? session.log.lastPosition + 1
-            let epochs = session.log.epochs
-            guard epochs.contains(after.epoch) else { return .failure(ResponseStream.eventsExpired(of: id)) }
-            let isCut = epochs.epoch(of: first) != epochs.current
-            if isCut {
-                // Its end may be another than the client has seen, and an event that the client has may be none of ours.
-                if after.sequence >= generation.eventCount { return .failure(ResponseStream.eventsExpired(of: id)) }
-            } else if generation.status.isTerminal, generation.eventCount - 1 <= after.sequence {
-                // Somebody who has seen the end comes back: there is nothing to wait for.
-                return .success(.ended)
-            }
-            do throws(SessionError) {
-                var start = first - 1
-                // What the client has may be gone.
-                if !session.log.canProvideAll(after: start),
-                    session.log.holdsAll(of: generation.header, afterResponseSequence: after.sequence)
-                {
-                    start = session.log.oldestPosition - 1
-                }
-                try session.attach(cursor.value, after: start)
-                return .success(isCut && after != ResponseStream.all ? .isChecked : .begins)
-            } catch {
-                return .failure(APIError(error))
-            }
-        } then: { result in
-            switch result {
-            case .success(.isChecked): break
-            case .success(.begins):
-                // The events that the log had came within the call, and have begun the stream, or come after it.
-                stream.begin(sessionID: session.id)
-            case .success(.ended):
+        call.perform(.follow(.response(id: id, after: after)), on: session, reader: stream, orElse: stream.fail) {
+            (outcome) throws(SessionError) in
+            switch try outcome.following() {
+            // The stream begins, or fails, by the events that the client says it has.
+            case .unverified: break
+            // The events that the log had came within the call, and have begun the stream, or come after it.
+            case .begun: stream.begin(sessionID: session.id)
+            case .ended:
                 stream.begin(sessionID: session.id)
                 stream.end()
-            case .failure(let error): stream.fail(error)
             }
         }
     }
 
     /// `POST /v1/responses/{id}/cancel`: of one that has ended, the response as it ended. Always as it is: who cancels knows of it.
     static func cancel(_ call: Call, id: String) throws(APIError) {
-        call.withSession(ofResponse: id) { session in
-            session.perform(from: call.loop, orElse: call.fail) { session in
-                _ = try? session.cancel(responseID: id, by: nil)
-                return session.generations.last { $0.id == id }.map(Self.json)
-            } then: { json in
-                if let json { call.respond(json: json) } else { call.fail(notFound(id)) }
+        call.findSession(ofResponse: id) { session in
+            let cancel = SessionCommand.Cancel(responseID: id, answer: .objectInAnyCase)
+            call.perform(.cancel(cancel), on: session) { (outcome) throws(SessionError) in
+                call.respond(json: try outcome.response().object ?? [])
             }
         }
     }
@@ -233,7 +171,7 @@ enum ResponsesFace {
         } then: { (call, request) throws(APIError) in
             // Nobody is bound to the successor by a connection yet: without a word on it, it goes on unheard.
             let policy = try call.disconnectPolicy(request.extensions, default: .continuing)
-            call.withSession(ofResponse: id) { (session) throws(APIError) in
+            call.findSession(ofResponse: id) { (session) throws(APIError) in
                 try steer(call, id: id, in: session, request.items, policy)
             }
         }
@@ -242,36 +180,20 @@ enum ResponsesFace {
     private static func steer(
         _ call: Call, id: String, in reference: SessionReference, _ items: [Item], _ policy: DisconnectPolicy
     ) throws(APIError) {
-        let context = call.context
         let successor = Identifier.make("resp_")
         try call.admit(successor, items, ResponseParameters(model: ""))
-        reference.perform(from: call.loop, withdraw: { session, _ in session.withdraw(responseID: successor) }, orElse: call.fail) {
-            session -> Result<Submission.Outcome, APIError> in
-            guard let running = session.active, running.id == id else {
-                return .failure(APIError(.responseNotActive(responseID: id)))
+        let steer = SessionCommand.Steer(
+            Input.Steer(responseID: id), items: items, successorID: successor, policy: policy, waitsForToolOutputs: false)
+        reference.perform(.steer(steer), from: call.loop) { outcome in
+            if outcome.isRefusal { call.abandon(successor) }
+            switch outcome {
+            // Over HTTP there is one word for a response that cannot be steered, whatever became of it.
+            case .refused(.responseAlreadyCompleted), .refused(.responseNotFound):
+                call.fail(APIError(.responseNotActive(responseID: id)))
+            default: SessionsFace.answer(call, outcome, clientEventID: nil)
             }
-            var input = Input(items: items, mode: .steer, parameters: running.parameters, policy: policy)
-            input.steer = Input.Steer(responseID: id)
-            input.responseID = successor
-            do throws(SessionError) {
-                let acceptance = try context.sessions(on: reference.loop).submit(input, to: session)
-                return .success(Submission.Outcome(acceptance, in: reference))
-            } catch {
-                return .failure(APIError(error))
-            }
-        } then: { result in
-            if case .failure = result { call.abandon(successor) }
-            SessionsFace.answer(call, result, clientEventID: nil)
         }
     }
-
-    static func json(_ generation: Generation) -> [UInt8] {
-        var buffer = ByteBuffer()
-        buffer.appendJSONObject { generation.write(to: &$0) }
-        return buffer.array
-    }
-
-    static func notFound(_ id: String) -> APIError { .notFound("response", id: id, code: "response_not_found") }
 }
 
 extension Call {

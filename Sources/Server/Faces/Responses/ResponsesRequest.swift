@@ -18,6 +18,22 @@ struct ResponsesRequest: InputRequest {
     /// Whether there is a conversation that it belongs to.
     var continuesSomething: Bool { previousResponseID != nil || extensions.sessionID != nil }
 
+    /// As a command to a session.
+    /// - Parameters:
+    ///   - isStored: whether a branch that it goes on in outlives its listeners.
+    ///   - isDurable: whether it is committed to the store.
+    func submit(_ responseID: String, policy: DisconnectPolicy, isStored: Bool, isDurable: Bool) -> SessionCommand.Submit {
+        var submit = SessionCommand.Submit(new, responseID: responseID, parameters: .whole(parameters))
+        // OpenAI's own verbs wait for what runs, as its clients expect, unless they say otherwise.
+        submit.mode = extensions.mode ?? .queue
+        submit.policy = policy
+        submit.isWarmUp = isWarmUp
+        submit.continuation = previousResponseID.map {
+            SessionCommand.Submit.Continuation(of: $0, isStored: isStored, isDurable: isDurable)
+        }
+        return submit
+    }
+
     /// Members that the server itself understands; all others are for echo and for the upstream.
     private static let ownMembers: Set<String> = [
         "input", "stream", "stream_options", "previous_response_id", "interject", "model", "instructions", "type", "stream_id",

@@ -46,71 +46,69 @@ extension ResponsesSocket {
     private func start(_ command: CreateCommand, in lane: Lane) throws(APIError) {
         let body = command.body
         var request = command.request
-        var input = Input(
-            items: request.items, parameters: request.parameters, policy: request.extensions.policy ?? .cancel)
-        input.encoded = request.encoded
-        input.mode = request.extensions.mode ?? .queue
-        input.clientEventID = try body.optionalString("client_event_id")
-        input.isWarmUp = request.isWarmUp
+        let clientEventID = try body.optionalString("client_event_id")
         let responseID = Identifier.make("resp_")
-        input.responseID = responseID
         // A session that is not to be stored lives as long as this connection: what may follow on it needs it until then.
         let keepsSession = !request.isStored
         request.isStored = true
         let isNamed = request.extensions.sessionID != nil
-        try admit(responseID, input.items, input.parameters)
+        try admit(responseID, request.items, request.parameters)
+        var submit = request.submit(
+            responseID, policy: request.extensions.policy ?? .cancel, isStored: true, isDurable: !keepsSession)
+        submit.clientEventID = clientEventID
         let reader = LaneReader(
             socket: self, lane: lane, responseID: responseID, cutForm: request.extensions.cutForm ?? cutForm)
         lane.begin(reader)
-        encode(input, isLarge: command.request.isLarge) { [self, request] input in
-            submit(input, of: request, isNamed: isNamed, keepsSession: keepsSession, reader, body)
+        encode(submit, isLarge: command.request.isLarge) { [self, request] command in
+            self.submit(command, of: request, isNamed: isNamed, keepsSession: keepsSession, reader, body)
         }
     }
 
     /// A command that has waited has no second copy of its items: one that is large is encoded now, off the loop. Its lane is busy.
-    private func encode(_ input: Input, isLarge: Bool, then: @escaping (Input) -> Void) {
-        guard input.encoded == nil, isLarge else { return then(input) }
-        let items = input.items
+    private func encode(
+        _ command: SessionCommand.Submit, isLarge: Bool, then: @escaping (SessionCommand.Submit) -> Void
+    ) {
+        guard command.new.encoded == nil, isLarge else { return then(command) }
+        let items = command.new.items
         WorkerPool.shared.run(for: owner, on: loop) {
             EncodedItems(items)
         } then: { encoded in
-            var input = input
-            input.encoded = encoded
-            then(input)
+            var command = command
+            command.new.encoded = encoded
+            then(command)
         }
     }
 
     private func submit(
-        _ input: Input, of request: ResponsesRequest, isNamed: Bool, keepsSession: Bool, _ reader: LaneReader, _ body: JSONObject
+        _ command: SessionCommand.Submit, of request: ResponsesRequest, isNamed: Bool, keepsSession: Bool, _ reader: LaneReader,
+        _ body: JSONObject
     ) {
         let context = context
         let responseID = reader.responseID
-        ResponsesFace.target(of: request, owner: owner, loop: loop, context: context, isDurable: !keepsSession) {
-            [weak self] target in
+        let fail = { [weak self] (error: APIError) in
+            context.metering.abandon(responseID, now: reader.loop.now)
+            self?.fail(error, for: body)
+            reader.finish()
+        }
+        ResponsesFace.findSession(for: request, owner: owner, loop: loop, context: context, isDurable: !keepsSession) {
+            [weak self] result in
             guard let self, self.isOpen else {
                 context.metering.abandon(responseID, now: reader.loop.now)
                 return
             }
-            switch target {
-            case .failure(let error):
-                self.context.metering.abandon(responseID, now: self.loop.now)
-                self.fail(error, for: body)
-                reader.finish()
-            case .success(let target):
-                Submission(target: target, input: input, isDurable: !keepsSession)
-                    .submit(from: self.loop, context: self.context, reader: reader) { [weak self] result in
-                        switch result {
-                        case .success(let outcome):
-                            self?.logResponse(outcome.responseID, sessionID: outcome.session.id)
-                            guard keepsSession, !isNamed else { return }
-                            if let self, self.isOpen { return self.own(outcome.session) }
-                            EphemeralSessions.release(outcome.session.id, on: outcome.session.loop, context)
-                        case .failure(let error):
-                            self?.context.metering.abandon(responseID, now: reader.loop.now)
-                            self?.fail(error, for: body)
-                            reader.finish()
-                        }
-                    }
+            switch result {
+            case .failure(let error): fail(error)
+            case .success(let session):
+                let refuse = { (error: SessionError) in fail(APIError(error)) }
+                self.perform(.submit(command), on: session, for: body, reader: reader, orElse: refuse) {
+                    [weak self] (outcome) throws(SessionError) in
+                    let accepted = try outcome.accepted()
+                    self?.logResponse(accepted.responseID, sessionID: accepted.sessionID)
+                    guard keepsSession, !isNamed else { return }
+                    // A branch lives on the loop of the session that it goes on from.
+                    if let self, self.isOpen { return self.own(accepted.sessionID, on: session.loop) }
+                    EphemeralSessions.release(accepted.sessionID, on: session.loop, context)
+                }
             }
         }
     }
@@ -132,14 +130,6 @@ extension ResponsesSocket {
     }
 
     // MARK: Steering
-
-    /// What a steer came to, from the session's loop.
-    private enum SteerOutcome: Sendable {
-        case accepted
-        /// The response waits for the outputs of these tool calls.
-        case pending([String])
-        case failed(code: String, message: String)
-    }
 
     /// - Parameter items: of the command, or what is wrong with them.
     func steer(_ body: JSONObject, _ items: Result<[Item], APIError>) throws(APIError) {
@@ -181,94 +171,49 @@ extension ResponsesSocket {
         let followed = lanes.values.flatMap(\.readers).first { $0.open.contains(steer.responseID) }
         followed?.follow(successor)
         var own: LaneReader?
-        var cursor: LoopBound<FeedCursor>?
         if followed == nil {
-            let lane = try lane(streamID)
-            let reader = LaneReader(socket: self, lane: lane, responseID: steer.responseID, cutForm: cutForm)
+            let reader = LaneReader(socket: self, lane: try lane(streamID), responseID: steer.responseID, cutForm: cutForm)
             reader.follow(successor)
-            lane.begin(reader)
-            cursor = reader.makeCursor(for: reference)
+            reader.lane.begin(reader)
             own = reader
         }
-        let newCursor = cursor
-        let undo = { [weak self] in
+        let command = SessionCommand.Steer(steer, items: items, successorID: successor, waitsForToolOutputs: true)
+        reference.perform(.steer(command), reader: own, from: loop) { [weak self, own] outcome in
+            if case .accepted = outcome { return }
             context.metering.abandon(successor, now: Instant.monotonicNow)
             followed?.unfollow(successor)
             own?.finish()
-            return self
-        }
-        let fail = { (error: APIError) in
-            undo()?.steerFailed(steer, body, code: error.code ?? "storage_unavailable", error.message) ?? ()
-        }
-        let withdraw = { @Sendable (session: Session, _: SteerOutcome) in
-            session.withdraw(responseID: successor)
-            if let target = session.generations.last(where: { $0.id == steer.responseID }) {
-                session.withdraw(steerID: steer.id, from: target)
-            }
-        }
-        reference.perform(from: loop, withdraw: withdraw, orElse: fail) { session in
-            Self.steer(session, reference, context, steer, items, successor: successor, cursor: newCursor)
-        } then: { outcome in
-            if case .accepted = outcome { return }
-            undo()?.answer(outcome, to: steer, body)
+            self?.answer(outcome, to: steer, body)
         }
     }
 
-    /// On the session's loop.
-    private static func steer(
-        _ session: Session, _ reference: SessionReference, _ context: ServerContext, _ steer: Input.Steer, _ items: [Item],
-        successor: String, cursor: LoopBound<FeedCursor>?
-    ) -> SteerOutcome {
-        guard let target = session.generations.last(where: { $0.id == steer.responseID }) else {
-            return .failed(code: "response_not_found", message: "Response '\(steer.responseID)' is not here.")
-        }
-        if target.isActive {
-            var input = Input(items: items, mode: .steer, parameters: target.parameters, policy: target.policy)
-            input.steer = steer
-            input.responseID = successor
-            do throws(SessionError) {
-                if let cursor { try session.attach(cursor.value, after: session.log.lastPosition) }
-                _ = try context.sessions(on: reference.loop).submit(input, to: session)
-                return .accepted
-            } catch {
-                return .failed(code: "successor_creation_failed", message: error.message)
-            }
-        }
-        if case .completed = target.status {
-            let calls = target.output.filter { $0.type == "function_call" || $0.type == "custom_tool_call" }
-                .compactMap { $0.body["call_id"]?.string }
-            if !calls.isEmpty, session.generations.last === target {
-                do throws(SessionError) {
-                    try session.keep(PendingSteer(id: steer.id, items: items), for: target)
-                    return .pending(calls)
-                } catch {
-                    return .failed(code: error.code, message: error.message)
-                }
-            }
-            return .failed(code: "response_already_completed", message: "Response '\(steer.responseID)' has completed.")
-        }
-        return .failed(code: "response_not_active", message: "Response '\(steer.responseID)' is not running.")
-    }
-
-    private func answer(_ outcome: SteerOutcome, to steer: Input.Steer, _ body: JSONObject) {
+    private func answer(_ outcome: SessionOutcome, to steer: Input.Steer, _ body: JSONObject) {
         switch outcome {
-        case .accepted: break
-        case .failed(let code, let message): steerFailed(steer, body, code: code, message)
-        case .pending(let calls):
-            send("response.steer.pending", for: body) { event in
-                event.field("reason", "waiting_for_required_input")
-                event.array("required_input") { list in
-                    for call in calls {
-                        list.object {
-                            $0.field("type", "function_call_output")
-                            $0.field("call_id", call)
-                        }
+        case .steerKept(let calls): steerKept(steer, body, for: calls)
+        case .refused(.responseNotFound(let id)):
+            steerFailed(steer, body, code: "response_not_found", "Response '\(id)' is not here.")
+        case .refused(.responseNotActive(let id)):
+            steerFailed(steer, body, code: "response_not_active", "Response '\(id)' is not running.")
+        case .refused(let error): steerFailed(steer, body, code: error.code, error.message)
+        default: steerFailed(steer, body, code: SessionError.unexpectedOutcome.code, SessionError.unexpectedOutcome.message)
+        }
+    }
+
+    /// The response waits for the outputs of these tool calls.
+    private func steerKept(_ steer: Input.Steer, _ body: JSONObject, for calls: [String]) {
+        send("response.steer.pending", for: body) { event in
+            event.field("reason", "waiting_for_required_input")
+            event.array("required_input") { list in
+                for call in calls {
+                    list.object {
+                        $0.field("type", "function_call_output")
+                        $0.field("call_id", call)
                     }
                 }
-                event.object("steer") {
-                    $0.field("id", steer.id)
-                    $0.field("previous_response_id", steer.responseID)
-                }
+            }
+            event.object("steer") {
+                $0.field("id", steer.id)
+                $0.field("previous_response_id", steer.responseID)
             }
         }
     }

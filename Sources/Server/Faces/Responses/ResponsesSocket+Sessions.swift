@@ -12,7 +12,7 @@ extension ResponsesSocket {
         }
         let participant = try Self.participant(body)
         let after = try body.optionalPosition("starting_after")
-        withSession(id, for: body) { [self] (reference) throws(APIError) in
+        findSession(id, for: body) { [self] (reference) throws(APIError) in
             try join(reference, participant: participant, after: after, body) {}
         }
     }
@@ -35,40 +35,25 @@ extension ResponsesSocket {
             socket: self, reference: reference, participant: participant, streamID: try Self.streamID(body),
             mergesDeltas: try SessionsFace.mergesDeltas(try body.optionalString("merge")))
         joined[reference.id] = session
-        let cursor = session.makeCursor(for: reference)
-        let fail = { [weak self] (error: APIError) in
-            session.stop()
+        let refuse = { [weak self] (error: SessionError) in
             self?.joined[reference.id] = nil
-            self?.fail(error, for: body)
+            self?.fail(APIError(error), for: body)
         }
-        reference.perform(
-            from: loop, withdraw: { session, _ in participant.map(session.leave) }, orElse: fail
-        ) { session -> Result<(state: SessionState, start: Int), APIError> in
-            do throws(SessionError) {
-                let state = session.state
-                let start = after.map(session.log.sequence(of:)) ?? state.lastPosition.sequence
-                try session.attach(cursor.value, after: start)
-                if let participant { try session.join(participant) }
-                return .success((state, start))
-            } catch {
-                session.detach(cursor.value)
-                return .failure(APIError(error))
-            }
-        } then: { [weak self] result in
+        let join = SessionCommand.Join(participant: participant, after: after)
+        perform(.join(join), on: reference, for: body, reader: session, orElse: refuse) {
+            [weak self] (outcome) throws(SessionError) in
+            let (standing, start) = try outcome.joined()
+            let state = standing.state
             guard let self else { return }
-            switch result {
-            case .failure(let error): fail(error)
-            case .success(let (state, start)):
-                // From here on its events are the join's, also those that come while the state is being encoded.
-                session.cover(after: start)
-                self.encode(state, { Self.joined($0, participant, for: body) }) { [weak self] encoded in
-                    guard let self, self.isOpen else { return }
-                    // It may have been deleted meanwhile, and the client was told that it has left.
-                    guard self.joined[reference.id] === session else { return self.fail(.sessionDeleted, for: body) }
-                    encoded.withUnsafeBytes { self.send(text: $0) }
-                    session.open()
-                    then()
-                }
+            // From here on its events are the join's, also those that come while the state is being encoded.
+            session.cover(after: start.sequence)
+            self.encode(state, { Self.joined($0, participant, for: body) }) { [weak self] encoded in
+                guard let self, self.isOpen else { return }
+                // It may have been deleted meanwhile, and the client was told that it has left.
+                guard self.joined[reference.id] === session else { return self.fail(.sessionDeleted, for: body) }
+                encoded.withUnsafeBytes { self.send(text: $0) }
+                session.open()
+                then()
             }
         }
     }
@@ -130,7 +115,7 @@ extension ResponsesSocket {
             }
             return
         }
-        withSession(id, for: body) { [self] (reference) throws(APIError) in
+        findSession(id, for: body) { [self] (reference) throws(APIError) in
             if joined[id] == nil {
                 // Who speaks wants to hear the answer.
                 try join(reference, participant: nil, after: nil, body) { [weak self] in self?.speak(request, in: reference, body) }
@@ -174,24 +159,14 @@ extension ResponsesSocket {
             fail(error, for: body)
             return
         }
-        let participant = joined[reference.id]?.participant
-        let fail = { [weak self] (error: APIError) in
+        let submit = request.submit(
+            responseID, participant: joined[reference.id]?.participant, firstModel: context.modelNames.first)
+        let refuse = { [weak self] (error: SessionError) in
             context.metering.abandon(responseID, now: Instant.monotonicNow)
-            self?.fail(error, for: body)
+            self?.fail(APIError(error), for: body)
         }
-        let withdraw = { @Sendable (session: Session, _: APIError?) in session.withdraw(responseID: responseID) }
-        reference.perform(from: loop, withdraw: withdraw, orElse: fail) { session -> APIError? in
-            do throws(APIError) {
-                var input = try request.command(
-                    for: session, participant: participant, firstModel: context.modelNames.first)
-                input.responseID = responseID
-                _ = try SessionsFace.submit(input, to: session, reference, context)
-                return nil
-            } catch {
-                return error
-            }
-        } then: { error in
-            if let error { fail(error) }
+        perform(.submit(submit), on: reference, for: body, orElse: refuse) { (outcome) throws(SessionError) in
+            _ = try outcome.accepted()
         }
     }
 
@@ -200,23 +175,14 @@ extension ResponsesSocket {
         let sessionID = try body.optionalString("session_id")
         let clientEventID = try body.optionalString("client_event_id")
         let cancel = { [self] (reference: SessionReference) in
-            let participant = joined[reference.id]?.participant
-            let fail = { [weak self] (error: APIError) in self?.fail(error, for: body) ?? () }
-            reference.perform(from: loop, orElse: fail) { session -> APIError? in
-                do throws(SessionError) {
-                    try session.cancel(responseID: responseID, by: participant, clientEventID: clientEventID)
-                    return nil
-                } catch {
-                    return APIError(error)
-                }
-            } then: { error in
-                if let error { fail(error) }
-            }
+            let cancel = SessionCommand.Cancel(
+                responseID: responseID, by: joined[reference.id]?.participant, clientEventID: clientEventID)
+            perform(.cancel(cancel), on: reference, for: body) { (outcome) throws(SessionError) in try outcome.done() }
         }
         if let responseID {
-            withSession(ofResponse: responseID, for: body, cancel)
+            findSession(ofResponse: responseID, for: body, cancel)
         } else if let sessionID {
-            withSession(sessionID, for: body, cancel)
+            findSession(sessionID, for: body, cancel)
         } else {
             throw .invalid("'response_id' or 'session_id' is needed.", param: "response_id", code: "missing_required_parameter")
         }

@@ -193,14 +193,14 @@ final class ResponsesSocket: FaceSocket {
     }
 
     /// Goes on with a session of the caller's, or tells that there is none.
-    func withSession(_ id: String, for command: JSONObject, _ body: @escaping (SessionReference) throws(APIError) -> Void) {
+    func findSession(_ id: String, for command: JSONObject, _ body: @escaping (SessionReference) throws(APIError) -> Void) {
         context.find(session: id, owner: owner, from: loop) { [weak self] result in
             self?.go(on: result, orElse: .notFound("session", id: id, code: "session_not_found"), for: command, body)
         }
     }
 
     /// Goes on with the session of a response of the caller's, or tells that there is none.
-    func withSession(
+    func findSession(
         ofResponse id: String, for command: JSONObject, _ body: @escaping (SessionReference) throws(APIError) -> Void
     ) {
         context.find(response: id, owner: owner, from: loop) { [weak self] result in
@@ -218,6 +218,24 @@ final class ResponsesSocket: FaceSocket {
             try body(reference)
         } catch {
             fail(error, for: command)
+        }
+    }
+
+    /// Has a session carry a command out; a refusal is told to the client, unless `refuse` says otherwise.
+    /// - Parameters:
+    ///   - body: the message that the command came with.
+    ///   - reader: attached as the command says.
+    ///   - then: its refusals are told, too.
+    func perform(
+        _ command: SessionCommand.Kind, on session: SessionReference, for body: JSONObject, reader: EventReader? = nil,
+        orElse refuse: ((SessionError) -> Void)? = nil, then: @escaping (SessionOutcome) throws(SessionError) -> Void
+    ) {
+        session.perform(command, reader: reader, from: loop) { [weak self] outcome in
+            do throws(SessionError) {
+                try then(outcome)
+            } catch {
+                if let refuse { refuse(error) } else { self?.fail(APIError(error), for: body) }
+            }
         }
     }
 

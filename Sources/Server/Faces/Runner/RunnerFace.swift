@@ -64,20 +64,11 @@ enum RunnerFace {
 
     /// Steps of somebody beside the one who answers, whichever model that is.
     private static func addSteps(_ call: Call, id: String, _ post: RunnerPost) {
-        call.withSession(ofResponse: id) { session in
-            session.perform(from: call.loop, orElse: call.fail) { session -> RunnerCall.Outcome in
-                guard let generation = session.generations.last(where: { $0.id == id }) else {
-                    return .refused(.notFound("response", id: id, code: "response_not_found"))
-                }
-                var reason: String?
-                if case .incomplete(let why) = generation.status { reason = why.rawValue }
-                let summary = RunnerCall.Summary(responseID: id, status: generation.status.name, reason: reason)
-                guard generation.isActive else { return .notActive(summary) }
-                guard generation.hasRoom(forSteps: post.stepIDs) else { return .refused(.tooManySteps) }
-                for step in post.steps { generation.step(step) }
-                return .taken(summary, isRepeated: false)
-            } then: {
-                answer(call, $0)
+        call.findSession(ofResponse: id) { session in
+            call.perform(.addSteps(responseID: id, post.steps), on: session) { (outcome) throws(SessionError) in
+                let (response, areTaken) = try outcome.steps()
+                let summary = RunnerCall.Summary(responseID: id, status: response.status, reason: response.incompleteReason)
+                answer(call, areTaken ? .taken(summary, isRepeated: false) : .notActive(summary))
             }
         }
     }

@@ -6,71 +6,23 @@ import Sessions
 
 /// One page of a session's log as JSON, for those who poll.
 struct EventPage: Sendable {
-    private enum Content: Sendable {
-        case events([SessionEvent])
-        /// In the place of events that nobody has any more.
-        case state(SessionState)
-    }
-
-    private let content: Content
+    private let read: EventRead
     private let sessionID: String
     /// Where the next page begins.
     private let position: LogPosition
-    private let hasMore: Bool
-    let isEmpty: Bool
 
-    /// Reads what the log has after a position, from memory or from where it keeps the old. Call on the session's loop.
-    /// - Parameter then: called there, at once if memory has it all.
-    static func read(
-        _ session: Session, after position: LogPosition, limit: Int, mergesDeltas: Bool,
-        then: @escaping (Result<EventPage, APIError>) -> Void
-    ) {
-        let log = session.log
-        let sequence = log.sequence(of: position)
-        if log.holdsAll(after: sequence) {
-            var events: [SessionEvent] = []
-            var place = log.place(after: sequence)
-            while events.count < limit, place.position < log.committedPosition,
-                let event = mergesDeltas ? log.nextMerged(&place) : log.next(&place)
-            {
-                events.append(event)
-            }
-            then(.success(EventPage(events, after: sequence, of: session)))
-        } else if log.canProvideAll(after: sequence) {
-            log.fetch(after: sequence) { pages in
-                if pages.isEmpty {
-                    snapshot(of: session, then)
-                } else {
-                    let events = pages.events(after: sequence, upTo: log.committedPosition)
-                    let page = mergesDeltas ? DeltaRun.merged(events) : events
-                    then(.success(EventPage(Array(page.prefix(limit)), after: sequence, of: session)))
-                }
-            }
-        } else {
-            snapshot(of: session, then)
+    init(_ read: EventRead, sessionID: String) {
+        self.read = read
+        self.sessionID = sessionID
+        switch read {
+        case .events(_, let position, _): self.position = position
+        case .state(let state): position = state.lastPosition
         }
     }
 
-    /// The state in the place of events that nobody has any more.
-    private static func snapshot(of session: Session, _ then: @escaping (Result<EventPage, APIError>) -> Void) {
-        let page = EventPage(.state(session.state), isEmpty: false, of: session, position: session.log.end, hasMore: false)
-        session.whenKept { then($0 ? .success(page) : .failure(.notKept)) }
-    }
+    var isEmpty: Bool { if case .events(let events, _, _) = read { events.isEmpty } else { false } }
 
-    private init(_ events: [SessionEvent], after sequence: Int, of session: Session) {
-        let position = events.last?.logPosition ?? session.log.epochs.position(of: sequence)
-        self.init(
-            .events(events), isEmpty: events.isEmpty, of: session, position: position,
-            hasMore: position.sequence < session.log.committedPosition)
-    }
-
-    private init(_ content: Content, isEmpty: Bool, of session: Session, position: LogPosition, hasMore: Bool) {
-        self.content = content
-        self.isEmpty = isEmpty
-        sessionID = session.id
-        self.position = position
-        self.hasMore = hasMore
-    }
+    private var hasMore: Bool { if case .events(_, _, let hasMore) = read { hasMore } else { false } }
 
     // MARK: As JSON
 
@@ -79,8 +31,8 @@ struct EventPage: Sendable {
 
     /// Whether it takes longer to encode than a loop should be held for.
     var isLarge: Bool {
-        switch content {
-        case .events(let events): events.reduce(0) { $0 + $1.encodedByteCount } >= Self.leastLargeByteCount
+        switch read {
+        case .events(let events, _, _): events.reduce(0) { $0 + $1.encodedByteCount } >= Self.leastLargeByteCount
         case .state(let state): state.isLarge
         }
     }
@@ -90,8 +42,8 @@ struct EventPage: Sendable {
         page.appendJSONObject { page in
             page.field("object", "list")
             page.array("data") { list in
-                switch content {
-                case .events(let events):
+                switch read {
+                case .events(let events, _, _):
                     var json = ByteBuffer()
                     var element = ByteBuffer()
                     for event in events {
@@ -106,7 +58,7 @@ struct EventPage: Sendable {
                         .withUnsafeBytes { list.element(json: $0) }
                 }
             }
-            if case .events = content { page.field("recovered", true) } else { page.field("recovered", false) }
+            if case .events = read { page.field("recovered", true) } else { page.field("recovered", false) }
             page.field("last_sequence_number", position.sequence)
             page.field(epochOf: position)
             page.field("has_more", hasMore)

@@ -51,24 +51,20 @@ struct SessionInput: InputRequest {
         return spoken.prepared()
     }
 
-    /// As a command to a session. Call on the session's loop.
-    /// - Parameter firstModel: for a session that has no model of its own.
-    func command(for session: Session, participant: Participant?, firstModel: String?) throws(APIError) -> Input {
-        guard let model = model ?? (session.defaults.model.isEmpty ? firstModel : session.defaults.model) else {
-            throw .invalid(
-                "'model' is missing: the session has none, and no upstream has told which it has.", param: "model",
-                code: "missing_required_parameter")
-        }
-        var merged = session.defaults.members
-        for (key, value) in members { merged[key] = value }
-        let parameters = ResponseParameters(
-            model: model, instructions: instructions ?? session.defaults.instructions, members: merged)
-        var input = Input(items: items, mode: mode, parameters: parameters, policy: policy ?? session.defaultPolicy)
-        input.encoded = encoded
-        input.clientEventID = clientEventID
-        input.participant = participant ?? participantName.map { session.guest(named: $0) }
-        if let speaker = input.participant, speaker.name != self.speaker { input.items = items.map { $0.spoken(by: speaker) } }
-        return input
+    /// As a command to a session, whose defaults it goes by.
+    /// - Parameters:
+    ///   - participant: the speaker, if it has joined.
+    ///   - firstModel: for a session that has no model of its own.
+    func submit(_ responseID: String, participant: Participant?, firstModel: String?) -> SessionCommand.Submit {
+        var submit = SessionCommand.Submit(
+            new, responseID: responseID,
+            parameters: .overDefaults(model: model, instructions: instructions, members: members, firstModel: firstModel))
+        submit.mode = mode
+        submit.policy = policy
+        submit.clientEventID = clientEventID
+        submit.speaker = participant.map { .participant($0) } ?? participantName.map { .guest(name: $0) }
+        submit.itemsSpeaker = speaker
+        return submit
     }
 }
 

@@ -69,23 +69,20 @@ final class SessionListing {
         missing = residents.count
         if residents.isEmpty { answer() }
         for reference in residents {
-            reference.perform(from: call.loop, orElse: call.fail) { session -> [UInt8]? in
-                session.isClosed ? nil : Self.json(session)
-            } then: { json in
-                if let json { self.entries.append((reference.ordinal, reference.id, json)) }
+            call.perform(.readSummary, on: reference) { (outcome) throws(SessionError) in
+                // One that was deleted meanwhile is left out.
+                if outcome != .refused(.sessionClosed) {
+                    self.entries.append((reference.ordinal, reference.id, Self.json(try outcome.summary())))
+                }
                 self.missing -= 1
                 if self.missing == 0 { self.answer() }
             }
         }
     }
 
-    private static func json(_ session: Session) -> [UInt8] {
+    private static func json(_ summary: SessionSummary) -> [UInt8] {
         var buffer = ByteBuffer()
-        buffer.appendJSONObject { object in
-            session.writeSummary(to: &object)
-            object.field("last_sequence_number", session.log.lastPosition)
-            object.field(epochOf: session.log.end)
-        }
+        buffer.appendJSONObject { summary.write(to: &$0) }
         return buffer.array
     }
 

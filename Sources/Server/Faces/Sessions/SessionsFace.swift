@@ -33,10 +33,8 @@ enum SessionsFace {
         let reference = call.context.sessions(on: call.loop).makeSession(
             owner: call.owner, defaults: defaults, mode: extensions.mode ?? .interrupt, policy: extensions.policy ?? .continuing,
             metadata: .object(metadata))
-        reference.perform(from: call.loop, orElse: call.fail) {
-            $0.stateJSON()
-        } then: {
-            call.respond(.created, json: $0, fields: [("Interject-Session", reference.id)])
+        call.perform(.readState, on: reference) { (outcome) throws(SessionError) in
+            call.respond(.created, json: try outcome.state().state.json, fields: [("Interject-Session", reference.id)])
         }
     }
 
@@ -54,17 +52,18 @@ enum SessionsFace {
         if wantsJSON(call) {
             let limit = max(1, try call.count("limit", default: 1000, max: 10_000))
             let wait = try call.count("wait", default: 0, max: 60)
-            call.withSession(id) { session in
+            call.findSession(id) { session in
                 page(call, of: session, after: after, limit: limit, mergesDeltas: mergesDeltas, wait: .seconds(wait))
             }
         } else if call.isHead {
-            call.withSession(id) { EventStream.answerHead(call, fields: [("Interject-Session", $0.id)]) }
+            call.findSession(id) { EventStream.answerHead(call, fields: [("Interject-Session", $0.id)]) }
         } else {
             let stream = SessionStream(
                 call, sessionID: id, catchUp: CatchUp(whenPlaceIsGone: .snapshot, mergesDeltas: mergesDeltas))
-            call.withSession(id) { session in
-                attach(stream, to: session, after: after, call) { error in
-                    if let error { call.fail(error) } else { stream.begin() }
+            call.findSession(id) { session in
+                call.perform(.follow(.after(after)), on: session, reader: stream) { (outcome) throws(SessionError) in
+                    _ = try outcome.following()
+                    stream.begin()
                 }
             }
         }
@@ -73,15 +72,11 @@ enum SessionsFace {
     private static func page(
         _ call: Call, of session: SessionReference, after: LogPosition, limit: Int, mergesDeltas: Bool, wait: Duration
     ) {
-        session.performLater(from: call.loop) { session, answer in
-            // Who polls is no listener that could leave, but one who has come back after a restart.
-            session.listenerReturned()
-            EventPage.read(session, after: after, limit: limit, mergesDeltas: mergesDeltas, then: answer)
-        } then: { (result: Result<EventPage, APIError>) in
+        session.readEvents(after: after, limit: limit, mergesDeltas: mergesDeltas, from: call.loop) { result in
             let page: EventPage
             switch result {
-            case .success(let read): page = read
-            case .failure(let error): return call.fail(error)
+            case .success(let read): page = EventPage(read, sessionID: session.id)
+            case .failure(let error): return call.fail(APIError(error))
             }
             guard page.isEmpty, wait > .zero else {
                 call.compute(ifLarge: page.isLarge) {
@@ -95,10 +90,13 @@ enum SessionsFace {
                 self.page(call, of: session, after: after, limit: limit, mergesDeltas: mergesDeltas, wait: .zero)
             }
             call.exchange.onDisconnect = { waiter.cancel() }
-            attach(waiter, to: session, after: after, listens: false, call) { error in
-                guard let error else { return }
+            let fail = { (error: APIError) in
                 waiter.cancel()
                 call.fail(error)
+            }
+            call.perform(.follow(.after(after)), on: session, reader: waiter, listens: false, orElse: fail) {
+                (outcome) throws(SessionError) in
+                _ = try outcome.following()
             }
         }
     }
@@ -116,87 +114,55 @@ enum SessionsFace {
     private static func input(_ call: Call, id: String, _ request: SessionInput) throws(APIError) {
         let context = call.context
         let responseID = Identifier.make("resp_")
-        call.withSession(id) { (reference) throws(APIError) in
+        call.findSession(id) { (reference) throws(APIError) in
             try call.admit(responseID, request.items, ResponseParameters(model: "", members: request.members))
-            reference.perform(
-                from: call.loop, withdraw: { session, _ in session.withdraw(responseID: responseID) }, orElse: call.fail
-            ) { session -> Result<Submission.Outcome, APIError> in
-                do throws(APIError) {
-                    var input = try request.command(for: session, participant: nil, firstModel: context.modelNames.first)
-                    input.responseID = responseID
-                    return .success(try submit(input, to: session, reference, context))
-                } catch {
-                    return .failure(error)
-                }
-            } then: { result in
-                if case .failure = result { call.abandon(responseID) }
-                answer(call, result, clientEventID: request.clientEventID)
+            let submit = request.submit(responseID, participant: nil, firstModel: context.modelNames.first)
+            reference.perform(.submit(submit), from: call.loop) { outcome in
+                if outcome.isRefusal { call.abandon(responseID) }
+                answer(call, outcome, clientEventID: request.clientEventID)
             }
-        }
-    }
-
-    /// On the session's loop.
-    static func submit(
-        _ input: Input, to session: Session, _ reference: SessionReference, _ context: ServerContext
-    ) throws(APIError) -> Submission.Outcome {
-        try ToolRules(rejectsUnknown: context.configuration.rejectsUnknownTools).check(input.parameters)
-        do {
-            return Submission.Outcome(try context.sessions(on: reference.loop).submit(input, to: session), in: reference)
-        } catch {
-            throw APIError(error)
         }
     }
 
     /// 202, once the input stands in the log.
-    static func answer(_ call: Call, _ result: Result<Submission.Outcome, APIError>, clientEventID: String?) {
-        switch result {
-        case .failure(let error): call.fail(error)
-        case .success(let outcome):
-            call.respond(.accepted, fields: [("Interject-Session", outcome.session.id)]) { object in
-                object.field("object", "interject.input")
-                object.field("session_id", outcome.session.id)
-                object.field("sequence", outcome.position.sequence)
-                object.field(epochOf: outcome.position)
-                object.field("mode", outcome.mode?.rawValue ?? "none")
-                object.field("response_id", outcome.responseID)
-                if let interrupted = outcome.interrupted {
-                    object.object("interrupted") { interrupted.write(to: &$0) }
-                } else {
-                    object.null("interrupted")
-                }
-                object.field("client_event_id", clientEventID)
+    static func answer(_ call: Call, _ outcome: SessionOutcome, clientEventID: String?) {
+        let accepted: SessionOutcome.Accepted
+        do throws(SessionError) {
+            accepted = try outcome.accepted()
+        } catch {
+            return call.fail(APIError(error))
+        }
+        call.respond(.accepted, fields: [("Interject-Session", accepted.sessionID)]) { object in
+            object.field("object", "interject.input")
+            object.field("session_id", accepted.sessionID)
+            object.field("sequence", accepted.position.sequence)
+            object.field(epochOf: accepted.position)
+            object.field("mode", accepted.mode?.rawValue ?? "none")
+            object.field("response_id", accepted.responseID)
+            if let interrupted = accepted.interrupted {
+                object.object("interrupted") { interrupted.write(to: &$0) }
+            } else {
+                object.null("interrupted")
             }
+            object.field("client_event_id", clientEventID)
         }
     }
 
     /// `POST /v1/sessions/{id}/cancel`
     static func cancel(_ call: Call, id: String) throws(APIError) {
-        let dropsQueued = call.query["queued"] == "drop"
-        call.withSession(id) { session in
-            session.perform(from: call.loop, orElse: call.fail) { session -> Result<[UInt8], APIError> in
-                if dropsQueued { session.dropQueued() }
-                do throws(SessionError) {
-                    return .success(ResponsesFace.json(try session.cancel(by: nil)))
-                } catch {
-                    return .failure(APIError(error))
-                }
-            } then: { result in
-                switch result {
-                case .success(let json): call.respond(json: json)
-                case .failure(let error): call.fail(error)
-                }
+        let cancel = SessionCommand.Cancel(dropsQueued: call.query["queued"] == "drop", answer: .object)
+        call.findSession(id) { session in
+            call.perform(.cancel(cancel), on: session) { (outcome) throws(SessionError) in
+                call.respond(json: try outcome.response().object ?? [])
             }
         }
     }
 
     /// `DELETE /v1/sessions/{id}`
     static func delete(_ call: Call, id: String) throws(APIError) {
-        let context = call.context
-        call.withSession(id) { reference in
-            reference.perform(from: call.loop, orElse: call.fail) { session in
-                context.sessions(on: reference.loop).forget(session)
-                return true
-            } then: { _ in
+        call.findSession(id) { session in
+            call.perform(.deleteSession, on: session) { (outcome) throws(SessionError) in
+                try outcome.done()
                 call.respond { object in
                     object.field("id", id)
                     object.field("object", "session")
@@ -207,29 +173,6 @@ enum SessionsFace {
     }
 
     // MARK: Parts
-
-    static func attach(
-        _ reader: EventReader, to session: SessionReference, after: LogPosition, listens: Bool = true, _ call: Call,
-        then: @escaping (APIError?) -> Void
-    ) {
-        let cursor = reader.makeCursor(for: session, listens: listens)
-        let fail = { (error: APIError) in
-            reader.stop()
-            then(error)
-        }
-        session.perform(from: call.loop, orElse: fail) { session -> APIError? in
-            do throws(SessionError) {
-                try session.attach(cursor.value, after: session.log.sequence(of: after))
-                // Who polls with `wait` is no listener that could leave, but one who has come back after a restart.
-                if !listens { session.listenerReturned() }
-                return nil
-            } catch {
-                return APIError(error)
-            }
-        } then: { error in
-            if let error { fail(error) } else { then(nil) }
-        }
-    }
 
     /// Where a reader goes on. EventSource sends the header by itself when it connects again, so the header is the newest word.
     private static func position(_ call: Call) throws(APIError) -> LogPosition {

@@ -8,7 +8,7 @@ struct ToolRules {
     var rejectsUnknown: Bool
 
     /// - Parameter parameters: with what the session brings.
-    func check(_ parameters: ResponseParameters) throws(APIError) {
+    func check(_ parameters: ResponseParameters) throws(SessionError) {
         let isChat = parameters.chatMembers != nil
         let members = parameters.chatMembers ?? parameters.members
         let tools = members["tools"]?.array ?? []
@@ -38,7 +38,7 @@ struct ToolRules {
     }
 
     /// The old form of a choice, among `functions`.
-    private func checkFunctionCall(_ members: JSONObject) throws(APIError) {
+    private func checkFunctionCall(_ members: JSONObject) throws(SessionError) {
         guard let name = members["function_call"]?["name"] else { return }
         let functions = members["functions"]?.array ?? []
         guard functions.contains(where: { $0["name"] == name }) else {
@@ -53,7 +53,7 @@ struct ToolRules {
         return (tool["name"] ?? tool[type]?["name"] ?? tool["function"]?["name"])?.string
     }
 
-    private func check(_ choice: JSONValue, _ names: Set<String>, hasTools: Bool, isChat: Bool) throws(APIError) {
+    private func check(_ choice: JSONValue, _ names: Set<String>, hasTools: Bool, isChat: Bool) throws(SessionError) {
         if let word = choice.string {
             // Some upstreams have words of their own, which are theirs to judge.
             if isChat { return }
@@ -84,7 +84,7 @@ struct ToolRules {
         for (index, tool) in list.enumerated() { try checkTool(tool, names, param: "tool_choice.tools[\(index)]") }
     }
 
-    private func checkTool(_ tool: JSONValue, _ names: Set<String>, param: String) throws(APIError) {
+    private func checkTool(_ tool: JSONValue, _ names: Set<String>, param: String) throws(SessionError) {
         let type = tool["type"]?.string ?? (tool["function"] == nil ? "" : "function")
         guard ResponseParameters.clientTools.contains(type) else {
             throw .invalid(
@@ -95,5 +95,11 @@ struct ToolRules {
         guard names.contains(name) else {
             throw .invalid("'\(param)' names '\(name.prefix(80))', which is not in 'tools'.", param: param, code: "invalid_value")
         }
+    }
+}
+
+extension SessionError {
+    fileprivate static func invalid(_ message: String, param: String, code: String? = nil) -> SessionError {
+        .parameterRefused(message: message, param: param, code: code)
     }
 }

@@ -1,0 +1,49 @@
+import Logging
+import Network
+import Sessions
+
+/// What commands need of the loop that their session lives on.
+extension SessionLoop {
+    func session(_ id: String) -> Session? { residents[id]?.session }
+
+    func makeBranch(
+        of session: Session, at generation: Generation, _ items: [Item], defaults: ResponseParameters, isStored: Bool,
+        isDurable: Bool
+    ) -> Session {
+        makeResident(
+            owner: session.owner, defaults: defaults, isEphemeral: !isStored, isDurable: isDurable, forking: (generation, items)
+        ).session
+    }
+
+    func isDurable(_ session: Session, asAsked isAsked: Bool) -> Bool {
+        (residents[session.id]?.log != nil) == (isAsked && journal != nil)
+    }
+
+    func refusal(of parameters: ResponseParameters) -> SessionError? {
+        do throws(SessionError) {
+            try ToolRules(rejectsUnknown: configuration.rejectsUnknownTools).check(parameters)
+            return nil
+        } catch {
+            return error
+        }
+    }
+
+    func willTake(responseID: String, into session: Session) -> String? {
+        directory.insert(response: responseID, sessionID: session.id)
+        return metering?.keyID(of: responseID)
+    }
+
+    func took(_ generation: Generation) { log("response taken", generation) }
+
+    func willDelete(responseID: String) {
+        directory.remove(response: responseID)
+        idempotency?.erase([responseID])
+    }
+
+    /// By these lines a response leads to its session, and a session to its responses.
+    func log(_ event: Logger.Message, _ generation: Generation, _ more: Logger.Metadata = [:]) {
+        guard loop.logger.logLevel <= .debug else { return }
+        let ids: Logger.Metadata = ["response_id": "\(generation.id)", "session_id": "\(generation.sessionID)"]
+        loop.logger.debug(event, metadata: ids.merging(more) { $1 })
+    }
+}

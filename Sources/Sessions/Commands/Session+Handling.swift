@@ -1,0 +1,93 @@
+/// Commands: each within one iteration of the session's loop.
+extension Session {
+    /// Carries a command out.
+    /// - Parameter cursor: attached as the command says, before anything that it causes is delivered; detached if it is refused.
+    public func handle(_ command: SessionCommand, following cursor: Cursor? = nil) -> SessionOutcome {
+        do throws(SessionError) {
+            return try carryOut(command.kind, cursor)
+        } catch {
+            cursor?.detach()
+            return .refused(error)
+        }
+    }
+
+    /// Where an outcome must be committed before it is told: here, or on the branch that an input went to.
+    public func destination(of outcome: SessionOutcome) -> Session {
+        guard case .accepted(let accepted) = outcome, accepted.sessionID != id else { return self }
+        return host.session(accepted.sessionID) ?? self
+    }
+
+    /// Takes back what a command did that could not be committed in time. Its sender is told that it failed, and sends it again. Call
+    /// on the outcome's ``destination(of:)``.
+    ///
+    /// Deletions, cancels and changes of metadata stand: to do them twice does no harm.
+    public func withdraw(_ command: SessionCommand, _ outcome: SessionOutcome) {
+        switch (command.kind, outcome) {
+        case (.submit, .accepted(let accepted)), (.steer, .accepted(let accepted)): withdraw(responseID: accepted.responseID)
+        case (.steer(let steer), .steerKept):
+            if let target = generation(steer.steer.responseID) { withdraw(steerID: steer.steer.id, from: target) }
+        case (.addItems(let new), .summary): for item in new.items { _ = deleteItem(item.id) }
+        case (.join(let join), .joined): if let participant = join.participant { leave(participant) }
+        default: break
+        }
+    }
+
+    private func carryOut(_ kind: SessionCommand.Kind, _ cursor: Cursor?) throws(SessionError) -> SessionOutcome {
+        switch kind {
+        case .submit(let submit): return .accepted(try take(submit, cursor))
+        case .steer(let steer): return try take(steer, cursor)
+        case .cancel(let cancel): return try carryOut(cancel)
+        case .addItems(let new): try add(new.items, encoded: new.encoded)
+        case .deleteItem(let id): if !deleteItem(id) { throw .itemNotFound(id) }
+        case .setMetadata(let metadata): setMetadata(metadata)
+        case .deleteResponse(let id):
+            host.willDelete(responseID: id)
+            if !delete(responseID: id) { throw .responseNotFound(id) }
+            return .done
+        case .deleteSession:
+            host.forget(self)
+            return .done
+        case .addSteps(let id, let steps): return try add(steps, to: try known(id))
+        case .join(let join): return try carryOut(join, cursor)
+        case .leave(let participant):
+            leave(participant)
+            return .done
+        case .follow(let follow): return try carryOut(follow, cursor)
+        case .readSummary: if isClosed { throw .sessionClosed }
+        case .readState, .readResponse, .readItems, .readItem, .measurePrompt: return try read(kind)
+        }
+        return .summary(SessionSummary(self))
+    }
+
+    /// The one way to cancel, for every face.
+    private func carryOut(_ command: SessionCommand.Cancel) throws(SessionError) -> SessionOutcome {
+        if command.dropsQueued { dropQueued() }
+        let cancelled: Generation
+        do throws(SessionError) {
+            cancelled = try cancel(
+                responseID: command.responseID, by: command.participant, clientEventID: command.clientEventID,
+                reason: command.reason)
+        } catch {
+            guard command.answer == .objectInAnyCase, let id = command.responseID else { throw error }
+            cancelled = try known(id)
+        }
+        if command.answer == .nothing { return .done }
+        return .response(ResponseStanding(cancelled, in: self, withObject: true))
+    }
+
+    private func add(_ steps: [Step], to generation: Generation) throws(SessionError) -> SessionOutcome {
+        // As it stood before: its runner is told of the response that its steps are about.
+        let standing = ResponseStanding(generation, in: self, withObject: false)
+        guard generation.isActive else { return .steps(standing, areTaken: false) }
+        guard generation.hasRoom(forSteps: steps.map(\.id)) else { throw .tooManySteps(limit: Step.Limits.maxCount) }
+        for step in steps { generation.step(step) }
+        return .steps(standing, areTaken: true)
+    }
+
+    func generation(_ id: String) -> Generation? { queue.response(id) }
+
+    func known(_ id: String) throws(SessionError) -> Generation {
+        guard let generation = generation(id) else { throw .responseNotFound(id) }
+        return generation
+    }
+}

@@ -46,6 +46,13 @@ let package = Package(
             name: "Sessions",
             dependencies: ["Bytes", "JSON", .product(name: "DequeModule", package: "swift-collections")],
             swiftSettings: byteSpeed),
+        .target(
+            name: "Hosting",
+            dependencies: [
+                "Network", "Bytes", .product(name: "DequeModule", package: "swift-collections"),
+                .product(name: "Logging", package: "swift-log"),
+            ],
+            swiftSettings: byteSpeed),
         .target(name: "ResponsesWire", dependencies: ["Bytes", "JSON", "Sessions"], swiftSettings: byteSpeed),
         .target(
             name: "Upstreams",
@@ -62,15 +69,15 @@ let package = Package(
         .target(
             name: "Storage",
             dependencies: [
-                "CLinux", "Sessions", "Jobs", "JSON", "Bytes", .product(name: "GRDB", package: "GRDB.swift"),
+                "CLinux", "Sessions", "Hosting", "Jobs", "JSON", "Bytes", .product(name: "GRDB", package: "GRDB.swift"),
                 .product(name: "GRDBSQLite", package: "GRDB.swift"), .product(name: "Logging", package: "swift-log"),
             ],
             swiftSettings: byteSpeed),
         .target(
             name: "Server",
             dependencies: [
-                "Network", "HTTP", "WebSocket", "JSON", "Digests", "Bytes", "Sessions", "ResponsesWire", "Upstreams", "Jobs",
-                "Storage",
+                "Network", "HTTP", "WebSocket", "JSON", "Digests", "Bytes", "Sessions", "Hosting", "ResponsesWire", "Upstreams",
+                "Jobs", "Storage",
                 "COpenSSL",
                 .product(name: "DequeModule", package: "swift-collections"), .product(name: "Logging", package: "swift-log"),
             ],
@@ -104,6 +111,10 @@ let package = Package(
             name: "SessionsTests", dependencies: ["Sessions", "ResponsesWire", "ToldSession", "JSON", "Bytes"],
             swiftSettings: strict),
         .testTarget(
+            name: "HostingTests",
+            dependencies: ["Hosting", "Network", "CLinux", .product(name: "Logging", package: "swift-log")],
+            swiftSettings: strict),
+        .testTarget(
             name: "JobsTests", dependencies: ["Jobs", "JSON", .product(name: "Logging", package: "swift-log")],
             swiftSettings: strict),
         .testTarget(
@@ -124,7 +135,7 @@ let package = Package(
         .testTarget(
             name: "ServerTests",
             dependencies: [
-                "LoopbackServer", "Server", "Storage", "Network", "Sessions", "ResponsesWire", "HTTP", "JSON", "Digests",
+                "LoopbackServer", "Server", "Hosting", "Storage", "Network", "Sessions", "ResponsesWire", "HTTP", "JSON", "Digests",
                 "WebSocket", "Bytes", "COpenSSL", .product(name: "Logging", package: "swift-log"),
                 .product(name: "Yams", package: "Yams"),
             ],

@@ -21,8 +21,8 @@ SCOPE = [
     "Protocols/chat-completions.md", "Protocols/clients.md", "Protocols/conversations.md", "Protocols/files.md", "Protocols/http.md",
     "Protocols/operations.md", "Protocols/rehearsal.md", "Protocols/responses.md", "Protocols/runner.md", "Protocols/sessions.md",
     "Protocols/upstreams.md", "Protocols/webhooks.md", "Protocols/websocket.md",
-    "Sources/Bytes", "Sources/Digests", "Sources/HTTP", "Sources/JSON", "Sources/Jobs", "Sources/Network",
-    "Sources/Upstreams", "Sources/WebSocket", "Sources/interject",
+    "Sources/Bytes", "Sources/Digests", "Sources/HTTP", "Sources/Hosting", "Sources/JSON", "Sources/Jobs",
+    "Sources/Network", "Sources/Upstreams", "Sources/WebSocket", "Sources/interject",
 ]
 LOWER = ("Sources/Bytes", "Sources/Digests", "Sources/HTTP", "Sources/JSON", "Sources/Network", "Sources/WebSocket")
 # Their comments still speak of turns: they change just now, and come into the scope after that.

@@ -18,7 +18,6 @@ ALLOWED = {
     "ServerContext": (25, "to be divided: one service each"),
     "ServerConfiguration": (47, "to be divided: one part a concern"),
     "ServeSettings": (74, "to be divided: one part a concern"),
-    "SessionLoop": (16, "to be divided"),
     "EventLoop": (22, "to be divided: what a loop lends to others, such as buffers and counters"),
     "HTTPConnection": (21, "to be divided: request, answer, timeouts"),
     "HTTPExchange": (25, "to be divided: request, answer"),

@@ -1,3 +1,4 @@
+import Hosting
 import Jobs
 import Logging
 import Storage
@@ -22,9 +23,6 @@ extension Server {
 
     /// Waits until no request of a batch runs any more, and its answer is kept.
     static func waitForJobs(_ context: ServerContext, timeout: Duration) async {
-        let deadline = ContinuousClock.now + timeout
-        while await context.jobs.current?.batches.isRunning ?? false, ContinuousClock.now < deadline {
-            try? await Task.sleep(for: .milliseconds(5))
-        }
+        _ = await Drain.wait(atMost: timeout) { await !(context.jobs.current?.batches.isRunning ?? false) }
     }
 }

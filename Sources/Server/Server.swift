@@ -1,5 +1,6 @@
 import Glibc
 import HTTP
+import Hosting
 import Jobs
 public import Logging
 public import Network
@@ -106,7 +107,13 @@ public final class Server: Sendable {
                 return await list.refresh()
             }
             Task { await context.recoverSessions() }
-            Retention(context: context, logger: logger).start()
+            if let store {
+                let clock = group.loops[0]
+                Retention(
+                    residency: context.residency, store: store, period: configuration.retention,
+                    maxByteCount: configuration.maxDataBytes, logger: logger
+                ).start(until: context.lifecycle) { clock.unixTime }
+            }
             IdempotencySweeper(context: context, logger: logger).start()
             let probe = Task { await context.router.probe(on: group.loops[0]) }
             return Server(
@@ -132,7 +139,7 @@ public final class Server: Sendable {
             store, retention: configuration.idempotencyRetention, unixTime: Int(time(nil)))
         let accessLog = configuration.keepsAccessLog ? AccessLog(logger) : nil
         let metering = Metering(usage: usage, idempotency: idempotency, accessLog: accessLog) { authentication.limits(ofKey: $0) }
-        let directory = SessionDirectory()
+        let residency = Residency<Session>(policy: PlacementPolicy(loops: group.loops))
         _ = ProcessStatistics.startTime
         let budget = MemoryBudget(limitBytes: configuration.memoryBudgetBytes, loopCount: group.loops.count)
         let upstreamCounters = group.loops.map { LoopBound(transferring: UpstreamCounters(), to: $0) }
@@ -147,7 +154,7 @@ public final class Server: Sendable {
             let bound = await withCheckedContinuation { continuation in
                 loop.execute {
                     let sessions = SessionLoop(
-                        loop: loop, model: model, directory: directory, configuration: configuration, loopCount: count,
+                        loop: loop, model: model, residency: residency, configuration: configuration, loopCount: count,
                         budget: budget, store: store, ordinals: ordinals)
                     sessions.metering = metering
                     sessions.idempotency = idempotency
@@ -159,7 +166,7 @@ public final class Server: Sendable {
             sessionLoops.append(bound)
         }
         return ServerContext(
-            configuration: configuration, routes: routes, directory: directory, budget: budget,
+            configuration: configuration, routes: routes, residency: residency, budget: budget,
             modelNames: ModelNames(
                 preferred: isRehearsal ? "rehearsal" : preferred(upstreams), runner: configuration.runnerOptions.model,
                 now: Int(time(nil))),
@@ -192,7 +199,6 @@ public final class Server: Sendable {
 
     /// How long the last bytes may take on their way to clients, once nothing runs any more.
     private static let farewellDuration = Duration.seconds(2)
-    private static let pollInterval = Duration.milliseconds(10)
 
     /// Ends the server so that nobody loses anything: first it says that it is not ready; then it takes no connections, begins
     /// nothing, and lets each client go when what it waits for has come; what still runs at the deadline is cancelled and told so.
@@ -212,10 +218,10 @@ public final class Server: Sendable {
         context.runners.dismissWaiting()
         await context.jobs.current?.batches.stop()
         await context.drain(window: min(configuration.drainWindow, configuration.drainTimeout))
-        let isDrained = await waitUntilDrained(configuration.drainTimeout)
+        let isDrained = await Drain.wait(atMost: configuration.drainTimeout) { await context.isDrained() }
         if !isDrained {
             await context.endAll()
-            _ = await waitUntilDrained(Self.farewellDuration)
+            _ = await Drain.wait(atMost: Self.farewellDuration) { await context.isDrained() }
         }
         await Self.waitForJobs(context, timeout: Self.farewellDuration)
         probe.cancel()
@@ -226,14 +232,5 @@ public final class Server: Sendable {
         context.authentication.stop()
         await context.store?.close()
         logger.info("stopped", metadata: ["drained": .stringConvertible(isDrained)])
-    }
-
-    private func waitUntilDrained(_ timeout: Duration) async -> Bool {
-        let deadline = ContinuousClock.now + timeout
-        while await !context.isDrained() {
-            if ContinuousClock.now >= deadline { return false }
-            try? await Task.sleep(for: Self.pollInterval)
-        }
-        return true
     }
 }

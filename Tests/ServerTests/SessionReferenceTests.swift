@@ -1,4 +1,5 @@
 import Foundation
+import Hosting
 import JSON
 import Logging
 import Sessions
@@ -28,8 +29,7 @@ import Testing
             loop = try SessionReferenceTests.makeLoop(0)
             session = Session(owner: "me", host: host, defaults: ResponseParameters(model: "m"), log: log)
             if isCommitted { log.commit() }
-            reference = SessionReference(
-                LoopBound(transferring: session, to: loop), id: session.id, owner: session.owner, ordinal: 1)
+            reference = SessionReference(session, on: loop)
         }
 
         deinit {
@@ -205,10 +205,21 @@ import Testing
         let loop = try Self.makeLoop(0)
         let host = StillHost()
         let session = Session(id: "sess_1", owner: "me", host: host, defaults: ResponseParameters(model: "m"))
-        let reference = SessionReference(LoopBound(transferring: session, to: loop), id: "sess_1", owner: "me", ordinal: 1)
+        let reference = SessionReference(session, on: loop)
         Thread.detachNewThread { loop.run() }
         #expect(await reference.send(.measurePrompt(upTo: nil)) == .byteCount(0))
         loop.stop()
+    }
+}
+
+extension SessionReference {
+    /// To a session that no loop hosts.
+    fileprivate init(_ session: sending Session, on loop: EventLoop) {
+        let (id, owner) = (session.id, session.owner)
+        self.init(
+            ObjectReference(
+                id: id, owner: owner, placement: .loop(LoopBound(transferring: session, to: loop)), ordinal: 1,
+                isStored: false))
     }
 }
 

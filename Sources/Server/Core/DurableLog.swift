@@ -1,34 +1,31 @@
+import Hosting
 import Sessions
 import Storage
 
-/// A session's log that is committed to the store: its newest events in memory, all of them on the disk. Loop-confined.
+/// A session's log that is committed to the store: its newest events in memory, all of them in the store. Loop-confined.
 ///
 /// Events that are not committed yet are never dropped from memory: what is on its way to the disk is bounded by the journal, which
 /// has upstreams wait when the disk falls behind.
-final class DurableLog: SessionLog {
+final class DurableLog: SessionLog, Journaled {
     let key: Int
     private let ordinal: Int
-    private let journal: SessionJournal
+    private let storage: SessionStorage
+    private let journal: Journal<SessionChanges>
     private var committed: Int
     private let storedFrom: Int
     /// Finds what events refer to; nil for what the session does not know any more.
     var header: ((_ ordinal: Int) -> ResponseHeader?)?
     /// Called when the store has refused something: what is in memory is no longer what is stored, and must be let go.
     var onLoss: (() -> Void)?
-    fileprivate var isLost = false
-    /// The commit that the newest change is part of.
-    fileprivate(set) var ticket = 0
-    /// The commit that the log was last listed for.
-    fileprivate var listedTicket = 0
-    /// Whether it waits for the journal to be less full.
-    fileprivate var awaitsRelief = false
+    var journalEntry = JournalEntry()
 
     /// Bytes of events that a reader gets from the disk at once.
     private static let fetchByteCount = 64 * 1024
 
     /// An empty log of a new session.
-    init(journal: SessionJournal, key: Int, ordinal: Int, maxBytes: Int) {
-        self.journal = journal
+    init(storage: SessionStorage, key: Int, ordinal: Int, maxBytes: Int) {
+        self.storage = storage
+        journal = storage.journal
         self.key = key
         self.ordinal = ordinal
         committed = 0
@@ -37,8 +34,9 @@ final class DurableLog: SessionLog {
     }
 
     /// The log of a session that was loaded.
-    init(journal: SessionJournal, restoring loaded: Store.LoadedSession, maxBytes: Int) {
-        self.journal = journal
+    init(storage: SessionStorage, restoring loaded: Store.LoadedSession, maxBytes: Int) {
+        self.storage = storage
+        journal = storage.journal
         key = loaded.key
         ordinal = loaded.ordinal
         committed = loaded.lastSequence
@@ -60,15 +58,15 @@ final class DurableLog: SessionLog {
 
     override func mayDrop(_ page: LogPage) -> Bool { page.lastPosition <= committed }
 
-    /// Whether everything is on the disk.
-    var isSettled: Bool { journal.isCommitted(ticket) }
+    /// Whether everything of it is committed.
+    var isCommitted: Bool { journal.isCommitted(self) }
 
     override func appended(_ event: SessionEvent) {
         journal.write(for: self) { $0.append(event, session: key) }
     }
 
     override func store(_ change: SessionChange) {
-        let now = journal.unixTime
+        let now = storage.unixTime
         switch change {
         case .created(let record): journal.write(for: self) { $0.insert(record, key: key, ordinal: ordinal) }
         case .remembered(let items, let position):
@@ -91,12 +89,11 @@ final class DurableLog: SessionLog {
         onCommit = nil
         onLoss = nil
         journal.write(for: self) { $0.delete(session: key) }
-        // What might still happen to it is not stored.
-        isLost = true
+        journal.close(self)
     }
 
     override func fetch(after position: Int, then: @escaping ([LogPage]) -> Void) {
-        journal.fetch(session: key, after: position, maxBytes: Self.fetchByteCount) { [weak self] pages in
+        storage.fetch(session: key, after: position, maxBytes: Self.fetchByteCount) { [weak self] pages in
             guard let self else { return then([]) }
             var unknown: Set<Int> = []
             for page in pages { unknown.formUnion(page.responseOrdinals.filter { self.header?($0) == nil }) }
@@ -105,60 +102,30 @@ final class DurableLog: SessionLog {
                 return then(pages)
             }
             // Of responses that were deleted, or that the session has forgotten since it has so many.
-            self.journal.fetch(headersOf: self.key, unknown) { [weak self] headers in
+            self.storage.fetch(headersOf: self.key, unknown) { [weak self] headers in
                 for page in pages { page.resolve { headers[$0] ?? self?.header?($0) } }
                 then(pages)
             }
         }
     }
 
-    override func whenCommitted(_ action: @escaping () -> Void) { journal.whenCommitted(ticket, action) }
+    override func whenCommitted(_ action: @escaping () -> Void) { journal.whenCommitted(self, action) }
 
     // MARK: For the journal
 
-    fileprivate func commit(upTo position: Int) {
+    func committed(upTo position: Int) {
         let previous = committed
         guard position > previous else { return }
         committed = position
         onCommit?(previous)
     }
 
-    fileprivate func lose() {
-        if isLost { return }
-        isLost = true
+    func lost() {
         onCommit = nil
         onLoss?()
         onLoss = nil
     }
 
     /// Nothing of this log need be on its way for its session to have been told to wait.
-    fileprivate func relieve() {
-        awaitsRelief = false
-        onCommit?(committed)
-    }
-}
-
-extension SessionJournal {
-    /// Takes a change of a log into the commit of this iteration.
-    fileprivate func write(for log: DurableLog, _ change: (inout SessionChanges) -> Void) {
-        if log.isLost { return }
-        log.ticket = gatheringTicket
-        if log.listedTicket != log.ticket {
-            log.listedTicket = log.ticket
-            list(log)
-        }
-        gather(change)
-    }
-
-    func commit(_ log: DurableLog, upTo position: Int) { log.commit(upTo: position) }
-
-    fileprivate func relieveLater(_ log: DurableLog) {
-        if log.awaitsRelief { return }
-        log.awaitsRelief = true
-        awaitingRelief.append(log)
-    }
-
-    func relieve(_ log: DurableLog) { log.relieve() }
-
-    func lose(_ log: DurableLog) { log.lose() }
+    func relieved() { onCommit?(committed) }
 }

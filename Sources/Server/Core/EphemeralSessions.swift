@@ -1,4 +1,6 @@
+import Hosting
 import Network
+import Sessions
 
 /// The sessions of a connection whose responses were not to be stored: they live as long as it does, or until they go from memory for
 /// their age or size.
@@ -14,9 +16,9 @@ struct EphemeralSessions {
     var count: Int { loops.count }
 
     /// - Parameter loop: the session's.
-    mutating func insert(_ id: String, on loop: EventLoop, _ directory: SessionDirectory) {
+    mutating func insert(_ id: String, on loop: EventLoop, _ residency: Residency<Session>) {
         if loops.count >= bound, loops[id] == nil {
-            loops = directory.present(loops)
+            loops = residency.present(loops)
             // So that a look at all of them is paid by as many that came.
             bound = max(Self.minBound, 2 * loops.count)
         }
@@ -30,6 +32,6 @@ struct EphemeralSessions {
     }
 
     static func release(_ id: String, on loop: EventLoop, _ context: ServerContext) {
-        loop.execute { context.sessions(on: loop).release(id) }
+        loop.execute { context.sessions(on: loop).residents.releaseWhenIdle(id) }
     }
 }

@@ -1,3 +1,4 @@
+import Hosting
 import Jobs
 import Network
 import Sessions
@@ -8,7 +9,7 @@ import Upstreams
 final class ServerContext: Sendable {
     let configuration: ServerConfiguration
     let routes: RouteTable
-    let directory: SessionDirectory
+    let residency: Residency<Session>
     let authentication: Authentication
     /// Tickets for streams of pages.
     let tickets = StreamTickets()
@@ -41,7 +42,7 @@ final class ServerContext: Sendable {
     private let upstreamCounters: [LoopBound<UpstreamCounters>]
 
     init(
-        configuration: ServerConfiguration, routes: RouteTable, directory: SessionDirectory, budget: MemoryBudget,
+        configuration: ServerConfiguration, routes: RouteTable, residency: Residency<Session>, budget: MemoryBudget,
         modelNames: ModelNames, authentication: Authentication, metering: Metering, accessLog: AccessLog?, usage: UsageLedger,
         idempotency: IdempotencyKeys,
         store: Store?,
@@ -55,7 +56,7 @@ final class ServerContext: Sendable {
         self.store = store
         self.configuration = configuration
         self.routes = routes
-        self.directory = directory
+        self.residency = residency
         self.budget = budget
         self.upstreamCounters = upstreamCounters
         webSocketLiveness = WebSocketLiveness.Shared(configuration.webSocketLiveness)
@@ -79,9 +80,9 @@ final class ServerContext: Sendable {
             isLoopbackOnly: configuration.isLoopbackOnly)
     }
 
-    /// Whether what is to be kept waits for the disk, which may not have said why.
+    /// Whether commits wait for the disk, which may not have said why.
     var isStorageLate: Bool { store?.isLate ?? false }
-    /// Why no new work can be taken, when what is acknowledged could not be kept.
+    /// Why no new work can be taken, when what is acknowledged could not be committed.
     var storageFailure: APIError? { store?.failure.map { APIError($0) } }
 
     /// Where sessions live.
@@ -89,6 +90,10 @@ final class ServerContext: Sendable {
 
     /// The sessions that live on a loop. Call on that loop.
     func sessions(on loop: EventLoop) -> SessionLoop { sessionLoops[loop.index].value }
+
+    /// Where a session is made that is asked for on a loop. Call on that loop, which is the one that the policy chooses: the
+    /// session exists when the call returns.
+    func sessions(placedFrom loop: EventLoop) -> SessionLoop { sessions(on: residency.policy.loop(requestedOn: loop)) }
 
     /// What is open on a loop. Call on that loop.
     func open(on loop: EventLoop) -> OpenRegistry { registries[loop.index].value }
@@ -105,7 +110,7 @@ final class ServerContext: Sendable {
         for (sessions, registry) in zip(sessionLoops, registries) {
             await sessions.call { sessions in
                 registry.value.drain(window: window)
-                sessions.drain()
+                sessions.residents.drain()
             }
         }
     }
@@ -140,7 +145,7 @@ final class ServerContext: Sendable {
     /// Ends everything that runs and closes the WebSockets, on every loop.
     func endAll() async {
         for (sessions, registry) in zip(sessionLoops, registries) {
-            await sessions.call { $0.endAll { registry.value.closeAll() } }
+            await sessions.call { $0.residents.endAll { registry.value.closeAll() } }
         }
     }
 }

@@ -1,5 +1,5 @@
 import HTTP
-import Logging
+import Hosting
 import Network
 import Sessions
 import Storage
@@ -11,104 +11,87 @@ extension ServerContext {
     func find(
         session id: String, owner: String, from loop: EventLoop, then: @escaping (Result<SessionReference?, APIError>) -> Void
     ) {
-        find(session: id, from: loop) { result in
-            then(result.map { $0.flatMap { $0.owner == owner ? $0 : nil } })
-        }
+        residency.find(id, owner: owner, from: loop, in: sessionSource) { then(Self.answer($0)) }
     }
 
     /// The session that a response belongs to; as ``find(session:owner:from:then:)``.
     func find(
         response id: String, owner: String, from loop: EventLoop, then: @escaping (Result<SessionReference?, APIError>) -> Void
     ) {
-        if let session = directory.session(ofResponse: id) {
-            then(.success(session.owner == owner ? session : nil))
-            return
-        }
-        guard let store else {
-            then(.success(nil))
-            return
-        }
-        let answer = LoopBound(then, on: loop)
-        store.sessionID(ofResponse: id, owner: owner) { result in
-            answer.loop.execute {
-                switch result {
-                case .failure(let error): answer.value(.failure(APIError(error)))
-                case .success(nil): answer.value(.success(nil))
-                case .success(let session?): self.find(session: session, owner: owner, from: answer.loop, then: answer.value)
-                }
-            }
-        }
+        residency.find(alias: id, owner: owner, from: loop, in: sessionSource) { then(Self.answer($0)) }
+    }
+
+    private static func answer(
+        _ result: Result<ObjectReference<Session>?, LoadFailure>
+    ) -> Result<SessionReference?, APIError> {
+        result.map { $0.map(SessionReference.init) }.mapError { _ in .storageUnavailable }
+    }
+
+    /// The session, if it is in memory, whatever its owner.
+    func residentSession(_ id: String) -> SessionReference? { residency.resident(id).map(SessionReference.init) }
+
+    /// The session of a response, if it is in memory, whatever its owner.
+    func residentSession(ofResponse id: String) -> SessionReference? {
+        residency.resident(alias: id).map(SessionReference.init)
+    }
+
+    /// The sessions of an owner that are in memory, newest first.
+    func residentSessions(owner: String) -> [SessionReference] {
+        residency.residents(owner: owner).map(SessionReference.init)
     }
 
     /// Brings sessions in which something had not ended back to their loops, where they go on.
     func recoverSessions() async {
-        guard let store else { return }
-        var found: [(id: String, owner: String)]?
-        while found == nil, !lifecycle.isDraining {
-            do throws(StorageError) {
-                found = try await store.unfinishedSessions()
-            } catch {
-                loops[0].logger.error("what was cut cannot be read; trying again", metadata: ["error": "\(error)"])
-                try? await Task.sleep(for: .seconds(1))
-            }
-        }
-        let unfinished = found ?? []
-        for (index, session) in unfinished.enumerated() {
-            let loop = sessionLoops[index % sessionLoops.count].loop
-            await withCheckedContinuation { continuation in
-                loop.execute {
-                    self.find(session: session.id, owner: session.owner, from: loop) { _ in continuation.resume() }
-                }
-            }
+        if let sessionSource { await residency.recover(from: sessionSource, until: lifecycle) }
+    }
+
+    private var sessionSource: SessionSource? { store.map { SessionSource(store: $0, context: self) } }
+}
+
+/// Sessions in the store. Their responses lead to them.
+private struct SessionSource: ObjectSource {
+    let store: Store
+    let context: ServerContext
+
+    func load(_ id: String, then: @escaping @Sendable (Result<Store.LoadedSession?, LoadFailure>) -> Void) {
+        store.loadSession(id, owner: nil, maxTailBytes: context.configuration.residentLogBytes) {
+            then($0.mapError(LoadFailure.init))
         }
     }
 
-    private func find(
-        session id: String, from loop: EventLoop, then: @escaping (Result<SessionReference?, APIError>) -> Void
+    func findID(
+        ofAlias responseID: String, owner: String, then: @escaping @Sendable (Result<String?, LoadFailure>) -> Void
     ) {
-        if let session = directory.session(id) {
-            then(.success(session))
-            return
+        store.sessionID(ofResponse: responseID, owner: owner) { then($0.mapError(LoadFailure.init)) }
+    }
+
+    func restore(_ loaded: Store.LoadedSession, on loop: EventLoop) throws(LoadFailure) -> ObjectReference<Session>? {
+        do {
+            return try context.sessions(on: loop).restore(loaded)?.object
+        } catch {
+            throw LoadFailure(reason: "\(error)")
         }
-        guard let store else {
-            then(.success(nil))
-            return
-        }
-        switch directory.beginLoading(id, LoopBound(then, on: loop)) {
-        case .resident(let session): then(.success(session))
-        case .gone: then(.success(nil))
-        case .underWay: return
-        case .mustLoad:
-            let logger = loop.logger
-            store.loadSession(id, owner: nil, maxTailBytes: configuration.residentLogBytes) { result in
-                switch result {
-                case .failure(let error):
-                    logger.error("a session cannot be read from the store", metadata: ["session": "\(id)", "error": "\(error)"])
-                    self.directory.endLoading(id, .failure(APIError(error)))
-                case .success(nil): self.directory.endLoading(id, .success(nil))
-                case .success(let loaded?): loop.execute { self.directory.endLoading(id, self.restore(loaded, on: loop)) }
-                }
-            }
+    }
+
+    func unfinished() async throws(LoadFailure) -> [(id: String, owner: String)] {
+        do throws(StorageError) {
+            return try await store.unfinishedSessions()
+        } catch {
+            throw LoadFailure(error)
         }
     }
 }
 
-extension ServerContext {
-    /// Call on `loop`.
-    private func restore(_ loaded: Store.LoadedSession, on loop: EventLoop) -> Result<SessionReference?, APIError> {
-        do {
-            return .success(try sessions(on: loop).restore(loaded))
-        } catch {
-            let id = loaded.session.record.id
-            loop.logger.error("a session cannot be restored", metadata: ["session": "\(id)", "error": "\(error)"])
-            return .failure(APIError(StorageError.refused(reason: "\(error)")))
-        }
-    }
+extension LoadFailure {
+    fileprivate init(_ error: StorageError) { self.init(reason: "\(error)") }
 }
 
 extension APIError {
-    init(_ error: StorageError) {
-        self.init(
+    init(_ error: StorageError) { self = .storageUnavailable }
+
+    /// The store cannot be read or written.
+    static var storageUnavailable: APIError {
+        APIError(
             status: .serviceUnavailable, message: "The store cannot be used at this time. Try again later.", type: "server_error",
             code: "storage_unavailable", retryAfterSeconds: 1)
     }

@@ -1,10 +1,11 @@
+import Hosting
 import Logging
 import Network
 import Sessions
 
 /// What commands need of the loop that their session lives on.
 extension SessionLoop {
-    func session(_ id: String) -> Session? { residents[id]?.session }
+    func session(_ id: String) -> Session? { residents[id] }
 
     func makeBranch(
         of session: Session, at generation: Generation, _ items: [Item], defaults: ResponseParameters, isStored: Bool,
@@ -16,7 +17,7 @@ extension SessionLoop {
     }
 
     func isDurable(_ session: Session, asAsked isAsked: Bool) -> Bool {
-        (residents[session.id]?.log != nil) == (isAsked && journal != nil)
+        (residents.lifetime(of: session.id) == .stored) == (isAsked && residents.journal != nil)
     }
 
     func refusal(of parameters: ResponseParameters) -> SessionError? {
@@ -29,14 +30,14 @@ extension SessionLoop {
     }
 
     func willTake(responseID: String, into session: Session) -> String? {
-        directory.insert(response: responseID, sessionID: session.id)
+        residents.residency.insert(alias: responseID, of: session.id)
         return metering?.keyID(of: responseID)
     }
 
     func took(_ generation: Generation) { log("response taken", generation) }
 
     func willDelete(responseID: String) {
-        directory.remove(response: responseID)
+        residents.residency.remove(alias: responseID)
         idempotency?.erase([responseID])
     }
 

@@ -1,22 +1,18 @@
+import Hosting
 import Network
 import Sessions
 
-/// A session on whichever loop it lives: the only way to it for a face, which gives it commands and never holds it.
+/// A session, wherever it lives: the only way to it for a face, which gives it commands and never holds it.
 struct SessionReference: Sendable {
-    let id: String
-    let owner: String
-    private let bound: LoopBound<Session>
-    /// Its index among all sessions by age.
-    let ordinal: Int
+    let object: ObjectReference<Session>
 
-    var loop: EventLoop { bound.loop }
+    init(_ object: ObjectReference<Session>) { self.object = object }
 
-    init(_ session: LoopBound<Session>, id: String, owner: String, ordinal: Int) {
-        self.id = id
-        self.owner = owner
-        self.ordinal = ordinal
-        bound = session
-    }
+    var id: String { object.id }
+    var owner: String { object.owner }
+    /// Its position among all sessions by age.
+    var ordinal: Int { object.ordinal }
+    var loop: EventLoop { object.loop }
 
     /// Has the session carry a command out; within this call if it lives on the caller's loop and nothing waits to be committed.
     ///
@@ -35,13 +31,12 @@ struct SessionReference: Sendable {
     ) {
         let command = SessionCommand(kind)
         let cursor = reader?.makeCursor(for: self, listens: listens)
-        let told = { (outcome: SessionOutcome) in
+        object.perform(from: loop) { session, answer in
+            Self.carryOut(command, cursor, in: session, then: answer)
+        } then: { (outcome: SessionOutcome) in
             if outcome.isRefusal { reader?.stop() }
             then(outcome)
         }
-        if loop === self.loop { return carryOut(command, cursor, then: told) }
-        let answer = LoopBound(told, on: loop)
-        self.loop.execute { carryOut(command, cursor) { outcome in answer.run { $0(outcome) } } }
     }
 
     /// As ``perform(_:reader:listens:from:then:)``, for a caller that is in a task anyway.
@@ -60,30 +55,22 @@ struct SessionReference: Sendable {
         after position: LogPosition, limit: Int, mergesDeltas: Bool, from loop: EventLoop,
         then: @escaping (Result<EventRead, SessionError>) -> Void
     ) {
-        if loop === self.loop { return readEvents(after: position, limit, mergesDeltas, then: then) }
-        let answer = LoopBound(then, on: loop)
-        self.loop.execute {
-            readEvents(after: position, limit, mergesDeltas) { result in answer.run { $0(result) } }
+        object.perform(from: loop) { session, answer in
+            session.readEvents(after: position, limit: limit, mergesDeltas: mergesDeltas) { read in
+                // Events are committed when they are read; a state may tell of some that are not.
+                guard case .state = read else { return answer(.success(read)) }
+                session.whenKept { answer($0 ? .success(read) : .failure(.notCommitted)) }
+            }
+        } then: { (result: Result<EventRead, SessionError>) in
+            then(result)
         }
     }
 
     /// On the session's loop.
-    private func readEvents(
-        after position: LogPosition, _ limit: Int, _ mergesDeltas: Bool, then: @escaping (Result<EventRead, SessionError>) -> Void
+    private static func carryOut(
+        _ command: SessionCommand, _ cursor: LoopBound<FeedCursor>?, in session: Session,
+        then: @escaping (SessionOutcome) -> Void
     ) {
-        let session = bound.value
-        session.readEvents(after: position, limit: limit, mergesDeltas: mergesDeltas) { read in
-            // Events are committed when they are read; a state may tell of some that are not.
-            guard case .state = read else { return then(.success(read)) }
-            session.whenKept { then($0 ? .success(read) : .failure(.notCommitted)) }
-        }
-    }
-
-    /// On the session's loop.
-    private func carryOut(
-        _ command: SessionCommand, _ cursor: LoopBound<FeedCursor>?, then: @escaping (SessionOutcome) -> Void
-    ) {
-        let session = bound.value
         let outcome = session.handle(command, following: cursor?.value)
         if outcome.isRefusal { return then(outcome) }
         let destination = session.destination(of: outcome)

@@ -1,5 +1,6 @@
 import Digests
 import HTTP
+import Hosting
 import JSON
 import Network
 import Sessions

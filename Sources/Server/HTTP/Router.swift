@@ -1,4 +1,5 @@
 import HTTP
+import Hosting
 import Logging
 import Network
 import Sessions

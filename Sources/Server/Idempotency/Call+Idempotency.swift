@@ -17,6 +17,6 @@ extension Call {
             quoted: members["interrupted"]?["response_id"]?.string)
         context.idempotency.setAnswer(name, answer, then: then)
         // A session that was deleted meanwhile had its answers erased before this one was there.
-        if let session, context.directory.session(session) == nil { context.idempotency.erase([session]) }
+        if let session, context.residentSession(session) == nil { context.idempotency.erase([session]) }
     }
 }

@@ -1,3 +1,4 @@
+import Hosting
 import Network
 import Upstreams
 
@@ -16,7 +17,7 @@ struct LoopSnapshot: Sendable {
     let logBytes: Int
 
     init(_ sessions: SessionLoop, _ upstreams: UpstreamCounters) {
-        sessions.tellBudget()
+        sessions.residents.memory.report()
         index = sessions.loop.index
         network = sessions.loop.counters.pointee
         census = sessions.loop.census()
@@ -24,9 +25,9 @@ struct LoopSnapshot: Sendable {
         upstreamRequests = upstreams.requests
         upstreamRetries = upstreams.retries
         timeToFirstToken = upstreams.timeToFirstToken
-        self.sessions = sessions.sessionCount
+        self.sessions = sessions.residents.count
         activeGenerations = sessions.activeCount
         queuedGenerations = sessions.queuedCount
-        logBytes = sessions.logBytes
+        logBytes = sessions.residents.byteCount
     }
 }

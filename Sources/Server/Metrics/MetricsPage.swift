@@ -1,4 +1,5 @@
 import Bytes
+import Hosting
 import Jobs
 import Network
 import Upstreams

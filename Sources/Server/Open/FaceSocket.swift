@@ -38,7 +38,7 @@ class FaceSocket: WebSocketConnection {
 
     /// Forgets a session when the connection ends.
     /// - Parameter loop: the session's.
-    final func own(_ sessionID: String, on loop: EventLoop) { ephemeral.insert(sessionID, on: loop, context.directory) }
+    final func own(_ sessionID: String, on loop: EventLoop) { ephemeral.insert(sessionID, on: loop, context.residency) }
 
     /// To be called before each command: the credential may have ended since.
     /// - Parameter tell: called with the error when it has, before the socket closes.

@@ -1,5 +1,6 @@
 import Foundation
 import Glibc
+import Hosting
 import Logging
 import Network
 import Sessions
@@ -37,13 +38,13 @@ final class HandTurnedServer {
         }
         let clock = clock
         loops = try (0..<2).map { try EventLoop(index: $0, clock: clock, logger: logger) }
-        let directory = SessionDirectory(clock: clock)
+        let residency = Residency<Session>(policy: PlacementPolicy(loops: loops), now: { clock.now })
         let budget = MemoryBudget(limitBytes: configuration.memoryBudgetBytes, loopCount: loops.count)
         let ordinals = SessionOrdinals()
         hosts = loops.map { [loops, model, store] loop in
             loop.enter {
                 SessionLoop(
-                    loop: loop, model: model, directory: directory, configuration: configuration, loopCount: loops.count,
+                    loop: loop, model: model, residency: residency, configuration: configuration, loopCount: loops.count,
                     budget: budget, store: store, ordinals: ordinals)
             }
         }
@@ -189,14 +190,14 @@ final class HandTurnedServer {
     // MARK: The stop of the server
 
     /// Begins to let readers go whose sessions are at rest.
-    func drain() { for host in hosts { host.loop.enter { host.drain() } } }
+    func drain() { for host in hosts { host.loop.enter { host.residents.drain() } } }
 
     /// Ends what still runs.
     /// - Parameter close: called on each loop when connections may close.
     func endAll(_ close: @escaping (Int) -> Void) {
-        for host in hosts { host.loop.enter { host.endAll { close(host.loop.index) } } }
+        for host in hosts { host.loop.enter { host.residents.endAll { close(host.loop.index) } } }
     }
 
     var isDrained: Bool { hosts.allSatisfy { host in host.loop.enter { host.isDrained } } }
-    var isStalled: Bool { hosts.contains { $0.journal?.isStalled == true } }
+    var isStalled: Bool { hosts.contains { $0.residents.journal?.isStalled == true } }
 }

@@ -1,6 +1,7 @@
 import Digests
 import Foundation
 import HTTP
+import Hosting
 import LoopbackServer
 import Network
 import Sessions
@@ -193,8 +194,8 @@ import Testing
             let context = server.context
             let objects = await server.onLoop { loop in
                 let sessions = (0..<2).map { _ in loop.makeSession(owner: "ada", defaults: ResponseParameters(model: "m")).id }
-                context.directory.insert(response: Self.ownResponse, sessionID: sessions[0])
-                context.directory.insert(response: Self.otherResponse, sessionID: sessions[1])
+                context.residency.insert(alias: Self.ownResponse, of: sessions[0])
+                context.residency.insert(alias: Self.otherResponse, of: sessions[1])
                 // A token of the issuer has an owner of its own, who needs none.
                 return Objects(session: sessions[0], otherSession: sessions[1])
             }

@@ -1,5 +1,6 @@
 import Glibc
 import HTTP
+import Hosting
 import JSON
 import Jobs
 import Network

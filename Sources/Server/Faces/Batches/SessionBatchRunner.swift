@@ -1,4 +1,5 @@
 import HTTP
+import Hosting
 import JSON
 import Jobs
 import Network
@@ -116,7 +117,7 @@ private final class BatchLineRun {
         submit.isWarmUp = false
         responseID = id
         if let keyID { context.metering.enter(id, owner: owner, keyID: keyID) }
-        let session = context.sessions(on: loop).makeSession(owner: owner, defaults: parameters, isEphemeral: true)
+        let session = context.sessions(placedFrom: loop).makeSession(owner: owner, defaults: parameters, isEphemeral: true)
         self.session = session
         load.value.sessionIDs.insert(session.id)
         session.perform(.submit(submit), reader: collector, from: loop) { outcome in

@@ -48,7 +48,7 @@ enum ChatFace {
         guard let sessionID = request.extensions.sessionID else {
             // As with OpenAI, a completion is kept only if it says so; without that it stays in memory.
             submit(
-                call.context.sessions(on: call.loop).makeSession(
+                call.context.sessions(placedFrom: call.loop).makeSession(
                     owner: call.owner, defaults: request.parameters, isDurable: request.isStored))
             return
         }

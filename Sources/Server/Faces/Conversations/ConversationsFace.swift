@@ -20,7 +20,7 @@ enum ConversationsFace {
     }
 
     private static func create(_ call: Call, _ metadata: JSONObject, _ new: NewItems) {
-        let reference = call.context.sessions(on: call.loop).makeSession(
+        let reference = call.context.sessions(placedFrom: call.loop).makeSession(
             id: Identifier.make(prefix), owner: call.owner,
             defaults: ResponseParameters(model: call.context.modelNames.first ?? ""), metadata: .object(metadata))
         perform(.addItems(new), on: reference, call) { (outcome) throws(SessionError) in

@@ -1,5 +1,6 @@
 import Bytes
 import HTTP
+import Hosting
 import JSON
 import Network
 import Sessions

@@ -76,7 +76,7 @@ enum ResponsesFace {
                     })
             }
         } else {
-            let session = context.sessions(on: loop).makeSession(
+            let session = context.sessions(placedFrom: loop).makeSession(
                 owner: owner, defaults: request.parameters, policy: request.extensions.policy ?? .continuing,
                 isEphemeral: !request.isStored, isDurable: isDurable)
             then(.success(session))

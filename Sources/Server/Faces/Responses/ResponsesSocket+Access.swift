@@ -58,7 +58,7 @@ extension ResponsesSocket {
 
     private func check(response id: String, isOf sessionID: String) throws(APIError) {
         // What runs is in memory, and only what runs can be steered or cancelled.
-        guard let session = context.directory.session(ofResponse: id), session.owner == owner, session.id == sessionID else {
+        guard let session = context.residentSession(ofResponse: id), session.owner == owner, session.id == sessionID else {
             throw .notFound("response", id: id, code: "response_not_found")
         }
     }

@@ -130,7 +130,7 @@ extension ResponsesSocket {
         _ request: SessionInput, model: String, _ participant: Participant?, _ body: JSONObject
     ) throws(APIError) {
         let defaults = ResponseParameters(model: model, instructions: request.instructions, members: request.members)
-        let reference = context.sessions(on: loop).makeSession(
+        let reference = context.sessions(placedFrom: loop).makeSession(
             owner: owner, defaults: defaults, policy: request.policy ?? .grace(.seconds(30)))
         try join(reference, participant: participant, after: .start, body) { [weak self] in
             self?.speak(request, in: reference, body)

@@ -1,4 +1,5 @@
 import HTTP
+import Hosting
 import Network
 
 /// One `GET /v1/runner/work` that waits. Confined to the connection's loop.

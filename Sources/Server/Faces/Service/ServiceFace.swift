@@ -1,4 +1,5 @@
 import HTTP
+import Hosting
 import JSON
 import Network
 

@@ -25,7 +25,7 @@ final class SessionListing {
             gather(before: nil)
             return
         }
-        if let reference = call.context.directory.session(after), reference.owner == call.owner {
+        if let reference = call.context.residentSession(after), reference.owner == call.owner {
             gather(before: reference.ordinal)
         } else if let store = call.context.store {
             let bound = LoopBound(self, on: call.loop)
@@ -61,7 +61,7 @@ final class SessionListing {
     }
 
     private func gather(before ordinal: Int?, stored: [Store.SessionSummary]) {
-        let residents = call.context.directory.sessions(owner: call.owner).filter { $0.ordinal < ordinal ?? .max }.prefix(limit + 1)
+        let residents = call.context.residentSessions(owner: call.owner).filter { $0.ordinal < ordinal ?? .max }.prefix(limit + 1)
         let residentIDs = Set(residents.map(\.id))
         for summary in stored where !residentIDs.contains(summary.record.id) {
             entries.append((summary.ordinal, summary.record.id, Self.json(summary)))

@@ -30,7 +30,7 @@ enum SessionsFace {
     }
 
     private static func make(_ call: Call, _ defaults: ResponseParameters, _ extensions: InterjectMembers, _ metadata: JSONObject) {
-        let reference = call.context.sessions(on: call.loop).makeSession(
+        let reference = call.context.sessions(placedFrom: call.loop).makeSession(
             owner: call.owner, defaults: defaults, mode: extensions.mode ?? .interrupt, policy: extensions.policy ?? .continuing,
             metadata: .object(metadata))
         call.perform(.readState, on: reference) { (outcome) throws(SessionError) in

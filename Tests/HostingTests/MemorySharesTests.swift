@@ -1,6 +1,6 @@
 import Testing
 
-@testable import Server
+@testable import Hosting
 
 @Suite struct MemorySharesTests {
     @Test func whoHasTheMostGivesWay() {

@@ -1,0 +1,158 @@
+package import Network
+import Synchronization
+
+/// Which objects of a kind are in memory, on which loops, under which identifiers; which are being loaded, and which deleted. One
+/// for each kind of object, shared by all loops behind one short lock. Safe from any thread.
+///
+/// ``Residents`` hosts the objects of one loop, and enters them here.
+package final class Residency<Object: Resident>: Sendable {
+    package typealias Reference = ObjectReference<Object>
+    /// A request that waits for an object to be loaded, on its loop.
+    typealias Waiter = LoopBound<(Result<Reference?, LoadFailure>) -> Void>
+
+    private struct Entries {
+        var objects: [String: (reference: Reference, lastLookup: Instant)] = [:]
+        /// Identifiers of objects by their aliases.
+        var aliases: [String: String] = [:]
+        var loading: [String: [Waiter]] = [:]
+        /// Objects that the store has still, and that must not be loaded from it any more.
+        var deleting: Set<String> = []
+
+        mutating func remove(_ id: String, _ aliases: [String]) {
+            objects[id] = nil
+            for alias in aliases { self.aliases[alias] = nil }
+        }
+    }
+
+    /// Chooses the loops of objects that are made or loaded.
+    package let policy: PlacementPolicy
+    private let now: @Sendable () -> Instant
+    private let entries = Mutex(Entries())
+
+    /// How long an object stays in memory after it was last looked up: a reference has been used by then.
+    package static var lookupGrace: Duration { .seconds(60) }
+
+    /// - Parameter now: the clock; a test has one of its own.
+    package init(policy: PlacementPolicy, now: @escaping @Sendable () -> Instant = { .monotonicNow }) {
+        self.policy = policy
+        self.now = now
+    }
+
+    // MARK: In memory
+
+    /// The object, if it is in memory, whatever its owner.
+    package func resident(_ id: String) -> Reference? {
+        let now = now()
+        return entries.withLock { entries in
+            entries.objects[id]?.lastLookup = now
+            return entries.objects[id]?.reference
+        }
+    }
+
+    /// The object with an alias, if it is in memory, whatever its owner.
+    package func resident(alias: String) -> Reference? {
+        let now = now()
+        return entries.withLock { entries in
+            guard let id = entries.aliases[alias] else { return nil }
+            entries.objects[id]?.lastLookup = now
+            return entries.objects[id]?.reference
+        }
+    }
+
+    /// The objects of an owner that are in memory, newest first.
+    package func residents(owner: String) -> [Reference] {
+        let own = entries.withLock { entries in entries.objects.values.map(\.reference).filter { $0.owner == owner } }
+        return own.sorted { $0.ordinal > $1.ordinal }
+    }
+
+    /// Those entries whose objects are in memory. Does not count as a lookup.
+    package func present<Value: Sendable>(_ values: [String: Value]) -> [String: Value] {
+        entries.withLock { entries in values.filter { entries.objects[$0.key] != nil } }
+    }
+
+    /// Enters an alias of an object. Without effect if the object is not in memory.
+    package func insert(alias: String, of id: String) {
+        entries.withLock { entries in
+            if entries.objects[id] != nil { entries.aliases[alias] = id }
+        }
+    }
+
+    package func remove(alias: String) {
+        entries.withLock { $0.aliases[alias] = nil }
+    }
+
+    // MARK: For the loops
+
+    func insert(_ reference: Reference) {
+        let now = now()
+        entries.withLock { $0.objects[reference.id] = (reference, now) }
+    }
+
+    /// - Parameter isBeingDeleted: the store has it still, and it is not found there until ``deleted(_:)``.
+    func remove(_ id: String, aliases: [String], isBeingDeleted: Bool) {
+        entries.withLock { entries in
+            if isBeingDeleted { entries.deleting.insert(id) }
+            entries.remove(id, aliases)
+        }
+    }
+
+    /// Removes an object that was not looked up for a while; false if it was, and stays.
+    func removeIfUnused(_ id: String, aliases: [String]) -> Bool {
+        let now = now()
+        return entries.withLock { entries in
+            if let entry = entries.objects[id], now - entry.lastLookup < Self.lookupGrace { return false }
+            entries.remove(id, aliases)
+            return true
+        }
+    }
+
+    // MARK: Deleting
+
+    /// The most objects that ``beginDeleting(_:limit:)`` may have to skip.
+    var busyCount: Int {
+        entries.withLock { $0.objects.count + $0.loading.count + $0.deleting.count }
+    }
+
+    /// Prevents stored objects from being loaded until ``deleted(_:)``: those that are not in memory, and not on their way there.
+    /// - Returns: these, the first of them up to the limit.
+    func beginDeleting(_ ids: [String], limit: Int) -> [String] {
+        entries.withLock { entries in
+            let free = ids.filter { entries.objects[$0] == nil && entries.loading[$0] == nil && !entries.deleting.contains($0) }
+            let chosen = Array(free.prefix(limit))
+            entries.deleting.formUnion(chosen)
+            return chosen
+        }
+    }
+
+    /// The store has the objects no more, or has them after all.
+    func deleted(_ ids: [String]) {
+        entries.withLock { $0.deleting.subtract(ids) }
+    }
+
+    // MARK: Loading
+
+    enum Loading {
+        case resident(Reference)
+        /// It is being deleted.
+        case gone
+        /// The caller loads it and calls ``endLoading(_:_:)``.
+        case mustLoad
+        /// An earlier caller loads it.
+        case underWay
+    }
+
+    /// Has the waiter called with the object, unless it is in memory or gone.
+    func beginLoading(_ id: String, _ waiter: Waiter) -> Loading {
+        entries.withLock { entries in
+            if let entry = entries.objects[id] { return .resident(entry.reference) }
+            if entries.deleting.contains(id) { return .gone }
+            let isFirst = entries.loading[id] == nil
+            entries.loading[id, default: []].append(waiter)
+            return isFirst ? .mustLoad : .underWay
+        }
+    }
+
+    func endLoading(_ id: String, _ result: Result<Reference?, LoadFailure>) {
+        for waiter in entries.withLock({ $0.loading.removeValue(forKey: id) }) ?? [] { waiter.run { $0(result) } }
+    }
+}

@@ -16,7 +16,7 @@ protocol Change: Sendable {
     func seal()
     /// Makes the change. May be called again after the transaction was rolled back.
     func apply(to db: Database) throws
-    /// It is durable, or was refused.
+    /// It is committed, or was refused.
     func finish(_ error: StorageError?)
 }
 

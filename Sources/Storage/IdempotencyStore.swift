@@ -57,7 +57,7 @@ public struct IdempotencyStore: Sendable {
 
     /// Keeps a record, in the place of one with the same owner and key. An answer that tells of what is not there, or not any more, is
     /// kept as an erased one.
-    /// - Parameter then: called on the store's own thread when it is durable; never when the store was closed before.
+    /// - Parameter then: called on the store's own thread when it is committed; never when the store was closed before.
     public func put(_ record: IdempotencyRecord, then: @escaping @Sendable () -> Void = {}) {
         store.write { db in
             var record = record

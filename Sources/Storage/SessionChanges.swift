@@ -2,7 +2,7 @@ import GRDB
 public import JSON
 public import Sessions
 
-/// What happened in the sessions of one loop during a turn: made durable together, in its order.
+/// What happened in the sessions of one loop during an iteration: committed together, in its order.
 public struct SessionChanges: Sendable {
     private enum Operation: Sendable {
         case session(key: Int, SessionRecord, ordinal: Int)

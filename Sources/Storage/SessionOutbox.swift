@@ -2,7 +2,7 @@ import GRDB
 import Synchronization
 
 /// The way of one loop's changes to the store. What is put in while a commit is under way leaves together for the next one, so that
-/// a busy loop costs the store one change a commit, and is told once of all that is durable. Safe from any thread.
+/// a busy loop costs the store one change a commit, and is told once of all that is committed. Safe from any thread.
 public final class SessionOutbox: Sendable {
     private struct State {
         /// For the next commit.
@@ -18,7 +18,7 @@ public final class SessionOutbox: Sendable {
     private let tail: EventTail
     private let then: @Sendable (_ count: Int, StorageError?) -> Void
 
-    /// - Parameter then: called on the store's own thread when the next `count` of what was put in is durable, or refused.
+    /// - Parameter then: called on the store's own thread when the next `count` of what was put in is committed, or refused.
     public init(_ store: Store, then: @escaping @Sendable (_ count: Int, StorageError?) -> Void) {
         commits = store.commits
         tail = store.tail

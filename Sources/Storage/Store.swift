@@ -8,7 +8,7 @@ import Synchronization
 
 /// The data of one server: a SQLite database in write-ahead mode under a data directory. Safe from any thread.
 ///
-/// What is written at about the same time is committed together (group commit): a change is durable when its call returns, and a
+/// What is written at about the same time is committed together (group commit): a change is committed when its call returns, and a
 /// busy server pays one `fsync` for many changes.
 public final class Store: Sendable {
     /// What a commit outlives.
@@ -121,7 +121,7 @@ public final class Store: Sendable {
 
     // MARK: Writing
 
-    /// Runs a change in the next commit; returns when it is durable.
+    /// Runs a change in the next commit; returns when it is committed.
     func write<Result: Sendable>(_ body: @escaping @Sendable (Database) throws -> Result) async throws(StorageError) -> Result {
         let outcome = await withCheckedContinuation { continuation in
             write(body) { continuation.resume(returning: $0) }
@@ -130,7 +130,7 @@ public final class Store: Sendable {
     }
 
     /// Runs a change in the next commit.
-    /// - Parameter then: called on the store's own thread when it is durable, or refused.
+    /// - Parameter then: called on the store's own thread when it is committed, or refused.
     func write<Result: Sendable>(
         _ body: @escaping @Sendable (Database) throws -> Result,
         then: @escaping @Sendable (Swift.Result<Result, StorageError>) -> Void
@@ -220,7 +220,7 @@ public final class Store: Sendable {
             metadata: ["key": "\(key)", "kind": "\(type(of: error))"])
     }
 
-    /// Ends when everything submitted before is durable. Nothing can be written afterwards.
+    /// Ends when everything submitted before is committed. Nothing can be written afterwards.
     public func close() async {
         await commits.close()
         files.stop()

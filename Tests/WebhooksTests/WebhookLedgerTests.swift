@@ -40,7 +40,7 @@ import Testing
     @Test func aDeliveryIsTriedUntilItArrives() {
         var ledger = makeLedger()
         ledger.put(endpoint("e"))
-        ledger.admit(delivery("r"), isKept: false, now: 0)
+        ledger.admit(delivery("r"), isStored: false, now: 0)
         #expect(attemptAll(&ledger, at: 0, .failed(retryAfter: nil)) == ["r"])
         #expect(attemptAll(&ledger, at: 4999, .delivered).isEmpty && ledger.nextDueAt == 5000)
         #expect(attemptAll(&ledger, at: 5000, .failed(retryAfter: 100)) == ["r"])
@@ -53,18 +53,18 @@ import Testing
     @Test func theSameEventIsTakenOnce() {
         var ledger = makeLedger()
         ledger.put(endpoint("e"))
-        ledger.admit(delivery("r"), isKept: false, now: 0)
-        ledger.admit(delivery("r"), isKept: false, now: 0)
+        ledger.admit(delivery("r"), isStored: false, now: 0)
+        ledger.admit(delivery("r"), isStored: false, now: 0)
         #expect(attemptAll(&ledger, at: 0, .delivered) == ["r"])
-        ledger.admit(delivery("r"), isKept: false, now: 0)
+        ledger.admit(delivery("r"), isStored: false, now: 0)
         #expect(attemptAll(&ledger, at: 1, .delivered).isEmpty)
     }
 
     @Test func anEndpointThatIsGoneIsDisabledAtOnce() {
         var ledger = makeLedger()
         ledger.put(endpoint("e"))
-        ledger.admit(delivery("r"), isKept: false, now: 0)
-        ledger.admit(delivery("later", dueAt: 50), isKept: false, now: 0)
+        ledger.admit(delivery("r"), isStored: false, now: 0)
+        ledger.admit(delivery("later", dueAt: 50), isStored: false, now: 0)
         #expect(attemptAll(&ledger, at: 1, .gone) == ["r"])
         guard case .disabled(_, let reason) = ledger.endpoints["e"]?.state else {
             Issue.record("it is enabled")
@@ -82,7 +82,7 @@ import Testing
     @Test func anEndpointThatFailedForAllAttemptsOfADeliveryIsDead() {
         var ledger = makeLedger()
         ledger.put(endpoint("e"))
-        ledger.admit(delivery("r"), isKept: false, now: 0)
+        ledger.admit(delivery("r"), isStored: false, now: 0)
         var now = 0
         var attempts = 0
         while let dueAt = ledger.nextDueAt {
@@ -96,12 +96,12 @@ import Testing
     @Test func oneThatTookOtherEventsMeanwhileIsNot() {
         var ledger = makeLedger()
         ledger.put(endpoint("e"))
-        ledger.admit(delivery("poison"), isKept: false, now: 0)
+        ledger.admit(delivery("poison"), isStored: false, now: 0)
         var now = 0
         while state(ledger, "poison") == .pending {
             _ = attemptAll(&ledger, at: now, .failed(retryAfter: nil))
             now = max(now + 1, ledger.nextDueAt ?? 0)
-            ledger.admit(delivery("good\(now)", dueAt: now - 1), isKept: false, now: now)
+            ledger.admit(delivery("good\(now)", dueAt: now - 1), isStored: false, now: now)
             _ = attemptAll(&ledger, at: now - 1, .delivered)
         }
         #expect(state(ledger, "poison") == .failed && ledger.endpoints["e"]?.isEnabled == true)
@@ -111,8 +111,8 @@ import Testing
         var ledger = makeLedger(.init(inFlightPerEndpoint: 2, inFlight: 3))
         ledger.put(endpoint("a"))
         ledger.put(endpoint("b"))
-        for number in 0..<5 { ledger.admit(delivery("a\(number)", to: "a"), isKept: false, now: 0) }
-        for number in 0..<5 { ledger.admit(delivery("b\(number)", to: "b"), isKept: false, now: 0) }
+        for number in 0..<5 { ledger.admit(delivery("a\(number)", to: "a"), isStored: false, now: 0) }
+        for number in 0..<5 { ledger.admit(delivery("b\(number)", to: "b"), isStored: false, now: 0) }
         let first = ledger.startable(now: 0)
         #expect(first.count == 3 && Set(first.map(\.endpointID)) == ["a", "b"])
         #expect(ledger.startable(now: 0).isEmpty)
@@ -133,11 +133,11 @@ import Testing
         var ledger = makeLedger(.init(inFlightPerEndpoint: 4, inFlightPerOwner: 16, inFlight: 64))
         for number in 0..<100 {
             ledger.put(endpoint("ann\(number)"))
-            for event in 0..<10 { ledger.admit(delivery("\(number)-\(event)", to: "ann\(number)"), isKept: false, now: 0) }
+            for event in 0..<10 { ledger.admit(delivery("\(number)-\(event)", to: "ann\(number)"), isStored: false, now: 0) }
         }
         #expect(ledger.startable(now: 0).count == 16, "an owner has its share under way, and no more")
         ledger.put(endpoint("b", owner: "bob"))
-        for event in 0..<20 { ledger.admit(delivery("b\(event)", to: "b", owner: "bob"), isKept: false, now: 0) }
+        for event in 0..<20 { ledger.admit(delivery("b\(event)", to: "b", owner: "bob"), isStored: false, now: 0) }
         #expect(ledger.startable(now: 0).map(\.endpointID) == Array(repeating: "b", count: 4))
     }
 
@@ -146,13 +146,13 @@ import Testing
         for owner in 0..<3 {
             ledger.put(endpoint("e\(owner)", owner: "o\(owner)"))
             for event in 0..<9 {
-                ledger.admit(delivery("\(owner)-\(event)", to: "e\(owner)", owner: "o\(owner)"), isKept: false, now: 0)
+                ledger.admit(delivery("\(owner)-\(event)", to: "e\(owner)", owner: "o\(owner)"), isStored: false, now: 0)
             }
         }
         let taken = ledger.startable(now: 0)
         #expect(taken.count == 8 && Set(taken.map(\.endpointID)).count == 3, "owners take turns")
         ledger.put(endpoint("late", owner: "late"))
-        for event in 0..<9 { ledger.admit(delivery("l\(event)", to: "late", owner: "late"), isKept: false, now: 0) }
+        for event in 0..<9 { ledger.admit(delivery("l\(event)", to: "late", owner: "late"), isStored: false, now: 0) }
         #expect(ledger.startable(now: 0).map(\.endpointID) == ["late"])
         #expect(ledger.startable(now: 0).isEmpty)
         // What ends makes room for those that wait, in their turn; nothing is lost or begun twice.
@@ -172,8 +172,8 @@ import Testing
         var ledger = makeLedger(.init(pendingPerOwner: 2))
         ledger.put(endpoint("e"))
         ledger.put(endpoint("o", owner: "bob"))
-        ledger.admit(delivery("other", to: "o", owner: "bob", dueAt: 10), isKept: false, now: 0)
-        for object in ["1", "2", "3", "4"] { ledger.admit(delivery(object, dueAt: 10), isKept: false, now: 0) }
+        ledger.admit(delivery("other", to: "o", owner: "bob", dueAt: 10), isStored: false, now: 0)
+        for object in ["1", "2", "3", "4"] { ledger.admit(delivery(object, dueAt: 10), isStored: false, now: 0) }
         #expect(["1", "2", "3", "4"].map { state(ledger, $0) } == [.dropped, .dropped, .pending, .pending])
         #expect(state(ledger, "other", at: "o") == .pending && ledger.droppedCount == 2 && ledger.pendingCount == 3)
         #expect(Set(attemptAll(&ledger, at: 10, .delivered)) == ["3", "4", "other"])
@@ -182,8 +182,8 @@ import Testing
     @Test func aDroppedDeliveryCanBeSentAgain() {
         var ledger = makeLedger(.init(pendingPerOwner: 1))
         ledger.put(endpoint("e"))
-        ledger.admit(delivery("1"), isKept: false, now: 0)
-        ledger.admit(delivery("2"), isKept: false, now: 0)
+        ledger.admit(delivery("1"), isStored: false, now: 0)
+        ledger.admit(delivery("2"), isStored: false, now: 0)
         #expect(attemptAll(&ledger, at: 0, .delivered) == ["2"])
         let id = delivery("1").event.id
         #expect(ledger.redeliver(eventID: id, owner: "bob", endpointID: nil, now: 1) == 0)
@@ -195,8 +195,8 @@ import Testing
     @Test func aDeletedEndpointLeavesNothingBehind() {
         var ledger = makeLedger()
         ledger.put(endpoint("e"))
-        ledger.admit(delivery("1"), isKept: false, now: 0)
-        ledger.admit(delivery("2", dueAt: 100), isKept: false, now: 0)
+        ledger.admit(delivery("1"), isStored: false, now: 0)
+        ledger.admit(delivery("2", dueAt: 100), isStored: false, now: 0)
         let started = ledger.startable(now: 0)
         ledger.remove("e")
         ledger.attempted(started[0].key, attempt(at: 1), .failed(retryAfter: nil), random: 0)
@@ -207,7 +207,7 @@ import Testing
     @Test func whatIsOverIsKeptForATimeAndUpToANumber() {
         var ledger = makeLedger(.init(finishedPerEndpoint: 3))
         ledger.put(endpoint("e"))
-        for number in 0..<5 { ledger.admit(delivery("\(number)"), isKept: false, now: 0) }
+        for number in 0..<5 { ledger.admit(delivery("\(number)"), isStored: false, now: 0) }
         while !attemptAll(&ledger, at: 0, .delivered).isEmpty {}
         #expect(ledger.deliveries(endpointID: "e", limit: 10).count == 3)
         ledger.sweep(now: 3_600_000)
@@ -231,7 +231,7 @@ import Testing
     @Test func aLedgerComesBackFromItsChanges() {
         var ledger = makeLedger()
         ledger.put(endpoint("e"))
-        for number in 0..<3 { ledger.admit(delivery("\(number)", dueAt: number), isKept: false, now: 0) }
+        for number in 0..<3 { ledger.admit(delivery("\(number)", dueAt: number), isStored: false, now: 0) }
         _ = attemptAll(&ledger, at: 0, .delivered)
         _ = attemptAll(&ledger, at: 1, .failed(retryAfter: nil))
         _ = ledger.startable(now: 2)
@@ -247,7 +247,7 @@ import Testing
         }
         var restored = makeLedger()
         for endpoint in endpoints { restored.put(endpoint) }
-        for delivery in deliveries.values { restored.admit(delivery, isKept: true, now: 3) }
+        for delivery in deliveries.values { restored.admit(delivery, isStored: true, now: 3) }
         #expect(restored.pendingCount == 2 && attemptAll(&restored, at: 3, .delivered) == ["2"])
         #expect(attemptAll(&restored, at: 5001, .delivered) == ["1"])
     }

@@ -57,7 +57,7 @@ final class WebhookDispatcher {
                     eventTypes: WebhookEvent.types, responses: setting.hearsAllResponses ? .all : .background,
                     secrets: WebhookSecrets(secret), createdAt: Self.now / 1000))
         }
-        for delivery in snapshot.deliveries { ledger.admit(delivery, isKept: true, now: Self.now) }
+        for delivery in snapshot.deliveries { ledger.admit(delivery, isStored: true, now: Self.now) }
         save()
         pump()
     }
@@ -71,7 +71,7 @@ final class WebhookDispatcher {
     // MARK: Work
 
     func admit(_ deliveries: [WebhookDelivery]) {
-        for delivery in deliveries { ledger.admit(delivery, isKept: store != nil, now: Self.now) }
+        for delivery in deliveries { ledger.admit(delivery, isStored: store != nil, now: Self.now) }
         save()
         pump()
     }
@@ -92,9 +92,9 @@ final class WebhookDispatcher {
             return
         }
         let loop = loop
-        store.writeWebhooks(changes) { isKept in
-            if !isKept { loop.logger.error("webhooks could not be kept: what changed last is lost when the server stops") }
-            if let then { loop.execute { then(isKept) } }
+        store.writeWebhooks(changes) { isCommitted in
+            if !isCommitted { loop.logger.error("webhooks could not be kept: what changed last is lost when the server stops") }
+            if let then { loop.execute { then(isCommitted) } }
         }
     }
 
@@ -183,7 +183,7 @@ final class WebhookDispatcher {
             return
         }
         ledger.put(endpoint)
-        save { then($0 ? .success(endpoint) : .failure(.notKept)) }
+        save { then($0 ? .success(endpoint) : .failure(.notCommitted)) }
     }
 
     /// An endpoint, if it is the owner's.
@@ -212,7 +212,7 @@ final class WebhookDispatcher {
             ledger.put(new)
         }
         let updated = new
-        save { then($0 ? .success(updated) : .failure(.notKept)) }
+        save { then($0 ? .success(updated) : .failure(.notCommitted)) }
         if new.isEnabled, !old.isEnabled {
             test(id, owner: owner, type: new.eventTypes.first ?? WebhookEvent.types[0]) { _ in }
             pump()
@@ -225,7 +225,7 @@ final class WebhookDispatcher {
             return
         }
         ledger.remove(id)
-        save { then($0 ? .success(id) : .failure(.notKept)) }
+        save { then($0 ? .success(id) : .failure(.notCommitted)) }
     }
 
     /// Sends a sample at once, and returns the receiver's status.
@@ -268,7 +268,7 @@ final class WebhookDispatcher {
             then(.failure(.eventNotFound))
             return
         }
-        save { then($0 ? .success(count) : .failure(.notKept)) }
+        save { then($0 ? .success(count) : .failure(.notCommitted)) }
         pump()
     }
 

@@ -105,7 +105,7 @@ extension WebhookLedger {
         var delivery = WebhookDelivery(event: event, endpointID: endpointID, dueAt: now)
         delivery.record(attempt)
         delivery.state = verdict == .delivered ? .delivered : .failed
-        admit(delivery, isKept: false, now: now)
+        admit(delivery, isStored: false, now: now)
         if verdict == .delivered { noteHealth(of: endpointID, verdict, now: now) }
     }
 

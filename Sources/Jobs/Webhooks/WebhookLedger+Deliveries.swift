@@ -5,10 +5,10 @@ import HeapModule
 /// Deliveries: admission, redelivery, expiry.
 extension WebhookLedger {
     /// Admits a delivery, unless it exists.
-    /// - Parameter isKept: whether it is stored already.
-    mutating func admit(_ delivery: WebhookDelivery, isKept: Bool, now: Int) {
+    /// - Parameter isStored: whether it is stored already.
+    mutating func admit(_ delivery: WebhookDelivery, isStored: Bool, now: Int) {
         guard entries[delivery.key] == nil, endpoints[delivery.endpointID] != nil else { return }
-        if !isKept { changes.append(.add(delivery)) }
+        if !isStored { changes.append(.add(delivery)) }
         guard delivery.state == .pending else {
             entries[delivery.key] = Entry(delivery: delivery, place: .over)
             finish(delivery.key)

@@ -33,5 +33,5 @@ package enum WebhookError: Error, Sendable, Hashable {
     /// The receiver did not answer a sample; `word` is the reason.
     case noAnswer(word: String)
     /// The store refused the change.
-    case notKept
+    case notCommitted
 }

@@ -193,7 +193,7 @@ extension APIError {
             self = APIError(
                 status: .badGateway, message: "The endpoint gave no answer to the sample: \(word).", code: "webhook_test_failed",
                 fields: [("x-should-retry", "false")])
-        case .notKept:
+        case .notCommitted:
             self = APIError(
                 status: .internalServerError, message: "The change could not be stored.", type: "server_error", code: "not_stored")
         }

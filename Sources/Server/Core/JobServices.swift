@@ -16,7 +16,7 @@ struct JobServices: Sendable {
 
         /// - Throws: ``APIError`` 501 where nothing is kept.
         func get() throws(APIError) -> JobServices {
-            guard let services = current else { throw .nothingIsKept }
+            guard let services = current else { throw .nothingIsStored }
             return services
         }
     }

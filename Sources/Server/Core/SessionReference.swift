@@ -16,7 +16,7 @@ struct SessionReference: Sendable {
 
     /// Has the session carry a command out; within this call if it lives on the caller's loop and nothing waits to be committed.
     ///
-    /// What the command did is told when it is committed. If that takes longer than ``Sessions/Session/keepingDeadline``, it is
+    /// What the command did is told when it is committed. If that takes longer than ``Sessions/Session/commitDeadline``, it is
     /// withdrawn, and the outcome is the refusal ``Sessions/SessionError/notCommitted``. Any other refusal has changed nothing, and
     /// is told at once.
     /// - Parameters:
@@ -59,7 +59,7 @@ struct SessionReference: Sendable {
             session.readEvents(after: position, limit: limit, mergesDeltas: mergesDeltas) { read in
                 // Events are committed when they are read; a state may tell of some that are not.
                 guard case .state = read else { return answer(.success(read)) }
-                session.whenKept { answer($0 ? .success(read) : .failure(.notCommitted)) }
+                session.whenCommitted { answer($0 ? .success(read) : .failure(.notCommitted)) }
             }
         } then: { (result: Result<EventRead, SessionError>) in
             then(result)
@@ -74,11 +74,11 @@ struct SessionReference: Sendable {
         let outcome = session.handle(command, following: cursor?.value)
         if outcome.isRefusal { return then(outcome) }
         let destination = session.destination(of: outcome)
-        destination.whenKept { isKept in
-            if isKept { return then(outcome) }
+        destination.whenCommitted { isCommitted in
+            if isCommitted { return then(outcome) }
             destination.withdraw(command, outcome)
             if let cursor { destination.detach(cursor.value) }
-            destination.forgetIfNeverKept()
+            destination.forgetIfNeverCommitted()
             then(.refused(.notCommitted))
         }
     }

@@ -42,7 +42,7 @@ extension APIError {
         case .missingModel: self.init(error, .badRequest, param: "model")
         case .parameterRefused(let message, let param, let code): self = .invalid(message, param: param, code: code)
         case .successorRefused(let reason): self.init(reason)
-        case .notCommitted: self = .notKept
+        case .notCommitted: self = .notCommitted
         case .unexpectedOutcome: self.init(error, .internalServerError, type: "server_error")
         }
     }

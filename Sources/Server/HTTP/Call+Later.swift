@@ -40,7 +40,7 @@ extension Call {
     /// Does something that waits, off the loop, and answers with what comes of it.
     /// - Parameter deadline: how long it waits for that; then 503 is the answer.
     func respondLater(
-        within deadline: Duration = Session.keepingDeadline, _ work: @escaping @Sendable () async throws(JobError) -> JSONAnswer
+        within deadline: Duration = Session.commitDeadline, _ work: @escaping @Sendable () async throws(JobError) -> JSONAnswer
     ) {
         later(within: deadline, work) { call, answer in call.respond(json: answer.json, fields: answer.fields) }
     }
@@ -50,7 +50,7 @@ extension Call {
     ///   - deadline: how long it waits for that; then 503 is the answer.
     ///   - then: called on the loop.
     func later<Value: Sendable>(
-        within deadline: Duration = Session.keepingDeadline, _ work: @escaping @Sendable () async throws(JobError) -> Value,
+        within deadline: Duration = Session.commitDeadline, _ work: @escaping @Sendable () async throws(JobError) -> Value,
         then: @escaping @Sendable (Call, Value) -> Void
     ) {
         let bound = LoopBound((call: self, timer: failUnlessAnswered(within: deadline)), on: loop)
@@ -78,7 +78,7 @@ extension Call {
     func failUnlessAnswered(within deadline: Duration) -> LoopTimer {
         var nameless = self
         nameless.onceName = nil
-        return loop.schedule(after: deadline) { [nameless] in nameless.fail(.notKeptInTime) }
+        return loop.schedule(after: deadline) { [nameless] in nameless.fail(.notCommittedInTime) }
     }
 
     /// Answers with JSON that is asked for again and again: with its tag, and not at all when the client has it.
@@ -143,7 +143,7 @@ extension APIError {
     }
 
     /// A server that keeps nothing has no files.
-    static var nothingIsKept: APIError {
+    static var nothingIsStored: APIError {
         APIError(
             status: .notImplemented,
             message: "This server keeps no data (--data none): the operator can give it a directory with --data DIR.",

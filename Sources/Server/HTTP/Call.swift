@@ -60,7 +60,7 @@ struct Call {
             if status.code >= 400 {
                 context.idempotency.release(onceName, responseID: onceResponseID)
             } else if onceResponseID == nil {
-                let timer = failUnlessAnswered(within: Session.keepingDeadline)
+                let timer = failUnlessAnswered(within: Session.commitDeadline)
                 let waiting = LoopBound((exchange: exchange, timer: timer), on: loop)
                 keep(answerOf: onceName, status, json, fields: fields) {
                     waiting.run { waiting in

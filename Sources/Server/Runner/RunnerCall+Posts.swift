@@ -5,7 +5,7 @@ import Sessions
 /// What a runner posts: taken in its order, once.
 extension RunnerCall {
     /// Takes what the runner says.
-    /// - Parameter then: called when it is safe; on this loop.
+    /// - Parameter then: called when it is committed; on this loop.
     func post(_ post: RunnerPost, then: @escaping (Outcome) -> Void) {
         guard case .leased(let id, _) = state, id == post.leaseID, let sink else {
             then(lateAnswer(to: post))
@@ -29,8 +29,8 @@ extension RunnerCall {
         for event in post.events where sink.isActive { apply(event, to: sink) }
         let isWhole = sink.isActive || post.endsResponse
         let summary = summary
-        sink.whenKept(on: loop) { isKept in
-            guard isKept else { return then(.refused(.notKept)) }
+        sink.whenCommitted(on: loop) { isCommitted in
+            guard isCommitted else { return then(.refused(.notCommitted)) }
             then(isWhole ? .taken(summary, isRepeated: false) : .notActive(summary))
         }
     }

@@ -70,7 +70,7 @@ import Testing
         let session = server.makeSession()
         var answers: [Bool] = []
         try server.submit("hello", to: session)
-        server.on(session) { $0.whenKept { answers.append($0) } }
+        server.on(session) { $0.whenCommitted { answers.append($0) } }
         server.turnUntilQuiet()
         #expect(answers.isEmpty)
         server.commitAll()
@@ -82,8 +82,8 @@ import Testing
         let session = server.makeSession()
         var answers: [Bool] = []
         try server.submit("hello", to: session)
-        server.on(session) { $0.whenKept { answers.append($0) } }
-        server.advance(by: Session.keepingDeadline - .milliseconds(1))
+        server.on(session) { $0.whenCommitted { answers.append($0) } }
+        server.advance(by: Session.commitDeadline - .milliseconds(1))
         #expect(answers.isEmpty)
         server.advance(by: .milliseconds(1))
         #expect(answers == [false])

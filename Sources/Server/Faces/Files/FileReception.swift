@@ -166,7 +166,7 @@ final class FileReception {
         self.upload = nil
         // Whoever lets go of the upload gives it up: so does a retry that is answered with what the first came to.
         try call.onceReceived(fingerprint(filename)) { call in
-            call.respondLater(within: upload.keepingDeadline) { () throws(JobError) in
+            call.respondLater(within: upload.commitDeadline) { () throws(JobError) in
                 let file = try await upload.commit(purpose: purpose, filename: filename, expires: expires)
                 return JSONAnswer { file.write(to: &$0) }
             }
@@ -208,5 +208,5 @@ final class FileReception {
 
 extension FileUpload {
     /// How long its answer waits for the disk: longer for a large one, as for a disk that writes 8 MiB in a second.
-    fileprivate var keepingDeadline: Duration { Session.keepingDeadline + .seconds(byteCount >> 23) }
+    fileprivate var commitDeadline: Duration { Session.commitDeadline + .seconds(byteCount >> 23) }
 }

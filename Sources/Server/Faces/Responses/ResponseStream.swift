@@ -13,7 +13,7 @@ final class ResponseStream: EventReader {
     /// status, which SDKs act on; afterwards only in the stream.
     static let statusHold = Duration.seconds(2)
     /// And while the disk takes nothing: until the command has been told so, at its own deadline.
-    static let diskHold = Session.keepingDeadline + .seconds(5)
+    static let diskHold = Session.commitDeadline + .seconds(5)
 
     /// Before the first event, whose number is 0.
     static let all = LogPosition(sequence: -1)

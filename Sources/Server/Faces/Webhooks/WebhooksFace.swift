@@ -148,7 +148,7 @@ enum WebhooksFace {
     /// Asks where the endpoints live, and answers on the loop of the connection.
     /// - Parameter deadline: how long it waits for that; nil where the answer has a deadline of its own.
     private static func answer(
-        _ call: Call, within deadline: Duration? = Session.keepingDeadline, _ body: @escaping @Sendable (Webhooks) async -> Answer
+        _ call: Call, within deadline: Duration? = Session.commitDeadline, _ body: @escaping @Sendable (Webhooks) async -> Answer
     ) {
         let bound = LoopBound((call: call, timer: deadline.map { call.failUnlessAnswered(within: $0) }), on: call.loop)
         let webhooks = call.context.webhooks

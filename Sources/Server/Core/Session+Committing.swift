@@ -2,38 +2,38 @@ import HTTP
 import Network
 import Sessions
 
-/// What somebody is told of must be on the disk first, and a wait for the disk has an end.
+/// A change is committed before a client is told of it, and a wait for the disk has an end.
 extension Session {
     /// How long an answer waits for the disk. A disk that works takes milliseconds; one that is full, or hangs, may take hours.
-    static let keepingDeadline = Duration.seconds(10)
+    static let commitDeadline = Duration.seconds(10)
 
-    /// Waits until everything that has happened here until now is safe, but not for longer than ``keepingDeadline``.
-    /// - Parameter then: called once on the session's loop, at once if it is safe; with false when the time is over, or when the
-    ///   store has refused what was to be kept.
-    func whenKept(_ then: @escaping (Bool) -> Void) {
-        KeepingWait.begin(then, deadline: { host.schedule(after: Self.keepingDeadline, $0) }, commit: log.whenCommitted)
+    /// Waits until everything that has happened here until now is committed, but not for longer than ``commitDeadline``.
+    /// - Parameter then: called once on the session's loop, at once if it is committed; with false when the time is over, or when
+    ///   the store has refused a change.
+    func whenCommitted(_ then: @escaping (Bool) -> Void) {
+        CommitWait.begin(then, deadline: { host.schedule(after: Self.commitDeadline, $0) }, commit: log.whenCommitted)
     }
 
-    /// Forgets the session if nobody can know of it, since nothing of it was ever kept.
-    func forgetIfNeverKept() {
+    /// Forgets the session if nobody can know of it, since nothing of it was ever committed.
+    func forgetIfNeverCommitted() {
         if log.committedPosition == 0 { host.forget(self) }
     }
 }
 
 extension GenerationSink {
-    /// As ``Sessions/Session/whenKept(_:)``, for what the response was told.
-    func whenKept(on loop: EventLoop, _ then: @escaping (Bool) -> Void) {
-        KeepingWait.begin(
+    /// As ``Sessions/Session/whenCommitted(_:)``, for what the response was told.
+    func whenCommitted(on loop: EventLoop, _ then: @escaping (Bool) -> Void) {
+        CommitWait.begin(
             then,
             deadline: { overdue in
-                let timer = loop.schedule(after: Session.keepingDeadline, overdue)
+                let timer = loop.schedule(after: Session.commitDeadline, overdue)
                 return { timer.cancel() }
             }, commit: whenCommitted)
     }
 }
 
 /// A wait for a commit that has an end.
-private final class KeepingWait {
+private final class CommitWait {
     private var then: ((Bool) -> Void)?
     private var cancelTimer: (() -> Void)?
 
@@ -46,23 +46,23 @@ private final class KeepingWait {
     static func begin(
         _ then: @escaping (Bool) -> Void, deadline: (@escaping () -> Void) -> () -> Void, commit: (@escaping () -> Void) -> Void
     ) {
-        let wait = KeepingWait(then)
+        let wait = CommitWait(then)
         commit { wait.end(true) }
         if wait.then != nil { wait.cancelTimer = deadline { wait.end(false) } }
     }
 
-    private func end(_ isKept: Bool) {
+    private func end(_ isCommitted: Bool) {
         guard let then else { return }
         self.then = nil
         cancelTimer?()
         cancelTimer = nil
-        then(isKept)
+        then(isCommitted)
     }
 }
 
 extension APIError {
     /// The disk did not take in time what the answer would have told of.
-    static var notKept: APIError {
+    static var notCommitted: APIError {
         APIError(
             status: .serviceUnavailable,
             message: "The server cannot write its data now. What you sent was not kept and is withdrawn: send it again later.",
@@ -70,7 +70,7 @@ extension APIError {
     }
 
     /// The disk did not take a change in time, which waits for it still, or gave no answer.
-    static var notKeptInTime: APIError {
+    static var notCommittedInTime: APIError {
         APIError(
             status: .serviceUnavailable,
             message: "The server cannot read or write its data now. A change may still be made: look before you send it again.",
@@ -79,7 +79,7 @@ extension APIError {
 
     /// The same in the words for somebody who has sent nothing.
     var ofRead: APIError {
-        guard code == Self.notKept.code, message == Self.notKept.message else { return self }
+        guard code == Self.notCommitted.code, message == Self.notCommitted.message else { return self }
         var error = self
         error.message = "The server cannot write its data now, and tells nothing that it has not kept. Ask again later."
         return error

@@ -26,7 +26,8 @@ public final class WorkerPool: Sendable {
         /// Owners with queued work, next one first.
         var rotation: [String] = []
         var waitingCount = 0
-        var runningCount = 0
+        /// Threads that do nothing, by index.
+        var idle: [Int]
 
         mutating func add(_ work: Work, for owner: String) -> Bool {
             // A lone owner delays no other, but half of the queue stays free for others.
@@ -53,11 +54,16 @@ public final class WorkerPool: Sendable {
         }
     }
 
-    private let threadCount: Int
-    private let queue = DispatchQueue(label: "interject.workers", attributes: .concurrent)
-    private let state = Mutex(State())
+    /// Serial, and so with a thread each: a concurrent queue would share its threads with Swift's cooperative pool, and wait for what
+    /// runs there.
+    private let threads: [DispatchQueue]
+    private let releases = DispatchQueue(label: "interject.releases")
+    private let state: Mutex<State>
 
-    init(threadCount: Int) { self.threadCount = threadCount }
+    init(threadCount: Int) {
+        threads = (0..<threadCount).map { DispatchQueue(label: "interject.workers.\($0)") }
+        state = Mutex(State(idle: Array(0..<threadCount)))
+    }
 
     /// Runs work off the loop, and returns to it.
     /// - Parameters:
@@ -89,26 +95,23 @@ public final class WorkerPool: Sendable {
         }
     }
 
-    /// Releases a value on a thread of the pool, because freeing many small parts takes long. The caller must drop its own
+    /// Releases a value on another thread, because freeing many small parts takes long. The caller must drop its own
     /// reference at once.
-    public func release(_ value: some Sendable) { queue.async { withExtendedLifetime(value) {} } }
+    public func release(_ value: some Sendable) { releases.async { withExtendedLifetime(value) {} } }
 
     private func take(for owner: String, _ run: @escaping @Sendable (Bool) -> Void) -> Bool {
         let work = Work(deadline: Instant.monotonicNow + Self.deadline, run: run)
-        let (isTaken, starts) = state.withLock { state in
-            guard state.add(work, for: owner) else { return (false, false) }
-            let starts = state.runningCount < threadCount
-            if starts { state.runningCount += 1 }
-            return (true, starts)
+        let (isTaken, thread) = state.withLock { state in
+            state.add(work, for: owner) ? (true, state.idle.popLast()) : (false, nil)
         }
-        if starts { queue.async { self.workOff() } }
+        if let thread { threads[thread].async { self.workOff(on: thread) } }
         return isTaken
     }
 
-    private func workOff() {
+    private func workOff(on thread: Int) {
         while let work = state.withLock({ state in
             let work = state.next()
-            if work == nil { state.runningCount -= 1 }
+            if work == nil { state.idle.append(thread) }
             return work
         }) {
             work.run(Instant.monotonicNow > work.deadline)

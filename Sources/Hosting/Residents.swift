@@ -76,7 +76,7 @@ package final class Residents<Object: Resident> {
             id: object.id, owner: object.owner, placement: .loop(LoopBound(object, on: loop)), ordinal: ordinal,
             isStored: lifetime == .stored)
         residency.insert(reference)
-        if byteCount > limits.maxByteCount { evict() }
+        if byteCount > limits.maxByteCount { evict(sparing: object) }
         return reference
     }
 
@@ -164,7 +164,8 @@ package final class Residents<Object: Resident> {
     }
 
     /// The objects are too large together: those that were idle for longest go, to nine tenths, so that this is rare.
-    private func evict() {
+    /// - Parameter newcomer: an object that was just inserted: it is idle, but about to be used.
+    private func evict(sparing newcomer: Object? = nil) {
         let goal = limits.maxByteCount / 10 * 9
         let idle = entries.values.filter { $0.object.isIdle }.sorted { $0.lastUse < $1.lastUse }
         // The stored ones first: they come back when they are asked for.
@@ -176,6 +177,10 @@ package final class Residents<Object: Resident> {
         for entry in idle where entry.lifetime != .stored {
             shares.add(entry.object.id, of: entry.object.owner, byteCount: entry.object.byteCount)
         }
-        while byteCount > goal, let id = shares.popNext() { if let entry = entries[id] { forget(entry.object) } }
+        while byteCount > goal, let id = shares.popNext(), let entry = entries[id] {
+            // In its place nobody else's goes: if it is idle still, the next sweep finds it.
+            if entry.object === newcomer { return }
+            forget(entry.object)
+        }
     }
 }

@@ -18,6 +18,7 @@ extension Session {
         if !generation.status.isTerminal { _ = try? cancel(responseID: responseID, by: nil, reason: .storageUnavailable) }
         for item in generation.output + generation.input { _ = deleteItem(item.id) }
         _ = delete(responseID: responseID)
+        host.forgot(responseID: responseID)
         generation.steers.taken?.giveBack()
     }
 }

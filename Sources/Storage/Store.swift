@@ -67,6 +67,8 @@ public final class Store: Sendable {
             try DataFiles.makeDatabase(in: directory, Migrations.makeDatabase)
             let found = StoreRun.Files(in: directory)
             let pool = try DatabasePool(path: path, configuration: configuration)
+            // Once more: GRDB sets NORMAL on the writer when it turns the write-ahead log on, which is after its preparation.
+            try pool.writeWithoutTransaction { try $0.execute(sql: synchronous(durability)) }
             // What users say is nobody else's.
             for suffix in ["", "-wal", "-shm"] { chmod(path + suffix, 0o600) }
             try Migrations.apply(to: pool, path: path)
@@ -104,13 +106,18 @@ public final class Store: Sendable {
         }
     }
 
+    /// Whether each commit is on the disk before it counts.
+    private static func synchronous(_ durability: Durability) -> String {
+        "PRAGMA synchronous = \(durability == .full ? "FULL" : "NORMAL")"
+    }
+
     private static func configuration(_ durability: Durability) -> Configuration {
         var configuration = Configuration()
         configuration.label = "interject"
         configuration.maximumReaderCount = 4
         configuration.busyMode = .timeout(5)
         configuration.prepareDatabase { db in
-            try db.execute(sql: "PRAGMA synchronous = \(durability == .full ? "FULL" : "NORMAL")")
+            try db.execute(sql: synchronous(durability))
             // Readers look a place up and read on from there; what they read stays where it is needed: in the sessions.
             try db.execute(sql: "PRAGMA cache_size = \(db.configuration.readonly ? -1024 : -16384)")
             try db.execute(sql: "PRAGMA temp_store = MEMORY")

@@ -114,6 +114,8 @@ import Testing
         // Too much, though the stored one goes: nine tenths are the goal.
         host.make("bob 2", owner: "bob", lifetime: .inMemory, byteCount: 450)
         #expect(!host.isResident("stored"))
+        #expect(host.isResident("bob 2"), "about to be used")
+        host.sweep()
         #expect(!host.isResident("bob 2"), "bob has 650, and what he uses stays")
         #expect(host.isResident("eve 1") && host.isResident("eve 2") && host.isResident("bob 1"))
         #expect(host.byteCount() == 600)

@@ -178,6 +178,20 @@ import Testing
         #expect(model.requests.last?.items.map(\.text) == ["one", "two", "three"])
     }
 
+    @Test func whatWaitsForAListenerIsAskedOnceAlsoWhenWhatGoesOnFailsAtOnce() throws {
+        let first = makeSession()
+        try speak("one", to: first)
+        let second = try speak("two", to: first, .grace(.seconds(5)))
+        model.whenStarted = { $0.fail(GenerationError(code: "model_not_found", message: "", status: 404, type: "not_found_error")) }
+        let session = try restart()
+        model.whenStarted = nil
+        #expect(session.active?.id == second)
+        let asked = model.requests.count
+        try session.attach(Recorder(), after: 0)
+        #expect(session.active?.id == second)
+        #expect(model.requests.count == asked + 1)
+    }
+
     @Test func whoSpeaksMeanwhileCutsIn() throws {
         let id = try speak("one", to: makeSession(), .grace(.seconds(5)))
         say(2)

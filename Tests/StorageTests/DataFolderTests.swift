@@ -54,6 +54,19 @@ import Testing
         #expect(tables == ["notes"])
     }
 
+    @Test(arguments: [(Store.Durability.full, 2), (.process, 1)])
+    func eachCommitIsSyncedAsItsDurabilityPromises(_ durability: Store.Durability, _ synchronous: Int) async throws {
+        let store = try Store.open(
+            directory: directory, durability: durability, logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() })
+        func setting() async throws -> Int? {
+            try await store.pool.writeWithoutTransaction { try Int.fetchOne($0, sql: "PRAGMA synchronous") }
+        }
+        #expect(try await setting() == synchronous)
+        try await store.pool.writeWithoutTransaction { db in try db.durably {} }
+        #expect(try await setting() == synchronous)
+        await store.close()
+    }
+
     @Test func aDatabaseOfAnEarlierStateIsRefused() async throws {
         await (try open()).close()
         try await DatabaseQueue(path: path).write { try $0.execute(sql: "DROP TABLE store_mark") }

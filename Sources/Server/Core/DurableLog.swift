@@ -12,6 +12,8 @@ final class DurableLog: SessionLog, Journaled {
     private let storage: SessionStorage
     private let journal: Journal<SessionChanges>
     private var committed: Int
+    /// Whether the store has refused changes of it.
+    private var isLost = false
     private let storedFrom: Int
     /// Finds what events refer to; nil for what the session does not know any more.
     var header: ((_ ordinal: Int) -> ResponseHeader?)?
@@ -109,7 +111,10 @@ final class DurableLog: SessionLog, Journaled {
         }
     }
 
-    override func whenCommitted(_ action: @escaping () -> Void) { journal.whenCommitted(self, action) }
+    /// Never, once changes of this log were lost: what a later batch commits of it does not stand on what it was told to.
+    override func whenCommitted(_ action: @escaping () -> Void) {
+        journal.whenCommitted(self) { [self] in if !isLost { action() } }
+    }
 
     // MARK: For the journal
 
@@ -121,6 +126,7 @@ final class DurableLog: SessionLog, Journaled {
     }
 
     func lost() {
+        isLost = true
         onCommit = nil
         onLoss?()
         onLoss = nil

@@ -39,7 +39,9 @@ extension Session {
         case .cancel(let cancel): return try carryOut(cancel)
         case .addItems(let new): try add(new.items, encoded: new.encoded)
         case .deleteItem(let id): if !deleteItem(id) { throw .itemNotFound(id) }
-        case .setMetadata(let metadata): setMetadata(metadata)
+        case .setMetadata(let metadata):
+            if isClosed { throw .sessionClosed }
+            setMetadata(metadata)
         case .deleteResponse(let id):
             host.willDelete(responseID: id)
             if !delete(responseID: id) { throw .responseNotFound(id) }

@@ -21,7 +21,15 @@ extension Session {
         let branch = host.makeBranch(
             of: self, at: previous, items, defaults: input.parameters, isStored: continuation.isStored,
             isDurable: continuation.isDurable)
-        let acceptance = try branch.take(input, cursor)
+        let acceptance: Acceptance
+        do throws(SessionError) {
+            acceptance = try branch.take(input, cursor)
+        } catch {
+            // The reader first: it is told of the refusal, not of a session that was deleted.
+            cursor?.detach()
+            host.forget(branch)
+            throw error
+        }
         takeSteers(of: previous, for: acceptance.generation)
         return Accepted(acceptance, in: branch, withObject: command.withObject)
     }
@@ -40,9 +48,14 @@ extension Session {
         var input = input
         // Before the events go out: whoever reads the identifier in them may ask for it at once.
         input.keyID = host.willTake(responseID: input.responseID ?? "", into: self)
-        let acceptance = try submit(input)
-        host.took(acceptance.generation)
-        return acceptance
+        do throws(SessionError) {
+            let acceptance = try submit(input)
+            host.took(acceptance.generation)
+            return acceptance
+        } catch {
+            host.forgot(responseID: input.responseID ?? "")
+            throw error
+        }
     }
 
     private func input(of command: SessionCommand.Submit) throws(SessionError) -> Input {

@@ -221,7 +221,8 @@ open class SessionLog {
     public final func holdsAll(of response: ResponseHeader, afterResponseSequence responseSequence: Int) -> Bool {
         var place = place(after: oldestPosition - 1)
         while let event = next(&place) {
-            if event.isPart(of: response) { return event.responseSequence <= responseSequence + 1 }
+            // A client's number may be the largest that there is.
+            if event.isPart(of: response) { return event.responseSequence - 1 <= responseSequence }
         }
         return false
     }

@@ -113,6 +113,8 @@ public final class Generation {
         let call = context.host.model.start(prompt, for: GenerationSink(self))
         // A model may fail at once, or have said all.
         guard phase.isActive else { return }
+        // There is none; but one that nobody could cancel must never be left.
+        self.call?.cancel()
         self.call = call
         // Those who lagged behind the response before this one may lag still.
         if context.writer.audience.upstream == .held { call.pause() }

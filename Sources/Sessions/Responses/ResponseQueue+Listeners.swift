@@ -33,6 +33,8 @@ extension ResponseQueue {
     /// waits for a listener as long as it says, `cancel` is closed with what it had said.
     func recover() {
         for generation in waiting where generation.policy == .cancel { closeUnheard(generation) }
+        // Before anything goes on: what goes on may fail at once, and the next one begins then.
+        awaitListener()
         // What was whole has heard its model, and needs no listener to end.
         if let running = active, running.phase.conclusion == nil {
             running.countCutAttempt()
@@ -42,7 +44,6 @@ extension ResponseQueue {
             case .cancel: closeUnheard(running)
             }
         }
-        awaitListener()
         active?.goOnEnding()
         startNext()
     }

@@ -147,6 +147,11 @@ final class HandTurnedServer {
     func cancel(_ session: SessionReference) throws { try on(session) { _ = try $0.cancel(by: nil) } }
     func delete(_ session: SessionReference) { on(session) { hosts[session.loop.index].forget($0) } }
 
+    /// Sessions in memory, on all loops.
+    var residentCount: Int { hosts.reduce(0) { $0 + $1.residents.count } }
+    /// Whether a response leads to its session, from memory.
+    func isFindable(response id: String) -> Bool { hosts[0].residents.residency.resident(alias: id) != nil }
+
     func isResident(_ session: SessionReference) -> Bool { hosts[session.loop.index].residents[session.id] != nil }
 
     /// Brings a session back from the store, to a loop of the test's choice.

@@ -172,7 +172,14 @@ extension ResponsesSocket {
         followed?.follow(successor)
         var own: LaneReader?
         if followed == nil {
-            let reader = LaneReader(socket: self, lane: try lane(streamID), responseID: steer.responseID, cutForm: cutForm)
+            let lane: Lane
+            do throws(APIError) {
+                lane = try self.lane(streamID)
+            } catch {
+                context.metering.abandon(successor, now: Instant.monotonicNow)
+                throw error
+            }
+            let reader = LaneReader(socket: self, lane: lane, responseID: steer.responseID, cutForm: cutForm)
             reader.follow(successor)
             reader.lane.begin(reader)
             own = reader

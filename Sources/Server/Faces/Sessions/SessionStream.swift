@@ -29,6 +29,12 @@ final class SessionStream: EventReader {
         call.exchange.onDrained = { [weak self] in self?.resume() }
     }
 
+    /// Answers with an error by status if no byte has gone out; else the stream ends, and EventSource comes back by itself.
+    func fail(_ error: APIError) {
+        stop()
+        if stream.hasBegun { stream.end(done: false) } else { call.fail(error) }
+    }
+
     /// Sends the head, once it is clear that the session can be followed.
     func begin() {
         stream.begin(fields: [("Interject-Session", sessionID)])

@@ -61,7 +61,8 @@ enum SessionsFace {
             let stream = SessionStream(
                 call, sessionID: id, catchUp: CatchUp(whenPlaceIsGone: .snapshot, mergesDeltas: mergesDeltas))
             call.findSession(id) { session in
-                call.perform(.follow(.after(after)), on: session, reader: stream) { (outcome) throws(SessionError) in
+                call.perform(.follow(.after(after)), on: session, reader: stream, orElse: stream.fail) {
+                    (outcome) throws(SessionError) in
                     _ = try outcome.following()
                     stream.begin()
                 }

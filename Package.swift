@@ -110,6 +110,7 @@ let package = Package(
         .testTarget(
             name: "SessionsTests", dependencies: ["Sessions", "ResponsesWire", "ToldSession", "JSON", "Bytes"],
             swiftSettings: strict),
+        .testTarget(name: "ResponsesWireTests", dependencies: ["ResponsesWire", "Sessions", "JSON"], swiftSettings: strict),
         .testTarget(
             name: "HostingTests",
             dependencies: ["Hosting", "Network", "CLinux", .product(name: "Logging", package: "swift-log")],

@@ -67,11 +67,9 @@ public enum ResponsesEncoder: EventEncoder {
                 $0.field("previous_response_id", responseID)
             }
         case .error:
-            // The flat form, which the SDK yields and does not raise: `response.failed` follows it.
+            // `response.failed` follows it.
             let (code, message, param) = event.failure
-            writer.field("code", code)
-            writer.field("message", message)
-            writer.field("param", param)
+            FlatError.write(code: code, message: message, param: param, to: &writer)
         case .step: event.withJSON { writer.field("step", json: $0) }
         case .validation: event.verdict.write(to: &writer)
         case .outputItemAdded:

@@ -7,6 +7,9 @@ public struct Item: Sendable, Equatable {
         case completed, incomplete
     }
 
+    /// Bytes of a call's identifier or name, at most: models make them up, and clients send them back.
+    public static let maxCallNameBytes = 16 << 10
+
     /// For example `msg_…`, `fc_…`.
     public let id: String
     public var status: Status

@@ -14,22 +14,10 @@ extension ResponseState {
         writer.field("created_at", header.createdAt)
         writer.field("status", status.name)
         if let completedAt { writer.field("completed_at", completedAt) } else { writer.null("completed_at") }
-        if case .failed(let error) = status {
-            writer.object("error") {
-                $0.field("code", error.code)
-                $0.field("message", error.message)
-            }
-        } else {
-            writer.null("error")
-        }
-        if case .incomplete(let reason) = status {
-            writer.object("incomplete_details") { $0.field("reason", reason.rawValue) }
-        } else {
-            writer.null("incomplete_details")
-        }
+        status.writeReasons(to: &writer)
         writer.field("model", parameters.model)
         writer.field("previous_response_id", header.previousResponseID)
-        if header.sessionID.hasPrefix("conv_") {
+        if header.sessionID.hasPrefix(SessionRecord.conversationPrefix) {
             writer.object("conversation") { $0.field("id", header.sessionID) }
         } else {
             writer.null("conversation")
@@ -90,6 +78,25 @@ extension ResponseState {
             $0.field("output_tokens", usage.outputTokens)
             $0.object("output_tokens_details") { $0.field("reasoning_tokens", usage.reasoningTokens) }
             $0.field("total_tokens", usage.totalTokens)
+        }
+    }
+}
+
+extension Generation.Status {
+    /// Writes the members `error` and `incomplete_details` of a response object, each of them null where the response ended otherwise.
+    public func writeReasons(to writer: inout JSONObjectWriter) {
+        if case .failed(let error) = self {
+            writer.object("error") {
+                $0.field("code", error.code)
+                $0.field("message", error.message)
+            }
+        } else {
+            writer.null("error")
+        }
+        if case .incomplete(let reason) = self {
+            writer.object("incomplete_details") { $0.field("reason", reason.rawValue) }
+        } else {
+            writer.null("incomplete_details")
         }
     }
 }

@@ -2,6 +2,9 @@ public import JSON
 
 /// What a session is made of, without what has happened in it: to be kept, and to be made again from.
 public struct SessionRecord: Sendable, Equatable {
+    /// What the identifier of a session begins with that was made as a conversation.
+    public static let conversationPrefix = "conv_"
+
     public var id: String
     public var owner: String
     /// Seconds since 1970.

@@ -218,19 +218,7 @@ extension GenerationRecord {
         writer.field("model", parameters.model)
         writer.field("instructions", parameters.instructions)
         writer.field("previous_response_id", previousResponseID)
-        if case .failed(let error) = status {
-            writer.object("error") {
-                $0.field("code", error.code)
-                $0.field("message", error.message)
-            }
-        } else {
-            writer.null("error")
-        }
-        if case .incomplete(let reason) = status {
-            writer.object("incomplete_details") { $0.field("reason", reason.rawValue) }
-        } else {
-            writer.null("incomplete_details")
-        }
+        status.writeReasons(to: &writer)
         writer.array("input") { list in for item in input { list.element(item.json) } }
         writer.array("output") { list in for item in output { list.element(item.json) } }
         if let usage {

@@ -69,7 +69,7 @@ package enum UpstreamLimits {
     /// Calls of tools in one answer: one more than a session takes, so that it sees that there are too many.
     package static let maxToolCalls = 257
     /// Of the identifier of a call: clients send it back, and requests have a bound.
-    package static let maxCallIDBytes = 16 << 10
+    package static let maxCallIDBytes = Item.maxCallNameBytes
     /// Of an upstream's message that is passed on to clients.
     package static let maxMessageCharacters = 1000
     /// Of an upstream's word for the end of an answer.

@@ -1,4 +1,5 @@
 import JSON
+import ResponsesWire
 import Sessions
 import Testing
 

@@ -1,4 +1,5 @@
 import HTTP
+import Sessions
 
 /// Who calls, and what it may do.
 struct Caller: Sendable {

@@ -66,6 +66,10 @@ struct APIError: Error, Sendable {
         return error
     }
 
+    init(_ error: RequestError) {
+        self = .invalid(error.message, param: error.param, code: error.code)
+    }
+
     init(_ error: GenerationError) {
         self.init(
             status: HTTPStatus(error.status), message: error.message, type: error.type, param: error.param, code: error.code,
@@ -85,5 +89,14 @@ struct APIError: Error, Sendable {
         var buffer = ByteBuffer()
         buffer.appendJSONObject { $0.object("error") { self.write(to: &$0) } }
         return buffer.array
+    }
+}
+
+/// A part of a request, read and checked, or the answer that refuses the request.
+func checked<Value>(_ value: @autoclosure () throws(RequestError) -> Value) throws(APIError) -> Value {
+    do throws(RequestError) {
+        return try value()
+    } catch {
+        throw APIError(error)
     }
 }

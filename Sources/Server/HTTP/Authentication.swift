@@ -3,6 +3,7 @@ import Glibc
 import HTTP
 import Logging
 import Network
+import Sessions
 import Storage
 
 /// Finds out who calls: keys of the settings, stored keys, and what was made from them.

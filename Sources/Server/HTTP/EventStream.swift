@@ -21,9 +21,15 @@ final class EventStream {
     struct ErrorForm: Sendable {
         /// Appends a whole event.
         let append: @Sendable (APIError, inout ByteBuffer) -> Void
-        /// Whether `data: [DONE]` follows it.
+        /// Whether `data: [DONE]` follows the error.
         let isDone: Bool
     }
+
+    /// How long the status waits for the upstream to take the request. Until then a refusal (401, 429, …) is still told by a real
+    /// status, which SDKs act on; afterwards only in the stream.
+    static let statusHold = Duration.seconds(2)
+    /// And while the disk takes nothing: until the command has been told so, at its own deadline.
+    static let diskHold = Session.commitDeadline + .seconds(5)
 
     private let exchange: HTTPExchange
     private let loop: EventLoop

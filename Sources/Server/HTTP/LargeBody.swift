@@ -46,28 +46,6 @@ extension Router {
     }
 }
 
-/// A request that brings items of a conversation.
-protocol InputRequest: Sendable {
-    var items: [Item] { get }
-    var encoded: EncodedItems? { get set }
-}
-
-extension InputRequest {
-    /// What it brings to a session.
-    var new: NewItems { NewItems(items, encoded: encoded) }
-
-    /// Whether its items take longer to encode than a loop should be held for.
-    var isLarge: Bool { items.reduce(0) { $0 + $1.byteCount } >= LargeBody.leastByteCount }
-
-    /// With its items encoded, if they are large: to be called off the loop then.
-    func prepared() -> Self {
-        guard isLarge else { return self }
-        var request = self
-        request.encoded = EncodedItems(items)
-        return request
-    }
-}
-
 extension Call {
     /// Whether new work is taken now.
     func checkNewWork() throws(APIError) {
@@ -81,20 +59,20 @@ extension Call {
     ///   - make: checks the body. Called with an empty object when there is no body and `isOptional` says that there need be none.
     ///   - then: called on the loop. The call has no ``largeBody`` then: what is wanted of it must be in the request.
     func read<Request: Sendable>(
-        isOptional: Bool = false, _ make: @escaping @Sendable (JSONObject) throws(APIError) -> Request,
+        isOptional: Bool = false, _ make: @escaping @Sendable (JSONObject) throws(RequestError) -> Request,
         then: @escaping (Call, Request) throws(APIError) -> Void
     ) throws(APIError) {
         let body = isOptional && exchange.received.isEmpty ? JSONObject() : try jsonBody()
-        guard largeBody != nil else { return try then(self, try make(body)) }
+        guard largeBody != nil else { return try then(self, try checked(try make(body))) }
         var call = self
         call.largeBody = nil
         WorkerPool.shared.run(for: owner, on: loop) {
-            Result { () throws(APIError) in try make(body) }
+            Result { () throws(RequestError) in try make(body) }
         } then: { [call] made in
             // Also when nobody is left to tell: its name must be free for who sends the command again.
             guard let made, !call.exchange.isEnded else { return call.fail(.overloaded) }
             do throws(APIError) {
-                let request = try made.get()
+                let request = try checked(try made.get())
                 // It may have waited for long.
                 if call.isNewWork { try call.checkNewWork() }
                 try then(call, request)

@@ -24,7 +24,7 @@ struct RunnerPost: Sendable {
     let number: Int
     let events: [Event]
 
-    init(_ body: JSONObject) throws(APIError) {
+    init(_ body: JSONObject) throws(RequestError) {
         leaseID = try body.optionalString("lease_id")
         let list = body["events"]?.unlessNull ?? []
         guard let list = list.array, list.count <= Self.maxEvents else {
@@ -65,7 +65,7 @@ struct RunnerPost: Sendable {
         }
     }
 
-    private static func event(_ object: JSONObject) throws(APIError) -> Event {
+    private static func event(_ object: JSONObject) throws(RequestError) -> Event {
         switch try object.optionalString("type") {
         case "text": return .text(escaped(try text(object)))
         case "refusal": return .refusal(escaped(try text(object)))
@@ -87,7 +87,7 @@ struct RunnerPost: Sendable {
         }
     }
 
-    private static func text(_ object: JSONObject) throws(APIError) -> String {
+    private static func text(_ object: JSONObject) throws(RequestError) -> String {
         guard let text = try object.optionalString("text") else { throw .invalid("'text' is missing.", param: "text") }
         return text
     }
@@ -99,7 +99,7 @@ struct RunnerPost: Sendable {
     }
 
     /// `step` of an event, in the form in which it is told to those who listen.
-    static func step(_ object: JSONObject) throws(APIError) -> Step {
+    static func step(_ object: JSONObject) throws(RequestError) -> Step {
         guard let id = try bounded(object, "id", Step.Limits.maxNameBytes, prefix: "step."), !id.isEmpty else {
             throw .invalid("'step.id' is missing.", param: "step.id")
         }
@@ -122,7 +122,7 @@ struct RunnerPost: Sendable {
 
     private static func bounded(
         _ object: JSONObject, _ key: String, _ maxBytes: Int, prefix: String = ""
-    ) throws(APIError) -> String? {
+    ) throws(RequestError) -> String? {
         guard let text = try object.optionalString(key) else { return nil }
         guard text.utf8.count <= maxBytes else {
             throw .invalid("'\(prefix)\(key)' may have \(maxBytes) bytes.", param: prefix + key, code: "too_long")
@@ -130,7 +130,7 @@ struct RunnerPost: Sendable {
         return text
     }
 
-    private static func functionCall(_ object: JSONObject) throws(APIError) -> Event {
+    private static func functionCall(_ object: JSONObject) throws(RequestError) -> Event {
         guard let name = try bounded(object, "name", Step.Limits.maxNameBytes), !name.isEmpty else {
             throw .invalid("'name' is missing.", param: "name")
         }
@@ -145,14 +145,14 @@ struct RunnerPost: Sendable {
             callID: try bounded(object, "call_id", Step.Limits.maxNameBytes) ?? "", name: name, arguments: escaped(arguments))
     }
 
-    private static func usage(_ object: JSONObject) throws(APIError) -> Usage {
-        func count(_ key: String) throws(APIError) -> Int { min(try object.optionalCount(key) ?? 0, 1 << 40) }
+    private static func usage(_ object: JSONObject) throws(RequestError) -> Usage {
+        func count(_ key: String) throws(RequestError) -> Int { min(try object.optionalCount(key) ?? 0, 1 << 40) }
         return Usage(
             inputTokens: try count("input_tokens"), outputTokens: try count("output_tokens"),
             cachedTokens: try count("cached_tokens"), reasoningTokens: try count("reasoning_tokens"))
     }
 
-    private static func finishReason(_ object: JSONObject) throws(APIError) -> FinishReason {
+    private static func finishReason(_ object: JSONObject) throws(RequestError) -> FinishReason {
         switch try object.optionalString("finish_reason") ?? "stop" {
         case "stop": return .stop
         case "tool_calls": return .toolCalls

@@ -2,6 +2,7 @@ import Jobs
 import Logging
 import Network
 import Server
+import Sessions
 import Storage
 import Upstreams
 import WebSocket

@@ -26,7 +26,8 @@ private enum NotesFace {
     ]
 
     private static func create(_ call: Call) throws(APIError) {
-        guard let text = try call.jsonBody().optionalString("text") else { throw .invalid("'text' is missing.", param: "text") }
+        let body = try call.jsonBody()
+        guard let text = try checked(try body.optionalString("text")) else { throw .invalid("'text' is missing.", param: "text") }
         call.respond(.created) {
             $0.field("id", Identifier.make("note_"))
             $0.field("text", text)

@@ -4,6 +4,7 @@ import Hosting
 import JSON
 import Jobs
 import Network
+import ResponsesWire
 
 /// OpenAI's Batch API: `Protocols/batches.md`.
 enum BatchesFace {
@@ -18,7 +19,7 @@ enum BatchesFace {
                 code: "invalid_value")
         }
         let windowText = try required("completion_window", body)
-        let expires = try body.optionalObject("output_expires_after")
+        let expires = try checked(try body.optionalObject("output_expires_after"))
         let window: CompletionWindow
         var outputExpires: ExpiresAfter?
         do throws(JobError) {
@@ -32,7 +33,7 @@ enum BatchesFace {
         }
         var members = JSONObject()
         if let metadata = body["metadata"], !metadata.isNull { members["metadata"] = metadata }
-        try ResponsesRequest.check(members)
+        try checked(try ResponsesRequest.check(members))
         let metadata = members["metadata"].map { "\($0)" }
         let caller = call.caller
         let kept = outputExpires
@@ -101,7 +102,7 @@ enum BatchesFace {
     }
 
     private static func required(_ key: String, _ body: JSONObject) throws(APIError) -> String {
-        guard let text = try body.optionalString(key) else {
+        guard let text = try checked(try body.optionalString(key)) else {
             throw .invalid("'\(key)' is missing.", param: key, code: "missing_required_parameter")
         }
         return text

@@ -3,6 +3,7 @@ import Hosting
 import JSON
 import Jobs
 import Network
+import ResponsesWire
 import Sessions
 import Synchronization
 
@@ -96,20 +97,23 @@ private final class BatchLineRun {
         let fail: (APIError) -> Void
         switch request.endpoint {
         case .chatCompletions:
-            let chat = try ChatRequest(request.body)
+            let chat = try checked(try ChatRequest(request.body))
             parameters = chat.parameters
             id = Identifier.make("chatcmpl-")
             submit = chat.submit(id, policy: .continuing)
             let completion = ChatCompletion(id: id, model: chat.parameters.model, created: loop.unixTime)
-            let reader = ChatCollector(loop: loop, completion) { [self] in end($0) }
+            let reader = ResponseCollector(loop: loop, responseID: id, noun: "completion", read: completion.collected) {
+                [self] in end($0)
+            }
             collector = reader
             fail = { reader.fail($0) }
         case .responses:
-            let body = try ResponsesRequest(request.body)
+            let body = try checked(try ResponsesRequest(request.body))
             parameters = body.parameters
             id = Identifier.make("resp_")
             submit = body.submit(id, policy: .continuing, isStored: false, isDurable: false)
-            let reader = ResponseCollector(loop: loop, responseID: id) { [self] in end($0) }
+            let read: ResponseCollector.Reading = { CollectedResponse($0, $1, in: .native) }
+            let reader = ResponseCollector(loop: loop, responseID: id, read: read) { [self] in end($0) }
             collector = reader
             fail = { reader.fail($0) }
         }

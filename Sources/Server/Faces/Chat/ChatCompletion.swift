@@ -1,5 +1,7 @@
 import Bytes
+import HTTP
 import JSON
+import ResponsesWire
 import Sessions
 
 /// What all chunks of one chat completion share, and how a response's end is told in Chat Completions' words.
@@ -124,5 +126,14 @@ extension JSONObjectWriter {
     /// A member whose value is a constant.
     fileprivate mutating func key(_ name: StaticString, _ value: StaticString) {
         field(name, utf8: UnsafeRawBufferPointer(start: value.utf8Start, count: value.utf8CodeUnitCount))
+    }
+}
+
+extension APIError {
+    /// A cut, for clients that want it to be an error. The status is one that SDKs do not act on by asking again, as it is told.
+    fileprivate static func cut(_ cut: Cut, responseID: String) -> APIError {
+        APIError(
+            status: .conflict, message: "\(cut.message) What it had said stands in GET /v1/responses/\(responseID).",
+            code: Cut.errorCode)
     }
 }

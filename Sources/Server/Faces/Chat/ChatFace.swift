@@ -1,12 +1,13 @@
 import JSON
 import Network
+import ResponsesWire
 import Sessions
 
 /// OpenAI's Chat Completions API: `Protocols/chat-completions.md`. Each call is a session of its own, or an input to one.
 enum ChatFace {
     /// `POST /v1/chat/completions`
     static func create(_ call: Call) throws(APIError) {
-        try call.read { (body) throws(APIError) in
+        try call.read { (body) throws(RequestError) in
             try ChatRequest(body).prepared()
         } then: { (call, request) throws(APIError) in
             try create(call, request)
@@ -30,7 +31,7 @@ enum ChatFace {
             (reader, refuse) = (stream, stream.fail)
             found = { stream.sessionID = $0.id }
         } else {
-            let collector = ChatCollector(call, completion)
+            let collector = completion.collector(call)
             (reader, refuse, found) = (collector, collector.fail, { _ in })
         }
         let fail = { (error: APIError) in
@@ -63,7 +64,7 @@ enum ChatFace {
 
     /// What a call began that was sent before: from its start, or whole once it is there.
     static func replay(_ call: Call, id: String) throws(APIError) {
-        try call.read { (body) throws(APIError) in
+        try call.read { (body) throws(RequestError) in
             try ChatRequest(body)
         } then: { (call, request) throws(APIError) in
             let cutForm = try call.cutForm(request.extensions)
@@ -96,7 +97,7 @@ enum ChatFace {
             stream.sessionID = session.id
             (reader, fail) = (stream, stream.fail)
         } else {
-            let collector = ChatCollector(call, completion)
+            let collector = completion.collector(call)
             (reader, fail) = (collector, collector.fail)
         }
         call.perform(.follow(.after(response.precedingPosition)), on: session, reader: reader, orElse: fail) {
@@ -106,4 +107,11 @@ enum ChatFace {
     }
 
     private static func notFound(_ id: String) -> APIError { .notFound("completion", id: id, code: "response_not_found") }
+}
+
+extension ChatCompletion {
+    /// Answers a call with the completion when it is whole.
+    fileprivate func collector(_ call: Call) -> ResponseCollector {
+        ResponseCollector(call, responseID: id, noun: "completion", read: collected)
+    }
 }

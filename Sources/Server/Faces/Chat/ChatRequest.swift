@@ -1,4 +1,5 @@
 import JSON
+import ResponsesWire
 import Sessions
 
 /// The body of `POST /v1/chat/completions`, checked.
@@ -18,7 +19,7 @@ struct ChatRequest: InputRequest {
     private static let ownMembers: Set<String> = ["model", "messages", "stream", "stream_options", "interject", "store"]
     private static let roles: Set<String> = ["user", "assistant", "system", "developer", "tool", "function"]
 
-    init(_ body: JSONObject) throws(APIError) {
+    init(_ body: JSONObject) throws(RequestError) {
         try RequestBounds.check(body)
         guard let model = try body.optionalString("model"), !model.isEmpty else {
             throw .invalid("'model' is missing.", param: "model", code: "missing_required_parameter")
@@ -59,7 +60,7 @@ struct ChatRequest: InputRequest {
     }
 
     /// The message as a conversation item: readable for those who watch, and itself beside it for the upstream.
-    private static func item(_ message: JSONValue, param: String) throws(APIError) -> Item {
+    private static func item(_ message: JSONValue, param: String) throws(RequestError) -> Item {
         guard let object = message.object else { throw .invalid("'\(param)' must be an object.", param: param) }
         guard let role = try object.optionalString("role"), roles.contains(role) else {
             throw .invalid(

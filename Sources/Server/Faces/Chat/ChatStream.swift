@@ -5,6 +5,16 @@ import Network
 import ResponsesWire
 import Sessions
 
+extension EventStream.ErrorForm {
+    /// SDKs raise it.
+    fileprivate static let chat = EventStream.ErrorForm(
+        append: { error, output in
+            ServerSentEventWriter.begin(into: &output)
+            output.append(error.body)
+            ServerSentEventWriter.end(into: &output)
+        }, isDone: true)
+}
+
 /// A response as a stream of `chat.completion.chunk`.
 final class ChatStream: EventReader {
     private let call: Call
@@ -38,12 +48,12 @@ final class ChatStream: EventReader {
             stop()
         }
         call.exchange.onDrained = { [weak self] in self?.resume() }
-        hold(until: call.loop.now + ResponseStream.diskHold)
+        hold(until: call.loop.now + EventStream.diskHold)
     }
 
-    /// As ``ResponseStream`` does.
+    /// A disk that takes nothing is told of by a status too: nothing has come then.
     private func hold(until latest: Instant) {
-        holdTimer = call.loop.schedule(after: ResponseStream.statusHold) { [weak self] in
+        holdTimer = call.loop.schedule(after: EventStream.statusHold) { [weak self] in
             guard let self else { return }
             let waitsForDisk = self.response == nil && self.call.context.isStorageLate && self.call.loop.now < latest
             if waitsForDisk { self.hold(until: latest) } else { self.commit() }
@@ -92,8 +102,7 @@ final class ChatStream: EventReader {
         holdTimer?.cancel()
         stop()
         if stream.hasBegun {
-            stream.write { InBandError.appendChat(error, into: &$0) }
-            stream.end(done: true)
+            stream.end(telling: error)
         } else {
             call.fail(error)
         }

@@ -1,17 +1,17 @@
 import HTTP
 import JSON
 import Network
+import ResponsesWire
 import Sessions
 
 /// OpenAI's Conversations API: `Protocols/conversations.md`. A conversation is a session whose identifier begins with `conv_`.
 enum ConversationsFace {
-    static let prefix = "conv_"
     /// Items that one call may add, as with OpenAI.
     static let maxItems = 20
 
     /// `POST /v1/conversations`
     static func create(_ call: Call) throws(APIError) {
-        try call.read(isOptional: true) { (body) throws(APIError) in
+        try call.read(isOptional: true) { (body) throws(RequestError) in
             try RequestBounds.check(body)
             return (metadata: try metadata(body) ?? [:], new: newItems(try items(body, isNeeded: false)))
         } then: { (call, request) in
@@ -21,7 +21,7 @@ enum ConversationsFace {
 
     private static func create(_ call: Call, _ metadata: JSONObject, _ new: NewItems) {
         let reference = call.context.sessions(placedFrom: call.loop).makeSession(
-            id: Identifier.make(prefix), owner: call.owner,
+            id: Identifier.make(SessionRecord.conversationPrefix), owner: call.owner,
             defaults: ResponseParameters(model: call.context.modelNames.first ?? ""), metadata: .object(metadata))
         perform(.addItems(new), on: reference, call) { (outcome) throws(SessionError) in
             call.respond(json: json(try outcome.summary()), fields: fields(of: reference))
@@ -39,7 +39,7 @@ enum ConversationsFace {
 
     /// `POST /v1/conversations/{id}`: other metadata.
     static func update(_ call: Call, id: String) throws(APIError) {
-        try call.read { (body) throws(APIError) in
+        try call.read { (body) throws(RequestError) in
             guard let metadata = try metadata(body) else {
                 throw .invalid("'metadata' is missing.", param: "metadata", code: "missing_required_parameter")
             }
@@ -81,7 +81,7 @@ enum ConversationsFace {
 
     /// `POST /v1/conversations/{id}/items`
     static func addItems(_ call: Call, id: String) throws(APIError) {
-        try call.read { (body) throws(APIError) in
+        try call.read { (body) throws(RequestError) in
             newItems(try items(body, isNeeded: true))
         } then: { (call, new) in
             add(new, to: id, call)
@@ -123,7 +123,8 @@ enum ConversationsFace {
     // MARK: Parts
 
     private static func findConversation(_ call: Call, _ id: String, _ body: @escaping (SessionReference) -> Void) {
-        call.context.find(session: id.hasPrefix(prefix) ? id : "", owner: call.owner, from: call.loop) { result in
+        call.context.find(session: id.hasPrefix(SessionRecord.conversationPrefix) ? id : "", owner: call.owner, from: call.loop) {
+            result in
             switch result {
             case .failure(let error): call.fail(error)
             case .success(nil): call.fail(.notFound("conversation", id: id, code: "conversation_not_found"))
@@ -158,12 +159,12 @@ enum ConversationsFace {
         return Array(object.description.utf8)
     }
 
-    private static func metadata(_ body: JSONObject) throws(APIError) -> JSONObject? {
+    private static func metadata(_ body: JSONObject) throws(RequestError) -> JSONObject? {
         if let metadata = body["metadata"], !metadata.isNull { try ResponsesRequest.check(["metadata": metadata]) }
         return try body.optionalObject("metadata")
     }
 
-    private static func items(_ body: JSONObject, isNeeded: Bool) throws(APIError) -> [Item] {
+    private static func items(_ body: JSONObject, isNeeded: Bool) throws(RequestError) -> [Item] {
         guard let value = body["items"], !value.isNull else {
             if isNeeded { throw .invalid("'items' is missing.", param: "items", code: "missing_required_parameter") }
             return []
@@ -172,10 +173,6 @@ enum ConversationsFace {
             throw .invalid("'items' must be an array of at most \(maxItems) items.", param: "items")
         }
         if values.isEmpty, !isNeeded { return [] }
-        do {
-            return try InputItems.parse(value)
-        } catch {
-            throw error.renamingParam("input", to: "items")
-        }
+        return try InputItems.parse(value, named: "items")
     }
 }

@@ -13,7 +13,7 @@ enum CredentialsFace {
     static func createToken(_ call: Call) throws(APIError) {
         guard call.caller.hasKey, let signer = call.context.authentication.tokenSigner else { throw Self.needsKey }
         let body = call.exchange.received.isEmpty ? JSONObject() : try call.jsonBody()
-        let seconds = try body.optionalCount("expires_in") ?? defaultTokenSeconds
+        let seconds = try checked(try body.optionalCount("expires_in")) ?? defaultTokenSeconds
         guard (1...ClientTokens.maxLifetimeSeconds).contains(seconds) else {
             throw .invalid(
                 "'expires_in' must be 1 to \(ClientTokens.maxLifetimeSeconds) seconds.", param: "expires_in", code: "invalid_value")
@@ -21,7 +21,7 @@ enum CredentialsFace {
         var caller = call.caller
         caller.scopes = try scopes(body) ?? call.caller.scopes.intersection([.sessions, .responses, .chat, .realtime])
         try call.caller.require(caller.scopes)
-        guard let sessionID = try body.optionalString("session_id") else {
+        guard let sessionID = try checked(try body.optionalString("session_id")) else {
             answer(call, caller, seconds: seconds, signer)
             return
         }
@@ -56,12 +56,14 @@ enum CredentialsFace {
     /// `POST /v1/stream_tickets`
     static func createTicket(_ call: Call) throws(APIError) {
         let body = try call.jsonBody()
-        let seconds = try body.optionalCount("expires_in") ?? maxTicketSeconds
+        let seconds = try checked(try body.optionalCount("expires_in")) ?? maxTicketSeconds
         guard (1...maxTicketSeconds).contains(seconds) else {
             throw .invalid("'expires_in' must be 1 to \(maxTicketSeconds) seconds.", param: "expires_in", code: "invalid_value")
         }
         let own = call.caller.binding
-        switch (try body.optionalString("session_id"), try body.optionalString("response_id")) {
+        switch try checked(
+            (session: try body.optionalString("session_id"), response: try body.optionalString("response_id")))
+        {
         case (let id?, nil):
             try call.caller.require(.sessionsRead)
             if let own, own != .session(id) { throw .notFound("session", id: id, code: "session_not_found") }

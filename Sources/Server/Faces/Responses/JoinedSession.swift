@@ -1,6 +1,7 @@
 import Bytes
 import JSON
 import Network
+import ResponsesWire
 import Sessions
 
 /// A session that a socket follows whole, and in which it may speak under a name.

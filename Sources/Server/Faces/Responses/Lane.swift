@@ -2,6 +2,7 @@ import Bytes
 import HTTP
 import JSON
 import Network
+import ResponsesWire
 import Sessions
 
 /// The responses of one `stream_id`, one after the other: what comes while one runs waits its turn.
@@ -72,7 +73,7 @@ struct CreateCommand: Sendable {
     /// Bytes of the message.
     let byteCount: Int
 
-    init(_ body: JSONObject, byteCount: Int) throws(APIError) {
+    init(_ body: JSONObject, byteCount: Int) throws(RequestError) {
         self.body = body
         self.byteCount = byteCount
         request = try ResponsesRequest(body, inputIsOptional: body["previous_response_id"] != nil).prepared()

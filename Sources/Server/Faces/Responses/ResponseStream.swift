@@ -9,12 +9,6 @@ import Sessions
 /// But for events of another epoch than the response began in, whose numbers alone do not tell them from others that were lost: these
 /// have an `id:`, by which the client can go on.
 final class ResponseStream: EventReader {
-    /// How long the status waits for the upstream to take the request. Until then a refusal (401, 429, …) is still told by a real
-    /// status, which SDKs act on; afterwards only in the stream.
-    static let statusHold = Duration.seconds(2)
-    /// And while the disk takes nothing: until the command has been told so, at its own deadline.
-    static let diskHold = Session.commitDeadline + .seconds(5)
-
     /// Before the first event, whose number is 0.
     static let all = LogPosition(sequence: -1)
 
@@ -42,19 +36,19 @@ final class ResponseStream: EventReader {
         pass = call.context.sessions(on: call.loop).responsesPass
         self.responseID = responseID
         self.startingAfter = startingAfter
-        stream = EventStream(call, errors: .responses)
+        stream = EventStream(call, errors: .flat("error", isDone: true))
         super.init(loop: call.loop, catchUp: .losslessOrClose)
         call.exchange.endsWithInput = true
         call.exchange.onDisconnect = { [self] in disconnected() }
         call.exchange.onDrained = { [weak self] in self?.resume() }
         if holdsStatus {
-            hold(until: call.loop.now + Self.diskHold)
+            hold(until: call.loop.now + EventStream.diskHold)
         }
     }
 
     /// A disk that takes nothing is told of by a status too, so that SDKs try again: nothing has come then.
     private func hold(until latest: Instant) {
-        holdTimer = call.loop.schedule(after: Self.statusHold) { [weak self] in
+        holdTimer = call.loop.schedule(after: EventStream.statusHold) { [weak self] in
             guard let self else { return }
             let waitsForDisk = self.held.isEmpty && self.call.context.isStorageLate && self.call.loop.now < latest
             if waitsForDisk { self.hold(until: latest) } else { self.commit() }
@@ -126,8 +120,8 @@ final class ResponseStream: EventReader {
     func fail(_ error: APIError) {
         holdTimer?.cancel()
         if stream.hasBegun {
-            stream.write { InBandError.append(error, into: &$0) }
-            end()
+            stream.end(telling: error)
+            stop()
         } else {
             stop()
             call.fail(error)

@@ -3,6 +3,7 @@ import HTTP
 import Hosting
 import JSON
 import Network
+import ResponsesWire
 import Sessions
 
 /// Deleting a response, and what went into one.
@@ -33,7 +34,7 @@ extension ResponsesFace {
 
     /// `POST /v1/responses/input_tokens`: what a request would read, by our estimate.
     static func countInputTokens(_ call: Call) throws(APIError) {
-        try call.read { (body) throws(APIError) in
+        try call.read { (body) throws(RequestError) in
             try ResponsesRequest(body, defaultModel: "none", inputIsOptional: true)
         } then: { (call, request) in
             countInputTokens(call, request)
@@ -64,59 +65,6 @@ extension ResponsesFace {
                     answer(try outcome.byteCount())
                 }
             }
-        }
-    }
-}
-
-extension SessionCommand.ItemRange {
-    /// The page of a list that a call asks for: `limit`, `order`, `after`.
-    init(_ call: Call) throws(APIError) {
-        let limit = try call.limit(default: 20, max: 100)
-        let isAscending: Bool
-        switch call.query["order"] ?? "desc" {
-        case "asc": isAscending = true
-        case "desc": isAscending = false
-        default: throw .invalid("'order' must be 'asc' or 'desc'.", param: "order", code: "invalid_value")
-        }
-        self.init(limit: limit, isAscending: isAscending, after: call.query["after"])
-    }
-}
-
-/// Items that are told of, to be encoded anywhere.
-struct ItemList: Sendable {
-    let items: [Item]
-    let hasMore: Bool
-
-    init(_ items: [Item]) { self.init((items, false)) }
-
-    init(_ page: (items: [Item], hasMore: Bool)) {
-        items = page.items
-        hasMore = page.hasMore
-    }
-
-    /// Whether it takes longer to encode than a loop should be held for.
-    var isLarge: Bool { items.reduce(0) { $0 + $1.byteCount } >= LargeBody.leastByteCount }
-
-    var json: [UInt8] {
-        var buffer = ByteBuffer()
-        buffer.appendJSONObject { list in
-            list.field("object", "list")
-            list.array("data") { data in for item in items { data.element(item.json) } }
-            list.field("first_id", items.first?.id)
-            list.field("last_id", items.last?.id)
-            list.field("has_more", hasMore)
-        }
-        return buffer.array
-    }
-}
-
-extension Call {
-    /// Answers with a list of items, which is encoded off the loop if it is large.
-    func respond(_ list: ItemList, fields: [(name: String, value: String)] = []) {
-        compute(ifLarge: list.isLarge) {
-            list.json
-        } then: {
-            respond(json: $0, fields: fields)
         }
     }
 }

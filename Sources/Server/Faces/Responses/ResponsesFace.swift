@@ -2,13 +2,14 @@ import Bytes
 import HTTP
 import JSON
 import Network
+import ResponsesWire
 import Sessions
 
 /// OpenAI's Responses API over HTTP: `Protocols/responses.md`.
 enum ResponsesFace {
     /// `POST /v1/responses`
     static func create(_ call: Call) throws(APIError) {
-        try call.read { (body) throws(APIError) in
+        try call.read { (body) throws(RequestError) in
             try ResponsesRequest(body).prepared()
         } then: { (call, request) throws(APIError) in
             try create(call, request)
@@ -20,7 +21,7 @@ enum ResponsesFace {
         let policy = try call.disconnectPolicy(request.extensions, default: .cancel)
         let cutForm = try call.cutForm(request.extensions)
         // What is said of it holds for the session that is made for it, too.
-        if call.request.fields[DisconnectPolicy.headerName] != nil { request.extensions.policy = policy }
+        if call.namesDisconnectPolicy { request.extensions.policy = policy }
         let responseID = call.onceResponseID ?? Identifier.make("resp_")
         try call.admit(responseID, request.items, request.parameters)
         var submit = request.submit(responseID, policy: policy, isStored: request.isStored, isDurable: request.isStored)
@@ -36,7 +37,7 @@ enum ResponsesFace {
             submit.withObject = true
             started = { call.respond(pollable: $0.object ?? [], sessionID: $0.sessionID, isRunning: true, age: 0) }
         } else {
-            let collector = ResponseCollector(call, responseID: responseID, cutForm: cutForm)
+            let collector = ResponseCollector(call, responseID: responseID) { CollectedResponse($0, $1, in: cutForm) }
             (reader, refuse, started) = (collector, collector.fail, { _ in })
         }
         let fail = { (error: APIError) in
@@ -110,9 +111,9 @@ enum ResponsesFace {
     /// What a call began that was sent before: from its start, or whole once it is there.
     static func replay(_ call: Call, id: String) throws(APIError) {
         let body = try call.jsonBody()
-        let isStream = try body.optionalBool("stream") == true
-        let isBackground = try body.optionalBool("background") == true
-        let cutForm = try call.cutForm(InterjectMembers(body["interject"]))
+        let isStream = try checked(try body.optionalBool("stream")) == true
+        let isBackground = try checked(try body.optionalBool("background")) == true
+        let cutForm = try call.cutForm(try checked(try InterjectMembers(body["interject"])))
         call.findSession(ofResponse: id) { session in
             if isStream {
                 replay(call, id: id, of: session, cutForm: cutForm, after: ResponseStream.all)
@@ -126,7 +127,7 @@ enum ResponsesFace {
 
     /// The response whole, once it has ended.
     private static func collect(_ call: Call, id: String, of session: SessionReference, cutForm: CutForm) {
-        let collector = ResponseCollector(call, responseID: id, cutForm: cutForm)
+        let collector = ResponseCollector(call, responseID: id) { CollectedResponse($0, $1, in: cutForm) }
         call.perform(.follow(.endOfResponse(id: id)), on: session, reader: collector, orElse: collector.fail) {
             (outcome) throws(SessionError) in
             if case .following = outcome { return }
@@ -165,9 +166,8 @@ enum ResponsesFace {
 
     /// `POST /v1/responses/{id}/steer`
     static func steer(_ call: Call, id: String) throws(APIError) {
-        try call.read { (body) throws(APIError) in
-            guard let value = body["input"] else { throw .invalid("'input' is missing.", param: "input") }
-            return (items: try InputItems.parse(value), extensions: try InterjectMembers(body["interject"]))
+        try call.read { (body) throws(RequestError) in
+            (items: try InputItems.ofSteer(body), extensions: try InterjectMembers(body["interject"]))
         } then: { (call, request) throws(APIError) in
             // Nobody is bound to the successor by a connection yet: without a word on it, it goes on unheard.
             let policy = try call.disconnectPolicy(request.extensions, default: .continuing)
@@ -190,23 +190,8 @@ enum ResponsesFace {
             // Over HTTP there is one word for a response that cannot be steered, whatever became of it.
             case .refused(.responseAlreadyCompleted), .refused(.responseNotFound):
                 call.fail(APIError(.responseNotActive(responseID: id)))
-            default: SessionsFace.answer(call, outcome, clientEventID: nil)
+            default: call.respond(accepting: outcome, clientEventID: nil)
             }
         }
-    }
-}
-
-extension Call {
-    /// How long a response whose command has a name goes on without a listener.
-    static let onceGrace = Duration.seconds(30)
-
-    /// The policy by body, header or default.
-    func disconnectPolicy(_ members: InterjectMembers, default missing: DisconnectPolicy) throws(APIError) -> DisconnectPolicy {
-        if let policy = members.policy { return policy }
-        guard let text = request.fields[DisconnectPolicy.headerName] else {
-            // Who names a command will come back for it when the connection breaks.
-            return onceResponseID != nil && missing == .cancel ? .grace(Self.onceGrace) : missing
-        }
-        return try DisconnectPolicy.parse(text, param: "Interject-On-Disconnect")
     }
 }

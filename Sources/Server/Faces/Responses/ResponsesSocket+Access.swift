@@ -30,18 +30,20 @@ extension ResponsesSocket {
         guard case .session(let sessionID) = binding else { throw .boundElsewhere }
         switch type {
         case "interject:join", "interject:leave", "interject:input":
-            try check(try body.optionalString("session_id"), isFor: sessionID)
+            try check(try checked(try body.optionalString("session_id")), isFor: sessionID)
         case "interject:cancel":
-            if let id = try body.optionalString("response_id") {
+            if let id = try checked(try body.optionalString("response_id")) {
                 try check(response: id, isOf: sessionID)
             } else {
-                try check(try body.optionalString("session_id"), isFor: sessionID)
+                try check(try checked(try body.optionalString("session_id")), isFor: sessionID)
             }
-        case "response.steer": try check(response: try body.optionalString("previous_response_id") ?? "", isOf: sessionID)
+        case "response.steer":
+            try check(response: try checked(try body.optionalString("previous_response_id")) ?? "", isOf: sessionID)
         case "response.create":
             // A continuation may branch off into another session.
             guard body["previous_response_id"].map(\.isNull) ?? true else { throw .boundElsewhere }
-            try check(try body.optionalObject("interject")?.optionalString("session_id"), isFor: sessionID)
+            let id = try checked(try body.optionalObject("interject")?.optionalString("session_id"))
+            try check(id, isFor: sessionID)
         default: break
         }
     }

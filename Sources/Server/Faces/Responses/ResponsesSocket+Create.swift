@@ -1,14 +1,15 @@
 import HTTP
 import JSON
 import Network
+import ResponsesWire
 import Sessions
 
 /// `response.create` and `response.steer`.
 extension ResponsesSocket {
-    /// - Parameter checked: the command, or what is wrong with it.
-    func create(_ body: JSONObject, _ checked: Result<CreateCommand, APIError>) throws(APIError) {
+    /// - Parameter parsed: the command, or what is wrong with it.
+    func create(_ body: JSONObject, _ parsed: Result<CreateCommand, RequestError>) throws(APIError) {
         let lane = try lane(Self.streamID(body))
-        let command = try checked.get()
+        let command = try checked(try parsed.get())
         // Between the end of one and the start of the next nothing runs, but those that wait come first.
         if !lane.isAtRest, !isInterjection(command.request) { try wait(command, in: lane) } else { try start(command, in: lane) }
     }
@@ -46,7 +47,7 @@ extension ResponsesSocket {
     private func start(_ command: CreateCommand, in lane: Lane) throws(APIError) {
         let body = command.body
         var request = command.request
-        let clientEventID = try body.optionalString("client_event_id")
+        let clientEventID = try checked(try body.optionalString("client_event_id"))
         let responseID = Identifier.make("resp_")
         // A session that is not to be stored lives as long as this connection: what may follow on it needs it until then.
         let keepsSession = !request.isStored
@@ -132,10 +133,10 @@ extension ResponsesSocket {
     // MARK: Steering
 
     /// - Parameter items: of the command, or what is wrong with them.
-    func steer(_ body: JSONObject, _ items: Result<[Item], APIError>) throws(APIError) {
-        let steer = Input.Steer(responseID: try body.optionalString("previous_response_id") ?? "")
+    func steer(_ body: JSONObject, _ items: Result<[Item], RequestError>) throws(APIError) {
+        let steer = Input.Steer(responseID: try checked(try body.optionalString("previous_response_id")) ?? "")
         let new: [Item]
-        do throws(APIError) {
+        do throws(RequestError) {
             new = try items.get()
         } catch {
             steerFailed(steer, body, code: "invalid_input", error.message)

@@ -2,16 +2,17 @@ import Bytes
 import HTTP
 import JSON
 import Network
+import ResponsesWire
 import Sessions
 
 /// Our own commands: joining, speaking, cancelling. `Protocols/sessions.md`.
 extension ResponsesSocket {
     func join(_ body: JSONObject) throws(APIError) {
-        guard let id = try body.optionalString("session_id") else {
+        guard let id = try checked(try body.optionalString("session_id")) else {
             throw .invalid("'session_id' is missing.", param: "session_id", code: "missing_required_parameter")
         }
-        let participant = try Self.participant(body)
-        let after = try body.optionalPosition("starting_after")
+        let participant = try checked(try Self.participant(body))
+        let after = try checked(try body.optionalPosition("starting_after"))
         findSession(id, for: body) { [self] (reference) throws(APIError) in
             try join(reference, participant: participant, after: after, body) {}
         }
@@ -33,7 +34,7 @@ extension ResponsesSocket {
         }
         let session = JoinedSession(
             socket: self, reference: reference, participant: participant, streamID: try Self.streamID(body),
-            mergesDeltas: try SessionsFace.mergesDeltas(try body.optionalString("merge")))
+            mergesDeltas: try checked(try CatchUp.mergesDeltas(try body.optionalString("merge"))))
         joined[reference.id] = session
         let refuse = { [weak self] (error: SessionError) in
             self?.joined[reference.id] = nil
@@ -94,7 +95,7 @@ extension ResponsesSocket {
     }
 
     func leave(_ body: JSONObject) throws(APIError) {
-        guard let id = try body.optionalString("session_id"), let session = joined.removeValue(forKey: id) else {
+        guard let id = try checked(try body.optionalString("session_id")), let session = joined.removeValue(forKey: id) else {
             throw .invalid("This connection has not joined that session.", param: "session_id", code: "not_joined")
         }
         session.leave()
@@ -102,8 +103,8 @@ extension ResponsesSocket {
     }
 
     func input(_ body: JSONObject, _ request: SessionInput) throws(APIError) {
-        guard let id = try body.optionalString("session_id") else {
-            let participant = try Self.participant(body)
+        guard let id = try checked(try body.optionalString("session_id")) else {
+            let participant = try checked(try Self.participant(body))
             if let model = request.model { return try begin(request, model: model, participant, body) }
             context.modelNames.first(on: loop) { [weak self] model in
                 guard let self, self.isOpen else { return }
@@ -171,9 +172,9 @@ extension ResponsesSocket {
     }
 
     func cancel(_ body: JSONObject) throws(APIError) {
-        let responseID = try body.optionalString("response_id")
-        let sessionID = try body.optionalString("session_id")
-        let clientEventID = try body.optionalString("client_event_id")
+        let responseID = try checked(try body.optionalString("response_id"))
+        let sessionID = try checked(try body.optionalString("session_id"))
+        let clientEventID = try checked(try body.optionalString("client_event_id"))
         let cancel = { [self] (reference: SessionReference) in
             let cancel = SessionCommand.Cancel(
                 responseID: responseID, by: joined[reference.id]?.participant, clientEventID: clientEventID)
@@ -188,7 +189,7 @@ extension ResponsesSocket {
         }
     }
 
-    private static func participant(_ body: JSONObject) throws(APIError) -> Participant? {
+    private static func participant(_ body: JSONObject) throws(RequestError) -> Participant? {
         let name = try body.optionalString("name")
         let role = try body.optionalString("role") ?? (name == nil ? "watcher" : "participant")
         switch role {

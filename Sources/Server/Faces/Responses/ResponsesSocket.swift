@@ -100,7 +100,7 @@ final class ResponsesSocket: FaceSocket {
 
     private func handle(_ command: SocketCommand) throws(APIError) {
         let body = command.body
-        guard let type = try body.optionalString("type") else { throw .invalid("'type' is missing.", param: "type") }
+        guard let type = try checked(try body.optionalString("type")) else { throw .invalid("'type' is missing.", param: "type") }
         try authorize(type, body)
         switch type {
         // To stop and to go is allowed always.
@@ -113,7 +113,7 @@ final class ResponsesSocket: FaceSocket {
         switch (type, command.kind) {
         case (_, .create(let command)): try create(body, command)
         case (_, .steer(let items)): try steer(body, items)
-        case (_, .input(let request)): try input(body, try request.get())
+        case (_, .input(let request)): try input(body, try checked(try request.get()))
         case ("interject:join", _): try join(body)
         case ("interject:leave", _): try leave(body)
         case ("interject:cancel", _): try cancel(body)

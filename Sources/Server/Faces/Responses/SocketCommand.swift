@@ -1,13 +1,14 @@
 import JSON
+import ResponsesWire
 import Sessions
 
 /// A message of a client, read and checked as far as that needs nothing of the server: off the loop, if it is large.
 struct SocketCommand: Sendable {
     /// What it asks for.
     enum Kind: Sendable {
-        case create(Result<CreateCommand, APIError>)
-        case steer(Result<[Item], APIError>)
-        case input(Result<SessionInput, APIError>)
+        case create(Result<CreateCommand, RequestError>)
+        case steer(Result<[Item], RequestError>)
+        case input(Result<SessionInput, RequestError>)
         /// Any other, which is short.
         case other
     }
@@ -28,21 +29,16 @@ struct SocketCommand: Sendable {
         body = object
         kind =
             switch object["type"]?.string {
-            case "response.create": .create(Result { () throws(APIError) in try CreateCommand(object, byteCount: text.count) })
-            case "response.steer": .steer(Result { () throws(APIError) in try Self.items(object) })
-            case "interject:input": .input(Result { () throws(APIError) in try Self.input(object) })
+            case "response.create": .create(Result { () throws(RequestError) in try CreateCommand(object, byteCount: text.count) })
+            case "response.steer": .steer(Result { () throws(RequestError) in try InputItems.ofSteer(object) })
+            case "interject:input": .input(Result { () throws(RequestError) in try Self.input(object) })
             default: .other
             }
     }
 
     /// Who has joined speaks under that name: with whose the items are encoded is known only when it is their turn.
-    private static func input(_ body: JSONObject) throws(APIError) -> SessionInput {
+    private static func input(_ body: JSONObject) throws(RequestError) -> SessionInput {
         let request = try SessionInput(body)
         return request.participantName == nil ? request.prepared() : request
-    }
-
-    private static func items(_ body: JSONObject) throws(APIError) -> [Item] {
-        guard let value = body["input"] else { throw .invalid("'input' is missing.", param: "input") }
-        return try InputItems.parse(value)
     }
 }

@@ -26,7 +26,7 @@ enum RunnerFace {
 
     /// `POST /v1/responses/{id}/events`
     static func post(_ call: Call, id: String) throws(APIError) {
-        try call.read { (body) throws(APIError) in
+        try call.read { (body) throws(RequestError) in
             try RunnerPost(body)
         } then: { (call, post) throws(APIError) in
             try self.post(call, id: id, post)

@@ -20,7 +20,8 @@ final class SessionStream: EventReader {
         self.call = call
         self.sessionID = sessionID
         pass = call.context.sessions(on: call.loop).responsesPass
-        stream = EventStream(call, errors: .session)
+        // EventSource fires its own `error` when a connection fails: ours must not look like that.
+        stream = EventStream(call, errors: .flat("interject:error", isDone: false))
         super.init(loop: call.loop, catchUp: catchUp)
         call.exchange.onDisconnect = { [self] in
             stream.stopHeartbeats()

@@ -16,7 +16,10 @@ extension SessionsFace {
             let standing = try outcome.state()
             let left = deadline - call.loop.now
             if standing.busySince != nil, left > .zero {
-                waitForEnd(call, of: session, after: standing.state.lastPosition, left, until: deadline)
+                // Asks again when a response has ended: the next may have begun.
+                call.wait(for: .end(ofResponse: nil), of: session, after: standing.state.lastPosition, left) {
+                    poll(call, session, until: deadline)
+                }
                 return
             }
             // What has taken long will take long.
@@ -28,22 +31,6 @@ extension SessionsFace {
             } then: {
                 call.respond($0)
             }
-        }
-    }
-
-    /// Asks again when a response has ended: the next may have begun.
-    private static func waitForEnd(
-        _ call: Call, of session: SessionReference, after: LogPosition, _ wait: Duration, until deadline: Instant
-    ) {
-        let waiter = EndWaiter(loop: call.loop, responseID: nil, timeout: wait) { poll(call, session, until: deadline) }
-        call.exchange.onDisconnect = { waiter.cancel() }
-        let fail = { (error: APIError) in
-            waiter.cancel()
-            call.fail(error)
-        }
-        call.perform(.follow(.after(after)), on: session, reader: waiter, listens: false, orElse: fail) {
-            (outcome) throws(SessionError) in
-            _ = try outcome.following()
         }
     }
 }

@@ -2,37 +2,28 @@ import Bytes
 import HTTP
 import JSON
 import Network
+import ResponsesWire
 import Sessions
 
 /// Sessions over plain HTTP: `Protocols/sessions.md`.
 enum SessionsFace {
     /// `POST /v1/sessions`
     static func create(_ call: Call) throws(APIError) {
-        try call.read(isOptional: true) { (body) throws(APIError) in
-            try RequestBounds.check(body)
-            return body
-        } then: { (call, body) throws(APIError) in
-            try create(call, body)
-        }
-    }
-
-    private static func create(_ call: Call, _ body: JSONObject) throws(APIError) {
-        let extensions = try InterjectMembers(body)
-        let metadata = try body.optionalObject("metadata") ?? [:]
-        let instructions = try body.optionalString("instructions")
-        if let model = try body.optionalString("model"), !model.isEmpty {
-            make(call, ResponseParameters(model: model, instructions: instructions), extensions, metadata)
-        } else {
-            call.context.modelNames.first(on: call.loop) { model in
-                make(call, ResponseParameters(model: model ?? "", instructions: instructions), extensions, metadata)
+        try call.read(isOptional: true) { (body) throws(RequestError) in
+            try NewSession(body)
+        } then: { (call, new) in
+            if let model = new.model {
+                make(call, new, model: model)
+            } else {
+                call.context.modelNames.first(on: call.loop) { make(call, new, model: $0 ?? "") }
             }
         }
     }
 
-    private static func make(_ call: Call, _ defaults: ResponseParameters, _ extensions: InterjectMembers, _ metadata: JSONObject) {
+    private static func make(_ call: Call, _ new: NewSession, model: String) {
+        let defaults = ResponseParameters(model: model, instructions: new.instructions)
         let reference = call.context.sessions(placedFrom: call.loop).makeSession(
-            owner: call.owner, defaults: defaults, mode: extensions.mode ?? .interrupt, policy: extensions.policy ?? .continuing,
-            metadata: .object(metadata))
+            owner: call.owner, defaults: defaults, mode: new.mode, policy: new.policy, metadata: .object(new.metadata))
         call.perform(.readState, on: reference) { (outcome) throws(SessionError) in
             call.respond(.created, json: try outcome.state().state.json, fields: [("Interject-Session", reference.id)])
         }
@@ -48,7 +39,7 @@ enum SessionsFace {
     /// `GET /v1/sessions/{id}/events`: as a stream, or what is there now.
     static func events(_ call: Call, id: String) throws(APIError) {
         let after = try position(call)
-        let mergesDeltas = try mergesDeltas(call.query["merge"])
+        let mergesDeltas = try checked(try CatchUp.mergesDeltas(call.query["merge"]))
         if wantsJSON(call) {
             let limit = max(1, try call.count("limit", default: 1000, max: 10_000))
             let wait = try call.count("wait", default: 0, max: 60)
@@ -87,24 +78,15 @@ enum SessionsFace {
                 }
                 return
             }
-            let waiter = EventWaiter(loop: call.loop, timeout: wait) {
+            call.wait(for: .anyEvent, of: session, after: after, wait) {
                 self.page(call, of: session, after: after, limit: limit, mergesDeltas: mergesDeltas, wait: .zero)
-            }
-            call.exchange.onDisconnect = { waiter.cancel() }
-            let fail = { (error: APIError) in
-                waiter.cancel()
-                call.fail(error)
-            }
-            call.perform(.follow(.after(after)), on: session, reader: waiter, listens: false, orElse: fail) {
-                (outcome) throws(SessionError) in
-                _ = try outcome.following()
             }
         }
     }
 
     /// `POST /v1/sessions/{id}/input`
     static func input(_ call: Call, id: String) throws(APIError) {
-        try call.read { (body) throws(APIError) in
+        try call.read { (body) throws(RequestError) in
             let request = try SessionInput(body)
             return request.participantName.map(request.spoken(by:)) ?? request.prepared()
         } then: { (call, request) throws(APIError) in
@@ -120,32 +102,8 @@ enum SessionsFace {
             let submit = request.submit(responseID, participant: nil, firstModel: context.modelNames.first)
             reference.perform(.submit(submit), from: call.loop) { outcome in
                 if outcome.isRefusal { call.abandon(responseID) }
-                answer(call, outcome, clientEventID: request.clientEventID)
+                call.respond(accepting: outcome, clientEventID: request.clientEventID)
             }
-        }
-    }
-
-    /// 202, once the input stands in the log.
-    static func answer(_ call: Call, _ outcome: SessionOutcome, clientEventID: String?) {
-        let accepted: SessionOutcome.Accepted
-        do throws(SessionError) {
-            accepted = try outcome.accepted()
-        } catch {
-            return call.fail(APIError(error))
-        }
-        call.respond(.accepted, fields: [("Interject-Session", accepted.sessionID)]) { object in
-            object.field("object", "interject.input")
-            object.field("session_id", accepted.sessionID)
-            object.field("sequence", accepted.position.sequence)
-            object.field(epochOf: accepted.position)
-            object.field("mode", accepted.mode?.rawValue ?? "none")
-            object.field("response_id", accepted.responseID)
-            if let interrupted = accepted.interrupted {
-                object.object("interrupted") { interrupted.write(to: &$0) }
-            } else {
-                object.null("interrupted")
-            }
-            object.field("client_event_id", clientEventID)
         }
     }
 
@@ -183,15 +141,6 @@ enum SessionsFace {
             throw .invalid("The position must be a session sequence number, as in 'id:'.", param: "starting_after")
         }
         return position
-    }
-
-    /// `merge=deltas`: a reader that lags gets adjacent deltas of one item as one event.
-    static func mergesDeltas(_ text: String?) throws(APIError) -> Bool {
-        guard let text else { return false }
-        guard text == "deltas" else {
-            throw .invalid("'merge' must be 'deltas', or left out.", param: "merge", code: "invalid_value")
-        }
-        return true
     }
 
     /// EventSource, curl and browsers get the stream; JSON is for those who want it more.

@@ -10,7 +10,7 @@ struct WebhookRequest: Sendable {
     /// true: to be told again; false: no more.
     var isEnabled: Bool?
 
-    init(_ body: JSONObject, allowsPrivate: Bool) throws(APIError) {
+    init(_ body: JSONObject, allowsPrivate: Bool) throws(RequestError) {
         if let name = try body.optionalString("name") {
             guard !name.isEmpty, name.utf8.count <= WebhookEndpoint.maxNameByteCount else {
                 throw .invalid("'name' must have 1 to \(WebhookEndpoint.maxNameByteCount) bytes.", param: "name")
@@ -40,7 +40,7 @@ struct WebhookRequest: Sendable {
         }
     }
 
-    private static func eventTypes(_ value: JSONValue) throws(APIError) -> [String] {
+    private static func eventTypes(_ value: JSONValue) throws(RequestError) -> [String] {
         guard let elements = value.array, !elements.isEmpty else {
             throw .invalid("'event_types' must be a list of at least one event type.", param: "event_types")
         }
@@ -53,7 +53,7 @@ struct WebhookRequest: Sendable {
     }
 
     /// A type that happens here.
-    static func eventType(_ text: String?, param: String) throws(APIError) -> String {
+    static func eventType(_ text: String?, param: String) throws(RequestError) -> String {
         guard let text, WebhookEvent.types.contains(text) else {
             throw .invalid(
                 "'\(text ?? "")' is none of the events here: \(WebhookEvent.types.joined(separator: ", ")).", param: param,

@@ -15,7 +15,9 @@ enum WebhooksFace {
 
     /// `POST /v1/webhook_endpoints`
     static func create(_ call: Call) throws(APIError) {
-        let request = try WebhookRequest(try call.jsonBody(), allowsPrivate: call.context.webhooks.settings.allowsPrivate)
+        let body = try call.jsonBody()
+        let request = try checked(
+            try WebhookRequest(body, allowsPrivate: call.context.webhooks.settings.allowsPrivate))
         guard let url = request.url else { throw missing("url") }
         guard let eventTypes = request.eventTypes else { throw missing("event_types") }
         let name = request.name ?? ""
@@ -53,7 +55,9 @@ enum WebhooksFace {
 
     /// `POST` or `PATCH /v1/webhook_endpoints/{id}`
     static func update(_ call: Call, id: String) throws(APIError) {
-        let request = try WebhookRequest(try call.jsonBody(), allowsPrivate: call.context.webhooks.settings.allowsPrivate)
+        let body = try call.jsonBody()
+        let request = try checked(
+            try WebhookRequest(body, allowsPrivate: call.context.webhooks.settings.allowsPrivate))
         let owner = call.owner
         let unixTime = call.loop.unixTime
         answer(call) { webhooks in
@@ -77,7 +81,8 @@ enum WebhooksFace {
 
     /// `POST /v1/webhook_endpoints/{id}/rotate_secret`
     static func rotateSecret(_ call: Call, id: String) throws(APIError) {
-        let keepsOld = try body(call).optionalBool("keep_old_secret_active_for_24_hours") ?? false
+        let body = try body(call)
+        let keepsOld = try checked(try body.optionalBool("keep_old_secret_active_for_24_hours")) ?? false
         let owner = call.owner
         answer(call) { webhooks in
             answer(await webhooks.rotateSecret(id, owner: owner, keepsOld: keepsOld), id: id) {
@@ -88,8 +93,9 @@ enum WebhooksFace {
 
     /// `POST /v1/webhook_endpoints/{id}/test`
     static func test(_ call: Call, id: String) throws(APIError) {
-        let type = try WebhookRequest.eventType(
-            try body(call).optionalString("event_type") ?? WebhookEvent.types[0], param: "event_type")
+        let body = try body(call)
+        let type = try checked(
+            try WebhookRequest.eventType(try body.optionalString("event_type") ?? WebhookEvent.types[0], param: "event_type"))
         let owner = call.owner
         answer(call, within: nil) { webhooks in
             answer(await webhooks.test(id, owner: owner, type: type), id: id) { status in
@@ -114,7 +120,8 @@ enum WebhooksFace {
 
     /// `POST /v1/webhook_events/{id}/redeliver`
     static func redeliver(_ call: Call, id: String) throws(APIError) {
-        let endpointID = try body(call).optionalString("webhook_endpoint_id")
+        let body = try body(call)
+        let endpointID = try checked(try body.optionalString("webhook_endpoint_id"))
         let owner = call.owner
         answer(call) { webhooks in
             answer(await webhooks.redeliver(eventID: id, owner: owner, endpointID: endpointID), id: id) { count in

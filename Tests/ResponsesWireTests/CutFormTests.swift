@@ -3,8 +3,6 @@ import ResponsesWire
 import Sessions
 import Testing
 
-@testable import Server
-
 /// The form of a cut is a reader's own: the stored event stays as it is, and all of its truth is in each form.
 @Suite struct CutFormTests {
     private func end(
@@ -166,8 +164,8 @@ import Testing
     }
 
     @Test func anUnknownFormIsRefusedByName() {
-        #expect(throws: APIError.self) { try CutForm.parse("Completed", param: "Interject-Cut-As") }
-        #expect(throws: APIError.self) { try CutForm.parse("", param: "Interject-Cut-As") }
+        #expect(throws: RequestError.self) { try CutForm.parse("Completed", param: "Interject-Cut-As") }
+        #expect(throws: RequestError.self) { try CutForm.parse("", param: "Interject-Cut-As") }
         for form in CutForm.allCases { #expect((try? CutForm.parse(form.rawValue, param: "x")) == form) }
     }
 }

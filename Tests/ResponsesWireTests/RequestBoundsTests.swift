@@ -1,11 +1,10 @@
 import JSON
+import ResponsesWire
 import Testing
 
-@testable import Server
-
 @Suite struct RequestBoundsTests {
-    private func refusal(_ body: JSONObject) -> APIError? {
-        do throws(APIError) {
+    private func refusal(_ body: JSONObject) -> RequestError? {
+        do throws(RequestError) {
             try RequestBounds.check(body)
             return nil
         } catch {

@@ -1,29 +1,35 @@
-import JSON
-import Sessions
+package import JSON
+package import Sessions
 
 /// Reads `input` of the Responses API: a string, or items. `Protocols/upstreams.md` has the table of what becomes of each type.
-enum InputItems {
+package enum InputItems {
     /// Items in one input, at most.
-    static let maxCount = 10_000
+    package static let maxCount = 10_000
 
     private static let roles: Set<String> = ["user", "assistant", "system", "developer"]
 
-    static func parse(_ input: JSONValue) throws(APIError) -> [Item] {
+    /// - Parameter name: the member, as errors name it.
+    package static func parse(_ input: JSONValue, named name: String = "input") throws(RequestError) -> [Item] {
         switch input {
         case .string(let text): return [.userMessage(text)]
         case .array(let values):
-            guard values.count <= maxCount else { throw .invalid("'input' has more than \(maxCount) items.", param: "input") }
+            guard values.count <= maxCount else { throw .invalid("'\(name)' has more than \(maxCount) items.", param: name) }
             var items: [Item] = []
             items.reserveCapacity(values.count)
-            for (index, value) in values.enumerated() { items.append(try item(value, at: index)) }
-            if items.isEmpty { throw .invalid("'input' must not be empty.", param: "input") }
+            for (index, value) in values.enumerated() { items.append(try item(value, param: "\(name)[\(index)]")) }
+            if items.isEmpty { throw .invalid("'\(name)' must not be empty.", param: name) }
             return items
-        default: throw .invalid("'input' must be a string or an array of items.", param: "input", code: "invalid_type")
+        default: throw .invalid("'\(name)' must be a string or an array of items.", param: name, code: "invalid_type")
         }
     }
 
-    private static func item(_ value: JSONValue, at index: Int) throws(APIError) -> Item {
-        let param = "input[\(index)]"
+    /// The items of a steer, which must have some.
+    package static func ofSteer(_ body: JSONObject) throws(RequestError) -> [Item] {
+        guard let value = body["input"] else { throw .invalid("'input' is missing.", param: "input") }
+        return try parse(value)
+    }
+
+    private static func item(_ value: JSONValue, param: String) throws(RequestError) -> Item {
         guard var body = value.object else { throw .invalid("'\(param)' must be an object.", param: param, code: "invalid_type") }
         let named = try body.optionalString("id")
         let isCall = body["call_id"] != nil
@@ -80,7 +86,7 @@ enum InputItems {
         return Item(id: id ?? Identifier.make(prefix), status: status, body: body)
     }
 
-    private static func check(_ body: JSONObject, has members: [String], param: String) throws(APIError) {
+    private static func check(_ body: JSONObject, has members: [String], param: String) throws(RequestError) {
         for member in members where body[member]?.string == nil {
             throw .invalid("'\(param).\(member)' must be a string.", param: "\(param).\(member)")
         }
@@ -88,9 +94,9 @@ enum InputItems {
 }
 
 /// Content of messages and results: a string, or parts.
-enum InputContent {
+package enum InputContent {
     /// As an array of parts, each of a type that some upstream can read.
-    static func parts(_ value: JSONValue?, role: String, param: String) throws(APIError) -> JSONValue {
+    package static func parts(_ value: JSONValue?, role: String, param: String) throws(RequestError) -> JSONValue {
         switch value {
         case .string(let text)?:
             return [["type": role == "assistant" ? "output_text" : "input_text", "text": .string(text)]]
@@ -101,7 +107,7 @@ enum InputContent {
         }
     }
 
-    private static func check(_ part: JSONValue, param: String) throws(APIError) {
+    private static func check(_ part: JSONValue, param: String) throws(RequestError) {
         guard let type = part["type"]?.string else {
             throw .invalid("'\(param).type' must be a string.", param: param + ".type")
         }
@@ -128,11 +134,11 @@ enum InputContent {
         }
     }
 
-    private static func needs(_ text: String?, _ member: String, _ param: String) throws(APIError) {
+    private static func needs(_ text: String?, _ member: String, _ param: String) throws(RequestError) {
         if text == nil { throw .invalid("'\(param).\(member)' must be a string.", param: "\(param).\(member)") }
     }
 
-    private static func fileID(_ param: String) -> APIError {
+    private static func fileID(_ param: String) -> RequestError {
         .invalid(
             "'\(param).file_id': no upstream here can read a file by its id; send its data as 'image_url' or 'file_data'.",
             param: param, code: "unsupported_value")

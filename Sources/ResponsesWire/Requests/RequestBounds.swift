@@ -1,24 +1,24 @@
-import JSON
-import Upstreams
+package import JSON
+import Sessions
 
 /// How large the members of a request may be that are kept, echoed in each event of a response, or used as names:
 /// `Protocols/http.md`, "Bounds". What is larger is refused, and named.
-enum RequestBounds {
+package enum RequestBounds {
     /// Names of models, and identifiers.
-    static let maxNameBytes = 256
+    package static let maxNameBytes = 256
     /// Of a call of a tool in an item: its identifier and name are a model's words, and come back from whoever got them. LiteLLM puts
     /// Gemini's signatures of some 3,000 bytes into identifiers.
-    static let maxCallNameBytes = UpstreamLimits.maxCallIDBytes
-    static let maxInstructionsBytes = 1 << 20
-    static let maxTools = 128
+    package static let maxCallNameBytes = Item.maxCallNameBytes
+    package static let maxInstructionsBytes = 1 << 20
+    package static let maxTools = 128
     /// All of them together, as JSON.
-    static let maxToolsBytes = 1 << 20
-    static let maxMetadataPairs = 16
-    static let maxMetadataKeyBytes = 64
-    static let maxMetadataValueBytes = 512
+    package static let maxToolsBytes = 1 << 20
+    package static let maxMetadataPairs = 16
+    package static let maxMetadataKeyBytes = 64
+    package static let maxMetadataValueBytes = 512
     /// All members besides those named here and the input, as JSON, and their values.
-    static let maxOtherBytes = 1 << 20
-    static let maxOtherValues = 20_000
+    package static let maxOtherBytes = 1 << 20
+    package static let maxOtherValues = 20_000
 
     private static let names = [
         "model", "previous_response_id", "user", "safety_identifier", "prompt_cache_key", "session_id", "response_id", "event_id",
@@ -27,7 +27,7 @@ enum RequestBounds {
     private static let apart: Set<String> = ["input", "messages", "items", "events", "instructions", "tools", "functions"]
 
     /// Checks the members of a request's body, whichever of these it has.
-    static func check(_ body: JSONObject) throws(APIError) {
+    package static func check(_ body: JSONObject) throws(RequestError) {
         for name in names { try checkName(body[name], param: name) }
         try checkName(body["conversation"]?["id"] ?? body["conversation"], param: "conversation")
         if let text = body["instructions"]?.string, text.utf8.count > maxInstructionsBytes {
@@ -47,12 +47,12 @@ enum RequestBounds {
         }
     }
 
-    static func checkName(_ value: JSONValue?, param: String, maxBytes: Int = maxNameBytes) throws(APIError) {
+    package static func checkName(_ value: JSONValue?, param: String, maxBytes: Int = maxNameBytes) throws(RequestError) {
         guard let text = value?.string, text.utf8.count > maxBytes else { return }
         throw tooLong("'\(param)' may have \(maxBytes) bytes.", param: param)
     }
 
-    private static func checkTools(_ value: JSONValue?, param: String) throws(APIError) {
+    private static func checkTools(_ value: JSONValue?, param: String) throws(RequestError) {
         guard let tools = value?.array else { return }
         guard tools.count <= maxTools else { throw tooLong("There may be \(maxTools) '\(param)'.", param: param) }
         var bytes = 0
@@ -64,7 +64,7 @@ enum RequestBounds {
         }
     }
 
-    static func checkMetadata(_ value: JSONValue?) throws(APIError) {
+    package static func checkMetadata(_ value: JSONValue?) throws(RequestError) {
         guard let value, !value.isNull else { return }
         let isRight =
             value.object.map { object in
@@ -81,7 +81,9 @@ enum RequestBounds {
         }
     }
 
-    private static func tooLong(_ message: String, param: String) -> APIError { .invalid(message, param: param, code: "too_long") }
+    private static func tooLong(_ message: String, param: String) -> RequestError {
+        .invalid(message, param: param, code: "too_long")
+    }
 
     /// A name that the client made up, for a message.
     private static func shown(_ name: String) -> String { name.utf8.count <= 64 ? name : String(name.prefix(16)) + "…" }

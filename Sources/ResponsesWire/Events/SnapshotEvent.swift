@@ -1,11 +1,11 @@
 import Bytes
 import JSON
-import Sessions
+package import Sessions
 
 /// `interject:snapshot`: the truth for a reader whose place the log no longer holds.
-enum SnapshotEvent {
+package enum SnapshotEvent {
     /// - Parameter sessionID: for envelopes that hold the event's place in its JSON.
-    static func payload(_ state: [UInt8], at position: LogPosition, sessionID: String? = nil) -> [UInt8] {
+    package static func payload(_ state: [UInt8], at position: LogPosition, sessionID: String? = nil) -> [UInt8] {
         var buffer = ByteBuffer(capacity: state.count + 128)
         buffer.appendJSONObject { event in
             write(state, at: position, to: &event)

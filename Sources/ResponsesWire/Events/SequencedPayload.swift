@@ -1,19 +1,20 @@
-import Bytes
-import Sessions
+package import Bytes
+package import Sessions
 
 /// An event's JSON with its position in the session's log: `"interject":{"session_id":…,"sequence":41}`, and with it the
 /// epoch, unless that is 0: `"sequence":41,"epoch":2`.
 ///
 /// The JSON is shared by all readers; what belongs to the envelope is put in front of its closing brace.
-enum SequencedPayload {
-    static func append(_ event: SessionEvent, json: UnsafeRawBufferPointer, sessionID: String, to output: inout ByteBuffer) {
+package enum SequencedPayload {
+    package static func append(_ event: SessionEvent, json: UnsafeRawBufferPointer, sessionID: String, to output: inout ByteBuffer)
+    {
         output.append(UnsafeRawBufferPointer(rebasing: json.dropLast()))
         appendPosition(event, sessionID: sessionID, to: &output)
         output.append("}" as StaticString)
     }
 
     /// The member alone, with a comma before it.
-    static func appendPosition(_ event: SessionEvent, sessionID: String, to output: inout ByteBuffer) {
+    package static func appendPosition(_ event: SessionEvent, sessionID: String, to output: inout ByteBuffer) {
         output.append(",\"interject\":{\"session_id\":\"" as StaticString)
         output.append(sessionID)
         output.append("\",\"sequence\":" as StaticString)
@@ -31,7 +32,9 @@ enum SequencedPayload {
     }
 
     /// For envelopes that hold the position themselves: the JSON of joined deltas, and in it only what they do not say.
-    static func append(_ event: SessionEvent, mergedFrom first: Int, json: UnsafeRawBufferPointer, to output: inout ByteBuffer) {
+    package static func append(
+        _ event: SessionEvent, mergedFrom first: Int, json: UnsafeRawBufferPointer, to output: inout ByteBuffer
+    ) {
         output.append(UnsafeRawBufferPointer(rebasing: json.dropLast()))
         output.append(",\"interject\":{\"merged_from\":" as StaticString)
         output.append(decimal: first)

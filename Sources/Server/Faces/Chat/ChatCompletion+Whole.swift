@@ -1,71 +1,17 @@
 import Bytes
-import HTTP
 import JSON
-import Network
 import Sessions
 
-/// Waits for the end of a response and gives the whole of it as a `chat.completion`.
-final class ChatCollector: EventReader {
-    private let completion: ChatCompletion
-    private let then: (Result<CollectedResponse, APIError>) -> Void
-
-    /// - Parameter then: called once on `loop`, unless the reader is stopped before.
-    init(loop: EventLoop, _ completion: ChatCompletion, then: @escaping (Result<CollectedResponse, APIError>) -> Void) {
-        self.completion = completion
-        self.then = then
-        super.init(loop: loop, catchUp: .losslessOrClose)
-    }
-
-    /// Answers the call.
-    convenience init(_ call: Call, _ completion: ChatCompletion) {
-        self.init(loop: call.loop, completion) { call.answer($0) }
-        call.exchange.endsWithInput = true
-        call.exchange.onDisconnect = { [self] in stop() }
-    }
-
-    override func receive(_ event: SessionEvent) -> Cursor.Demand {
-        guard event.kind.isTerminal, let reference = event.response, reference.id == completion.id else { return .more }
-        stop()
-        if let failure = reference.failure {
-            fail(APIError(failure))
-        } else {
-            let completion = completion
-            collect(event) {
-                ChatCompletion.Ending(event, cutForm: completion.cutForm).map { ending in
-                    CollectedResponse(
-                        json: completion.json(ending, sessionID: reference.sessionID), reference: reference, ending: event.kind,
-                        cut: ending.failure(completionID: completion.id))
-                }
-            } then: { [then] in
-                then($0)
-            }
-        }
-        return .more
-    }
-
-    override func receivePlaceGone() {
-        fail(APIError(status: .gone, message: "The completion is no longer kept.", code: "events_expired"))
-    }
-
-    override func sessionClosed() {
-        fail(.sessionDeleted)
-    }
-
-    /// The response goes on when the server is started again.
-    override func serverStopping() { fail(.shuttingDown) }
-
-    override func storageStalled() { fail(.storageStalled) }
-
-    func fail(_ error: APIError) {
-        stop()
-        then(.failure(error))
-    }
-
-}
-
 extension ChatCompletion {
-    /// The whole completion.
-    fileprivate func json(_ ending: Ending, sessionID: String) -> [UInt8] {
+    /// The whole completion off its last event; nil when that cannot be read.
+    func collected(_ event: SessionEvent, _ header: ResponseHeader) -> CollectedResponse? {
+        guard let ending = Ending(event, cutForm: cutForm) else { return nil }
+        return CollectedResponse(
+            json: json(ending, sessionID: header.sessionID), reference: header, ending: event.kind,
+            cut: ending.failure(completionID: id))
+    }
+
+    private func json(_ ending: Ending, sessionID: String) -> [UInt8] {
         var buffer = ByteBuffer()
         buffer.appendJSONObject { object in
             writeHead(object: "chat.completion", to: &object)

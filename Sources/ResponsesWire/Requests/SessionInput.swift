@@ -1,28 +1,28 @@
-import JSON
-import Sessions
+package import JSON
+package import Sessions
 
 /// The body of `POST /v1/sessions/{id}/input` and of `interject:input`, checked.
-struct SessionInput: InputRequest {
-    var items: [Item]
+package struct SessionInput: InputRequest {
+    package var items: [Item]
     /// The items as their event has them, if they are many or large.
-    var encoded: EncodedItems?
-    var mode: InterjectionMode?
-    var policy: DisconnectPolicy?
+    package var encoded: EncodedItems?
+    package var mode: InterjectionMode?
+    package var policy: DisconnectPolicy?
     /// Members that describe the response; those that are missing come from the session.
-    var members: JSONObject
-    var model: String?
-    var instructions: String?
-    var participantName: String?
-    var clientEventID: String?
+    package var members: JSONObject
+    package var model: String?
+    package var instructions: String?
+    package var participantName: String?
+    package var clientEventID: String?
     /// Whose name the items have already: see ``spoken(by:)``.
-    private(set) var speaker: String?
+    package private(set) var speaker: String?
 
     private static let ownMembers: Set<String> = [
         "type", "session_id", "stream_id", "input", "mode", "disconnect", "model", "instructions", "participant",
         "client_event_id", "interject", "name", "role", "stream", "store", "event_id", "generate", "previous_response_id",
     ]
 
-    init(_ body: JSONObject) throws(APIError) {
+    package init(_ body: JSONObject) throws(RequestError) {
         try RequestBounds.check(body)
         guard let value = body["input"], !value.isNull else {
             throw .invalid("'input' is missing.", param: "input", code: "missing_required_parameter")
@@ -33,8 +33,7 @@ struct SessionInput: InputRequest {
         policy = extensions.policy
         model = try body.optionalString("model")
         instructions = try body.optionalString("instructions")
-        participantName = try body.optionalString("participant")
-        if let name = participantName { try Participant.check(name, param: "participant") }
+        participantName = try body.optionalParticipantName("participant")
         clientEventID = try body.optionalString("client_event_id")
         members = JSONObject()
         for (key, value) in body where !Self.ownMembers.contains(key) && !value.isNull { members[key] = value }
@@ -42,7 +41,7 @@ struct SessionInput: InputRequest {
     }
 
     /// With the name of who says it: to be called off the loop if it is large.
-    func spoken(by name: String) -> SessionInput {
+    package func spoken(by name: String) -> SessionInput {
         var spoken = self
         let participant = Participant(name: name)
         spoken.items = items.map { $0.spoken(by: participant) }
@@ -55,7 +54,7 @@ struct SessionInput: InputRequest {
     /// - Parameters:
     ///   - participant: the speaker, if it has joined.
     ///   - firstModel: for a session that has no model of its own.
-    func submit(_ responseID: String, participant: Participant?, firstModel: String?) -> SessionCommand.Submit {
+    package func submit(_ responseID: String, participant: Participant?, firstModel: String?) -> SessionCommand.Submit {
         var submit = SessionCommand.Submit(
             new, responseID: responseID,
             parameters: .overDefaults(model: model, instructions: instructions, members: members, firstModel: firstModel))
@@ -65,13 +64,5 @@ struct SessionInput: InputRequest {
         submit.speaker = participant.map { .participant($0) } ?? participantName.map { .guest(name: $0) }
         submit.itemsSpeaker = speaker
         return submit
-    }
-}
-
-extension Participant {
-    static func check(_ name: String, param: String) throws(APIError) {
-        guard !name.isEmpty, name.utf8.count <= maxNameBytes else {
-            throw .invalid("'\(param)' must be a name of 1 to \(maxNameBytes) bytes.", param: param)
-        }
     }
 }

@@ -1,8 +1,8 @@
-import JSON
+package import JSON
 
 /// Members of requests that ask for what is not here are refused by name: left out, they would change the answer without a word.
 /// Values that ask for nothing are taken.
-enum RequestMembers {
+package enum RequestMembers {
     /// What neither face can do, whatever the upstream.
     private static let unsupported: Set<String> = [
         "logprobs", "top_logprobs", "prompt_logprobs", "audio", "prompt", "context_management", "background_options", "moderation",
@@ -14,7 +14,7 @@ enum RequestMembers {
     ]
 
     /// Members that both faces know.
-    private static func checkCommon(_ members: JSONObject) throws(APIError) {
+    private static func checkCommon(_ members: JSONObject) throws(RequestError) {
         for (name, value) in members where unsupported.contains(name) && value.asksForSomething {
             throw .unsupported(name)
         }
@@ -27,7 +27,7 @@ enum RequestMembers {
     }
 
     /// The members of a Responses request.
-    static func check(responses members: JSONObject) throws(APIError) {
+    package static func check(responses members: JSONObject) throws(RequestError) {
         try checkCommon(members)
         for (index, entry) in (members["include"]?.array ?? []).enumerated() {
             guard let name = entry.string, includable.contains(name) else {
@@ -46,32 +46,32 @@ enum RequestMembers {
     }
 
     /// The members of a Chat Completions request.
-    static func check(chat members: JSONObject) throws(APIError) {
+    package static func check(chat members: JSONObject) throws(RequestError) {
         try checkCommon(members)
         try checkStreamOptions(members["stream_options"])
     }
 
     /// `stream_options` of either face: what we know, or nothing.
-    static func checkStreamOptions(_ options: JSONValue?) throws(APIError) {
+    package static func checkStreamOptions(_ options: JSONValue?) throws(RequestError) {
         try check(options, knows: ["include_usage"], param: "stream_options")
     }
 
-    private static func check(_ value: JSONValue?, knows names: Set<String>, param: String) throws(APIError) {
+    private static func check(_ value: JSONValue?, knows names: Set<String>, param: String) throws(RequestError) {
         for (name, value) in value?.object ?? [:] where !names.contains(name) && value.asksForSomething {
             throw .unsupported("\(param).\(name)")
         }
     }
 }
 
-extension APIError {
-    fileprivate static func unsupported(_ name: String) -> APIError {
+extension RequestError {
+    fileprivate static func unsupported(_ name: String) -> RequestError {
         .invalid("'\(name)' is not supported: leave it out.", param: name, code: "unsupported_parameter")
     }
 }
 
 extension JSONValue {
     /// Whether it is more than nothing: null, false, 0, and what is empty ask for nothing.
-    var asksForSomething: Bool {
+    package var asksForSomething: Bool {
         switch self {
         case .null: false
         case .bool(let value): value

@@ -1,19 +1,18 @@
 import Bytes
 import JSON
-import ResponsesWire
-import Sessions
+package import Sessions
 
 /// Cuts in the vocabulary of Responses. Nothing here is done for a token: only ends are ever written anew.
 extension CutForm {
     /// The event as this reader gets it, where that is not as the log has it.
-    func retold(_ event: SessionEvent) -> (type: StaticString, json: [UInt8])? {
+    package func retold(_ event: SessionEvent) -> (type: StaticString, json: [UInt8])? {
         guard self != .native, event.kind == .responseIncomplete || event.kind == .responseCancelled else { return nil }
         return retold(end: ResponsesEncoder.json(event))
     }
 
     /// The last event of a response as this reader gets it; nil where it was not cut.
     /// - Parameter json: as it stands in the log.
-    func retold(end json: [UInt8]) -> (type: StaticString, json: [UInt8])? {
+    package func retold(end json: [UInt8]) -> (type: StaticString, json: [UInt8])? {
         if self == .native { return nil }
         return json.withUnsafeBytes { bytes in
             var reader = JSONReader(bytes, limits: .own)
@@ -25,7 +24,7 @@ extension CutForm {
 
     /// A response object as this reader gets it.
     /// - Parameter json: as it stands.
-    func retold(response json: [UInt8]) -> [UInt8] {
+    package func retold(response json: [UInt8]) -> [UInt8] {
         if self == .native { return json }
         return json.withUnsafeBytes { bytes in
             var reader = JSONReader(bytes, limits: .own)

@@ -1,28 +1,28 @@
-import JSON
-import Sessions
+package import JSON
+package import Sessions
 
 /// The body of `POST /v1/responses` and of `response.create`, checked.
-struct ResponsesRequest: InputRequest {
-    var items: [Item]
+package struct ResponsesRequest: InputRequest {
+    package var items: [Item]
     /// The items as their event has them, if they are many or large.
-    var encoded: EncodedItems?
-    var parameters: ResponseParameters
-    var isStream: Bool
-    var isStored: Bool
+    package var encoded: EncodedItems?
+    package var parameters: ResponseParameters
+    package var isStream: Bool
+    package var isStored: Bool
     /// It outlives whoever asked for it, and the answer does not wait for its end.
-    var isBackground: Bool
-    var isWarmUp: Bool
-    var previousResponseID: String?
-    var extensions: InterjectMembers
+    package var isBackground: Bool
+    package var isWarmUp: Bool
+    package var previousResponseID: String?
+    package var extensions: InterjectMembers
 
     /// Whether there is a conversation that it belongs to.
-    var continuesSomething: Bool { previousResponseID != nil || extensions.sessionID != nil }
+    package var continuesSomething: Bool { previousResponseID != nil || extensions.sessionID != nil }
 
     /// As a command to a session.
     /// - Parameters:
     ///   - isStored: whether a branch that it goes on in outlives its listeners.
     ///   - isDurable: whether it is committed to the store.
-    func submit(_ responseID: String, policy: DisconnectPolicy, isStored: Bool, isDurable: Bool) -> SessionCommand.Submit {
+    package func submit(_ responseID: String, policy: DisconnectPolicy, isStored: Bool, isDurable: Bool) -> SessionCommand.Submit {
         var submit = SessionCommand.Submit(new, responseID: responseID, parameters: .whole(parameters))
         // OpenAI's own verbs wait for what runs, as its clients expect, unless they say otherwise.
         submit.mode = extensions.mode ?? .queue
@@ -40,7 +40,7 @@ struct ResponsesRequest: InputRequest {
         "generate", "event_id", "conversation",
     ]
 
-    init(_ body: JSONObject, defaultModel: String? = nil, inputIsOptional: Bool = false) throws(APIError) {
+    package init(_ body: JSONObject, defaultModel: String? = nil, inputIsOptional: Bool = false) throws(RequestError) {
         try RequestBounds.check(body)
         let model = try body.optionalString("model") ?? defaultModel
         guard let model, !model.isEmpty else {
@@ -82,9 +82,9 @@ struct ResponsesRequest: InputRequest {
     }
 
     /// An identifier, or an object that has it.
-    private static func conversation(_ value: JSONValue?) throws(APIError) -> String? {
+    private static func conversation(_ value: JSONValue?) throws(RequestError) -> String? {
         guard let value, !value.isNull else { return nil }
-        guard let id = value.string ?? value["id"]?.string, id.hasPrefix(ConversationsFace.prefix) else {
+        guard let id = value.string ?? value["id"]?.string, id.hasPrefix(SessionRecord.conversationPrefix) else {
             throw .invalid(
                 "'conversation' must be the id of a conversation, 'conv_…', or an object with it.", param: "conversation",
                 code: "invalid_value")
@@ -93,7 +93,7 @@ struct ResponsesRequest: InputRequest {
     }
 
     /// The format of the answer, as Responses has it: we judge by it, so we must understand it.
-    static func checkFormat(_ format: JSONValue?, param: String) throws(APIError) {
+    package static func checkFormat(_ format: JSONValue?, param: String) throws(RequestError) {
         guard let format, !format.isNull else { return }
         switch format["type"]?.string {
         case "text"?, "json_object"?: return
@@ -118,7 +118,7 @@ struct ResponsesRequest: InputRequest {
     }
 
     /// The members whose wrong values an upstream would refuse, or, worse, would not.
-    static func check(_ members: JSONObject) throws(APIError) {
+    package static func check(_ members: JSONObject) throws(RequestError) {
         try members.checkNumber("temperature", 0...2)
         try members.checkNumber("top_p", 0...1)
         try members.checkNumber("presence_penalty", -2...2)

@@ -1,23 +1,23 @@
-import JSON
-import Sessions
+package import JSON
+package import Sessions
 
 /// How an answer ended that somebody, or the end of the server, has cut. Ends that OpenAI has itself are none: each client knows them.
-struct Cut {
-    static let errorCode = "response_cut"
+package struct Cut {
+    package static let errorCode = "response_cut"
 
-    let status: String
+    package let status: String
     /// Of `incomplete_details`; nil of one that was cancelled.
-    let reason: Generation.IncompleteReason?
+    package let reason: Generation.IncompleteReason?
     /// It was cut within a call of a tool: part of the arguments may read as all of them.
-    let leavesCallOpen: Bool
+    package let leavesCallOpen: Bool
     /// It was to be JSON.
-    let isFormatted: Bool
+    package let isFormatted: Bool
 
     /// In a sentence.
-    var message: String { "The answer was cut (\(reason?.rawValue ?? status))." }
+    package var message: String { "The answer was cut (\(reason?.rawValue ?? status))." }
 
     /// - Parameter response: a response object, from its beginning; nil when it was not cut.
-    init?(_ response: JSONReader) throws(JSONError) {
+    package init?(_ response: JSONReader) throws(JSONError) {
         var reader = response
         var status = ""
         var reason: String?

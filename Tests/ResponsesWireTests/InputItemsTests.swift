@@ -1,9 +1,7 @@
-import HTTP
 import JSON
+import ResponsesWire
 import Sessions
 import Testing
-
-@testable import Server
 
 /// What a Responses `input` may be.
 @Suite struct InputItemsTests {
@@ -34,8 +32,12 @@ import Testing
     ])
     func whatIsWrongIsNamed(json: String, param: String) throws {
         let value = try JSONValue.parse(json)
-        let error = #expect(throws: APIError.self) { try InputItems.parse(value) }
+        let error = #expect(throws: RequestError.self) { try InputItems.parse(value) }
         #expect(error?.param == param)
-        #expect(error?.status.code == 400)
+    }
+
+    @Test func itemsOfAnotherMemberAreNamedByIt() throws {
+        let error = #expect(throws: RequestError.self) { try InputItems.parse([["role": "robot"]], named: "items") }
+        #expect(error?.param == "items[0].role" && error?.message.hasPrefix("'items[0].role' ") == true)
     }
 }

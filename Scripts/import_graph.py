@@ -1,8 +1,7 @@
 #!/usr/bin/env python3
 """Checks that dependencies point one way: between the targets of Package.swift, and between the folders of the faces.
 
-    Scripts/import_graph.py                # targets: undeclared and unused dependencies, cycles; status 1 if there is any
-    Scripts/import_graph.py --folders      # also the folders of faces: status 1 for a cycle between them
+    Scripts/import_graph.py                # undeclared and unused dependencies of targets, cycles of either graph: status 1 if there is any
     Scripts/import_graph.py --print        # also prints both graphs
     Scripts/import_graph.py --self-test    # plants one of each fault and sees that it is found
 
@@ -145,15 +144,22 @@ def check_folders(root):
     return faults, graph, uses
 
 
+def check(root):
+    """(faults of both graphs, graph of targets, graph of folders, uses between folders)."""
+    faults, graph = check_targets(root)
+    folder_faults, folders, uses = check_folders(root)
+    return faults + folder_faults, graph, folders, uses
+
+
 def self_test():
-    def judge(manifest_text, files, folders=False):
+    def judge(manifest_text, files):
         with tempfile.TemporaryDirectory() as directory:
             root = pathlib.Path(directory)
             (root / "Package.swift").write_text(manifest_text)
             for path, text in files.items():
                 (root / path).parent.mkdir(parents=True, exist_ok=True)
                 (root / path).write_text(text)
-            return check_folders(root)[0] if folders else check_targets(root)[0]
+            return check(root)[0]
 
     two = '.target(name: "A", dependencies: [{}]), .target(name: "B", dependencies: ["A"{}])'
     b = "package import A\n@testable import struct A.Thing\nimport Glibc\n"
@@ -169,15 +175,15 @@ def self_test():
         ("cycle", 1, judge(two.format('"B"', ""), {"Sources/A/A.swift": "import B\n", "Sources/B/B.swift": b})),
         ("in a comment and in a string", 0, judge(two.format("", ""), {
             "Sources/A/A.swift": '// import B\n/* import B\n/* nested */ import B */\nlet a = """\nimport B\n"""\nimport Glibc\n', "Sources/B/B.swift": b})),
-        ("faces one way", 0, judge("", faces, folders=True)),
-        ("faces both ways", 3, judge("", faces | {"Sources/Server/Faces/Two/More.swift": "func f(_ one: One) {}\n"}, folders=True)),
+        ("faces one way", 0, judge("", faces)),
+        ("faces both ways", 3, judge("", faces | {"Sources/Server/Faces/Two/More.swift": "func f(_ one: One) {}\n"})),
         ("a nested type of that name, a comment, a string", 0, judge("", faces | {
-            "Sources/Server/Faces/Two/More.swift": 'let a = x.One  // One\nlet b = "One"\n'}, folders=True)),
+            "Sources/Server/Faces/Two/More.swift": 'let a = x.One  // One\nlet b = "One"\n'})),
         ("a name that both declare", 0, judge("", faces | {
-            "Sources/Server/Faces/Two/More.swift": "enum One {}\nfunc f(_ one: One) {}\n"}, folders=True)),
+            "Sources/Server/Faces/Two/More.swift": "enum One {}\nfunc f(_ one: One) {}\n"})),
         ("three in a ring", 4, judge("", {
             "Sources/Faces/A/A.swift": "struct A { var b: [B] }\n", "Sources/Faces/B/B.swift": 'struct B { let c = "\\(C.self)" }\n',
-            "Sources/Faces/C/C.swift": "actor C { func f(a: A?) {} }\n"}, folders=True)),
+            "Sources/Faces/C/C.swift": "actor C { func f(a: A?) {} }\n"})),
     ]
     wrong = [(name, expected, found) for name, expected, found in cases if len(found) != expected]
     for name, expected, found in wrong:
@@ -188,21 +194,17 @@ def self_test():
 
 def main(arguments):
     root = pathlib.Path(__file__).resolve().parent.parent
-    faults, graph = check_targets(root)
-    folder_faults, folders, uses = check_folders(root)
+    faults, graph, folders, uses = check(root)
     if "--print" in arguments:
         for name, others in graph.items():
             print(f"{name} → {', '.join(others) or 'nothing of ours'}")
         for (folder, other), names in sorted(uses.items()):
             print(f"{folder} → {other}: {', '.join(names)}")
-    if "--folders" in arguments:
-        faults += folder_faults
     for fault in faults:
         print(fault)
     edges = sum(len(others) for others in graph.values())
     print(f"imports: {len(graph)} targets, {edges} edges, {len(cycles(graph))} cycles; "
-          f"{len(folders)} folders of faces, {len(uses)} edges, {len(cycles(folders))} cycles"
-          + ("" if "--folders" in arguments else " (reported by --folders)"))
+          f"{len(folders)} folders of faces, {len(uses)} edges, {len(cycles(folders))} cycles")
     return 1 if faults else 0
 
 

@@ -199,7 +199,7 @@ public final class HTTPExchange {
     }
 
     /// A body or an event of so many bytes leaves in pieces; what is shorter is copied at once.
-    public static let leastLongByteCount = 64 << 10
+    public static let leastLongByteCount = PiecewiseOutput.leastByteCount
 
     /// Sends long data as part of the stream, one piece per iteration, each after the previous one has been sent. Later writes
     /// follow it.
@@ -222,6 +222,14 @@ public final class HTTPExchange {
     }
 
     private func sendBehind(_ connection: HTTPConnection) {
+        if let next = piecewise?.takeLongBehind() {
+            piecewise = next
+            connection.hold()
+            connection.scheduleFlush()
+            // As below: a last piece that does not congest the connection is reported by no flush.
+            if !connection.isCongested { connection.loop.schedule(after: .zero) { [self] in sendPiece() } }
+            return
+        }
         let endsBehind = piecewise?.endsBehind ?? false
         if piecewise?.hasMoreBehind == true {
             let token = writer.beginPiece(into: &connection.output)

@@ -2,8 +2,10 @@ import Bytes
 
 /// Long output that is copied to a connection in pieces: copying it at once would block the loop and double its memory.
 final class PiecewiseOutput {
+    /// An answer, an event or a message of so many bytes leaves in pieces; a shorter one is copied at once.
+    static let leastByteCount = 64 << 10
     /// Just enough to congest the connection, so that draining requests the next piece.
-    private static let pieceByteCount = Connection.congestionByteCount + 1
+    static let pieceByteCount = Connection.congestionByteCount + 1
 
     private var unsent: ArraySlice<UInt8>
     /// Data written meanwhile.
@@ -27,4 +29,13 @@ final class PiecewiseOutput {
     func append(_ body: (inout ByteBuffer) -> Void) { if !endsBehind { body(&behind) } }
 
     func moveBehind(to output: inout ByteBuffer) { output.append(behind.bytes) }
+
+    /// The data written meanwhile as output of its own, if it is long.
+    func takeLongBehind() -> PiecewiseOutput? {
+        guard behind.count >= Self.leastByteCount else { return nil }
+        let next = PiecewiseOutput(behind.array)
+        next.endsBehind = endsBehind
+        behind = ByteBuffer()
+        return next
+    }
 }

@@ -37,6 +37,8 @@ open class WebSocketConnection: Connection {
     private let client: ServedClient?
     private var held = HeldInput()
     private var retainedByteCount = 0
+    /// A long message that leaves in fragments, and all that follows it; nil if there is none.
+    private var long: LongMessages?
 
     public init(_ transport: WebSocketTransport) {
         endpoint = WebSocketEndpoint(
@@ -68,37 +70,77 @@ open class WebSocketConnection: Connection {
     public final var connectionID: String? { client?.connectionID(on: loop) }
 
     /// Whether messages can be sent: neither end has started to close.
-    public final override var isOpen: Bool { endpoint.state == .open && super.isOpen }
+    public final override var isOpen: Bool { canSend && long?.closing == nil }
+
+    /// Whether frames can be sent: a long message may still leave in front of our close frame.
+    private var canSend: Bool { endpoint.state == .open && super.isOpen }
+
+    public final override var isCongested: Bool { long != nil || super.isCongested }
+
+    final override var waitingOutputBytes: Int { output.count + (long?.heldByteCount ?? 0) }
 
     /// Sends a text message at the end of this iteration; `body` appends its UTF-8.
     public func sendText(_ body: (inout ByteBuffer) -> Void) {
         guard isOpen else { return }
         var message = ByteBuffer()
         body(&message)
-        try? endpoint.send(.text, message.bytes, into: &output)
-        countSent()
-        scheduleFlush()
+        send(.text, message.bytes)
     }
 
-    /// Sends a text message made of two pieces, without joining them first.
+    /// Sends a text message made of two pieces, without joining them first unless it is long.
     public func sendText(_ payload: UnsafeRawBufferPointer, suffix: UnsafeRawBufferPointer) {
         guard isOpen else { return }
+        if mustWait(byteCount: payload.count) { return sendLong(.text, [UInt8](payload) + suffix) }
         try? endpoint.send(.text, payload, suffix: suffix, into: &output)
         countSent()
         scheduleFlush()
     }
 
-    /// Sends a message.
+    /// Sends a message: a long one in fragments, as fast as the peer reads. Later messages follow it.
     public func send(_ kind: MessageKind, _ payload: UnsafeRawBufferPointer) {
         guard isOpen else { return }
+        if mustWait(byteCount: payload.count) { return sendLong(kind, [UInt8](payload)) }
         try? endpoint.send(kind, payload, into: &output)
         countSent()
         scheduleFlush()
     }
 
-    /// Starts the close handshake.
+    /// Whether a message waits behind a long one, or leaves in fragments.
+    @inline(__always)
+    private func mustWait(byteCount: Int) -> Bool {
+        if long != nil { return true }
+        if byteCount < PiecewiseOutput.leastByteCount { return false }
+        return byteCount > PiecewiseOutput.pieceByteCount || isBlocked || isCongested
+    }
+
+    private func sendLong(_ kind: MessageKind, _ payload: [UInt8]) {
+        countSent()
+        if let long { return long.append(kind, payload) }
+        let wasCongested = isBlocked || isCongested
+        long = LongMessages(kind, payload)
+        // A congested connection reports when it has sent its output.
+        if !wasCongested { sendFragment() }
+    }
+
+    private func sendFragment() {
+        guard let long else { return }
+        long.isScheduled = false
+        guard canSend else { return self.long = nil }
+        if (try? long.sendNext(&endpoint, into: &output)) == false { return scheduleFlush() }
+        self.long = nil
+        if let (code, reason) = long.closing { return close(code, reason: reason) }
+        scheduleFlush()
+        // A face that saw the congestion waits for its end, which no flush would report.
+        if !isBlocked, !isCongested { loop.schedule(after: .zero) { if !self.isBlocked { self.outputDrained() } } }
+    }
+
+    /// Starts the close handshake, after a long message that is being sent.
     public func close(_ code: CloseCode, reason: String = "") {
         guard isOpen else { return }
+        if let long {
+            long.closing = (code, reason)
+            return
+        }
         endpoint.close(code, reason: reason, into: &output)
         countClose(sent: code)
         scheduleFlush()
@@ -207,6 +249,7 @@ open class WebSocketConnection: Connection {
     /// Closes without waiting for the peer's close frame. Ours follows the queued output, which the peer must keep reading within
     /// ``Connection/stallDuration``.
     private func giveUp(_ code: CloseCode, reason: String) {
+        long = nil
         endpoint.close(code, reason: reason, into: &output)
         countClose(sent: code)
         leave()
@@ -249,6 +292,12 @@ open class WebSocketConnection: Connection {
     public final override func outputDrained() {
         endpoint.outputDrained(into: &output)
         if !output.isEmpty { scheduleFlush() }
+        if let long {
+            // Not within the flush, which would not end for a peer that reads fast.
+            if !long.isScheduled { loop.schedule(after: .zero) { self.sendFragment() } }
+            long.isScheduled = true
+            return
+        }
         if !areMessagesPaused { if unread.isEmpty { resumeReading() } else { scheduleUnread() } }
         drained()
     }
@@ -264,6 +313,7 @@ open class WebSocketConnection: Connection {
     public final override func ended(_ end: End) {
         client?.left(self)
         held.clear(on: loop)
+        long = nil
         if let closed = endpoint.transportEnded() { conclude(closed) }
     }
 
@@ -320,7 +370,7 @@ open class WebSocketConnection: Connection {
     }
 
     override func timerFired() {
-        guard isOpen else {
+        guard canSend else {
             closeIsOverdue()
             return
         }
@@ -340,7 +390,8 @@ open class WebSocketConnection: Connection {
             return
         case .close(let code, let reason):
             close(code, reason: reason)
-            return
+            // Behind a long message, the peer is watched until it has read that.
+            if long == nil { return }
         case .ping:
             // A fresh clock reading: its nanoseconds identify the ping.
             let now = loop.clock.now

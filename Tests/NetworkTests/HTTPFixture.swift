@@ -73,6 +73,13 @@ final class TestHandler: HTTPRequestHandler {
                 }
             }
         case "/flood": feed(exchange, pieces: 64)
+        case "/long-events":
+            exchange.beginStream(.ok, contentType: "text/event-stream")
+            for letter in [UInt8(ascii: "a"), UInt8(ascii: "b")] {
+                exchange.write(long: [UInt8](repeating: letter, count: 4 << 20))
+                exchange.write { $0.append(";") }
+            }
+            exchange.end()
         case "/flood-events": feed(exchange, pieces: 64, as: "text/event-stream")
         case "/never": break
         case "/upload": receive(exchange)

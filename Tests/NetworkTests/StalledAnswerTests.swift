@@ -65,4 +65,17 @@ import Testing
         #expect(asked.handler.journal.all == ["request /flood-events", "disconnect /flood-events"])
         close(asked.far)
     }
+
+    @Test func aLongEventBehindAnotherIsCopiedAsTheClientReadsItToo() throws {
+        var asked = try Asked(for: "/long-events")
+        var (byteCount, peakByteCount) = (0, 0)
+        let isWhole = asked.drive.turns(atMost: 10_000) {
+            peakByteCount = max(peakByteCount, asked.connection.output.count)
+            byteCount += max(0, asked.read())
+            return byteCount > 8 << 20
+        }
+        #expect(isWhole != nil)
+        #expect(peakByteCount <= 2 * Connection.congestionByteCount, "\(peakByteCount) bytes at once")
+        close(asked.far)
+    }
 }

@@ -41,11 +41,30 @@ extension Loopback.WebSocketConnectionTests {
 
     /// The next frame of the server: opcode and payload.
     private func receiveFrame(_ socket: RawSocket) throws -> (opcode: UInt8, payload: [UInt8]) {
+        let frame = try receiveFragment(socket)
+        return (frame.opcode, frame.payload)
+    }
+
+    /// The next message of the server, its fragments joined, or its next control frame.
+    private func receiveMessage(_ socket: RawSocket) throws -> (opcode: UInt8, payload: [UInt8]) {
+        let (opcode, first, isWhole) = try receiveFragment(socket)
+        var (payload, isFinal) = (first, isWhole)
+        while !isFinal {
+            let next = try receiveFragment(socket)
+            #expect(next.opcode == 0)
+            if next.opcode != 0 { return (next.opcode, next.payload) }
+            payload += next.payload
+            isFinal = next.isFinal
+        }
+        return (opcode, payload)
+    }
+
+    private func receiveFragment(_ socket: RawSocket) throws -> (opcode: UInt8, payload: [UInt8], isFinal: Bool) {
         let head = try socket.receive(exactly: 2)
-        guard head.count == 2 else { return (0xFF, []) }
+        guard head.count == 2 else { return (0xFF, [], true) }
         var length = Int(head[1])
         if length >= 126 { length = try socket.receive(exactly: length == 126 ? 2 : 8).reduce(0) { $0 << 8 | Int($1) } }
-        return (head[0] & 0xF, try socket.receive(exactly: length))
+        return (head[0] & 0xF, try socket.receive(exactly: length), head[0] & 0x80 != 0)
     }
 
     private func open(_ server: TestServer) throws -> RawSocket {
@@ -214,8 +233,8 @@ extension Loopback.WebSocketConnectionTests {
             usleep(200)
         }
         try socket.send(text("end"))
-        for _ in 0..<count { #expect(try receiveFrame(socket).payload.count == 512 << 10) }
-        #expect(String(decoding: try receiveFrame(socket).payload, as: UTF8.self) == "end")
+        for _ in 0..<count { #expect(try receiveMessage(socket).payload.count == 512 << 10) }
+        #expect(String(decoding: try receiveMessage(socket).payload, as: UTF8.self) == "end")
     }
 
     /// All messages are there before the loop looks at any of them, the large one between the others.
@@ -306,7 +325,7 @@ extension Loopback.WebSocketConnectionTests {
         try socket.send(text("last words") + frame(8, [0x03, 0xE8]))
         socket.shutDownWriting()
         var frames: [(opcode: UInt8, payload: [UInt8])] = []
-        repeat { frames.append(try receiveFrame(socket)) } while ![8, 0xFF].contains(frames.last?.opcode)
+        repeat { frames.append(try receiveMessage(socket)) } while ![8, 0xFF].contains(frames.last?.opcode)
         #expect(frames.count == 22)
         #expect(String(decoding: frames.dropLast().last?.payload ?? [], as: UTF8.self) == "last words")
         #expect(frames.last?.opcode == 8)

@@ -67,6 +67,17 @@ final class EventStream {
         exchange.write(body)
     }
 
+    /// Sends what `body` appends, whole events: in slices if they are long, as fast as the client takes them.
+    /// - Parameter byteCount: of the events, near enough.
+    func write(byteCount: Int, _ body: (inout ByteBuffer) -> Void) {
+        guard byteCount >= HTTPExchange.leastLongByteCount else { return write(body) }
+        var events = ByteBuffer(capacity: byteCount + 1024)
+        body(&events)
+        lastWrite = loop.now
+        loop.counters.pointee.eventsSent &+= 1
+        exchange.write(long: events.array)
+    }
+
     /// Sends an event of a log.
     /// - Parameter id: the position to come back with, where the face has them.
     @inline(__always)

@@ -126,7 +126,7 @@ final class ChatStream: EventReader {
     // MARK: Chunks
 
     private func writeDelta(_ member: StaticString, _ event: SessionEvent) {
-        writeChunk { output in
+        writeChunk(byteCount: event.byteCount) { output in
             output.append(member)
             event.appendText(to: &output)
             output.append("\"" as StaticString)
@@ -148,15 +148,15 @@ final class ChatStream: EventReader {
         let members = ProviderMembers(item)
         if members.isEmpty { return }
         if let call = calls[event.outputIndex] {
-            if !call.hasProviderMembers { writeChunk { call.append(members, to: &$0) } }
+            if !call.hasProviderMembers { writeChunk(byteCount: event.encodedByteCount) { call.append(members, to: &$0) } }
         } else {
-            writeChunk { members.append(to: &$0) }
+            writeChunk(byteCount: event.encodedByteCount) { members.append(to: &$0) }
         }
     }
 
     private func writeArguments(_ event: SessionEvent) {
         guard let call = calls[event.outputIndex] else { return }
-        writeChunk { output in
+        writeChunk(byteCount: event.byteCount) { output in
             call.appendInput(event, to: &output)
         }
     }
@@ -175,9 +175,10 @@ final class ChatStream: EventReader {
         }
     }
 
-    private func writeChunk(_ delta: (inout ByteBuffer) -> Void) {
+    /// - Parameter byteCount: of what `delta` appends, near enough.
+    private func writeChunk(byteCount: Int = 0, _ delta: (inout ByteBuffer) -> Void) {
         commit()
-        stream.write { output in
+        stream.write(byteCount: byteCount) { output in
             output.append(chunkHead.bytes)
             if !sentRole {
                 output.append("\"role\":\"assistant\"," as StaticString)

@@ -1,0 +1,71 @@
+import Bytes
+import WebSocket
+
+/// A long message of a WebSocket, which leaves in fragments as fast as the peer reads, and the messages behind it.
+///
+/// Fragments (RFC 6455 §5.4) rather than pieces of one frame: pings, pongs and the close frame pass between them.
+final class LongMessages {
+    private var kind: MessageKind
+    private var output: PiecewiseOutput
+    private var hasStarted = false
+    private var behind: [(kind: MessageKind, payload: [UInt8])] = []
+    /// Whether an iteration of the loop is due to send the next fragment.
+    var isScheduled = false
+    /// The close frame that follows all of it.
+    var closing: (code: CloseCode, reason: String)?
+
+    init(_ kind: MessageKind, _ payload: [UInt8]) {
+        self.kind = kind
+        output = PiecewiseOutput(payload)
+    }
+
+    var heldByteCount: Int { behind.reduce(output.heldByteCount) { $0 + $1.payload.count } }
+
+    func append(_ kind: MessageKind, _ payload: [UInt8]) { behind.append((kind, payload)) }
+
+    /// Sends the next fragment, and behind the last one the messages up to the next long one.
+    /// - Returns: whether all is sent.
+    func sendNext(_ endpoint: inout WebSocketEndpoint, into out: inout ByteBuffer) throws(SendError) -> Bool {
+        try sendFragment(&endpoint, into: &out)
+        guard output.isDone else { return false }
+        for (index, message) in behind.enumerated() {
+            guard message.payload.count < PiecewiseOutput.leastByteCount else {
+                kind = message.kind
+                output = PiecewiseOutput(message.payload)
+                hasStarted = false
+                behind.removeFirst(index + 1)
+                return false
+            }
+            try endpoint.send(message.kind, payload: message.payload, into: &out)
+        }
+        behind = []
+        return true
+    }
+
+    private func sendFragment(_ endpoint: inout WebSocketEndpoint, into out: inout ByteBuffer) throws(SendError) {
+        let piece = output.next()
+        let isFirst = !hasStarted
+        hasStarted = true
+        let result = piece.withUnsafeBytes { bytes in
+            Result { () throws(SendError) in
+                switch (isFirst, output.isDone) {
+                case (true, true): try endpoint.send(kind, bytes, into: &out)
+                case (true, false): try endpoint.startMessage(kind, bytes, into: &out)
+                case (false, false): try endpoint.continueMessage(bytes, into: &out)
+                case (false, true): try endpoint.endMessage(bytes, into: &out)
+                }
+            }
+        }
+        try result.get()
+    }
+}
+
+extension WebSocketEndpoint {
+    /// Sends a message as one frame.
+    fileprivate mutating func send(_ kind: MessageKind, payload: [UInt8], into output: inout ByteBuffer) throws(SendError) {
+        let result = payload.withUnsafeBytes { bytes in
+            Result { () throws(SendError) in try send(kind, bytes, into: &output) }
+        }
+        try result.get()
+    }
+}

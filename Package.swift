@@ -34,6 +34,7 @@ let package = Package(
         .target(name: "Bytes", swiftSettings: byteSpeed),
         .target(name: "Digests", dependencies: ["Bytes", "COpenSSL"], swiftSettings: strict),
         .target(name: "JSON", dependencies: ["Bytes"], swiftSettings: byteSpeed),
+        .target(name: "JSONSchema", dependencies: ["JSON", "Bytes"], swiftSettings: byteSpeed),
         .target(name: "WebSocket", dependencies: ["Bytes", "Digests", "COpenSSL", "CZlib"], swiftSettings: byteSpeed),
         .target(name: "HTTP", dependencies: ["Bytes", "CZlib"], swiftSettings: byteSpeed),
         .target(
@@ -44,7 +45,7 @@ let package = Package(
             swiftSettings: byteSpeed),
         .target(
             name: "Sessions",
-            dependencies: ["Bytes", "JSON", .product(name: "DequeModule", package: "swift-collections")],
+            dependencies: ["Bytes", "JSON", "JSONSchema", .product(name: "DequeModule", package: "swift-collections")],
             swiftSettings: byteSpeed),
         .target(
             name: "Hosting",
@@ -69,7 +70,7 @@ let package = Package(
         .target(
             name: "Storage",
             dependencies: [
-                "CLinux", "Sessions", "Hosting", "Jobs", "JSON", "Bytes", .product(name: "GRDB", package: "GRDB.swift"),
+                "CLinux", "Sessions", "Hosting", "Jobs", "JSON", "JSONSchema", "Bytes", .product(name: "GRDB", package: "GRDB.swift"),
                 .product(name: "GRDBSQLite", package: "GRDB.swift"), .product(name: "Logging", package: "swift-log"),
             ],
             swiftSettings: byteSpeed),
@@ -98,6 +99,7 @@ let package = Package(
         .testTarget(name: "BytesTests", dependencies: ["Bytes"], swiftSettings: strict),
         .testTarget(name: "DigestsTests", dependencies: ["Digests", "Bytes"], swiftSettings: strict),
         .testTarget(name: "JSONTests", dependencies: ["JSON", "Bytes"], swiftSettings: strict),
+        .testTarget(name: "JSONSchemaTests", dependencies: ["JSONSchema", "JSON"], swiftSettings: strict),
         .testTarget(name: "WebSocketTests", dependencies: ["WebSocket", "Bytes"], swiftSettings: strict),
         .testTarget(name: "HTTPTests", dependencies: ["HTTP", "Bytes", "CZlib"], swiftSettings: strict),
         .testTarget(
@@ -108,7 +110,7 @@ let package = Package(
             ],
             swiftSettings: strict),
         .testTarget(
-            name: "SessionsTests", dependencies: ["Sessions", "ResponsesWire", "ToldSession", "JSON", "Bytes"],
+            name: "SessionsTests", dependencies: ["Sessions", "ResponsesWire", "ToldSession", "JSON", "JSONSchema", "Bytes"],
             swiftSettings: strict),
         .testTarget(name: "ResponsesWireTests", dependencies: ["ResponsesWire", "Sessions", "JSON"], swiftSettings: strict),
         .testTarget(
@@ -121,7 +123,7 @@ let package = Package(
         .testTarget(
             name: "StorageTests",
             dependencies: [
-                "Storage", "Sessions", "ResponsesWire", "ToldSession", "Jobs", "JSON", "Bytes",
+                "Storage", "Sessions", "ResponsesWire", "ToldSession", "Jobs", "JSON", "JSONSchema", "Bytes",
                 .product(name: "GRDB", package: "GRDB.swift"), .product(name: "Logging", package: "swift-log"),
             ],
             swiftSettings: strict),
@@ -158,7 +160,7 @@ if Context.environment["INTERJECT_FUZZ"] != nil {
     package.targets.append(
         .executableTarget(
             name: "interject-fuzz",
-            dependencies: ["Bytes", "JSON", "WebSocket", "HTTP", "Sessions", "Upstreams", "CZlib"],
+            dependencies: ["Bytes", "JSON", "JSONSchema", "WebSocket", "HTTP", "Sessions", "Upstreams", "CZlib"],
             path: "Fuzz/Targets",
             swiftSettings: strict + [.enableExperimentalFeature("Extern")]))
 }

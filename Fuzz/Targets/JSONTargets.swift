@@ -1,5 +1,6 @@
 import Bytes
 import JSON
+import JSONSchema
 
 /// The three ways through a text agree in value and error; what is written is read back equal, and is written the same.
 func fuzzJSON(_ data: UnsafeRawBufferPointer) {

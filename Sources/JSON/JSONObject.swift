@@ -101,16 +101,18 @@ extension JSONObject: CustomStringConvertible {
 /// A string compared and hashed by its UTF-8.
 ///
 /// `String` hashes by canonical equivalence: an attacker could produce equal hashes with permuted combining marks.
-struct ExactKey: Hashable {
+package struct ExactKey: Hashable {
     let string: String
+
+    package init(string: String) { self.string = string }
 
     static func isSame(_ left: String, _ right: String) -> Bool {
         left.utf8.count == right.utf8.count && left == right && left.utf8.elementsEqual(right.utf8)
     }
 
-    static func == (left: ExactKey, right: ExactKey) -> Bool { isSame(left.string, right.string) }
+    package static func == (left: ExactKey, right: ExactKey) -> Bool { isSame(left.string, right.string) }
 
-    func hash(into hasher: inout Hasher) {
+    package func hash(into hasher: inout Hasher) {
         var copy = string
         copy.withUTF8 { hasher.combine(bytes: UnsafeRawBufferPointer($0)) }
     }

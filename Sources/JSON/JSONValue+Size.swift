@@ -18,6 +18,17 @@ extension JSONValue {
         case .object(let object): object.reduce(1) { $0 + $1.value.valueCount }
         }
     }
+
+    /// Cost of visiting the whole value: one step per value and per 64 bytes of text.
+    public var weight: Int {
+        switch self {
+        case .null, .bool: 1
+        case .number(let number): 1 + number.text.utf8.count / 64
+        case .string(let text): 1 + text.utf8.count / 64
+        case .array(let values): values.reduce(1) { $0 + $1.weight }
+        case .object(let object): object.reduce(1) { $0 + 1 + $1.key.utf8.count / 64 + $1.value.weight }
+        }
+    }
 }
 
 extension JSONObject {

@@ -1,4 +1,5 @@
 public import JSON
+public import JSONSchema
 
 /// What the text of an answer must be: `text.format` of the Responses API, where it is more than text.
 public enum OutputFormat: Sendable {

@@ -1,5 +1,6 @@
 import Bytes
 import JSON
+import JSONSchema
 import Sessions
 
 // Records as JSON in columns of text. What is read is what was written, or an error: see `JSONRecord`.

@@ -1,4 +1,5 @@
 import JSON
+import JSONSchema
 import Sessions
 
 @testable import Jobs

@@ -1,4 +1,5 @@
 import JSON
+import JSONSchema
 
 /// Where the parts of an encoded event stand in its page.
 struct EncodedEvent {

@@ -1,5 +1,6 @@
 import Bytes
 public import JSON
+import JSONSchema
 
 /// The events of a response, in the order of `Protocols/responses.md`.
 extension Generation {

@@ -1,3 +1,5 @@
+public import JSON
+
 /// A compiled JSON Schema (draft 2020-12): the subset of OpenAI's structured outputs, and the other common keywords. Immutable;
 /// compile once, validate often.
 ///

@@ -1,4 +1,5 @@
 import Bytes
+import JSON
 
 extension JSONSchema {
     /// Compiles a document to nodes. Each schema is compiled once, however often it is referenced, so recursion terminates.
@@ -349,17 +350,6 @@ extension JSONSchema {
 }
 
 extension JSONValue {
-    /// Cost of visiting the whole value: one step per value and per 64 bytes of text.
-    public var weight: Int {
-        switch self {
-        case .null, .bool: 1
-        case .number(let number): 1 + number.text.utf8.count / 64
-        case .string(let text): 1 + text.utf8.count / 64
-        case .array(let values): values.reduce(1) { $0 + $1.weight }
-        case .object(let object): object.reduce(1) { $0 + 1 + $1.key.utf8.count / 64 + $1.value.weight }
-        }
-    }
-
     /// With normalised numbers, so that 1, 1.0 and 1e0 are equal.
     var withPlainNumbers: JSONValue {
         switch self {

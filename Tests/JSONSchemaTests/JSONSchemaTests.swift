@@ -1,6 +1,7 @@
+import JSON
 import Testing
 
-@testable import JSON
+@testable import JSONSchema
 
 @Suite struct JSONSchemaTests {
     private func violation(_ schema: String, _ value: String) throws -> JSONSchema.Violation? {

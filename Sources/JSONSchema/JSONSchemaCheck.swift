@@ -1,3 +1,5 @@
+import JSON
+
 /// One validation run, bounded in depth and steps.
 struct JSONSchemaCheck {
     typealias Violation = JSONSchema.Violation

@@ -60,6 +60,8 @@ let package = Package(
             dependencies: ["Network", "HTTP", "JSON", "Bytes", "Sessions", .product(name: "Logging", package: "swift-log")],
             swiftSettings: byteSpeed),
         .target(
+            name: "Runners", dependencies: ["Hosting", "Sessions", "Network", "JSON", "Bytes"], swiftSettings: byteSpeed),
+        .target(
             name: "Jobs",
             dependencies: [
                 "Sessions", "Network", "HTTP", "JSON", "Digests", "Bytes",
@@ -70,23 +72,53 @@ let package = Package(
         .target(
             name: "Storage",
             dependencies: [
-                "CLinux", "Sessions", "Hosting", "Jobs", "JSON", "JSONSchema", "Bytes", .product(name: "GRDB", package: "GRDB.swift"),
+                "CLinux", "Sessions", "Hosting", "Jobs", "JSON", "JSONSchema", "Bytes",
+                .product(name: "GRDB", package: "GRDB.swift"),
                 .product(name: "GRDBSQLite", package: "GRDB.swift"), .product(name: "Logging", package: "swift-log"),
+            ],
+            swiftSettings: byteSpeed),
+        .target(
+            name: "SessionHosting",
+            dependencies: [
+                "Storage", "Hosting", "Sessions", "Network", "JSON", .product(name: "Logging", package: "swift-log"),
+            ],
+            swiftSettings: byteSpeed),
+        .target(
+            name: "Access",
+            dependencies: [
+                "Storage", "Sessions", "Network", "HTTP", "JSON", "Digests", "Bytes", "COpenSSL",
+                .product(name: "Logging", package: "swift-log"),
+            ],
+            swiftSettings: byteSpeed),
+        .target(
+            name: "API",
+            dependencies: [
+                "Access", "SessionHosting", "Runners", "Storage", "Jobs", "Upstreams", "Hosting", "Sessions", "Network",
+                "WebSocket", "HTTP",
+                "JSON", "Digests", "Bytes", .product(name: "DequeModule", package: "swift-collections"),
+                .product(name: "Logging", package: "swift-log"),
+            ],
+            swiftSettings: byteSpeed),
+        .target(
+            name: "Faces",
+            dependencies: [
+                "API", "Access", "Runners", "SessionHosting", "Storage", "Jobs", "Upstreams", "ResponsesWire", "Hosting",
+                "Sessions",
+                "Network", "WebSocket", "HTTP", "JSON", "Digests", "Bytes", .product(name: "Logging", package: "swift-log"),
             ],
             swiftSettings: byteSpeed),
         .target(
             name: "Server",
             dependencies: [
-                "Network", "HTTP", "WebSocket", "JSON", "Digests", "Bytes", "Sessions", "Hosting", "ResponsesWire", "Upstreams",
-                "Jobs", "Storage",
-                "COpenSSL",
-                .product(name: "DequeModule", package: "swift-collections"), .product(name: "Logging", package: "swift-log"),
+                "Faces", "API", "Access", "Runners", "SessionHosting", "Storage", "Jobs", "Upstreams", "Hosting", "Sessions",
+                "Network", "WebSocket", "HTTP", .product(name: "Logging", package: "swift-log"),
             ],
             swiftSettings: byteSpeed),
         .executableTarget(
             name: "interject",
             dependencies: [
-                "Server", "Jobs", "Storage", "Upstreams", "ResponsesWire", "Sessions", "Network", "HTTP", "WebSocket", "JSON",
+                "Server", "Access", "Jobs", "Storage", "Upstreams", "ResponsesWire", "Sessions", "Network", "HTTP", "WebSocket",
+                "JSON",
                 "Bytes", "CCurl",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
                 .product(name: "Logging", package: "swift-log"), .product(name: "Yams", package: "Yams"),
@@ -95,6 +127,14 @@ let package = Package(
 
         // What several test targets need; nothing that is shipped depends on it.
         .target(name: "LoopbackServer", path: "Tests/LoopbackServer", swiftSettings: strict),
+        .target(
+            name: "RunningServer",
+            dependencies: ["Server", "API", "SessionHosting", "Network", .product(name: "Logging", package: "swift-log")],
+            path: "Tests/RunningServer", swiftSettings: strict),
+        // A face that the server does not have: all that a new one takes.
+        .target(
+            name: "NewFace", dependencies: ["API", "Access", "Sessions", "Network", "HTTP", "JSON", "Bytes"], path: "Tests/NewFace",
+            swiftSettings: strict),
         .target(name: "ToldSession", dependencies: ["Sessions", "JSON"], path: "Tests/ToldSession", swiftSettings: strict),
         .testTarget(name: "BytesTests", dependencies: ["Bytes"], swiftSettings: strict),
         .testTarget(name: "DigestsTests", dependencies: ["Digests", "Bytes"], swiftSettings: strict),
@@ -136,17 +176,44 @@ let package = Package(
             swiftSettings: strict),
         .testTarget(name: "WebhooksTests", dependencies: ["Jobs"], swiftSettings: strict),
         .testTarget(
+            name: "AccessTests",
+            dependencies: [
+                "Access", "Network", "HTTP", "JSON", "Digests", "Bytes", "COpenSSL",
+                .product(name: "Logging", package: "swift-log"),
+            ],
+            swiftSettings: strict),
+        .testTarget(
+            name: "SessionHostingTests",
+            dependencies: [
+                "LoopbackServer", "SessionHosting", "Storage", "Hosting", "Sessions", "Network", "JSON",
+                .product(name: "Logging", package: "swift-log"),
+            ],
+            swiftSettings: strict),
+        .testTarget(
+            name: "APITests",
+            dependencies: [
+                "API", "Access", "Storage", "Network", "HTTP", "Digests", "Bytes", .product(name: "Logging", package: "swift-log"),
+            ],
+            swiftSettings: strict),
+        .testTarget(
+            name: "FacesTests", dependencies: ["Faces", "API", "ResponsesWire", "Sessions", "JSON"], swiftSettings: strict),
+        .testTarget(
+            name: "NewFaceTests",
+            dependencies: ["NewFace", "RunningServer", "LoopbackServer", "Server", "Faces", "API", "Access", "Storage"],
+            swiftSettings: strict),
+        .testTarget(
             name: "ServerTests",
             dependencies: [
-                "LoopbackServer", "Server", "Hosting", "Storage", "Network", "Sessions", "ResponsesWire", "HTTP", "JSON", "Digests",
-                "WebSocket", "Bytes", "COpenSSL", .product(name: "Logging", package: "swift-log"),
+                "RunningServer", "LoopbackServer", "Server", "API", "Access", "SessionHosting", "Storage", "Hosting", "Sessions",
+                "Network",
+                "HTTP", "Digests",
                 .product(name: "Yams", package: "Yams"),
             ],
             swiftSettings: strict),
         .testTarget(
             name: "CommandLineTests",
             dependencies: [
-                "interject", "Server", "Upstreams", "Sessions", "Network", "HTTP", "WebSocket", "JSON", "Bytes",
+                "interject", "Server", "Access", "Upstreams", "Sessions", "Network", "HTTP", "WebSocket", "JSON", "Bytes",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
                 .product(name: "Logging", package: "swift-log"),
             ],

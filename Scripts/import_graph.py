@@ -5,8 +5,8 @@
     Scripts/import_graph.py --print        # also prints both graphs
     Scripts/import_graph.py --self-test    # plants one of each fault and sees that it is found
 
-Targets are judged by the `import` lines of their sources. Folders of faces (Sources/Server/Faces/*, Sources/Faces/*) are one module
-or several; between them an edge is a type that one folder declares at top level and the other one names.
+Targets are judged by the `import` lines of their sources. Folders of faces (Sources/Faces/*) are one module; between them an edge is
+a type that one folder declares at top level and the other one names.
 """
 import pathlib
 import re
@@ -19,7 +19,7 @@ import swift_text
 TOOLCHAIN = {
     "Swift", "Glibc", "Foundation", "FoundationEssentials", "Synchronization", "Dispatch", "Testing", "XCTest", "Builtin", "_Concurrency",
 }
-FACES = ("Sources/Server/Faces", "Sources/Faces")
+FACES = ("Sources/Faces",)
 IMPORT = re.compile(
     r"^\s*(?:@\w+(?:\([^)]*\))?\s+)*(?:(?:public|package|internal|fileprivate|private)\s+)?"
     r"import\s+(?:(?:struct|class|enum|protocol|func|var|let|typealias|actor)\s+)?([A-Za-z_]\w*)",
@@ -164,8 +164,8 @@ def self_test():
     two = '.target(name: "A", dependencies: [{}]), .target(name: "B", dependencies: ["A"{}])'
     b = "package import A\n@testable import struct A.Thing\nimport Glibc\n"
     faces = {
-        "Sources/Server/Faces/One/One.swift": "struct One { let two: Two }\n",
-        "Sources/Server/Faces/Two/Two.swift": "extension Two {}\nstruct Two {}\n",
+        "Sources/Faces/One/One.swift": "struct One { let two: Two }\n",
+        "Sources/Faces/Two/Two.swift": "extension Two {}\nstruct Two {}\n",
     }
     cases = [
         ("as declared", 0, judge(two.format("", ""), {"Sources/A/A.swift": "import Foundation\n", "Sources/B/B.swift": b})),
@@ -176,11 +176,11 @@ def self_test():
         ("in a comment and in a string", 0, judge(two.format("", ""), {
             "Sources/A/A.swift": '// import B\n/* import B\n/* nested */ import B */\nlet a = """\nimport B\n"""\nimport Glibc\n', "Sources/B/B.swift": b})),
         ("faces one way", 0, judge("", faces)),
-        ("faces both ways", 3, judge("", faces | {"Sources/Server/Faces/Two/More.swift": "func f(_ one: One) {}\n"})),
+        ("faces both ways", 3, judge("", faces | {"Sources/Faces/Two/More.swift": "func f(_ one: One) {}\n"})),
         ("a nested type of that name, a comment, a string", 0, judge("", faces | {
-            "Sources/Server/Faces/Two/More.swift": 'let a = x.One  // One\nlet b = "One"\n'})),
+            "Sources/Faces/Two/More.swift": 'let a = x.One  // One\nlet b = "One"\n'})),
         ("a name that both declare", 0, judge("", faces | {
-            "Sources/Server/Faces/Two/More.swift": "enum One {}\nfunc f(_ one: One) {}\n"})),
+            "Sources/Faces/Two/More.swift": "enum One {}\nfunc f(_ one: One) {}\n"})),
         ("three in a ring", 4, judge("", {
             "Sources/Faces/A/A.swift": "struct A { var b: [B] }\n", "Sources/Faces/B/B.swift": 'struct B { let c = "\\(C.self)" }\n',
             "Sources/Faces/C/C.swift": "actor C { func f(a: A?) {} }\n"})),

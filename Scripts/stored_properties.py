@@ -15,8 +15,7 @@ import swift_text
 LIMIT = 15
 # Type -> (the most it may have, why it is above the limit). A number here only ever goes down.
 ALLOWED = {
-    "ServerContext": (25, "to be divided: one service each"),
-    "ServerConfiguration": (47, "to be divided: one part a concern"),
+    "ServerConfiguration": (41, "to be divided: one part a concern"),
     "ServeSettings": (74, "to be divided: one part a concern"),
     "EventLoop": (22, "to be divided: what a loop lends to others, such as buffers and counters"),
     "HTTPConnection": (21, "to be divided: request, answer, timeouts"),

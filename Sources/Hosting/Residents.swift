@@ -34,24 +34,25 @@ package final class Residents<Object: Resident> {
     var entries: [String: Entry] = [:]
     /// Bytes of the objects.
     package private(set) var byteCount = 0
-    /// Called when an object is deleted, before its followers are told.
-    package var onForget: ((Object) -> Void)?
+    private let onForget: ((Object) -> Void)?
 
     /// How often the objects are swept.
     private static var sweepInterval: Duration { .seconds(5) }
 
     /// - Parameters:
     ///   - memory: this loop's, shared with the objects of other kinds.
+    ///   - onForget: called when an object is deleted, before its followers are told.
     ///   - now: the clock; nil: the loop's. A test has one of its own.
     package init(
         loop: EventLoop, residency: Residency<Object>, journal: Journal<Object.Changes>?, memory: LoopMemory, limits: Limits,
-        now: (() -> Instant)? = nil
+        onForget: ((Object) -> Void)? = nil, now: (() -> Instant)? = nil
     ) {
         self.loop = loop
         self.residency = residency
         self.journal = journal
         self.memory = memory
         self.limits = limits
+        self.onForget = onForget
         self.now = now ?? { loop.now }
         scheduleSweep()
     }

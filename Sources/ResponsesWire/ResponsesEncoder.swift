@@ -8,6 +8,8 @@ public import Sessions
 /// A pure function of the event, the header of its response and the texts of its items: the same event is the same bytes whenever
 /// and for whomever it is written.
 public enum ResponsesEncoder: EventEncoder {
+    public static func byteCount(of event: SessionEvent) -> Int { event.encodedByteCount }
+
     /// Appends the event as a JSON object.
     public static func append(_ event: SessionEvent, to output: inout ByteBuffer) {
         if event.kind.isDelta { return appendDelta(event, to: &output) }

@@ -1,6 +1,9 @@
+package import API
+import Faces
+
 extension Server {
     /// What the server speaks: a face a line. The order is that of the metrics page.
-    static let routes: [Route] = Array(
+    package static let routes: [Route] = Array(
         [
             ServiceFace.routes,
             ChatFace.routes,

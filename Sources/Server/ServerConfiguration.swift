@@ -1,6 +1,8 @@
+public import Access
 public import HTTP
 public import Jobs
 public import Network
+import Runners
 public import Sessions
 public import Storage
 public import Upstreams
@@ -8,18 +10,6 @@ public import WebSocket
 
 /// Everything that an operator can set. Read in one place, by the command line.
 public struct ServerConfiguration: Sendable {
-    /// Somebody who may use the server.
-    public struct Principal: Sendable, Hashable {
-        /// Owns the sessions that are made with the key.
-        public var name: String
-        public var key: String
-
-        public init(name: String, key: String) {
-            self.name = name
-            self.key = key
-        }
-    }
-
     /// Addresses to listen on: TCP, Unix, or both.
     public var addresses: [SocketAddress] = [.tcp(host: "127.0.0.1", port: 8080)]
     /// Who may connect by the Unix socket among ``addresses``.
@@ -37,20 +27,10 @@ public struct ServerConfiguration: Sendable {
     public var rehearsalAddress = SocketAddress.tcp(host: "127.0.0.1", port: 0)
     /// As ``Upstreams/UpstreamConfiguration/silenceTimeout``, for the rehearsal model.
     public var rehearsalSilenceTimeout = Duration.seconds(60)
-    /// Keys and whom they stand for. When it is empty, everybody is one principal.
-    public var principals: [Principal] = []
-    /// Whether nobody gets in without a key, also while there is none yet.
-    public var requiresKey = false
-    /// Limits of keys that have none of their own.
-    public var keyLimits = RateLimits()
-    /// How clients are told of a cut, whose request and key do not say.
-    public var cutForm = CutForm.native
-    /// Whose JSON Web Tokens let in; nil: nobody's.
-    public var jwt: JWTSettings?
+    /// Who may call, and how much.
+    public var access = AccessSettings()
     /// How long the client's name for a command (`Idempotency-Key`) is remembered.
     public var idempotencyRetention = Duration.seconds(86_400)
-    /// Wrong keys of one address in a minute, and as many at once; 0: no limit.
-    public var failedAttemptsPerMinute = 60
     /// Web pages that may call, by origin (`*`: any). Unset: any when there are keys, else those served from this machine.
     public var allowedOrigins: [String]?
     /// Whether each request has a line in the log, at `info`, whatever the log's level.
@@ -92,9 +72,6 @@ public struct ServerConfiguration: Sendable {
     public var memoryBudgetBytes = 1 << 30
     /// Pings, idleness and age of WebSockets.
     public var webSocketLiveness = WebSocketLiveness()
-    /// Who may read metrics and connections; nil: everybody, if the server has no keys and only this machine reaches it, else
-    /// nobody.
-    public var operatorKey: String?
     /// How much of files there may be.
     public var fileLimits = FileLimits()
     /// What batches may ask for, and how much of the server they get.
@@ -112,10 +89,6 @@ public struct ServerConfiguration: Sendable {
     public var runnerWait = Duration.seconds(60)
     /// How long a runner may say nothing about a response that it answers.
     public var runnerLease = Duration.seconds(60)
-
-    var runnerOptions: RunnerOptions {
-        RunnerOptions(model: runnerModel, offerTimeout: runnerWait, leaseDuration: runnerLease)
-    }
 
     /// For tests: what each accepted connection of ``addresses`` goes through.
     package var connectionLayer: @Sendable () -> SocketLayer? = { nil }

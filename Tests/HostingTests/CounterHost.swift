@@ -15,6 +15,14 @@ final class CounterHost {
     private let hosts: [Residents<Counter>]
     private let time: ManualTime
     private var newestOrdinal = 0
+    private let forgotten = Forgotten()
+
+    private final class Forgotten {
+        var ids: [String] = []
+    }
+
+    /// Counters that were deleted, in their order.
+    var forgottenIDs: [String] { forgotten.ids }
 
     final class ManualTime: Sendable {
         private let nanoseconds = Atomic<Int64>(3_600_000_000_000)
@@ -30,14 +38,14 @@ final class CounterHost {
         self.loops = loops
         let residency = Residency<Counter>(policy: PlacementPolicy(loops: loops)) { time.now }
         self.residency = residency
-        hosts = loops.map { [store, budget] loop in
+        hosts = loops.map { [store, budget, forgotten] loop in
             loop.occupied {
                 Residents(
                     loop: loop, residency: residency,
                     journal: hasStore ? Journal(loop: loop, now: { time.now }, connect: { store.connect($0) }) : nil,
                     memory: LoopMemory(loop: loop, budget: budget),
                     limits: Residents.Limits(maxByteCount: maxByteCount, residency: .seconds(300), retention: .seconds(3600)),
-                    now: { time.now })
+                    onForget: { forgotten.ids.append($0.id) }, now: { time.now })
             }
         }
         let bound = zip(hosts, loops).map { host, loop in loop.occupied { LoopBound(host, on: loop) } }

@@ -155,13 +155,11 @@ import Testing
         let host = try CounterHost()
         let counter = host.make("a")
         host.end()
-        var forgotten: [String] = []
-        host.on { $0.onForget = { forgotten.append($0.id) } }
         host.on { residents in
             residents.forget(counter)
             residents.forget(counter)
         }
-        #expect(forgotten == ["a"] && counter.notices == [.closed])
+        #expect(host.forgottenIDs == ["a"] && counter.notices == [.closed])
         #expect(host.store.pending() == [["a"]])
     }
 

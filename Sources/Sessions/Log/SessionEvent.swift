@@ -131,6 +131,7 @@ public struct SessionEvent: Sendable {
     func named(_ ordinal: Int) -> ResponseHeader? { references.response(ordinal)?.takeUnretainedValue() }
 
     /// Whether it is the same event in the same form.
+    @usableFromInline
     func isSame(as other: SessionEvent) -> Bool { page === other.page && offset == other.offset }
 }
 

@@ -2,7 +2,6 @@ import HTTP
 import JSON
 import Network
 import Sessions
-import Upstreams
 
 /// A chat with a person at a terminal. Loop-confined.
 final class InteractiveChat: SessionFollower {

@@ -2,7 +2,6 @@ import HTTP
 import JSON
 import Network
 import Sessions
-import Upstreams
 
 /// Makes the session of a chat that joins none.
 struct NewSession {

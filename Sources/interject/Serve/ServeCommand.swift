@@ -1,3 +1,4 @@
+import Access
 import ArgumentParser
 import Glibc
 import Logging
@@ -24,7 +25,7 @@ struct ServeCommand: AsyncParsableCommand {
         let configuration = try settings.serverConfiguration()
         DescriptorLimit.raise()
         let logger = StandardErrorLog.logger(settings)
-        let needsKey = configuration.requiresKey || settings.hasStoredKeys
+        let needsKey = configuration.access.requiresKey || settings.hasStoredKeys
         if !settings.isLoopback, !needsKey {
             let place = (settings.addresses + settings.tlsAddresses).map { "\($0)" }.joined(separator: " and ")
             logger.warning("no key is set: everybody who can reach \(place) can use the server and its upstreams")

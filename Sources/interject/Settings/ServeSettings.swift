@@ -1,3 +1,4 @@
+import Access
 import HTTP
 import Jobs
 import Logging
@@ -35,11 +36,11 @@ struct ServeSettings: Sendable {
     var wording = ConversationWording()
     var unknownTools = UnknownTools.ignore
     var modelMappings: [SettingValue.Mapping] = []
-    var principals: [ServerConfiguration.Principal] = []
+    var principals: [AccessSettings.Principal] = []
     var requireKey = false
     var keyLimits = RateLimits()
     var cutForm = CutForm.native
-    var failedAttemptsPerMinute = defaults.failedAttemptsPerMinute
+    var failedAttemptsPerMinute = defaults.access.failedAttemptsPerMinute
     var idempotencyRetention = defaults.idempotencyRetention
     var jwtKeys: String?
     var jwtIssuer: String?
@@ -202,13 +203,13 @@ struct ServeSettings: Sendable {
         if requireKey, principals.isEmpty, DataDirectory.resolve(dataDirectory) == nil {
             throw .usage("--require-key lets nobody in with --data none: give a DIR, where `interject keys` makes keys")
         }
-        configuration.principals = principals
-        configuration.requiresKey = requireKey || !principals.isEmpty || jwt != nil
-        configuration.jwt = jwt
-        configuration.keyLimits = keyLimits
-        configuration.cutForm = cutForm
+        configuration.access.principals = principals
+        configuration.access.requiresKey = requireKey || !principals.isEmpty || jwt != nil
+        configuration.access.jwt = jwt
+        configuration.access.keyLimits = keyLimits
+        configuration.access.cutForm = cutForm
         configuration.idempotencyRetention = idempotencyRetention
-        configuration.failedAttemptsPerMinute = failedAttemptsPerMinute
+        configuration.access.failedAttemptsPerMinute = failedAttemptsPerMinute
         configuration.allowedOrigins = allowedOrigins.isEmpty ? nil : allowedOrigins
         configuration.httpDeadlines.head = headerTimeout
         configuration.httpDeadlines.body = bodyTimeout
@@ -246,7 +247,7 @@ struct ServeSettings: Sendable {
         if let operatorKey, principals.contains(where: { $0.key == operatorKey }) {
             throw .usage("--operator-key is the secret of an --api-key: give the operator a key of its own")
         }
-        configuration.operatorKey = operatorKey
+        configuration.access.operatorKey = operatorKey
         configuration.fileLimits = fileLimits
         configuration.batchLimits = batchLimits
         configuration.webhooks = try webhookSettings()

@@ -1,3 +1,4 @@
+import Access
 import Jobs
 import Logging
 import Network

@@ -1,3 +1,4 @@
+import Access
 import Bytes
 import HTTP
 import Logging
@@ -130,18 +131,18 @@ enum SettingValue {
     }
 
     /// `NAME=SECRET`, or a secret alone. Errors do not quote the value: it may be a secret.
-    static func principal(_ text: String) throws(InvalidValue) -> ServerConfiguration.Principal {
+    static func principal(_ text: String) throws(InvalidValue) -> AccessSettings.Principal {
         let parts = text.split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false).map(String.init)
         if parts.count == 2, !parts[0].isEmpty, !parts[1].isEmpty {
             if ReservedNames.contains(parts[0]) {
                 throw InvalidValue("\"\(parts[0])\" is reserved: \(ReservedNames.text); give another NAME")
             }
-            return ServerConfiguration.Principal(name: parts[0], key: try secret(parts[1]))
+            return AccessSettings.Principal(name: parts[0], key: try secret(parts[1]))
         }
         guard parts.count == 1, text.utf8.count >= minBareSecretBytes || text.hasPrefix("env:") || text.hasPrefix("file:") else {
             throw InvalidValue("give NAME=SECRET, or a secret alone of at least \(minBareSecretBytes) characters")
         }
-        return ServerConfiguration.Principal(name: "default", key: try secret(text))
+        return AccessSettings.Principal(name: "default", key: try secret(text))
     }
 
     /// A shorter word alone is more likely a name whose secret was forgotten.

@@ -1,6 +1,5 @@
 import HTTP
 import Network
-import Upstreams
 
 /// A request of the command line to a server, and its answer as it comes. Loop-confined; the loop's client retains it until it ends.
 ///

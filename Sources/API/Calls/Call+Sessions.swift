@@ -1,0 +1,66 @@
+import HTTP
+import Hosting
+package import Network
+package import SessionHosting
+package import Storage
+
+extension APIServices {
+    /// The sessions that live on a loop. Call on that loop.
+    package func sessions(on loop: EventLoop) -> SessionLoop { sessions.sessions(on: loop) }
+
+    /// As ``SessionHosting/SessionDirectory/sessions(placedFrom:)``.
+    package func sessions(placedFrom loop: EventLoop) -> SessionLoop { sessions.sessions(placedFrom: loop) }
+
+    /// As ``SessionHosting/SessionDirectory/find(session:owner:from:then:)``, with the error that the client is to have.
+    package func find(
+        session id: String, owner: String, from loop: EventLoop, then: @escaping (Result<SessionReference?, APIError>) -> Void
+    ) {
+        sessions.find(session: id, owner: owner, from: loop) { then($0.mapError { _ in .storageUnavailable }) }
+    }
+
+    /// As ``SessionHosting/SessionDirectory/find(response:owner:from:then:)``, with the error that the client is to have.
+    package func find(
+        response id: String, owner: String, from loop: EventLoop, then: @escaping (Result<SessionReference?, APIError>) -> Void
+    ) {
+        sessions.find(response: id, owner: owner, from: loop) { then($0.mapError { _ in .storageUnavailable }) }
+    }
+}
+
+extension APIError {
+    package init(_ error: StorageError) { self = .storageUnavailable }
+
+    /// The store cannot be read or written.
+    static var storageUnavailable: APIError {
+        APIError(
+            status: .serviceUnavailable, message: "The store cannot be used at this time. Try again later.", type: "server_error",
+            code: "storage_unavailable", retryAfterSeconds: 1)
+    }
+}
+
+extension Call {
+    /// Goes on with a session of the caller's, or answers that there is none.
+    package func findSession(_ id: String, _ body: @escaping (SessionReference) throws(APIError) -> Void) {
+        services.find(session: id, owner: owner, from: loop) { result in
+            go(on: result, orElse: .notFound("session", id: id, code: "session_not_found"), body)
+        }
+    }
+
+    /// Goes on with the session of a response of the caller's, or answers that there is none.
+    package func findSession(ofResponse id: String, _ body: @escaping (SessionReference) throws(APIError) -> Void) {
+        services.find(response: id, owner: owner, from: loop) { result in
+            go(on: result, orElse: .notFound("response", id: id, code: "response_not_found"), body)
+        }
+    }
+
+    private func go(
+        on result: Result<SessionReference?, APIError>, orElse missing: APIError,
+        _ body: (SessionReference) throws(APIError) -> Void
+    ) {
+        do throws(APIError) {
+            guard let reference = try result.get() else { throw missing }
+            try body(reference)
+        } catch {
+            fail(error)
+        }
+    }
+}

@@ -1,0 +1,23 @@
+import HTTP
+import JSON
+import Network
+import SessionHosting
+import Storage
+
+extension Call {
+    /// Keeps the answer of a command that bears a name.
+    /// - Parameter then: called on any thread when the answer may leave.
+    func keep(
+        answerOf name: IdempotencyKeys.Name, _ status: HTTPStatus, _ json: [UInt8], fields: [(name: String, value: String)],
+        then: @escaping @Sendable () -> Void
+    ) {
+        let members = (try? JSONValue.parse(json, limits: .own)) ?? .null
+        let session = fields.first { $0.name == "Interject-Session" }?.value
+        let answer = IdempotencyKeys.Answer(
+            status: status.code, body: json, object: session ?? members["id"]?.string,
+            quoted: members["interrupted"]?["response_id"]?.string)
+        services.idempotency.setAnswer(name, answer, then: then)
+        // A session that was deleted meanwhile had its answers erased before this one was there.
+        if let session, services.sessions.resident(session) == nil { services.idempotency.erase([session]) }
+    }
+}

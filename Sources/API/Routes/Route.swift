@@ -1,0 +1,142 @@
+package import HTTP
+
+/// One call of the API: everything that is decided before its handler runs, and the handler.
+///
+/// A face declares its calls as `static let routes: [Route]`. Dispatch, scopes, bindings, `HEAD`, `Allow`, CORS, idempotency and the
+/// label of the metrics follow from the list; the tests compare the same list with `Protocols/openapi.yaml` and try every route
+/// with every kind of credential.
+///
+///     static let routes = [
+///         Route(.post, "/v1/notes", label: "notes", scope: .one(.chat), admission: .newWork, body: .json, create),
+///         Route(.get, "/v1/notes/{note_id}", label: "notes", scope: .one(.chat), retrieve),
+///     ]
+package struct Route: Sendable {
+    /// `GET` answers `HEAD`, too.
+    package let method: HTTPMethod
+    let path: RoutePattern
+    /// The metrics count answers by it.
+    package let label: String
+    package let scope: RouteScope
+    package let binding: RouteBinding
+    package let admission: Admission
+    /// nil: an `Idempotency-Key` is ignored.
+    package let idempotency: Idempotency?
+    package let body: Body
+    let action: Action
+
+    /// What refuses a call before its handler runs.
+    package enum Admission: Sendable {
+        /// Nothing: reads, and whatever stops something.
+        case always
+        /// A store that cannot be written.
+        case writes
+        /// Also a server that drains, or whose memory is used up.
+        case newWork
+    }
+
+    /// What `Idempotency-Key` stands for.
+    package enum Idempotency: Sendable {
+        /// A response.
+        /// - Parameters:
+        ///   - prefix: of its identifier.
+        ///   - replay: answers a repeated call with the response that the first call has begun.
+        case response(prefix: String, replay: @Sendable (Call, String) throws(APIError) -> Void)
+        /// The answer itself, which is stored.
+        case answer
+        /// As ``answer``, of a body that is read while it arrives: the handler calls ``Call/onceReceived(_:_:)`` at its end.
+        case received
+    }
+
+    /// What the handler does with the body of a request.
+    package enum Body: Sendable {
+        case none
+        /// Parses it whole; a large one off the loop.
+        case json
+        /// Reads it while it arrives.
+        case streamed(maxBytes: @Sendable (APISettings) -> Int)
+    }
+
+    enum Action: Sendable {
+        case respond(@Sendable (Call, PathParameters) throws(APIError) -> Void)
+        case openSocket(SocketOpening)
+    }
+
+    private init(
+        method: HTTPMethod, path: RoutePattern, label: String, scope: RouteScope, binding: RouteBinding, admission: Admission,
+        idempotency: Idempotency?, body: Body, parameterCount: Int, action: Action
+    ) {
+        // number-safe: routes are written in the source, and made when the server starts
+        precondition(method != .head && method != .options, "\(path): HEAD and OPTIONS follow from the other methods")
+        // number-safe: routes are written in the source, and made when the server starts
+        precondition(path.parameterCount == parameterCount, "\(path): the handler takes \(parameterCount) parameters")
+        let needsParameter = binding == .session || binding == .response
+        // number-safe: routes are written in the source, and made when the server starts
+        precondition(!needsParameter || path.parameterCount > 0, "\(path): no parameter names what the credential is bound to")
+        self.method = method
+        self.path = path
+        self.label = label
+        self.scope = scope
+        self.binding = binding
+        self.admission = admission
+        self.idempotency = idempotency
+        self.body = body
+        self.action = action
+    }
+
+    package init(
+        _ method: HTTPMethod, _ path: RoutePattern, label: String = RouteTable.unlabelled, scope: RouteScope,
+        binding: RouteBinding = .unbound, admission: Admission = .always, idempotency: Idempotency? = nil, body: Body = .none,
+        _ handler: @escaping @Sendable (Call) throws(APIError) -> Void
+    ) {
+        self.init(
+            method: method, path: path, label: label, scope: scope, binding: binding, admission: admission,
+            idempotency: idempotency, body: body, parameterCount: 0,
+            action: .respond { (call, _) throws(APIError) in try handler(call) })
+    }
+
+    /// - Parameter handler: gets the path's parameter, percent-decoded.
+    package init(
+        _ method: HTTPMethod, _ path: RoutePattern, label: String = RouteTable.unlabelled, scope: RouteScope,
+        binding: RouteBinding = .unbound, admission: Admission = .always, idempotency: Idempotency? = nil, body: Body = .none,
+        _ handler: @escaping @Sendable (Call, String) throws(APIError) -> Void
+    ) {
+        self.init(
+            method: method, path: path, label: label, scope: scope, binding: binding, admission: admission,
+            idempotency: idempotency, body: body, parameterCount: 1,
+            action: .respond { (call, parameters) throws(APIError) in try handler(call, parameters[0]) })
+    }
+
+    /// - Parameter handler: gets the path's two parameters, percent-decoded.
+    package init(
+        _ method: HTTPMethod, _ path: RoutePattern, label: String = RouteTable.unlabelled, scope: RouteScope,
+        binding: RouteBinding = .unbound, admission: Admission = .always, idempotency: Idempotency? = nil, body: Body = .none,
+        _ handler: @escaping @Sendable (Call, String, String) throws(APIError) -> Void
+    ) {
+        self.init(
+            method: method, path: path, label: label, scope: scope, binding: binding, admission: admission,
+            idempotency: idempotency, body: body, parameterCount: 2,
+            action: .respond { (call, parameters) throws(APIError) in try handler(call, parameters[0], parameters[1]) })
+    }
+
+    /// A WebSocket: a `GET` that becomes one.
+    package static func socket(
+        _ path: RoutePattern, label: String, scope: RouteScope, binding: RouteBinding = .unbound, _ opening: SocketOpening
+    ) -> Route {
+        Route(
+            method: .get, path: path, label: label, scope: scope, binding: binding, admission: .always, idempotency: nil,
+            body: .none, parameterCount: path.parameterCount, action: .openSocket(opening))
+    }
+
+    /// The same call with another handler: for tests of what comes before it.
+    func handled(by handler: @escaping @Sendable (Call, PathParameters) throws(APIError) -> Void) -> Route {
+        Route(
+            method: method, path: path, label: label, scope: scope, binding: binding, admission: admission,
+            idempotency: idempotency, body: body, parameterCount: path.parameterCount, action: .respond(handler))
+    }
+
+    var isSocket: Bool { if case .openSocket = action { true } else { false } }
+}
+
+extension Route: CustomStringConvertible {
+    package var description: String { "\(method.name) \(path)" }
+}

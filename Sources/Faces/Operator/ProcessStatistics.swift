@@ -1,0 +1,49 @@
+import Bytes
+import Glibc
+import Network
+
+/// What the kernel knows of this process, under Prometheus' usual names.
+package struct ProcessStatistics: Sendable {
+    let cpuSeconds: Double
+    let residentBytes: Int
+    let openDescriptors: Int
+    let maxDescriptors: Int
+    let startTimeSeconds: Double
+
+    /// Seconds since 1970 at which this program began to serve: near enough to its start.
+    package static let startTime = Double(SystemClock.unixNanoseconds) / 1e9
+
+    /// Reads `/proc`, which is memory and does not block.
+    init() {
+        cpuSeconds = Double(SystemClock.processNanoseconds) / 1e9
+        residentBytes = (Self.statm.dropFirst().first ?? 0) * sysconf(Int32(_SC_PAGESIZE))
+        openDescriptors = Self.countDescriptors()
+        maxDescriptors = Self.descriptorLimit
+        startTimeSeconds = Self.startTime
+    }
+
+    /// Descriptors that this process may have.
+    package static var descriptorLimit: Int {
+        var limit = rlimit()
+        getrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit)
+        return Int(clamping: limit.rlim_cur)
+    }
+
+    private static var statm: [Int] {
+        let descriptor = open("/proc/self/statm", O_RDONLY | O_CLOEXEC)
+        guard descriptor >= 0 else { return [] }
+        defer { close(descriptor) }
+        var bytes = [UInt8](repeating: 0, count: 256)
+        let count = read(descriptor, &bytes, bytes.count)
+        return String(decoding: bytes.prefix(max(0, count)), as: UTF8.self).split(separator: " ").compactMap { Int($0) }
+    }
+
+    private static func countDescriptors() -> Int {
+        guard let directory = opendir("/proc/self/fd") else { return 0 }
+        defer { closedir(directory) }
+        var count = 0
+        while readdir(directory) != nil { count += 1 }
+        // ".", ".." and the directory itself.
+        return max(0, count - 3)
+    }
+}

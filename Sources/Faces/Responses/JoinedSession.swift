@@ -1,0 +1,122 @@
+import Bytes
+import JSON
+import Network
+import ResponsesWire
+import SessionHosting
+import Sessions
+
+/// A session that a socket follows whole, and in which it may speak under a name.
+final class JoinedSession: EventReader {
+    private let socket: ResponsesSocket
+    let reference: SessionReference
+    let participant: Participant?
+    private var suffix = ByteBuffer()
+    private static let maxEarlyEvents = 256
+    /// Events that wait: until the socket was told that it has joined, and behind those until it takes more.
+    private var early: [Early]? = []
+    private enum Early {
+        case event(SessionEvent)
+        case snapshot([UInt8], at: LogPosition)
+    }
+
+    init(socket: ResponsesSocket, reference: SessionReference, participant: Participant?, streamID: String?, mergesDeltas: Bool) {
+        self.socket = socket
+        self.reference = reference
+        self.participant = participant
+        super.init(loop: socket.loop, catchUp: CatchUp(whenPlaceIsGone: .snapshot, mergesDeltas: mergesDeltas))
+        if let streamID {
+            suffix.append(",\"stream_id\":\"" as StaticString)
+            suffix.append(streamID)
+            suffix.append("\"" as StaticString)
+        }
+    }
+
+    override func receive(_ event: SessionEvent) -> Cursor.Demand {
+        if let count = early?.count {
+            early?.append(.event(event))
+            return count > Self.maxEarlyEvents ? .pause : .more
+        }
+        send(event)
+        return socket.isCongested ? .pause : .more
+    }
+
+    override func receiveSnapshot(_ state: [UInt8], at position: LogPosition) {
+        guard isOpen else {
+            early?.append(.snapshot(state, at: position))
+            return
+        }
+        sendEarly(evenIfCongested: true)
+        send(state, at: position)
+    }
+
+    private func send(_ state: [UInt8], at position: LogPosition) {
+        let payload = SnapshotEvent.payload(state, at: position, sessionID: reference.id)
+        payload.withUnsafeBytes { payload in
+            var tail = ByteBuffer()
+            tail.append(suffix.bytes)
+            tail.append("}" as StaticString)
+            socket.sendText(UnsafeRawBufferPointer(rebasing: payload.dropLast()), suffix: tail.bytes)
+        }
+    }
+
+    /// The server stops, and nothing that happens here is outstanding.
+    var isAtRest: Bool { isStopping && early?.isEmpty ?? true }
+    private var isStopping = false
+
+    override func serverStopping() { isStopping = true }
+
+    override func sessionClosed() {
+        // Also what came before the socket was told that it has joined: no lane brings it.
+        if coveredAfter != nil { sendEarly(evenIfCongested: true) }
+        socket.joined[reference.id] = nil
+        socket.send("interject:left", for: nil) { $0.field("session_id", reference.id) }
+    }
+
+    /// Sequence number after which the socket gets the session's events here, and not from a lane; nil until it is known.
+    private var coveredAfter: Int?
+    /// Whether the socket was told that it has joined.
+    private var isOpen = false
+
+    /// Whether a lane leaves this event to the join.
+    func covers(_ event: SessionEvent) -> Bool {
+        coveredAfter.map { event.position > $0 } ?? false
+    }
+
+    /// The session's events after this one come here: what comes before ``open()`` waits for it.
+    func cover(after sequence: Int) { coveredAfter = sequence }
+
+    /// The socket was told that it has joined: what came meanwhile goes out.
+    func open() {
+        isOpen = true
+        goOn()
+    }
+
+    /// The socket takes more.
+    func goOn() {
+        guard isOpen else { return }
+        sendEarly()
+        if early == nil { resume() }
+    }
+
+    private func sendEarly(evenIfCongested: Bool = false) {
+        guard let waiting = early else { return }
+        var sent = 0
+        while sent < waiting.count, evenIfCongested || !socket.isCongested {
+            switch waiting[sent] {
+            case .event(let event): send(event)
+            case .snapshot(let state, let position): send(state, at: position)
+            }
+            sent += 1
+        }
+        early = sent < waiting.count ? Array(waiting.dropFirst(sent)) : nil
+    }
+
+    func leave() {
+        if let participant { reference.perform(.leave(participant), from: loop) { _ in } }
+        stop()
+    }
+
+    private func send(_ event: SessionEvent) {
+        socket.send(event, sessionID: reference.id, suffix: suffix)
+    }
+}

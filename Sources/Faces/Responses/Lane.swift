@@ -1,0 +1,148 @@
+import API
+import Bytes
+import HTTP
+import JSON
+import Network
+import ResponsesWire
+import SessionHosting
+import Sessions
+
+/// The responses of one `stream_id`, one after the other: what comes while one runs waits its turn.
+final class Lane {
+    let streamID: String?
+    /// Those that read for it: one, and more while an interjection takes over from what it cut.
+    private(set) var readers: [LaneReader] = []
+    private var waiting: [CreateCommand] = []
+    /// Bytes of the commands that wait.
+    private(set) var waitingByteCount = 0
+    /// `,"stream_id":"…"`, or nothing.
+    private var suffix = ByteBuffer()
+
+    init(streamID: String?) {
+        self.streamID = streamID
+        if let streamID {
+            suffix.append(",\"stream_id\":\"" as StaticString)
+            suffix.append(streamID)
+            suffix.append("\"" as StaticString)
+        }
+    }
+
+    var isBusy: Bool { !readers.isEmpty }
+    /// Nothing runs, and nothing waits to.
+    var isAtRest: Bool { readers.isEmpty && waiting.isEmpty }
+
+    func wait(_ command: CreateCommand) throws(APIError) {
+        guard waiting.count < ResponsesSocket.Limits.maxQueuedCreates else {
+            throw APIError(
+                status: .tooManyRequests,
+                message: "\(waiting.count) responses wait in this lane already. Wait for one to end.", type: "rate_limit_error",
+                code: "websocket_stream_limit_reached")
+        }
+        var command = command
+        // A second copy of its items: made again when it is its turn.
+        command.request.encoded = nil
+        waiting.append(command)
+        waitingByteCount += command.byteCount
+    }
+
+    func begin(_ reader: LaneReader) { readers.append(reader) }
+
+    func finish(_ reader: LaneReader) { readers.removeAll { $0 === reader } }
+
+    /// The command whose turn it is, if nothing runs.
+    func nextCommand() -> CreateCommand? {
+        if isBusy || waiting.isEmpty { return nil }
+        let command = waiting.removeFirst()
+        waitingByteCount -= command.byteCount
+        return command
+    }
+
+    func close() {
+        for reader in readers { reader.stop() }
+        readers = []
+        waiting = []
+    }
+
+    func send(_ event: SessionEvent, in form: CutForm, sessionID: String, on socket: ResponsesSocket) {
+        socket.send(event, retold: form.retold(event)?.json, sessionID: sessionID, suffix: suffix)
+    }
+}
+
+/// `response.create`, checked.
+struct CreateCommand: Sendable {
+    let body: JSONObject
+    var request: ResponsesRequest
+    /// Bytes of the message.
+    let byteCount: Int
+
+    init(_ body: JSONObject, byteCount: Int) throws(RequestError) {
+        self.body = body
+        self.byteCount = byteCount
+        request = try ResponsesRequest(body, inputIsOptional: body["previous_response_id"] != nil).prepared()
+    }
+}
+
+/// Follows one response, and what steers make of it, for a lane.
+final class LaneReader: EventReader {
+    private let socket: ResponsesSocket
+    let lane: Lane
+    /// The response that it was made for.
+    let responseID: String
+    private let cutForm: CutForm
+    /// Responses that are followed and have not ended.
+    private(set) var open: Set<String>
+    private(set) var sessionID: String?
+
+    init(socket: ResponsesSocket, lane: Lane, responseID: String, cutForm: CutForm) {
+        self.socket = socket
+        self.cutForm = cutForm
+        self.lane = lane
+        open = [responseID]
+        self.responseID = responseID
+        super.init(loop: socket.loop, catchUp: .losslessOrClose)
+    }
+
+    func follow(_ responseID: String) { open.insert(responseID) }
+
+    func unfollow(_ responseID: String) { open.remove(responseID) }
+
+    override func receive(_ event: SessionEvent) -> Cursor.Demand {
+        guard let reference = event.response, open.contains(reference.id) else { return .more }
+        sessionID = reference.sessionID
+        // Who has joined the session gets this event there.
+        if socket.joined[reference.sessionID]?.covers(event) != true {
+            lane.send(event, in: cutForm, sessionID: reference.sessionID, on: socket)
+        }
+        if event.kind.isTerminal {
+            open.remove(reference.id)
+            if open.isEmpty { finish() }
+        }
+        return socket.isCongested ? .pause : .more
+    }
+
+    override func receivePlaceGone() {
+        socket.fail(
+            APIError(
+                status: .gone, message: "The connection did not keep up, and the events are no longer kept. Fetch the session.",
+                code: "events_expired"))
+        finish()
+    }
+
+    override func sessionClosed() {
+        socket.fail(
+            .sessionDeleted, for: lane.streamID.map { ["stream_id": .string($0)] })
+        finish()
+    }
+
+    override func storageStalled() {
+        socket.fail(.storageStalled)
+        finish()
+    }
+
+    func finish() {
+        stop()
+        lane.finish(self)
+        // The session is in the middle of its turn: the next command comes after it.
+        loop.schedule(after: .zero) { [weak socket, lane] in socket?.startWaiting(in: lane) }
+    }
+}

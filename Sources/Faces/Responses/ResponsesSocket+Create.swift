@@ -1,0 +1,245 @@
+import API
+import HTTP
+import JSON
+import Network
+import ResponsesWire
+import SessionHosting
+import Sessions
+
+/// `response.create` and `response.steer`.
+extension ResponsesSocket {
+    /// - Parameter parsed: the command, or what is wrong with it.
+    func create(_ body: JSONObject, _ parsed: Result<CreateCommand, RequestError>) throws(APIError) {
+        let lane = try lane(Self.streamID(body))
+        let command = try checked(try parsed.get())
+        // Between the end of one and the start of the next nothing runs, but those that wait come first.
+        if !lane.isAtRest, !isInterjection(command.request) { try wait(command, in: lane) } else { try start(command, in: lane) }
+    }
+
+    private func wait(_ command: CreateCommand, in lane: Lane) throws(APIError) {
+        let waiting = lanes.values.reduce(0) { $0 + $1.waitingByteCount }
+        guard waiting == 0 || waiting + command.byteCount <= Limits.maxWaitingBytes else {
+            throw APIError(
+                status: .tooManyRequests,
+                message: "Commands of \(waiting) bytes wait on this connection already. Wait for one to begin.",
+                type: "rate_limit_error", code: "websocket_stream_limit_reached")
+        }
+        try lane.wait(command)
+        retain(byteCount: waiting + command.byteCount)
+    }
+
+    /// Whether it does not wait for its lane: it says how it cuts in, and into what.
+    private func isInterjection(_ request: ResponsesRequest) -> Bool {
+        guard let mode = request.extensions.mode, mode != .queue else { return false }
+        return request.previousResponseID != nil || request.extensions.sessionID != nil
+    }
+
+    /// Starts what waits in a lane, if it is free: the first command that can be started.
+    func startWaiting(in lane: Lane) {
+        while isOpen, let command = lane.nextCommand() {
+            retain(byteCount: lanes.values.reduce(0) { $0 + $1.waitingByteCount })
+            do throws(APIError) {
+                try start(command, in: lane)
+            } catch {
+                fail(error, for: command.body)
+            }
+        }
+    }
+
+    private func start(_ command: CreateCommand, in lane: Lane) throws(APIError) {
+        let body = command.body
+        var request = command.request
+        let clientEventID = try checked(try body.optionalString("client_event_id"))
+        let responseID = Identifier.make("resp_")
+        // A session that is not to be stored lives as long as this connection: what may follow on it needs it until then.
+        let keepsSession = !request.isStored
+        request.isStored = true
+        let isNamed = request.extensions.sessionID != nil
+        try admit(responseID, request.items, request.parameters)
+        var submit = request.submit(
+            responseID, policy: request.extensions.policy ?? .cancel, isStored: true, isDurable: !keepsSession)
+        submit.clientEventID = clientEventID
+        let reader = LaneReader(
+            socket: self, lane: lane, responseID: responseID, cutForm: request.extensions.cutForm ?? cutForm)
+        lane.begin(reader)
+        encode(submit, isLarge: command.request.isLarge) { [self, request] command in
+            self.submit(command, of: request, isNamed: isNamed, keepsSession: keepsSession, reader, body)
+        }
+    }
+
+    /// A command that has waited has no second copy of its items: one that is large is encoded now, off the loop. Its lane is busy.
+    private func encode(
+        _ command: SessionCommand.Submit, isLarge: Bool, then: @escaping (SessionCommand.Submit) -> Void
+    ) {
+        guard command.new.encoded == nil, isLarge else { return then(command) }
+        let items = command.new.items
+        WorkerPool.shared.run(for: owner, on: loop) {
+            EncodedItems(items)
+        } then: { encoded in
+            var command = command
+            command.new.encoded = encoded
+            then(command)
+        }
+    }
+
+    private func submit(
+        _ command: SessionCommand.Submit, of request: ResponsesRequest, isNamed: Bool, keepsSession: Bool, _ reader: LaneReader,
+        _ body: JSONObject
+    ) {
+        let services = services
+        let responseID = reader.responseID
+        let fail = { [weak self] (error: APIError) in
+            services.metering.abandon(responseID, now: reader.loop.now)
+            self?.fail(error, for: body)
+            reader.finish()
+        }
+        ResponsesFace.findSession(for: request, owner: owner, loop: loop, services: services, isDurable: !keepsSession) {
+            [weak self] result in
+            guard let self, self.isOpen else {
+                services.metering.abandon(responseID, now: reader.loop.now)
+                return
+            }
+            switch result {
+            case .failure(let error): fail(error)
+            case .success(let session):
+                let refuse = { (error: SessionError) in fail(APIError(error)) }
+                self.perform(.submit(command), on: session, for: body, reader: reader, orElse: refuse) {
+                    [weak self] (outcome) throws(SessionError) in
+                    let accepted = try outcome.accepted()
+                    self?.logResponse(accepted.responseID, sessionID: accepted.sessionID)
+                    guard keepsSession, !isNamed else { return }
+                    // A branch lives on the loop of the session that it goes on from.
+                    if let self, self.isOpen { return self.own(accepted.sessionID, on: session.loop) }
+                    EphemeralSessions.release(accepted.sessionID, on: session.loop, services.sessions)
+                }
+            }
+        }
+    }
+
+    func lane(_ streamID: String?) throws(APIError) -> Lane {
+        if let lane = lanes[streamID] { return lane }
+        if lanes.count >= Limits.maxLanes {
+            // Lanes at rest are only names; forget them before refusing a new one.
+            for (name, lane) in lanes where lane.isAtRest { lanes[name] = nil }
+        }
+        guard lanes.count < Limits.maxLanes else {
+            throw APIError(
+                status: .tooManyRequests, message: "\(Limits.maxLanes) lanes of this connection are busy.",
+                type: "rate_limit_error", code: "websocket_stream_limit_reached")
+        }
+        let lane = Lane(streamID: streamID)
+        lanes[streamID] = lane
+        return lane
+    }
+
+    // MARK: Steering
+
+    /// - Parameter items: of the command, or what is wrong with them.
+    func steer(_ body: JSONObject, _ items: Result<[Item], RequestError>) throws(APIError) {
+        let steer = Input.Steer(responseID: try checked(try body.optionalString("previous_response_id")) ?? "")
+        let new: [Item]
+        do throws(RequestError) {
+            new = try items.get()
+        } catch {
+            steerFailed(steer, body, code: "invalid_input", error.message)
+            return
+        }
+        let streamID = try Self.streamID(body)
+        services.find(response: steer.responseID, owner: owner, from: loop) { [weak self] result in
+            guard let self, self.isOpen else { return }
+            do throws(APIError) {
+                guard let reference = try result.get() else {
+                    self.steerFailed(steer, body, code: "response_not_found", "Response '\(steer.responseID)' is not here.")
+                    return
+                }
+                try self.steer(steer, in: reference, body, new, streamID)
+            } catch {
+                self.fail(error, for: body)
+            }
+        }
+    }
+
+    private func steer(
+        _ steer: Input.Steer, in reference: SessionReference, _ body: JSONObject, _ items: [Item], _ streamID: String?
+    ) throws(APIError) {
+        let successor = Identifier.make("resp_")
+        do throws(APIError) {
+            try admit(successor, items, ResponseParameters(model: ""))
+        } catch {
+            steerFailed(steer, body, code: error.code ?? "rate_limit_exceeded", error.message)
+            return
+        }
+        let services = services
+        // The lane of the steered response gets the successor, too. A response of another connection is followed from here on.
+        let followed = lanes.values.flatMap(\.readers).first { $0.open.contains(steer.responseID) }
+        followed?.follow(successor)
+        var own: LaneReader?
+        if followed == nil {
+            let lane: Lane
+            do throws(APIError) {
+                lane = try self.lane(streamID)
+            } catch {
+                services.metering.abandon(successor, now: Instant.monotonicNow)
+                throw error
+            }
+            let reader = LaneReader(socket: self, lane: lane, responseID: steer.responseID, cutForm: cutForm)
+            reader.follow(successor)
+            reader.lane.begin(reader)
+            own = reader
+        }
+        let command = SessionCommand.Steer(steer, items: items, successorID: successor, waitsForToolOutputs: true)
+        reference.perform(.steer(command), reader: own, from: loop) { [weak self, own] outcome in
+            if case .accepted = outcome { return }
+            services.metering.abandon(successor, now: Instant.monotonicNow)
+            followed?.unfollow(successor)
+            own?.finish()
+            self?.answer(outcome, to: steer, body)
+        }
+    }
+
+    private func answer(_ outcome: SessionOutcome, to steer: Input.Steer, _ body: JSONObject) {
+        switch outcome {
+        case .steerKept(let calls): steerKept(steer, body, for: calls)
+        case .refused(.responseNotFound(let id)):
+            steerFailed(steer, body, code: "response_not_found", "Response '\(id)' is not here.")
+        case .refused(.responseNotActive(let id)):
+            steerFailed(steer, body, code: "response_not_active", "Response '\(id)' is not running.")
+        case .refused(let error): steerFailed(steer, body, code: error.code, error.message)
+        default: steerFailed(steer, body, code: SessionError.unexpectedOutcome.code, SessionError.unexpectedOutcome.message)
+        }
+    }
+
+    /// The response waits for the outputs of these tool calls.
+    private func steerKept(_ steer: Input.Steer, _ body: JSONObject, for calls: [String]) {
+        send("response.steer.pending", for: body) { event in
+            event.field("reason", "waiting_for_required_input")
+            event.array("required_input") { list in
+                for call in calls {
+                    list.object {
+                        $0.field("type", "function_call_output")
+                        $0.field("call_id", call)
+                    }
+                }
+            }
+            event.object("steer") {
+                $0.field("id", steer.id)
+                $0.field("previous_response_id", steer.responseID)
+            }
+        }
+    }
+
+    private func steerFailed(_ steer: Input.Steer, _ body: JSONObject, code: String, _ message: String) {
+        send("response.steer.failed", for: body) { event in
+            event.object("error") {
+                $0.field("type", "invalid_request_error")
+                $0.field("code", code)
+                $0.field("message", message)
+            }
+            event.object("steer") {
+                $0.field("id", steer.id)
+                $0.field("previous_response_id", steer.responseID)
+                $0.field("input", body["input"] ?? .null)
+            }
+        }
+    }
+}

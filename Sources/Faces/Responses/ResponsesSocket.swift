@@ -1,0 +1,271 @@
+import API
+import Bytes
+import HTTP
+import Hosting
+import JSON
+import Network
+import ResponsesWire
+import SessionHosting
+import Sessions
+import WebSocket
+
+/// `GET /v1/responses` as a WebSocket: OpenAI's WebSocket mode, and our commands beside it. `Protocols/responses.md`.
+///
+/// One socket carries many conversations: each *lane* (a `stream_id`, or none) is a queue of responses; each *joined* session
+/// is followed whole.
+final class ResponsesSocket: FaceSocket {
+    /// Bounds of one connection.
+    enum Limits {
+        static let maxLanes = 32
+        static let maxQueuedCreates = 64
+        static let maxJoinedSessions = 64
+        /// Bytes of commands that wait in lanes, all together; one may always wait.
+        static let maxWaitingBytes = 16 << 20
+    }
+
+    /// How it is told of cuts, for responses that do not say.
+    let cutForm: CutForm
+    var lanes: [String?: Lane] = [:]
+    var joined: [String: JoinedSession] = [:]
+    /// A large command is read off the loop, and those behind it wait.
+    private var isReadingCommand: Bool { workCount > 0 }
+    /// What goes on off the loop for commands that were taken.
+    private var workCount = 0
+    /// Where the end of an event is written: kept, since there is one for each token.
+    private var tail = ByteBuffer()
+    private lazy var pass = services.sessions(on: loop).passes.pass(ResponsesEncoder.self)
+
+    init(_ transport: WebSocketTransport, for call: Call, cutForm: CutForm) {
+        self.cutForm = cutForm
+        super.init(transport, for: call)
+    }
+
+    // MARK: Commands
+
+    override func receivedText(_ text: UnsafeRawBufferPointer) {
+        guard text.count >= LargeBody.leastByteCount else {
+            take(Result { () throws(APIError) in try SocketCommand(text) })
+            return
+        }
+        // The next messages wait for this one, in their order.
+        holdCommands()
+        let bytes = [UInt8](text)
+        WorkerPool.shared.run(for: owner, on: loop) {
+            bytes.withUnsafeBytes { bytes in Result { () throws(APIError) in try SocketCommand(bytes) } }
+        } then: { [self] parsed in
+            defer { releaseCommands() }
+            guard isOpen else { return }
+            if let parsed {
+                take(parsed)
+                WorkerPool.shared.release(parsed)
+            } else {
+                fail(.overloaded)
+            }
+        }
+    }
+
+    /// A part of a command is done off the loop: those behind it wait, in their order. Each call needs one of ``releaseCommands()``.
+    func holdCommands() {
+        workCount += 1
+        pauseMessages()
+    }
+
+    /// Also while it closes: the peer's close frame is to be read.
+    func releaseCommands() {
+        workCount -= 1
+        if workCount == 0 { resumeMessages() }
+    }
+
+    private func take(_ message: Result<SocketCommand, APIError>) {
+        let command: SocketCommand
+        do throws(APIError) {
+            command = try message.get()
+        } catch {
+            return fail(error)
+        }
+        do throws(APIError) {
+            try handle(command)
+            logCommand(command.body)
+        } catch {
+            fail(error, for: command.body)
+        }
+    }
+
+    override func receivedBinary(_ bytes: UnsafeRawBufferPointer) {
+        // The SDKs treat both kinds alike: JSON is JSON.
+        if UTF8Validator.isValid(bytes) {
+            receivedText(bytes)
+        } else {
+            fail(.invalid("A message must be JSON in UTF-8.", code: "invalid_json"))
+        }
+    }
+
+    private func handle(_ command: SocketCommand) throws(APIError) {
+        let body = command.body
+        guard let type = try checked(try body.optionalString("type")) else { throw .invalid("'type' is missing.", param: "type") }
+        try authorize(type, body)
+        switch type {
+        // To stop and to go is allowed always.
+        case "interject:cancel", "interject:leave": break
+        default:
+            if services.lifecycle.isDraining { throw .shuttingDown }
+            if type != "interject:join", services.sessions(on: loop).isOverloaded() { throw .overloaded }
+            if type != "interject:join", let failure = services.storageFailure { throw failure }
+        }
+        switch (type, command.kind) {
+        case (_, .create(let command)): try create(body, command)
+        case (_, .steer(let items)): try steer(body, items)
+        case (_, .input(let request)): try input(body, try checked(try request.get()))
+        case ("interject:join", _): try join(body)
+        case ("interject:leave", _): try leave(body)
+        case ("interject:cancel", _): try cancel(body)
+        default:
+            throw .invalid(
+                "There is no command '\(type)'. Known: response.create, response.steer, interject:join, interject:leave, interject:input, interject:cancel.",
+                param: "type", code: "unknown_command")
+        }
+    }
+
+    // MARK: Sending
+
+    /// Sends an event of ours that is not in a log.
+    func send(_ type: StaticString, for command: JSONObject?, _ body: (inout JSONObjectWriter) -> Void) {
+        sendText { output in
+            output.appendJSONObject { event in
+                event.field("type", utf8: UnsafeRawBufferPointer(start: type.utf8Start, count: type.utf8CodeUnitCount))
+                body(&event)
+                Self.echo(command, to: &event)
+            }
+        }
+    }
+
+    /// Sends an event of ours that was encoded elsewhere.
+    func send(text: UnsafeRawBufferPointer) {
+        sendText(text, suffix: UnsafeRawBufferPointer(start: nil, count: 0))
+    }
+
+    func fail(_ error: APIError, for command: JSONObject? = nil) {
+        logCommand(command, refusal: error)
+        send("error", for: command) { event in
+            event.field("status", error.status.code)
+            event.object("error") { error.write(to: &$0) }
+        }
+    }
+
+    /// What the client named its command by.
+    static func echo(_ command: JSONObject?, to event: inout JSONObjectWriter) {
+        if let id = command?["stream_id"]?.string { event.field("stream_id", id) }
+        if let id = command?["client_event_id"]?.string { event.field("client_event_id", id) }
+    }
+
+    /// Sends an event of a log, with its place in it and the lane that it is for.
+    /// - Parameter retold: its JSON, where the socket gets it in another form than others.
+    func send(_ event: SessionEvent, retold: [UInt8]? = nil, sessionID: String, suffix: borrowing ByteBuffer) {
+        tail.clear()
+        SequencedPayload.appendPosition(event, sessionID: sessionID, to: &tail)
+        tail.append(suffix.bytes)
+        tail.append("}" as StaticString)
+        if let retold {
+            retold.withUnsafeBytes { sendText(UnsafeRawBufferPointer(rebasing: $0.dropLast()), suffix: tail.bytes) }
+        } else {
+            sendText(UnsafeRawBufferPointer(rebasing: pass.bytes(of: event).dropLast()), suffix: tail.bytes)
+        }
+    }
+
+    // MARK: Names
+
+    /// The lane that a command names.
+    static func streamID(_ body: JSONObject) throws(APIError) -> String? {
+        guard let value = body["stream_id"], !value.isNull else { return nil }
+        let id = value.string ?? ""
+        let isValid =
+            (1...256).contains(id.utf8.count)
+            && id.utf8.allSatisfy {
+                switch $0 {
+                case UInt8(ascii: "A")...UInt8(ascii: "Z"), UInt8(ascii: "a")...UInt8(ascii: "z"),
+                    UInt8(ascii: "0")...UInt8(ascii: "9"), UInt8(ascii: "_"), UInt8(ascii: "."), UInt8(ascii: "-"):
+                    true
+                default: false
+                }
+            }
+        guard isValid else {
+            throw .invalid(
+                "'stream_id' must be 1 to 256 letters, digits, '_', '.' or '-'.", param: "stream_id", code: "invalid_stream_id")
+        }
+        return id
+    }
+
+    /// Goes on with a session of the caller's, or tells that there is none.
+    func findSession(_ id: String, for command: JSONObject, _ body: @escaping (SessionReference) throws(APIError) -> Void) {
+        services.find(session: id, owner: owner, from: loop) { [weak self] result in
+            self?.go(on: result, orElse: .notFound("session", id: id, code: "session_not_found"), for: command, body)
+        }
+    }
+
+    /// Goes on with the session of a response of the caller's, or tells that there is none.
+    func findSession(
+        ofResponse id: String, for command: JSONObject, _ body: @escaping (SessionReference) throws(APIError) -> Void
+    ) {
+        services.find(response: id, owner: owner, from: loop) { [weak self] result in
+            self?.go(on: result, orElse: .notFound("response", id: id, code: "response_not_found"), for: command, body)
+        }
+    }
+
+    private func go(
+        on result: Result<SessionReference?, APIError>, orElse missing: APIError, for command: JSONObject,
+        _ body: (SessionReference) throws(APIError) -> Void
+    ) {
+        guard isOpen else { return }
+        do throws(APIError) {
+            guard let reference = try result.get() else { throw missing }
+            try body(reference)
+        } catch {
+            fail(error, for: command)
+        }
+    }
+
+    /// Has a session carry a command out; a refusal is told to the client, unless `refuse` says otherwise.
+    /// - Parameters:
+    ///   - body: the message that the command came with.
+    ///   - reader: attached as the command says.
+    ///   - then: its refusals are told, too.
+    func perform(
+        _ command: SessionCommand.Kind, on session: SessionReference, for body: JSONObject, reader: EventReader? = nil,
+        orElse refuse: ((SessionError) -> Void)? = nil, then: @escaping (SessionOutcome) throws(SessionError) -> Void
+    ) {
+        session.perform(command, reader: reader, from: loop) { [weak self] outcome in
+            do throws(SessionError) {
+                try then(outcome)
+            } catch {
+                if let refuse { refuse(error) } else { self?.fail(APIError(error), for: body) }
+            }
+        }
+    }
+
+    // MARK: The socket
+
+    override var isAtRest: Bool {
+        !isReadingCommand && lanes.values.allSatisfy(\.isAtRest) && joined.values.allSatisfy(\.isAtRest)
+    }
+
+    override func tell(_ error: APIError) { fail(error) }
+
+    /// Limits on age and idleness wait for what runs.
+    override var isBusy: Bool { isReadingCommand || !lanes.values.allSatisfy(\.isAtRest) }
+
+    override func describe(_ report: inout ConnectionReport) {
+        report.counts = [("lanes", lanes.count), ("lanes_busy", lanes.values.count { $0.isBusy }), ("sessions", joined.count)]
+    }
+
+    override func drained() {
+        for reader in lanes.values.flatMap(\.readers) { reader.resume() }
+        for session in joined.values { session.goOn() }
+    }
+
+    override func left() {
+        for lane in lanes.values { lane.close() }
+        lanes = [:]
+        for session in joined.values { session.leave() }
+        joined = [:]
+    }
+}

@@ -1,0 +1,99 @@
+import API
+import Bytes
+import HTTP
+import JSON
+import Network
+import ResponsesWire
+import SessionHosting
+import Sessions
+
+/// A session's log as an EventSource stream: `id:` is the position in the log.
+final class SessionStream: EventReader {
+    /// What a client waits before it connects again, in milliseconds.
+    static let retryMilliseconds = 1000
+
+    private let call: Call
+    private let stream: EventStream
+    private let sessionID: String
+    private let pass: EncodingPass<ResponsesEncoder>
+    private var sentRetry = false
+
+    init(_ call: Call, sessionID: String, catchUp: CatchUp) {
+        self.call = call
+        self.sessionID = sessionID
+        pass = call.services.sessions(on: call.loop).passes.pass(ResponsesEncoder.self)
+        // EventSource fires its own `error` when a connection fails: ours must not look like that.
+        stream = EventStream(call, errors: .flat("interject:error", isDone: false))
+        super.init(loop: call.loop, catchUp: catchUp)
+        call.exchange.onDisconnect = { [self] in
+            stream.stopHeartbeats()
+            stop()
+        }
+        call.exchange.onDrained = { [weak self] in self?.resume() }
+    }
+
+    /// Answers with an error by status if no byte has gone out; else the stream ends, and EventSource comes back by itself.
+    func fail(_ error: APIError) {
+        stop()
+        if stream.hasBegun { stream.end(done: false) } else { call.fail(error) }
+    }
+
+    /// Sends the head, once it is clear that the session can be followed.
+    func begin() {
+        stream.begin(fields: [("Interject-Session", sessionID)])
+    }
+
+    override func receive(_ event: SessionEvent) -> Cursor.Demand {
+        // EventSource fires its own `error` when a connection fails: ours must not look like that.
+        let type: StaticString = event.kind == .error ? "interject:error" : event.kind.responsesType
+        begin()
+        if let first = event.mergedFrom {
+            stream.write { output in
+                ServerSentEventWriter.begin(
+                    id: event.position, epoch: event.logPosition.epoch, type: type, retryMilliseconds: takeRetry(), into: &output)
+                SequencedPayload.append(event, mergedFrom: first, json: pass.bytes(of: event), to: &output)
+                ServerSentEventWriter.end(into: &output)
+            }
+        } else {
+            stream.write(event, type, id: event.logPosition, retryMilliseconds: takeRetry(), pass)
+        }
+        return stream.isCongested ? .pause : .more
+    }
+
+    override func receiveSnapshot(_ state: [UInt8], at position: LogPosition) {
+        begin()
+        stream.write(
+            "interject:snapshot", id: position, retryMilliseconds: takeRetry(),
+            long: SnapshotEvent.payload(state, at: position))
+    }
+
+    override func sessionClosed() {
+        begin()
+        stream.end(done: false)
+    }
+
+    /// The client comes back elsewhere, or here when the server is there again: after a wait of its own, so that not all come at
+    /// once. No `id:`: its place in the log stays what it was.
+    override func serverStopping() {
+        begin()
+        let spread = max(1, Int(call.services.settings.drainWindow.nanoseconds / 1_000_000))
+        // number-safe: a constant, and a part of a setting that is at most an hour
+        let wait = Self.retryMilliseconds + Int.random(in: 0..<spread)
+        stream.write { output in
+            ServerSentEventWriter.begin(type: "interject:draining", retryMilliseconds: wait, into: &output)
+            output.appendJSONObject {
+                $0.field("type", "interject:draining")
+                $0.field("retry_ms", wait)
+            }
+            ServerSentEventWriter.end(into: &output)
+        }
+        stream.end(done: false)
+        stop()
+    }
+
+    /// Within the first event, since SDKs take a block of its own for an event without data.
+    private func takeRetry() -> Int? {
+        defer { sentRetry = true }
+        return sentRetry ? nil : Self.retryMilliseconds
+    }
+}

@@ -1,0 +1,10 @@
+package import API
+import Access
+import HTTP
+
+extension UsageFace {
+    package static let routes = [
+        Route(.get, "/v1/usage", scope: .one(.usage), report),
+        Route(.get, "/v1/organization/usage/completions", scope: .one(.usage), report),
+    ]
+}

@@ -1,0 +1,41 @@
+package import Network
+
+/// A wait for a commit that has an end. Loop-confined.
+package final class CommitWait {
+    /// How long an answer waits for the disk. A disk that works takes milliseconds; one that is full, or hangs, may take hours.
+    package static let deadline = Duration.seconds(10)
+
+    private var then: ((Bool) -> Void)?
+    private var cancelTimer: (() -> Void)?
+
+    private init(_ then: @escaping (Bool) -> Void) { self.then = then }
+
+    /// - Parameters:
+    ///   - schedule: runs its argument after ``deadline``, unless the closure that it returns was called before.
+    ///   - commit: runs its argument when it is committed: at once, if it is.
+    ///   - then: called once, with whether it was committed in time.
+    package static func begin(
+        schedule: (@escaping () -> Void) -> () -> Void, commit: (@escaping () -> Void) -> Void, then: @escaping (Bool) -> Void
+    ) {
+        let wait = CommitWait(then)
+        commit { wait.end(true) }
+        if wait.then != nil { wait.cancelTimer = schedule { wait.end(false) } }
+    }
+
+    /// As ``begin(schedule:commit:then:)``, with a timer of the loop.
+    package static func begin(on loop: EventLoop, commit: (@escaping () -> Void) -> Void, then: @escaping (Bool) -> Void) {
+        begin(
+            schedule: { overdue in
+                let timer = loop.schedule(after: deadline, overdue)
+                return { timer.cancel() }
+            }, commit: commit, then: then)
+    }
+
+    private func end(_ isCommitted: Bool) {
+        guard let then else { return }
+        self.then = nil
+        cancelTimer?()
+        cancelTimer = nil
+        then(isCommitted)
+    }
+}

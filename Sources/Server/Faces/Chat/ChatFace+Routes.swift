@@ -1,9 +1,0 @@
-import HTTP
-
-extension ChatFace {
-    static let routes = [
-        Route(
-            .post, "/v1/chat/completions", label: "chat", scope: .one(.chat), admission: .newWork,
-            idempotency: .response(prefix: "chatcmpl-", replay: replay), body: .json, create)
-    ]
-}

@@ -1,9 +1,0 @@
-import HTTP
-
-extension OperatorFace {
-    static let routes = [
-        Route(.get, "/metrics", label: "operation", scope: .operatorKey, metrics),
-        Route(.get, "/debug/connections", label: "operation", scope: .operatorKey, connections),
-        Route(.get, "/debug/upstreams", label: "operation", scope: .operatorKey, UpstreamsReport.answer),
-    ]
-}

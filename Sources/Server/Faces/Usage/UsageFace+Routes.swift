@@ -1,8 +1,0 @@
-import HTTP
-
-extension UsageFace {
-    static let routes = [
-        Route(.get, "/v1/usage", scope: .one(.usage), report),
-        Route(.get, "/v1/organization/usage/completions", scope: .one(.usage), report),
-    ]
-}

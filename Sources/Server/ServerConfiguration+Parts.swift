@@ -1,0 +1,33 @@
+import API
+import HTTP
+import Runners
+package import SessionHosting
+import Upstreams
+
+/// The settings of each part.
+extension ServerConfiguration {
+    var runnerOptions: RunnerOptions {
+        RunnerOptions(model: runnerModel, offerTimeout: runnerWait, leaseDuration: runnerLease)
+    }
+
+    package var sessionSettings: SessionSettings {
+        SessionSettings(
+            limits: sessionLimits, residentLogBytes: residentLogBytes, maxLogMemoryBytes: maxLogMemoryBytes, residency: residency,
+            retention: retention, rejectsUnknownTools: rejectsUnknownTools)
+    }
+
+    var apiSettings: APISettings {
+        APISettings(
+            maxBodyBytes: httpLimits.maxBodyBytes, fileLimits: fileLimits, heartbeat: heartbeat, drainWindow: drainWindow,
+            allowedOrigins: allowedOrigins, isLoopbackOnly: isLoopbackOnly,
+            webSockets: WebSocketSettings(maxMessageBytes: maxMessageBytes, deflate: deflate, liveness: webSocketLiveness))
+    }
+
+    /// Those of the settings; without any, the rehearsal model.
+    func upstreams(orRehearsalAt baseURL: String?) -> [UpstreamConfiguration] {
+        guard upstreams.isEmpty, let baseURL else { return upstreams }
+        var upstream = UpstreamConfiguration(baseURL: baseURL, silenceTimeout: rehearsalSilenceTimeout)
+        upstream.wording = wording
+        return [upstream]
+    }
+}

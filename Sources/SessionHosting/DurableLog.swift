@@ -1,0 +1,137 @@
+import Hosting
+package import Sessions
+import Storage
+
+/// A session's log that is committed to the store: its newest events in memory, all of them in the store. Loop-confined.
+///
+/// Events that are not committed yet are never dropped from memory: what is on its way to the disk is bounded by the journal, which
+/// has upstreams wait when the disk falls behind.
+package final class DurableLog: SessionLog, Journaled {
+    package let key: Int
+    private let ordinal: Int
+    private let storage: SessionStorage
+    private let journal: Journal<SessionChanges>
+    private var committed: Int
+    /// Whether the store has refused changes of it.
+    private var isLost = false
+    private let storedFrom: Int
+    /// Finds what events refer to; nil for what the session does not know any more.
+    package var header: ((_ ordinal: Int) -> ResponseHeader?)?
+    /// Called when the store has refused something: what is in memory is no longer what is stored, and must be let go.
+    var onLoss: (() -> Void)?
+    var journalEntry = JournalEntry()
+
+    /// Bytes of events that a reader gets from the disk at once.
+    private static let fetchByteCount = 64 * 1024
+
+    /// An empty log of a new session.
+    init(storage: SessionStorage, key: Int, ordinal: Int, maxBytes: Int) {
+        self.storage = storage
+        journal = storage.journal
+        self.key = key
+        self.ordinal = ordinal
+        committed = 0
+        storedFrom = 1
+        super.init(maxByteCount: maxBytes)
+    }
+
+    /// The log of a session that was loaded.
+    init(storage: SessionStorage, restoring loaded: Store.LoadedSession, maxBytes: Int) {
+        self.storage = storage
+        journal = storage.journal
+        key = loaded.key
+        ordinal = loaded.ordinal
+        committed = loaded.lastSequence
+        storedFrom = loaded.oldestSequence
+        super.init(
+            maxByteCount: maxBytes, pages: loaded.tail, lastPosition: loaded.lastSequence,
+            endOffset: loaded.tail.reduce(0) { $0 + $1.capacity }, epochs: loaded.epochs)
+    }
+
+    package override var committedPosition: Int { committed }
+    package override var oldestStoredPosition: Int { storedFrom }
+
+    /// Who is told so is told also when it is over.
+    package override var isCongested: Bool {
+        guard journal.isCongested else { return false }
+        journal.relieveLater(self)
+        return true
+    }
+
+    package override func mayDrop(_ page: LogPage) -> Bool { page.lastPosition <= committed }
+
+    /// Whether everything of it is committed.
+    var isCommitted: Bool { journal.isCommitted(self) }
+
+    package override func appended(_ event: SessionEvent) {
+        journal.write(for: self) { $0.append(event, session: key) }
+    }
+
+    package override func store(_ change: SessionChange) {
+        let now = storage.unixTime
+        switch change {
+        case .created(let record): journal.write(for: self) { $0.insert(record, key: key, ordinal: ordinal) }
+        case .remembered(let items, let position):
+            journal.write(for: self) { $0.insert(items, session: key, position: position, now: now) }
+        case .response(let record): journal.write(for: self) { $0.put(record, session: key, now: now) }
+        case .itemsInserted(let items, let position):
+            journal.write(for: self) { $0.insertBetween(items, session: key, position: position, now: now) }
+        case .itemReplaced(let item, let position):
+            journal.write(for: self) { $0.replace(item, session: key, position: position, now: now) }
+        case .itemDeleted(let position):
+            journal.write(for: self) { $0.deleteItem(session: key, position: position, now: now) }
+        case .metadata(let metadata):
+            journal.write(for: self) { $0.setMetadata(metadata, session: key, now: now) }
+        case .responseDeleted(let id): journal.write(for: self) { $0.delete(response: id) }
+        }
+    }
+
+    /// The session is deleted, with all that the store has of it.
+    func delete() {
+        onCommit = nil
+        onLoss = nil
+        journal.write(for: self) { $0.delete(session: key) }
+        journal.close(self)
+    }
+
+    package override func fetch(after position: Int, then: @escaping ([LogPage]) -> Void) {
+        storage.fetch(session: key, after: position, maxBytes: Self.fetchByteCount) { [weak self] pages in
+            guard let self else { return then([]) }
+            var unknown: Set<Int> = []
+            for page in pages { unknown.formUnion(page.responseOrdinals.filter { self.header?($0) == nil }) }
+            if unknown.isEmpty {
+                for page in pages { page.resolve { self.header?($0) } }
+                return then(pages)
+            }
+            // Of responses that were deleted, or that the session has forgotten since it has so many.
+            self.storage.fetch(headersOf: self.key, unknown) { [weak self] headers in
+                for page in pages { page.resolve { headers[$0] ?? self?.header?($0) } }
+                then(pages)
+            }
+        }
+    }
+
+    /// Never, once changes of this log were lost: what a later batch commits of it does not stand on what it was told to.
+    package override func whenCommitted(_ action: @escaping () -> Void) {
+        journal.whenCommitted(self) { [self] in if !isLost { action() } }
+    }
+
+    // MARK: For the journal
+
+    func committed(upTo position: Int) {
+        let previous = committed
+        guard position > previous else { return }
+        committed = position
+        onCommit?(previous)
+    }
+
+    func lost() {
+        isLost = true
+        onCommit = nil
+        onLoss?()
+        onLoss = nil
+    }
+
+    /// Nothing of this log need be on its way for its session to have been told to wait.
+    func relieved() { onCommit?(committed) }
+}

@@ -1,0 +1,274 @@
+package import Network
+public import Sessions
+
+/// What a face does with the events of a session, on the face's own loop, wherever the session lives. Loop-confined.
+///
+/// On the session's loop events come within the session's own turn, without a hop. From another loop they come in batches,
+/// one for each turn of the session's loop, and never more than a window of bytes ahead of what was taken.
+open class EventReader {
+    package let loop: EventLoop
+    /// What it gets when it lags.
+    package let catchUp: CatchUp
+    private var cursor: LoopBound<FeedCursor>?
+    /// Of the session that it reads.
+    package private(set) var owner = ""
+    /// What came from another loop and waits, in its order, until the reader takes more.
+    private var backlog: [Delivery] = []
+    private var isPaused = false
+    /// The server stops, and the backlog must be taken first.
+    private var isStopPending = false
+
+    package init(loop: EventLoop, catchUp: CatchUp) {
+        self.loop = loop
+        self.catchUp = catchUp
+    }
+
+    // MARK: For faces
+
+    /// The next event of the log.
+    open func receive(_ event: SessionEvent) -> Cursor.Demand { .more }
+    /// The log no longer holds what comes next, or never had it: the state in its place, and the position up to which it holds.
+    open func receiveSnapshot(_ state: [UInt8], at position: LogPosition) {}
+    /// The log no longer holds what comes next, and nothing more comes: see ``Sessions/CatchUp/WhenPlaceIsGone/close``.
+    open func receivePlaceGone() {}
+    /// The session is gone.
+    open func sessionClosed() {}
+    /// The server stops, nothing runs in the session any more, and all of its events were received.
+    open func serverStopping() {}
+    /// The disk takes nothing, and what comes next waits for it. Who follows a session waits on; who waits for the end of one
+    /// response is told.
+    open func storageStalled() {}
+
+    /// Takes more, after ``receive(_:)`` had answered `pause`.
+    package final func resume() {
+        guard isPaused else { return }
+        isPaused = false
+        drainBacklog()
+        if !isPaused { cursor?.run { $0.readerTakesMore() } }
+    }
+
+    /// Reads no more.
+    package final func stop() {
+        guard let cursor else { return }
+        self.cursor = nil
+        backlog = []
+        cursor.run { $0.detach() }
+    }
+
+    package final var isReading: Bool { cursor != nil }
+
+    /// The cursor for this reader on the session's loop, to be attached there. Call on the reader's loop, once.
+    final func makeCursor(for session: SessionReference, listens: Bool = true) -> LoopBound<FeedCursor> {
+        let cursor = LoopBound(
+            transferring: FeedCursor(feeding: LoopBound(self, on: loop), on: session.loop, listens: listens, catchUp: catchUp),
+            to: session.loop)
+        self.cursor = cursor
+        owner = session.owner
+        return cursor
+    }
+
+    // MARK: For the cursor
+
+    fileprivate func take(_ event: SessionEvent) -> Cursor.Demand {
+        let demand = receive(event)
+        if demand == .pause {
+            isPaused = true
+            loop.counters.pointee.readerPauses &+= 1
+        }
+        return demand
+    }
+
+    fileprivate func takeBatch(_ deliveries: [Delivery]) {
+        guard cursor != nil else { return }
+        backlog.append(contentsOf: deliveries)
+        if !isPaused { drainBacklog() }
+    }
+
+    fileprivate func takeSnapshot(_ state: [UInt8], at position: LogPosition) {
+        guard cursor != nil else { return }
+        receiveSnapshot(state, at: position)
+    }
+
+    fileprivate func takePlaceGone() {
+        guard cursor != nil else { return }
+        cursor = nil
+        receivePlaceGone()
+    }
+
+    fileprivate func takeEnd() {
+        guard cursor != nil else { return }
+        cursor = nil
+        sessionClosed()
+    }
+
+    fileprivate func takeStop() {
+        guard cursor != nil else { return }
+        guard backlog.isEmpty else {
+            isStopPending = true
+            return
+        }
+        isStopPending = false
+        serverStopping()
+    }
+
+    fileprivate func takeStall() {
+        if cursor != nil { storageStalled() }
+    }
+
+    private func drainBacklog() {
+        var taken = 0
+        var takenBytes = 0
+        deliveries: while taken < backlog.count, !isPaused, cursor != nil {
+            switch backlog[taken] {
+            case .events(var run):
+                let before = run.byteCount
+                while !isPaused, cursor != nil, let event = run.next() { _ = take(event) }
+                takenBytes += before - run.byteCount
+                if !run.isEmpty {
+                    if cursor != nil { backlog[taken] = .events(run) }
+                    break deliveries
+                }
+            case .snapshot(let state, let position):
+                takenBytes += state.count
+                takeSnapshot(state, at: position)
+            case .placeGone: takePlaceGone()
+            }
+            taken += 1
+        }
+        backlog.removeFirst(min(taken, backlog.count))
+        if takenBytes > 0 {
+            let credit = takenBytes
+            cursor?.run { $0.give(back: credit) }
+        }
+        if isStopPending { takeStop() }
+    }
+}
+
+/// What goes from a session's loop to a reader on another one.
+private enum Delivery: Sendable {
+    /// Events of one page, which both loops share.
+    case events(PageRun)
+    case snapshot([UInt8], at: LogPosition)
+    case placeGone
+
+    var byteCount: Int {
+        switch self {
+        case .events(let run): run.byteCount
+        case .snapshot(let state, _): state.count
+        case .placeGone: 0
+        }
+    }
+}
+
+/// Feeds an ``EventReader``. Confined to the session's loop.
+package final class FeedCursor: Cursor {
+    /// Bytes that may be on their way to another loop.
+    package static let windowBytes = 128 * 1024
+
+    private let reader: LoopBound<EventReader>
+    private let sessionLoop: EventLoop
+    /// The reader, when it lives on the session's own loop.
+    private let local: EventReader?
+    private var batch: [Delivery] = []
+    private var bytesOnTheWay = 0
+    private var isWindowFull = false
+
+    init(feeding reader: LoopBound<EventReader>, on loop: EventLoop, listens: Bool, catchUp: CatchUp) {
+        self.reader = reader
+        sessionLoop = loop
+        local = reader.loop === loop ? reader.value : nil
+        super.init(listens: listens, catchUp: catchUp)
+    }
+
+    package override func deliver(_ event: SessionEvent) -> Demand {
+        if let local { return local.take(event) }
+        send(event)
+        return isWindowFull ? .pause : .more
+    }
+
+    package override func deliverSnapshot(_ state: [UInt8], sequence: Int) {
+        let position = position(of: sequence)
+        if let local {
+            local.takeSnapshot(state, at: position)
+        } else {
+            send(.snapshot(state, at: position))
+            // Who joins hears of it before the answer to the join.
+            flush()
+        }
+    }
+
+    package override func hostStopping() {
+        if let local {
+            local.takeStop()
+        } else {
+            flush()
+            reader.run { $0.takeStop() }
+        }
+    }
+
+    package override func storageStalled() {
+        if let local { local.takeStall() } else { reader.run { $0.takeStall() } }
+    }
+
+    package override func deliverPlaceGone() {
+        if let local {
+            local.takePlaceGone()
+        } else {
+            send(.placeGone)
+            // Who asks for what is gone is answered with a status, before anything else is said.
+            flush()
+        }
+    }
+
+    private func send(_ event: SessionEvent) {
+        if case .events(var run)? = batch.last, run.extend(with: event) {
+            batch[batch.count - 1] = .events(run)
+            bytesOnTheWay += event.byteCount
+            isWindowFull = bytesOnTheWay > Self.windowBytes
+        } else {
+            send(.events(PageRun(event)))
+        }
+    }
+
+    private func send(_ delivery: Delivery) {
+        if batch.isEmpty { flushAfterTurn() }
+        batch.append(delivery)
+        bytesOnTheWay += delivery.byteCount
+        isWindowFull = bytesOnTheWay > Self.windowBytes
+    }
+
+    package override func sessionClosed() {
+        if let local {
+            local.takeEnd()
+        } else {
+            flush()
+            reader.run { $0.takeEnd() }
+        }
+    }
+
+    /// The reader takes more. Only a reader on this loop pauses the cursor itself; another one's backlog does.
+    func readerTakesMore() {
+        if local != nil { resume() }
+    }
+
+    /// The reader on another loop has taken so many bytes.
+    func give(back byteCount: Int) {
+        bytesOnTheWay -= byteCount
+        if isWindowFull, bytesOnTheWay <= Self.windowBytes / 2 {
+            isWindowFull = false
+            resume()
+        }
+    }
+
+    private func flushAfterTurn() {
+        let bound = LoopBound(self, on: sessionLoop)
+        sessionLoop.execute { bound.value.flush() }
+    }
+
+    private func flush() {
+        if batch.isEmpty { return }
+        let deliveries = batch
+        batch = []
+        reader.run { $0.takeBatch(deliveries) }
+    }
+}

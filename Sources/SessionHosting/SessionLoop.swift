@@ -1,0 +1,172 @@
+package import Hosting
+package import JSON
+import Logging
+package import Network
+package import Sessions
+package import Storage
+
+/// The sessions of one event loop: makes and restores them, and does for them what only the server can. Loop-confined.
+///
+/// ``Hosting/Residents`` hosts them.
+package final class SessionLoop: SessionHost {
+    package let loop: EventLoop
+    package let model: any Model
+    let settings: SessionSettings
+    package let residents: Residents<Session>
+    /// nil: nothing outlives the process.
+    private let storage: SessionStorage?
+    private let ordinals: SessionOrdinals
+    package var counters = SessionCounters()
+    /// Encode events for the readers of this loop.
+    package let passes = EncodingPasses()
+    /// nil: nothing is accounted for.
+    let accounting: (any SessionAccounting)?
+    /// Those that are told when responses of this loop begin and end, besides the loop itself.
+    private let listeners: [any GenerationListener]
+
+    /// - Parameters:
+    ///   - memory: this loop's share of the memory that all loops may use.
+    ///   - loopCount: of the process: ``SessionSettings/maxLogMemoryBytes`` is divided by it.
+    ///   - listeners: makes those that are told of the responses of this loop, with the sessions that live here.
+    package init(
+        loop: EventLoop, model: any Model, residency: Residency<Session>, settings: SessionSettings, memory: LoopMemory,
+        loopCount: Int, store: Store?, ordinals: SessionOrdinals, accounting: (any SessionAccounting)? = nil,
+        listeners: (Residents<Session>) -> [any GenerationListener] = { _ in [] }
+    ) {
+        storage = store.map { SessionStorage(loop: loop, store: $0) }
+        self.ordinals = ordinals
+        self.loop = loop
+        self.model = model
+        self.settings = settings
+        self.accounting = accounting
+        residents = Residents(
+            loop: loop, residency: residency, journal: storage?.journal, memory: memory,
+            limits: Residents.Limits(
+                maxByteCount: settings.maxLogMemoryBytes / loopCount, residency: settings.residency,
+                retention: settings.retention),
+            onForget: { session in accounting?.erase([session.id]) })
+        self.listeners = listeners(residents)
+    }
+
+    // MARK: Sessions
+
+    /// - Parameters:
+    ///   - isEphemeral: it is forgotten as soon as nothing runs and nobody reads.
+    ///   - isDurable: it is kept in the store, if there is one; not if it is ephemeral.
+    package func makeSession(
+        id: String = Identifier.make("sess_"), owner: String, defaults: ResponseParameters, mode: InterjectionMode = .interrupt,
+        policy: DisconnectPolicy = .continuing, metadata: JSONValue = [:], isEphemeral: Bool = false, isDurable: Bool = true
+    ) -> SessionReference {
+        makeResident(
+            id: id, owner: owner, defaults: defaults, mode: mode, policy: policy, metadata: metadata, isEphemeral: isEphemeral,
+            isDurable: isDurable
+        ).reference
+    }
+
+    /// As ``makeSession(id:owner:defaults:mode:policy:metadata:isEphemeral:isDurable:)``; the session itself is for this loop alone.
+    /// - Parameter forking: the response that it goes on from, and the conversation that it begins with.
+    func makeResident(
+        id: String = Identifier.make("sess_"), owner: String, defaults: ResponseParameters, mode: InterjectionMode = .interrupt,
+        policy: DisconnectPolicy = .continuing, metadata: JSONValue = [:], isEphemeral: Bool, isDurable: Bool,
+        forking: (generation: Generation, items: [Item])? = nil
+    ) -> (session: Session, reference: SessionReference) {
+        let ordinal = ordinals.next()
+        let log = isDurable && !isEphemeral ? storage.map { makeLog($0, ordinal: ordinal) } : nil
+        let session = Session(
+            id: id, owner: owner, host: self, defaults: defaults, mode: mode, policy: policy, metadata: metadata, forking: forking,
+            limits: settings.limits, log: log)
+        return (session, house(session, log, ordinal: ordinal, isEphemeral: isEphemeral))
+    }
+
+    /// Brings a session back from the store; what had not ended in it goes on.
+    /// - Throws: what of it cannot be read.
+    func restore(_ loaded: Store.LoadedSession) throws -> SessionReference? {
+        guard let storage else { return nil }
+        let log = DurableLog(storage: storage, restoring: loaded, maxBytes: settings.residentLogBytes)
+        let session = try Session(restoring: loaded.session, host: self, log: log, limits: settings.limits)
+        let reference = house(session, log, ordinal: loaded.ordinal, isEphemeral: false)
+        for generation in session.generations {
+            residents.residency.insert(alias: generation.id, of: session.id)
+            if !generation.status.isTerminal, let keyID = generation.keyID {
+                accounting?.resume(generation.id, owner: session.owner, keyID: keyID, now: loop.now)
+            }
+        }
+        session.recover()
+        return reference
+    }
+
+    private func makeLog(_ storage: SessionStorage, ordinal: Int) -> DurableLog {
+        DurableLog(storage: storage, key: storage.makeKey(), ordinal: ordinal, maxBytes: settings.residentLogBytes)
+    }
+
+    private func house(_ session: Session, _ log: DurableLog?, ordinal: Int, isEphemeral: Bool) -> SessionReference {
+        log?.header = { [weak session] ordinal in session?.header(ordinal) }
+        log?.onLoss = { [weak self, weak session] in session.map { self?.residents.abandon($0) } }
+        let lifetime: Lifetime = log != nil ? .stored : isEphemeral ? .untilIdle : .inMemory
+        return SessionReference(residents.insert(session, ordinal: ordinal, lifetime: lifetime))
+    }
+
+    /// Deletes a session: cancels what runs and tells those who follow.
+    package func forget(_ session: Session) { residents.forget(session) }
+
+    // MARK: Counts
+
+    package var activeCount: Int { residents.workingCount }
+    /// - Parameter ids: of sessions that do not count.
+    package func activeCount(besides ids: Set<String>) -> Int {
+        residents.objects.count { $0.isWorking && !ids.contains($0.id) }
+    }
+    package var queuedCount: Int { residents.waitingCount }
+
+    /// Whether so much is held for clients that nothing new may begin.
+    package func isOverloaded() -> Bool {
+        guard residents.memory.isBudgetExceeded() else { return false }
+        counters.overloads += 1
+        return true
+    }
+
+    // MARK: Draining
+
+    /// Whether nothing runs any more, and nobody is owed a byte.
+    package var isDrained: Bool { residents.isDrained && loop.census().unfinished == 0 }
+
+    // MARK: SessionHost
+
+    package var unixTime: Int { loop.unixTime }
+
+    package func schedule(after delay: Duration, _ action: @escaping () -> Void) -> () -> Void {
+        let timer = loop.schedule(after: delay, action)
+        return { timer.cancel() }
+    }
+
+    package func compute<Value: Sendable>(
+        for owner: String, _ work: @escaping @Sendable () -> Value, then: @escaping (Value?) -> Void
+    ) {
+        WorkerPool.shared.run(for: owner, on: loop, work, then: then)
+    }
+
+    /// The upstream is closed; the acknowledgement leaves at the end of this turn, which began when the command came.
+    package func interrupted(_ generation: Generation) {
+        let came = loop.now
+        loop.afterFlush { [weak self] in
+            guard let self else { return }
+            self.counters.interruptLatency.record(self.loop.clock.now - came)
+        }
+    }
+
+    package func forgot(responseID: String) { residents.residency.remove(alias: responseID) }
+
+    package var generationListeners: [any GenerationListener] { [self] + listeners }
+
+    package func applied(_ policy: QueuePolicy, toEvents count: Int) { counters.countCatchUp(policy, events: count) }
+}
+
+/// The loop's own count and log.
+extension SessionLoop: GenerationListener {
+    package func ended(_ generation: Generation) {
+        counters.countEnd(of: generation)
+        log(
+            "response ended", generation,
+            ["status": "\(generation.status.name)", "events": .stringConvertible(generation.eventCount)])
+    }
+}

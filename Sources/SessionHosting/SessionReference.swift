@@ -1,0 +1,85 @@
+package import Hosting
+package import Network
+package import Sessions
+
+/// A session, wherever it lives: the only way to it for a face, which gives it commands and never holds it.
+package struct SessionReference: Sendable {
+    package let object: ObjectReference<Session>
+
+    package init(_ object: ObjectReference<Session>) { self.object = object }
+
+    package var id: String { object.id }
+    package var owner: String { object.owner }
+    /// Its position among all sessions by age.
+    package var ordinal: Int { object.ordinal }
+    package var loop: EventLoop { object.loop }
+
+    /// Has the session carry a command out; within this call if it lives on the caller's loop and nothing waits to be committed.
+    ///
+    /// What the command did is told when it is committed. If that takes longer than ``Hosting/CommitWait/deadline``, it is
+    /// withdrawn, and the outcome is the refusal ``Sessions/SessionError/notCommitted``. Any other refusal has changed nothing, and
+    /// is told at once.
+    /// - Parameters:
+    ///   - reader: attached as the command says; stopped if it is refused. On the session's loop, events that the command causes come
+    ///     before its outcome.
+    ///   - listens: whether the reader counts as a listener, for disconnect policies.
+    ///   - loop: the caller's.
+    ///   - then: called once, on the caller's loop.
+    package func perform(
+        _ kind: SessionCommand.Kind, reader: EventReader? = nil, listens: Bool = true, from loop: EventLoop,
+        then: @escaping (SessionOutcome) -> Void
+    ) {
+        let command = SessionCommand(kind)
+        let cursor = reader?.makeCursor(for: self, listens: listens)
+        object.perform(from: loop) { session, answer in
+            Self.carryOut(command, cursor, in: session, then: answer)
+        } then: { (outcome: SessionOutcome) in
+            if outcome.isRefusal { reader?.stop() }
+            then(outcome)
+        }
+    }
+
+    /// As ``perform(_:reader:listens:from:then:)``, for a caller that is in a task anyway.
+    package func send(_ kind: SessionCommand.Kind) async -> SessionOutcome {
+        await withCheckedContinuation { continuation in
+            loop.execute { perform(kind, from: loop) { continuation.resume(returning: $0) } }
+        }
+    }
+
+    /// Reads events of the log, for a client that polls.
+    /// - Parameters:
+    ///   - position: the last event that the client knows.
+    ///   - limit: the most events.
+    ///   - then: called once, on the caller's loop.
+    package func readEvents(
+        after position: LogPosition, limit: Int, mergesDeltas: Bool, from loop: EventLoop,
+        then: @escaping (Result<EventRead, SessionError>) -> Void
+    ) {
+        object.perform(from: loop) { session, answer in
+            session.readEvents(after: position, limit: limit, mergesDeltas: mergesDeltas) { read in
+                // Events are committed when they are read; a state may tell of some that are not.
+                guard case .state = read else { return answer(.success(read)) }
+                session.whenCommitted { answer($0 ? .success(read) : .failure(.notCommitted)) }
+            }
+        } then: { (result: Result<EventRead, SessionError>) in
+            then(result)
+        }
+    }
+
+    /// On the session's loop.
+    private static func carryOut(
+        _ command: SessionCommand, _ cursor: LoopBound<FeedCursor>?, in session: Session,
+        then: @escaping (SessionOutcome) -> Void
+    ) {
+        let outcome = session.handle(command, following: cursor?.value)
+        if outcome.isRefusal { return then(outcome) }
+        let destination = session.destination(of: outcome)
+        destination.whenCommitted { isCommitted in
+            if isCommitted { return then(outcome) }
+            destination.withdraw(command, outcome)
+            if let cursor { destination.detach(cursor.value) }
+            destination.forgetIfNeverCommitted()
+            then(.refused(.notCommitted))
+        }
+    }
+}

@@ -1,0 +1,35 @@
+package import API
+import Logging
+import Network
+package import Server
+package import SessionHosting
+
+/// Starts a server on loopback with one event loop, runs `body`, and stops it.
+package func withServer(
+    _ routes: [Route], configure: (inout ServerConfiguration) -> Void = { _ in }, _ body: (Server) async throws -> Void
+) async throws {
+    var configuration = ServerConfiguration()
+    configuration.addresses = [.tcp(host: "127.0.0.1", port: 0)]
+    configuration.loops = 1
+    configuration.drainTimeout = .seconds(1)
+    configuration.drainWindow = .zero
+    configure(&configuration)
+    let server = try await Server.start(
+        configuration, routes: routes, logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() })
+    do {
+        try await body(server)
+    } catch {
+        await server.shutDown()
+        throw error
+    }
+    await server.shutDown()
+}
+
+extension Server {
+    package func connect() throws -> LoopbackClient { try LoopbackClient(to: addresses[0]) }
+
+    /// Runs `body` on the only event loop, with what lives there.
+    package func onLoop<Result: Sendable>(_ body: @escaping @Sendable (SessionLoop) -> Result) async -> Result {
+        await services.sessions.loops[0].call(body)
+    }
+}

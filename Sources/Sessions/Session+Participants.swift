@@ -12,10 +12,14 @@ struct Roster {
 extension Session {
     /// Lets somebody speak under a name.
     public func join(_ participant: Participant) throws(SessionError) {
-        if isClosed { throw .sessionClosed }
-        guard participants.count < limits.maxParticipants else { throw .tooManyParticipants(limit: limits.maxParticipants) }
+        try checkRoomForParticipant()
         roster.participants.append(participant)
         writer.append(.participantJoined) { participant.write(to: &$0) }
+    }
+
+    func checkRoomForParticipant() throws(SessionError) {
+        if isClosed { throw .sessionClosed }
+        guard participants.count < limits.maxParticipants else { throw .tooManyParticipants(limit: limits.maxParticipants) }
     }
 
     /// Somebody who speaks by plain HTTP, without a connection to join by: the same name is the same participant.

@@ -192,6 +192,18 @@ import Testing
         #expect(model.requests.count == asked + 1)
     }
 
+    @Test func aRefusedReaderHasNotComeBack() throws {
+        try speak("one", to: makeSession(mode: .reject), .grace(.seconds(5)))
+        let session = try restart()
+        let asked = model.requests.count
+        let submit = SessionCommand.Submit(
+            NewItems([.userMessage("two")]), responseID: "resp_2", parameters: .whole(session.defaults))
+        #expect(session.handle(SessionCommand(.submit(submit)), following: Recorder()).isRefusal)
+        #expect(model.requests.count == asked)
+        host.advance(by: .seconds(5))
+        #expect(session.active == nil)
+    }
+
     @Test func whoSpeaksMeanwhileCutsIn() throws {
         let id = try speak("one", to: makeSession(), .grace(.seconds(5)))
         say(2)

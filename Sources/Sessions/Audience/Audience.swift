@@ -58,6 +58,13 @@ final class Audience {
     /// When the log does not hold it any more, or never did, the cursor gets the state in its place, and then what follows that.
     /// - Throws: ``SessionError/tooManyCursors(limit:)``.
     func attach(_ cursor: Cursor, after sequence: Int) throws(SessionError) {
+        try enter(cursor, after: sequence)
+        begin(cursor)
+    }
+
+    /// Enters a reader whose command may still be refused: it gets what is appended, and counts as a listener from ``begin(_:)`` on.
+    /// - Throws: ``SessionError/tooManyCursors(limit:)``.
+    func enter(_ cursor: Cursor, after sequence: Int) throws(SessionError) {
         guard cursors.count < limits.maxCursors else { throw .tooManyCursors(limit: limits.maxCursors) }
         cursor.audience = self
         cursor.place = log.place(after: sequence)
@@ -65,9 +72,21 @@ final class Audience {
         cursor.state = .following
         // It may still be in the list, when it detached itself in this iteration.
         if !cursors.contains(where: { $0 === cursor }) { cursors.append(cursor) }
+    }
+
+    /// An entered reader follows the log: it gets what is there already. Nothing happens to one that has detached itself since.
+    func begin(_ cursor: Cursor) {
+        guard cursor.audience === self else { return }
         if cursor.listens { delegate?.listenerAttached() }
         serve(cursor)
         if cursor.listens, cursor.isAttached { delegate?.listenerFollows() }
+    }
+
+    /// Takes back an entered reader whose command was refused. It was no listener, so none has left.
+    func withdraw(_ cursor: Cursor) {
+        guard cursor.audience === self else { return }
+        release(cursor)
+        cursors.removeAll { $0 === cursor }
     }
 
     /// Goes on with the delivery to a cursor that had paused.

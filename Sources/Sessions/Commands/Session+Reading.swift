@@ -40,10 +40,13 @@ extension Session {
     func carryOut(_ command: SessionCommand.Join, _ cursor: Cursor?) throws(SessionError) -> SessionOutcome {
         let standing = SessionStanding(self)
         let start = command.after.map(log.sequence) ?? standing.state.lastPosition.sequence
+        // Before the reader is attached: one whose join is refused is no listener that could leave.
+        if command.participant != nil { try checkRoomForParticipant() }
         if let cursor { try attach(cursor, after: start) }
         if let participant = command.participant { try join(participant) }
-        // Where the client's place is gone, all that comes is told to it by this reader.
-        return .joined(standing, after: log.epochs.position(of: max(0, start)))
+        // A position that the log does not have is replaced by a snapshot: all that comes is told by this reader, and none twice.
+        let isKnown = start >= 0 && start <= standing.state.lastPosition.sequence
+        return .joined(standing, after: log.epochs.position(of: isKnown ? start : 0))
     }
 
     func carryOut(_ command: SessionCommand.Follow, _ cursor: Cursor?) throws(SessionError) -> SessionOutcome {

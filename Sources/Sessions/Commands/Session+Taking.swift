@@ -25,8 +25,6 @@ extension Session {
         do throws(SessionError) {
             acceptance = try branch.take(input, cursor)
         } catch {
-            // The reader first: it is told of the refusal, not of a session that was deleted.
-            cursor?.detach()
             host.forget(branch)
             throw error
         }
@@ -43,19 +41,23 @@ extension Session {
         return generations.last !== previous || wentOn || !host.isDurable(self, asAsked: continuation.isDurable)
     }
 
+    /// - Parameter cursor: gets all that the input causes; a refusal leaves no trace of it.
     private func take(_ input: Input, _ cursor: Cursor?) throws(SessionError) -> Acceptance {
-        if let cursor { try attach(cursor, after: log.lastPosition) }
+        if let cursor { try audience.enter(cursor, after: log.lastPosition) }
         var input = input
         // Before the events go out: whoever reads the identifier in them may ask for it at once.
         input.keyID = host.willTake(responseID: input.responseID ?? "", into: self)
+        let acceptance: Acceptance
         do throws(SessionError) {
-            let acceptance = try submit(input)
-            host.took(acceptance.generation)
-            return acceptance
+            acceptance = try submit(input)
         } catch {
+            if let cursor { audience.withdraw(cursor) }
             host.forgot(responseID: input.responseID ?? "")
             throw error
         }
+        host.took(acceptance.generation)
+        if let cursor { audience.begin(cursor) }
+        return acceptance
     }
 
     private func input(of command: SessionCommand.Submit) throws(SessionError) -> Input {

@@ -3,7 +3,7 @@
 import pytest
 
 from log_rules import Log
-from rehearsal import brief, endless, eventually
+from rehearsal import brief, endless, eventually, say
 from sessions import Session, sequence
 
 
@@ -151,3 +151,20 @@ def test_one_socket_may_be_in_several_sessions(new_session, open_socket, tag):
         last = sequence(log[-1])
         eventually(lambda: socket.log_of(session.id) and sequence(socket.log_of(session.id)[-1]) == last, "all is seen")
         assert {e["stream_id"] for e in socket.log_of(session.id)} == {f"lane{number}"}
+
+
+def test_a_join_from_beyond_the_log_doubles_no_event_of_a_lane(open_socket, new_session, tag):
+    session = new_session()
+    socket = open_socket()
+    socket.create(say(tag, tokens=60, pace=60), interject={"session_id": session.id}, stream_id="lane")
+    socket.wait_for_deltas(3)
+    socket.join(session.id, starting_after=10**9)
+    assert socket.wait_for_type("interject:snapshot")["recovered"] is False
+    socket.wait_for(lambda e: e["type"] == "response.completed", "the end")
+    # What comes before the answer to this has come.
+    socket.send("interject:leave", session_id=session.id)
+    socket.wait_for_type("interject:left")
+    joined = next(i for i, e in enumerate(socket.events) if e["type"] == "interject:joined")
+    told = [e for e in socket.events[joined:] if e["type"] != "interject:snapshot"]
+    numbers = [sequence(e) for e in told if "sequence" in (e.get("interject") or {})]
+    assert len(numbers) > 10 and len(numbers) == len(set(numbers))

@@ -52,6 +52,44 @@ import Testing
         #expect(fixture.conversation == ["one"])
     }
 
+    /// A reader whose command is refused has heard nothing: that it goes is no disconnect, and that it came ends no grace.
+    @Test(arguments: [DisconnectPolicy.cancel, .grace(.seconds(5))])
+    func aRefusedCommandWithAReaderLeavesWhatRunsAlone(_ policy: DisconnectPolicy) throws {
+        var limits = SessionLimits()
+        limits.maxParticipants = 0
+        let fixture = Fixture(mode: .reject, limits: limits)
+        var first = submit("one", as: "resp_1")
+        first.policy = policy
+        _ = try handle(fixture, .submit(first)).accepted()
+        let again = SessionCommand.Steer(
+            Input.Steer(responseID: "resp_1"), items: fixture.session.items, successorID: "resp_3", waitsForToolOutputs: true)
+        let refused: [SessionCommand.Kind] = [
+            .submit(submit("two", as: "resp_2")), .steer(again),
+            .join(SessionCommand.Join(participant: Participant(name: "Ann"), after: nil)),
+        ]
+        func refuseAll() {
+            for kind in refused {
+                let reader = Recorder()
+                #expect(handle(fixture, kind, following: reader).isRefusal)
+                #expect(!reader.isFollowing && reader.events.isEmpty && fixture.session.cursorCount == 1)
+            }
+        }
+        refuseAll()
+        fixture.host.advance(by: .seconds(60))
+        #expect(fixture.session.active?.id == "resp_1")
+        guard policy != .cancel else { return }
+
+        // The grace of one who has left goes on as it was.
+        let listener = Recorder()
+        try fixture.session.attach(listener, after: 0)
+        fixture.session.detach(listener)
+        fixture.host.advance(by: .seconds(3))
+        refuseAll()
+        #expect(fixture.session.active?.id == "resp_1")
+        fixture.host.advance(by: .seconds(2))
+        #expect(fixture.session.active == nil)
+    }
+
     @Test func missingParametersComeFromTheSession() throws {
         let host = FakeHost()
         let defaults = ResponseParameters(model: "m", instructions: "be brief", members: ["temperature": 1, "top_p": 1])

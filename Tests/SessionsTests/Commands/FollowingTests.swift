@@ -1,3 +1,4 @@
+import Bytes
 import JSON
 import Sessions
 import Testing
@@ -53,6 +54,56 @@ import Testing
         let late = Recorder()
         let standing = try follow(fixture, .endOfResponse(id: generation.id), late).response()
         #expect(standing.object != nil && !late.isFollowing)
+    }
+
+    /// Numbers at the ends of what a client can send. The log has dropped what the response began with.
+    @Test(arguments: [Int.max, .max - 1, 1 << 62]) func aNumberThatNoEventHasLosesNoEvent(_ number: Int) throws {
+        var limits = SessionLimits()
+        limits.maxLogBytes = 8192
+        let fixture = Fixture(limits: limits)
+        let generation = try fixture.submit("one").generation
+        for _ in 0..<2000 { generation.say("some words ") }
+        #expect(fixture.session.log.oldestPosition > generation.firstSequence ?? .max)
+        let waiting = Recorder()
+        let position = LogPosition(sequence: number)
+        #expect(follow(fixture, .response(id: generation.id, after: position), waiting) == .following(.begun))
+        generation.say("more")
+        generation.finish(.stop)
+        #expect(waiting.types.last == .responseCompleted && waiting.isFollowing)
+        let late = Recorder()
+        #expect(follow(fixture, .response(id: generation.id, after: position), late) == .following(.ended))
+
+        // A position that the log never had is answered as one that it has dropped.
+        let reader = Recorder()
+        #expect(follow(fixture, .after(position), reader) == .following(.begun))
+        #expect(reader.snapshots.map(\.sequence) == [fixture.session.log.lastPosition] && reader.events.isEmpty)
+        _ = try answer(fixture, "two")
+        #expect(reader.position == fixture.session.log.lastPosition)
+        fixture.session.readEvents(after: position, limit: .max, mergesDeltas: true) { read in
+            if case .events = read { Issue.record("events behind the end") }
+        }
+        let epoch = LogPosition(epoch: number, sequence: number)
+        #expect(
+            follow(fixture, .response(id: generation.id, after: epoch), Recorder())
+                == .refused(.eventsExpired(responseID: generation.id)))
+        let lost = Recorder()
+        #expect(follow(fixture, .after(epoch), lost) == .following(.begun) && lost.snapshots.count == 1)
+    }
+
+    /// A connection has each event from one of its readers: of a join, those behind the position in its outcome.
+    @Test(arguments: [0, 1, 3, Int.max - 7, .max], [false, true])
+    func allThatAJoinDeliversIsBehindThePositionInItsOutcome(_ beyond: Int, isOfAnotherEpoch: Bool) throws {
+        let fixture = Fixture()
+        _ = try answer(fixture, "one")
+        let end = fixture.session.log.lastPosition
+        let start = LogPosition(epoch: isOfAnotherEpoch ? 3 : 0, sequence: end.saturatingAdding(beyond))
+        let reader = Recorder()
+        let join = SessionCommand(.join(SessionCommand.Join(participant: nil, after: start)))
+        let after = try fixture.session.handle(join, following: reader).joined().after
+        _ = try answer(fixture, "two")
+        #expect(reader.snapshots.count == (beyond > 0 || isOfAnotherEpoch ? 1 : 0))
+        #expect(reader.sequences == Array((end + 1)...fixture.session.log.lastPosition))
+        #expect(reader.sequences.allSatisfy { $0 > after.sequence }, "another reader would deliver them, too")
     }
 
     @Test func moreReadersThanMayAreRefused() {

@@ -38,6 +38,23 @@ public struct SessionState: Sendable {
         isLarge = conversation.byteCount + queue.waitingByteCount + runningByteCount >= Self.leastLargeByteCount
     }
 
+    /// A state that was told elsewhere.
+    init(
+        _ record: SessionRecord, _ lastPosition: LogPosition, oldestSequence: Int, items: [Item],
+        queued: [(id: String, input: [Item])], participants: [Participant], openItems: [[UInt8]], activeResponse: [UInt8]?,
+        isLarge: Bool
+    ) {
+        self.record = record
+        self.lastPosition = lastPosition
+        self.oldestSequence = oldestSequence
+        self.items = items
+        self.queued = queued
+        self.participants = participants
+        self.openItems = openItems
+        self.activeResponse = activeResponse
+        self.isLarge = isLarge
+    }
+
     /// The state as JSON: not for a loop if it is large.
     public var json: [UInt8] { Self.encoded { write(to: &$0) } }
 

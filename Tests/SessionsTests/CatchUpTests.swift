@@ -1,6 +1,7 @@
 import JSON
 import Sessions
 import Testing
+import ToldSession
 
 /// What a reader that lags gets, by its policy.
 @Suite struct CatchUpTests {
@@ -124,7 +125,7 @@ import Testing
 
     /// Random histories and random pauses: the text is the same, the order is kept, and each number is covered once.
     @Test(arguments: 0..<24) func nothingIsLostByMerging(_ seed: Int) throws {
-        var random = SessionPropertyTests.Random(state: UInt64(seed))
+        var random = SplitMix64(seed: UInt64(seed))
         let fixture = Fixture(mode: .interrupt)
         let readers = (0..<4).map { _ in Recorder(catchUp: Self.merging) }
         for reader in readers { try fixture.session.attach(reader, after: 0) }

@@ -1,5 +1,6 @@
 import Sessions
 import Testing
+import ToldSession
 
 @Suite struct LatestPerKeyQueueTests {
     typealias Queue = LatestPerKeyQueue<String, Int>
@@ -61,7 +62,7 @@ import Testing
 
     /// Against a model that is slow and plain.
     @Test(arguments: 0..<32) func behavesAsTheModel(_ seed: Int) {
-        var random = SessionPropertyTests.Random(state: UInt64(seed))
+        var random = SplitMix64(seed: UInt64(seed))
         var queue = Queue(maxByteCount: 200, maxControlByteCount: 50)
         var latest: [(key: String, value: Int, byteCount: Int)] = []
         var control: [(value: Int, byteCount: Int)] = []

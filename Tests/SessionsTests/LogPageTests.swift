@@ -103,7 +103,7 @@ import ToldSession
 
     /// Whatever stands in a file: what is no page is refused, and what is one can be read to its end.
     @Test(arguments: 0..<50 as Range<UInt64>) func hostileBytesAreRefusedOrRead(_ seed: UInt64) throws {
-        var random = SessionPropertyTests.Random(state: seed)
+        var random = SplitMix64(seed: seed)
         let told = ToldSession()
         try told.tellEverything()
         let good = told.log.appendedEvents.map { event in event.withEncoded { Array($0) } }
@@ -132,7 +132,7 @@ import ToldSession
         }
     }
 
-    private func readAll(_ bytes: [UInt8], _ hint: Comment, _ random: inout SessionPropertyTests.Random) throws {
+    private func readAll(_ bytes: [UInt8], _ hint: Comment, _ random: inout SplitMix64) throws {
         var count = 0
         let isWhole = bytes.withUnsafeBytes { bytes in
             var position = 0

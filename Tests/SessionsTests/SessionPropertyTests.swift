@@ -1,20 +1,9 @@
 import Sessions
 import Testing
+import ToldSession
 
 /// Random histories from a seed: whatever happens in whatever order, the log is whole and every cursor sees it so.
 @Suite struct SessionPropertyTests {
-    /// SplitMix64.
-    struct Random: RandomNumberGenerator {
-        var state: UInt64
-        mutating func next() -> UInt64 {
-            state &+= 0x9E37_79B9_7F4A_7C15
-            var mixed = state
-            mixed = (mixed ^ (mixed >> 30)) &* 0xBF58_476D_1CE4_E5B9
-            mixed = (mixed ^ (mixed >> 27)) &* 0x94D0_49BB_1331_11EB
-            return mixed ^ (mixed >> 31)
-        }
-    }
-
     /// A cursor, where it began, and what it must have seen.
     final class Follower {
         let cursor: Recorder
@@ -24,7 +13,7 @@ import Testing
     }
 
     @Test(arguments: 0..<24) func everyCursorSeesTheWholeLog(_ seed: Int) throws {
-        var random = Random(state: UInt64(seed))
+        var random = SplitMix64(seed: UInt64(seed))
         let fixture = Fixture(mode: .queue)
         let session = fixture.session
         var followers: [Follower] = []
@@ -96,7 +85,7 @@ import Testing
     }
 
     @Test(arguments: 0..<20) func withALogThatForgetsEveryCursorIsToldTheTruth(_ seed: Int) throws {
-        var random = Random(state: UInt64(seed) &+ 1000)
+        var random = SplitMix64(seed: UInt64(seed) &+ 1000)
         var limits = SessionLimits()
         limits.maxLogBytes = 6000
         let fixture = Fixture(limits: limits)

@@ -5,6 +5,7 @@ import Logging
 import Sessions
 import Synchronization
 import Testing
+import ToldSession
 
 @testable import Storage
 
@@ -23,13 +24,13 @@ struct ModelRun {
     private var oldDirectories: [String] = []
     /// By key; what was acknowledged.
     private var logs: [Int: [Told]] = [:]
-    private var random: SeededGenerator
+    private var random: SplitMix64
     private let seed: UInt64
     private var archive: SessionArchive
 
     init(seed: UInt64) throws {
         self.seed = seed
-        random = SeededGenerator(state: seed)
+        random = SplitMix64(seed: seed)
         directory = Self.newDirectory()
         store = try Self.open(directory)
         archive = try SessionArchive(directory: directory)
@@ -212,18 +213,5 @@ struct ModelRun {
     private func checkArchive() throws {
         #expect(Set(try archive.sessionIDs(SessionFilter())) == Set(logs.keys.map { "sess_\($0)" }), "seed \(seed)")
         for (key, log) in logs { #expect(try Self.told(archive, "sess_\(key)") == log, "seed \(seed)") }
-    }
-}
-
-/// SplitMix64.
-struct SeededGenerator: RandomNumberGenerator {
-    var state: UInt64
-
-    mutating func next() -> UInt64 {
-        state &+= 0x9E37_79B9_7F4A_7C15
-        var z = state
-        z = (z ^ (z >> 30)) &* 0xBF58_476D_1CE4_E5B9
-        z = (z ^ (z >> 27)) &* 0x94D0_49BB_1331_11EB
-        return z ^ (z >> 31)
     }
 }

@@ -1,76 +1,25 @@
 import JSON
 import JSONSchema
 import Sessions
+import ToldSession
 
 @testable import Jobs
 @testable import Storage
 
-/// Records with whatever a record may hold: each optional is there or not, each list empty or not.
-struct RandomRecords: RandomNumberGenerator {
-    private var state: UInt64
+/// Records with whatever a record may hold.
+struct RandomRecords: RandomValues {
+    var generator: SplitMix64
 
-    init(seed: UInt64) { state = seed }
-
-    /// SplitMix64: a failure is repeated from the seed that it prints.
-    mutating func next() -> UInt64 {
-        state &+= 0x9E37_79B9_7F4A_7C15
-        var mixed = state
-        mixed = (mixed ^ (mixed >> 30)) &* 0xBF58_476D_1CE4_E5B9
-        mixed = (mixed ^ (mixed >> 27)) &* 0x94D0_49BB_1331_11EB
-        return mixed ^ (mixed >> 31)
-    }
+    init(seed: UInt64) { generator = SplitMix64(seed: seed) }
 
     // MARK: Parts
 
-    mutating func flag() -> Bool { next() % 2 == 0 }
     mutating func count() -> Int { [0, 1, 7, 1 << 40, 1 << 53].randomElement(using: &self) ?? 0 }
     mutating func text() -> String { ["", "a", "null", "é\u{301}\t\"\\", "😀 ☃"].randomElement(using: &self) ?? "" }
-    /// Of what stands in JSON: SQLite's own columns end at a NUL, and nothing that is named may have one.
-    mutating func words() -> String { flag() ? text() : "a\u{0}b\u{1F}" }
-    mutating func maybe<Value>(_ make: (inout Self) throws -> Value) rethrows -> Value? { flag() ? try make(&self) : nil }
-    mutating func list<Value>(_ make: (inout Self) -> Value) -> [Value] { (0..<Int(next() % 3)).map { _ in make(&self) } }
-
-    /// Any value but null, which stands for nothing.
-    mutating func value(depth: Int = 3) -> JSONValue {
-        switch next() % (depth > 0 ? 5 : 3) {
-        case 0: .string(words())
-        case 1: JSONValue(count())
-        case 2: .bool(flag())
-        case 3: .object(object(depth: depth - 1))
-        default: .array(list { $0.flag() ? .null : $0.value(depth: depth - 1) })
-        }
-    }
-
-    mutating func object(depth: Int = 3) -> JSONObject {
-        var object = JSONObject()
-        for key in ["a", "b", "é"] where flag() { object[key] = flag() ? .null : value(depth: depth) }
-        return object
-    }
-
-    mutating func item() -> Item {
-        Item(
-            id: text(), status: [.inProgress, .completed, .incomplete].randomElement(using: &self) ?? .completed, body: object(),
-            chatMessage: maybe { .object($0.object()) })
-    }
-
-    mutating func parameters() -> ResponseParameters {
-        ResponseParameters(model: text(), instructions: maybe { $0.text() }, members: object(), chatMembers: maybe { $0.object() })
-    }
 
     mutating func usage() -> Usage {
         Usage(
             inputTokens: count(), outputTokens: count(), cachedTokens: count(), reasoningTokens: count(), isEstimated: flag())
-    }
-
-    mutating func policy() -> DisconnectPolicy {
-        [.cancel, .continuing, .grace(.zero), .grace(.seconds(30))].randomElement(using: &self) ?? .cancel
-    }
-
-    mutating func step() -> Step {
-        Step(
-            id: text(), kind: text(), name: maybe { $0.text() },
-            status: Step.Status.allCases.randomElement(using: &self) ?? .failed,
-            title: maybe { $0.text() }, detail: maybe { $0.value() }, parentID: maybe { $0.text() })
     }
 
     mutating func status() -> Generation.Status {
@@ -102,7 +51,7 @@ struct RandomRecords: RandomNumberGenerator {
     mutating func session(_ id: String) -> SessionRecord {
         SessionRecord(
             id: id, owner: text(), createdAt: count(), defaults: parameters(),
-            mode: InterjectionMode.allCases.randomElement(using: &self) ?? .queue, policy: policy(), metadata: .object(object()),
+            mode: mode(), policy: policy(), metadata: .object(object()),
             forkedFrom: maybe { $0.text() })
     }
 

@@ -4,6 +4,7 @@ import Jobs
 import Logging
 import Sessions
 import Testing
+import ToldSession
 
 @testable import Storage
 

@@ -13,7 +13,7 @@ import ToldSession
 @Suite struct StoredEventsTests {
     /// Commits all that a session has told, in pieces of random size.
     private func store(_ log: ToldLog, key: Int, in store: Store, seed: UInt64) async {
-        var random = SeededGenerator(state: seed)
+        var random = SplitMix64(seed: seed)
         var changes = SessionChanges()
         for change in log.changes {
             switch change {

@@ -42,6 +42,42 @@ extension CommandCoded {
     }
 }
 
+/// A value that is coded as the parts that it consists of, in their order: one layout says both how it is written and how it is read.
+protocol CommandRecord: CommandCoded {
+    associatedtype Layout: CommandLayout<Self>
+    static var layout: Layout { get }
+}
+
+extension CommandRecord {
+    func encode(into buffer: inout ByteBuffer) { Self.layout.encode(self, into: &buffer) }
+    init(from reader: inout CommandReader) throws(MalformedCommand) { self = try Self.layout.read(from: &reader) }
+}
+
+/// How a value is coded.
+protocol CommandLayout<Value> {
+    associatedtype Value
+    func encode(_ value: Value, into buffer: inout ByteBuffer)
+    func read(from reader: inout CommandReader) throws(MalformedCommand) -> Value
+}
+
+/// The parts of a value, and how it is made of them.
+struct CommandParts<Value, each Part: CommandCoded>: CommandLayout {
+    private let parts: (repeat (Value) -> each Part)
+    private let make: (repeat each Part) throws(MalformedCommand) -> Value
+
+    /// - Parameter make: takes the parts in the same order.
+    init(_ parts: repeat @escaping (Value) -> each Part, make: @escaping (repeat each Part) throws(MalformedCommand) -> Value) {
+        self.parts = (repeat each parts)
+        self.make = make
+    }
+
+    func encode(_ value: Value, into buffer: inout ByteBuffer) {
+        for part in repeat each parts { part(value).encode(into: &buffer) }
+    }
+
+    func read(from reader: inout CommandReader) throws(MalformedCommand) -> Value { try reader.value(make) }
+}
+
 /// Reads what ``CommandCoded/encode(into:)`` wrote. Whatever the bytes are, it throws and never traps, and allocates no more than a
 /// small multiple of them.
 struct CommandReader {
@@ -58,6 +94,19 @@ struct CommandReader {
         guard position < bytes.count else { throw MalformedCommand() }
         defer { position += 1 }
         return bytes[position]
+    }
+
+    /// A value that is made of parts, which are read in their order.
+    mutating func value<each Part: CommandCoded, Value>(
+        _ make: (repeat each Part) throws(MalformedCommand) -> Value
+    ) throws(MalformedCommand) -> Value {
+        try make(repeat try (each Part)(from: &self))
+    }
+
+    /// The number of a case.
+    mutating func tag<Tag: RawRepresentable<UInt8>>(_ type: Tag.Type = Tag.self) throws(MalformedCommand) -> Tag {
+        guard let tag = Tag(rawValue: try byte()) else { throw MalformedCommand() }
+        return tag
     }
 
     mutating func number() throws(MalformedCommand) -> Int {
@@ -90,6 +139,12 @@ struct CommandReader {
 }
 
 extension ByteBuffer {
+    /// Appends the number of a case, and its values in their order.
+    mutating func append<each Part: CommandCoded>(case tag: some RawRepresentable<UInt8>, _ parts: repeat each Part) {
+        append(tag.rawValue)
+        for part in repeat each parts { part.encode(into: &self) }
+    }
+
     mutating func append(number: Int) {
         // Zigzag, so that small negative numbers are short, too.
         var rest = UInt64(bitPattern: Int64((number << 1) ^ (number >> (Int.bitWidth - 1))))
@@ -199,6 +254,12 @@ extension CommandCoded where Self: RawRepresentable, RawValue == String {
         guard let value = Self(rawValue: try String(from: &reader)) else { throw MalformedCommand() }
         self = value
     }
+}
+
+/// Cases by numbers that they keep.
+extension CommandCoded where Self: RawRepresentable, RawValue == UInt8 {
+    func encode(into buffer: inout ByteBuffer) { buffer.append(rawValue) }
+    init(from reader: inout CommandReader) throws(MalformedCommand) { self = try reader.tag() }
 }
 
 extension InterjectionMode: CommandCoded {}

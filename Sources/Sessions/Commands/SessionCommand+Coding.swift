@@ -1,7 +1,7 @@
 import Bytes
 import JSON
 
-extension SessionCommand: CommandCoded {
+extension SessionCommand: CommandRecord {
     /// The command as bytes: what ``init(_:)`` reads.
     public var encoded: [UInt8] { encodedWithVersion() }
 
@@ -9,15 +9,7 @@ extension SessionCommand: CommandCoded {
     /// - Throws: ``MalformedCommand`` for bytes of another version, and for any that are not a whole command.
     public init(_ encoded: UnsafeRawBufferPointer) throws(MalformedCommand) { self = try Self(withVersion: encoded) }
 
-    func encode(into buffer: inout ByteBuffer) {
-        id.encode(into: &buffer)
-        kind.encode(into: &buffer)
-    }
-
-    init(from reader: inout CommandReader) throws(MalformedCommand) {
-        let id = try String(from: &reader)
-        self.init(try Kind(from: &reader), id: id)
-    }
+    static var layout: some CommandLayout<Self> { CommandParts(\.id, \.kind) { SessionCommand($1, id: $0) } }
 }
 
 extension SessionCommand.Kind: CommandCoded {
@@ -29,256 +21,173 @@ extension SessionCommand.Kind: CommandCoded {
     }
 
     func encode(into buffer: inout ByteBuffer) {
-        func tag(_ tag: Tag) { buffer.append(tag.rawValue) }
+        func put<each Part: CommandCoded>(_ tag: Tag, _ parts: repeat each Part) { buffer.append(case: tag, repeat each parts) }
         switch self {
-        case .submit(let submit):
-            tag(.submit)
-            submit.encode(into: &buffer)
-        case .steer(let steer):
-            tag(.steer)
-            steer.encode(into: &buffer)
-        case .cancel(let cancel):
-            tag(.cancel)
-            cancel.encode(into: &buffer)
-        case .addItems(let new):
-            tag(.addItems)
-            new.items.encode(into: &buffer)
-        case .deleteItem(let id):
-            tag(.deleteItem)
-            id.encode(into: &buffer)
-        case .setMetadata(let metadata):
-            tag(.setMetadata)
-            metadata.encode(into: &buffer)
-        case .deleteResponse(let id):
-            tag(.deleteResponse)
-            id.encode(into: &buffer)
-        case .deleteSession: tag(.deleteSession)
-        case .addSteps(let id, let steps):
-            tag(.addSteps)
-            id.encode(into: &buffer)
-            steps.encode(into: &buffer)
-        case .join(let join):
-            tag(.join)
-            join.participant.encode(into: &buffer)
-            join.after.encode(into: &buffer)
-        case .leave(let participant):
-            tag(.leave)
-            participant.encode(into: &buffer)
-        case .follow(let follow):
-            tag(.follow)
-            follow.encode(into: &buffer)
-        case .readState: tag(.readState)
-        case .readSummary: tag(.readSummary)
-        case .readResponse(let id, let withObject):
-            tag(.readResponse)
-            id.encode(into: &buffer)
-            withObject.encode(into: &buffer)
-        case .readItems(let source, let range):
-            tag(.readItems)
-            source.responseID.encode(into: &buffer)
-            range.encode(into: &buffer)
-        case .readItem(let id):
-            tag(.readItem)
-            id.encode(into: &buffer)
-        case .measurePrompt(let previous):
-            tag(.measurePrompt)
-            previous.encode(into: &buffer)
+        case .submit(let submit): put(.submit, submit)
+        case .steer(let steer): put(.steer, steer)
+        case .cancel(let cancel): put(.cancel, cancel)
+        case .addItems(let new): put(.addItems, new)
+        case .deleteItem(let id): put(.deleteItem, id)
+        case .setMetadata(let metadata): put(.setMetadata, metadata)
+        case .deleteResponse(let id): put(.deleteResponse, id)
+        case .deleteSession: put(.deleteSession)
+        case .addSteps(let id, let steps): put(.addSteps, id, steps)
+        case .join(let join): put(.join, join)
+        case .leave(let participant): put(.leave, participant)
+        case .follow(let follow): put(.follow, follow)
+        case .readState: put(.readState)
+        case .readSummary: put(.readSummary)
+        case .readResponse(let id, let withObject): put(.readResponse, id, withObject)
+        case .readItems(let source, let range): put(.readItems, source, range)
+        case .readItem(let id): put(.readItem, id)
+        case .measurePrompt(let previous): put(.measurePrompt, previous)
         }
     }
 
     init(from reader: inout CommandReader) throws(MalformedCommand) {
-        guard let tag = Tag(rawValue: try reader.byte()) else { throw MalformedCommand() }
-        switch tag {
-        case .submit: self = .submit(try SessionCommand.Submit(from: &reader))
-        case .steer: self = .steer(try SessionCommand.Steer(from: &reader))
-        case .cancel: self = .cancel(try SessionCommand.Cancel(from: &reader))
-        case .addItems: self = .addItems(NewItems(try [Item](from: &reader)))
-        case .deleteItem: self = .deleteItem(id: try String(from: &reader))
-        case .setMetadata: self = .setMetadata(try JSONValue(from: &reader))
-        case .deleteResponse: self = .deleteResponse(id: try String(from: &reader))
+        switch try reader.tag(Tag.self) {
+        case .submit: self = try reader.value(Self.submit)
+        case .steer: self = try reader.value(Self.steer)
+        case .cancel: self = try reader.value(Self.cancel)
+        case .addItems: self = try reader.value(Self.addItems)
+        case .deleteItem: self = try reader.value(Self.deleteItem)
+        case .setMetadata: self = try reader.value(Self.setMetadata)
+        case .deleteResponse: self = try reader.value(Self.deleteResponse)
         case .deleteSession: self = .deleteSession
-        case .addSteps: self = .addSteps(responseID: try String(from: &reader), try [Step](from: &reader))
-        case .join:
-            self = .join(
-                SessionCommand.Join(participant: try Participant?(from: &reader), after: try LogPosition?(from: &reader)))
-        case .leave: self = .leave(try Participant(from: &reader))
-        case .follow: self = .follow(try SessionCommand.Follow(from: &reader))
+        case .addSteps: self = try reader.value(Self.addSteps)
+        case .join: self = try reader.value(Self.join)
+        case .leave: self = try reader.value(Self.leave)
+        case .follow: self = try reader.value(Self.follow)
         case .readState: self = .readState
         case .readSummary: self = .readSummary
-        case .readResponse: self = .readResponse(id: try String(from: &reader), withObject: try Bool(from: &reader))
-        case .readItems:
-            let source = SessionCommand.ItemSource(responseID: try String?(from: &reader))
-            self = .readItems(source, try SessionCommand.ItemRange(from: &reader))
-        case .readItem: self = .readItem(id: try String(from: &reader))
-        case .measurePrompt: self = .measurePrompt(upTo: try String?(from: &reader))
+        case .readResponse: self = try reader.value(Self.readResponse)
+        case .readItems: self = try reader.value(Self.readItems)
+        case .readItem: self = try reader.value(Self.readItem)
+        case .measurePrompt: self = try reader.value(Self.measurePrompt)
         }
     }
 }
 
-extension SessionCommand.Submit: CommandCoded {
-    func encode(into buffer: inout ByteBuffer) {
-        new.items.encode(into: &buffer)
-        responseID.encode(into: &buffer)
-        parameters.encode(into: &buffer)
-        mode.encode(into: &buffer)
-        policy.encode(into: &buffer)
-        speaker.encode(into: &buffer)
-        itemsSpeaker.encode(into: &buffer)
-        clientEventID.encode(into: &buffer)
-        isWarmUp.encode(into: &buffer)
-        continuation.encode(into: &buffer)
-        withObject.encode(into: &buffer)
-    }
+extension NewItems: CommandRecord {
+    static var layout: some CommandLayout<Self> { CommandParts(\.items) { NewItems($0) } }
+}
 
-    init(from reader: inout CommandReader) throws(MalformedCommand) {
-        self.init(
-            NewItems(try [Item](from: &reader)), responseID: try String(from: &reader), parameters: try Parameters(from: &reader))
-        mode = try InterjectionMode?(from: &reader)
-        policy = try DisconnectPolicy?(from: &reader)
-        speaker = try Speaker?(from: &reader)
-        itemsSpeaker = try String?(from: &reader)
-        clientEventID = try String?(from: &reader)
-        isWarmUp = try Bool(from: &reader)
-        continuation = try Continuation?(from: &reader)
-        withObject = try Bool(from: &reader)
+extension SessionCommand.Submit: CommandRecord {
+    static var layout: some CommandLayout<Self> {
+        CommandParts(
+            \.new, \.responseID, \.parameters, \.mode, \.policy, \.speaker, \.itemsSpeaker, \.clientEventID, \.isWarmUp,
+            \.continuation, \.withObject
+        ) { new, responseID, parameters, mode, policy, speaker, itemsSpeaker, clientEventID, isWarmUp, continuation, withObject in
+            var submit = Self(new, responseID: responseID, parameters: parameters)
+            submit.mode = mode
+            submit.policy = policy
+            submit.speaker = speaker
+            submit.itemsSpeaker = itemsSpeaker
+            submit.clientEventID = clientEventID
+            submit.isWarmUp = isWarmUp
+            submit.continuation = continuation
+            submit.withObject = withObject
+            return submit
+        }
     }
 }
 
 extension SessionCommand.Submit.Parameters: CommandCoded {
+    private enum Tag: UInt8 { case whole, overDefaults }
+
     func encode(into buffer: inout ByteBuffer) {
         switch self {
-        case .whole(let parameters):
-            buffer.append(0)
-            parameters.encode(into: &buffer)
+        case .whole(let parameters): buffer.append(case: Tag.whole, parameters)
         case .overDefaults(let model, let instructions, let members, let firstModel):
-            buffer.append(1)
-            model.encode(into: &buffer)
-            instructions.encode(into: &buffer)
-            members.encode(into: &buffer)
-            firstModel.encode(into: &buffer)
+            buffer.append(case: Tag.overDefaults, model, instructions, members, firstModel)
         }
     }
 
     init(from reader: inout CommandReader) throws(MalformedCommand) {
-        switch try reader.byte() {
-        case 0: self = .whole(try ResponseParameters(from: &reader))
-        case 1:
-            self = .overDefaults(
-                model: try String?(from: &reader), instructions: try String?(from: &reader), members: try JSONObject(from: &reader),
-                firstModel: try String?(from: &reader))
-        default: throw MalformedCommand()
+        switch try reader.tag(Tag.self) {
+        case .whole: self = try reader.value(Self.whole)
+        case .overDefaults: self = try reader.value(Self.overDefaults)
         }
     }
 }
 
 extension SessionCommand.Submit.Speaker: CommandCoded {
+    private enum Tag: UInt8 { case participant, guest }
+
     func encode(into buffer: inout ByteBuffer) {
         switch self {
-        case .participant(let participant):
-            buffer.append(0)
-            participant.encode(into: &buffer)
-        case .guest(let name):
-            buffer.append(1)
-            name.encode(into: &buffer)
+        case .participant(let participant): buffer.append(case: Tag.participant, participant)
+        case .guest(let name): buffer.append(case: Tag.guest, name)
         }
     }
 
     init(from reader: inout CommandReader) throws(MalformedCommand) {
-        switch try reader.byte() {
-        case 0: self = .participant(try Participant(from: &reader))
-        case 1: self = .guest(name: try String(from: &reader))
-        default: throw MalformedCommand()
+        switch try reader.tag(Tag.self) {
+        case .participant: self = try reader.value(Self.participant)
+        case .guest: self = try reader.value(Self.guest)
         }
     }
 }
 
-extension SessionCommand.Submit.Continuation: CommandCoded {
-    func encode(into buffer: inout ByteBuffer) {
-        previousResponseID.encode(into: &buffer)
-        isStored.encode(into: &buffer)
-        isDurable.encode(into: &buffer)
-    }
-
-    init(from reader: inout CommandReader) throws(MalformedCommand) {
-        self.init(of: try String(from: &reader), isStored: try Bool(from: &reader), isDurable: try Bool(from: &reader))
+extension SessionCommand.Submit.Continuation: CommandRecord {
+    static var layout: some CommandLayout<Self> {
+        CommandParts(\.previousResponseID, \.isStored, \.isDurable) { Self(of: $0, isStored: $1, isDurable: $2) }
     }
 }
 
-extension SessionCommand.Steer: CommandCoded {
-    func encode(into buffer: inout ByteBuffer) {
-        steer.encode(into: &buffer)
-        items.encode(into: &buffer)
-        successorID.encode(into: &buffer)
-        policy.encode(into: &buffer)
-        waitsForToolOutputs.encode(into: &buffer)
-    }
-
-    init(from reader: inout CommandReader) throws(MalformedCommand) {
-        self.init(
-            try Input.Steer(from: &reader), items: try [Item](from: &reader), successorID: try String(from: &reader),
-            policy: try DisconnectPolicy?(from: &reader), waitsForToolOutputs: try Bool(from: &reader))
+extension SessionCommand.Steer: CommandRecord {
+    static var layout: some CommandLayout<Self> {
+        CommandParts(\.steer, \.items, \.successorID, \.policy, \.waitsForToolOutputs) {
+            Self($0, items: $1, successorID: $2, policy: $3, waitsForToolOutputs: $4)
+        }
     }
 }
 
-extension SessionCommand.Cancel: CommandCoded {
-    func encode(into buffer: inout ByteBuffer) {
-        responseID.encode(into: &buffer)
-        participant.encode(into: &buffer)
-        clientEventID.encode(into: &buffer)
-        reason.encode(into: &buffer)
-        dropsQueued.encode(into: &buffer)
-        buffer.append(answer.rawValue)
+extension SessionCommand.Cancel: CommandRecord {
+    static var layout: some CommandLayout<Self> {
+        CommandParts(\.responseID, \.participant, \.clientEventID, \.reason, \.dropsQueued, \.answer) {
+            Self(responseID: $0, by: $1, clientEventID: $2, reason: $3, dropsQueued: $4, answer: $5)
+        }
     }
+}
 
-    init(from reader: inout CommandReader) throws(MalformedCommand) {
-        self.init(
-            responseID: try String?(from: &reader), by: try Participant?(from: &reader), clientEventID: try String?(from: &reader),
-            reason: try Session.CancelReason(from: &reader), dropsQueued: try Bool(from: &reader))
-        guard let answer = Answer(rawValue: try reader.byte()) else { throw MalformedCommand() }
-        self.answer = answer
-    }
+extension SessionCommand.Cancel.Answer: CommandCoded {}
+
+extension SessionCommand.Join: CommandRecord {
+    static var layout: some CommandLayout<Self> { CommandParts(\.participant, \.after) { Self(participant: $0, after: $1) } }
 }
 
 extension SessionCommand.Follow: CommandCoded {
+    private enum Tag: UInt8 { case after, response, endOfResponse }
+
     func encode(into buffer: inout ByteBuffer) {
         switch self {
-        case .after(let position):
-            buffer.append(0)
-            position.encode(into: &buffer)
-        case .response(let id, let after):
-            buffer.append(1)
-            id.encode(into: &buffer)
-            after.encode(into: &buffer)
-        case .endOfResponse(let id):
-            buffer.append(2)
-            id.encode(into: &buffer)
+        case .after(let position): buffer.append(case: Tag.after, position)
+        case .response(let id, let after): buffer.append(case: Tag.response, id, after)
+        case .endOfResponse(let id): buffer.append(case: Tag.endOfResponse, id)
         }
     }
 
     init(from reader: inout CommandReader) throws(MalformedCommand) {
-        switch try reader.byte() {
-        case 0: self = .after(try LogPosition(from: &reader))
-        case 1: self = .response(id: try String(from: &reader), after: try LogPosition(from: &reader))
-        case 2: self = .endOfResponse(id: try String(from: &reader))
-        default: throw MalformedCommand()
+        switch try reader.tag(Tag.self) {
+        case .after: self = try reader.value(Self.after)
+        case .response: self = try reader.value(Self.response)
+        case .endOfResponse: self = try reader.value(Self.endOfResponse)
         }
     }
 }
 
-extension SessionCommand.ItemSource {
+extension SessionCommand.ItemSource: CommandRecord {
+    static var layout: some CommandLayout<Self> {
+        CommandParts(\.responseID) { (id: String?) in id.map { .input(ofResponse: $0) } ?? .conversation }
+    }
+
     /// nil: the conversation.
-    fileprivate var responseID: String? { if case .input(let id) = self { id } else { nil } }
-    fileprivate init(responseID: String?) { self = responseID.map { .input(ofResponse: $0) } ?? .conversation }
+    private var responseID: String? { if case .input(let id) = self { id } else { nil } }
 }
 
-extension SessionCommand.ItemRange: CommandCoded {
-    func encode(into buffer: inout ByteBuffer) {
-        limit.encode(into: &buffer)
-        isAscending.encode(into: &buffer)
-        after.encode(into: &buffer)
-    }
-
-    init(from reader: inout CommandReader) throws(MalformedCommand) {
-        self.init(limit: try Int(from: &reader), isAscending: try Bool(from: &reader), after: try String?(from: &reader))
+extension SessionCommand.ItemRange: CommandRecord {
+    static var layout: some CommandLayout<Self> {
+        CommandParts(\.limit, \.isAscending, \.after) { Self(limit: $0, isAscending: $1, after: $2) }
     }
 }

@@ -11,11 +11,7 @@ extension SessionError: CommandCoded {
     }
 
     func encode(into buffer: inout ByteBuffer) {
-        func put(_ tag: Tag) { buffer.append(tag.rawValue) }
-        func put(_ tag: Tag, _ value: some CommandCoded) {
-            put(tag)
-            value.encode(into: &buffer)
-        }
+        func put<each Part: CommandCoded>(_ tag: Tag, _ parts: repeat each Part) { buffer.append(case: tag, repeat each parts) }
         switch self {
         case .responseInProgress(let id): put(.responseInProgress, id)
         case .responseNotActive(let id): put(.responseNotActive, id)
@@ -24,9 +20,7 @@ extension SessionError: CommandCoded {
         case .tooManyPendingSteers(let limit): put(.tooManyPendingSteers, limit)
         case .conversationTooLarge(let limit): put(.conversationTooLarge, limit)
         case .duplicateItem(let id): put(.duplicateItem, id)
-        case .resultWithoutCall(let callID, let index):
-            put(.resultWithoutCall, callID)
-            index.encode(into: &buffer)
+        case .resultWithoutCall(let callID, let index): put(.resultWithoutCall, callID, index)
         case .tooManyParticipants(let limit): put(.tooManyParticipants, limit)
         case .tooManyCursors(let limit): put(.tooManyCursors, limit)
         case .sessionClosed: put(.sessionClosed)
@@ -39,48 +33,41 @@ extension SessionError: CommandCoded {
         case .itemNotInList(let id): put(.itemNotInList, id)
         case .tooManySteps(let limit): put(.tooManySteps, limit)
         case .missingModel: put(.missingModel)
-        case .parameterRefused(let message, let param, let code):
-            put(.parameterRefused, message)
-            param.encode(into: &buffer)
-            code.encode(into: &buffer)
+        case .parameterRefused(let message, let param, let code): put(.parameterRefused, message, param, code)
         case .notCommitted: put(.notCommitted)
         case .unexpectedOutcome: put(.unexpectedOutcome)
         }
     }
 
-    init(from reader: inout CommandReader) throws(MalformedCommand) {
-        guard let tag = Tag(rawValue: try reader.byte()) else { throw MalformedCommand() }
-        self = try Self(tag, from: &reader)
-    }
+    init(from reader: inout CommandReader) throws(MalformedCommand) { self = try Self(try reader.tag(), from: &reader) }
 
     private init(_ tag: Tag, from reader: inout CommandReader) throws(MalformedCommand) {
         switch tag {
-        case .responseInProgress: self = .responseInProgress(responseID: try String(from: &reader))
-        case .responseNotActive: self = .responseNotActive(responseID: try String(from: &reader))
+        case .responseInProgress: self = try reader.value(Self.responseInProgress)
+        case .responseNotActive: self = try reader.value(Self.responseNotActive)
         case .noActiveResponse: self = .noActiveResponse
-        case .tooManyQueuedInputs: self = .tooManyQueuedInputs(limit: try Int(from: &reader))
-        case .tooManyPendingSteers: self = .tooManyPendingSteers(limit: try Int(from: &reader))
-        case .conversationTooLarge: self = .conversationTooLarge(limitBytes: try Int(from: &reader))
-        case .duplicateItem: self = .duplicateItem(id: try String(from: &reader))
-        case .resultWithoutCall: self = .resultWithoutCall(callID: try String(from: &reader), index: try Int(from: &reader))
-        case .tooManyParticipants: self = .tooManyParticipants(limit: try Int(from: &reader))
-        case .tooManyCursors: self = .tooManyCursors(limit: try Int(from: &reader))
+        case .tooManyQueuedInputs: self = try reader.value(Self.tooManyQueuedInputs)
+        case .tooManyPendingSteers: self = try reader.value(Self.tooManyPendingSteers)
+        case .conversationTooLarge: self = try reader.value(Self.conversationTooLarge)
+        case .duplicateItem: self = try reader.value(Self.duplicateItem)
+        case .resultWithoutCall: self = try reader.value(Self.resultWithoutCall)
+        case .tooManyParticipants: self = try reader.value(Self.tooManyParticipants)
+        case .tooManyCursors: self = try reader.value(Self.tooManyCursors)
         case .sessionClosed: self = .sessionClosed
-        case .responseNotFound: self = .responseNotFound(try String(from: &reader))
-        case .eventsExpired: self = .eventsExpired(responseID: try String(from: &reader))
-        case .previousResponseNotFound: self = .previousResponseNotFound(try String(from: &reader))
-        case .responseAlreadyCompleted: self = .responseAlreadyCompleted(responseID: try String(from: &reader))
+        case .responseNotFound: self = try reader.value(Self.responseNotFound)
+        case .eventsExpired: self = try reader.value(Self.eventsExpired)
+        case .previousResponseNotFound: self = try reader.value(Self.previousResponseNotFound)
+        case .responseAlreadyCompleted: self = try reader.value(Self.responseAlreadyCompleted)
         case .successorRefused:
             // The reason is never another of these: hostile bytes nest no deeper.
-            guard let inner = Tag(rawValue: try reader.byte()), inner != .successorRefused else { throw MalformedCommand() }
+            let inner = try reader.tag(Tag.self)
+            guard inner != .successorRefused else { throw MalformedCommand() }
             self = .successorRefused(try Self(inner, from: &reader))
-        case .itemNotFound: self = .itemNotFound(try String(from: &reader))
-        case .itemNotInList: self = .itemNotInList(try String(from: &reader))
-        case .tooManySteps: self = .tooManySteps(limit: try Int(from: &reader))
+        case .itemNotFound: self = try reader.value(Self.itemNotFound)
+        case .itemNotInList: self = try reader.value(Self.itemNotInList)
+        case .tooManySteps: self = try reader.value(Self.tooManySteps)
         case .missingModel: self = .missingModel
-        case .parameterRefused:
-            self = .parameterRefused(
-                message: try String(from: &reader), param: try String?(from: &reader), code: try String?(from: &reader))
+        case .parameterRefused: self = try reader.value(Self.parameterRefused)
         case .notCommitted: self = .notCommitted
         case .unexpectedOutcome: self = .unexpectedOutcome
         }

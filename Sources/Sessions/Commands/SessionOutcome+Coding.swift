@@ -15,131 +15,74 @@ extension SessionOutcome: CommandCoded {
     }
 
     func encode(into buffer: inout ByteBuffer) {
-        func tag(_ tag: Tag) { buffer.append(tag.rawValue) }
+        func put<each Part: CommandCoded>(_ tag: Tag, _ parts: repeat each Part) { buffer.append(case: tag, repeat each parts) }
         switch self {
-        case .done: tag(.done)
-        case .accepted(let accepted):
-            tag(.accepted)
-            accepted.encode(into: &buffer)
-        case .steerKept(let calls):
-            tag(.steerKept)
-            calls.encode(into: &buffer)
-        case .response(let standing):
-            tag(.response)
-            standing.encode(into: &buffer)
-        case .summary(let summary):
-            tag(.summary)
-            summary.record.encode(into: &buffer)
-            summary.isGenerating.encode(into: &buffer)
-            summary.lastPosition.encode(into: &buffer)
-        case .state(let standing):
-            tag(.state)
-            standing.encode(into: &buffer)
-        case .joined(let standing, let after):
-            tag(.joined)
-            standing.encode(into: &buffer)
-            after.encode(into: &buffer)
-        case .items(let items, let hasMore):
-            tag(.items)
-            items.encode(into: &buffer)
-            hasMore.encode(into: &buffer)
-        case .byteCount(let count):
-            tag(.byteCount)
-            count.encode(into: &buffer)
-        case .following(let following):
-            tag(.following)
-            buffer.append(following.rawValue)
-        case .steps(let standing, let areTaken):
-            tag(.steps)
-            standing.encode(into: &buffer)
-            areTaken.encode(into: &buffer)
-        case .refused(let error):
-            tag(.refused)
-            error.encode(into: &buffer)
+        case .done: put(.done)
+        case .accepted(let accepted): put(.accepted, accepted)
+        case .steerKept(let calls): put(.steerKept, calls)
+        case .response(let standing): put(.response, standing)
+        case .summary(let summary): put(.summary, summary)
+        case .state(let standing): put(.state, standing)
+        case .joined(let standing, let after): put(.joined, standing, after)
+        case .items(let items, let hasMore): put(.items, items, hasMore)
+        case .byteCount(let count): put(.byteCount, count)
+        case .following(let following): put(.following, following)
+        case .steps(let standing, let areTaken): put(.steps, standing, areTaken)
+        case .refused(let error): put(.refused, error)
         }
     }
 
     init(from reader: inout CommandReader) throws(MalformedCommand) {
-        guard let tag = Tag(rawValue: try reader.byte()) else { throw MalformedCommand() }
-        switch tag {
+        switch try reader.tag(Tag.self) {
         case .done: self = .done
-        case .accepted: self = .accepted(try Accepted(from: &reader))
-        case .steerKept: self = .steerKept(callIDs: try [String](from: &reader))
-        case .response: self = .response(try ResponseStanding(from: &reader))
-        case .summary:
-            self = .summary(
-                SessionSummary(
-                    record: try SessionRecord(from: &reader), isGenerating: try Bool(from: &reader),
-                    lastPosition: try LogPosition(from: &reader)))
-        case .state: self = .state(try SessionStanding(from: &reader))
-        case .joined: self = .joined(try SessionStanding(from: &reader), after: try LogPosition(from: &reader))
-        case .items: self = .items(try [Item](from: &reader), hasMore: try Bool(from: &reader))
-        case .byteCount: self = .byteCount(try Int(from: &reader))
-        case .following:
-            guard let following = Following(rawValue: try reader.byte()) else { throw MalformedCommand() }
-            self = .following(following)
-        case .steps: self = .steps(try ResponseStanding(from: &reader), areTaken: try Bool(from: &reader))
-        case .refused: self = .refused(try SessionError(from: &reader))
+        case .accepted: self = try reader.value(Self.accepted)
+        case .steerKept: self = try reader.value(Self.steerKept)
+        case .response: self = try reader.value(Self.response)
+        case .summary: self = try reader.value(Self.summary)
+        case .state: self = try reader.value(Self.state)
+        case .joined: self = try reader.value(Self.joined)
+        case .items: self = try reader.value(Self.items)
+        case .byteCount: self = try reader.value(Self.byteCount)
+        case .following: self = try reader.value(Self.following)
+        case .steps: self = try reader.value(Self.steps)
+        case .refused: self = try reader.value(Self.refused)
         }
     }
 }
 
-extension SessionStanding: CommandCoded {
-    func encode(into buffer: inout ByteBuffer) {
-        state.encode(into: &buffer)
-        busySince.encode(into: &buffer)
+extension SessionOutcome.Following: CommandCoded {}
+
+extension SessionOutcome.Accepted: CommandRecord {
+    static var layout: some CommandLayout<Self> {
+        CommandParts(\.sessionID, \.responseID, \.position, \.mode, \.interrupted, \.opaqueObject) {
+            Self(sessionID: $0, responseID: $1, position: $2, mode: $3, interrupted: $4, object: $5?.array)
+        }
     }
 
-    init(from reader: inout CommandReader) throws(MalformedCommand) {
-        state = try SessionState(from: &reader)
-        busySince = try Int?(from: &reader)
+    private var opaqueObject: OpaqueBytes? { object.map(OpaqueBytes.init) }
+}
+
+extension SessionSummary: CommandRecord {
+    static var layout: some CommandLayout<Self> {
+        CommandParts(\.record, \.isGenerating, \.lastPosition) { Self(record: $0, isGenerating: $1, lastPosition: $2) }
     }
 }
 
-extension SessionOutcome.Accepted: CommandCoded {
-    func encode(into buffer: inout ByteBuffer) {
-        sessionID.encode(into: &buffer)
-        responseID.encode(into: &buffer)
-        position.encode(into: &buffer)
-        mode.encode(into: &buffer)
-        interrupted.encode(into: &buffer)
-        object.map(OpaqueBytes.init).encode(into: &buffer)
-    }
-
-    init(from reader: inout CommandReader) throws(MalformedCommand) {
-        sessionID = try String(from: &reader)
-        responseID = try String(from: &reader)
-        position = try LogPosition(from: &reader)
-        mode = try InterjectionMode?(from: &reader)
-        interrupted = try Interrupted?(from: &reader)
-        object = try OpaqueBytes?(from: &reader)?.array
-    }
+extension SessionStanding: CommandRecord {
+    static var layout: some CommandLayout<Self> { CommandParts(\.state, \.busySince) { Self(state: $0, busySince: $1) } }
 }
 
-extension ResponseStanding: CommandCoded {
-    func encode(into buffer: inout ByteBuffer) {
-        id.encode(into: &buffer)
-        status.encode(into: &buffer)
-        incompleteReason.encode(into: &buffer)
-        isOpen.encode(into: &buffer)
-        createdAt.encode(into: &buffer)
-        eventCount.encode(into: &buffer)
-        precedingPosition.encode(into: &buffer)
-        lastPosition.encode(into: &buffer)
-        epoch.encode(into: &buffer)
-        object.map(OpaqueBytes.init).encode(into: &buffer)
+extension ResponseStanding: CommandRecord {
+    static var layout: some CommandLayout<Self> {
+        CommandParts(
+            \.id, \.status, \.incompleteReason, \.isOpen, \.createdAt, \.eventCount, \.precedingPosition, \.lastPosition, \.epoch,
+            \.opaqueObject
+        ) {
+            Self(
+                id: $0, status: $1, incompleteReason: $2, isOpen: $3, createdAt: $4, eventCount: $5, precedingPosition: $6,
+                lastPosition: $7, epoch: $8, object: $9?.array)
+        }
     }
 
-    init(from reader: inout CommandReader) throws(MalformedCommand) {
-        id = try String(from: &reader)
-        status = try String(from: &reader)
-        incompleteReason = try String?(from: &reader)
-        isOpen = try Bool(from: &reader)
-        createdAt = try Int(from: &reader)
-        eventCount = try Int(from: &reader)
-        precedingPosition = try LogPosition(from: &reader)
-        lastPosition = try LogPosition(from: &reader)
-        epoch = try Int(from: &reader)
-        object = try OpaqueBytes?(from: &reader)?.array
-    }
+    private var opaqueObject: OpaqueBytes? { object.map(OpaqueBytes.init) }
 }

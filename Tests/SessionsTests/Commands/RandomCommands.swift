@@ -1,25 +1,16 @@
 import JSON
+import ToldSession
 
 @testable import Sessions
 
-/// Commands and outcomes with whatever they may hold: each optional is there or not, each list is empty or not.
-struct RandomCommands: RandomNumberGenerator {
-    private var state: UInt64
+/// Commands and outcomes with whatever they may hold.
+struct RandomCommands: RandomValues {
+    var generator: SplitMix64
 
-    init(seed: UInt64) { state = seed }
-
-    /// SplitMix64: a failure is repeated from the seed that it prints.
-    mutating func next() -> UInt64 {
-        state &+= 0x9E37_79B9_7F4A_7C15
-        var mixed = state
-        mixed = (mixed ^ (mixed >> 30)) &* 0xBF58_476D_1CE4_E5B9
-        mixed = (mixed ^ (mixed >> 27)) &* 0x94D0_49BB_1331_11EB
-        return mixed ^ (mixed >> 31)
-    }
+    init(seed: UInt64) { generator = SplitMix64(seed: seed) }
 
     // MARK: Parts
 
-    mutating func flag() -> Bool { next() % 2 == 0 }
     mutating func number() -> Int { [0, 1, -1, 63, 64, -64, -65, 1 << 40, .max, .min].randomElement(using: &self) ?? 0 }
     mutating func position() -> LogPosition {
         LogPosition(
@@ -29,51 +20,9 @@ struct RandomCommands: RandomNumberGenerator {
     mutating func text() -> String {
         ["", "a", "null", "é\u{301}\t\"\\", "😀 ☃", "\u{0}", String(repeating: "x", count: 200)].randomElement(using: &self) ?? ""
     }
-    mutating func maybe<Value>(_ make: (inout Self) -> Value) -> Value? { flag() ? make(&self) : nil }
-    mutating func list<Value>(_ make: (inout Self) -> Value) -> [Value] { (0..<Int(next() % 3)).map { _ in make(&self) } }
     mutating func bytes() -> [UInt8] { list { UInt8(truncatingIfNeeded: $0.next()) } }
-
-    mutating func json(depth: Int = 3) -> JSONValue {
-        switch next() % (depth > 0 ? 6 : 4) {
-        case 0: .string(text())
-        case 1: .number([0, 1.5, 1e300].randomElement(using: &self).flatMap { JSONNumber($0) } ?? 0)
-        case 2: .bool(flag())
-        case 3: .null
-        case 4: .object(object(depth: depth - 1))
-        default: .array(list { $0.json(depth: depth - 1) })
-        }
-    }
-
-    mutating func object(depth: Int = 3) -> JSONObject {
-        var object = JSONObject()
-        for key in ["b", "a", "é", ""] where flag() { object[key] = json(depth: depth) }
-        return object
-    }
-
-    mutating func item() -> Item {
-        Item(
-            id: text(), status: [.inProgress, .completed, .incomplete].randomElement(using: &self) ?? .completed, body: object(),
-            chatMessage: maybe { .object($0.object()) })
-    }
-
-    mutating func parameters() -> ResponseParameters {
-        ResponseParameters(model: text(), instructions: maybe { $0.text() }, members: object(), chatMembers: maybe { $0.object() })
-    }
-
-    mutating func policy() -> DisconnectPolicy {
-        [.cancel, .continuing, .grace(.zero), .grace(.seconds(30))].randomElement(using: &self) ?? .cancel
-    }
-
-    mutating func mode() -> InterjectionMode { InterjectionMode.allCases.randomElement(using: &self) ?? .queue }
+    mutating func json() -> JSONValue { flag() ? .null : value() }
     mutating func participant() -> Participant { Participant(id: text(), name: text()) }
-
-    mutating func step() -> Step {
-        Step(
-            id: text(), kind: text(), name: maybe { $0.text() },
-            status: Step.Status.allCases.randomElement(using: &self) ?? .failed, title: maybe { $0.text() },
-            // A member that is null reads as one that is missing.
-            detail: maybe { .object($0.object()) }, parentID: maybe { $0.text() })
-    }
 
     // MARK: Commands
 

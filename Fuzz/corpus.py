@@ -43,6 +43,7 @@ def seeds():
             yield "websocket-writer", bytes([byte_count & 1, operation, byte_count, 65, 2, 3, 66, 5, 4, 67, 4, 1, 68])
             yield "websocket-writer", bytes([1 - (byte_count & 1), operation | 0x80, byte_count, 65])
     yield from deflate_seeds()
+    yield from (("commands", seed) for seed in command_seeds())
     for case in cases("http/requests.json"):
         # Vectors with limits of their own are seeds with tight ones: the same way is found near by.
         yield "http-requests", bytes([1 if case.get("limits") else 0]) + case["input"].encode()
@@ -117,6 +118,46 @@ def deflate_seeds():
         for options in range(0, 128, 9):
             program = bytes([operation, len(text)]) + text + bytes([0x10, 5]) + b"Hello" + bytes([0x04, 0])
             yield "deflate-writer", bytes([options, options, 127 - options]) + program * 2
+
+
+def command_seeds():
+    """Commands and outcomes as Sources/Sessions/Commands/CommandCoding.swift has them: the version, and each case by its number."""
+    def number(value):
+        rest, encoded = (value << 1) ^ (value >> 63), b""
+        while rest >= 0x80:
+            encoded, rest = encoded + bytes([rest & 0x7F | 0x80]), rest >> 7
+        return encoded + bytes([rest])
+
+    def text(value):
+        return number(len(value.encode())) + value.encode()
+
+    message = '{"type":"message","role":"user","content":[{"type":"input_text","text":"hi"}]}'
+    item = text("msg_1") + text("completed") + text(message) + b"\0"
+    items = number(1) + item
+    parameters = text("m") + b"\1" + text("be brief") + text('{"top_p":1}') + b"\0"
+    position = number(2) + number(41)
+    participant = text("part_1") + text("Ann")
+    step = text("s") + text("tool") + b"\0" + text("completed") + b"\1" + text("t") + b"\1" + text('{"n":1}') + b"\0"
+    commands = {
+        1: items + text("resp_1") + b"\0" + parameters + b"\1" + text("queue") + b"\1" + text("grace=30") + b"\1\1" + text("Ann")
+        + b"\0" * 2 + b"\0" + b"\1" + text("resp_0") + b"\1\1" + b"\1",
+        2: text("steer_1") + text("resp_1") + items + text("resp_2") + b"\0\1",
+        3: b"\1" + text("resp_1") + b"\0\0" + text("cancel") + b"\1\2",
+        4: items, 5: text("msg_1"), 6: text('{"a":"b"}'), 7: text("resp_1"), 8: b"", 9: text("resp_1") + number(1) + step,
+        10: b"\1" + participant + b"\1" + position, 11: participant, 12: b"\1" + text("resp_1") + position, 13: b"", 14: b"",
+        15: text("resp_1") + b"\1", 16: b"\1" + text("resp_1") + number(20) + b"\1\0", 17: text("msg_1"), 18: b"\0",
+        19: items + b"\1" + text("msg_0"), 20: item, 21: text("msg_1") + number(4) + b"\1" + number(1500),
+    }
+    response = text("resp_1") + text("completed") + b"\0\0" + number(1) + number(9) + position * 2 + number(2) + b"\1" + text("{}")
+    record = text("sess_1") + text("ann") + number(1) + parameters + text("queue") + text("cancel") + text("{}") + b"\0"
+    state = record + position + number(1) + items + number(1) + text("resp_1") + items + number(1) + participant + number(1) + text("{}")
+    outcomes = {
+        1: b"", 2: text("sess_1") + text("resp_1") + position + b"\0\0\0", 3: number(1) + text("call_1"), 4: response,
+        5: record + b"\1" + position, 6: state + b"\0\1" + b"\0", 8: items + b"\1", 9: number(-1), 10: b"\1", 11: response + b"\1",
+        12: bytes([15, 7]) + text("msg_1"),
+    }
+    yield from (b"\1" + text("cmd_1") + bytes([tag]) + values for tag, values in commands.items())
+    yield from (b"\1" + bytes([tag]) + values for tag, values in outcomes.items())
 
 
 def short_form(data):

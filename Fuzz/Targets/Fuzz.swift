@@ -36,6 +36,7 @@ enum Fuzz {
         ("chat", fuzzChatCompletions),
         ("anthropic", fuzzAnthropicMessages),
         ("upstream-errors", fuzzUpstreamErrors),
+        ("commands", fuzzCommands),
     ]
 
     nonisolated(unsafe) private static var chosen: Target = { _ in }

@@ -233,9 +233,16 @@ public final class Store: Sendable {
         files.stop()
         // Where the files are not those that were opened, or take nothing more, the next start finds out what is there.
         let isMarked = (try? markEnd()) != nil
-        try? pool.close()
+        closeConnections()
         if isMarked { run.withLock { $0.ended() } }
         lock.release()
+    }
+
+    /// SQLite moves the write-ahead log into the database, and removes it, when the last connection closes, unless that can only read:
+    /// the readers are closed before the writer, once nothing is being read.
+    private func closeConnections() {
+        try? pool.barrierWriteWithoutTransaction { _ in pool.invalidateReadOnlyConnections() }
+        try? pool.close()
     }
 
     private func markEnd() throws {

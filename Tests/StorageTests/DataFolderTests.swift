@@ -31,6 +31,25 @@ import Testing
         }
     }
 
+    /// The write-ahead log is in the database then, and gone: a copy of the file alone has everything.
+    @Test func aCleanStopLeavesTheDatabaseAlone() async throws {
+        let store = try open()
+        #expect(await Self.commit(store, ordinal: 1) == nil)
+        // Each reader has a connection of its own.
+        let counts = try await withThrowingTaskGroup(of: Int?.self) { group in
+            for _ in 0..<4 { group.addTask { try await store.read { try Int.fetchOne($0, sql: "SELECT count(*) FROM sessions") } } }
+            return try await group.reduce(into: []) { $0.append($1) }
+        }
+        #expect(counts == [1, 1, 1, 1])
+        #expect(access(path + "-wal", F_OK) == 0)
+        await store.close()
+        let left = try FileManager.default.contentsOfDirectory(atPath: directory).sorted()
+        #expect(left == ["interject.identity", "interject.lock", "interject.sqlite"])
+        let again = try open()
+        #expect(again.loss == nil)
+        await again.close()
+    }
+
     @Test func anEmptyDatabaseIsRefused() async throws {
         await (try open()).close()
         #expect(truncate(path, 0) == 0)

@@ -162,6 +162,10 @@ extension ResponsesSocket {
     private func steer(
         _ steer: Input.Steer, in reference: SessionReference, _ body: JSONObject, _ items: [Item], _ streamID: String?
     ) throws(APIError) {
+        // The lane of the steered response gets the successor, too. A response of another connection is followed from here on. Where
+        // there is no lane for it, nothing counts against the limits.
+        let followed = lanes.values.flatMap(\.readers).first { $0.open.contains(steer.responseID) }
+        let lane = followed == nil ? try lane(streamID) : nil
         let successor = Identifier.make("resp_")
         do throws(APIError) {
             try admit(successor, items, ResponseParameters(model: ""))
@@ -170,23 +174,10 @@ extension ResponsesSocket {
             return
         }
         let services = services
-        // The lane of the steered response gets the successor, too. A response of another connection is followed from here on.
-        let followed = lanes.values.flatMap(\.readers).first { $0.open.contains(steer.responseID) }
         followed?.follow(successor)
-        var own: LaneReader?
-        if followed == nil {
-            let lane: Lane
-            do throws(APIError) {
-                lane = try self.lane(streamID)
-            } catch {
-                services.metering.abandon(successor, now: Instant.monotonicNow)
-                throw error
-            }
-            let reader = LaneReader(socket: self, lane: lane, responseID: steer.responseID, cutForm: cutForm)
-            reader.follow(successor)
-            reader.lane.begin(reader)
-            own = reader
-        }
+        let own = lane.map { LaneReader(socket: self, lane: $0, responseID: steer.responseID, cutForm: cutForm) }
+        own?.follow(successor)
+        if let own { own.lane.begin(own) }
         let command = SessionCommand.Steer(steer, items: items, successorID: successor, waitsForToolOutputs: true)
         reference.perform(.steer(command), reader: own, from: loop) { [weak self, own] outcome in
             if case .accepted = outcome { return }

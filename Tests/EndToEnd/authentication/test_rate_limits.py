@@ -117,6 +117,30 @@ def test_what_is_refused_costs_nothing(keys, start_server, tag):
         assert ask(http, brief(tag)).status_code == 200
 
 
+def test_a_steer_that_is_refused_counts_against_no_limit(keys, start_server, open_socket, tag):
+    lanes = 32
+    key = keys.create(max_concurrent=lanes + 2)
+    server = start_server("--data", keys.directory)
+    session, other, last = (Session.create(server, headers=bearer(key)) for _ in range(3))
+    steered = session.speak(endless(tag))["response_id"]
+    socket = open_socket(to=server, headers=bearer(key))
+    for number in range(lanes):
+        socket.create(endless(tag), stream_id=f"s{number}")
+    for number in range(lanes):
+        socket.wait_for_type("response.created", stream_id=f"s{number}")
+    # There is no lane for what would answer it.
+    for number in range(2):
+        seen = len(socket.events)
+        socket.send("response.steer", previous_response_id=steered, input="in verse", stream_id=f"steer{number}")
+        error = socket.wait_for_type("error", seen)
+        assert error["status"] == 429 and error["error"]["code"] == "websocket_stream_limit_reached"
+    assert other.post_input(endless(tag)).status_code == 202
+    assert last.post_input(endless(tag)).status_code == 429
+    socket.close()
+    for one in (session, other):
+        one.close()
+
+
 def test_a_websocket_is_held_to_the_same_limits(keys, start_server, open_socket, tag):
     key = keys.create(requests_per_minute=1)
     server = start_server("--data", keys.directory)

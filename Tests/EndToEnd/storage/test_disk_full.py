@@ -7,6 +7,7 @@ import threading
 
 import pytest
 
+from event_source import EventSource
 from full_disk import fill, limit, readiness
 from log_rules import Log
 from metrics import Metrics, until
@@ -182,6 +183,50 @@ def test_who_waits_for_the_rest_of_an_answer_is_told_that_the_disk_is_full(start
     eventually(lambda: readiness(server) == (200, "ready"), "ready again")
     with server.http() as http:
         assert http.get(f"/v1/responses/{seen[0].response.id}").json()["status"] == "cancelled"
+
+
+@pytest.mark.timeout(120)
+def test_who_follows_a_session_waits_on_while_the_disk_takes_nothing(start_server, tag):
+    server = start_server()
+    session = Session.create(server)
+    answer = session.speak(say(tag, tokens=800, pace=100))
+    with EventSource(server, f"{session.path}/events") as source, server.sdk() as client:
+        source.read_until(lambda event: event[0] == "response.output_text.delta")
+        stream = client.responses.retrieve(answer["response_id"], stream=True)
+        fill(server)
+        # A follower of one response is told after the stall: a response whose end does not come must not be waited for.
+        told = list(stream)[-1]
+        assert told.type == "error" and told.code == "storage_unavailable"
+        limit(server, resource.RLIM_INFINITY)
+        source.read_until(lambda event: event[0] == "response.completed")
+        assert [int(id) for _, _, id in source.events] == list(range(1, len(source.events) + 1))
+    assert Log(events(server, session.id)).order[0].status == "completed"
+
+
+@pytest.mark.timeout(120)
+@pytest.mark.parametrize("has_events", [True, False])
+def test_a_session_that_cannot_be_followed_for_a_full_disk_lets_its_follower_come_again(start_server, tag, has_events):
+    server = start_server()
+    session = Session.create(server)
+    session.speak(say(f"{tag}a", tokens=3, pace=0))
+    last = session.wait_until_idle()[-1]["interject"]["sequence"]
+    fill(server)
+    # Waits to be committed, and what the follower is told would have to wait for it.
+    caught = Caught(lambda: by_input(session, say(f"{tag}b", tokens=3, pace=0)))
+    eventually(lambda: readiness(server)[0] == 503, "not ready")
+    with EventSource(server, f"{session.path}/events?starting_after={0 if has_events else last}") as source:
+        if has_events:
+            assert source.status == 200
+            source.read_to_end()
+            assert [int(id) for _, _, id in source.events] == list(range(1, last + 1))
+        else:
+            assert source.status == 503 and source.headers["retry-after"]
+    eventually(lambda: caught.error is not None, "an answer", timeout_s=20 * PATIENCE)
+    limit(server, resource.RLIM_INFINITY)
+    eventually(lambda: readiness(server) == (200, "ready"), "ready again")
+    with EventSource(server, f"{session.path}/events", last_event_id=str(last)) as source:
+        session.speak(say(f"{tag}c", tokens=3, pace=0))
+        source.read_until(lambda event: event[0] == "response.completed")
 
 
 HOOK = {"url": "http://127.0.0.1:9/x", "event_types": ["response.completed"], "name": "a"}

@@ -58,6 +58,13 @@ public enum ResponsesEncoder: EventEncoder {
             if let responseID { writer.field("response_id", responseID) }
             writer.array("item_ids") { for id in itemIDs { $0.element(id) } }
         case .itemsAdded: event.withJSON { writer.field("items", json: $0) }
+        case .itemsInserted:
+            event.withJSON { writer.field("items", json: $0) }
+            writer.field("previous_item_id", event.precedingItemID)
+        case .itemReplaced: event.withJSON { writer.field("item", json: $0) }
+        case .itemTruncated:
+            event.withJSON { writer.field("item", json: $0) }
+            if let end = event.audioEndMilliseconds { writer.field("audio_end_ms", end) } else { writer.null("audio_end_ms") }
         case .responseCreated, .responseInProgress, .responseCompleted, .responseIncomplete, .responseFailed, .responseCancelled:
             if let header = event.response, let state = event.responseState {
                 writer.object("response") { state.write(header, to: &$0) }
@@ -184,6 +191,9 @@ extension EventKind {
         case .rolledBack: "interject:rolled_back"
         case .itemsAdded: "interject:items.added"
         case .itemsDeleted: "interject:items.deleted"
+        case .itemsInserted: "interject:items.inserted"
+        case .itemReplaced: "interject:item.replaced"
+        case .itemTruncated: "interject:item.truncated"
         case .responseCreated: "response.created"
         case .responseInProgress: "response.in_progress"
         case .responseCompleted: "response.completed"

@@ -31,6 +31,8 @@ public enum SessionError: Error, Sendable, Hashable {
     /// The response that was to go on from a steered one cannot be made.
     indirect case successorRefused(SessionError)
     case itemNotFound(String)
+    /// An item that is to be truncated is no message.
+    case itemNotTruncatable(String)
     /// A page is to begin behind an item that the list does not have.
     case itemNotInList(String)
     case tooManySteps(limit: Int)
@@ -63,6 +65,7 @@ public enum SessionError: Error, Sendable, Hashable {
         case .responseAlreadyCompleted: "response_already_completed"
         case .successorRefused: "successor_creation_failed"
         case .itemNotFound: "item_not_found"
+        case .itemNotTruncatable: "item_not_truncatable"
         case .itemNotInList: "invalid_value"
         case .tooManySteps: "too_many_steps"
         case .missingModel: "missing_required_parameter"
@@ -96,6 +99,7 @@ public enum SessionError: Error, Sendable, Hashable {
         case .responseAlreadyCompleted(let id): "Response '\(id)' has completed."
         case .successorRefused(let reason): reason.message
         case .itemNotFound(let id): "No item with id '\(id)' is here, or it is not yours."
+        case .itemNotTruncatable(let id): "Item '\(id)' is no message: only a message has text that can be truncated."
         case .itemNotInList(let id): "No item with id '\(id)' is in this list."
         case .tooManySteps(let limit): "A response may have \(limit) steps."
         case .missingModel: "'model' is missing: the session has none, and no upstream has told which it has."

@@ -5,7 +5,7 @@ import Network
 import Sessions
 import Testing
 
-@testable import Server
+@testable import SessionHosting
 
 /// A session of which the store has refused a change: nothing of it is told as committed from then on.
 @Suite(BlockingThread()) struct LostSessionTests {

@@ -64,6 +64,7 @@ import ToldSession
         let log = SessionLog(
             maxByteCount: .max, pages: whole.tail, lastPosition: whole.lastSequence,
             endOffset: whole.tail.reduce(0) { $0 + $1.capacity })
+        #expect(whole.session.items == told.session.items)
         let session = try Session(restoring: whole.session, host: told, log: log, limits: SessionLimits())
         #expect(strings(whole.tail.events(after: 0, upTo: .max)) == expected)
 

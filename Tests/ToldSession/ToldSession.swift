@@ -40,6 +40,11 @@ public final class ToldSession: SessionHost {
         try session.join(ann)
         try session.add([.userMessage("one \\ two"), .userMessage("three")])
         _ = session.deleteItem(session.items[0].id)
+        try session.insert([.userMessage("before \"all\""), Self.answer("msg_told", "so ☃ much and more")], after: nil)
+        try session.insert([.userMessage("four")], after: session.items.last?.id)
+        try session.replace(with: Self.answer("msg_told", "so ☃ much, and \"more\""))
+        _ = try session.truncate(.init(itemID: "msg_told", toUTF8Count: 10))
+        _ = try session.truncate(.init(itemID: "msg_told", toUTF8Count: 4, audioEndMilliseconds: 1500))
         try answerWithEveryItem(ann)
         try answerInJSON()
         try endEarly(ann)
@@ -51,6 +56,11 @@ public final class ToldSession: SessionHost {
         running.say("unfinished \\\"quote")
         running.say("\\n and more")
         _ = running.step(Step(id: "s2", kind: "tool", status: .inProgress))
+    }
+
+    private static func answer(_ id: String, _ text: String) -> Item {
+        let part: JSONValue = ["type": "output_text", "text": .string(text), "annotations": []]
+        return Item(id: id, body: ["type": "message", "role": "assistant", "content": [part]])
     }
 
     /// Says something to the session.

@@ -38,6 +38,7 @@ extension APIError {
         case .duplicateItem: self.init(error, .badRequest, param: "input")
         case .resultWithoutCall(_, let index): self.init(error, .badRequest, param: "input[\(index)].call_id")
         case .previousResponseNotFound: self.init(error, .badRequest, param: "previous_response_id")
+        case .itemNotTruncatable: self.init(error, .badRequest, param: "item_id")
         case .itemNotInList: self.init(error, .badRequest, param: "after")
         case .tooManySteps: self.init(error, .badRequest, param: "events")
         case .missingModel: self.init(error, .badRequest, param: "model")

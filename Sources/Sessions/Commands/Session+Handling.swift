@@ -20,13 +20,13 @@ extension Session {
     /// Takes back what a command did that could not be committed in time. Its sender is told that it failed, and sends it again. Call
     /// on the outcome's ``destination(of:)``.
     ///
-    /// Deletions, cancels and changes of metadata stand: to do them twice does no harm.
+    /// Deletions, cancels, replaced and truncated items and changes of metadata stand: to do them twice does no harm.
     public func withdraw(_ command: SessionCommand, _ outcome: SessionOutcome) {
         switch (command.kind, outcome) {
         case (.submit, .accepted(let accepted)), (.steer, .accepted(let accepted)): withdraw(responseID: accepted.responseID)
         case (.steer(let steer), .steerKept):
             if let target = generation(steer.steer.responseID) { withdraw(steerID: steer.steer.id, from: target) }
-        case (.addItems(let new), .summary): for item in new.items { _ = deleteItem(item.id) }
+        case (.addItems(let new), .summary), (.insertItems(let new, _), .summary): for item in new.items { _ = deleteItem(item.id) }
         case (.join(let join), .joined): if let participant = join.participant { leave(participant) }
         default: break
         }
@@ -38,6 +38,9 @@ extension Session {
         case .steer(let steer): return try take(steer, cursor)
         case .cancel(let cancel): return try carryOut(cancel)
         case .addItems(let new): try add(new.items, encoded: new.encoded)
+        case .insertItems(let new, let previous): try insert(new.items, after: previous, encoded: new.encoded)
+        case .replaceItem(let item): try replace(with: item)
+        case .truncateItem(let command): return .items([try truncate(command)], hasMore: false)
         case .deleteItem(let id): if !deleteItem(id) { throw .itemNotFound(id) }
         case .setMetadata(let metadata):
             if isClosed { throw .sessionClosed }

@@ -17,7 +17,7 @@ extension SessionCommand.Kind: CommandCoded {
     private enum Tag: UInt8 {
         case submit = 1
         case steer, cancel, addItems, deleteItem, setMetadata, deleteResponse, deleteSession, addSteps, join, leave, follow
-        case readState, readSummary, readResponse, readItems, readItem, measurePrompt
+        case readState, readSummary, readResponse, readItems, readItem, measurePrompt, insertItems, replaceItem, truncateItem
     }
 
     func encode(into buffer: inout ByteBuffer) {
@@ -27,6 +27,9 @@ extension SessionCommand.Kind: CommandCoded {
         case .steer(let steer): put(.steer, steer)
         case .cancel(let cancel): put(.cancel, cancel)
         case .addItems(let new): put(.addItems, new)
+        case .insertItems(let new, let previous): put(.insertItems, new, previous)
+        case .replaceItem(let item): put(.replaceItem, item)
+        case .truncateItem(let truncate): put(.truncateItem, truncate)
         case .deleteItem(let id): put(.deleteItem, id)
         case .setMetadata(let metadata): put(.setMetadata, metadata)
         case .deleteResponse(let id): put(.deleteResponse, id)
@@ -50,6 +53,9 @@ extension SessionCommand.Kind: CommandCoded {
         case .steer: self = try reader.value(Self.steer)
         case .cancel: self = try reader.value(Self.cancel)
         case .addItems: self = try reader.value(Self.addItems)
+        case .insertItems: self = try reader.value(Self.insertItems)
+        case .replaceItem: self = try reader.value(Self.replaceItem)
+        case .truncateItem: self = try reader.value(Self.truncateItem)
         case .deleteItem: self = try reader.value(Self.deleteItem)
         case .setMetadata: self = try reader.value(Self.setMetadata)
         case .deleteResponse: self = try reader.value(Self.deleteResponse)
@@ -152,6 +158,14 @@ extension SessionCommand.Cancel: CommandRecord {
 }
 
 extension SessionCommand.Cancel.Answer: CommandCoded {}
+
+extension SessionCommand.Truncate: CommandRecord {
+    static var layout: some CommandLayout<Self> {
+        CommandParts(\.itemID, \.utf8Count, \.audioEndMilliseconds) {
+            Self(itemID: $0, toUTF8Count: $1, audioEndMilliseconds: $2)
+        }
+    }
+}
 
 extension SessionCommand.Join: CommandRecord {
     static var layout: some CommandLayout<Self> { CommandParts(\.participant, \.after) { Self(participant: $0, after: $1) } }

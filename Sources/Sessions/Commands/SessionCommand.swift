@@ -24,6 +24,13 @@ public struct SessionCommand: Sendable, Equatable {
 
         /// Adds items to the conversation without asking a model: ``SessionOutcome/summary(_:)``.
         case addItems(NewItems)
+        /// Puts items behind another one, or before all others: ``SessionOutcome/summary(_:)``.
+        /// - `after`: identifier of the item before them; nil: the beginning of the conversation.
+        case insertItems(NewItems, after: String?)
+        /// Puts an item in the position of the one with its identifier: ``SessionOutcome/summary(_:)``.
+        case replaceItem(Item)
+        /// Cuts a message down to what was heard of it: ``SessionOutcome/items(_:hasMore:)`` with the message as it is then.
+        case truncateItem(Truncate)
         /// Takes an item out of the conversation: ``SessionOutcome/summary(_:)``.
         case deleteItem(id: String)
         /// Replaces the session's metadata: ``SessionOutcome/summary(_:)``.
@@ -187,6 +194,21 @@ extension SessionCommand {
             self.reason = reason
             self.dropsQueued = dropsQueued
             self.answer = answer
+        }
+    }
+
+    /// How much of a message stays.
+    public struct Truncate: Sendable, Equatable {
+        public var itemID: String
+        /// Bytes of its text that stay, in UTF-8; a character that they would cut in two goes whole. More than it has leave it as it is.
+        public var utf8Count: Int
+        /// Milliseconds of its audio that were heard, told to readers as they are; nil: it was cut by its text.
+        public var audioEndMilliseconds: Int?
+
+        public init(itemID: String, toUTF8Count utf8Count: Int, audioEndMilliseconds: Int? = nil) {
+            self.itemID = itemID
+            self.utf8Count = utf8Count
+            self.audioEndMilliseconds = audioEndMilliseconds
         }
     }
 

@@ -7,7 +7,7 @@ extension SessionError: CommandCoded {
         case responseNotActive, noActiveResponse, tooManyQueuedInputs, tooManyPendingSteers, conversationTooLarge, duplicateItem
         case resultWithoutCall, tooManyParticipants, tooManyCursors, sessionClosed, responseNotFound, previousResponseNotFound
         case responseAlreadyCompleted, successorRefused, itemNotFound, itemNotInList, tooManySteps, missingModel, parameterRefused
-        case notCommitted, unexpectedOutcome, eventsExpired
+        case notCommitted, unexpectedOutcome, eventsExpired, itemNotTruncatable
     }
 
     func encode(into buffer: inout ByteBuffer) {
@@ -30,6 +30,7 @@ extension SessionError: CommandCoded {
         case .responseAlreadyCompleted(let id): put(.responseAlreadyCompleted, id)
         case .successorRefused(let reason): put(.successorRefused, reason)
         case .itemNotFound(let id): put(.itemNotFound, id)
+        case .itemNotTruncatable(let id): put(.itemNotTruncatable, id)
         case .itemNotInList(let id): put(.itemNotInList, id)
         case .tooManySteps(let limit): put(.tooManySteps, limit)
         case .missingModel: put(.missingModel)
@@ -64,6 +65,7 @@ extension SessionError: CommandCoded {
             guard inner != .successorRefused else { throw MalformedCommand() }
             self = .successorRefused(try Self(inner, from: &reader))
         case .itemNotFound: self = try reader.value(Self.itemNotFound)
+        case .itemNotTruncatable: self = try reader.value(Self.itemNotTruncatable)
         case .itemNotInList: self = try reader.value(Self.itemNotInList)
         case .tooManySteps: self = try reader.value(Self.tooManySteps)
         case .missingModel: self = .missingModel

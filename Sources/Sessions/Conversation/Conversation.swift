@@ -33,16 +33,13 @@ final class Conversation {
     /// - Returns: false if there is no such item.
     @discardableResult
     func insert(_ new: [Item], after id: String?) -> Bool {
-        guard let id else {
-            insert(new, at: 0)
-            return true
-        }
-        guard let index = index(of: id) else { return false }
-        insert(new, at: index + 1)
+        guard let index = index(behind: id) else { return false }
+        insert(new, at: index)
         return true
     }
 
-    private func insert(_ new: [Item], at index: Int) {
+    /// Takes items in, from an index on; those behind it move down.
+    func insert(_ new: [Item], at index: Int) {
         if new.isEmpty { return }
         log.store(
             index == items.count ? .remembered(new, position: index) : .itemsInserted(new, position: index))
@@ -83,6 +80,15 @@ final class Conversation {
         return index
     }
 
+    /// The item with an identifier; nil if there is none.
+    func item(_ id: String) -> Item? { items.last { $0.id == id } }
+
+    /// Index behind the item with an identifier, or of the first one for nil; nil if there is no such item.
+    func index(behind id: String?) -> Int? {
+        guard let id else { return 0 }
+        return index(of: id).map { $0 + 1 }
+    }
+
     private func index(of id: String) -> Int? { items.lastIndex { $0.id == id } }
 
     private func count(_ change: Int) {
@@ -120,6 +126,35 @@ final class Conversation {
         let index = orphan - before.count
         throw .resultWithoutCall(callID: new[index].body["call_id"]?.string ?? "", index: index)
     }
+
+    /// Refuses items of which one is a tool's result without a call before it, or would take the call of a result that is here.
+    /// - Parameter index: where they are to stand.
+    func checkResults(in new: [Item], insertedAt index: Int) throws(SessionError) {
+        guard new.contains(where: \.isToolResult) else { return }
+        var changed = items
+        changed.insert(contentsOf: new, at: index)
+        guard let callID = callOfNewOrphan(in: changed) else { return }
+        let culprit = new.firstIndex { $0.isToolResult && $0.body["call_id"]?.string ?? "" == callID }
+        throw .resultWithoutCall(callID: callID, index: culprit ?? 0)
+    }
+
+    /// Refuses an item that cannot stand in the position of the one with its identifier: there is none, there is no room, or a tool's
+    /// result would have no call any more.
+    func checkReplacement(_ item: Item) throws(SessionError) {
+        guard let index = index(of: item.id) else { throw .itemNotFound(item.id) }
+        let change = item.byteCount - items[index].byteCount
+        guard change <= 0 || byteCount + change <= maxByteCount else { throw .conversationTooLarge(limitBytes: maxByteCount) }
+        var changed = items
+        changed[index] = item
+        if let callID = callOfNewOrphan(in: changed) { throw .resultWithoutCall(callID: callID, index: 0) }
+    }
+
+    /// The call that a tool's result names, where it finds none in the changed conversation and is not without one already.
+    private func callOfNewOrphan(in changed: [Item]) -> String? {
+        let known = Set(ToolPairs(items).orphans.lazy.map { self.items[$0].id })
+        let orphan = ToolPairs(changed).orphans.lazy.map { changed[$0] }.first { !known.contains($0.id) }
+        return orphan.map { $0.body["call_id"]?.string ?? "" }
+    }
 }
 
 extension Item {
@@ -134,23 +169,32 @@ extension Item {
             if kept.utf8.count < text.utf8.count { left = 0 }
             return kept
         }
-        var item = self
-        item.status = .incomplete
-        switch body["content"] {
-        case .string(let text)?: item.body["content"] = .string(cut(text))
-        case .array(let parts)?:
-            item.body["content"] = .array(
-                parts.map { part in
-                    for name in ["text", "refusal"] {
-                        guard let text = part[name]?.string, var object = part.object else { continue }
-                        object[name] = .string(cut(text))
-                        return .object(object)
-                    }
-                    return part
-                })
-        default: return nil
+        func cut(content: JSONValue?) -> JSONValue? {
+            switch content {
+            case .string(let text)?: return .string(cut(text))
+            case .array(let parts)?:
+                return .array(
+                    parts.map { part in
+                        for name in ["text", "refusal"] {
+                            guard let text = part[name]?.string, var object = part.object else { continue }
+                            object[name] = .string(cut(text))
+                            return .object(object)
+                        }
+                        return part
+                    })
+            default: return nil
+            }
         }
-        return item
+        var body = body
+        guard let content = cut(content: body["content"]) else { return nil }
+        body["content"] = content
+        // What goes to the upstream as it came is cut, too.
+        var message = chatMessage?.object
+        if let whole = message?["content"] {
+            left = utf8Count
+            message?["content"] = cut(content: whole) ?? whole
+        }
+        return Item(id: id, status: .incomplete, body: body, chatMessage: message.map { .object($0) } ?? chatMessage)
     }
 }
 

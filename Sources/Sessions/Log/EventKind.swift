@@ -13,6 +13,9 @@ public enum EventKind: UInt8, Sendable, CaseIterable {
     case rolledBack = 6
     case itemsAdded = 7
     case itemsDeleted = 8
+    case itemsInserted = 9
+    case itemReplaced = 10
+    case itemTruncated = 11
 
     // A response's: each has a number within it.
     case responseCreated = 16

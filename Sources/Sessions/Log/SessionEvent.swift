@@ -162,8 +162,9 @@ extension SessionEvent {
         }
     }
 
-    /// JSON of the session as it was made, of the items that were taken in, or of a step: for ``EventKind/sessionCreated``,
-    /// ``EventKind/inputAccepted``, ``EventKind/itemsAdded`` and ``EventKind/step``.
+    /// JSON of the session as it was made, of the items that were taken in, of an item as it is now, or of a step: for
+    /// ``EventKind/sessionCreated``, ``EventKind/inputAccepted``, ``EventKind/itemsAdded``, ``EventKind/itemsInserted``,
+    /// ``EventKind/itemReplaced``, ``EventKind/itemTruncated`` and ``EventKind/step``.
     public func withJSON<Result>(_ body: (UnsafeRawBufferPointer) throws -> Result) rethrows -> Result {
         try withParts { try body($0.counted()) }
     }
@@ -204,6 +205,23 @@ extension SessionEvent {
             var itemIDs: [String] = []
             for _ in 0..<min(parts.number(), byteCount) { itemIDs.append(parts.string()) }
             return (responseID, itemIDs)
+        }
+    }
+
+    /// For ``EventKind/itemsInserted``: identifier of the item before them; nil at the beginning of the conversation.
+    public var precedingItemID: String? {
+        withParts { parts in
+            _ = parts.counted()
+            return parts.optionalString()
+        }
+    }
+
+    /// For ``EventKind/itemTruncated``: milliseconds of the item's audio that were heard; nil where it was cut by its text.
+    public var audioEndMilliseconds: Int? {
+        withParts { parts in
+            _ = parts.counted()
+            let milliseconds = parts.number()
+            return milliseconds == 0 ? nil : milliseconds - 1
         }
     }
 

@@ -196,11 +196,14 @@ final class ResponseQueue {
         context.writer.log.store(.responseDeleted(generation.id))
     }
 
-    /// An item was taken out of the conversation: branches begin where they did.
-    func itemDeleted(at index: Int) {
+    /// Items were put into the conversation before others, or one was taken out: branches begin where they did.
+    /// - Parameters:
+    ///   - index: of the first of them.
+    ///   - change: by how much what stood behind has moved.
+    func itemsMoved(at index: Int, by change: Int) {
         for generation in all {
             guard let count = generation.conversationItemCount, count > index else { continue }
-            generation.progress.conversationItemCount = count - 1
+            generation.progress.conversationItemCount = count + change
             generation.store()
         }
     }

@@ -55,11 +55,11 @@ import Testing
         var random = RandomCommands(seed: 1)
         // Behind the version and the identifier.
         let kinds = Set(RandomCommands.kinds.map { SessionCommand($0(&random), id: "").encoded[2] })
-        #expect(kinds == Set(1...18))
+        #expect(kinds == Set(1...21))
         let outcomes = Set(RandomCommands.outcomes.map { $0(&random).encoded[1] })
         #expect(outcomes.union([6, 7, 12]) == Set(1...12), "6 and 7 are states, which have a test of their own; 12 is a refusal")
         let refusals = Set(RandomCommands.refusals.map { SessionOutcome.refused($0(&random)).encoded[2] })
-        #expect(refusals == Set(1...23))
+        #expect(refusals == Set(1...24))
     }
 
     @Test func aStateTellsTheSameElsewhere() throws {

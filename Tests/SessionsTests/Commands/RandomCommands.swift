@@ -37,6 +37,13 @@ struct RandomCommands: RandomValues {
         },
         { .cancel($0.cancel()) },
         { .addItems(NewItems($0.list { $0.item() })) },
+        { .insertItems(NewItems($0.list { $0.item() }), after: $0.maybe { $0.text() }) },
+        { .replaceItem($0.item()) },
+        {
+            .truncateItem(
+                SessionCommand.Truncate(
+                    itemID: $0.text(), toUTF8Count: $0.number(), audioEndMilliseconds: $0.maybe { $0.number() }))
+        },
         { .deleteItem(id: $0.text()) },
         { .setMetadata($0.json()) },
         { .deleteResponse(id: $0.text()) },
@@ -135,6 +142,7 @@ struct RandomCommands: RandomValues {
         { .eventsExpired(responseID: $0.text()) },
         { .previousResponseNotFound($0.text()) }, { .responseAlreadyCompleted(responseID: $0.text()) },
         { .successorRefused(.duplicateItem(id: $0.text())) }, { .itemNotFound($0.text()) }, { .itemNotInList($0.text()) },
+        { .itemNotTruncatable($0.text()) },
         { .tooManySteps(limit: $0.number()) }, { _ in .missingModel },
         { .parameterRefused(message: $0.text(), param: $0.maybe { $0.text() }, code: $0.maybe { $0.text() }) },
         { _ in .notCommitted }, { _ in .unexpectedOutcome },

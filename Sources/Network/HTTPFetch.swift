@@ -1,12 +1,15 @@
 import Bytes
 import HTTP
 
-/// A small response whole, for questions that are no generation.
+/// Fetches a small response as a whole, for requests other than generations.
 package final class HTTPFetch: HTTPTransfer {
     static let maxBodyBytes = 4 << 20
 
+    /// The status and the body of a response.
     package struct Response: Sendable {
+        /// HTTP status code.
         package let status: Int
+        /// The whole body.
         package let body: [UInt8]
         /// The field `Server`.
         package var software: String?
@@ -17,7 +20,7 @@ package final class HTTPFetch: HTTPTransfer {
     private var done: ((Result<Response, HTTPTransferError>) -> Void)?
     private var isGivenUp = false
 
-    /// Makes the request on a loop. From any thread. When the task is cancelled, the request is, and counts as cut.
+    /// Performs the request on a loop. Thread-safe. Cancelling the task cancels the request, which then fails.
     package static func response(to request: HTTPClientRequest, on loop: EventLoop) async -> Result<Response, HTTPTransferError> {
         let fetch = LoopBound(transferring: HTTPFetch(request), to: loop)
         return await withTaskCancellationHandler {

@@ -1,13 +1,13 @@
-/// Finds out what the body of an answer is by how it begins, since its `Content-Type` may say something else.
+/// Determines the kind of a response body from its first bytes, since `Content-Type` may be wrong.
 ///
 /// Skips a byte order mark, empty lines and comments, which servers send to keep a connection alive.
 struct BodySniffer {
     enum Kind {
         /// Server-sent events.
         case stream
-        /// One piece of JSON.
+        /// A single JSON value.
         case whole
-        /// A page, or words.
+        /// An HTML page or plain text.
         case other
     }
 
@@ -17,18 +17,18 @@ struct BodySniffer {
         case field
     }
 
-    /// Bytes of the first line that may come before it is told what it is: a field's name is shorter.
+    /// Longest prefix of the first line that is examined. Names of SSE fields are shorter.
     private static let maxNameByteCount = 32
     private static let fields = ["data", "event", "id", "retry", "error"]
 
     private var state = State.betweenLines
-    /// Of the first line, as far as it was taken.
+    /// The part of the first line consumed so far.
     private(set) var beginning: [UInt8] = []
 
-    /// Takes bytes up to the point at which it is known.
+    /// Consumes bytes until the kind is known.
     /// - Parameters:
-    ///   - bytes: what it did not take stays in them; it belongs behind ``beginning``.
-    ///   - isLabelledStream: a field that nobody knows may stand at the beginning of a stream.
+    ///   - bytes: advanced past the consumed bytes; the rest belongs behind ``beginning``.
+    ///   - isLabelledStream: whether the response is labelled `text/event-stream`. Such a stream may start with an unknown field.
     mutating func take(_ bytes: inout UnsafeRawBufferPointer, isLabelledStream: Bool) -> Kind? {
         while let byte = bytes.first {
             switch state {
@@ -37,7 +37,7 @@ struct BodySniffer {
                 case UInt8(ascii: "{"), UInt8(ascii: "["): return .whole
                 case UInt8(ascii: "<"): return .other
                 case UInt8(ascii: ":"): state = .comment
-                // White space, and the byte order mark.
+                // White space and the byte order mark.
                 case ...0x20, 0xEF, 0xBB, 0xBF: break
                 default:
                     state = .field

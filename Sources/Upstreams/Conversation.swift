@@ -3,38 +3,42 @@ package import Sessions
 
 /// A conversation in a form that upstreams of every dialect accept, with one `Turn` per message to send.
 ///
-/// Upstreams are strict where sessions are not. Calls of tools without a result, results without a call, and calls that were cut
-/// are left out; results stand right behind their calls; neighbours of one role and one speaker are one message.
+/// Upstreams are stricter than sessions. Tool calls without a result, results without a call, and calls that were cut are omitted;
+/// results directly follow their calls; adjacent messages of the same role and speaker are merged.
 package struct Conversation {
     /// One message to send.
     package struct Turn {
+        /// The author of a message.
         package enum Role: String { case system, developer, user, assistant, tool }
 
         package var role: Role
+        /// The content, in order.
         package var parts: [Part] = []
-        /// Of a user: who speaks.
+        /// User only: the speaker.
         package var name: String?
-        /// Of a user: the answer before it was cut, and by whom.
+        /// User only: the interruption of the answer before this message.
         package var interruption: Interruption?
-        /// For `tool`: the call that it answers, as ``ToolCall/id``.
+        /// `tool` only: the call that this result answers, as ``ToolCall/id``.
         package var callID: String?
-        /// The message of a Chat Completions request, to be passed on as it came.
+        /// A message of a Chat Completions request, to be passed on unchanged.
         package var verbatim: JSONValue?
     }
 
-    /// A cut, as the model is to be told of it.
+    /// An interruption, as the model is told about it.
     package struct Interruption {
-        /// nil: nobody who has a name.
+        /// The participant that interrupted; nil without a name.
         package var name: String?
     }
 
-    /// What a dialect, and the operator, want of it.
+    /// Options of the dialect and the operator.
     package struct Form {
+        /// The identifiers that the dialect accepts for tool calls.
         package var callIDs = ToolCallNames.Form.asTheyCame
-        /// Whether a message can say who speaks; else the text does.
+        /// Whether a message has a member for the speaker's name; otherwise the text states it.
         package var hasNames = true
-        /// Whether the model writes on behind the assistant's words at the end.
+        /// Whether the model continues a trailing assistant message.
         package var prefills = false
+        /// The texts about speakers and interruptions.
         package var wording = ConversationWording()
 
         package init(
@@ -49,51 +53,58 @@ package struct Conversation {
 
     /// A piece of a `Turn`'s content, in conversation order.
     package struct Part {
+        /// The types of content.
         package enum Content {
             case text(String)
             /// - Parameter url: `https:` or `data:`.
             case image(url: String, detail: String?)
-            /// The members `file_data`, `file_url`, `file_id`, `filename` as far as they came.
+            /// The members `file_data`, `file_url`, `file_id` and `filename` that were given.
             case file(JSONObject)
-            /// - Parameter provider: what the upstream that reasoned must get back with it.
+            /// - Parameter provider: data that must be returned to the upstream that produced the reasoning.
             case reasoning(String, provider: ProviderData?)
             case call(ToolCall)
-            /// A part that is passed on as it is where the dialect has it.
+            /// A part passed on unchanged if the dialect has its type.
             case other(JSONValue)
         }
 
         package var content: Content
-        /// Anthropic's mark of what it shall remember.
+        /// Anthropic's marker for prompt caching.
         package var cacheControl: JSONValue?
+        /// Where the part came from; nil for a part that the server added.
         package var origin: Origin?
 
+        /// An unmarked text.
         package static func text(_ text: String) -> Part { Part(content: .text(text)) }
     }
 
-    /// Where a part stands in the client's request, for errors that name it.
+    /// The position of a part in the client's request, for error messages.
     package struct Origin {
         /// Index of the item in the conversation.
         package var item: Int
-        /// As in `.content[0]`.
+        /// Path within the item, for example `.content[0]`.
         package var member: String
     }
 
-    /// A tool call that was answered.
+    /// A tool call that has a result.
     package struct ToolCall {
-        /// Unique within the conversation; as the model named it, but where the name came more than once.
+        /// Unique within the conversation: the model's own identifier, with a suffix if it occurs more than once.
         package var id: String
+        /// The tool's name.
         package var name: String
-        /// JSON as the model wrote it; of a custom tool free text.
+        /// JSON as the model wrote it; free text for a custom tool.
         package var input: String
+        /// Whether the tool takes free text instead of JSON.
         package var isCustom = false
-        /// Members of a provider beside the call.
+        /// The provider's members beside the call.
         package var provider: ProviderData?
     }
 
+    /// Messages in the order in which they are sent.
     package internal(set) var turns: [Turn] = []
-    /// The answer that goes on, if it does.
+    /// The answer to continue; nil when the request asks for a new one.
     package internal(set) var continuation: Continuation?
 
+    /// Converts a request's instructions and items.
     package init(_ request: ModelRequest, _ form: Form) {
         if let instructions = request.parameters.instructions, !instructions.isEmpty {
             turns.append(Turn(role: .system, parts: [.text(instructions)]))
@@ -105,7 +116,8 @@ package struct Conversation {
         for index in turns.indices where turns[index].role == .user { turns[index].sayWhoSpeaks(form) }
     }
 
-    /// Templates of many local models require alternating user and assistant messages. Inputs of two participants stay separate.
+    /// Merges adjacent messages of one role, since the templates of many local models require alternating user and assistant
+    /// messages. Inputs of two participants stay separate.
     private mutating func mergeNeighbours() {
         var merged: [Turn] = []
         for turn in turns {
@@ -122,15 +134,15 @@ package struct Conversation {
 }
 
 extension Conversation.Turn {
-    /// The calls among its parts.
+    /// The tool calls among the parts.
     package var toolCalls: [Conversation.ToolCall] {
         parts.compactMap { if case .call(let call) = $0.content { call } else { nil } }
     }
 
-    /// Takes more parts; texts that meet become one, as paragraphs.
+    /// Appends parts. A text that follows a text becomes a paragraph of it.
     mutating func join(_ more: [Conversation.Part]) {
-        for (place, part) in more.enumerated() {
-            if place == 0, case .text(let text) = part.content, part.cacheControl == nil, case .text? = parts.last?.content,
+        for (offset, part) in more.enumerated() {
+            if offset == 0, case .text(let text) = part.content, part.cacheControl == nil, case .text? = parts.last?.content,
                 parts.last?.cacheControl == nil
             {
                 appendParagraph(text)
@@ -140,7 +152,7 @@ extension Conversation.Turn {
         }
     }
 
-    /// Puts a text behind the last one.
+    /// Appends a text to the last one, as a paragraph.
     mutating func appendParagraph(_ text: String) {
         if case .text(let before)? = parts.last?.content {
             parts[parts.count - 1].content = .text(before.isEmpty ? text : "\(before)\n\n\(text)")
@@ -149,7 +161,7 @@ extension Conversation.Turn {
         }
     }
 
-    /// The texts, joined; nil when there is another part, or one that is marked.
+    /// The concatenated texts; nil if there is another kind of part or a cache marker.
     package var plainText: String? {
         var text = ""
         for part in parts {
@@ -159,7 +171,7 @@ extension Conversation.Turn {
         return text
     }
 
-    /// Whether it says or calls anything: reasoning alone, or an answer that was cut before its first word, does not.
+    /// Whether there is any text or call. Reasoning alone, or an answer cut before its first word, does not count.
     var hasContent: Bool {
         parts.contains { part in
             switch part.content {

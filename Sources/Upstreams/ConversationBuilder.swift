@@ -5,16 +5,16 @@ import Sessions
 struct ConversationBuilder {
     private let items: [Item]
     private let pairs: ToolPairs
-    /// Of each call of ``pairs``, unique.
+    /// Identifiers of the calls of ``pairs``, unique.
     private let callIDs: [String]
-    /// Index of an item → of its first call.
+    /// Index of an item to the index of its first call.
     private var callOfItem: [Int: Int] = [:]
     private var turns: [Conversation.Turn] = []
-    /// The answer that is being put together.
+    /// The assistant message under construction.
     private var answer: Conversation.Turn?
-    /// The last answer was cut, and nobody has spoken since.
+    /// Set if the last answer was cut, until the next message.
     private var interruption: Conversation.Interruption?
-    /// Results of its calls, to stand right behind it.
+    /// Results of the answer's calls, to directly follow it.
     private var results: [Conversation.Turn] = []
 
     init(_ items: [Item], callIDs form: ToolCallNames.Form) {
@@ -23,7 +23,7 @@ struct ConversationBuilder {
         var names = ToolCallNames(form)
         callIDs = pairs.calls.map { call in
             let unique = names.unique(call.callID)
-            // A chat client's messages go on as they came, with the identifiers that they have.
+            // Messages of a chat client are passed on unchanged, with their identifiers.
             return form == .asTheyCame && items[call.item].chatMessage != nil ? call.callID : unique
         }
         for (index, call) in pairs.calls.enumerated() where call.position == 0 { callOfItem[call.item] = index }
@@ -43,7 +43,7 @@ struct ConversationBuilder {
         case "reasoning":
             if let part = Conversation.Part(reasoning: item) { add([part]) }
         default:
-            // The faces let no other type in.
+            // No face admits another type.
             break
         }
     }
@@ -61,7 +61,7 @@ struct ConversationBuilder {
     private mutating func takeResult(at index: Int) {
         closeAnswer()
         guard let call = pairs.callOfOutput[index] else { return }
-        // Those of our calls were put behind them. A chat client's own pairs stand as they came.
+        // Results of our own calls were placed behind the calls. A chat client's pairs stay in their order.
         if items[pairs.calls[call].item].chatMessage != nil { turns.append(result(items[index], at: index, callIDs[call])) }
     }
 
@@ -90,7 +90,7 @@ struct ConversationBuilder {
         }
     }
 
-    /// The first who speaks after a cut says that there was one; an answer that goes on all the same says it itself.
+    /// The first message after an interrupted answer reports the interruption, unless the answer continues.
     private mutating func noteInterruption(in turn: inout Conversation.Turn) {
         if turn.role == .assistant { interruption = nil }
         guard turn.role == .user else { return }
@@ -103,7 +103,7 @@ struct ConversationBuilder {
         answer?.join(parts)
     }
 
-    /// Ends the assistant's message, and puts the results of its calls behind it.
+    /// Ends the assistant message and appends the results of its calls.
     private mutating func closeAnswer() {
         if let answer, answer.hasContent { turns.append(answer) }
         answer = nil
@@ -130,8 +130,8 @@ struct ConversationBuilder {
 }
 
 extension Conversation.Turn {
-    /// A message of Chat Completions, kept verbatim and read as well, for dialects that have another form.
-    /// - Parameter callIDs: of its calls, unique.
+    /// A message of a Chat Completions request, retained verbatim and also parsed, for dialects with another form.
+    /// - Parameter callIDs: unique identifiers of its calls.
     init(chatMessage message: JSONValue, at index: Int, callIDs: ArraySlice<String>) {
         role = message["role"]?.string.flatMap(Role.init(rawValue:)) ?? .user
         if role == .assistant { parts = Conversation.Part.reasoning(ofChatMessage: message) }
@@ -143,14 +143,14 @@ extension Conversation.Turn {
             parts.append(
                 Conversation.Part(content: .call(call), origin: Conversation.Origin(item: index, member: ".tool_calls")))
         }
-        // Beside the content it marks all of it.
+        // `cache_control` beside the content applies to all of it.
         if let mark = message["cache_control"], !mark.isNull, !parts.isEmpty { parts[parts.count - 1].cacheControl = mark }
         name = role == .user ? message["name"]?.string : nil
         callID = message["tool_call_id"]?.string
         verbatim = message
     }
 
-    /// Calls of an assistant's message, also in the form that was before tools.
+    /// Tool calls of an assistant message, including the deprecated `function_call`.
     private static func calls(_ message: JSONValue) -> [Conversation.ToolCall] {
         let calls = (message["tool_calls"]?.array ?? []).map { call in
             let isCustom = call["custom"] != nil

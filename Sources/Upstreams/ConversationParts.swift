@@ -2,10 +2,10 @@ import JSON
 import Sessions
 
 extension Conversation.Part {
-    /// Content in the shape of Responses or of Chat Completions.
+    /// Parses content in the form of Responses or Chat Completions.
     /// - Parameters:
-    ///   - item: its index in the conversation.
-    ///   - member: of the item that holds the content.
+    ///   - item: index in the conversation.
+    ///   - member: the item's member that has the content.
     static func parts(_ content: JSONValue?, at item: Int, member: String = "content") -> [Conversation.Part] {
         switch content {
         case .string(let text)?:
@@ -20,7 +20,7 @@ extension Conversation.Part {
         }
     }
 
-    /// What a model thought, with what its upstream must get back; nil when there is neither.
+    /// The model's reasoning with the data that must be returned to its upstream; nil without either.
     init?(reasoning item: Item) {
         let provider = item.provider
         var text = provider?.members["text"]?.string
@@ -30,7 +30,7 @@ extension Conversation.Part {
         self.init(content: .reasoning(reasoning, provider: provider))
     }
 
-    /// Reasoning beside a message of Chat Completions, in the forms that name who made it: only dialects of another form need it.
+    /// Reasoning beside a Chat Completions message, in the forms that identify its provider. Only needed for other dialects.
     static func reasoning(ofChatMessage message: JSONValue) -> [Conversation.Part] {
         let blocks = message["thinking_blocks"]?.array ?? message["reasoning_details"]?.array ?? []
         return blocks.compactMap { block in

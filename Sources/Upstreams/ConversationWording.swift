@@ -1,20 +1,22 @@
 import JSON
 
-/// The texts that tell the model the speaker and an interruption; set by the operator.
+/// The texts that tell the model about speakers and interruptions; set by the operator.
 public struct ConversationWording: Sendable, Hashable {
-    /// First line of the user's message after an interrupted answer; `{name}` is replaced by the participant that interrupted.
-    /// Empty: none.
+    /// First line of the user message after an interrupted answer. `{name}` is replaced by the participant that interrupted. Empty:
+    /// no note.
     public var interruptionNote = ConversationWording.defaultInterruptionNote
-    /// Put before a user's words where the protocol has no place for the name. Empty: none.
+    /// Prefix of a user's text for protocols without a member for the name; `{name}` is replaced by the speaker. Empty: no prefix.
     public var namePrefix = "{name}: "
 
+    /// Initial value of ``interruptionNote``.
     public static let defaultInterruptionNote = "[{name} interrupted you here]"
-    /// The same where nobody has a name.
+    /// The default note for a participant without a name.
     static let namelessInterruptionNote = "[You were interrupted here]"
 
+    /// The default texts.
     public init() {}
 
-    /// nil: no note.
+    /// The note for an interruption; nil if notes are disabled.
     func note(by name: String?) -> String? {
         if interruptionNote.isEmpty { return nil }
         if name == nil, interruptionNote == Self.defaultInterruptionNote { return Self.namelessInterruptionNote }
@@ -23,13 +25,13 @@ public struct ConversationWording: Sendable, Hashable {
 
     func prefix(of name: String) -> String { namePrefix.replacing("{name}", with: Self.oneLine(name)) }
 
-    /// A name that must not pass for more than one.
+    /// Removes line breaks, so that a name cannot pose as a message.
     private static func oneLine(_ name: String) -> String {
         String(String.UnicodeScalarView(name.unicodeScalars.map { $0.properties.generalCategory == .control ? " " : $0 }))
     }
 
-    /// The name as providers take it in `name`: 1 to 64 letters, digits, `_` and `-`, with `_` for blanks and dots; nil when more
-    /// than that would be lost.
+    /// The name in the form that providers accept: 1 to 64 letters, digits, `_` and `-`, with `_` for spaces and full stops. nil if
+    /// any other character would be lost.
     static func memberName(_ name: String) -> String? {
         var result = ""
         for byte in name.utf8 {
@@ -47,7 +49,7 @@ public struct ConversationWording: Sendable, Hashable {
 }
 
 extension Conversation.Turn {
-    /// Puts before what is said that the answer before it was cut, and who speaks, unless the message's `name` tells.
+    /// Prepends the note about an interruption, and the speaker unless the message's `name` has it.
     mutating func sayWhoSpeaks(_ form: Conversation.Form) {
         var opening = ""
         if let interruption, let note = form.wording.note(by: interruption.name) { opening = note + "\n" }

@@ -1,81 +1,83 @@
 package import Sessions
 
-/// Where a decoder puts what a model says: a ``Sessions/GenerationSink``, or a recorder in tests.
+/// Receives the output of a model from a decoder: a ``Sessions/GenerationSink``, or a recorder in tests.
 ///
 /// Decoders are generic over it, so that the calls on the token path are direct.
 package protocol ModelSink: AnyObject {
-    /// `escaped`: valid contents of a JSON string, without the quotes and without lone surrogates; a view that is valid within the
-    /// call.
+    /// Receives a piece of text.
+    /// - Parameter escaped: valid contents of a JSON string, without the quotes and without lone surrogates; a view that is valid
+    ///   within the call.
     func textDelta(escaped: UnsafeRawBufferPointer)
     func refusalDelta(escaped: UnsafeRawBufferPointer)
     func reasoningDelta(escaped: UnsafeRawBufferPointer)
     func toolCall(index: Int, callID: String, name: String)
     func toolCallArguments(index: Int, escaped: UnsafeRawBufferPointer)
-    /// A call of a tool that takes free text.
+    /// Begins a call of a tool that takes free text.
     func customToolCall(index: Int, callID: String, name: String)
-    /// What the provider must get back.
+    /// Receives data that must be returned to the provider.
     func provide(_ data: ProviderData, with part: GenerationSink.ProvidedPart)
-    /// The reasoning so far is signed; more is another piece.
+    /// The reasoning so far is signed; further reasoning is a separate part.
     func endReasoning()
     func reportUsage(_ usage: Usage)
-    /// The upstream's own word for the end, where it is none of the dialect's.
+    /// Receives the upstream's own finish reason, if it is not one of the dialect's.
     func noteFinish(word: String)
-    /// Number of tool calls that never got a name, and are left out.
+    /// Receives the number of tool calls that were dropped because they never got a name.
     func noteUnnamedToolCalls(_ count: Int)
 }
 
 extension GenerationSink: ModelSink {}
 
-/// Recorders need not look at what only sessions keep.
+/// Recorders may ignore what only sessions store.
 extension ModelSink {
     package func customToolCall(index: Int, callID: String, name: String) { toolCall(index: index, callID: callID, name: name) }
     package func provide(_ data: ProviderData, with part: GenerationSink.ProvidedPart) {}
     package func endReasoning() {}
 }
 
-/// Bytes of a successful response in, calls on a ``ModelSink`` out. Knows no socket, clock or thread.
+/// Takes bytes of a successful response, and makes calls on a ``ModelSink``. Free of sockets, clocks and threads.
 package protocol ResponseDecoder: ~Copyable {
     init()
-    /// Whether the sink has got anything: from then on the request must not be repeated.
+    /// Whether the sink received anything, so that the request must not be repeated.
     var hasDelivered: Bool { get }
-    /// Whether the answer has said that it ends: it is whole then, whatever becomes of the rest of the stream.
+    /// Whether a finish reason was received: the answer is complete then, whatever happens to the rest of the stream.
     var hasFinished: Bool { get }
-    /// Takes a piece of an event stream.
-    /// - Returns: the reason when the stream is complete; what follows is then of no interest.
+    /// Decodes a piece of an event stream.
+    /// - Returns: the finish reason once the stream is complete; further bytes are ignored.
     mutating func receive<Sink: ModelSink>(
         _ bytes: UnsafeRawBufferPointer, into sink: Sink
     ) throws(UpstreamFault) -> FinishReason?
-    /// The body has ended before the stream said so.
+    /// Ends a body whose stream did not report its end.
     mutating func end<Sink: ModelSink>(into sink: Sink) throws(UpstreamFault) -> FinishReason
-    /// Takes a whole body of JSON, from a server that does not stream.
+    /// Decodes a complete JSON body from a server that does not stream.
     mutating func receiveWhole<Sink: ModelSink>(
         _ body: UnsafeRawBufferPointer, into sink: Sink
     ) throws(UpstreamFault) -> FinishReason
 }
 
-/// Bounds of what an upstream may send.
+/// Limits on what an upstream may send.
 package enum UpstreamLimits {
-    /// After the head of a success, if nothing of the answer has come. As long as clients' status is held at most.
+    /// Time after a successful head at which the request counts as accepted although nothing of the answer has arrived. Clients'
+    /// status lines are deferred at most this long.
     package static let acceptanceDelay = Duration.seconds(2)
-    /// Without a word behind the finish reason: usage comes there, and then the end, but some servers leave the connection open. Long
-    /// enough for those that give a reason with each chunk.
+    /// Longest silence after the finish reason. Usage and the end of the stream follow it, but some servers leave the connection
+    /// open. Long enough for servers that send a finish reason with every chunk.
     package static let restTimeout = Duration.seconds(10)
-    /// One event of a stream.
+    /// Bytes of one event of a stream.
     package static let maxEventBytes = 4 << 20
-    /// A whole answer of a server that does not stream.
+    /// Bytes of a whole answer from a server that does not stream.
     package static let maxWholeBodyBytes = 16 << 20
-    /// Kept of an error's body.
+    /// Bytes retained of an error's body.
     package static let maxErrorBodyBytes = 64 << 10
-    /// Calls of tools in one answer: one more than a session takes, so that it sees that there are too many.
+    /// Tool calls in one answer: one more than a session accepts, so that the session can detect the excess.
     package static let maxToolCalls = 257
-    /// Of the identifier of a call: clients send it back, and requests have a bound.
+    /// Bytes of a call's identifier: clients send it back, and requests are limited.
     package static let maxCallIDBytes = Item.maxCallNameBytes
-    /// Of an upstream's message that is passed on to clients.
+    /// Characters of an upstream's message that are passed on to clients.
     package static let maxMessageCharacters = 1000
-    /// Of an upstream's word for the end of an answer.
+    /// Characters of an upstream's finish reason.
     package static let maxFinishWordCharacters = 64
-    /// Arguments that wait for the name of their tool.
+    /// Bytes of arguments buffered until the tool's name arrives.
     package static let maxWaitingArgumentBytes = 1 << 20
-    /// Of a code or the name of a parameter in its errors.
+    /// Characters of a code or a parameter's name in an upstream's error.
     package static let maxNameCharacters = 128
 }

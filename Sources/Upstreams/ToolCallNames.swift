@@ -1,9 +1,9 @@
-/// Gives each tool call of a request an identifier of its own, the same in every request for the same conversation.
+/// Gives each tool call of a request a unique identifier, the same one in every request for a conversation.
 package struct ToolCallNames {
-    /// What a dialect takes as an identifier.
+    /// The identifiers that a dialect accepts.
     package enum Form {
         case asTheyCame
-        /// Letters, digits, `_` and `-`, as Anthropic demands.
+        /// Letters, digits, `_` and `-`, as Anthropic requires.
         case alphanumeric
     }
 
@@ -12,7 +12,7 @@ package struct ToolCallNames {
 
     init(_ form: Form) { self.form = form }
 
-    /// The call's own identifier if it is the first to have it, else with `_2`, `_3` … behind it.
+    /// The call's own identifier for its first use, then with the suffix `_2`, `_3` …
     mutating func unique(_ callID: String) -> String {
         var name = callID.isEmpty ? "call" : callID
         if form == .alphanumeric { name = String(String.UnicodeScalarView(name.unicodeScalars.map(Self.fit))) }

@@ -3,29 +3,29 @@ import Logging
 import Network
 import Sessions
 
-/// One generation's work with upstreams: the wait for one, attempts, and the pauses between them. Loop-confined.
+/// One generation's requests to upstreams: waiting for one, the attempts, and the delays between them. Loop-confined.
 ///
-/// The control flow is a task on the generation's loop; the answer's bytes do not pass through it but go from the transfer to the
-/// generation by plain calls. The session may stop it in every phase, at once.
+/// The control flow is a task on the generation's loop. The answer's bytes bypass it: they go from the transfer to the generation
+/// by plain calls. The session can stop the call in every phase, immediately.
 final class UpstreamCall: ModelCall {
     private enum Phase {
-        /// Nothing is under way, the task is about to go on.
+        /// Nothing is in progress; the task is about to proceed.
         case between
-        /// Every upstream is at its limit.
+        /// Waiting in the queue: every upstream is at its limit.
         case waiting(ticket: UInt64, LoopTimer, CheckedContinuation<RouteTable.Answer?, Never>)
-        /// The upstream is asked what it is.
+        /// Identifying the upstream.
         case recognising(RouteTable.Lease, Recogniser.Ticket, CheckedContinuation<Bool, Never>)
-        case exchanging(HeldTransfer, RouteTable.Lease, CheckedContinuation<Failure?, Never>)
+        case exchanging(PausableTransfer, RouteTable.Lease, CheckedContinuation<Failure?, Never>)
         case pausing(LoopTimer, CheckedContinuation<Void, Never>)
         case ended
     }
 
-    /// How an attempt failed.
+    /// A failed attempt.
     private struct Failure: Sendable {
         let fault: UpstreamFault
         let upstream: Int
         let hasDelivered: Bool
-        /// It is to be asked again at once, without what it refused, on the same lease.
+        /// Whether the same lease is used again at once, without the members that the upstream rejected.
         var isToBeAdapted = false
     }
 
@@ -33,30 +33,30 @@ final class UpstreamCall: ModelCall {
     private let router: UpstreamRouter
     private let request: ModelRequest
     private let promptTokens: Int
-    /// Bytes of the conversation's texts.
+    /// Bytes of text in the conversation.
     private let promptByteCount: Int
     private let owner: String
     private var route: RouteTable.Request
     private var plan: AttemptPlan
     private var sink: GenerationSink?
     private var phase = Phase.between
-    /// Whether the session takes no more: of every attempt, also of one that begins later.
-    private var isHeld = false
+    /// Whether the session has paused the answer; applies to every attempt, including later ones.
+    private var isPaused = false
     private let counters: UpstreamCounters?
     private var attemptBegan = Instant(nanoseconds: 0)
     private var lastFailure: Failure?
-    /// Members of the request under way that may be given up if they are refused.
+    /// Members of the current request that may be dropped if the upstream rejects them.
     private var concessions: UpstreamHabits.Members = []
-    /// Given up for this call, by upstream: once each, however often it is asked, so that one that refuses both names of a limit is
-    /// not asked for ever.
+    /// Members dropped for this call, by upstream. Each is dropped once, so that an upstream that rejects both names of a limit is
+    /// not retried forever.
     private var conceded: [Int: UpstreamHabits.Members] = [:]
 
-    /// Smaller prompts are written within a millisecond.
+    /// Smaller prompts are encoded within a millisecond.
     private static let leastLargePromptBytes = 64 << 10
 
     private var model: String { request.parameters.model }
 
-    /// - Parameter groups: the upstreams that have the model, by preference.
+    /// - Parameter groups: the upstreams that serve the model, by preference.
     init(
         _ request: ModelRequest, through router: UpstreamRouter, groups: [UpstreamSet], for sink: GenerationSink,
         on loop: EventLoop, counters: UpstreamCounters? = nil
@@ -65,7 +65,7 @@ final class UpstreamCall: ModelCall {
         self.router = router
         owner = sink.owner
         promptByteCount = request.items.reduce(0) { $0.saturatingAdding($1.byteCount) }
-        // Counting costs a look at the whole conversation: only where a limit asks for it.
+        // Estimating tokens reads the whole conversation, so it is done only if an upstream has a token limit.
         let isCounted = router.upstreams.contains { $0.limit.tokensPerMinute != nil }
         promptTokens = isCounted ? TokenEstimate.tokens(of: request) : 0
         route = RouteTable.Request(groups: groups, tokens: promptTokens, owner: owner)
@@ -87,7 +87,7 @@ final class UpstreamCall: ModelCall {
         switch stopped {
         case .waiting(let ticket, let timer, let continuation):
             timer.cancel()
-            // If its answer is on its way, it is given back when it comes.
+            // A lease already on its way is returned when it arrives.
             _ = router.withdraw(ticket, isLate: false)
             continuation.resume(returning: nil)
         case .recognising(let lease, let ticket, let continuation):
@@ -107,13 +107,13 @@ final class UpstreamCall: ModelCall {
     }
 
     func pause() {
-        isHeld = true
-        if case .exchanging(let transfer, _, _) = phase { transfer.hold() }
+        isPaused = true
+        if case .exchanging(let transfer, _, _) = phase { transfer.pauseAnswer() }
     }
 
     func resume() {
-        isHeld = false
-        if case .exchanging(let transfer, _, _) = phase { transfer.release() }
+        isPaused = false
+        if case .exchanging(let transfer, _, _) = phase { transfer.resumeAnswer() }
     }
 
     // MARK: Called by the exchange
@@ -144,7 +144,8 @@ final class UpstreamCall: ModelCall {
         continuation.resume(returning: Failure(fault: fault, upstream: lease.upstream, hasDelivered: hasDelivered))
     }
 
-    /// Whether the upstream refused what we added to the request, so that it is to be asked without. Says nothing of its health.
+    /// Whether the upstream rejected members that we had added, so that the request is repeated without them. This says nothing
+    /// about its health.
     private func concede(after fault: UpstreamFault, at upstream: Int) -> Bool {
         let name = router.upstreams[upstream].ownName(of: model)
         var habits = router.habits(of: upstream, model: name)
@@ -153,7 +154,7 @@ final class UpstreamCall: ModelCall {
         if !given.isEmpty {
             router.learn(habits, of: upstream, model: name)
         } else if open.contains(.prefill), fault.mayRefusePrefill {
-            // It does not say why: perhaps for this conversation alone.
+            // The upstream gives no reason; it may apply to this conversation only.
             given = .prefill
         }
         if given.isEmpty { return false }
@@ -164,7 +165,7 @@ final class UpstreamCall: ModelCall {
         return true
     }
 
-    /// The first piece of the answer.
+    /// Called with the first piece of the answer.
     func answering() {
         counters?.firstToken(after: loop.clock.now - attemptBegan)
         if case .exchanging(_, let lease, _) = phase { router.answered(lease) }
@@ -180,7 +181,7 @@ final class UpstreamCall: ModelCall {
             sink?.noteAttempt(failedBy: failure.fault.label, at: name)
             let step = plan.step(
                 after: failure.fault, at: failure.upstream, healthy: router.healthy(of: route), jitter: .random(in: 0..<1))
-            // A part of the answer that was delivered cannot be taken back, so it must not come again.
+            // Delivered parts of an answer cannot be taken back, so they must not be generated again.
             switch failure.hasDelivered ? .giveUp : step {
             case .giveUp:
                 fail(failure)
@@ -197,7 +198,7 @@ final class UpstreamCall: ModelCall {
         }
     }
 
-    /// An upstream to ask; nil when nothing remains to be done.
+    /// Waits for an upstream; nil if nothing remains to be done.
     private func admission() async -> RouteTable.Lease? {
         let bound = LoopBound(self, on: loop)
         let answer: RouteTable.Answer? = await withCheckedContinuation { continuation in
@@ -239,7 +240,7 @@ final class UpstreamCall: ModelCall {
         continuation.resume(returning: .refused(refusal))
     }
 
-    /// What is sent. A large conversation is put into the dialect off the loop.
+    /// Encodes the request. A large conversation is encoded off the loop.
     private func makeRequest(
         to upstream: UpstreamConfiguration, _ habits: UpstreamHabits
     ) async throws(GenerationError) -> MadeRequest {
@@ -252,13 +253,13 @@ final class UpstreamCall: ModelCall {
         }
         guard let made else {
             throw GenerationError(
-                code: "overloaded", message: "The server has too much to do. Try again later.", status: 503, type: "server_error",
+                code: "overloaded", message: "The server is overloaded. Try again later.", status: 503, type: "server_error",
                 retryAfterSeconds: 5)
         }
         return try made.get()
     }
 
-    /// One attempt, again without what the upstream does not take; nil when nothing remains to be done.
+    /// Makes one attempt, repeated without members that the upstream rejects; nil if nothing remains to be done.
     private func exchange(_ lease: RouteTable.Lease) async -> Failure? {
         while let failure = await ask(lease) { if !failure.isToBeAdapted { return failure } }
         return nil
@@ -278,8 +279,8 @@ final class UpstreamCall: ModelCall {
             return Failure(fault: .notSent(error), upstream: lease.upstream, hasDelivered: false)
         }
         return await withCheckedContinuation { continuation in
-            // Each await may let others of the loop go first, this one too: only from here on is nobody between the look at the
-            // phase and its change.
+            // Each await may let other code run on the loop, including calls to this object. From here on, nothing runs between
+            // checking the phase and changing it.
             guard case .between = phase, let sink else {
                 router.end(lease, RouteTable.Ending("cancelled", .nothing, tokens: 0))
                 continuation.resume(returning: nil)
@@ -294,13 +295,13 @@ final class UpstreamCall: ModelCall {
                 }
             phase = .exchanging(transfer, lease, continuation)
             attemptBegan = loop.clock.now
-            if isHeld { transfer.hold() }
+            if isPaused { transfer.pauseAnswer() }
             loop.httpClient.start(transfer)
         }
     }
 
-    /// Finds out what the upstream is, if the answer depends on that and it is not known.
-    /// - Returns: false if the call was stopped meanwhile, and the lease given back.
+    /// Identifies the upstream if the answer depends on that and it is unknown.
+    /// - Returns: false if the call was stopped meanwhile and the lease was returned.
     private func recognise(_ lease: RouteTable.Lease) async -> Bool {
         if conceded[lease.upstream]?.contains(.prefill) ?? false { return true }
         let name = router.upstreams[lease.upstream].ownName(of: model)
@@ -324,7 +325,7 @@ final class UpstreamCall: ModelCall {
 
     private func transfer<Sink: AnswerSink>(
         _ request: HTTPClientRequest, to upstream: UpstreamConfiguration, into sink: Sink
-    ) -> HeldTransfer {
+    ) -> PausableTransfer {
         switch upstream.dialect {
         case .chatCompletions:
             UpstreamExchange<ChatCompletionsDecoder, Sink>(
@@ -364,7 +365,7 @@ final class UpstreamCall: ModelCall {
         log(failure, failure.fault.concernsOperator ? .notice : .info, "an upstream failed", sink.responseID)
         let upstream = router.upstreams[failure.upstream]
         var error = failure.fault.generationError(upstream: upstream.authority, model: model, key: upstream.key)
-        // A client may come back when the upstream said it may, unless we did so for it. Everything else was tried here.
+        // A client may retry when the upstream said so, unless we already did. Everything else was tried here.
         error.forbidsRetry = plan.hasRepeated || error.retryAfterSeconds == nil
         sink.fail(error)
     }
@@ -383,7 +384,7 @@ final class UpstreamCall: ModelCall {
         sink.fail(refusal.generationError(model: model))
     }
 
-    /// What the upstream said may quote the prompt, so only its kind is told.
+    /// The upstream's message may quote the prompt, so only its kind is logged.
     private func log(_ failure: Failure, _ level: Logger.Level, _ message: Logger.Message, _ id: String? = nil) {
         loop.logger.log(
             level: level, message,

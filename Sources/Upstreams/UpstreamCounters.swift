@@ -1,12 +1,12 @@
 public import Network
 
-/// What the upstreams were asked on one event loop, and how it went. Loop-confined.
+/// Counts requests to upstreams on one event loop. Loop-confined.
 public final class UpstreamCounters {
-    /// Requests that are over, by outcome: `completed`, `cancelled`, or what went wrong. Each attempt counts.
+    /// Completed requests by outcome: `completed`, `cancelled`, or the kind of failure. Every attempt counts.
     public private(set) var requests: [String: UInt64] = [:]
-    /// Attempts after the first.
+    /// Attempts after a request's first.
     public private(set) var retries: UInt64 = 0
-    /// From the start of an attempt to the first piece of its answer.
+    /// Time from the start of an attempt to the first piece of its answer.
     public private(set) var timeToFirstToken = Histogram(.long)
 
     public init() {}
@@ -17,7 +17,7 @@ public final class UpstreamCounters {
 }
 
 extension UpstreamFault {
-    /// In a word, for counters and logs.
+    /// The fault in one word, for counters and logs.
     package var label: String {
         switch self {
         case .transport(let error):
@@ -39,7 +39,7 @@ extension UpstreamFault {
         }
     }
 
-    /// Whether the operator should know: not what a client asked wrongly.
+    /// Whether the operator should know; false for a client's mistake.
     var concernsOperator: Bool {
         switch self {
         case .status(let status, _, _): status >= 500 || (401...403).contains(status)

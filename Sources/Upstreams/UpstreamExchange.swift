@@ -4,19 +4,19 @@ import JSON
 import Network
 import Sessions
 
-/// One attempt at an upstream: its bytes go through a decoder straight to the generation. Loop-confined.
-final class UpstreamExchange<Decoder: ResponseDecoder & ~Copyable, Sink: AnswerSink>: HeldTransfer {
+/// One attempt at an upstream: passes its bytes through a decoder directly to the generation. Loop-confined.
+final class UpstreamExchange<Decoder: ResponseDecoder & ~Copyable, Sink: AnswerSink>: PausableTransfer {
     private enum Mode {
         case awaitingHead
-        /// Success, as whatever begins to come.
+        /// Success; the kind of body is not known yet.
         case beginning(BodySniffer)
         case stream
-        /// All in one piece.
+        /// One JSON value.
         case whole
-        /// No answer but a page or words.
+        /// A page or plain text instead of an answer.
         case other
         case refusal(status: Int, retryAfterSeconds: Double?)
-        /// Nothing more is expected but the end of the body.
+        /// Only the end of the body is expected.
         case over
     }
 
@@ -26,12 +26,12 @@ final class UpstreamExchange<Decoder: ResponseDecoder & ~Copyable, Sink: AnswerS
     private var mode = Mode.awaitingHead
     private var contentType = ""
     private var collected = ByteBuffer()
-    /// As ``AnswerSink/progressCount`` when something of the answer came last.
+    /// ``AnswerSink/progressCount`` when the last part of the answer arrived.
     private var progressCount = 0
     private var isAnswering = false
-    /// The finish reason has come, and the end of the stream has not.
+    /// The finish reason was received, the end of the stream was not.
     private var isAwaitingRest = false
-    /// Of the body, where it is not that of the head.
+    /// Longest silence within the body; the head has its own limit.
     private let silenceTimeout: Duration
 
     init(_ request: HTTPClientRequest, call: UpstreamCall, sink: Sink, silenceTimeout: Duration) {
@@ -55,8 +55,8 @@ final class UpstreamExchange<Decoder: ResponseDecoder & ~Copyable, Sink: AnswerS
         }
     }
 
-    /// As long as nothing of the answer has come, an error may come in its place, and clients whose status is held are told by that.
-    /// A model that thinks for longer has taken the request.
+    /// Accepts the request after a delay. Until a part of the answer has arrived an error may arrive instead, and clients whose
+    /// status line is deferred receive its status. A model that thinks for longer has accepted the request.
     private func acceptSoon() {
         call?.loop.schedule(after: UpstreamLimits.acceptanceDelay) { [weak self] in
             guard let self, self.isRunning else { return }
@@ -73,7 +73,7 @@ final class UpstreamExchange<Decoder: ResponseDecoder & ~Copyable, Sink: AnswerS
         case .stream: receivedStream(bytes)
         case .whole:
             collected.append(bytes)
-            // Servers that keep a connection alive with white space do so before the answer.
+            // Servers send white space before the answer to keep a connection alive.
             if bytes.contains(where: { $0 > 0x20 }) { noteProgress() }
             if collected.count > UpstreamLimits.maxWholeBodyBytes {
                 fail(.malformed("an answer of more than \(UpstreamLimits.maxWholeBodyBytes) bytes"))
@@ -85,7 +85,7 @@ final class UpstreamExchange<Decoder: ResponseDecoder & ~Copyable, Sink: AnswerS
             collected.append(bytes)
             if collected.count > UpstreamLimits.maxErrorBodyBytes { failWithStatus(status, retryAfter) }
         case .over:
-            // An upstream that continues after the end is not waited for.
+            // An upstream that continues after the end is not drained.
             cancel()
         case .awaitingHead: break
         }
@@ -123,7 +123,7 @@ final class UpstreamExchange<Decoder: ResponseDecoder & ~Copyable, Sink: AnswerS
         if !rest.isEmpty { received(rest) }
     }
 
-    /// The body has ended before it began.
+    /// The body ended before its kind was known.
     private func endBeginning(_ sniffer: BodySniffer) {
         if sniffer.beginning.isEmpty {
             let isExpected = ["text/event-stream", "application/json", ""].contains { contentType.prefix { $0 != ";" } == $0 }
@@ -156,20 +156,20 @@ final class UpstreamExchange<Decoder: ResponseDecoder & ~Copyable, Sink: AnswerS
         }
     }
 
-    /// The rest of the answer cannot be had. It is whole all the same if it had said that it ends, or is all there.
+    /// The rest of the answer is lost. The answer is still complete if it has reported its end or has fully arrived.
     private func endCut(_ fault: UpstreamFault) {
-        // An error that says what has happened, also where the reason of the end has said only that something has.
+        // An error describes the cause; a finish reason may only have said that there is one.
         if case .inBand = fault { return fail(fault) }
         do throws(UpstreamFault) {
             switch mode {
-            // The status says what has happened, however little of its body came.
+            // The status describes the cause, however little of the body arrived.
             case .refusal(let status, let retryAfter) where fault != .transport(.loopStopped):
                 return failWithStatus(status, retryAfter)
             case .stream where decoder.hasFinished: finish(try decoder.end(into: sink))
             case .whole where !collected.isEmpty: finish(try decoder.receiveWhole(collected.bytes, into: sink))
             default: throw fault
             }
-            // Nothing of it is of use any more.
+            // The rest of the body is of no use.
             cancel()
         } catch .malformed {
             fail(fault)
@@ -194,7 +194,7 @@ final class UpstreamExchange<Decoder: ResponseDecoder & ~Copyable, Sink: AnswerS
         }
     }
 
-    /// What the body says instead of an answer, if it is an error without a member `error`.
+    /// An error in the body without a member `error`.
     private func flatError() -> UpstreamFault? {
         guard let body = try? JSONValue.parse(collected.bytes) else { return nil }
         return UpstreamErrorObject(flat: body).map { .inBand($0) }
@@ -213,9 +213,9 @@ final class UpstreamExchange<Decoder: ResponseDecoder & ~Copyable, Sink: AnswerS
     private func finish(_ reason: FinishReason) {
         mode = .over
         sink.conclude(isWhole: true)
-        // Nobody is left who would release it, and nothing that comes now is delivered.
-        release()
-        // The connection is of use again if the body ends soon, as it should.
+        // No reader remains to resume the transfer, and further bytes are not delivered.
+        resumeAnswer()
+        // The connection can be reused if the body ends soon, as it should.
         if isRunning { limitSilence(to: .seconds(2)) }
         let call = call
         self.call = nil

@@ -1,10 +1,11 @@
 public import Network
 public import Sessions
 
-/// Answers by upstreams: has the router choose one by the model's name and calls it on the loop of the generation.
+/// Answers from upstreams: the router chooses one by the model's name, and the call runs on the generation's loop.
 public struct UpstreamModel: Model {
+    /// Chooses the upstreams.
     public let router: UpstreamRouter
-    /// By loop; empty where nobody counts.
+    /// Indexed by loop; empty if requests are not counted.
     private let counters: [LoopBound<UpstreamCounters>]
 
     /// - Parameter counters: one for each loop of the group, in their order, or none.
@@ -13,6 +14,7 @@ public struct UpstreamModel: Model {
         self.counters = counters
     }
 
+    /// Starts the answer to a request.
     /// - Precondition: called on an event loop.
     public func start(_ request: ModelRequest, for sink: GenerationSink) -> any ModelCall {
         do throws(GenerationError) {
@@ -41,7 +43,7 @@ public struct UpstreamModel: Model {
     }
 }
 
-/// A call that failed before it began.
+/// A call that failed before it started.
 private final class EndedCall: ModelCall {
     func cancel() {}
     func pause() {}

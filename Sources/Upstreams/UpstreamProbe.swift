@@ -2,22 +2,23 @@ import JSON
 public import Network
 import Sessions
 
-/// Looks for upstreams and asks them whether they would answer. For the start-up message and `interject doctor`.
+/// Finds upstreams and checks whether they would answer, for the start-up message and `interject doctor`.
 public enum UpstreamProbe {
-    /// What an upstream said to `GET …/models`.
+    /// The result of `GET …/models`.
     public struct Report: Sendable {
-        /// Whether something answered, and was content with the key.
+        /// Whether the upstream answered and accepted the key.
         public var isUsable: Bool { error == nil }
-        /// Whether anything answered at all.
+        /// Whether there was any answer at all.
         public var isReachable: Bool
-        /// Whether it seems able to answer: it was content with the key and reports no failure of its own.
+        /// Whether the upstream seems able to answer: it accepted the key and reports no failure of its own.
         public var isServing = false
-        /// No descriptor was left for the request: nothing was learnt.
+        /// Whether no file descriptor was left for the request, so that nothing is known.
         var wasNotAsked = false
-        /// Identifiers of its models.
+        /// Identifiers of the models.
         public var models: [String]
+        /// Time until the whole answer had arrived.
         public var latency: Duration
-        /// What is wrong and what to do, for people; nil when nothing is.
+        /// The problem and its solution, for people; nil without a problem.
         public var error: String?
         /// `owned_by` of the first model.
         var owner: String?
@@ -25,20 +26,22 @@ public enum UpstreamProbe {
 
     /// An upstream that listens on its usual port of this machine.
     public struct LocalUpstream: Sendable {
-        /// For people: `Ollama`, `llama.cpp`, `vLLM`, `LM Studio`.
+        /// Product name: `Ollama`, `llama.cpp`, `vLLM`, `LM Studio`.
         public let name: String
+        /// How to use it, with default values.
         public let configuration: UpstreamConfiguration
+        /// Identifiers of its models.
         public let models: [String]
     }
 
-    /// What is looked for, and where.
+    /// The products searched for, and their default ports.
     static let usualPorts: [(name: String, port: UInt16)] = [
         ("Ollama", 11434), ("llama.cpp", 8080), ("llama.cpp", 8081), ("vLLM", 8000), ("LM Studio", 1234),
     ]
-    /// Time that a local upstream has to answer.
+    /// Time limit for a local upstream's answer.
     public static let localTimeout = Duration.milliseconds(300)
 
-    /// Asks an upstream for its models. From any thread.
+    /// Requests an upstream's list of models. Thread-safe.
     public static func check(
         _ upstream: UpstreamConfiguration, on loop: EventLoop, timeout: Duration = .seconds(10)
     ) async -> Report {
@@ -62,22 +65,22 @@ public enum UpstreamProbe {
         }
     }
 
-    /// Finds the upstreams that run on this machine, in the order of ``usualPorts``. From any thread.
-    /// - Parameter excludedPorts: where our own servers listen.
+    /// Finds the upstreams that run on this machine, in the order of ``usualPorts``. Thread-safe.
+    /// - Parameter excludedPorts: ports on which this server listens.
     public static func findLocal(on loop: EventLoop, excludedPorts: Set<UInt16> = []) async -> [LocalUpstream] {
         await find(usualPorts.filter { !excludedPorts.contains($0.port) }, on: loop)
     }
 
-    static func find(_ places: [(name: String, port: UInt16)], on loop: EventLoop) async -> [LocalUpstream] {
+    static func find(_ ports: [(name: String, port: UInt16)], on loop: EventLoop) async -> [LocalUpstream] {
         await withTaskGroup(of: (Int, LocalUpstream?).self) { group in
-            for (index, place) in places.enumerated() {
+            for (index, entry) in ports.enumerated() {
                 group.addTask {
-                    let upstream = UpstreamConfiguration(baseURL: "http://127.0.0.1:\(place.port)/v1")
+                    let upstream = UpstreamConfiguration(baseURL: "http://127.0.0.1:\(entry.port)/v1")
                     let report = await check(upstream, on: loop, timeout: localTimeout)
-                    // Another Interject server is not offered as upstream.
+                    // Another Interject server is not suggested as an upstream.
                     let isOurs = report.owner?.hasPrefix("interject") ?? false
                     guard report.isUsable, !isOurs else { return (index, nil) }
-                    return (index, LocalUpstream(name: place.name, configuration: upstream, models: report.models))
+                    return (index, LocalUpstream(name: entry.name, configuration: upstream, models: report.models))
                 }
             }
             var found: [(Int, LocalUpstream)] = []

@@ -7,10 +7,10 @@ struct AnthropicConversation {
     private var turns: [(role: String, blocks: [JSONValue])] = []
     private let request: ModelRequest
     private let upstream: UpstreamConfiguration
-    /// The answer that goes on, if it does.
+    /// The answer to continue; nil when the request asks for a new one.
     let continuation: Continuation?
 
-    /// - Parameter prefills: the model goes on from an assistant's message at the end.
+    /// - Parameter prefills: whether the model continues a trailing assistant message.
     init(_ request: ModelRequest, _ upstream: UpstreamConfiguration, prefills: Bool) throws(GenerationError) {
         self.request = request
         self.upstream = upstream
@@ -28,7 +28,7 @@ struct AnthropicConversation {
         }
     }
 
-    /// One text, or blocks where one is marked to be remembered; nil for none.
+    /// A string, or a list of blocks if a part carries `cache_control`; nil without a system prompt.
     var system: JSONValue? {
         if systemBlocks.isEmpty { return nil }
         if systemBlocks.contains(where: { $0["cache_control"] != nil }) { return .array(systemBlocks) }
@@ -38,7 +38,7 @@ struct AnthropicConversation {
     var messages: JSONValue {
         .array(
             turns.map { turn in
-                // The short form of one block of text.
+                // A message of one plain block is written as a string.
                 let isShort = turn.blocks.count == 1 && turn.blocks[0]["cache_control"] == nil
                 let text = isShort ? turn.blocks[0]["text"] : nil
                 return ["role": .string(turn.role), "content": text ?? .array(turn.blocks)]
@@ -64,21 +64,21 @@ struct AnthropicConversation {
         return blocks
     }
 
-    /// nil for what is left out.
+    /// nil for a part that is omitted.
     private func block(_ part: Conversation.Part) throws(GenerationError) -> JSONObject? {
         switch part.content {
-        // An empty text is refused.
+        // Anthropic rejects empty text blocks.
         case .text(let text): return text.isEmpty ? nil : ["type": "text", "text": .string(text)]
         case .image(let url, _): return ["type": "image", "source": source(url)]
         case .file(let file):
             guard let url = file["file_data"]?.string ?? file["file_url"]?.string else {
-                throw .unsupported("file by its identifier", by: upstream, param: request.param(of: part.origin))
+                throw .unsupported("files by identifier", by: upstream, param: request.param(of: part.origin))
             }
             return ["type": "document", "source": source(url)]
         case .reasoning(let text, let provider): return Self.thinking(text, provider)
         case .call(let call):
             if call.isCustom {
-                throw .unsupported("calls of custom tools", by: upstream, param: request.param(of: part.origin))
+                throw .unsupported("custom tool calls", by: upstream, param: request.param(of: part.origin))
             }
             return toolUse(call)
         case .other(let value):
@@ -87,7 +87,7 @@ struct AnthropicConversation {
         }
     }
 
-    /// `data:` URLs are given as base64, others by their address.
+    /// A `data:` URL becomes a base64 source, any other URL a `url` source.
     private func source(_ url: String) -> JSONValue {
         guard url.hasPrefix("data:"), let marker = url.firstRange(of: ";base64,") else {
             return ["type": "url", "url": .string(url)]
@@ -98,7 +98,8 @@ struct AnthropicConversation {
         ]
     }
 
-    /// As it came: without its signature it would be refused, and what another provider's model thought is of no use here.
+    /// Anthropic's own thinking is returned verbatim. Thinking without its signature would be rejected, and another provider's
+    /// thinking is useless here.
     private static func thinking(_ text: String, _ provider: ProviderData?) -> JSONObject? {
         guard let provider, provider.dialect == ProviderData.anthropic else { return nil }
         if let data = provider.members["redacted"] { return ["type": "redacted_thinking", "data": data] }
@@ -121,7 +122,7 @@ struct AnthropicConversation {
             return .object(result)
         }
         var blocks = try blocks(turn)
-        // A mark at the last part of the result is one of the result.
+        // `cache_control` on the last part of a result applies to the whole result.
         if blocks.count == 1, var only = blocks[0].object, let mark = only["cache_control"] {
             only["cache_control"] = nil
             blocks = [.object(only)]

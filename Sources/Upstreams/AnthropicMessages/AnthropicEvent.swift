@@ -1,8 +1,8 @@
 import JSON
 
-/// One event of a `messages` stream as far as it is understood: views into its bytes, nothing delivered yet.
+/// The understood members of one event of a `messages` stream, as views into its bytes. Parsing delivers nothing.
 struct AnthropicEvent {
-    /// Nil if the data does not tell; the event's own name then does.
+    /// Nil if the data has no `type`; the event's name applies then.
     private(set) var type: RawString?
     private(set) var index: Int?
     private(set) var delta: JSONReader?
@@ -12,7 +12,7 @@ struct AnthropicEvent {
     private(set) var error: JSONReader?
     private(set) var stopReason: JSONReader?
 
-    /// - Parameter reader: at an object. `type` need not come first, so the other members are read later.
+    /// - Parameter reader: at an object. `type` may come last, so the other members are bookmarked and read later.
     init(_ reader: inout JSONReader) throws(JSONError) {
         try reader.enterObject()
         while let key = try reader.nextKey() {
@@ -31,12 +31,12 @@ struct AnthropicEvent {
     }
 }
 
-/// A block of `content`, whole or as it begins.
+/// A content block, complete or as `content_block_start` opens it.
 struct AnthropicBlock {
     private(set) var isTool = false
-    /// Of thinking.
+    /// Signature of a thinking block.
     private(set) var signature: RawString?
-    /// Of thinking that clients may not read.
+    /// Encrypted contents of a `redacted_thinking` block, which clients may not read.
     private(set) var redacted: RawString?
     private(set) var id: RawString?
     private(set) var name: RawString?

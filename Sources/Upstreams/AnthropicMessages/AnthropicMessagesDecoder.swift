@@ -3,11 +3,11 @@ import HTTP
 import JSON
 package import Sessions
 
-/// Reads the answer of Anthropic's `messages`: typed events up to `message_stop`, or one object.
+/// Decodes responses of Anthropic's `messages`: typed events up to `message_stop`, or one JSON object.
 ///
-/// Delivers the parts of an event that it understands, and ignores the rest: `Protocols/upstreams.md`, What we expect.
+/// Understood parts of an event are delivered, the rest is ignored. See `Protocols/upstreams.md`, What we expect.
 package struct AnthropicMessagesDecoder: ResponseDecoder, ~Copyable {
-    /// The words of the dialect, which need not be told beside what they mean.
+    /// The dialect's own stop reasons; any other word is reported to the client as well as mapped.
     private static let finishWords = ["end_turn", "max_tokens", "stop_sequence", "tool_use", "refusal"]
 
     private var events = ServerSentEventParser(maxEventBytes: UpstreamLimits.maxEventBytes, isLenient: true)
@@ -16,15 +16,16 @@ package struct AnthropicMessagesDecoder: ResponseDecoder, ~Copyable {
     private var finish = Finish()
     private var usage = UsageCounts(inputHasCached: false)
     private var isStopped = false
-    /// Of the thinking that is being written.
+    /// Signature of the current thinking block.
     private var signature = ""
-    /// Of the block that began last, for events that do not name theirs.
+    /// Index of the block opened last, for events without an `index`.
     private var blockIndex = -1
-    /// Of the last block that is none of a client's tool: what is put into it, such as a search of the server's, is not for clients.
+    /// Index of the last block that is not a client's tool call; the deltas of such a block, for example of a server-side search,
+    /// are not for clients.
     private var otherBlockIndex = -1
     private var hasUnderstood = false
     private var hasPassedOver = false
-    /// The last message that was neither an answer nor marked as an error: it becomes the error if nothing else follows.
+    /// The last message that was neither part of the answer nor marked as an error. It becomes the error if nothing follows.
     private var lastWords: UpstreamErrorObject?
     private var scratch = ByteBuffer()
 
@@ -40,7 +41,7 @@ package struct AnthropicMessagesDecoder: ResponseDecoder, ~Copyable {
         while let event = try nextEvent(&input) {
             if event.isError, !finish.isWhole { throw .inBand(UpstreamErrorObject(text: event.dataText)) }
             if event.data.isEmpty { continue }
-            // What a gateway that speaks Chat Completions too may add.
+            // A gateway that also speaks Chat Completions may add `[DONE]`.
             if event.isDone { return try end(into: sink) }
             try read(event, into: sink)
             if isStopped { return try end(into: sink) }
@@ -54,7 +55,7 @@ package struct AnthropicMessagesDecoder: ResponseDecoder, ~Copyable {
         case .line(let event) where !isStopped: try readLast(event, into: sink)
         case .error, .line, .nothing: break
         }
-        if !hasFinished, hasPassedOver, !hasUnderstood { throw .malformed("events that are no JSON") }
+        if !hasFinished, hasPassedOver, !hasUnderstood { throw .malformed("events that are not JSON") }
         if !hasFinished, let lastWords { throw .inBand(lastWords) }
         let reason = try finish.reason(words: Self.finishWords, into: sink)
         try calls.conclude(&text, into: sink)
@@ -62,7 +63,7 @@ package struct AnthropicMessagesDecoder: ResponseDecoder, ~Copyable {
         return calls.hasLeftOut ? .length : reason
     }
 
-    /// Reads the last event, which may be truncated; whether the answer is, depends on its end.
+    /// Reads the last event, which may be truncated. How the answer ended decides whether it is complete.
     private mutating func readLast<Sink: ModelSink>(_ event: ServerSentEvent, into sink: Sink) throws(UpstreamFault) {
         do throws(UpstreamFault) {
             try read(event, into: sink)
@@ -96,7 +97,7 @@ package struct AnthropicMessagesDecoder: ResponseDecoder, ~Copyable {
         if let errorObject, !wasWhole { throw .inBand(errorObject) }
     }
 
-    /// Nothing is delivered before all of it is known to be JSON.
+    /// Delivers nothing until the whole event is known to be valid JSON.
     private mutating func readEvent<Sink: ModelSink>(
         _ json: UnsafeRawBufferPointer, named name: UnsafeRawBufferPointer, _ errorObject: inout UpstreamErrorObject?,
         into sink: Sink
@@ -118,14 +119,14 @@ package struct AnthropicMessagesDecoder: ResponseDecoder, ~Copyable {
             if var error = event.error { errorObject = UpstreamErrorObject(told: try error.readValue()) }
             return
         }
-        // Clients are to pass over events that they do not know; what a gateway says instead of an answer comes in whatever form.
+        // The API may add event types, so unknown events are ignored. A gateway's message in place of an answer may have any shape.
         if type.equals("ping") { return }
         let value = try whole.readValue()
         errorObject = type.equals("error") ? UpstreamErrorObject(value) : UpstreamErrorObject(saying: value)
         if errorObject == nil { lastWords = UpstreamErrorObject(flat: value) ?? lastWords }
     }
 
-    /// - Returns: false for an event that is none of an answer's.
+    /// - Returns: false if the event is not part of an answer.
     private mutating func take<Sink: ModelSink>(
         _ event: AnthropicEvent, _ type: UnsafeRawBufferPointer, into sink: Sink
     ) throws(JSONError) -> Bool {
@@ -173,7 +174,7 @@ package struct AnthropicMessagesDecoder: ResponseDecoder, ~Copyable {
         }
     }
 
-    /// Contents of a JSON string: by the letter a string that holds a piece of JSON; some servers send the JSON itself.
+    /// Contents of a JSON string. The specification asks for a string that contains JSON; some servers send the JSON value itself.
     private mutating func arguments(_ reader: inout JSONReader) throws(JSONError) -> UnsafeRawBufferPointer? {
         switch try reader.peek() {
         case .string: return try reader.readString().bytes
@@ -187,7 +188,7 @@ package struct AnthropicMessagesDecoder: ResponseDecoder, ~Copyable {
         }
     }
 
-    /// A block begins; what it has already counts, a tool's input unless it comes in pieces.
+    /// Opens a block. Its initial contents count, except a tool's input that arrives in deltas.
     private mutating func begin<Sink: ModelSink>(_ block: AnthropicBlock, _ index: Int, into sink: Sink) throws(JSONError) {
         otherBlockIndex = block.isTool ? -1 : index
         guard block.isTool else {
@@ -211,7 +212,7 @@ package struct AnthropicMessagesDecoder: ResponseDecoder, ~Copyable {
         signature += piece.string()
     }
 
-    /// A block ends; if it was signed thinking, more of it is another block.
+    /// Closes a block. Reasoning after a signed thinking block starts a new one.
     private mutating func giveSignature<Sink: ModelSink>(into sink: Sink) {
         if signature.isEmpty { return }
         text.flush(into: sink)
@@ -258,7 +259,7 @@ package struct AnthropicMessagesDecoder: ResponseDecoder, ~Copyable {
             let isRead = try LenientJSON.readRepaired(body, otherwise: .malformed("a body with \(error)")) {
                 body throws(JSONError) in try readWhole(body, &errorObject, into: sink)
             }
-            if !isRead { throw .malformed("a body that is no JSON") }
+            if !isRead { throw .malformed("a body that is not JSON") }
         }
         if let errorObject { throw .inBand(errorObject) }
         return try end(into: sink)

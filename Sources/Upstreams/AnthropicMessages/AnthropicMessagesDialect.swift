@@ -4,7 +4,7 @@ package import Sessions
 
 /// Anthropic's `POST {base}/v1/messages`.
 package enum AnthropicMessagesDialect: Dialect {
-    /// The version of the protocol that we speak; sent as `anthropic-version`.
+    /// The protocol version, sent as `anthropic-version`.
     static let version = "2023-06-01"
     package static let path = "/messages"
 

@@ -2,23 +2,23 @@ import Bytes
 import JSON
 import Sessions
 
-/// The members of a body for Anthropic beside the conversation, from a Responses or a Chat Completions request.
+/// The members of an Anthropic request other than the conversation, translated from a Responses or Chat Completions request.
 ///
-/// This API refuses what it does not know. What it has no word for is refused by us, by its name; only what shows nowhere in the
-/// answer is left out.
+/// Anthropic rejects unknown members. A parameter without an equivalent is therefore rejected here, with its name; it is dropped
+/// only if it has no visible effect on the answer.
 struct AnthropicParameters {
-    /// `max_tokens` must be there; this when the client says nothing.
+    /// `max_tokens` is required; the value for requests without a limit.
     static let defaultMaxTokens = 4096
-    /// More than any model thinks: a budget beyond it is a slip, and leaves no room for a limit above it.
+    /// Far above any model's budget, so a larger value is a mistake. Bounded so that a limit above it remains representable.
     static let maxThinkingTokens = 1 << 32
-    /// Passed on as they came.
+    /// Passed on unchanged.
     private static let native: Set<String> = ["temperature", "top_p", "top_k", "thinking", "output_config", "cache_control"]
     /// Translated below.
     private static let translated: Set<String> = [
         "max_output_tokens", "max_completion_tokens", "max_tokens", "stop", "stop_sequences", "user", "tools", "tool_choice",
         "parallel_tool_calls", "functions", "function_call",
     ]
-    /// Of our own faces, or without a trace in the answer.
+    /// Dropped: members of our own APIs, and those without a visible effect on the answer.
     private static let silent: Set<String> = [
         "model", "messages", "input", "instructions", "stream", "stream_options", "interject", "store", "metadata", "background",
         "conversation", "previous_response_id", "include", "truncation", "max_tool_calls", "safety_identifier", "prompt_cache_key",
@@ -43,7 +43,7 @@ struct AnthropicParameters {
             if Self.native.contains(name) {
                 members[name] = value
             } else if !Self.translated.contains(name), !Self.silent.contains(name), Self.hasEffect(name, value) {
-                throw unsupported("member '\(name.prefix(80))'", param: name, code: "unsupported_parameter")
+                throw unsupported("the member '\(name.prefix(80))'", param: name, code: "unsupported_parameter")
             }
         }
         switch given("stop", "stop_sequences") {
@@ -65,7 +65,8 @@ struct AnthropicParameters {
         .unsupported(what, by: upstream, param: param, code: code)
     }
 
-    /// The client's limit is for what it reads; what the model may think comes on top, and must be less than all.
+    /// The client's limit covers the visible answer. The thinking budget is added to it, since Anthropic requires `max_tokens` to
+    /// exceed the budget.
     private func maxTokens() throws(GenerationError) -> JSONValue {
         let limit = given("max_output_tokens", "max_completion_tokens", "max_tokens") ?? JSONValue(Self.defaultMaxTokens)
         guard let given = source["thinking"]?["budget_tokens"], !given.isNull else { return limit }
@@ -79,7 +80,7 @@ struct AnthropicParameters {
         return JSONValue(budget.saturatingAdding(max(1, Int(saturating: count))))
     }
 
-    /// Whether a member that Anthropic does not have asks for anything.
+    /// Whether a member that Anthropic lacks requests anything at all.
     private static func hasEffect(_ name: String, _ value: JSONValue) -> Bool {
         switch name {
         case "response_format": return value["type"]?.string != "text"
@@ -105,7 +106,7 @@ struct AnthropicParameters {
     // MARK: Tools
 
     private func addTools(to members: inout JSONObject) throws(GenerationError) {
-        // The predecessor of tools: functions without an envelope.
+        // `functions` predate `tools` and have no envelope.
         let isOld = source["tools"]?.array?.isEmpty ?? true
         let list = source[isOld ? "functions" : "tools"]?.array ?? []
         let allowed = allowedNames
@@ -114,7 +115,7 @@ struct AnthropicParameters {
             let type = isOld ? "function" : tool["type"]?.string ?? "(none)"
             if type != "function" {
                 if !ResponseParameters.clientTools.contains(type), !isChat { continue }
-                throw unsupported("tool of type \(type.prefix(80))", param: "tools[\(index)]")
+                throw unsupported("tools of type \(type.prefix(80))", param: "tools[\(index)]")
             }
             let translated = Self.tool(tool)
             if let allowed, !allowed.contains(translated["name"]?.string ?? "") { continue }
@@ -126,7 +127,7 @@ struct AnthropicParameters {
         members["tool_choice"] = try toolChoice(choice, isParallel: given("parallel_tool_calls")?.bool ?? true)
     }
 
-    /// Flat as in Responses or nested as in Chat Completions.
+    /// Converts a tool from the flat form of Responses or the nested form of Chat Completions.
     private static func tool(_ tool: JSONValue) -> JSONValue {
         let function = tool["function"] ?? tool
         var result: JSONObject = ["name": function["name"] ?? ""]
@@ -137,7 +138,7 @@ struct AnthropicParameters {
         return .object(result)
     }
 
-    /// Of a choice among some of the tools: there is no such choice here, so that the others are not told of.
+    /// Names in an `allowed_tools` choice. Anthropic has no such choice, so the other tools are omitted from the request.
     private var allowedNames: Set<String>? {
         guard let choice = source["tool_choice"], choice["type"]?.string == "allowed_tools" else { return nil }
         let tools = (choice["allowed_tools"] ?? choice)["tools"]?.array ?? []
@@ -148,7 +149,7 @@ struct AnthropicParameters {
         var result: JSONObject
         switch choice {
         case .string("none")?: return ["type": "none"]
-        // The latter is Anthropic's word, and Mistral's.
+        // `any` is the word of Anthropic and Mistral.
         case .string("required")?, .string("any")?: result = ["type": "any"]
         case .object(let object)?:
             if object["type"]?.string == "allowed_tools" {
@@ -158,7 +159,7 @@ struct AnthropicParameters {
                 result = ["type": "tool", "name": name]
             } else {
                 throw unsupported(
-                    "choice of a tool of type \(object["type"]?.string?.prefix(80) ?? "(none)")", param: "tool_choice")
+                    "the choice of a tool of type \(object["type"]?.string?.prefix(80) ?? "(none)")", param: "tool_choice")
             }
         default:
             if isParallel { return nil }

@@ -1,16 +1,16 @@
 import JSON
 
-/// One `chat.completion.chunk` or `chat.completion` as far as it is understood: views into its bytes, nothing delivered yet.
+/// The understood members of one `chat.completion.chunk` or `chat.completion`, as views into its bytes. Parsing delivers nothing.
 ///
-/// Read in one pass that checks the whole of it, so that half a chunk is never delivered.
+/// One pass validates the whole chunk, so that half a chunk is never delivered.
 struct ChatChunk {
-    /// The first of `choices`.
+    /// The first element of `choices`.
     private(set) var choice: ChatChoice?
-    /// The list, if it has more.
+    /// All of `choices`, if there is more than one.
     private(set) var choices: JSONReader?
     private(set) var usage: JSONReader?
     private(set) var error: JSONReader?
-    /// The chunk itself: for what may stand in it that is neither an answer nor an `error`.
+    /// The chunk itself, to search for an error outside of `error`.
     private let whole: JSONReader
 
     /// - Parameter reader: at an object.
@@ -24,25 +24,25 @@ struct ChatChunk {
             case "usageMetadata": try takeUsage(&reader)
             case "error": error = try reader.bookmark() ?? error
             default:
-                // `x_groq` and its like.
+                // `x_groq` and similar members.
                 if try reader.peek() == .object { try findUsage(&reader) } else { try reader.skipValue() }
             }
         }
     }
 
-    /// What it tells that is no answer.
+    /// What a chunk reports besides an answer.
     enum Told {
         case nothing
         case error(UpstreamErrorObject)
-        /// Those of an error, if no answer comes.
+        /// Text of an error if no answer follows.
         case words(UpstreamErrorObject)
     }
 
-    /// The error that it tells: in a member of its own, in the choice, or flat, without any of an answer.
+    /// Finds an error: in `error`, in the choice, or flat in a chunk without an answer.
     func readError() throws(JSONError) -> Told {
         var whole = whole
         if var error, !(try error.readValue().saysNothing) {
-            // `{"error": true, "message": …}`: what is missing in it stands beside it.
+            // `{"error": true, "message": …}`: the error's members stand beside it.
             return .error(UpstreamErrorObject(try whole.readValue()))
         }
         if var error = choice?.error, let told = UpstreamErrorObject(told: try error.readValue()) { return .error(told) }
@@ -63,7 +63,7 @@ struct ChatChunk {
                 count += 1
             }
             if count > 1 { choices = list }
-        // The choice itself.
+        // A single choice instead of a list.
         case .object: choice = try ChatChoice(&reader)
         default: try reader.skipValue()
         }
@@ -76,7 +76,7 @@ struct ChatChunk {
         }
     }
 
-    /// `usage` itself takes precedence over other members.
+    /// `usage` takes precedence over other members.
     private mutating func takeUsage(_ reader: inout JSONReader) throws(JSONError) {
         let found = try reader.bookmark()
         usage = usage ?? found
@@ -88,11 +88,11 @@ struct ChatChoice {
     private(set) var index: Int?
     private(set) var delta: ChatDelta?
     private(set) var message: ChatDelta?
-    /// As the old completions have it.
+    /// `text` of the legacy completions API.
     private(set) var text: RawString?
     private(set) var finishReason: JSONReader?
     private(set) var usage: JSONReader?
-    /// OpenRouter's.
+    /// Reported by OpenRouter.
     private(set) var error: JSONReader?
 
     /// - Parameter reader: at any value; anything but an object is an empty choice.
@@ -113,9 +113,9 @@ struct ChatChoice {
     }
 }
 
-/// A `delta` or `message`.
+/// The `delta` or `message` of a choice.
 struct ChatDelta {
-    /// What may be a string, and in some servers is a list of parts.
+    /// Content that is a string, or with some servers a list of parts.
     enum Content {
         case text(RawString)
         case parts(JSONReader)
@@ -125,18 +125,18 @@ struct ChatDelta {
     private(set) var reasoning: Content?
     private(set) var refusal: Content?
     private(set) var toolCalls: JSONReader?
-    /// Of OpenAI's old `functions`.
+    /// OpenAI's deprecated `function_call`.
     private(set) var functionCall: JSONReader?
-    /// OpenRouter's, beside `reasoning` or alone.
+    /// OpenRouter's, beside `reasoning` or without it.
     private(set) var reasoningDetails: JSONReader?
-    /// What the server calls its reasoning, if that is not `reasoning_content`.
+    /// The member that contained the reasoning, unless it was `reasoning_content`.
     private(set) var reasoningName: RawString?
     /// Gemini's signature of a text.
     private(set) var extraContent: JSONReader?
-    /// Whether its role is another speaker's: a tool or the user.
+    /// Whether the role is another speaker's: a tool or the user.
     private(set) var isForeign = false
 
-    /// - Parameter reader: at any value: a string is its content, and so is a list.
+    /// - Parameter reader: at any value: a string or a list is the content.
     init(_ reader: inout JSONReader) throws(JSONError) {
         guard try reader.peek() == .object else {
             content = try Self.content(&reader)
@@ -172,7 +172,7 @@ struct ChatDelta {
         }
     }
 
-    /// Nil for what says nothing: empty text, null, a number, a boolean.
+    /// Nil for an empty value: empty text, null, a number, a boolean.
     private static func content(_ reader: inout JSONReader) throws(JSONError) -> Content? {
         switch try reader.peek() {
         case .string:

@@ -2,56 +2,57 @@ import Bytes
 import JSON
 import Sessions
 
-/// Reads one `chat.completion.chunk` (or a whole `chat.completion`) after the other. Allocates nothing for a text delta.
+/// Reads a series of `chat.completion.chunk`, or one whole `chat.completion`. Allocates nothing for a text delta.
 ///
-/// Delivers the parts of a chunk that it understands, and ignores the rest: `Protocols/upstreams.md`, What we expect.
+/// Understood parts of a chunk are delivered, the rest is ignored. See `Protocols/upstreams.md`, What we expect.
 struct ChatChunkReader: ~Copyable {
-    /// The words of the dialect, which need not be told beside what they mean.
+    /// The dialect's own finish reasons; any other word is reported to the client as well as mapped.
     private static let finishWords = ["stop", "length", "tool_calls", "function_call", "content_filter"]
 
     private var text = AnswerText()
     private var toolCalls = ChatToolCalls()
     private var finish = Finish()
     private var usage = UsageCounts(inputHasCached: true)
-    /// Of the only choice that counts: the first that came, which is 0 nearly everywhere.
+    /// Index of the choice that is read: that of the first choice received, nearly always 0.
     private var choiceIndex: Int?
     private var hasReasoning = false
-    /// Details of the reasoning, to be given back.
+    /// Reasoning details, which the upstream must get back.
     private var details = ReasoningDetails()
-    /// Whether anything came that was a chunk, and anything that was none.
+    /// Whether any event was a chunk.
     private var hasUnderstood = false
     private var hasPassedOver = false
-    /// The last message that was neither an answer nor marked as an error: it becomes the error if nothing else follows.
+    /// The last message that was neither part of the answer nor marked as an error. It becomes the error if nothing follows.
     private var lastWords: UpstreamErrorObject?
 
     var hasDelivered: Bool { text.hasDelivered }
-    /// Whether a finish reason came.
+    /// Whether a finish reason was received.
     var hasFinished: Bool { finish.meaning != nil }
-    /// Whether that says that the answer is whole: what comes behind it takes nothing back.
+    /// Whether the finish reason says that the answer is complete. Nothing received later can invalidate it.
     var isWhole: Bool { finish.isWhole }
 
-    /// Reads the data of an event, or a body.
-    /// - Throws: ``UpstreamFault/malformed(_:)`` if what was meant cannot be known, ``UpstreamFault/inBand(_:)`` for an error.
+    /// Reads the data of an event, or a whole body.
+    /// - Throws: ``UpstreamFault/malformed(_:)`` for JSON that cannot be repaired unambiguously, ``UpstreamFault/inBand(_:)`` for
+    ///   an error.
     mutating func read<Sink: ModelSink>(_ json: UnsafeRawBufferPointer, into sink: Sink) throws(UpstreamFault) {
         let wasWhole = isWhole
         var errorObject: UpstreamErrorObject?
         do throws(JSONError) {
             try readValue(json, &errorObject, into: sink)
         } catch {
-            // The reason names no content.
+            // The description of a JSON error quotes no content.
             let fault = wasWhole ? nil : UpstreamFault.malformed("a chunk with \(error)")
             let isRead = try LenientJSON.readRepaired(json, otherwise: fault) { text throws(JSONError) in
                 try readValue(text, &errorObject, into: sink)
             }
             if !isRead { hasPassedOver = true }
         }
-        // What comes behind the end takes nothing back.
+        // An error after the end does not invalidate the answer.
         if let errorObject, !wasWhole { throw .inBand(errorObject) }
     }
 
-    /// The answer has ended, by the server's word or by the end of the body.
+    /// Ends the answer, at `[DONE]` or at the end of the body.
     mutating func conclude<Sink: ModelSink>(into sink: Sink) throws(UpstreamFault) -> FinishReason {
-        if !hasFinished, hasPassedOver, !hasUnderstood { throw .malformed("events that are no JSON") }
+        if !hasFinished, hasPassedOver, !hasUnderstood { throw .malformed("events that are not JSON") }
         if !hasFinished, let lastWords { throw .inBand(lastWords) }
         giveDetails(into: sink)
         let reason = try finish.reason(words: Self.finishWords, into: sink)
@@ -60,7 +61,7 @@ struct ChatChunkReader: ~Copyable {
         return toolCalls.hasLeftOut ? .length : reason
     }
 
-    /// Reads a chunk or a list of them; ignores anything else. Nothing is delivered before all of it has been validated as JSON.
+    /// Reads a chunk or a list of chunks and ignores any other value. Validates all of it before anything is delivered.
     private mutating func readValue<Sink: ModelSink>(
         _ json: UnsafeRawBufferPointer, _ errorObject: inout UpstreamErrorObject?, into sink: Sink
     ) throws(JSONError) {
@@ -138,7 +139,7 @@ struct ChatChunkReader: ~Copyable {
     private mutating func deliver<Sink: ModelSink>(_ delta: ChatDelta, isLast: Bool, into sink: Sink) throws(JSONError) {
         if delta.isForeign { return }
         if var list = delta.reasoningDetails { details.take(try list.readValue()) }
-        // They belong to what was thought before anything else is said.
+        // Reasoning details precede the text or tool call that follows the reasoning.
         if !details.isEmpty, delta.content != nil || delta.toolCalls != nil { giveDetails(into: sink) }
         if let reasoning = delta.reasoning {
             if !hasReasoning, let name = delta.reasoningName { sink.provide(.named(name.string()), with: .reasoning) }
@@ -168,7 +169,7 @@ struct ChatChunkReader: ~Copyable {
             ProviderData(dialect: ProviderData.openAI, members: ["reasoning_details": .array(list)]), with: .reasoning)
     }
 
-    /// A message that holds the whole answer. Behind deltas it is a summary of them.
+    /// Delivers a message with the whole answer. After deltas it is a summary of them.
     private mutating func deliver<Sink: ModelSink>(
         whole message: ChatDelta, isLast: Bool, into sink: Sink
     ) throws(JSONError) {

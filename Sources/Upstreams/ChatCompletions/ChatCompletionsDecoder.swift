@@ -3,11 +3,11 @@ import HTTP
 import JSON
 package import Sessions
 
-/// Reads the answer of `chat/completions`: chunks in server-sent events up to `[DONE]`, or one object.
+/// Decodes responses of `chat/completions`: chunks in server-sent events up to `[DONE]`, or one JSON object.
 ///
-/// Only one choice counts. The usage comes after the finish reason, so the answer is complete at `[DONE]` or, from servers that
-/// forget it, at the end of the body. `[DONE]` without a finish reason is a truncated answer: so ends a stream of llama-cpp-python
-/// when another request pushes it aside.
+/// Only one choice is read. `usage` follows the finish reason, so the answer is complete at `[DONE]`, or at the end of the body
+/// from servers that omit it. `[DONE]` without a finish reason means a truncated answer: llama-cpp-python ends a stream that way
+/// when another request preempts it.
 package struct ChatCompletionsDecoder: ResponseDecoder, ~Copyable {
     private var events = ServerSentEventParser(maxEventBytes: UpstreamLimits.maxEventBytes, isLenient: true)
     private var chunks = ChatChunkReader()
@@ -39,7 +39,7 @@ package struct ChatCompletionsDecoder: ResponseDecoder, ~Copyable {
         return try chunks.conclude(into: sink)
     }
 
-    /// Reads the last event, which may be truncated; whether the answer is, depends on its end.
+    /// Reads the last event, which may be truncated. How the answer ended decides whether it is complete.
     private mutating func readLast<Sink: ModelSink>(_ event: ServerSentEvent, into sink: Sink) throws(UpstreamFault) {
         do throws(UpstreamFault) {
             try chunks.read(event.data, into: sink)
@@ -54,7 +54,7 @@ package struct ChatCompletionsDecoder: ResponseDecoder, ~Copyable {
         do throws(UpstreamFault) {
             try chunks.read(body, into: sink)
         } catch .malformed where LenientJSON.isSeveralLines(body) {
-            // It was not JSON, so none of it was delivered.
+            // The body was not JSON, so nothing was delivered.
             if let reason = try receive(body, into: sink) { return reason }
             return try end(into: sink)
         }

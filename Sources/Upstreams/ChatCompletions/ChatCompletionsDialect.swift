@@ -2,7 +2,7 @@ import JSON
 package import Network
 package import Sessions
 
-/// OpenAI's `POST {base}/chat/completions`, as Ollama, llama.cpp, vLLM, LM Studio and many others speak it.
+/// OpenAI's `POST {base}/chat/completions`, also spoken by Ollama, llama.cpp, vLLM, LM Studio and many others.
 package enum ChatCompletionsDialect: Dialect {
     package static let path = "/chat/completions"
 
@@ -17,7 +17,7 @@ package enum ChatCompletionsDialect: Dialect {
         body["stream_options"] = ["include_usage": true]
         for (name, value) in try members(of: request.parameters, to: upstream) where body[name] == nil { body[name] = value }
         if let continuation = conversation.continuation {
-            // The client's own are about the messages that it sent.
+            // The client's own values refer to the messages that it sent.
             let isOpenEnded = continuation.isPrefilled && prefill == .continueFinalMessage
             body["continue_final_message"] = isOpenEnded ? true : nil
             body["add_generation_prompt"] = isOpenEnded ? false : nil
@@ -32,7 +32,7 @@ package enum ChatCompletionsDialect: Dialect {
         if let key = upstream.key { try request.set("Authorization", "Bearer \(key)") }
     }
 
-    /// A base URL of a host alone means its `/v1`.
+    /// A base URL without a path gets `/v1`.
     package static func url(_ upstream: UpstreamConfiguration, _ path: String) -> String {
         upstream.url(without: ["/chat/completions"]) { base in
             let afterScheme = base.firstRange(of: "://").map { base[$0.upperBound...] } ?? base[...]

@@ -2,22 +2,23 @@ import JSON
 import Sessions
 
 extension ChatCompletionsDialect {
-    /// Made anew for each upstream request. `n`: a session has one answer at a time, and the others would be paid for nothing.
+    /// Set for each upstream request. `n` is dropped: a session has one answer at a time, and further choices would be billed for
+    /// nothing.
     private static let ownMembers: Set<String> = ["model", "messages", "stream", "stream_options", "interject", "n"]
 
-    /// Members of a Responses request that mean nothing to Chat Completions, or that are translated below.
+    /// Members of a Responses request that have no meaning in Chat Completions, or are translated below.
     private static let responsesMembers: Set<String> = [
         "input", "instructions", "previous_response_id", "conversation", "store", "background", "background_options", "include",
         "truncation", "metadata", "max_tool_calls", "prompt", "context_management", "moderation", "top_logprobs", "type",
         "event_id", "stream_id", "generate", "text", "reasoning", "tools", "tool_choice", "max_output_tokens", "participant",
         "mode", "client_event_id", "disconnect",
     ]
-    /// Further ones that only OpenAI's own servers take, and that ask for nothing which shows in the answer.
+    /// Members that only OpenAI's own servers accept and that have no visible effect on the answer.
     private static let openAIMembers: Set<String> = [
         "safety_identifier", "prompt_cache_key", "prompt_cache_options", "prompt_cache_retention",
     ]
 
-    /// The members of the request's body beside the model and the messages. What we do not know is passed on as it came.
+    /// The members of the request body other than the model and the messages. Unknown members are passed on unchanged.
     static func members(
         of parameters: ResponseParameters, to upstream: UpstreamConfiguration
     ) throws(GenerationError) -> JSONObject {
@@ -30,12 +31,12 @@ extension ChatCompletionsDialect {
         for (name, value) in source {
             if value.isNull || ownMembers.contains(name) || responsesMembers.contains(name) { continue }
             if openAIMembers.contains(name), !upstream.isOpenAI { continue }
-            // What is the rule everywhere need not be asked for.
+            // The default of every server need not be sent.
             if name == "service_tier", !upstream.isOpenAI, value == "auto" || value == "default" { continue }
             members[name] = value
         }
         if let limit = source["max_output_tokens"], !limit.isNull {
-            // OpenAI's newer models refuse the old name, other servers do not know the new one.
+            // OpenAI's newer models reject the old name; other servers do not know the new one.
             members[upstream.isOpenAI ? "max_completion_tokens" : "max_tokens"] = limit
         }
         if let effort = source["reasoning"]?["effort"], !effort.isNull { members["reasoning_effort"] = effort }
@@ -46,13 +47,13 @@ extension ChatCompletionsDialect {
             members["tools"] = .array(tools)
             if let choice = source["tool_choice"], !choice.isNull { members["tool_choice"] = toolChoice(choice) }
         } else {
-            // Refused without tools.
+            // Rejected in a request without tools.
             members["parallel_tool_calls"] = nil
         }
         return members
     }
 
-    /// nil for plain text, which is what comes without a format.
+    /// nil for plain text, the default.
     private static func responseFormat(_ format: JSONValue) -> JSONValue? {
         switch format["type"]?.string {
         case "json_schema"?:
@@ -66,7 +67,7 @@ extension ChatCompletionsDialect {
         }
     }
 
-    /// Flat in Responses, nested here; nil for one that is no client's.
+    /// Converts a tool from the flat form of Responses to the nested one; nil unless the client executes it.
     private static func tool(_ tool: JSONValue) -> JSONValue? {
         guard let type = tool["type"]?.string, ResponseParameters.clientTools.contains(type) else { return nil }
         if tool[type] != nil { return tool }

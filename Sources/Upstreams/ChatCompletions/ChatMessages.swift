@@ -4,14 +4,14 @@ import Sessions
 /// A conversation as the messages of Chat Completions.
 struct ChatMessages {
     private(set) var messages: [JSONValue] = []
-    /// The answer that goes on, if it does.
+    /// The answer to continue; nil when the request asks for a new one.
     let continuation: Continuation?
     private let request: ModelRequest
     private let upstream: UpstreamConfiguration
-    /// What results of tools have beside text: images stand in a user's message behind them, where every server takes them.
+    /// Images in tool results. They follow in a user message, which every server accepts.
     private var attachments: [JSONValue] = []
 
-    /// - Parameter prefills: the upstream goes on from an assistant's message at the end.
+    /// - Parameter prefills: whether the upstream continues a trailing assistant message.
     init(_ request: ModelRequest, to upstream: UpstreamConfiguration, prefills: Bool) throws(GenerationError) {
         self.request = request
         self.upstream = upstream
@@ -26,7 +26,7 @@ struct ChatMessages {
         flushAttachments()
     }
 
-    /// Which conversation turns are between two inputs with a tool call between them.
+    /// For each conversation turn, whether a tool call occurs between the inputs around it.
     private static func turnsWithTools(_ turns: [Conversation.Turn]) -> [Bool] {
         var result: [Bool] = []
         var start = 0
@@ -45,7 +45,7 @@ struct ChatMessages {
         if turn.role == .tool { return try toolMessage(turn) }
         var message = JSONObject()
         switch turn.role {
-        // Only OpenAI knows developers; their instructions are the system's elsewhere.
+        // Only OpenAI has the `developer` role; other servers get these instructions as `system`.
         case .developer where !upstream.isOpenAI: message["role"] = "system"
         default: message["role"] = .string(turn.role.rawValue)
         }
@@ -76,7 +76,7 @@ struct ChatMessages {
         case .file(let file):
             if file["file_data"] == nil, file["file_id"] == nil {
                 throw .unsupported(
-                    "file by its address: send it as 'file_data'", by: upstream, param: request.param(of: part.origin))
+                    "files by URL: send the contents as 'file_data'", by: upstream, param: request.param(of: part.origin))
             }
             result = ["type": "file", "file": .object(file)]
         case .other(let value):
@@ -98,7 +98,7 @@ struct ChatMessages {
         let rest = turn.parts.filter { !$0.isText }
         var content = try self.content(texts)
         if !rest.isEmpty {
-            if texts.isEmpty { content = "The result stands in the message that follows." }
+            if texts.isEmpty { content = "The result is in the next message." }
             attachments.append(["type": "text", "text": .string("Of the result of the tool call \(turn.callID ?? ""):")])
             for part in rest { attachments.append(try self.part(part)) }
         }
@@ -118,7 +118,7 @@ struct ChatMessages {
             result["custom"] = ["name": .string(call.name), "input": .string(call.input)]
         } else {
             result["type"] = "function"
-            // Servers parse it, and an empty text is not valid JSON.
+            // Servers parse the arguments, and an empty string is not valid JSON.
             let arguments = call.input.isEmpty ? "{}" : call.input
             result["function"] = ["name": .string(call.name), "arguments": .string(arguments)]
         }
@@ -128,15 +128,15 @@ struct ChatMessages {
 
     // MARK: Reasoning
 
-    /// Returns the model's reasoning to its provider: details and signatures always, plain reasoning only in conversation turns
-    /// with tool calls, since some providers refuse it elsewhere.
+    /// Returns the model's reasoning to its provider. Details and signatures are always returned; plain reasoning only in
+    /// conversation turns with tool calls, since some providers reject it elsewhere.
     private func addReasoning(of turn: Conversation.Turn, isOfToolTurn: Bool, to message: inout JSONObject) {
         guard turn.role == .assistant else { return }
         var texts: [String: String] = [:]
         for part in turn.parts {
             guard case .reasoning(let text, let provider) = part.content else { continue }
             let own = provider?.own
-            // Of another dialect: not for this one.
+            // Reasoning of another dialect means nothing to this one.
             if provider != nil, own == nil { continue }
             var isTold = false
             for (name, value) in own ?? [:] where !ProviderData.ownMembers.contains(name) {
@@ -157,12 +157,12 @@ struct ChatMessages {
 }
 
 extension ProviderData {
-    /// The members if they came from Chat Completions.
+    /// The provider's members if they came from Chat Completions.
     fileprivate var own: JSONObject? { dialect == Self.openAI ? members : nil }
 }
 
 extension Conversation.Turn {
-    /// The content without reasoning and calls; texts that those stood between are paragraphs.
+    /// The content without reasoning and tool calls. Texts separated by either become paragraphs.
     fileprivate var said: [Conversation.Part] {
         var said = Conversation.Turn(role: role)
         var run: [Conversation.Part] = []
@@ -181,14 +181,14 @@ extension Conversation.Turn {
 
 extension Conversation.Part {
     fileprivate var isText: Bool { if case .text = content { true } else { false } }
-    /// Whether it is content of a message, and not beside it.
+    /// Whether this part belongs in the message's `content`, rather than beside it.
     var isSaid: Bool {
         switch content {
         case .reasoning, .call: false
         default: true
         }
     }
-    /// Whether it came in a Chat Completions request, whose parts are passed on whatever they are.
+    /// Whether the part came in a Chat Completions request, whose parts are passed on whatever their type.
     fileprivate func isOfChat(_ request: ModelRequest) -> Bool {
         guard let origin, request.items.indices.contains(origin.item) else { return false }
         return request.items[origin.item].chatMessage != nil

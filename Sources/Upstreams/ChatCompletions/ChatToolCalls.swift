@@ -2,17 +2,17 @@ import Bytes
 import JSON
 import Sessions
 
-/// The calls of tools in a chat answer: `{index, id?, type?, function: {name?, arguments?}}`, in pieces.
+/// Reads the tool calls of a chat answer: `{index, id?, type?, function: {name?, arguments?}}`, in pieces.
 struct ChatToolCalls: ~Copyable {
     private var assembler = ToolCallAssembler()
     private var scratch = ByteBuffer()
 
     init() {}
 
-    /// As ``ToolCallAssembler/hasLeftOut``.
+    /// See ``ToolCallAssembler/hasLeftOut``.
     var hasLeftOut: Bool { assembler.hasLeftOut }
 
-    /// Reads `tool_calls`: the list, or a call in its place.
+    /// Reads `tool_calls`: the list, or a single call instead of one.
     mutating func read<Sink: ModelSink>(
         _ reader: inout JSONReader, _ text: inout AnswerText, into sink: Sink
     ) throws(JSONError) {
@@ -28,7 +28,7 @@ struct ChatToolCalls: ~Copyable {
         }
     }
 
-    /// Reads the calls of a whole `message`, which repeats those that came in deltas.
+    /// Reads the calls of a whole `message`, which repeats those received in deltas.
     mutating func readWhole<Sink: ModelSink>(
         _ reader: inout JSONReader, _ text: inout AnswerText, into sink: Sink
     ) throws(JSONError) {
@@ -42,7 +42,7 @@ struct ChatToolCalls: ~Copyable {
         }
     }
 
-    /// Reads `function_call`, of which an answer has one.
+    /// Reads `function_call`, at most one in an answer.
     mutating func readFunctionCall<Sink: ModelSink>(
         _ reader: inout JSONReader, _ text: inout AnswerText, into sink: Sink
     ) throws(JSONError) {
@@ -52,7 +52,7 @@ struct ChatToolCalls: ~Copyable {
         assembler.take(piece, &text, into: sink)
     }
 
-    /// As ``ToolCallAssembler/conclude(_:into:)``.
+    /// See ``ToolCallAssembler/conclude(_:into:)``.
     mutating func conclude<Sink: ModelSink>(_ text: inout AnswerText, into sink: Sink) throws(UpstreamFault) {
         try assembler.conclude(&text, into: sink)
     }
@@ -76,7 +76,7 @@ struct ChatToolCalls: ~Copyable {
                 if !value.isNull {
                     piece.provider = ProviderData(dialect: ProviderData.openAI, members: ["extra_content": value])
                 }
-            // Some servers leave `function` out.
+            // Some servers omit the `function` envelope.
             case "name": piece.name = try reader.readScalar() ?? piece.name
             case "arguments": try readArguments(&reader, &piece)
             default: try reader.skipValue()
@@ -102,7 +102,7 @@ struct ChatToolCalls: ~Copyable {
         }
     }
 
-    /// By the letter they are a string that holds JSON; some servers send the JSON itself.
+    /// The specification asks for a string that contains JSON; some servers send the JSON value itself.
     private mutating func readArguments(
         _ reader: inout JSONReader, _ piece: inout ToolCallAssembler.Piece
     ) throws(JSONError) {

@@ -2,10 +2,10 @@ import Bytes
 import JSON
 import Sessions
 
-/// `reasoning_details` of an answer, put together from the pieces of a stream: what has one type and index is one part, whose texts
-/// go on and whose other members are the newest.
+/// Assembles the `reasoning_details` of an answer from a stream's pieces. Pieces with the same type and index form one part: their
+/// texts are concatenated, and the newest value of any other member wins.
 struct ReasoningDetails: ~Copyable {
-    /// Bytes that an answer's details may have; more are left out.
+    /// Most bytes of details for one answer; further ones are dropped.
     static let maxByteCount = 4 << 20
     private static let growing = ["text", "summary", "data"]
 
@@ -34,8 +34,8 @@ struct ReasoningDetails: ~Copyable {
                 continue
             }
             byteCount = byteCount.saturatingAdding(text.utf8.count)
-            if let place = texts.firstIndex(where: { $0.name == name }) {
-                texts[place].text += text
+            if let index = texts.firstIndex(where: { $0.name == name }) {
+                texts[index].text += text
             } else {
                 texts.append((name, text))
                 whole[name] = ""
@@ -52,7 +52,7 @@ struct ReasoningDetails: ~Copyable {
         texts = []
     }
 
-    /// All parts so far; begins anew.
+    /// Returns the parts so far, and starts over.
     mutating func finish() -> [JSONValue] {
         close()
         defer { parts = [] }
@@ -61,6 +61,6 @@ struct ReasoningDetails: ~Copyable {
 }
 
 extension ProviderData {
-    /// Reasoning that its upstream calls by another name than `reasoning_content`.
+    /// Marks reasoning that the upstream sends in another member than `reasoning_content`.
     static func named(_ name: String) -> ProviderData { ProviderData(dialect: openAI, members: ["member": .string(name)]) }
 }

@@ -2,7 +2,7 @@ import Bytes
 import JSON
 import Sessions
 
-/// The words of an answer on their way to the sink: whole characters only, and nothing twice. Allocates nothing for an ordinary piece.
+/// Delivers an answer's text to the sink: whole characters only, and no repetition. Allocates nothing for an ordinary piece.
 struct AnswerText: ~Copyable {
     enum Kind: Equatable {
         case text, reasoning, refusal
@@ -10,11 +10,11 @@ struct AnswerText: ~Copyable {
         case arguments(Int)
     }
 
-    /// What was said of one kind.
+    /// The text of one kind so far.
     private struct Said {
         var digest = TextDigest()
         var pieceCount = 0
-        /// Whether it came in deltas, and not only in whole messages.
+        /// Whether any of it came in deltas rather than in whole messages.
         var cameInDeltas = false
 
         mutating func add(_ escaped: UnsafeRawBufferPointer) {
@@ -23,9 +23,9 @@ struct AnswerText: ~Copyable {
         }
     }
 
-    /// A text is recognised as a repetition from so many bytes on, if it came in several pieces.
+    /// Shortest text recognised as a repetition if it came in several pieces, in bytes.
     static let minRepeatedByteCount = 4
-    /// …or in a single one.
+    /// Shortest text recognised as a repetition if it came in one piece, in bytes.
     static let minRepeatedPieceByteCount = 64
 
     private(set) var hasDelivered = false
@@ -33,7 +33,7 @@ struct AnswerText: ~Copyable {
     private var reasoning = Said()
     private var refusal = Said()
     private var joiner = JSONStringJoiner()
-    /// Whose half a character the joiner retains.
+    /// The kind to which the joiner's incomplete character belongs.
     private var pendingKind = Kind.text
     private var scratch = ByteBuffer()
 
@@ -41,8 +41,8 @@ struct AnswerText: ~Copyable {
 
     func hasSaid(_ kind: Kind) -> Bool { said(kind).pieceCount > 0 }
 
-    /// A piece of a text.
-    /// - Parameter isLast: whether its chunk has the finish reason; a repetition of the whole text is then a summary.
+    /// Writes a piece of text.
+    /// - Parameter isLast: whether the chunk has the finish reason; a repetition of the whole text is then a summary.
     mutating func write<Sink: ModelSink>(_ piece: RawString, as kind: Kind, isLast: Bool = false, into sink: Sink) {
         if piece.isEmpty { return }
         if isLast, let end = repetition(piece.bytes, of: said(kind)) {
@@ -55,13 +55,13 @@ struct AnswerText: ~Copyable {
         markDeltas(kind)
     }
 
-    /// A piece that is no view of one string.
+    /// Writes a piece that is not a view of a single string.
     /// - Parameter escaped: valid contents of a JSON string.
     mutating func write<Sink: ModelSink>(escaped: UnsafeRawBufferPointer, as kind: Kind, into sink: Sink) {
         if !escaped.isEmpty { join(escaped, as: kind, into: sink) }
     }
 
-    /// The text of a whole `message`. Behind deltas it is a summary: only what goes on after them is news.
+    /// Writes the text of a whole `message`. After deltas it is a summary, and only what exceeds them is new.
     mutating func writeWhole<Sink: ModelSink>(_ message: RawString, as kind: Kind, isLast: Bool, into sink: Sink) {
         let said = said(kind)
         if message.isEmpty { return }
@@ -70,17 +70,17 @@ struct AnswerText: ~Copyable {
             guard let end else { return }
             join(message.bytes.dropping(end), as: kind, into: sink)
         } else if let end, isLast || end < message.byteCount {
-            // Messages that hold all so far, each of them.
+            // Messages that each repeat the whole text so far.
             join(message.bytes.dropping(end), as: kind, into: sink)
         } else {
             join(message.bytes, as: kind, into: sink)
         }
     }
 
-    /// A call of a tool was told: the request must not be repeated either.
+    /// Records that a tool call was delivered: the request must not be repeated.
     mutating func deliveredCall() { hasDelivered = true }
 
-    /// Nothing more comes.
+    /// Ends the text: delivers an incomplete character.
     mutating func flush<Sink: ModelSink>(into sink: Sink) {
         guard joiner.isPending else { return }
         scratch.clear()
@@ -88,7 +88,7 @@ struct AnswerText: ~Copyable {
         deliver(scratch.bytes, as: pendingKind, into: sink)
     }
 
-    /// The offset after the repetition, if the piece begins with the whole text so far, and that is long enough to rule out chance.
+    /// The offset after the repetition if the piece begins with the whole text so far and that is too long for a coincidence.
     private func repetition(_ piece: UnsafeRawBufferPointer, of said: Said) -> Int? {
         let byteCount = said.digest.byteCount
         let isLong = byteCount >= Self.minRepeatedPieceByteCount

@@ -1,12 +1,12 @@
-/// Whether the arguments of a call, which come in pieces, are a whole JSON object or array by now.
+/// Tracks whether a call's arguments, received in pieces, form a complete JSON object or array.
 struct ArgumentsBalance {
     private var depth = 0
     private var isInString = false
-    /// Whether the character before was a backslash of the arguments' own.
+    /// Whether the preceding character was a backslash of the arguments themselves.
     private var isEscaped = false
     private(set) var isWhole = false
 
-    /// - Parameter escaped: contents of a JSON string; the arguments are what it says.
+    /// - Parameter escaped: contents of a JSON string; unescaped, they are the arguments.
     mutating func add(_ escaped: UnsafeRawBufferPointer) {
         var position = 0
         while position < escaped.count {
@@ -48,7 +48,7 @@ struct ArgumentsBalance {
         }
     }
 
-    /// Whether the four digits at `offset` escape an ASCII character: `\u0022` is a quote like any other.
+    /// Whether the four hex digits at `offset` encode an ASCII character: `\u0022` is a quote like any other.
     private static func isASCII(_ escaped: UnsafeRawBufferPointer, _ offset: Int) -> Bool {
         offset + 4 <= escaped.count && escaped[offset] == UInt8(ascii: "0") && escaped[offset + 1] == UInt8(ascii: "0")
             && escaped[offset + 2] < UInt8(ascii: "8")

@@ -1,16 +1,16 @@
 import JSON
 import Sessions
 
-/// Content that is no string but parts: `[{"type":"text","text":…},{"type":"thinking","thinking":[…]}]`, as Mistral's reasoning models
-/// have it, or one such object.
+/// Reads content that is a list of parts instead of a string, as Mistral's reasoning models send it:
+/// `[{"type":"text","text":…},{"type":"thinking","thinking":[…]}]`, or one such object.
 ///
-/// A part is recognised by its member names; parts without text (references, images) are ignored.
+/// Member names identify a part. Parts without text (references, images) are ignored.
 struct ContentParts {
-    /// What the parts are unless they say otherwise.
+    /// The kind of parts that do not state theirs.
     let kind: AnswerText.Kind
     let isLast: Bool
 
-    /// Delivers the text of the value that begins here, whatever it is.
+    /// Delivers the text of the next value, whatever its type.
     func read<Sink: ModelSink>(
         _ reader: inout JSONReader, _ text: inout AnswerText, into sink: Sink
     ) throws(JSONError) {

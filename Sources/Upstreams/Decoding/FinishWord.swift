@@ -1,18 +1,18 @@
 import JSON
 import Sessions
 
-/// What the word with which an upstream ends an answer means, whatever its dialect.
+/// The meaning of an upstream's finish reason, whatever its dialect.
 ///
-/// OpenAI, Anthropic, Gemini, Cohere, Mistral, Bedrock, DeepSeek, GLM, Qwen and the engines behind them each have words of their own,
+/// OpenAI, Anthropic, Gemini, Cohere, Mistral, Bedrock, DeepSeek, GLM, Qwen and their inference engines each have their own words,
 /// and gateways pass them on.
 enum FinishMeaning: Equatable {
     case reason(FinishReason)
-    /// The server gave up: the answer is no whole one.
+    /// The server failed: the answer is incomplete.
     case failure
-    /// A word that nobody here knows: the answer has come to its end all the same.
+    /// An unknown word: the answer has ended nevertheless.
     case unknown
 
-    /// - Parameter word: as the upstream wrote it, not empty.
+    /// - Parameter word: as the upstream wrote it; not empty.
     init(_ word: String) {
         switch Self.normalized(word) {
         case "stop", "stopped", "end_turn", "end", "eos", "eos_token", "eos_found", "stop_sequence", "stop_token", "stop_str",
@@ -40,8 +40,8 @@ enum FinishMeaning: Equatable {
         }
     }
 
-    /// In small letters, words joined by `_`, without what says only that it is a finish reason: `FinishReason.MAX_TOKENS`,
-    /// `FINISH_REASON_STOP`, `max-tokens`, `maxTokens`.
+    /// Lower case, words joined by `_`, without a prefix that only says "finish reason". Covers `FinishReason.MAX_TOKENS`,
+    /// `FINISH_REASON_STOP`, `max-tokens` and `maxTokens`.
     private static func normalized(_ word: String) -> String {
         let last = word.split(whereSeparator: { $0 == "." || $0 == ":" }).last ?? ""
         let hasSmall = last.contains(where: \.isLowercase)
@@ -59,22 +59,22 @@ enum FinishMeaning: Equatable {
     }
 }
 
-/// How an answer ended, as far as the upstream has told.
+/// The end of an answer, as far as the upstream has reported it.
 struct Finish {
-    /// Of the last word that counts.
+    /// Meaning of the last word that counts.
     private(set) var meaning: FinishMeaning?
     private(set) var word = ""
-    /// Whether the answer has come to an end that is none of the server's failures.
+    /// Whether the answer has ended other than by a failure of the server.
     var isWhole: Bool { meaning.map { $0 != .failure } ?? false }
 
-    /// Reads a further word. Empty ones are ignored, and `stop` does not replace a more specific one.
-    /// - Parameter reader: at the value, whatever it is.
-    /// - Returns: whether it says something.
+    /// Reads another word. An empty one is ignored, and `stop` does not replace a more specific one.
+    /// - Parameter reader: at the value, of any type.
+    /// - Returns: whether the value is a finish reason.
     mutating func take(_ reader: inout JSONReader) throws(JSONError) -> Bool {
         if try reader.peek() == .string {
             let raw = try reader.readString()
             if raw.isEmpty { return false }
-            // Some servers say it with every chunk.
+            // Some servers repeat it in every chunk.
             return raw == "stop" && meaning == .reason(.stop) ? true : take(raw.string())
         }
         return try reader.readWord().map { take($0) } ?? false
@@ -85,15 +85,15 @@ struct Finish {
         if text.isEmpty || text.lowercased() == "null" || text.lowercased() == "none" { return false }
         if let meaning, meaning != .reason(.stop), meaning != .unknown { return true }
         let new = FinishMeaning(String(text))
-        // A plain end adds nothing to a word of the server's own.
+        // A plain stop adds nothing to the server's own word.
         if meaning == .unknown, new == .reason(.stop) { return true }
         meaning = new
         word = String(text.prefix(UpstreamLimits.maxFinishWordCharacters))
         return true
     }
 
-    /// How the answer ends, now that nothing more comes.
-    /// - Parameter words: those of the dialect, which need not be told beside what they mean.
+    /// The final finish reason, once the body has ended.
+    /// - Parameter words: the dialect's own words; any other is also reported to the sink.
     func reason<Sink: ModelSink>(words: [String], into sink: Sink) throws(UpstreamFault) -> FinishReason {
         guard let meaning else { throw .truncated }
         switch meaning {

@@ -3,7 +3,7 @@ import JSON
 
 /// Lenient reading of upstreams' JSON. A value of an unexpected kind is skipped, but still validated as JSON.
 extension JSONReader {
-    /// The position of the value that begins here, to read it later; passes over it. Nil for null.
+    /// Bookmarks the next value to read it later, and skips it. Nil for null.
     mutating func bookmark() throws(JSONError) -> JSONReader? {
         if try readNull() { return nil }
         let position = self
@@ -11,14 +11,14 @@ extension JSONReader {
         return position
     }
 
-    /// The string that begins here; nil for whatever else it is.
+    /// Reads a string; nil for any other type, which is skipped.
     mutating func readText() throws(JSONError) -> RawString? {
         if try peek() == .string { return try readString() }
         try skipValue()
         return nil
     }
 
-    /// Steps into the object that begins here; passes over whatever else it is.
+    /// Enters an object; skips a value of any other type.
     mutating func enteredObject() throws(JSONError) -> Bool {
         guard try peek() == .object else {
             try skipValue()
@@ -28,7 +28,7 @@ extension JSONReader {
         return true
     }
 
-    /// Steps into the array that begins here; passes over whatever else it is.
+    /// Enters an array; skips a value of any other type.
     mutating func enteredArray() throws(JSONError) -> Bool {
         guard try peek() == .array else {
             try skipValue()
@@ -38,7 +38,7 @@ extension JSONReader {
         return true
     }
 
-    /// A number, also one in a string; nil for whatever else it is.
+    /// Reads a number, which may be in a string; nil for any other value.
     mutating func readLenientDouble() throws(JSONError) -> Double? {
         switch try peek() {
         case .number: return try readDouble()
@@ -51,20 +51,20 @@ extension JSONReader {
         }
     }
 
-    /// A count of tokens, also as a float or in a string; nil for what cannot be one.
+    /// Reads a token count, which may be a float or in a string; nil for any other value.
     mutating func readCount() throws(JSONError) -> Int? {
         guard let number = try readLenientDouble(), number >= 0 else { return nil }
         // Bounded so that sums of counts never overflow.
         return Int(saturating: min(number, 0x1p40))
     }
 
-    /// A number of a choice, block or call, also as a float or in a string; nil for what cannot be one.
+    /// Reads the index of a choice, block or call, which may be a float or in a string; nil for any other value.
     mutating func readIndex() throws(JSONError) -> Int? {
         guard let number = try readLenientDouble(), number >= 0, number < 0x8000_0000 else { return nil }
         return Int(exactly: number)
     }
 
-    /// A word, wherever it stands: in a string, as a number, or as the first of these in an object or array.
+    /// Reads a word: a string, a number, or the first of either in an object or array.
     mutating func readWord() throws(JSONError) -> String? {
         switch try peek() {
         case .string:

@@ -1,12 +1,12 @@
 import Bytes
 import JSON
 
-/// What becomes of data that is not valid JSON.
+/// Handling of data that is not valid JSON.
 enum LenientJSON {
-    /// Reads almost valid JSON, repaired if unambiguous. Text that is not meant to be JSON (a `ping`) is ignored. Text that begins
-    /// as JSON and is invalid may have been part of the answer, which would only look complete without it.
-    /// - Parameter fault: what is thrown then; nil if nothing depends on it any more.
-    /// - Returns: whether it was read.
+    /// Reads almost valid JSON, repaired if that is unambiguous. Text that is not meant as JSON (a `ping`) is ignored. Text that
+    /// begins as JSON but is invalid may have been part of the answer, which would look complete without it.
+    /// - Parameter fault: thrown for such text; nil once the answer is complete.
+    /// - Returns: whether the data was read.
     static func readRepaired(
         _ data: UnsafeRawBufferPointer, otherwise fault: UpstreamFault?,
         _ read: (UnsafeRawBufferPointer) throws(JSONError) -> Void
@@ -23,7 +23,7 @@ enum LenientJSON {
         return false
     }
 
-    /// Whether it is not one object but several, a line each (NDJSON).
+    /// Whether the data is several objects, one a line (NDJSON), instead of one.
     static func isSeveralLines(_ data: UnsafeRawBufferPointer) -> Bool {
         guard let end = data.firstIndex(of: 0x0A) else { return false }
         var reader = JSONReader(UnsafeRawBufferPointer(rebasing: data[..<end]))
@@ -39,8 +39,8 @@ enum LenientJSON {
 }
 
 extension JSONValue {
-    /// Whether it says no more than null would: an empty or false value, or an object or list of nothing else. Some servers put such
-    /// an `error` beside every answer.
+    /// Whether the value is as good as null: empty or false, or an object or list of such values. Some servers add such an `error`
+    /// to every answer.
     var saysNothing: Bool {
         switch self {
         case .null: true

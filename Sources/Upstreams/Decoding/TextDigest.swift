@@ -1,11 +1,11 @@
-/// A text so far, by its length and a hash, so that its repetition is recognised without keeping it.
+/// Length and hash of the text so far, to recognise its repetition without storing it.
 ///
-/// Counts the text and not how it is escaped: `\u00e9` and `é` are the same. A collision could only harm the answer of the upstream
-/// that made it.
+/// Hashes the text, however it is escaped: `\u00e9` and `é` are equal. A forged collision could only harm the answer of the
+/// upstream that made it.
 struct TextDigest: Equatable {
     private(set) var byteCount = 0
     private var hash: UInt64 = 0xCBF2_9CE4_8422_2325
-    /// The last bytes, which are no word yet. By words, since a byte at a time takes a millisecond for each megabyte.
+    /// The trailing bytes that do not fill a word yet. Hashing by word, because byte by byte takes a millisecond a megabyte.
     private var partial: UInt64 = 0
 
     /// - Parameter escaped: valid contents of a JSON string.
@@ -18,7 +18,8 @@ struct TextDigest: Equatable {
         }
     }
 
-    /// Where in the string the text goes on after this one, its length if it is the same; nil if it does not begin with it.
+    /// The offset at which `escaped` continues after this text (its length if the two are equal); nil if it does not begin with
+    /// this text.
     func end(in escaped: UnsafeRawBufferPointer) -> Int? {
         var other = TextDigest()
         var position = 0
@@ -40,7 +41,7 @@ struct TextDigest: Equatable {
         }
     }
 
-    /// Bits of ``partial`` that are used.
+    /// Number of bits of ``partial`` in use.
     private var shift: UInt64 { UInt64(truncatingIfNeeded: byteCount & 7) * 8 }
 
     @inline(__always)
@@ -49,7 +50,7 @@ struct TextDigest: Equatable {
         hash ^= hash >> 32
     }
 
-    /// Takes eight bytes at a time as long as none of them is a backslash, and the text does not pass that many bytes.
+    /// Consumes eight bytes at a time, up to a word that contains a backslash or would exceed `limit`.
     @inline(__always)
     private mutating func takeWords(_ escaped: UnsafeRawBufferPointer, _ position: inout Int, upTo limit: Int) {
         let shift = shift
@@ -64,7 +65,7 @@ struct TextDigest: Equatable {
         }
     }
 
-    /// Takes one byte or one escape.
+    /// Consumes one byte or one escape sequence.
     @inline(__always)
     private mutating func step(_ escaped: UnsafeRawBufferPointer, _ position: inout Int) {
         let byte = escaped[position]

@@ -2,25 +2,25 @@ import Bytes
 import JSON
 import Sessions
 
-/// The calls of tools in one answer, put together from pieces as servers really send them: without or with repeated identifiers and
-/// indexes, names in pieces, arguments that come late, twice or not at all.
+/// Assembles the tool calls of one answer from pieces as servers really send them: identifiers and indexes missing or repeated,
+/// names in pieces, arguments late, twice or missing.
 ///
-/// Numbers the calls itself. A call is told to the sink when its arguments begin or nothing more of its name can come, and each has
-/// arguments in the end: `{}`, if none came. `Protocols/upstreams.md`, Calls of tools.
+/// Numbers the calls itself. A call is reported to the sink once its arguments begin or its name is complete, and every call ends
+/// with arguments: `{}` if none were received. See `Protocols/upstreams.md`, Calls of tools.
 struct ToolCallAssembler: ~Copyable {
-    /// A piece of a call, as far as it could be read.
+    /// The readable parts of a piece of a call.
     struct Piece {
-        /// The server's number of the call.
+        /// The server's index of the call.
         var index: Int?
-        /// Where it stands in its list.
+        /// Position in its list.
         var position = 0
         var id: RawString?
         var name: RawString?
         /// Contents of a JSON string.
         var arguments: UnsafeRawBufferPointer?
-        /// Whether its arguments are free text.
+        /// Whether the arguments are free text.
         var isCustom = false
-        /// What the provider must get back with the call.
+        /// Data that must be returned to the provider with the call.
         var provider: ProviderData?
 
         var hasID: Bool { id.map { !$0.isEmpty } ?? false }
@@ -34,22 +34,22 @@ struct ToolCallAssembler: ~Copyable {
         var id: String
         var name: String
         var isTold = false
-        /// Whether its arguments are free text, that is never whole before the end.
+        /// Whether the arguments are free text, which is never complete before the end.
         var isCustom = false
-        /// What the provider must get back, until it is told.
+        /// Data that must be returned to the provider; nil once reported.
         var provider: ProviderData?
-        /// Whether arguments were told.
+        /// Whether any arguments were reported.
         var hasArguments = false
         var digest = TextDigest()
         var balance = ArgumentsBalance()
-        /// Arguments that came before the name.
+        /// Arguments received before the name.
         var waiting: [UInt8] = []
-        /// Whole arguments that count unless others follow.
+        /// Complete arguments that apply unless others follow.
         var provisional: [UInt8] = []
 
         var isWhole: Bool { hasArguments ? balance.isWhole : !provisional.isEmpty }
 
-        /// Whether these are all of its arguments.
+        /// Whether `arguments` repeat all of the call's arguments.
         func hasSaid(_ arguments: UnsafeRawBufferPointer) -> Bool {
             if !hasArguments { return arguments.elementsEqual(provisional) }
             return digest.end(in: arguments) == arguments.count
@@ -57,23 +57,23 @@ struct ToolCallAssembler: ~Copyable {
     }
 
     private var calls: [Call] = []
-    /// Whether there were more calls than an answer may have: it is not a whole one then.
+    /// Whether calls exceeded the limit for an answer, which is then incomplete.
     private(set) var hasLeftOut = false
-    /// Whether there were arguments of a call that had neither a name nor an identifier.
+    /// Whether arguments were received for a call with neither a name nor an identifier.
     private var hasLostArguments = false
 
     init() {}
 
     var count: Int { calls.count }
 
-    /// A piece of a call.
+    /// Takes a piece of a call.
     mutating func take<Sink: ModelSink>(_ piece: Piece, _ text: inout AnswerText, into sink: Sink) {
         guard let number = number(of: piece, &text, into: sink) else {
-            // Its arguments are whole, but its signature may come behind them.
+            // The arguments are complete, but a signature may still follow.
             if let provider = piece.provider, let known = candidate(for: piece), calls[known].isTold {
                 sink.provide(provider, with: .toolCall(known))
             }
-            // Once calls were left out, it may well be of one of those, which had a name.
+            // Once calls have been dropped, the piece may belong to one of those, which had a name.
             let isUnattributable = !piece.hasName && !piece.hasID && candidate(for: piece) == nil
             if piece.hasArguments, isUnattributable, !hasLeftOut { hasLostArguments = true }
             return
@@ -85,30 +85,30 @@ struct ToolCallAssembler: ~Copyable {
         append(arguments, to: number, &text, into: sink)
     }
 
-    /// Arguments that stand whole where a call begins, and count unless others follow in pieces.
+    /// Stores complete arguments from the start of a call, which apply unless others follow in pieces.
     mutating func setAside(_ arguments: UnsafeRawBufferPointer, index: Int) {
         guard let number = calls.lastIndex(where: { $0.key == index }), !calls[number].hasArguments else { return }
         calls[number].provisional = Array(arguments)
     }
 
-    /// A call whose name is whole begins.
+    /// Opens a call whose name is complete.
     mutating func begin<Sink: ModelSink>(_ piece: Piece, _ text: inout AnswerText, into sink: Sink) {
-        // Told twice, it is one call.
+        // A call announced twice is one call.
         let isKnown = calls.contains { call in call.key == piece.index && (piece.id.map { $0.equals(call.id) } ?? true) }
         guard !isKnown, let number = open(piece, &text, into: sink), piece.hasName else { return }
         tell(number, &text, into: sink)
     }
 
-    /// Nothing more of the call comes.
+    /// Closes a call: none of its pieces follow.
     mutating func settle<Sink: ModelSink>(index: Int, _ text: inout AnswerText, into sink: Sink) {
         guard let number = calls.lastIndex(where: { $0.key == index }), !calls[number].name.isEmpty else { return }
         settle(number, &text, into: sink)
     }
 
-    /// Nothing more of any call comes: what is not told yet is, and each has arguments.
+    /// Ends the answer: reports the calls not reported yet, each with arguments.
     ///
-    /// Nobody can be asked to make a call that never got a name. It is left out, and that is told; where nothing else is in the answer,
-    /// there is none.
+    /// A call that never got a name cannot be made. It is dropped, and the drop is reported; if the answer has nothing else, it
+    /// failed.
     mutating func conclude<Sink: ModelSink>(_ text: inout AnswerText, into sink: Sink) throws(UpstreamFault) {
         var unnamedCount = 0
         for number in calls.indices {
@@ -121,7 +121,7 @@ struct ToolCallAssembler: ~Copyable {
         if hasLostArguments { unnamedCount = max(1, unnamedCount) }
         if unnamedCount == 0 { return }
         let saysMore = text.hasSaid(.text) || text.hasSaid(.refusal) || calls.contains(where: \.isTold)
-        guard saysMore else { throw .malformed("a call of a tool that has no name, and nothing else") }
+        guard saysMore else { throw .malformed("nothing but a tool call without a name") }
         sink.noteUnnamedToolCalls(unnamedCount)
     }
 
@@ -140,18 +140,18 @@ struct ToolCallAssembler: ~Copyable {
             return piece.hasName || piece.hasID ? open(piece, &text, into: sink) : nil
         }
         if beginsAnother(piece, after: known) { return open(piece, &text, into: sink) }
-        // Arguments that are whole cannot go on: what comes says them again.
+        // Complete arguments cannot continue: this piece repeats them.
         if calls[known].hasArguments, calls[known].isWhole { return nil }
         if let id = piece.id, !id.isEmpty, calls[known].id.isEmpty { calls[known].id = id.string() }
         if let name = piece.name, !name.isEmpty, !calls[known].isTold { extendName(known, name.string()) }
         return known
     }
 
-    /// The call that the piece may belong to.
+    /// The call to which the piece may belong.
     private func candidate(for piece: Piece) -> Int? {
         if let index = piece.index { return calls.lastIndex { $0.key == index } }
         if let id = piece.id, !id.isEmpty, let known = calls.lastIndex(where: { id.equals($0.id) }) { return known }
-        // Keys of calls without an index are negative.
+        // Calls without an index have negative keys.
         return calls.lastIndex { $0.key == -1 - piece.position } ?? (piece.hasName ? nil : calls.indices.last)
     }
 
@@ -161,7 +161,7 @@ struct ToolCallAssembler: ~Copyable {
         let isOtherID = piece.hasID && !call.id.isEmpty && !(piece.id.map { $0.equals(call.id) } ?? false)
         let isOtherName = !name.equals(call.name)
         if call.hasArguments, !call.isWhole {
-            // In the middle of its arguments: a server may give each piece a new identifier, but hardly another name.
+            // In the middle of the arguments: a server may give every piece a new identifier, but hardly another name.
             return piece.index == nil && isOtherName
         }
         if call.isWhole {
@@ -169,10 +169,10 @@ struct ToolCallAssembler: ~Copyable {
                 return isOtherID || isOtherName || piece.index == nil && !piece.hasID
             }
             if isOtherID || isOtherName || piece.index == nil && !piece.hasID { return true }
-            // The same once more is a summary; with other arguments it is another call by the same identifier.
+            // The same arguments again are a summary; others belong to another call with the same identifier.
             return !call.hasSaid(arguments)
         }
-        // Nothing but the name so far: a further piece of it, or a call without arguments and then another.
+        // Only the name so far: the piece continues it, or the call has no arguments and another follows.
         return isOtherID || piece.index == nil && (isOtherName || !piece.hasID)
     }
 
@@ -181,7 +181,7 @@ struct ToolCallAssembler: ~Copyable {
             hasLeftOut = true
             return nil
         }
-        // Nothing more comes of the names of those before.
+        // The names of earlier calls are complete.
         for number in calls.indices where !calls[number].hasArguments && !calls[number].name.isEmpty {
             tell(number, &text, into: sink)
             release(number, &text, into: sink)
@@ -193,7 +193,7 @@ struct ToolCallAssembler: ~Copyable {
         return calls.count - 1
     }
 
-    /// Empty for one that another call of the answer has already, and for one that no client could send back: the sink makes one then.
+    /// Empty for an identifier that an earlier call has or that no client could send back; the sink then generates one.
     private func identifier(of number: Int) -> String {
         let id = calls[number].id
         if id.utf8.count > UpstreamLimits.maxCallIDBytes { return "" }
@@ -203,7 +203,7 @@ struct ToolCallAssembler: ~Copyable {
     private mutating func extendName(_ number: Int, _ piece: String) {
         let name = calls[number].name
         if piece == name { return }
-        // Some servers send the name so far, each time.
+        // Some servers repeat the name so far in every piece.
         calls[number].name = piece.hasPrefix(name) ? piece : name + piece
     }
 
@@ -213,7 +213,7 @@ struct ToolCallAssembler: ~Copyable {
         _ arguments: UnsafeRawBufferPointer, to number: Int, _ text: inout AnswerText, into sink: Sink
     ) {
         if !calls[number].hasArguments {
-            // Behind what waits already, and in free text, each byte counts.
+            // Once arguments are waiting, and in free text, every byte counts.
             let isPlain = calls[number].waiting.isEmpty && !calls[number].isCustom
             if isPlain, arguments.isBlank { return }
             if calls[number].name.isEmpty {
@@ -258,7 +258,7 @@ struct ToolCallAssembler: ~Copyable {
         }
     }
 
-    /// Says what waits.
+    /// Reports the arguments that were waiting.
     private mutating func release<Sink: ModelSink>(_ number: Int, _ text: inout AnswerText, into sink: Sink) {
         let arguments = calls[number].waiting.isEmpty ? calls[number].provisional : calls[number].waiting
         calls[number].waiting = []
@@ -276,14 +276,14 @@ extension RawString {
 }
 
 extension UnsafeRawBufferPointer {
-    /// Contents of a JSON string that are white space alone.
+    /// Whether the contents of the JSON string are only white space.
     fileprivate var isBlank: Bool {
-        // Mostly the first byte tells.
+        // The first byte nearly always decides.
         guard let first, first == 0x20 || first == UInt8(ascii: "\\") else { return isEmpty }
         return trimmed.isEmpty
     }
 
-    /// What servers send for a call without arguments, or before they know them.
+    /// Placeholder that servers send for a call without arguments, or before they are known.
     fileprivate var isNoArguments: Bool {
         if count > 16 { return false }
         let text = trimmed

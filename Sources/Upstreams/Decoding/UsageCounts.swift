@@ -2,26 +2,26 @@ import Bytes
 import JSON
 import Sessions
 
-/// Counts of tokens in the words of several dialects, gathered from wherever an answer has them. A later count replaces an earlier
-/// one; what is no count, or zero where there must be one, replaces nothing.
+/// Token counts in the terms of several dialects, collected from anywhere in an answer. A later count replaces an earlier one; an
+/// invalid count, or zero where there must be one, replaces nothing.
 struct UsageCounts {
     private var input: Int?
     private var output: Int?
     private var total: Int?
     private var cached: Int?
     private var reasoning: Int?
-    /// Gemini's, which may stand beside its count of candidates.
+    /// Gemini's, which may not be included in its count of candidates.
     private var thoughts: Int?
-    /// Anthropic's, which its count of input does not contain.
+    /// Anthropic's, which its input count does not include.
     private var cacheRead: Int?
     private var cacheWritten: Int?
-    /// Whether the input contains what came from a cache.
+    /// Whether the input count includes tokens read from a cache.
     private let inputHasCached: Bool
 
     init(inputHasCached: Bool) { self.inputHasCached = inputHasCached }
 
-    /// Reads the object `usage`, or whatever stands in its place.
-    /// - Returns: whether it has told anything.
+    /// Reads the `usage` object, or any other value instead of it.
+    /// - Returns: whether it contained a count.
     mutating func read(_ reader: inout JSONReader) throws(JSONError) -> Bool {
         var isCount = false
         guard try reader.enteredObject() else { return false }
@@ -56,15 +56,15 @@ struct UsageCounts {
         return true
     }
 
-    /// The counts so far; 0 for one that did not come and does not follow from the others.
+    /// The counts so far; 0 for a count that was not received and does not follow from the others.
     var usage: Usage {
-        // Where the total has thoughts beside the candidates.
+        // The total shows whether thoughts are counted in addition to the candidates.
         let isBeside = total.map { $0 >= (input ?? 0).saturatingAdding(output ?? 0).saturatingAdding(thoughts ?? 0) } ?? false
         let answer = isBeside ? output.map { $0.saturatingAdding(thoughts ?? 0) } : output
         var inputTokens = input ?? total.map { max(0, $0.saturatingSubtracting(answer ?? 0)) } ?? 0
         let outputTokens = answer ?? total.map { max(0, $0.saturatingSubtracting(inputTokens)) } ?? 0
         if !inputHasCached { inputTokens = inputTokens.saturatingAdding(cacheRead ?? 0).saturatingAdding(cacheWritten ?? 0) }
-        // A part is no more than the whole.
+        // A part never exceeds the whole.
         return Usage(
             inputTokens: inputTokens, outputTokens: outputTokens, cachedTokens: min(cached ?? cacheRead ?? 0, inputTokens),
             reasoningTokens: min(reasoning ?? thoughts ?? 0, outputTokens))
@@ -72,7 +72,7 @@ struct UsageCounts {
 }
 
 extension JSONReader {
-    /// A count within an object.
+    /// Reads a count within an object.
     fileprivate mutating func readCount(in name: StaticString) throws(JSONError) -> Int? {
         guard try enteredObject() else { return nil }
         var count: Int?

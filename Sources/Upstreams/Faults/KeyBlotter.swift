@@ -1,11 +1,11 @@
-/// Takes keys out of an upstream's words before they are passed on: our own, also where it is quoted in part, and whatever looks
-/// like another one.
+/// Removes keys from an upstream's text before it is passed on: the configured key, even if quoted in part, and anything that looks
+/// like another key.
 struct KeyBlotter {
     static let blot = "[key]"
-    /// From this length on a key is taken out wherever it stands, also within a word. A shorter one, such as `none`, is hardly a
-    /// secret, and only where it stands alone.
+    /// A key of at least this length is removed even within a word. A shorter one, such as `none`, is hardly a secret, and is
+    /// removed only as a whole word.
     private static let minSecretByteCount = 8
-    /// Bytes of the beginning or end of our key, beside stars or dots, that tell that a word is our key.
+    /// Bytes of the key's beginning or end that identify a masked word as the key.
     private static let partByteCount = 4
 
     let key: String?
@@ -34,7 +34,7 @@ struct KeyBlotter {
     }
 
     private func cleaned(_ word: Substring) -> String {
-        // A full stop behind a key is the sentence's.
+        // A full stop after a key belongs to the sentence.
         let end = word.last == "." && !word.hasSuffix("..") ? "." : ""
         return isKey(word.dropLast(end.count)) ? Self.blot + end : String(word)
     }

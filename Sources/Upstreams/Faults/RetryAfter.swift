@@ -1,19 +1,20 @@
 package import HTTP
 
-/// When an upstream wants to be asked again, in the forms in which upstreams say it. All results are in seconds from now.
+/// Parses when an upstream accepts the next request, in the forms that upstreams use. All results are in seconds from now.
 package enum RetryAfter {
-    /// Longer delays are clamped to a year.
+    /// Longer delays are clamped to one year.
     package static let maxSeconds = 31_536_000.0
 
+    /// Seconds until the upstream accepts the next request; nil if it did not say.
     /// - Parameters:
-    ///   - status: rate limits tell when they are filled again also with every good answer; that counts for a 429 alone.
+    ///   - status: rate limit fields also accompany successful responses, so they are read for a 429 only.
     ///   - now: seconds since 1970.
     package static func seconds(_ fields: HeaderFields, status: Int, now: Int) -> Double? {
         if let milliseconds = fields["retry-after-ms"].flatMap(number) { return bounded(milliseconds / 1000) }
         if let text = fields["retry-after"] {
             if let seconds = number(text) { return bounded(seconds) }
             if let date = HTTPDate.parse(text, now: now) {
-                // By the clock of the upstream, if that is told: ours may be another.
+                // Relative to the upstream's clock if it sent one, since ours may differ.
                 let start = fields["date"].flatMap { HTTPDate.parse($0, now: now) } ?? now
                 return bounded(Double(max(0, date - start)))
             }
@@ -21,8 +22,8 @@ package enum RetryAfter {
         return status == 429 ? ofRateLimit(fields, now: now) : nil
     }
 
-    /// OpenAI's `x-ratelimit-reset-requests` and `-tokens`, of which that one counts whose limit is used up; else
-    /// `x-ratelimit-reset`, in seconds or as a time since 1970.
+    /// OpenAI's `x-ratelimit-reset-requests` and `-tokens`, whichever limit is exhausted; otherwise `x-ratelimit-reset`, in seconds
+    /// or as a time since 1970.
     private static func ofRateLimit(_ fields: HeaderFields, now: Int) -> Double? {
         var longest: Double?
         for kind in ["requests", "tokens"] where fields["x-ratelimit-remaining-\(kind)"].flatMap(number) == 0 {
@@ -31,12 +32,12 @@ package enum RetryAfter {
         }
         if let longest { return longest }
         guard let reset = (fields["x-ratelimit-reset"] ?? fields["ratelimit-reset"]).flatMap(number) else { return nil }
-        // A time in milliseconds, in seconds, or no time but a duration.
+        // A time in milliseconds, a time in seconds, or a duration.
         if reset >= 1e11 { return bounded(max(0, reset / 1000 - Double(now))) }
         return bounded(reset >= 1e8 ? max(0, reset - Double(now)) : reset)
     }
 
-    /// `36s`, `1.5s`, `6m0s`, `120ms`, `1h2m`, or plain seconds: Go's form of durations, which Google's `RetryInfo` has too.
+    /// Parses `36s`, `1.5s`, `6m0s`, `120ms`, `1h2m` or plain seconds: Go's durations, also used by Google's `RetryInfo`.
     static func seconds(ofDuration text: String) -> Double? {
         if let seconds = number(text) { return bounded(seconds) }
         var rest = text[...]
@@ -53,7 +54,7 @@ package enum RetryAfter {
         return text.isEmpty ? nil : bounded(total)
     }
 
-    /// nil for what is no time from now on.
+    /// nil for a negative or invalid duration.
     static func bounded(_ seconds: Double) -> Double? { seconds >= 0 ? min(seconds, maxSeconds) : nil }
 
     private static func number(_ text: String) -> Double? {

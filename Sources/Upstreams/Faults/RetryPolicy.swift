@@ -1,15 +1,16 @@
-/// When a request is tried again before its first token, and how long to wait.
+/// Whether a request is retried before its first token, and after which delay.
 package enum RetryPolicy {
-    /// Seconds before the second attempt; doubles with each further one.
+    /// Seconds before the second attempt; doubles with every further one.
     package static let firstDelaySeconds = 0.25
+    /// Longest of these delays, in seconds.
     package static let maxDelaySeconds = 4.0
-    /// A longer `Retry-After` is for the client to wait, not for us.
+    /// A longer `Retry-After`, in seconds, is passed on to the client instead.
     package static let maxRetryAfterSeconds = 10.0
 
-    /// Seconds to wait before the next attempt; nil when there is none.
+    /// Seconds before the next attempt; nil if there is none.
     /// - Parameters:
-    ///   - attempt: the one that failed, from 1.
-    ///   - jitter: 0 ..< 1, so that many clients do not come back at once.
+    ///   - attempt: the failed attempt, from 1.
+    ///   - jitter: 0 ..< 1, so that many clients do not return at once.
     package static func delay(after fault: UpstreamFault, attempt: Int, maxAttempts: Int, jitter: Double) -> Double? {
         guard attempt < maxAttempts, fault.isRetryable else { return nil }
         if let asked = fault.retryAfterSeconds {

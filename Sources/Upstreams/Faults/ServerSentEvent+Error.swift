@@ -2,22 +2,22 @@ import HTTP
 import JSON
 
 extension ServerSentEvent {
-    /// Whether it is named an error, whatever its data is.
+    /// Whether the event is named `error`, whatever its data.
     var isError: Bool { type.elementsEqual("error".utf8) }
 }
 
-/// What stands at the end of a stream without the empty line that would end it.
+/// The event that a stream ended in the middle of, without the empty line after it.
 enum UnfinishedEvent {
-    /// The empty line behind it is what failing servers forget.
+    /// An error: failing servers often omit the empty line.
     case error(UpstreamErrorObject)
-    /// The last line of a stream that has no empty lines: whole, or cut and no JSON.
+    /// The last line of a stream without empty lines: complete, or truncated and therefore invalid JSON.
     case line(ServerSentEvent)
-    /// Nothing, or what may have been cut.
+    /// No event, or one that may be truncated.
     case nothing
 }
 
 extension ServerSentEventParser {
-    /// Takes the event that was under way when the body ended; once.
+    /// Returns the event in progress when the body ended, and clears it.
     mutating func takeUnfinished() -> UnfinishedEvent {
         guard let event = unfinishedEvent(), !event.isDone else { return .nothing }
         if event.isError { return .error(UpstreamErrorObject(text: event.dataText)) }

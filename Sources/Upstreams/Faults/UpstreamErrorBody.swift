@@ -2,21 +2,22 @@ import HTTP
 import JSON
 
 extension UpstreamErrorObject {
-    /// Characters kept of words that are not in JSON: of a page the beginning says it all.
+    /// Characters retained of text that is not JSON: the beginning of a page is enough.
     static let maxPlainCharacters = 300
 
-    /// - Parameter body: the body of a failed request, whatever it is: JSON, an event of a stream, a page, words, or nothing.
+    /// - Parameter body: the body of a failed request, of any kind: JSON, an event stream, a page, plain text, or empty.
     package init(body: [UInt8]) {
         var bytes = body[...]
         if bytes.starts(with: [0xEF, 0xBB, 0xBF]) { bytes = bytes.dropFirst(3) }
-        // Invalid UTF-8 is read as Latin-1, which at least preserves ASCII.
+        // Invalid UTF-8 is decoded as Latin-1, which at least preserves ASCII.
         let text =
             String(validating: bytes, as: UTF8.self)
             ?? String(String.UnicodeScalarView(bytes.lazy.map { Unicode.Scalar($0) }))
         self.init(text: text)
     }
 
-    /// - Parameter mayBeStream: a stream within the event of a stream is words; who sends `data: data: data: …` gets nothing unwrapped.
+    /// - Parameter mayBeStream: whether an event stream is unwrapped. A stream within an event is text, so that nested `data: data:
+    ///   data: …` does not recurse.
     init(text: String, mayBeStream: Bool = true) {
         let text = text.trimmingSpace
         if let value = try? JSONValue.parse(text, limits: .received) {
@@ -30,7 +31,7 @@ extension UpstreamErrorObject {
         }
     }
 
-    /// The data of a stream's first event, if the text is a stream.
+    /// The data of the first event, if the text is an event stream.
     private static func eventData(_ text: String) -> String? {
         var data: [Substring] = []
         for line in text.split(omittingEmptySubsequences: false, whereSeparator: \.isNewline) {
@@ -48,9 +49,9 @@ extension UpstreamErrorObject {
     }
 }
 
-/// The readable text of a page: HTML or XML.
+/// Extracts the readable text of an HTML or XML page.
 enum PageText {
-    /// The title, and what stands on the page beside it.
+    /// The title, and the text of the page apart from it.
     static func words(of page: String) -> String {
         var text = page[...]
         var title = ""
@@ -105,7 +106,7 @@ extension String {
         return String(start[...last])
     }
 
-    /// Without line ends, tabs and control characters: one space for each run of them.
+    /// The text without line breaks, tabs and control characters: each run of them becomes one space.
     var onOneLine: String {
         let words = unicodeScalars.split { $0.properties.isWhitespace || $0.properties.generalCategory == .control }
         return words.map { String($0) }.joined(separator: " ")

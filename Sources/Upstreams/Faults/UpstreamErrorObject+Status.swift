@@ -1,30 +1,30 @@
-/// What an upstream's error is about: decides whom it is told and who else is asked.
+/// The subject of an upstream's error. Determines the client's error and whether another upstream is tried.
 enum UpstreamErrorMatter {
-    /// Our key is refused.
+    /// The configured key was rejected.
     case key
-    /// Our account is empty or closed.
+    /// The account has no credit or is closed.
     case account
-    /// The upstream does not serve where we are, or may not.
+    /// The upstream does not serve this region.
     case region
-    /// The model, or the path, is not there.
+    /// The model or the path does not exist.
     case model
-    /// The content is refused.
+    /// The content was refused.
     case moderation
-    /// Too much at a time.
+    /// Rate limit.
     case pace
-    /// The request itself.
+    /// The request is invalid.
     case request
-    /// The upstream's own trouble.
+    /// The upstream has failed.
     case upstream
 }
 
 extension UpstreamErrorObject {
-    /// The status that an error without one stands for.
+    /// The HTTP status that an error without one corresponds to.
     package var impliedStatus: Int {
         status ?? code.flatMap(Self.status(ofWord:)) ?? type.flatMap(Self.status(ofWord:)) ?? 500
     }
 
-    /// The status of a name of an error: OpenAI's, Anthropic's, gRPC's, AWS's, vLLM's, llama.cpp's.
+    /// The HTTP status that an error's name corresponds to, in the terms of OpenAI, Anthropic, gRPC, AWS, vLLM and llama.cpp.
     static func status(ofWord word: String) -> Int? {
         var name = key(word)
         for ending in ["error", "exception"] where name.hasSuffix(ending) && name != ending {
@@ -33,7 +33,7 @@ extension UpstreamErrorObject {
         return statuses[name]
     }
 
-    /// Letters and digits, in lower case: `INVALID_ARGUMENT`, `InvalidArgument` and `invalid-argument` are one name.
+    /// Letters and digits in lower case, so that `INVALID_ARGUMENT`, `InvalidArgument` and `invalid-argument` are equal.
     private static func key(_ word: String) -> String {
         String(word.prefix(100).lowercased().unicodeScalars.filter { $0.properties.isAlphabetic || ("0"..."9").contains($0) })
     }
@@ -70,7 +70,7 @@ extension UpstreamErrorObject {
         return statuses
     }()
 
-    /// What it is about, told by its status, its names, and where those are silent by its words.
+    /// The subject, by the status and the names; by the message if those do not decide.
     func matter(of status: Int) -> UpstreamErrorMatter {
         guard (400..<500).contains(status) else { return .upstream }
         let names = [code, type].compactMap { $0.map(Self.key) }
@@ -91,7 +91,7 @@ extension UpstreamErrorObject {
         if has(Self.region) { return .region }
         if has(Self.account) { return .account }
         if has(Self.model) { return .model }
-        // Without words, or with no more of them than the status has, a 403 can only mean the key.
+        // A 403 without a message, or with one that only repeats the status, can only mean the key.
         let saysNothing = words.isEmpty || words.count < 40 && words.contains("forbidden")
         if status == 403, saysNothing || has(Self.keys) { return .key }
         return status == 403 || status == 407 || status == 421 || status == 424 || status == 426 ? .upstream : .request

@@ -1,22 +1,23 @@
 package import JSON
 
-/// An upstream's error as far as it could be read, in whatever form it was told.
+/// An upstream's error, as far as it could be parsed from whatever form it was reported in.
 package struct UpstreamErrorObject: Sendable, Hashable {
     /// The class of the error: `invalid_request_error`, `RESOURCE_EXHAUSTED`, `ThrottlingException`.
     package var type: String?
     /// The error itself: `context_length_exceeded`; a number in llama.cpp and vLLM, as text.
     package var code: String?
-    /// The upstream's words.
+    /// The upstream's message.
     package var message: String?
-    /// The member of the request that it is about.
+    /// The request's member at fault.
     package var param: String?
-    /// The HTTP status that stands in it: 400 ... 599.
+    /// The HTTP status within the error: 400 ... 599.
     package var status: Int?
-    /// When the upstream wants to be asked again, in seconds, if that stands in the body (Google's `RetryInfo`).
+    /// Delay in seconds before the next request, if the body states it (Google's `RetryInfo`).
     package var retryAfterSeconds: Double?
-    /// Whether it says which content was refused (OpenRouter's `metadata.reasons`).
+    /// Whether it names the refused content (OpenRouter's `metadata.reasons`).
     package var isModeration = false
 
+    /// An error with these members, and without a status.
     package init(type: String? = nil, code: String? = nil, message: String? = nil, param: String? = nil) {
         self.type = type
         self.code = code
@@ -24,26 +25,27 @@ package struct UpstreamErrorObject: Sendable, Hashable {
         self.param = param
     }
 
-    /// - Parameter value: what stands under `error`, in whatever form: an object, words, a list of either.
+    /// - Parameter value: the value of `error`, in any form: an object, a string, a list of either.
     package init(_ value: JSONValue) {
         var reader = UpstreamErrorReader()
         reader.read(value)
         self = reader.error
     }
 
-    /// What stands under `error` beside an answer, or instead of one; nil when it stands for no error (`null`, `false`, `""`, `{}`).
+    /// Parses the value of `error` beside or instead of an answer; nil for a value that reports no error (`null`, `false`, `""`,
+    /// `{}`).
     package init?(told value: JSONValue) {
         if value.saysNothing { return nil }
         self.init(value)
     }
 
-    /// Reads an object that is no answer, in a stream that goes on; nil unless it says that it is an error.
+    /// Parses an object that is not part of the answer, in a stream that continues; nil unless it is marked as an error.
     init?(saying value: JSONValue) {
         guard UpstreamErrorReader.saysError(value) else { return nil }
         self.init(value)
     }
 
-    /// Reads an object that is no answer, behind which none comes; nil when it is no error either, such as a keep-alive.
+    /// Parses an object that is not part of an answer and is not followed by one; nil if it is not an error, such as a keep-alive.
     /// - Parameter value: the last event of a stream, or a whole body.
     package init?(flat value: JSONValue) {
         guard UpstreamErrorReader.saysError(value) || UpstreamErrorReader.hasWords(value) else { return nil }

@@ -1,14 +1,14 @@
 import JSON
 
-/// Whether what is no answer is an error. `Protocols/upstreams.md`, What we expect.
+/// Decides whether an object that is not part of an answer is an error. See `Protocols/upstreams.md`, What we expect.
 ///
-/// Some say so, by a member `error`, a status, or the name of a kind of errors. Others have words alone, and so have events that only
-/// keep a client informed ("You are number 3"): those are errors when nothing else comes.
+/// Some errors are marked by a member `error`, a status, or the name of an error class. Others only have a message, like events
+/// that inform the client about progress ("You are number 3"): those are errors only if nothing follows.
 extension UpstreamErrorReader {
     private static let failures: Set<String> = [
         "error", "err", "fail", "failed", "failure", "fatal", "exception", "rejected", "denied",
     ]
-    /// Members whose very name says it.
+    /// Members that only errors have.
     private static let errorWordNames = [
         "error_message", "errorMessage", "error_msg", "errmsg", "err_msg", "error_description", "error_code", "errorCode",
         "err_code",
@@ -18,7 +18,7 @@ extension UpstreamErrorReader {
     private static let successes: Set<String> = ["0", "200", "success", "ok"]
     private static let keepAlives: Set<String> = ["ping", "pong", "heartbeat", "keepalive", "keep_alive", "keep-alive"]
 
-    /// Whether the object says that it is an error.
+    /// Whether the object is marked as an error.
     static func saysError(_ value: JSONValue) -> Bool {
         if let list = value.array { return list.first.map { saysError($0) } ?? false }
         guard let object = value.object else { return false }
@@ -35,12 +35,12 @@ extension UpstreamErrorReader {
         return errorWordNames.contains { name in object[name].map { !$0.saysNothing } ?? false }
     }
 
-    /// Whether the object has words that may be those of an error, and nothing that says otherwise.
+    /// Whether the object has a message that may be an error's, and nothing to the contrary.
     static func hasWords(_ value: JSONValue) -> Bool {
         if let list = value.array { return list.first.map { hasWords($0) } ?? false }
         guard let object = value.object, object["choices"] == nil, object["usage"] == nil, object["id"] == nil else { return false }
         if tellsSuccess(object) { return false }
-        // A status in words of work that goes on, and a sign of life.
+        // Excludes a textual status of work in progress, and keep-alives.
         if object["status"]?.string != nil { return false }
         if let type = object["type"]?.string, keepAlives.contains(type.lowercased()) { return false }
         return plainWordNames.contains { name in
@@ -49,7 +49,7 @@ extension UpstreamErrorReader {
         }
     }
 
-    /// An object in the place of words; a message of a conversation is none.
+    /// Whether an object in place of a message is one; a conversation's message is not.
     static func isWords(_ object: JSONObject) -> Bool { object["role"] == nil && object["content"] == nil && !object.isEmpty }
 
     private static func tellsSuccess(_ object: JSONObject) -> Bool {
@@ -59,8 +59,8 @@ extension UpstreamErrorReader {
         }
     }
 
-    /// The name of a kind of errors: `failed`, `ThrottlingException`, `rate_limit_exceeded`, `RESOURCE_EXHAUSTED`. One word in small
-    /// letters may as well name a kind of events: `generation`, `server`.
+    /// Whether a word names an error class: `failed`, `ThrottlingException`, `rate_limit_exceeded`, `RESOURCE_EXHAUSTED`. A single
+    /// lower-case word may also name a type of event: `generation`, `server`.
     private static func isFailure(_ word: String) -> Bool {
         let small = word.lowercased()
         if failures.contains(small) || small.hasSuffix("error") || small.hasSuffix("exception") || small.hasSuffix("failed") {
@@ -69,7 +69,7 @@ extension UpstreamErrorReader {
         return (word != small || word.contains("_")) && UpstreamErrorObject.status(ofWord: word) != nil
     }
 
-    /// A status of an error, a number of a vendor's own, or a name.
+    /// Whether the value is an error's status, a vendor's own error number, or an error's name.
     private static func isErrorCode(_ value: JSONValue) -> Bool {
         if let number = value.double ?? value.string.flatMap({ Double($0) }) { return number >= 400 || number < 0 }
         // Names that map to 500 are ambiguous: `generation`, `unknown`.

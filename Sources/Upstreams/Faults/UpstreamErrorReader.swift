@@ -2,9 +2,9 @@ import Bytes
 import HTTP
 import JSON
 
-/// Finds what is worth telling in an error's JSON: OpenAI's and Anthropic's objects, and what frameworks and gateways make of them.
+/// Extracts the useful members of an error's JSON: objects of OpenAI and Anthropic, and what frameworks and gateways make of them.
 ///
-/// It knows member names, not servers: the same walk finds an error within an error, in a list, in a string of JSON, or flat. Inner
+/// It knows member names, not servers: one traversal finds an error within an error, in a list, in a JSON string, or flat. Inner
 /// errors are closer to the cause and take precedence; missing members are taken from the outer ones.
 struct UpstreamErrorReader {
     private static let maxDepth = 6
@@ -37,7 +37,7 @@ struct UpstreamErrorReader {
         }
     }
 
-    /// Gateways put the body of the server behind them into a string.
+    /// Gateways forward the body of the server behind them as a string.
     private mutating func readText(_ text: String, _ depth: Int) {
         let trimmed = text.drop { $0.isWhitespace }
         if trimmed.first == "{" || trimmed.first == "[", let value = try? JSONValue.parse(text, limits: .received) {
@@ -87,7 +87,7 @@ struct UpstreamErrorReader {
         if let metadata = object["metadata"]?.object { readMetadata(metadata, depth) }
     }
 
-    /// `{"field": ["what is wrong with it"]}`, of ASP.NET and others.
+    /// `{"field": ["what is wrong with it"]}`, used by ASP.NET and others.
     private mutating func readFields(_ fields: JSONObject, _ depth: Int) {
         var words: [String] = []
         for (name, list) in fields {
@@ -100,17 +100,17 @@ struct UpstreamErrorReader {
     }
 
     private mutating func takeWords(_ object: JSONObject, _ depth: Int) {
-        let place = Self.place(object["loc"])
-        if let place, error.param == nil { error.param = place }
+        let member = Self.memberPath(object["loc"])
+        if let member, error.param == nil { error.param = member }
         var words = Self.wordNames.compactMap { object[$0]?.string }.filter { !$0.allSatisfy(\.isWhitespace) }
         let said = object["error"]?.string ?? object["Error"]?.string
-        // RFC 9457: the title is that of the kind, the detail that of the case.
+        // RFC 9457: `title` describes the class of the problem, `detail` the occurrence.
         if let title = object["title"]?.string, let detail = object["detail"]?.string, !detail.isEmpty, !detail.contains(title) {
             words = ["\(title.trimmingFullStop): \(detail)"]
         }
         switch (said, words.first) {
         case (let said?, let words?):
-            // `error` is a code, or a status in words, where a message stands beside it.
+            // `error` is a code, or a status in words, if it stands beside a message.
             if said.contains(" ") {
                 let saysNoMore = HTTPStatus.isReasonPhrase(said) || words.contains(said)
                 readText(saysNoMore ? words : "\(said.trimmingFullStop): \(words)", depth)
@@ -119,7 +119,7 @@ struct UpstreamErrorReader {
                 takeType(said)
             }
         case (let said?, nil): readText(said, depth)
-        case (nil, let words?): readText(place.map { "\($0): \(words)" } ?? words, depth)
+        case (nil, let words?): readText(member.map { "\($0): \(words)" } ?? words, depth)
         case (nil, nil): break
         }
     }
@@ -151,7 +151,7 @@ struct UpstreamErrorReader {
         }
     }
 
-    /// OpenRouter's: what the provider said behind "Provider returned error", and what was flagged.
+    /// OpenRouter's: the provider's error behind "Provider returned error", and the flagged content.
     private mutating func readMetadata(_ metadata: JSONObject, _ depth: Int) {
         if metadata["reasons"] != nil || metadata["flagged_input"] != nil { error.isModeration = true }
         guard let raw = metadata["raw"] else { return }
@@ -177,7 +177,7 @@ struct UpstreamErrorReader {
 
     // MARK: Values
 
-    /// A number in 400 ... 599, also as text.
+    /// A number in 400 ... 599, possibly as text.
     static func status(_ value: JSONValue) -> Int? {
         guard let number = value.double ?? value.string.flatMap({ Double($0) }), let status = Int(exactly: number),
             (400...599).contains(status)
@@ -187,8 +187,8 @@ struct UpstreamErrorReader {
 
     static func text(_ value: JSONValue) -> String? { value.string ?? value.number?.text }
 
-    /// FastAPI's path to the member: `["body", "messages", 0]`.
-    private static func place(_ value: JSONValue?) -> String? {
+    /// FastAPI's path of the member: `["body", "messages", 0]`.
+    private static func memberPath(_ value: JSONValue?) -> String? {
         guard var path = value?.array?.prefix(maxListCount).compactMap({ text($0) }) else { return nil }
         if path.first == "body" { path.removeFirst() }
         return path.isEmpty ? nil : path.joined(separator: ".")

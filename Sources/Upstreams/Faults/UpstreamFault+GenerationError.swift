@@ -3,10 +3,10 @@ import Network
 package import Sessions
 
 extension UpstreamFault {
-    /// The fault in a form for clients. `Protocols/upstreams.md`, Faults.
+    /// The fault as an error for clients. See `Protocols/upstreams.md`, Faults.
     /// - Parameters:
     ///   - upstream: host and port, for the message.
-    ///   - key: must not show in the message, should the upstream quote it.
+    ///   - key: removed from the message if the upstream quotes it.
     package func generationError(upstream: String, model: String, key: String?) -> GenerationError {
         var error = mapped(upstream: upstream, model: model)
         let blotter = KeyBlotter(key: key)
@@ -37,7 +37,7 @@ extension UpstreamFault {
         }
     }
 
-    /// Until some of our descriptors are likely to be free again.
+    /// Time until descriptors are likely to be free again.
     private static let noDescriptorsRetrySeconds = 5.0
 
     private static func transport(_ error: HTTPTransferError, _ upstream: String) -> GenerationError {
@@ -49,7 +49,7 @@ extension UpstreamFault {
         case .cut: .server("upstream_truncated", 502, message)
         case .notHTTP: .server("upstream_malformed", 502, message)
         case .noDescriptors:
-            .server("overloaded", 503, "The server has as many connections as it may. Try again later.", noDescriptorsRetrySeconds)
+            .server("overloaded", 503, "The server is at its limit of connections. Try again later.", noDescriptorsRetrySeconds)
         case .loopStopped: .server("server_stopping", 503, message)
         }
     }
@@ -65,7 +65,7 @@ extension UpstreamFault {
         }
         switch (status, error.matter(of: status)) {
         case (_, .key):
-            // Its words often quote a part of the key.
+            // Such messages often quote a part of the key.
             return GenerationError(
                 code: "upstream_authentication_failed",
                 message: "The upstream \(upstream) refused this server's key (status \(status)); your own key is not concerned.",
@@ -75,7 +75,8 @@ extension UpstreamFault {
                 404, "model_not_found", "The upstream \(upstream) does not know the model \(model), or has no such path.")
         case (429, _):
             return GenerationError(
-                code: "rate_limit_exceeded", message: words ?? "The upstream \(upstream) asks to slow down.", status: 429,
+                code: "rate_limit_exceeded", message: words ?? "The upstream \(upstream) is limiting the rate of requests.",
+                status: 429,
                 type: "rate_limit_error", retryAfterSeconds: retryAfter)
         case (400, _), (413, _), (415, _), (422, _):
             return refusal(
@@ -86,11 +87,11 @@ extension UpstreamFault {
                 "The account of this server at the upstream \(upstream) is empty (status \(name)).")
         case (403, .moderation):
             return refusal(
-                403, error.ownCode ?? "content_policy_violation", "The upstream \(upstream) refused what was said.",
+                403, error.ownCode ?? "content_policy_violation", "The upstream \(upstream) refused the content.",
                 type: "permission_error")
         case (403, _):
             return refusal(
-                403, error.ownCode ?? "upstream_forbidden", "The upstream \(upstream) forbids it.", type: "permission_error")
+                403, error.ownCode ?? "upstream_forbidden", "The upstream \(upstream) refused access.", type: "permission_error")
         case (529, _):
             return .server("upstream_overloaded", 503, words ?? "The upstream \(upstream) is overloaded.", retryAfter)
         case (300..<400, _):
@@ -107,7 +108,7 @@ extension UpstreamFault {
 }
 
 extension UpstreamErrorObject {
-    /// The code, if it is a word: a number says no more than the status.
+    /// The code if it is a word; a number says no more than the status.
     fileprivate var ownCode: String? {
         guard let code, Double(code) == nil, (1...UpstreamLimits.maxNameCharacters).contains(code.utf8.count) else { return nil }
         return code

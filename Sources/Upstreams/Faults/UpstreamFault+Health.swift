@@ -2,13 +2,13 @@ import Bytes
 import Network
 
 extension UpstreamFault {
-    /// Longest time for which an upstream is left alone at its own word, in seconds.
+    /// Longest pause that an upstream can request for itself, in seconds.
     static let maxRestSeconds = 120.0
-    /// What a 429 without `Retry-After` stands for, in seconds.
+    /// Pause after a 429 without `Retry-After`, in seconds.
     static let defaultRestSeconds = 1.0
 
-    /// What the fault says of the upstream's health. What a client asked wrongly says nothing: clients must not be able to close
-    /// an upstream for others. Nor does a 429: that one is well, only busy.
+    /// What the fault says about the upstream's health. A client's mistake says nothing: clients must not be able to close an
+    /// upstream for others. Neither does a 429: that upstream is healthy, only busy.
     package var verdict: CircuitBreaker.Verdict {
         switch self {
         case .transport(.loopStopped), .transport(.noDescriptors), .notSent: .nothing
@@ -26,7 +26,7 @@ extension UpstreamFault {
         }
     }
 
-    /// For how long the upstream asked to be left alone.
+    /// How long the upstream asked to be left alone; nil if it did not.
     package var rest: Duration? {
         let status: Int
         switch self {

@@ -1,32 +1,32 @@
 package import Network
 package import Sessions
 
-/// What went wrong with an upstream, before it is put into words for clients.
+/// A failed request to an upstream, before it is translated for clients.
 package enum UpstreamFault: Error, Sendable, Hashable {
-    /// No answer, or not to its end.
+    /// The connection failed, before or during the answer.
     case transport(HTTPTransferError)
-    /// A status that is no success.
+    /// The status is not a success.
     case status(Int, UpstreamErrorObject, retryAfterSeconds: Double?)
-    /// An error told within a stream or in a body with status 200.
+    /// An error within a stream, or in a body with status 200.
     case inBand(UpstreamErrorObject)
-    /// The answer violates the dialect; describes it without quoting.
+    /// The answer violates the dialect; the description quotes none of it.
     case malformed(String)
-    /// The stream ended before the answer did.
+    /// The stream ended before the answer was complete.
     case truncated
-    /// The body ended and was no answer at all; with what could be read of it.
+    /// The body was not an answer; with any message found in it.
     case notAStream(contentType: String, words: String? = nil)
-    /// The request could not be put into the upstream's dialect.
+    /// The request cannot be expressed in the upstream's dialect.
     case notSent(GenerationError)
 }
 
 extension UpstreamFault {
-    /// Whether the same upstream may do better with the same request a little later, if nothing of the answer was delivered yet.
+    /// Whether the same request may succeed at the same upstream a little later, provided that no part of the answer was delivered.
     package var isRetryable: Bool {
         switch self {
         case .transport(let error):
             switch error {
             case .couldNotResolve, .couldNotConnect, .connectTimedOut, .cut: true
-            // After a silence the upstream is likely still at work: another request would make it worse.
+            // After a silence the upstream is probably still working; another request would add to its load.
             case .silence, .timedOut, .destinationNotAllowed, .tls, .notHTTP, .invalidRequest, .noDescriptors, .loopStopped: false
             }
         case .status(let status, let error, _): Self.isRetryable(status, error)
@@ -40,13 +40,13 @@ extension UpstreamFault {
         switch status {
         case 408, 409, 425, 499: true
         case 429: error.matter(of: status) != .account
-        // It will be able to do no more in a moment.
+        // A retry will not change what the server supports.
         case 501, 505: false
         default: status >= 500
         }
     }
 
-    /// Whether another upstream may do better with the same request: always, but for what is wrong with the request itself.
+    /// Whether the same request may succeed at another upstream: unless the request itself is at fault.
     package var mayFallOver: Bool {
         switch self {
         case .transport(let error): error != .loopStopped && error != .noDescriptors
@@ -63,13 +63,13 @@ extension UpstreamFault {
         }
     }
 
-    /// Whether a request that ended with the assistant's words may have been refused for that.
+    /// Whether a trailing assistant message may have been the reason for the rejection.
     var mayRefusePrefill: Bool {
         guard let (status, error) = told, status == 400 || status == 422 else { return false }
         return error.matter(of: status) == .request
     }
 
-    /// What the upstream said instead of an answer, with its status; nil where it said nothing.
+    /// The upstream's error and its status; nil if it sent none.
     var told: (status: Int, error: UpstreamErrorObject)? {
         switch self {
         case .status(let status, let error, _): (status, error)
@@ -78,7 +78,7 @@ extension UpstreamFault {
         }
     }
 
-    /// What the upstream asked for, if it did.
+    /// Delay before a retry in seconds, if the upstream asked for one.
     package var retryAfterSeconds: Double? {
         switch self {
         case .status(_, let error, let seconds): seconds ?? error.retryAfterSeconds

@@ -1,13 +1,13 @@
 import Sessions
 
-/// Where the answer of one attempt goes: to the response's ``Sessions/GenerationSink``, directly or through a ``JoiningSink``.
+/// The sink of one attempt's answer: delivers to the response's ``Sessions/GenerationSink``, directly or through a ``JoiningSink``.
 protocol AnswerSink: ModelSink {
-    /// That of the response.
+    /// The response's sink.
     var target: GenerationSink { get }
-    /// Changes when something of an answer has come.
+    /// Changes whenever any part of the answer arrives.
     var progressCount: Int { get }
-    /// Nothing more comes.
-    /// - Parameter isWhole: else the answer failed.
+    /// Ends the answer.
+    /// - Parameter isWhole: false if the answer failed.
     func conclude(isWhole: Bool)
 }
 

@@ -1,18 +1,18 @@
-/// An answer that was cut and goes on: what was said of it, and how the model is made to continue.
+/// An interrupted answer that continues: its text so far, and how the model is made to continue it.
 package struct Continuation: Sendable, Hashable {
-    /// Whether the model writes on behind the very text; else it was asked for it, and begins a message.
+    /// Whether the model continues the text itself; otherwise a note asks it to, and it begins a new message.
     package let isPrefilled: Bool
-    /// UTF-8 of what was said, without the white space at its end, which is not sent: providers refuse it, and models were not
-    /// trained to go on behind it.
+    /// UTF-8 of the text without trailing white space, which is not sent: providers reject it, and models are not trained to
+    /// continue after it.
     let said: [UInt8]
-    /// The white space at its end: delivered all the same.
+    /// The trailing white space, which was delivered nevertheless.
     let trailing: [UInt8]
-    /// What the joint must know of its end.
+    /// The end of the text, as far as the joint depends on it.
     let edge: TextEdge
 
     /// - Parameters:
-    ///   - text: what was said, to the last character.
-    ///   - question: the user's last words.
+    ///   - text: the text so far, to the last character.
+    ///   - question: the user's last message.
     package init(_ text: String, isPrefilled: Bool, question: String = "") {
         let utf8 = Array(text.utf8)
         let end = text.unicodeScalars.lastIndex { !$0.properties.isWhitespace }.map { text.unicodeScalars.index(after: $0) }
@@ -23,15 +23,15 @@ package struct Continuation: Sendable, Hashable {
         self.isPrefilled = isPrefilled
     }
 
-    /// The delivered text, as it is sent.
+    /// The delivered text as sent to the model, without trailing white space.
     var saidText: String { String(decoding: said, as: UTF8.self) }
 
-    /// So short a text may be said again by chance, as may one of signs alone (a rule, an indentation).
+    /// A shorter text may be repeated by coincidence, as may one of punctuation alone (a rule, an indentation).
     private static let minRecognisedByteCount = 4
-    /// Behind a prefill it is the exception, and what a model writes on with may well be what it wrote ("Knock knock").
+    /// After a prefill, repetition is the exception, and a model may well continue with the same words ("Knock knock").
     private static let minRecognisedPrefillByteCount = AnswerText.minRepeatedPieceByteCount
 
-    /// Whether an answer that begins with it repeats it.
+    /// Whether an answer that begins with this text is taken to repeat it.
     var isRecognisable: Bool {
         said.count >= (isPrefilled ? Self.minRecognisedPrefillByteCount : Self.minRecognisedByteCount)
             && saidText.unicodeScalars.contains(where: \.isOfWord)

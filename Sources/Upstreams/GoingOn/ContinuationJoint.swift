@@ -1,28 +1,28 @@
-/// Puts the second half of an answer behind the first: nothing twice, and the white space between them once. No I/O.
+/// Joins the second half of an answer to the first, without repetition and with the right white space in between. No I/O.
 ///
-/// Retains of the second half what cannot be told yet: white space, what may repeat the first half, the first word. Whatever the
-/// pieces are that it comes in, the result is the same.
+/// Buffers the undecided beginning of the second half: white space, a possible repetition of the first half, the first word. The
+/// result does not depend on how the text is split into pieces.
 struct ContinuationJoint {
     private enum State {
         /// White space at the beginning.
         case leading
-        /// Number of bytes that match those of the first half.
+        /// Comparing with the first half; the number of bytes that match so far.
         case repeating(Int)
         /// Between the halves.
         case joining
         case joined
     }
 
-    /// White space that is retained: more is no accident of a tokenizer, and may never end.
+    /// Most white space that is buffered, in bytes. More is no accident of a tokenizer, and might never end.
     static let maxLeadingByteCount = 4096
 
     private let continuation: Continuation
     private var state = State.leading
-    /// The white space that the second half begins with.
+    /// White space at the beginning of the second half.
     private var leading: [UInt8] = []
-    /// What it begins with otherwise.
+    /// The text after it.
     private var beginning: [UInt8] = []
-    /// Whether it goes on from the first half to the byte: by a prefill, or since it has repeated all of it.
+    /// Whether the second half continues the first to the byte: by a prefill, or because it has repeated all of it.
     private var isExact: Bool
     private var mayRepeat: Bool
 
@@ -33,10 +33,10 @@ struct ContinuationJoint {
         if isExact, !mayRepeat, continuation.trailing.isEmpty { state = .joined }
     }
 
-    /// Whether everything is delivered as it comes from now on.
+    /// Whether all further text is delivered as it arrives.
     var isJoined: Bool { if case .joined = state { true } else { false } }
 
-    /// Takes a piece, and appends what is to be delivered.
+    /// Takes a piece of the second half, and appends the text to deliver.
     /// - Parameter text: whole characters in UTF-8.
     mutating func take(_ text: [UInt8], into output: inout [UInt8]) {
         var rest = text[...]
@@ -63,13 +63,13 @@ struct ContinuationJoint {
         }
     }
 
-    /// Nothing more comes: appends what was retained.
+    /// Ends the text: appends what was buffered.
     mutating func end(into output: inout [UInt8]) {
         if case .repeating(let count) = state { beginning = Array(continuation.said[..<count]) }
         if !isJoined { join(into: &output) }
     }
 
-    /// The answer fails: as ``end(into:)``, but for what seems to repeat the first half.
+    /// Ends a failed answer: like ``end(into:)``, but drops an apparent repetition of the first half.
     mutating func breakOff(into output: inout [UInt8]) {
         if case .repeating = state { state = .joined } else { end(into: &output) }
     }
@@ -78,7 +78,7 @@ struct ContinuationJoint {
         let said = continuation.said
         let same = zip(text, said[count...]).prefix { $0 == $1 }.count
         if count + same == said.count {
-            // All of it was repeated. The continuation follows.
+            // All of it was repeated; the continuation follows.
             mayRepeat = false
             isExact = true
             leading = []
@@ -99,7 +99,7 @@ struct ContinuationJoint {
         join(into: &output)
     }
 
-    /// Whether white space of one of the halves, or the model itself, tells how they are joined.
+    /// Whether white space of either half, or the model itself, decides how they are joined.
     private var isByWhiteSpace: Bool { isExact || !leading.isEmpty || !continuation.trailing.isEmpty }
 
     private mutating func join(into output: inout [UInt8]) {
@@ -120,8 +120,8 @@ struct ContinuationJoint {
         beginning = []
     }
 
-    /// The missing white space: the model did not see the delivered trailing white space, and may begin with the same, or with the
-    /// blank that begins most words.
+    /// The missing white space. The model did not see the delivered trailing white space, so it may begin with the same, or with
+    /// the space that begins most words.
     private static func whiteSpace(_ leading: [UInt8], after delivered: [UInt8]) -> [UInt8] {
         let missing = leading.dropFirst(zip(leading, delivered).prefix { $0 == $1 }.count)
         if missing == [0x20], !delivered.isEmpty, !leading.starts(with: delivered) { return [] }
@@ -129,7 +129,7 @@ struct ContinuationJoint {
     }
 
     private static func whiteSpaceCount(_ text: ArraySlice<UInt8>) -> Int {
-        // Nearly always the first byte tells.
+        // The first byte nearly always decides.
         if let first = text.first, first > 0x20, first < 0x80 { return 0 }
         return String(decoding: text, as: UTF8.self).unicodeScalars.prefix(while: \.properties.isWhitespace)
             .reduce(0) { $0 + UTF8.width($1) }

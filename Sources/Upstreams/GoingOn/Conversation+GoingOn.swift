@@ -1,15 +1,15 @@
 import JSON
 import Sessions
 
-/// Going on with an answer that was cut: after a steer, whose words stand behind it, or after the server was started again.
+/// Continuing an interrupted answer: after a steer, which follows it in the conversation, or after a restart of the server.
 extension Conversation {
-    /// Asks for it, where the model cannot just write on.
+    /// The request to continue, for models that cannot be prefilled.
     package static let steerNote = """
         Continue your answer above exactly where it stops, with this in mind. Do not repeat what you have already \
         written, and do not begin anew. If it stops within a word, begin with the whole of that word.
         """
 
-    /// Has the conversation end with the assistant's words, if the model writes on behind them; else with the note.
+    /// Ends the conversation with the assistant's text if the model continues it, otherwise with the note.
     mutating func goOn(_ request: ModelRequest, prefills: Bool) {
         guard let index = turns.lastIndex(where: { $0.role == .assistant }),
             turns[(index + 1)...].allSatisfy({ $0.role == .user })
@@ -20,7 +20,7 @@ extension Conversation {
         let said = turns[index].saidText
         let question = turns.last { $0.role == .user }?.saidText ?? ""
         if said.allSatisfy(\.isWhitespace) {
-            // Nothing that could be gone on with: the question is asked again.
+            // There is nothing to continue, so the question is asked again.
             turns.remove(at: index)
             continuation = Continuation(said, isPrefilled: false)
         } else if prefills, !request.hasCutAnswerOfOtherKind, let prefix = prefix(before: index) {
@@ -32,13 +32,13 @@ extension Conversation {
         }
     }
 
-    /// What the client has the answer begin with, when its own messages ended so; nil if that cannot be joined with the rest.
+    /// The prefill with which the client's own messages ended; nil if it cannot be joined with the rest.
     private func prefix(before index: Int) -> String? {
         guard index > 0, turns[index - 1].role == .assistant else { return "" }
         return turns[index - 1].plainText
     }
 
-    /// Moves the answer to the end, behind what was said to it meanwhile.
+    /// Moves the answer to the end, behind the messages that arrived during it.
     private mutating func prefill(from index: Int) {
         guard let continuation else { return }
         var answer = turns.remove(at: index)
@@ -52,14 +52,14 @@ extension Conversation {
             turns.append(Turn(role: .user, parts: [.text(Self.steerNote)]))
             return
         }
-        // What came as a chat message cannot be passed on as it came any more.
+        // A changed chat message can no longer be passed on verbatim.
         turns[last].verbatim = nil
         turns[last].appendParagraph(Self.steerNote)
     }
 }
 
 extension Conversation.Turn {
-    /// The texts, where others stand between them as paragraphs.
+    /// The concatenated texts; other parts between two texts make them paragraphs.
     fileprivate var saidText: String {
         var said = Conversation.Turn(role: role)
         for part in parts { if case .text = part.content { said.join([part]) } }
@@ -68,7 +68,7 @@ extension Conversation.Turn {
 }
 
 extension ModelRequest {
-    /// Whether the answer that was cut holds more than text and reasoning: a call of a tool, or a refusal.
+    /// Whether the interrupted answer has more than text and reasoning: a tool call or a refusal.
     fileprivate var hasCutAnswerOfOtherKind: Bool {
         guard let last = items.lastIndex(where: { $0.type == "message" && $0.role == "assistant" }) else { return true }
         if items[last].body["content"]?.array?.contains(where: { $0["type"]?.string == "refusal" }) ?? false { return true }

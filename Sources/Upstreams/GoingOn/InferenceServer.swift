@@ -1,27 +1,28 @@
 import JSON
 
-/// What serves the models of a `chat/completions` upstream, as far as going on with an answer depends on it.
+/// The software that serves the models of a `chat/completions` upstream, as far as continuing an answer depends on it.
 enum InferenceServer: Sendable, Hashable {
     /// vLLM, SGLang.
     case continuesFinalMessage
     /// llama-server, LMDeploy.
     case continuesTrailingMessage
-    /// Not one that is known to go on: at api.openai.com, for example, an assistant's message at the end is answered anew.
+    /// Any other, which is not known to continue: api.openai.com, for example, answers a trailing assistant message anew.
     case other
 
-    /// By `owned_by`, as each names itself in its list of models.
+    /// By `owned_by`, as each identifies itself in its list of models.
     private static let owners: [String: InferenceServer] = [
         "vllm": .continuesFinalMessage, "sglang": .continuesFinalMessage, "llamacpp": .continuesTrailingMessage,
         "llama.cpp": .continuesTrailingMessage, "lmdeploy": .continuesTrailingMessage,
     ]
 
+    /// Identifies the software.
     /// - Parameters:
-    ///   - models: the answer to `GET …/models`.
-    ///   - model: the upstream's own name of the model that is asked; behind a gateway each may have another server.
-    ///   - software: the field `Server` of that answer.
+    ///   - models: the body of `GET …/models`.
+    ///   - model: the upstream's own name of the requested model; behind a gateway, each model may have a different server.
+    ///   - software: the `Server` field of the response.
     init(models: JSONValue?, model: String, software: String?) {
         let list = models?["data"]?.array ?? []
-        // A list of one is of the server's own model, whatever that is called here; a neighbour in a longer one says nothing.
+        // A list of one belongs to the server's only model, whatever its name; other entries of a longer list say nothing.
         let entry = list.first { $0["id"]?.string == model } ?? (list.count == 1 ? list.first : nil)
         if let owner = entry?["owned_by"]?.string, let known = Self.owners[owner.lowercased()] {
             self = known

@@ -2,13 +2,13 @@ import Bytes
 import JSON
 import Sessions
 
-/// Joins the text of an answer that goes on with what was said of it before. Loop-confined.
+/// Joins the text of a continued answer to its first half. Loop-confined.
 ///
-/// Only such answers pass through it, and only their first words take more than a call: see ``ContinuationJoint``.
+/// Only continued answers pass through it, and only their first words cost more than a call: see ``ContinuationJoint``.
 final class JoiningSink: AnswerSink {
     let target: GenerationSink
     private var joint: ContinuationJoint
-    /// Pieces that were taken before the halves were joined and are more than white space, which ends no silence.
+    /// Number of pieces buffered before the halves were joined. White space does not count, since it must not end a silence.
     private var retainedCount = 0
 
     init(_ target: GenerationSink, _ continuation: Continuation) {
@@ -28,7 +28,7 @@ final class JoiningSink: AnswerSink {
         quoted.append(escaped)
         quoted.append(UInt8(ascii: "\""))
         var output: [UInt8] = []
-        // Decoders give valid contents of a string.
+        // Decoders deliver valid string contents.
         let text = (try? JSONValue.parse(quoted.bytes, limits: .own))?.string ?? ""
         if !text.utf8.allSatisfy({ $0 <= 0x20 }) { retainedCount &+= 1 }
         joint.take(Array(text.utf8), into: &output)
@@ -41,7 +41,7 @@ final class JoiningSink: AnswerSink {
         deliver(output)
     }
 
-    /// Something else than text: what was retained stands before it.
+    /// Delivers buffered text before anything other than text.
     private func flush() { conclude(isWhole: true) }
 
     private func deliver(_ text: [UInt8]) {
@@ -53,8 +53,8 @@ final class JoiningSink: AnswerSink {
 
     // MARK: What is not text
 
-    /// An item of its own, and nearly always before the text: it does not part the halves. Behind text that is retained, a word or what
-    /// may repeat the first half, it overtakes that.
+    /// Reasoning is an item of its own, nearly always before the text, and does not separate the halves. It overtakes text that is
+    /// still buffered: a word, or a possible repetition of the first half.
     func reasoningDelta(escaped: UnsafeRawBufferPointer) { target.reasoningDelta(escaped: escaped) }
     func endReasoning() { target.endReasoning() }
     func provide(_ data: ProviderData, with part: GenerationSink.ProvidedPart) { target.provide(data, with: part) }

@@ -1,19 +1,19 @@
 import JSON
 import Sessions
 
-/// How a model is made to continue an answer that was cut, where it can be: the conversation ends with the assistant's own words,
-/// and the model writes on behind them. Where it cannot, a note in the user's message asks for it.
+/// How a model is made to continue an interrupted answer. With a prefill, the conversation ends with the assistant's own text and
+/// the model continues it; otherwise a note in the user message asks for it.
 public enum PrefillWay: String, Sendable, Hashable, CaseIterable {
-    /// `continue_final_message` and no generation prompt: vLLM, SGLang.
+    /// `continue_final_message` without a generation prompt: vLLM, SGLang.
     case continueFinalMessage = "continue_final_message"
-    /// An assistant's message at the end is enough: Anthropic, llama-server.
+    /// A trailing assistant message is enough: Anthropic, llama-server.
     case trailing
-    /// None: the note.
+    /// No prefill: a note asks.
     case prompt
 }
 
 extension UpstreamHabits {
-    /// The way for one request: as it is set for the upstream or was learnt of it, unless the request asks for what rules it out.
+    /// The method for one request: the upstream's configured or detected one, unless the request has an option that rules it out.
     func prefillWay(of request: ModelRequest, to upstream: UpstreamConfiguration) -> PrefillWay {
         guard request.continuesLastMessage, !refused.contains(.prefill) else { return .prompt }
         let way: PrefillWay
@@ -26,18 +26,18 @@ extension UpstreamHabits {
 }
 
 extension ResponseParameters {
-    /// Members that bind the whole answer to a form: applied to its second half they would have it begin anew.
+    /// Members that constrain the whole answer to a form: applied to its second half, they would make it start over.
     private static let constraints = [
         "guided_json", "guided_regex", "guided_choice", "guided_grammar", "structured_outputs", "grammar", "json_schema",
     ]
 
-    /// Whether an answer to this request may begin with words that are given.
+    /// Whether the answer to this request may begin with a given text.
     fileprivate func allowsPrefill(by dialect: UpstreamConfiguration.Dialect) -> Bool {
         let asked = chatMembers ?? members
         if Self.forcesTool(asked["tool_choice"]) || Self.forcesTool(asked["function_call"]) { return false }
         switch dialect {
         case .anthropicMessages:
-            // Refused by the provider: thinking comes first, and JSON is whole.
+            // Rejected by Anthropic: thinking must come first, and JSON must be complete.
             let thinking = asked["thinking"]?["type"]?.string
             return (thinking == nil || thinking == "disabled") && asked["output_config"]?["format"]?.object == nil
         case .chatCompletions:
@@ -47,7 +47,7 @@ extension ResponseParameters {
         }
     }
 
-    /// Whether the answer must be the call of a tool.
+    /// Whether the answer must be a tool call.
     private static func forcesTool(_ choice: JSONValue?) -> Bool {
         switch choice {
         case .string(let word)?: return word == "required" || word == "any"

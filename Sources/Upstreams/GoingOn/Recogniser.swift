@@ -1,17 +1,17 @@
 import Network
 import Synchronization
 
-/// Has each upstream asked at most once at a time what it is, and not again for a while after that failed. From any thread.
+/// Identifies upstreams with at most one query at a time for each, and none for a while after a failure. Thread-safe.
 final class Recogniser: Sendable {
     typealias Key = LearntHabits.Key
 
-    /// A place among those that wait for an answer.
+    /// Identifies one caller of ``wait(for:now:ask:_:)``.
     struct Ticket: Sendable {
         fileprivate let key: Key
         fileprivate let number: UInt64
     }
 
-    /// The question that is under way.
+    /// The query in progress.
     private struct Question {
         let number: UInt64
         let task: Task<Void, Never>
@@ -20,23 +20,24 @@ final class Recogniser: Sendable {
 
     private struct State {
         var questions: [Key: Question] = [:]
-        /// When asking failed last.
+        /// Time of the last failed query.
         var failures: [Key: Instant] = [:]
         var lastNumber: UInt64 = 0
     }
 
-    /// For so long an upstream that gave no answer is not asked again: each answer that goes on would wait for it.
+    /// After a failed query the upstream is not queried again for this long, since every continued answer would wait for it.
     static let failureMemory = Duration.seconds(60)
-    /// Clients name the models.
+    /// Bounded, since clients choose the names of models.
     static let maxFailureCount = 256
 
     private let state = Mutex(State())
 
-    /// Waits for an answer, and asks if nobody does so yet.
+    /// Waits for the result of a query, and starts one if none is in progress.
     /// - Parameters:
-    ///   - ask: asks, and remembers the answer; returns whether there was one. Cancelled when nobody waits any more.
-    ///   - receiver: called when the question is over, on any thread.
-    /// - Returns: nil if there is nothing to wait for, since asking failed lately.
+    ///   - ask: performs the query and stores its result; returns whether there was one. Cancelled when the last ticket is
+    ///     withdrawn.
+    ///   - receiver: called on any thread when the query has ended.
+    /// - Returns: nil if a recent query failed, so that there is nothing to wait for.
     func wait(
         for key: Key, now: Instant = .monotonicNow, ask: @escaping @Sendable () async -> Bool,
         _ receiver: @escaping @Sendable () -> Void
@@ -56,7 +57,7 @@ final class Recogniser: Sendable {
         }
     }
 
-    /// Waits no more: its receiver is not called, unless that is under way. The last one to leave ends the question.
+    /// Stops waiting: the receiver is not called, unless that call is in progress. The last withdrawal cancels the query.
     func withdraw(_ ticket: Ticket) {
         let abandoned: Task<Void, Never>? = state.withLock { state in
             guard state.questions[ticket.key]?.receivers.removeValue(forKey: ticket.number) != nil,
@@ -69,7 +70,7 @@ final class Recogniser: Sendable {
 
     private func end(_ number: UInt64, _ key: Key, isAnswered: Bool) {
         let receivers: [@Sendable () -> Void] = state.withLock { state in
-            // Abandoned: perhaps it is being asked anew.
+            // Abandoned; another query may be in progress.
             guard let question = state.questions[key], question.number == number else { return [] }
             state.questions[key] = nil
             if isAnswered {

@@ -1,27 +1,28 @@
-/// The end of a text that a model was asked to go on from, as a message of its own: decides what stands between the two.
+/// The end of a text that a model was asked to continue in a new message. Decides what separates the two.
 ///
-/// A message begins without a blank, whether it goes on within a word or behind one, so this is a judgement: by the signs on both
-/// sides, and between two letters by the words that are known. `Protocols/upstreams.md`, Going on.
+/// A message never begins with a space, whether it continues a word or starts the next one, so this is a judgement: by the
+/// punctuation on both sides and, between two letters, by the words known from the conversation. See `Protocols/upstreams.md`,
+/// Going on.
 struct TextEdge: Sendable, Hashable {
     enum Joint: Hashable {
         case asItIs, blank
-        /// The word that was cut is said once more, whole; the number of its bytes that were said before.
+        /// The second half repeats the interrupted word from its start; the number of its bytes that were already delivered.
         case repeatedWord(byteCount: Int)
     }
 
-    /// Words on both sides that are looked at.
+    /// Longest word examined on either side, in Unicode scalars.
     private static let maxWordScalars = 64
-    /// Of each text in which known words are looked for.
+    /// Bytes of each text that are searched for known words.
     private static let maxKnownBytes = 4096
-    /// A single letter may be a word, and the next one begin with it.
+    /// Shortest repeated word, in Unicode scalars: a single letter may be a word, and the next word may begin with it.
     private static let minRepeatedWordScalars = 2
 
     private let last: Unicode.Scalar?
     private let lastButOne: Unicode.Scalar?
     private let lastWord: String
-    /// Signs that both open and close, and are open.
+    /// Signs that both open and close, currently open.
     private let openSigns: Set<Unicode.Scalar>
-    /// Between the fences of a block of code, or on the line of one.
+    /// Whether the text ends within a fenced code block, or on a fence.
     private let isCode: Bool
     private let isListMarker: Bool
     /// In lower case.
@@ -29,11 +30,11 @@ struct TextEdge: Sendable, Hashable {
 
     private static let fence = "```"
     private static let symmetricSigns: [Unicode.Scalar] = ["\"", "*", "`"]
-    /// Words stand apart from these.
+    /// Signs that are followed by a space before a word.
     private static let closingSigns = Set(".,;:!?…)]”»%".unicodeScalars)
     private static let openingSigns = Set("([“„«‘¿¡".unicodeScalars)
 
-    /// - Parameter text: without white space at its end.
+    /// - Parameter text: without trailing white space.
     init(_ text: String, question: String = "") {
         let scalars = text.unicodeScalars
         last = scalars.last
@@ -59,7 +60,7 @@ struct TextEdge: Sendable, Hashable {
         String(decoding: text.utf8.suffix(maxKnownBytes), as: UTF8.self)
     }
 
-    /// Several in a row, as of bold text, are one sign.
+    /// A run, as in bold text, counts as one sign.
     private static func runCount(of sign: Unicode.Scalar, in line: Substring) -> Int {
         var count = 0
         var before: Unicode.Scalar?
@@ -77,7 +78,7 @@ struct TextEdge: Sendable, Hashable {
         return !digits.isEmpty && [".", ")"].contains(line.dropFirst(digits.count))
     }
 
-    /// Whether the joint depends on how the word goes on that this text begins with.
+    /// Whether the joint depends on the rest of the word with which this text begins.
     func needsWhole(wordOf text: some StringProtocol) -> Bool {
         guard !isCode, let last, let first = text.unicodeScalars.first, last.isOfWord, first.isOfWord,
             !last.isOfUnspacedScript, !first.isOfUnspacedScript
@@ -86,7 +87,8 @@ struct TextEdge: Sendable, Hashable {
             && text.unicodeScalars.count < Self.maxWordScalars
     }
 
-    /// - Parameter text: does not begin with white space.
+    /// The separator to the second half.
+    /// - Parameter text: without leading white space.
     func joint(with text: String) -> Joint {
         guard !isCode, let last, let first = text.unicodeScalars.first else { return .asItIs }
         if last.isOfUnspacedScript || first.isOfUnspacedScript { return .asItIs }
@@ -102,7 +104,7 @@ struct TextEdge: Sendable, Hashable {
         return .asItIs
     }
 
-    /// Whether a word stands apart from the sign before it.
+    /// Whether a space belongs between the last sign and a word.
     private func isApart(_ first: Unicode.Scalar, after last: Unicode.Scalar) -> Bool {
         // 3.14, 10:30, 1,000
         if first.isDigit, lastButOne?.isDigit ?? false, last == "." || last == "," || last == ":" { return false }
@@ -122,7 +124,7 @@ struct TextEdge: Sendable, Hashable {
 }
 
 extension Unicode.Scalar {
-    /// A letter, a digit, or a mark on one.
+    /// Whether the scalar is a letter, a digit, or a mark on one.
     var isOfWord: Bool {
         switch properties.generalCategory {
         case .uppercaseLetter, .lowercaseLetter, .titlecaseLetter, .modifierLetter, .otherLetter, .decimalNumber, .letterNumber,
@@ -134,10 +136,10 @@ extension Unicode.Scalar {
 
     fileprivate var isDigit: Bool { properties.generalCategory == .decimalNumber }
 
-    /// Of a script that has no blank between words, or (Korean) none before a word's ending.
+    /// Whether the scalar's script has no spaces between words or, in Korean, none before a word's ending.
     fileprivate var isOfUnspacedScript: Bool {
         switch value {
-        // Thai and Lao, Burmese, Hangul, Khmer, Chinese and Japanese with their signs and forms.
+        // Thai and Lao, Burmese, Hangul, Khmer, Chinese and Japanese with their punctuation and forms.
         case 0x0E00...0x0EFF, 0x1000...0x109F, 0x1100...0x11FF, 0x1780...0x17FF, 0x2E80...0x9FFF, 0xAC00...0xD7FF,
             0xF900...0xFAFF, 0xFF00...0xFFEF, 0x20000...0x3FFFF:
             true

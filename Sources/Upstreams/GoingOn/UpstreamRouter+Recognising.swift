@@ -3,12 +3,12 @@ import Network
 import Sessions
 
 extension UpstreamRouter {
-    /// Time that an upstream has to say what it is; the answer that is to go on waits for it.
+    /// Time limit for identifying an upstream; the answer to continue waits for it.
     private static let recognitionTimeout = Duration.seconds(2)
 
-    /// Asks an upstream what it is, by its list of models, before the first answer that is to go on there; remembered for the
-    /// upstream and the model. One that gives no answer is asked again after a minute.
-    /// - Parameter receiver: called when it is known, or cannot be found out, on any thread.
+    /// Identifies an upstream by its list of models, before the first answer that continues there. The result is stored for the
+    /// upstream and the model; a failed query is repeated after a minute at the earliest.
+    /// - Parameter receiver: called on any thread when the query has ended, with or without a result.
     /// - Returns: nil if there is nothing to wait for.
     func recognise(
         _ index: Int, model: String, on loop: EventLoop, _ receiver: @escaping @Sendable () -> Void
@@ -30,20 +30,20 @@ extension UpstreamRouter {
     }
 
     private func learn(_ server: InferenceServer, of index: Int, model: String) {
-        // Others may have learnt something meanwhile.
+        // Other queries may have updated the habits meanwhile.
         var habits = habits(of: index, model: model)
         habits.server = server
         learn(habits, of: index, model: model)
     }
 
-    /// Runs off the loops: a list may be large.
+    /// Runs off the event loops: a list of models may be large.
     private static func server(of upstream: UpstreamConfiguration, model: String, on loop: EventLoop) async -> InferenceServer? {
         guard var request = try? upstream.dialect.speaker.modelsRequest(to: upstream) else { return .other }
         request.totalTimeout = recognitionTimeout
         guard case .success(let response) = await HTTPFetch.response(to: request, on: loop) else { return nil }
         switch response.status {
         case 200: return InferenceServer(models: try? JSONValue.parse(response.body), model: model, software: response.software)
-        // It has no list, or none for us.
+        // The upstream has no list, or refuses it.
         case 400..<500, 501: return InferenceServer(models: nil, model: model, software: response.software)
         default: return nil
         }

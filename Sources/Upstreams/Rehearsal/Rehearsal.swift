@@ -2,10 +2,10 @@ import HTTP
 public import Logging
 public import Network
 
-/// The rehearsal model behind a real endpoint: no AI, but everything around a model can be tried and tested with it
-/// (Protocols/rehearsal.md). It has an event loop of its own and so never delays those of the server that calls it.
+/// The rehearsal model behind a real endpoint: not an AI, but enough to try and test everything around a model
+/// (Protocols/rehearsal.md). Runs on its own event loop, so it never delays the loops of the server that calls it.
 public final class Rehearsal: Sendable {
-    /// Where it listens, with the port that the kernel chose if it was asked to.
+    /// The address it listens on, with the port that the kernel chose for port 0.
     public let address: SocketAddress
     private let group: EventLoopGroup
     private let listeners: ListenerSet
@@ -16,8 +16,8 @@ public final class Rehearsal: Sendable {
         address = listeners.address
     }
 
-    /// Listens, and answers until ``stop()``.
-    /// - Parameter logger: gets what happens to connections; never what is said on them.
+    /// Listens and answers until ``stop()``.
+    /// - Parameter logger: receives events of connections, never their content.
     /// - Throws: `SystemCallError`, for example `EADDRINUSE` from `bind`.
     public static func start(address: SocketAddress, logger: Logger) async throws -> Rehearsal {
         let group = try EventLoopGroup(count: 1, logger: logger)
@@ -30,13 +30,14 @@ public final class Rehearsal: Sendable {
         }
     }
 
-    /// Base URL for OpenAI's dialect, `http://HOST:PORT/v1`; for Anthropic's it is this without `/v1`. `http://localhost/v1`
-    /// when it listens on a Unix socket.
+    /// Base URL for OpenAI's dialect, `http://HOST:PORT/v1`; Anthropic's is the same without `/v1`. `http://localhost/v1` for a
+    /// Unix socket.
     public var baseURL: String {
         if case .tcp = address { "http://\(address)/v1" } else { "http://localhost/v1" }
     }
 
-    /// Takes no more requests, closes its connections and ends its thread. Not from an event loop.
+    /// Stops listening, closes all connections and ends the thread.
+    /// - Precondition: not called on an event loop.
     public func stop() {
         listeners.stop()
         group.shutDown()

@@ -2,17 +2,17 @@ import Bytes
 import HTTP
 import Network
 
-/// One answer on its way out: paced by deadlines, turned wrong where its directives say so. Loop-confined.
+/// Sends one answer, paced by deadlines and with the faults of its directives. Loop-confined.
 final class RehearsalAnswer {
-    /// Most tokens and bytes per loop iteration, to let other connections proceed.
-    static let maxTurnTokens = 64
-    static let maxTurnBytes = 16 << 10
+    /// Most tokens and bytes per loop iteration, so that other connections can proceed.
+    static let maxIterationTokens = 64
+    static let maxIterationBytes = 16 << 10
 
     private enum Phase { case silent, speaking, stalled, over }
     /// Result of one iteration.
     private enum Step {
         case later(Instant)
-        case nextTurn, stalled
+        case nextIteration, stalled
         case fault(RehearsalFault.Kind)
         case finished
     }
@@ -23,14 +23,14 @@ final class RehearsalAnswer {
     private var script: RehearsalScript
     private let tokenLimit: Int
     private let pace: Int
-    /// Those that are still to come, in order.
+    /// Remaining faults, in order.
     private var faults: ArraySlice<RehearsalFault>
     private let record: RehearsalRecord
     private let statistics: RehearsalStatistics
     private let start: Instant
     private var phase = Phase.silent
     private var timer: LoopTimer?
-    /// The text so far, of an answer sent whole.
+    /// The text so far of an answer that is not streamed.
     private var text = ByteBuffer()
     private var garbageIsDue = false
 
@@ -57,33 +57,33 @@ final class RehearsalAnswer {
         start = Instant(nanoseconds: record.startedNanoseconds) + .milliseconds(firstTokenMilliseconds)
     }
 
-    /// Begins. The exchange and the loop's timers keep the answer alive.
+    /// Starts the answer. The exchange and the loop's timers keep this object alive.
     func begin() {
         statistics.active += 1
         exchange.endsWithInput = true
         exchange.onDisconnect = { self.conclude(.aborted) }
-        exchange.onDrained = { self.turn() }
+        exchange.onDrained = { self.proceed() }
         if record.isStream {
             exchange.beginStream(
                 .ok, contentType: "text/event-stream; charset=utf-8", fields: [("Cache-Control", "no-cache")])
             exchange.write { encoder.appendOpening(into: &$0) }
         }
-        if start > loop.clock.now { wake(at: start) } else { turn() }
+        if start > loop.clock.now { wake(at: start) } else { proceed() }
     }
 
     private func wake(at deadline: Instant) {
         timer?.cancel()
-        timer = loop.schedule(after: deadline - loop.clock.now) { self.turn() }
+        timer = loop.schedule(after: deadline - loop.clock.now) { self.proceed() }
     }
 
-    private func turn() {
+    private func proceed() {
         // `onDrained` calls this again when the congestion ends.
         guard phase == .silent || phase == .speaking, !exchange.isCongested, timer.map({ !$0.isPending }) ?? true else {
             return
         }
         timer = nil
         let before = record.tokensSent
-        var step = Step.nextTurn
+        var step = Step.nextIteration
         if record.isStream {
             exchange.write { output in
                 if phase == .silent { encoder.appendStart(into: &output) }
@@ -97,7 +97,7 @@ final class RehearsalAnswer {
         statistics.tokensSent += record.tokensSent - before
         switch step {
         case .later(let deadline): wake(at: deadline)
-        case .nextTurn: if !exchange.isCongested { wake(at: loop.clock.now) }
+        case .nextIteration: if !exchange.isCongested { wake(at: loop.clock.now) }
         case .stalled: phase = .stalled
         case .fault(let kind): fail(kind)
         case .finished: finish()
@@ -107,8 +107,8 @@ final class RehearsalAnswer {
     /// Writes the tokens due now, within the limits of one iteration.
     private func speak(into output: inout ByteBuffer) -> Step {
         let now = loop.clock.now
-        let room = output.count + Self.maxTurnBytes
-        for _ in 0..<Self.maxTurnTokens where output.count < room {
+        let room = output.count + Self.maxIterationBytes
+        for _ in 0..<Self.maxIterationTokens where output.count < room {
             if pace > 0, record.tokensSent < tokenLimit {
                 let deadline = start + .nanoseconds(record.tokensSent * 1_000_000_000 / pace)
                 if deadline > now { return .later(deadline) }
@@ -130,7 +130,7 @@ final class RehearsalAnswer {
             if record.tokensSent == 0 { record.firstTokenNanoseconds = now.nanoseconds }
             record.tokensSent += 1
         }
-        return .nextTurn
+        return .nextIteration
     }
 
     // MARK: Ends
@@ -182,7 +182,7 @@ final class RehearsalAnswer {
         exchange.respond(status, contentType: "application/json", body: body)
     }
 
-    /// The last change of its record. Lets go of the exchange, which holds the answer.
+    /// Makes the last change to the record and drops the reference to the exchange, which retains the answer.
     private func conclude(_ state: RehearsalRecord.State) {
         guard phase != .over else { return }
         phase = .over

@@ -1,6 +1,6 @@
 import JSON
 
-/// The dialect that a request to the rehearsal model came in.
+/// The dialect of a request to the rehearsal model.
 enum RehearsalDialect: String, Sendable {
     /// `POST /v1/chat/completions`.
     case chatCompletions = "openai"
@@ -19,7 +19,7 @@ struct RehearsalConversation: Sendable {
 
     init(_ messages: [Message]) { self.messages = messages }
 
-    /// Reads `messages` of either dialect, and Anthropic's `system` as a first message.
+    /// Parses `messages` of either dialect, and Anthropic's `system` as a first message.
     /// - Throws: ``RehearsalRequestError``.
     init(_ body: JSONValue) throws(RehearsalRequestError) {
         guard let list = body["messages"]?.array, !list.isEmpty else {
@@ -36,7 +36,7 @@ struct RehearsalConversation: Sendable {
         }
     }
 
-    /// A string, or the texts of an array of parts; other parts (images, calls) have none.
+    /// A string, or the concatenated texts of a list of parts; other parts (images, calls) have no text.
     private static func text(of content: JSONValue) -> String {
         switch content {
         case .string(let text): return text
@@ -49,47 +49,47 @@ struct RehearsalConversation: Sendable {
 
     // MARK: What the answer needs to know
 
-    /// The last user message, directives and all.
+    /// The last user message, including its directives.
     var prompt: String { RehearsalText.withoutInterruptionNote(messages.last { $0.role == "user" }?.text ?? "") }
 
     private var promptIndex: Int? { messages.lastIndex { $0.role == "user" } }
 
-    /// Whether a tool's result came after the prompt, so that the call which it asks for has been made.
+    /// Whether a tool result follows the prompt, so that the requested call has already been made.
     var hasToolResult: Bool { messages[(promptIndex ?? 0)...].contains { $0.role == "tool" } }
 
-    /// The last answer before the prompt, when it was cut off and not meant to be continued.
+    /// The last answer before the prompt, if it was cut off and is not to be continued.
     var cutAnswer: String? {
         guard let promptIndex, let answer = messages[..<promptIndex].last(where: { $0.role == "assistant" }) else { return nil }
         return RehearsalText.isCut(answer.text) ? answer.text : nil
     }
 
-    /// An answer that goes on: the conversation before it, the text that was kept, and what was said meanwhile.
+    /// An answer to continue: the conversation before it, its text so far, and the messages after it.
     struct Continuation: Sendable {
         var before: RehearsalConversation
-        var kept: String
+        var text: String
         var remark: String
     }
 
-    /// What the answer shall go on from, when the conversation asks for it.
+    /// The answer to continue, if the conversation asks for that.
     var continuation: Continuation? {
         guard let possible = possibleContinuation, let index = answerIndex else { return nil }
         let after = messages[(index + 1)...]
-        // A conversation that ends with the assistant's words is a prefill: the same wish without a note.
+        // A trailing assistant message is a prefill: the same request without a note.
         return after.isEmpty || after.contains { RehearsalText.steerNote(in: $0.text) != nil } ? possible : nil
     }
 
-    /// What it would go on from if it was asked to: notes do not stay in a conversation.
+    /// The answer that a note would ask to continue: notes are not stored in a conversation.
     var possibleContinuation: Continuation? {
         guard let index = answerIndex, !messages[index].text.isEmpty else { return nil }
         let remarks = messages[(index + 1)...].filter { $0.role == "user" }.map { Self.withoutNote($0.text) }
         return Continuation(
-            before: RehearsalConversation(Array(messages[..<index])), kept: messages[index].text,
+            before: RehearsalConversation(Array(messages[..<index])), text: messages[index].text,
             remark: remarks.filter { !$0.isEmpty }.joined(separator: " "))
     }
 
     private var answerIndex: Int? { messages.lastIndex { $0.role == "assistant" } }
 
-    /// The prompt as a person said it: no directives, no steer note.
+    /// The prompt as typed: without directives and notes.
     var saidText: String { Self.withoutNote(prompt) }
 
     private static func withoutNote(_ text: String) -> String {
@@ -99,8 +99,8 @@ struct RehearsalConversation: Sendable {
         return RehearsalText.trimmed(text)
     }
 
-    /// FNV-1a over what was said: the seed when none is given, and what makes two prompts "the same". Instructions do not
-    /// count, since a server may add to them.
+    /// FNV-1a of the conversation: the default seed, and the identity of a prompt. Instructions are excluded, since a server may
+    /// add to them.
     var hash: UInt64 {
         var hash: UInt64 = 0xCBF2_9CE4_8422_2325
         for message in messages where message.role != "system" && message.role != "developer" {

@@ -1,25 +1,25 @@
 import JSON
 
-/// What a request asks of the rehearsal model: `[[rehearsal key=value …]]` in the last user message, or the body's
-/// `rehearsal` object, which wins (Protocols/rehearsal.md, "Directives").
+/// Options of a request to the rehearsal model: `[[rehearsal key=value …]]` in the last user message, or the body's `rehearsal`
+/// object, which takes precedence (Protocols/rehearsal.md, "Directives").
 struct RehearsalDirectives: Sendable, Equatable {
-    /// Length of the answer.
+    /// Length of the answer in tokens.
     var tokens: Int?
-    /// Tokens a second; 0: as fast as the connection takes them.
+    /// Tokens per second; 0: as fast as the connection accepts them.
     var pace: Int?
     var seed: UInt64?
     var firstTokenMilliseconds = 0
-    /// What goes wrong, at most one of each kind, in no order.
+    /// The faults to inject, at most one of each kind, in no order.
     var faults: [RehearsalFault] = []
     var status: Int?
     var retryAfterSeconds: Int?
-    /// Requests with the same prompt that see the faults; nil: all.
+    /// Number of requests with the same prompt that fail; nil: all.
     var faultyRequestCount: Int?
     var tool: String?
     var echo = false
     var repeatedText: String?
 
-    /// Most tokens that can be asked for, and the highest pace.
+    /// Upper limit of ``tokens`` and of ``pace``.
     static let maxTokens = 1_000_000
     static let maxPace = 1_000_000
     static let maxFirstTokenMilliseconds = 600_000
@@ -29,7 +29,8 @@ struct RehearsalDirectives: Sendable, Equatable {
 
     init() {}
 
-    /// Takes one key; one that is not known is ignored.
+    /// Sets one option; an unknown key is ignored.
+    /// - Throws: ``RehearsalDirectiveError`` for an invalid value.
     mutating func set(_ key: String, _ value: String) throws(RehearsalDirectiveError) {
         switch key {
         case "tokens": tokens = try Self.integer(key, value, 1...Self.maxTokens)
@@ -92,9 +93,9 @@ struct RehearsalDirectives: Sendable, Equatable {
     }
 }
 
-/// Something that goes wrong on purpose.
+/// A deliberate fault.
 struct RehearsalFault: Sendable, Equatable {
-    /// Named by its directive. Of faults at the same token, the first of this list comes first.
+    /// The faults, named as their directives. Of several at the same token, the first in this list takes effect first.
     enum Kind: String, Sendable, CaseIterable {
         case cut = "fail_after"
         case error = "error_after"
@@ -107,12 +108,12 @@ struct RehearsalFault: Sendable, Equatable {
     var afterTokenCount: Int
 }
 
-/// A directive whose value cannot be used.
+/// A directive with an invalid value.
 struct RehearsalDirectiveError: Error, Equatable, CustomStringConvertible {
     let key: String
-    /// As given, shortened.
+    /// The given value, shortened.
     let value: String
-    /// What would be right.
+    /// The valid values.
     let expected: String
 
     init(_ key: String, _ value: String, _ expected: String) {
@@ -127,8 +128,8 @@ struct RehearsalDirectiveError: Error, Equatable, CustomStringConvertible {
 // MARK: - Where they stand
 
 extension RehearsalDirectives {
-    /// Reads the directives of a prompt and, above them, those of the body.
-    /// - Parameter object: the body's `rehearsal`, if it has one.
+    /// Parses the directives of a prompt and then those of the body, which take precedence.
+    /// - Parameter object: the body's `rehearsal` member.
     init(prompt: String, object: JSONValue?) throws(RehearsalDirectiveError) {
         for block in Self.blocks(in: prompt) {
             let inner = prompt[block].dropFirst(Self.opening.count).dropLast(Self.closing.count)
@@ -152,7 +153,7 @@ extension RehearsalDirectives {
         }
     }
 
-    /// The text without its directives, and without white space at its ends.
+    /// The text without directives, trimmed.
     static func removed(from text: String) -> String {
         let blocks = blocks(in: text)
         if blocks.isEmpty { return RehearsalText.trimmed(text) }
@@ -169,7 +170,7 @@ extension RehearsalDirectives {
     private static let opening = "[[rehearsal"
     private static let closing = "]]"
 
-    /// From `[[rehearsal` to its `]]`; one that is not closed is text.
+    /// The ranges of `[[rehearsal` to `]]`; an unclosed block is text.
     private static func blocks(in text: String) -> [Range<String.Index>] {
         var blocks: [Range<String.Index>] = []
         var rest = text[...]

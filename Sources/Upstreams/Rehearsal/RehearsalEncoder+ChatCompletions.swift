@@ -2,9 +2,9 @@ import Bytes
 import HTTP
 import JSON
 
-/// `chat.completion` and its chunks.
+/// Encodes `chat.completion` and its chunks.
 extension RehearsalEncoder {
-    /// Up to the value of `delta`.
+    /// Writes a chunk up to the value of `delta`.
     static func appendChunkHead(id: String, model: String, created: Int, into output: inout ByteBuffer) {
         ServerSentEventWriter.begin(into: &output)
         output.append("{\"id\":")
@@ -37,7 +37,7 @@ extension RehearsalEncoder {
         ServerSentEventWriter.end(into: &output)
     }
 
-    /// The chunk with the finish reason, the one with the usage, and `[DONE]`.
+    /// Writes the chunk with the finish reason, the one with the usage, and `[DONE]`.
     func appendFinishChunks(_ reason: FinishReason, tokenCount: Int, into output: inout ByteBuffer) {
         Self.appendChunkHead(id: id, model: model, created: created, into: &output)
         output.append("{},\"finish_reason\":")

@@ -2,7 +2,7 @@ import Bytes
 import HTTP
 import JSON
 
-/// Anthropic's `message` and the events of its stream.
+/// Encodes Anthropic's `message` and the events of its stream.
 extension RehearsalEncoder {
     func appendMessageStart(into output: inout ByteBuffer) {
         appendEvent("message_start", into: &output) { event in
@@ -61,7 +61,7 @@ extension RehearsalEncoder {
                     block.field("type", "tool_use")
                     block.field("id", toolCallID)
                     block.field("name", tool)
-                    // The arguments are a JSON object only when none of their pieces is missing.
+                    // The arguments are a complete JSON object only if the answer was not cut.
                     if reason == .tool { block.field("input", json: text) } else { block.object("input") { _ in } }
                 }
             }

@@ -2,7 +2,7 @@ import Bytes
 import HTTP
 import JSON
 
-/// Writes one answer in the dialect of its request. What all token events have in common is built once: a token costs two
+/// Encodes one answer in the dialect of its request. The common parts of all token events are built once, so that a token costs two
 /// copies and the escaping of a word.
 struct RehearsalEncoder {
     enum FinishReason {
@@ -14,13 +14,13 @@ struct RehearsalEncoder {
     let model: String
     /// Seconds since 1970.
     let created: Int
-    /// Name of the tool to call instead of speaking.
+    /// The tool to call instead of answering with text.
     let tool: String?
     /// `stream_options.include_usage`.
     let includesUsage: Bool
     let promptTokenCount: Int
 
-    /// Before and after the escaped word of a token event.
+    /// The bytes before and after the escaped word of a token event.
     private let tokenHead: [UInt8]
     private let tokenTail: [UInt8]
 
@@ -56,7 +56,7 @@ struct RehearsalEncoder {
         tokenTail = tail.array
     }
 
-    /// The pieces that the arguments of a tool call come in.
+    /// The arguments of a tool call, in the pieces that are streamed.
     static let toolArgumentPieces = ["{\"query\"", ":\"rehears", "al\"", "}"]
     var toolCallID: String { (dialect == .messages ? "toolu_" : "call_") + id }
 
@@ -67,12 +67,12 @@ struct RehearsalEncoder {
         output.append(tokenTail)
     }
 
-    /// The opening events, sent once the request is parsed.
+    /// Writes the opening events, sent as soon as the request is parsed.
     func appendOpening(into output: inout ByteBuffer) {
         if dialect == .messages { appendMessageStart(into: &output) }
     }
 
-    /// What comes right before the first token.
+    /// Writes the events directly before the first token.
     func appendStart(into output: inout ByteBuffer) {
         switch dialect {
         case .chatCompletions: appendRoleChunk(into: &output)
@@ -80,7 +80,7 @@ struct RehearsalEncoder {
         }
     }
 
-    /// What comes after the last token.
+    /// Writes the events after the last token.
     func appendEnd(_ reason: FinishReason, tokenCount: Int, into output: inout ByteBuffer) {
         switch dialect {
         case .chatCompletions: appendFinishChunks(reason, tokenCount: tokenCount, into: &output)
@@ -88,22 +88,22 @@ struct RehearsalEncoder {
         }
     }
 
-    /// A line of the stream that should be JSON and is not.
+    /// Writes an event whose data is invalid JSON.
     func appendGarbage(into output: inout ByteBuffer) {
         ServerSentEventWriter.begin(type: dialect == .messages ? "content_block_delta" : nil, into: &output)
         output.append("{rehearsed garbage, no JSON]")
         ServerSentEventWriter.end(into: &output)
     }
 
-    /// An error in the stream, after which it ends.
+    /// Writes an error event, after which the stream ends.
     func appendError(_ message: String, into output: inout ByteBuffer) {
         ServerSentEventWriter.begin(type: dialect == .messages ? "error" : nil, into: &output)
         Self.appendErrorObject(dialect, status: 500, message, into: &output)
         ServerSentEventWriter.end(into: &output)
     }
 
-    /// A whole answer.
-    /// - Parameter reason: nil when the answer stops before its end.
+    /// The body of an answer that is not streamed.
+    /// - Parameter reason: nil if the answer is cut.
     func whole(_ text: UnsafeRawBufferPointer, _ reason: FinishReason?, tokenCount: Int) -> [UInt8] {
         var output = ByteBuffer()
         switch dialect {
@@ -113,7 +113,7 @@ struct RehearsalEncoder {
         return output.array
     }
 
-    /// The body of an answer that is an error.
+    /// The body of an error response.
     static func errorBody(_ dialect: RehearsalDialect, status: Int, _ message: String, param: String? = nil) -> [UInt8] {
         var output = ByteBuffer()
         appendErrorObject(dialect, status: status, message, param: param, into: &output)

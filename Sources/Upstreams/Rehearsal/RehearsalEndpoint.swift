@@ -3,15 +3,15 @@ import HTTP
 import JSON
 import Network
 
-/// The HTTP face of the rehearsal model: completions in two dialects, the list of models, statistics and past requests.
+/// Serves the rehearsal model over HTTP: completions in two dialects, the list of models, statistics and past requests.
 ///
-/// All its connections live on one loop, and so does its state.
+/// All connections live on one loop, and so does the state.
 final class RehearsalEndpoint: HTTPRequestHandler {
-    /// Tokens a second of every model but ``fastModel``.
+    /// Tokens per second of every model except ``fastModel``.
     static let defaultPace = 40
     static let fastModel = "rehearsal-fast"
     static let models = ["rehearsal", fastModel]
-    /// Bytes of a model's name; a longer one is cut.
+    /// Longest model name in bytes; a longer one is truncated.
     static let maxModelNameBytes = 256
 
     let state: LoopBound<State>
@@ -22,11 +22,11 @@ final class RehearsalEndpoint: HTTPRequestHandler {
         }
     }
 
-    /// What outlives a request.
+    /// State that outlives a request.
     final class State {
         var statistics = RehearsalStatistics()
         var log = RehearsalRequestLog()
-        /// Requests with `fail_times`, by their conversation's hash.
+        /// Number of requests with `fail_times`, by hash of their conversation.
         var faultyRequestCounts: [UInt64: Int] = [:]
         var requestCount = 0
 
@@ -69,7 +69,7 @@ final class RehearsalEndpoint: HTTPRequestHandler {
         }
     }
 
-    /// A prompt with pictures is large.
+    /// Large, for prompts with images.
     func terms(for request: RequestHead) -> RequestTerms? { RequestTerms(maxBodyBytes: 64 << 20) }
 
     func errorAnswer(for status: HTTPStatus, _ message: String) -> HTTPErrorAnswer {
@@ -132,7 +132,7 @@ final class RehearsalEndpoint: HTTPRequestHandler {
                 exchange, dialect, HTTPStatus(status), "The rehearsal model refuses, as status=\(status) asks.", fields: fields)
             return
         }
-        // Once the tool's result is there, asking for it again would never end.
+        // Asking for a tool again after its result would never end.
         let tool = conversation.hasToolResult ? nil : directives.tool
         let script =
             tool == nil
@@ -148,7 +148,7 @@ final class RehearsalEndpoint: HTTPRequestHandler {
         ).begin()
     }
 
-    // MARK: Looking in
+    // MARK: Inspection
 
     private static func writeModels(to body: inout JSONObjectWriter) {
         body.field("object", "list")

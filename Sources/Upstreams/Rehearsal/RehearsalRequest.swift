@@ -1,6 +1,6 @@
 import JSON
 
-/// The body of a completion request, as far as the rehearsal model cares; both dialects name these things alike.
+/// The body of a completion request, as far as the rehearsal model uses it; both dialects share these members.
 struct RehearsalRequest {
     let conversation: RehearsalConversation
     let model: String

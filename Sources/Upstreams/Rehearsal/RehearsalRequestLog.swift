@@ -1,6 +1,6 @@
 import Glibc
 
-/// One request as `GET /requests` shows it.
+/// One request, as listed by `GET /requests`.
 final class RehearsalRecord {
     enum State: String {
         case active, completed, aborted, failed
@@ -10,12 +10,12 @@ final class RehearsalRecord {
     let model: String
     let dialect: RehearsalDialect
     let isStream: Bool
-    /// As they came, directives and all, the newest as far as they fit the limit.
+    /// The newest messages that fit the limit, verbatim, including directives.
     let messages: [RehearsalConversation.Message]
     let byteCount: Int
     var tokensSent = 0
     var state = State.active
-    /// Times are CLOCK_MONOTONIC in nanoseconds.
+    /// Times are in nanoseconds of CLOCK_MONOTONIC.
     let startedNanoseconds: Int64
     var firstTokenNanoseconds: Int64?
     var endedNanoseconds: Int64?
@@ -30,13 +30,13 @@ final class RehearsalRecord {
         self.isStream = isStream
         self.startedNanoseconds = startedNanoseconds
         var left = RehearsalRequestLog.maxRequestBytes
-        // What was said last matters most.
-        let kept = conversation.messages.reversed().map { message in
+        // The newest messages matter most.
+        let retained = conversation.messages.reversed().map { message in
             let text = Self.bounded(message.text, byteCount: left)
             left -= text.utf8.count
             return RehearsalConversation.Message(role: Self.bounded(message.role, byteCount: 64), text: text)
         }
-        messages = kept.reversed()
+        messages = retained.reversed()
         byteCount = RehearsalRequestLog.maxRequestBytes - left
     }
 
@@ -65,7 +65,7 @@ final class RehearsalRecord {
         return false
     }
 
-    /// The beginning of a text, cut between characters.
+    /// A prefix of the text that ends between characters.
     private static func bounded(_ text: String, byteCount: Int) -> String {
         if text.utf8.count <= byteCount { return text }
         var end = text.utf8.index(text.startIndex, offsetBy: max(0, byteCount))
@@ -74,16 +74,16 @@ final class RehearsalRecord {
     }
 }
 
-/// The last requests, in memory only.
+/// The most recent requests, in memory only.
 struct RehearsalRequestLog {
     static let maxRequests = 1024
-    /// Message text kept of one request.
+    /// Bytes of message text retained per request.
     static let maxRequestBytes = 256 << 10
-    /// Message text kept of all requests; the oldest are forgotten first.
+    /// Bytes of message text retained for all requests; the oldest are dropped first.
     static let maxBytes = 16 << 20
 
     private var records: [RehearsalRecord] = []
-    /// Records before this place are forgotten.
+    /// Index of the oldest retained record.
     private var first = 0
     private var byteCount = 0
 
@@ -94,7 +94,7 @@ struct RehearsalRequestLog {
             byteCount -= records[first].byteCount
             first += 1
         }
-        // Moving the rest seldom makes it cheap.
+        // Compacted rarely, to make it cheap.
         if first >= Self.maxRequests || byteCount > Self.maxBytes / 2, first > 0 {
             records.removeFirst(first)
             first = 0
@@ -103,7 +103,7 @@ struct RehearsalRequestLog {
 
     mutating func removeAll() { self = RehearsalRequestLog() }
 
-    /// Newest first.
+    /// The newest matching records first.
     func newest(_ limit: Int, containing text: String?) -> [RehearsalRecord] {
         var found: [RehearsalRecord] = []
         for record in records[first...].reversed() {

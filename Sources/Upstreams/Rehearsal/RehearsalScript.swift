@@ -1,30 +1,31 @@
-/// The words of one answer: the same for the same conversation and directives, token by token, without building the text.
+/// Generates the words of one answer token by token, without building the text. The same conversation and directives give the same
+/// answer.
 struct RehearsalScript: Sendable {
-    /// Tokens of the whole answer.
+    /// Tokens in the whole answer.
     private(set) var tokenCount: Int
     private(set) var takenTokenCount = 0
 
     private var body: Body
     private var sentence: RehearsalSentence
     private var nextToken = 0
-    /// Which of the two sets of endings.
+    /// Index of the set of endings.
     private var endingSet = 0
 
     private enum Body: Sendable {
-        /// Sentences follow, the last one chosen to fit.
+        /// Sentences of the pool; the last one is chosen to fit the length.
         case sentences(RehearsalSentenceOrder)
-        /// The first sentence is repeated.
+        /// The first sentence, repeated.
         case repetition
     }
 
-    /// Lengths of an answer that asks for none.
+    /// Tokens of an answer whose length is not requested.
     static let defaultTokenCounts = 60...180
-    /// An answer that is continued has at least so many tokens more, if none are asked for.
+    /// Least number of further tokens in a continued answer whose length is not requested.
     static let minContinuationTokenCount = 24
-    /// Continuations of continuations that are followed back.
+    /// Most nested continuations that are traced back.
     static let maxContinuationDepth = 64
 
-    /// What the directives ask for; without any, an answer to the conversation.
+    /// The answer to a conversation, or the text that its directives request.
     init(_ conversation: RehearsalConversation, _ directives: RehearsalDirectives) {
         if directives.echo {
             self.init(echoing: conversation.saidText, maxTokenCount: directives.tokens)
@@ -35,7 +36,7 @@ struct RehearsalScript: Sendable {
         }
     }
 
-    /// Fixed tokens, such as the pieces of a tool call's arguments.
+    /// A fixed sequence of tokens, such as the pieces of a tool call's arguments.
     init(tokens: [String]) {
         sentence = RehearsalSentence(tokens: tokens)
         tokenCount = tokens.count
@@ -78,7 +79,7 @@ struct RehearsalScript: Sendable {
         dropLeadingSpace()
     }
 
-    /// - Parameter opening: tokens that come first, as far as they fit.
+    /// - Parameter opening: tokens to begin with, as far as they fit the length.
     private init(opening: [String], order: RehearsalSentenceOrder, tokenCount: Int, endingSet: Int = 0) {
         var tokens = opening
         if tokens.count >= tokenCount {
@@ -94,7 +95,7 @@ struct RehearsalScript: Sendable {
 
     // MARK: Tokens
 
-    /// Gives the next token's UTF-8 to `body`; nil at the end.
+    /// Passes the UTF-8 of the next token to `body`; nil at the end.
     @inline(__always)
     mutating func next<Result>(_ body: (UnsafeRawBufferPointer) -> Result) -> Result? {
         guard takenTokenCount < tokenCount else { return nil }
@@ -120,7 +121,7 @@ struct RehearsalScript: Sendable {
             if left <= RehearsalSentence.maxTokenCount {
                 sentence = RehearsalSentence.endings[endingSet][left - 1]
             } else {
-                // Gives up the second reference, so that the order changes in place.
+                // Releases the second reference, so that the order is mutated in place.
                 body = .repetition
                 sentence = order.next()
                 body = .sentences(order)
@@ -128,7 +129,7 @@ struct RehearsalScript: Sendable {
         }
     }
 
-    /// The rest of the text: a copy.
+    /// The rest of the text, without advancing.
     func remainingText() -> String {
         var script = self
         var bytes: [UInt8] = []
@@ -151,8 +152,8 @@ struct RehearsalScript: Sendable {
 // MARK: - Going on
 
 extension RehearsalScript {
-    /// Goes on from where the kept text stops: the rest of its sentence, a word about the remark, then sentences that
-    /// did not occur yet.
+    /// Continues a text from where it stops: the rest of its sentence, a word about the remark, then sentences that have not
+    /// occurred yet.
     private init(
         continuing continuation: RehearsalConversation.Continuation, _ directives: RehearsalDirectives, seed: UInt64,
         depth: Int
@@ -167,8 +168,8 @@ extension RehearsalScript {
             order = itsOrder
             endingSet = 1 - script.endingSet
         } else {
-            order = RehearsalSentenceOrder(seed: seed, excludingThoseIn: continuation.kept)
-            if RehearsalText.isCut(continuation.kept) { opening = [" …"] }
+            order = RehearsalSentenceOrder(seed: seed, excludingThoseIn: continuation.text)
+            if RehearsalText.isCut(continuation.text) { opening = [" …"] }
         }
         let remark = RehearsalText.quoted(continuation.remark)
         if !remark.isEmpty {
@@ -176,10 +177,10 @@ extension RehearsalScript {
         }
         let wanted = directives.tokens ?? max(left, opening.count + Self.minContinuationTokenCount)
         self.init(opening: opening, order: order, tokenCount: wanted, endingSet: endingSet)
-        if continuation.kept.last?.isWhitespace ?? true { dropLeadingSpace() }
+        if continuation.text.last?.isWhitespace ?? true { dropLeadingSpace() }
     }
 
-    /// The script of which the kept text is the beginning, advanced to its end.
+    /// The script that generated the given text, advanced to its end.
     private static func script(
         thatSaid continuation: RehearsalConversation.Continuation, _ directives: RehearsalDirectives, _ depth: Int
     ) -> RehearsalScript? {
@@ -189,18 +190,18 @@ extension RehearsalScript {
         else { return nil }
         if theirs.seed == nil { theirs.seed = directives.seed }
         var script = RehearsalScript(answering: before, theirs, depth: depth + 1)
-        if script.skip(continuation.kept) { return script }
+        if script.skip(continuation.text) { return script }
         guard before.continuation == nil, let earlier = before.possibleContinuation else { return nil }
         script = RehearsalScript(continuing: earlier, theirs, seed: theirs.seed ?? before.hash, depth: depth + 1)
-        return script.skip(continuation.kept) ? script : nil
+        return script.skip(continuation.text) ? script : nil
     }
 
     private var order: RehearsalSentenceOrder? {
         if case .sentences(let order) = body { order } else { nil }
     }
 
-    /// Takes the tokens of a text that this script said. Of a token that was cut within, the rest stays.
-    /// - Returns: false when the text is not this script's.
+    /// Skips the tokens of a text generated by this script. The rest of a token that was cut in the middle remains.
+    /// - Returns: false if the text was not generated by this script.
     private mutating func skip(_ text: String) -> Bool {
         var left = Array(text.utf8)[...]
         while !left.isEmpty {

@@ -1,8 +1,8 @@
-/// A sentence as tokens: words, each with its leading space.
+/// A sentence split into tokens: words, each with its leading space.
 struct RehearsalSentence: Sendable {
-    /// The sentence with a space in front.
+    /// UTF-8 of the sentence with a leading space.
     let bytes: [UInt8]
-    /// Where each token ends.
+    /// End offset of each token.
     private let ends: [Int]
 
     init(words: [String]) {
@@ -17,7 +17,7 @@ struct RehearsalSentence: Sendable {
         self.ends = ends
     }
 
-    /// Tokens as they are, with whatever white space they begin with.
+    /// Tokens as given, with whatever white space they begin with.
     init(tokens: [String]) {
         var bytes: [UInt8] = []
         ends = tokens.map { token in
@@ -34,15 +34,15 @@ struct RehearsalSentence: Sendable {
     var tokenCount: Int { ends.count }
     var text: String { String(decoding: bytes.dropFirst(), as: UTF8.self) }
 
-    /// Where the token lies in ``bytes``.
+    /// The range of the token in ``bytes``.
     func range(of token: Int) -> Range<Int> { (token == 0 ? 0 : ends[token - 1])..<ends[token] }
 
     // MARK: What the rehearsal model says
 
-    /// No sentence is longer, so that an ending of the right length can always be chosen.
+    /// Most tokens in a sentence, so that an ending of the right length always exists.
     static let maxTokenCount = 16
 
-    /// What it says between the beginning and the end.
+    /// Sentences between the opening and the ending.
     static let pool: [RehearsalSentence] = [
         "I speak one word at a time, the way a person does.",
         "You need not wait until I am done.",
@@ -98,7 +98,7 @@ struct RehearsalSentence: Sendable {
         "I remember where I was stopped, and I will say so.",
     ].map { RehearsalSentence($0) }
 
-    /// Endings of 1, 2, 3 … ``maxTokenCount`` tokens, and as many others for an answer that goes on after an ending.
+    /// Endings of 1, 2, 3 … ``maxTokenCount`` tokens, and a second set for an answer that continues after an ending.
     static let endings: [[RehearsalSentence]] = [
         [
             "Ready.",
@@ -139,11 +139,11 @@ struct RehearsalSentence: Sendable {
     ]
 }
 
-/// The sentences of the pool in an endless order that a seed decides: each once, then each once again.
+/// The sentences of the pool in an endless, seeded order: each of them once per round.
 struct RehearsalSentenceOrder: Sendable {
     private var random: SplitMix64
     private var rest: [Int] = []
-    /// Sentences that stand in this text are left out in the first round.
+    /// Sentences that already occur in the text, skipped in the first round.
     private let excluded: [Bool]
 
     init(seed: UInt64, excludingThoseIn text: String = "") {
@@ -175,7 +175,7 @@ struct RehearsalSentenceOrder: Sendable {
     }
 }
 
-/// Steele, Lea and Flood 2014: small, and the same on every machine.
+/// Steele, Lea and Flood 2014: small, and identical on every machine.
 private struct SplitMix64: RandomNumberGenerator {
     var state: UInt64
 

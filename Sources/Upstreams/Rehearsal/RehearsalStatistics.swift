@@ -1,9 +1,9 @@
-/// What `GET /stats` tells. A reset puts a new one in its place, so that streams from before count no more.
+/// The counters of `GET /stats`. A reset replaces the object, so that streams begun before it no longer count.
 final class RehearsalStatistics {
     var requests = 0
     var streamsCompleted = 0
     var abortsSeen = 0
     var tokensSent = 0
-    /// Answers that are being given now.
+    /// Answers in progress.
     var active = 0
 }

@@ -1,10 +1,10 @@
-/// Looking at what people wrote. Prompts may be long, so this goes by bytes where it can.
+/// Searching and trimming text from users. Works on bytes where possible, since prompts may be long.
 enum RehearsalText {
-    /// Words that are quoted of what was said or kept.
+    /// Most words quoted from a message or an answer.
     static let maxQuotedWords = 8
     static let maxQuotedWordCharacters = 32
 
-    /// Where an ASCII text that is given in lower case stands for the first time, in whatever case.
+    /// The first occurrence of an ASCII text, given in lower case, in any case.
     static func find(_ needle: String, in text: Substring) -> Range<String.Index>? {
         let needle = Array(needle.utf8)
         guard let first = needle.first else { return nil }
@@ -26,14 +26,14 @@ enum RehearsalText {
         (UInt8(ascii: "A")...UInt8(ascii: "Z")).contains(byte) ? byte | 0x20 : byte
     }
 
-    /// Without white space at its ends.
+    /// The text without leading and trailing white space.
     static func trimmed(_ text: String) -> String {
         guard let first = text.firstIndex(where: { !$0.isWhitespace }), let last = text.lastIndex(where: { !$0.isWhitespace })
         else { return "" }
         return first == text.startIndex && text.index(after: last) == text.endIndex ? text : String(text[first...last])
     }
 
-    /// Words, counted as the endpoint counts tokens.
+    /// Number of words, as the endpoint counts tokens.
     static func wordCount(_ text: String) -> Int {
         var count = 0
         var isInWord = false
@@ -56,13 +56,13 @@ enum RehearsalText {
         return (isWhole ? "" : "…") + last.joined(separator: " ")
     }
 
-    /// Whether a text stops in the middle of a sentence.
+    /// Whether a text ends in the middle of a sentence.
     static func isCut(_ text: String) -> Bool {
         guard let last = text.last(where: { !$0.isWhitespace }) else { return false }
         return !".!?…\"'”’)]}»`*。！？".contains(last)
     }
 
-    /// A word that ends the answer, wherever it stood in its sentence.
+    /// The word with a full stop instead of other punctuation, to end an answer.
     static func withFullStop(_ word: String) -> String {
         var word = word
         word.removeAll { "“”".contains($0) }
@@ -70,14 +70,14 @@ enum RehearsalText {
         return word + "."
     }
 
-    /// Without a first line in brackets that says that the answer before was interrupted: that it was, it sees by itself.
+    /// The text without a bracketed first line about an interruption, which the conversation shows anyway.
     static func withoutInterruptionNote(_ text: String) -> String {
         guard text.first == "[", let end = text.firstIndex(where: \.isNewline) else { return text }
         let line = text[..<end]
         return line.last == "]" && contains(line, "interrupted") ? String(text[text.index(after: end)...]) : text
     }
 
-    /// The line, or the bracketed remark in it, that asks to continue the answer above.
+    /// The line, or the bracketed remark within it, that asks to continue the answer above.
     static func steerNote(in text: String) -> Range<String.Index>? {
         guard let wish = find("continue", in: text[...]), contains(text, "answer") else { return nil }
         var rest = text[wish.lowerBound...]

@@ -1,9 +1,11 @@
-/// One request's way through the upstreams: which were asked, and what comes after a fault before the first token.
+/// The attempts of one request: which upstreams were tried, and the next step after a fault before the first token.
 ///
-/// Another upstream is asked at once; only when all were asked are those that may do better asked again, after a pause, and once.
+/// Another upstream is tried at once. Only when all were tried are those that may recover tried a second and last time, after a
+/// delay.
 package struct AttemptPlan: Sendable {
+    /// The next step after a failed attempt.
     package enum Step: Sendable, Equatable {
-        /// Ask one of those not excluded.
+        /// Try an upstream that is not excluded.
         case go(excluding: UpstreamSet)
         case pause(seconds: Double, excluding: UpstreamSet)
         case giveUp
@@ -11,27 +13,31 @@ package struct AttemptPlan: Sendable {
 
     private let candidates: UpstreamSet
     private let maxAttempts: Int
-    /// Attempts that ended.
+    /// Number of attempts that have ended.
     package private(set) var attempts = 0
-    /// Asked in this round.
+    /// Tried in this round.
     private var asked: UpstreamSet = []
-    /// Asked in any round.
+    /// Tried in any round.
     private var askedOnce: UpstreamSet = []
-    /// Asked as often as they may be: clients try again by themselves too, and each of theirs would cost as many calls.
+    /// Tried twice, the most allowed: clients retry as well, and each of their retries would cost as many calls.
     private var askedTwice: UpstreamSet = []
-    /// Those that would say the same again, or were asked as often as they may be.
+    /// Upstreams that would give the same answer again, or were tried twice.
     private var given: UpstreamSet = []
 
-    /// Whether an upstream was asked again.
+    /// Whether an upstream was tried again.
     package var hasRepeated: Bool { !askedTwice.isEmpty }
 
+    /// - Parameters:
+    ///   - candidates: the upstreams that serve the model.
+    ///   - maxAttempts: attempts in all, from 1.
     package init(candidates: UpstreamSet, maxAttempts: Int) {
         self.candidates = candidates
         self.maxAttempts = maxAttempts
     }
 
+    /// Records a failed attempt and decides on the next step.
     /// - Parameters:
-    ///   - healthy: upstreams that may be asked at present.
+    ///   - healthy: upstreams available at present.
     ///   - jitter: 0 ..< 1.
     package mutating func step(after fault: UpstreamFault, at upstream: Int, healthy: UpstreamSet, jitter: Double) -> Step {
         attempts += 1

@@ -1,17 +1,18 @@
 import Bytes
 package import Network
 
-/// Whether an upstream is asked at all, judged by how its last requests went. Knows no clock and no chance of its own.
+/// Excludes an upstream from requests by the outcome of its recent ones. The caller supplies the time and the randomness.
 ///
-/// *Closed*: it is asked. *Open*: it failed too often and is left alone, longer each time. *Half open*: one request tries it; its
-/// first token closes the breaker, its failure opens it again.
+/// *Closed*: requests pass. *Open*: it failed too often and is left alone, longer each time. *Half open*: one request tries it; its
+/// first token closes the breaker, its failure reopens it.
 package struct CircuitBreaker: Sendable {
+    /// The state, with the end of the exclusion or whether a trial is in progress.
     package enum State: Sendable, Hashable {
         case closed
         case open(until: Instant)
         case halfOpen(isTrying: Bool)
 
-        /// For metrics and logs.
+        /// Label in metrics and logs.
         package var name: String {
             switch self {
             case .closed: "closed"
@@ -21,37 +22,38 @@ package struct CircuitBreaker: Sendable {
         }
     }
 
-    /// What a request says of its upstream's health.
+    /// A request's evidence about its upstream's health.
     package enum Verdict: Sendable, Hashable {
         case success, failure
-        /// Cancelled, or refused for what was asked.
+        /// No evidence: the request was cancelled, or rejected for its content.
         case nothing
     }
 
-    /// Held by a request that was let through.
+    /// Carried by a request that was admitted, and returned with its verdict.
     package struct Pass: Sendable, Hashable {
         let epoch: Int
         let isTrial: Bool
     }
 
-    /// Verdicts that the ratio is taken of, at most and at least.
+    /// Most and fewest verdicts from which the failure ratio is computed.
     package static let windowCount = 20
     package static let minWindowCount = 10
 
     package let options: BreakerOptions
     package private(set) var state = State.closed
-    /// Counts the openings: what began before one says nothing of the time after it.
+    /// Number of openings: a request that began before one is no evidence about the time after it.
     private var epoch = 0
-    /// Openings in a row, without a good answer between them.
+    /// Consecutive openings without a success in between.
     private var openings = 0
+    /// Number of failures since the last success or transition.
     private(set) package var consecutiveFailures = 0
-    /// The last verdicts, one bit each, failures set.
+    /// The most recent verdicts as bits; a set bit is a failure.
     private var window: UInt32 = 0
     private var windowFill = 0
 
     package init(_ options: BreakerOptions = BreakerOptions()) { self.options = options }
 
-    /// Whether a request may go. Call ``refresh(now:)`` before.
+    /// Whether a request may pass. Call ``refresh(now:)`` first.
     package var admits: Bool {
         switch state {
         case .closed, .halfOpen(isTrying: false): true
@@ -59,24 +61,25 @@ package struct CircuitBreaker: Sendable {
         }
     }
 
-    /// Lets an open breaker become half open when its time has come.
+    /// Makes an open breaker half open once its time has elapsed.
     package mutating func refresh(now: Instant) {
         if case .open(let until) = state, now >= until { state = .halfOpen(isTrying: false) }
     }
 
-    /// A request goes.
+    /// Admits a request.
     package mutating func begin() -> Pass {
         guard case .halfOpen(isTrying: false) = state else { return Pass(epoch: epoch, isTrial: false) }
         state = .halfOpen(isTrying: true)
         return Pass(epoch: epoch, isTrial: true)
     }
 
-    /// The first piece of its answer came: that is proof enough to let others go, too.
+    /// Reports the first piece of a request's answer, which is reason enough to admit others.
     package mutating func answered(_ pass: Pass) {
         if pass.epoch == epoch, state != .closed { close() }
     }
 
-    /// - Parameter chance: 0 ..< 1.
+    /// Reports the end of a request.
+    /// - Parameter chance: 0 ..< 1, to spread the reopening.
     package mutating func ended(_ pass: Pass, _ verdict: Verdict, now: Instant, chance: Double) {
         guard pass.epoch == epoch else { return }
         switch (state, verdict) {
@@ -93,7 +96,7 @@ package struct CircuitBreaker: Sendable {
         }
     }
 
-    /// Records the result of a probe, which is not a client's request.
+    /// Reports the result of a probe, as opposed to a client's request.
     package mutating func probed(isWell: Bool, now: Instant, chance: Double) {
         switch (state, isWell) {
         case (.open, true): state = .halfOpen(isTrying: false)
@@ -127,7 +130,7 @@ package struct CircuitBreaker: Sendable {
         var duration = options.openDuration
         for _ in 0..<openings where duration < options.maxOpenDuration { duration *= 2 }
         duration = min(duration, options.maxOpenDuration)
-        // Many servers must not come back at once.
+        // Spread, so that many servers do not return at once.
         state = .open(until: now + duration * (0.75 + 0.5 * chance))
         openings += 1
         epoch += 1

@@ -1,7 +1,7 @@
 import Sessions
 
 extension RouteTable.Refusal {
-    /// In a word, for logs.
+    /// The refusal in one word, for logs.
     var label: String {
         switch self {
         case .busy: "busy"
@@ -9,7 +9,7 @@ extension RouteTable.Refusal {
         }
     }
 
-    /// The refusal in a form for clients. `Protocols/upstreams.md`, Faults.
+    /// The refusal as an error for clients. See `Protocols/upstreams.md`, Faults.
     func generationError(model: String) -> GenerationError {
         switch self {
         case .busy(let seconds):

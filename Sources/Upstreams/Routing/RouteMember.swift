@@ -1,16 +1,16 @@
 package import Network
 
-/// What the router knows of one upstream.
+/// The router's state of one upstream.
 package struct RouteMember: Sendable {
-    /// Whether one more request fits in its limits.
+    /// When another request fits within the limits.
     enum Room {
         case now
         case at(Instant)
-        /// When a request ends.
+        /// Once a request ends.
         case later
     }
 
-    /// A change of its breaker's state.
+    /// A transition of the circuit breaker.
     package struct Change: Sendable, Equatable {
         package let upstream: String
         package let from: String
@@ -19,15 +19,18 @@ package struct RouteMember: Sendable {
 
     package let configuration: UpstreamConfiguration
     package var breaker: CircuitBreaker
+    /// Paces requests; nil without a limit.
     package var requests: TokenBucket?
+    /// Paces tokens; nil without a limit.
     package var tokens: TokenBucket?
+    /// Number of requests in progress.
     package var inFlight = 0
-    /// In round robin; see ``RouteTable``.
-    var turn = 0
+    /// Credit in the weighted round robin; see ``RouteTable``.
+    var credit = 0
     private var restsUntil: Instant
-    /// Requests that are over, by outcome.
+    /// Number of completed requests, by outcome.
     package var outcomes: [String: UInt64] = [:]
-    /// Changes of the breaker, by the state that it came to.
+    /// Number of transitions of the breaker, by new state.
     package var transitions: [String: UInt64] = [:]
 
     init(_ configuration: UpstreamConfiguration, breaker: BreakerOptions, now: Instant) {
@@ -40,13 +43,13 @@ package struct RouteMember: Sendable {
 
     mutating func rest(until time: Instant) { restsUntil = max(restsUntil, time) }
 
-    /// How long it is to be left alone because it asked for that.
+    /// The rest of the pause that the upstream asked for; nil without one.
     package func rest(_ now: Instant) -> Duration? { restsUntil > now ? restsUntil - now : nil }
 
     func isHealthy(_ now: Instant) -> Bool { breaker.admits && restsUntil <= now }
     func onlyRests(_ now: Instant) -> Bool { breaker.admits && restsUntil > now }
 
-    /// When it may be asked again; of a trial under way nobody knows.
+    /// When requests may pass again; a trial in progress may end at any time.
     func healthyAt(_ now: Instant) -> Instant {
         if case .open(let until) = breaker.state { max(until, restsUntil) } else { max(restsUntil, now) }
     }
@@ -59,14 +62,14 @@ package struct RouteMember: Sendable {
 }
 
 extension TokenBucket {
-    /// What is sent to an upstream's limit, so that the upstream need not refuse any.
+    /// Paces requests below an upstream's limit, so that the upstream need not reject any.
     ///
-    /// A tenth of the limit may go at once, the rest evenly. Both together never exceed the limit, in whatever minute it is counted: a
-    /// full bucket of a whole minute's worth would let twice the limit pass in the first minute.
+    /// A tenth of the limit may be spent at once, the rest evenly. Together they never exceed the limit in any 60 seconds, whereas
+    /// a bucket of a full minute's worth would admit twice the limit in the first minute.
     package init(pacedPerMinute limit: Int, now: Instant) {
         let limit = max(1, limit)
         let capacity = max(1, limit / 10)
-        // Over a minute, short of its end: capacity + 60 × rate − 1 = limit.
+        // In any minute, excluding its end: capacity + 60 × rate − 1 = limit.
         self.init(
             capacity: Double(capacity), ratePerSecond: Double(limit - capacity + 1) / 60, maxDebt: .seconds(600), now: now)
     }

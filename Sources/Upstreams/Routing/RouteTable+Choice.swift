@@ -1,13 +1,14 @@
 import Network
 
-/// Who is asked next.
+/// The choice of the next upstream.
 extension RouteTable {
-    /// - Parameter taken: upstreams that those before wait for; those that this one waits for are added.
-    /// - Returns: nil when it must wait.
+    /// Chooses an upstream for a request.
+    /// - Parameter taken: upstreams that earlier requests wait for; those that this request waits for are added.
+    /// - Returns: nil if the request must wait.
     mutating func pick(
         _ request: Request, taken: inout UpstreamSet, now: Instant, deadline: Instant
     ) -> Answer? {
-        // Health decides between upstreams. Where there is but one, refusing on its behalf would help nobody.
+        // Health decides between upstreams. With a single one, refusing on its behalf would help no client.
         let isOnly = request.candidates.count == 1
         var full: UpstreamSet = []
         var rested: Instant?
@@ -20,7 +21,7 @@ extension RouteTable {
                     let at = members[index].healthyAt(now)
                     healthyAt = min(healthyAt ?? at, at)
                     if members[index].onlyRests(now) { rested = min(rested ?? at, at) }
-                    // How the trial that is under way ends decides for all.
+                    // The trial in progress decides for all.
                     if members[index].breaker.state == .halfOpen(isTrying: true) { full.insert(index) }
                     return
                 }
@@ -42,7 +43,7 @@ extension RouteTable {
             taken.formUnion(full)
             return nil
         }
-        // One that asked for a pause is soon back; one that is broken may not be.
+        // A paused upstream will be available soon; a broken one may not be.
         if let rested, rested <= deadline {
             nextChange = min(nextChange ?? rested, rested)
             return nil
@@ -50,19 +51,19 @@ extension RouteTable {
         return .refused(.unhealthy(retryAfterSeconds: max(1, healthyAt.map { ($0 - now).seconds } ?? 1)))
     }
 
-    /// Smooth weighted round robin: each gains its weight, who has most is next and pays what all gained. So every run of requests
-    /// is spread by weight, also a short one, and no upstream gets its share in one piece.
+    /// Smooth weighted round robin: every upstream gains its weight, and the one with the most credit is chosen and pays the sum.
+    /// Even a short series of requests is thus spread by weight, without bursts to one upstream.
     private mutating func choose(_ eligible: UpstreamSet) -> Int {
         var eligible = eligible
         if options.balance == .leastBusy { eligible = leastBusy(of: eligible) }
         var total = 0
         var best = eligible.rawValue.trailingZeroBitCount
         eligible.forEach { index in
-            members[index].turn += members[index].configuration.weight
+            members[index].credit += members[index].configuration.weight
             total += members[index].configuration.weight
-            if members[index].turn > members[best].turn { best = index }
+            if members[index].credit > members[best].credit { best = index }
         }
-        members[best].turn -= total
+        members[best].credit -= total
         return best
     }
 

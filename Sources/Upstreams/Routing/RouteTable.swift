@@ -1,18 +1,18 @@
 package import Network
 
-/// Which upstream is asked next, and who waits for one: the state of all upstreams, without a socket, a clock or a lock.
+/// Chooses the upstream of each request and queues requests: the state of all upstreams, free of sockets, clocks and locks.
 ///
-/// Callers pass the time and a random number of 0 ..< 1; ``UpstreamRouter`` shares it between the loops.
+/// Callers pass the time and a random number of 0 ..< 1; ``UpstreamRouter`` shares the table between the loops.
 package struct RouteTable: Sendable {
-    /// What is asked for.
+    /// A request for an upstream.
     package struct Request: Sendable {
-        /// Upstreams that serve the model, those to be preferred first.
+        /// Upstreams that serve the model, most preferred group first.
         package let groups: [UpstreamSet]
-        /// Not to be asked, of those.
+        /// Upstreams among them that must not be used.
         package var excluded: UpstreamSet = []
-        /// Estimate of the tokens of prompt and answer.
+        /// Estimated tokens of prompt and answer.
         package let tokens: Int
-        /// Whose share of the queue it counts for; empty: nobody's.
+        /// The owner whose share of the queue it uses; empty: unowned.
         package let owner: String
 
         package init(groups: [UpstreamSet], tokens: Int = 0, owner: String = "") {
@@ -21,29 +21,33 @@ package struct RouteTable: Sendable {
             self.owner = owner
         }
 
+        /// All upstreams that serve the model.
         package var candidates: UpstreamSet { groups.reduce([]) { $0.union($1) } }
     }
 
-    /// An upstream that may be asked: a place among its requests, to be given back by ``RouteTable/end(_:_:now:chance:)``.
+    /// The right to send one request to an upstream, to be returned by ``RouteTable/end(_:_:now:chance:)``.
     package struct Lease: Sendable, Equatable {
+        /// Index of the upstream.
         package let upstream: Int
         let pass: CircuitBreaker.Pass
         let tokens: Int
     }
 
+    /// Why no upstream is available.
     package enum Refusal: Error, Sendable, Hashable {
-        /// All are at their limits, and the queue is full or the time is over.
+        /// All are at their limits, and the queue is full or the wait has timed out.
         case busy(retryAfterSeconds: Double)
-        /// All that serve the model are left alone for their failures.
+        /// The circuit breakers of all that serve the model are open.
         case unhealthy(retryAfterSeconds: Double)
     }
 
-    /// How a leased request ended.
+    /// The outcome of a leased request.
     package struct Ending: Sendable {
-        /// For counters: `completed`, `cancelled`, or what went wrong.
+        /// Label for counters: `completed`, `cancelled`, or the kind of failure.
         package var outcome: String
+        /// The evidence about the upstream's health.
         package var verdict: CircuitBreaker.Verdict
-        /// The upstream asked to be left alone for so long.
+        /// The pause that the upstream asked for.
         package var rest: Duration?
         /// Tokens of prompt and answer, if known.
         package var tokens: Int?
@@ -58,18 +62,20 @@ package struct RouteTable: Sendable {
         }
     }
 
+    /// The result of a request for an upstream.
     package enum Answer: Sendable, Equatable {
         case granted(Lease)
         case refused(Refusal)
     }
 
+    /// The immediate result of a request for an upstream.
     package enum Admission: Sendable, Equatable {
         case answered(Answer)
-        /// The answer comes by ``RouteTable/pump(now:)``.
+        /// Queued; ``RouteTable/pump(now:)`` delivers the answer.
         case waits(ticket: UInt64)
     }
 
-    /// For whom the wait is over.
+    /// The answer to a queued request.
     package struct Delivery: Sendable, Equatable {
         package let ticket: UInt64
         package let answer: Answer
@@ -82,15 +88,18 @@ package struct RouteTable: Sendable {
     }
 
     package let options: RoutingOptions
+    /// The state of each upstream, by index.
     package internal(set) var members: [RouteMember]
     private var waiting: [Waiting] = []
     private var lastTicket: UInt64 = 0
+    /// Statistics of the queue.
     package private(set) var waits = WaitCounts()
-    /// When a limit or rest next admits a waiting request; nil if only the end of another request does.
+    /// When a limit or pause next admits a queued request; nil if only the end of another request does.
     package internal(set) var nextChange: Instant?
-    /// Changes of state not told yet.
+    /// Transitions not reported yet.
     package internal(set) var changes: [RouteMember.Change] = []
 
+    /// Number of queued requests, by outcome.
     package struct WaitCounts: Sendable {
         package var begun: UInt64 = 0
         package var granted: UInt64 = 0
@@ -99,23 +108,25 @@ package struct RouteTable: Sendable {
         package var queueFull: UInt64 = 0
     }
 
+    /// - Parameter upstreams: in order of preference; the first 64 count.
     package init(_ upstreams: [UpstreamConfiguration], options: RoutingOptions, now: Instant) {
         self.options = options
         members = upstreams.prefix(UpstreamSet.maxCount).map { RouteMember($0, breaker: options.breaker, now: now) }
     }
 
+    /// Number of requests in the queue.
     package var waitingCount: Int { waiting.count }
 
     // MARK: Coming, waiting, going
 
-    /// Whether an owner has as much of the queue as one may: a quarter is left for others.
+    /// Whether an owner has used its share of the queue: a quarter is reserved for others.
     private func isShareUsedUp(_ owner: String) -> Bool {
         let share = options.maxWaiting - options.maxWaiting / 4
         guard waiting.count >= share, !owner.isEmpty else { return false }
         return waiting.count { $0.request.owner == owner } >= share
     }
 
-    /// Asks for an upstream. Nobody who waits already is overtaken.
+    /// Requests an upstream. Never overtakes a queued request.
     package mutating func acquire(_ request: Request, now: Instant) -> (admission: Admission, deliveries: [Delivery]) {
         if waiting.isEmpty {
             var taken: UpstreamSet = []
@@ -140,18 +151,18 @@ package struct RouteTable: Sendable {
         return (.answered(deliveries.remove(at: own).answer), deliveries)
     }
 
-    /// Admits waiting requests in FIFO order: a request never overtakes an earlier one that waits for the same upstream, however
-    /// little it needs.
+    /// Admits queued requests in FIFO order: a request never overtakes an earlier one that waits for the same upstream, however
+    /// small it is.
     package mutating func pump(now: Instant) -> [Delivery] {
         nextChange = nil
         if waiting.isEmpty { return [] }
         var deliveries: [Delivery] = []
         var taken: UpstreamSet = []
-        var kept: [Waiting] = []
+        var remaining: [Waiting] = []
         for (index, entry) in waiting.enumerated() {
-            // What nobody can have needs no asking: with a long queue this is what keeps it cheap.
+            // Once every upstream is waited for, the rest of the queue need not be examined: this keeps a long queue cheap.
             if taken.count == members.count {
-                kept += waiting[index...]
+                remaining += waiting[index...]
                 break
             }
             if now >= entry.deadline {
@@ -166,15 +177,15 @@ package struct RouteTable: Sendable {
             case .refused(let refusal):
                 deliveries.append(Delivery(ticket: entry.ticket, answer: .refused(refusal)))
                 waits.refused += 1
-            case nil: kept.append(entry)
+            case nil: remaining.append(entry)
             }
         }
-        waiting = kept
+        waiting = remaining
         return deliveries
     }
 
-    /// Ends a wait: cancelled, or timed out.
-    /// - Returns: nil when its answer is on its way.
+    /// Removes a request from the queue, cancelled or timed out.
+    /// - Returns: nil if its answer is already on its way.
     package mutating func withdraw(_ ticket: UInt64, isLate: Bool, now: Instant) -> Refusal? {
         guard let index = waiting.firstIndex(where: { $0.ticket == ticket }) else { return nil }
         let request = waiting.remove(at: index).request
@@ -182,12 +193,12 @@ package struct RouteTable: Sendable {
         return busy(request, now)
     }
 
-    /// The first piece of an answer came.
+    /// Reports the first piece of an answer.
     package mutating func answered(_ lease: Lease) {
         watch(lease.upstream) { $0.breaker.answered(lease.pass) }
     }
 
-    /// A request is over: its place is free.
+    /// Returns a lease when its request has ended.
     package mutating func end(_ lease: Lease, _ ending: Ending, now: Instant, chance: Double) {
         watch(lease.upstream) { member in
             member.inFlight -= 1
@@ -198,17 +209,18 @@ package struct RouteTable: Sendable {
         }
     }
 
+    /// Records the result of a health probe.
     package mutating func probed(_ upstream: Int, isWell: Bool, now: Instant, chance: Double) {
         watch(upstream) { $0.breaker.probed(isWell: isWell, now: now, chance: chance) }
     }
 
-    /// Changes of state since the last call.
+    /// The transitions since the last call.
     package mutating func takeChanges() -> [RouteMember.Change] {
         defer { changes = [] }
         return changes
     }
 
-    /// Those that may be asked, as far as their health goes.
+    /// The candidates whose health admits requests.
     package mutating func healthy(of request: Request, now: Instant) -> UpstreamSet {
         let candidates = request.candidates
         var healthy: UpstreamSet = []
@@ -219,8 +231,8 @@ package struct RouteTable: Sendable {
         return healthy
     }
 
-    /// - Returns: a refusal with the time at which an upstream for the request next has capacity, ignoring competing requests;
-    ///   capacity freed by another request's end may come at any time.
+    /// - Returns: a refusal with the time at which an upstream for the request next has capacity, ignoring competing requests; the
+    ///   end of another request may free capacity at any time.
     private mutating func busy(_ request: Request, _ now: Instant) -> Refusal {
         var soonest: Instant?
         request.candidates.subtracting(request.excluded).forEach { index in
@@ -232,7 +244,7 @@ package struct RouteTable: Sendable {
         return .busy(retryAfterSeconds: max(1, soonest.map { ($0 - now).seconds } ?? 1))
     }
 
-    /// Does something with an upstream and notes a change of its state.
+    /// Modifies an upstream's state and records any transition of its breaker.
     @discardableResult
     mutating func watch<Result>(_ index: Int, _ body: (inout RouteMember) -> Result) -> Result {
         let before = members[index].breaker.state.name

@@ -1,26 +1,32 @@
 import Network
 
-/// How all upstreams are at one moment, for the operator: names and numbers, no key and no content.
+/// The state of all upstreams at one moment, for the operator: names and numbers, neither keys nor content.
 public struct RoutingReport: Sendable {
+    /// The state of one upstream.
     public struct Upstream: Sendable {
         public let configuration: UpstreamConfiguration
         /// `closed`, `open` or `half_open`.
         public let state: String
-        /// Until an open breaker lets a request try.
+        /// Time until an open breaker admits a trial.
         public let opensFor: Duration?
-        /// Until it may be asked again, because it said so (429, 503).
+        /// Time until the end of a pause that the upstream asked for (429, 503).
         public let restsFor: Duration?
+        /// Number of consecutive failures.
         public let consecutiveFailures: Int
+        /// Number of requests in progress.
         public let inFlight: Int
-        /// Requests that are over, by outcome.
+        /// Number of completed requests, by outcome.
         public let outcomes: [String: UInt64]
-        /// Changes of state, by the state it came to.
+        /// Number of transitions of the breaker, by new state.
         public let transitions: [String: UInt64]
     }
 
+    /// The upstreams in the order of the configuration.
     public let upstreams: [Upstream]
+    /// Number of requests in the queue.
     public let waiting: Int
-    /// Waits that began, and how they ended: `granted`, `refused`, `cancelled`; `queue_full`: none began.
+    /// Number of queued requests (`begun`), by outcome: `granted`, `refused`, `cancelled`. `queue_full`: refused without being
+    /// queued.
     public let waits: [String: UInt64]
 
     init(_ table: RouteTable, now: Instant) {

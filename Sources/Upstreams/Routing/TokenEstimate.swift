@@ -2,19 +2,19 @@ import Bytes
 import JSON
 import Sessions
 
-/// Estimated tokens of a request, before the upstream has counted them.
+/// Estimates the tokens of a request before the upstream has counted them.
 enum TokenEstimate {
-    /// UTF-8 bytes of a token, roughly, in the languages of prompts and code.
+    /// Approximate UTF-8 bytes per token, for prompts in natural languages and code.
     static let bytesPerToken = 4
 
-    /// Prompt, and the answer as far as the client bounds it.
+    /// Tokens of the prompt, and of the answer if the client limits it.
     static func tokens(of request: ModelRequest) -> Int {
         let promptBytes = request.items.reduce(0) { $0.saturatingAdding($1.textByteCount) }
         let prompt = max(min(1, promptBytes), promptBytes / bytesPerToken)
         return prompt.saturatingAdding(maxOutputTokens(request.parameters) ?? 0)
     }
 
-    /// After an answer, or the part of one that came.
+    /// Tokens of the prompt and of the answer received so far.
     static func tokens(of sink: GenerationSink, promptTokens: Int) -> Int {
         if let usage = sink.usage { return usage.totalTokens }
         return promptTokens.saturatingAdding(sink.deltaCount)

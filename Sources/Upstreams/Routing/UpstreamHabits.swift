@@ -1,22 +1,25 @@
 package import JSON
 
-/// What an upstream was found not to take of what we add to requests ourselves.
+/// The members that we add to requests and that an upstream was found to reject.
 ///
-/// `stream_options`, the choice between the two names of the token limit, and the prefill of a continued answer are added by
-/// Interject: no client's request may fail because of them.
+/// Interject itself adds `stream_options`, the choice between the two names of the token limit, and the prefill of a continued
+/// answer: no client's request may fail because of them.
 package struct UpstreamHabits: Sendable, Hashable {
-    /// Members that a request had.
+    /// The members concerned, of one request.
     package struct Members: OptionSet, Sendable, Hashable {
         package let rawValue: UInt8
 
         package init(rawValue: UInt8) { self.rawValue = rawValue }
 
+        /// `stream_options`.
         package static let streamOptions = Members(rawValue: 1)
+        /// `max_tokens`.
         package static let maxTokens = Members(rawValue: 2)
+        /// `max_completion_tokens`.
         package static let maxCompletionTokens = Members(rawValue: 4)
-        /// The assistant's words at the end, and what members go with them.
+        /// The trailing assistant message, and the members that accompany it.
         package static let prefill = Members(rawValue: 8)
-        /// Either name of the limit.
+        /// Either name of the token limit.
         static let tokenLimit: Members = [.maxTokens, .maxCompletionTokens]
 
         var names: [String] {
@@ -28,22 +31,23 @@ package struct UpstreamHabits: Sendable, Hashable {
         }
     }
 
-    /// Not sent, or under its other name.
+    /// Members that are omitted, or sent under their other name.
     package private(set) var refused: Members = []
-    /// What serves the models, where that was learnt.
+    /// The server software, if identified.
     var server: InferenceServer?
 
+    /// Nothing rejected, nothing identified.
     package init() {}
 
-    /// The same, with more that is not sent.
+    /// These habits with further rejected members.
     func refusing(_ members: Members) -> UpstreamHabits {
         var habits = self
         habits.refused.formUnion(members)
         return habits
     }
 
-    /// Takes out of a body what its upstream refuses.
-    /// - Returns: what it has of the members that might be refused.
+    /// Removes rejected members from a body.
+    /// - Returns: the members in it that might be rejected.
     package func apply(to body: inout JSONObject) -> Members {
         if refused.contains(.streamOptions) { body["stream_options"] = nil }
         if refused.contains(.maxTokens) { Self.rename("max_tokens", to: "max_completion_tokens", in: &body) }
@@ -61,9 +65,9 @@ package struct UpstreamHabits: Sendable, Hashable {
         if body[other] == nil { body[other] = value }
     }
 
-    /// Learns from a refusal.
-    /// - Parameter sent: what the request had and what may be given up.
-    /// - Returns: what is given up from now on; none if the refusal is about something else.
+    /// Learns from a rejected request.
+    /// - Parameter sent: the members in the request that may be dropped.
+    /// - Returns: the members to drop from now on; empty if the rejection has another reason.
     package mutating func learn(from fault: UpstreamFault, sent: Members) -> Members {
         guard let (status, error) = fault.told else { return [] }
         let words = [error.message ?? "", error.param ?? "", error.code ?? "", error.type ?? ""].joined(separator: " ").lowercased()
@@ -77,7 +81,7 @@ package struct UpstreamHabits: Sendable, Hashable {
             refused.insert(.streamOptions)
             return .streamOptions
         }
-        // A limit that is too high is named, too.
+        // An error about an excessive limit names the member, too.
         let isUnknown = Self.wordsOfRefusal.contains { words.contains($0) }
         if sent.contains(.maxCompletionTokens), words.contains("max_completion_tokens"), isUnknown {
             refused.subtract(.tokenLimit)
@@ -92,8 +96,8 @@ package struct UpstreamHabits: Sendable, Hashable {
         return []
     }
 
-    /// Whether an error is about an assistant's message at the end. Some servers tell it as a failure of theirs. The bare word is not
-    /// enough: a prefill is also what a server does with every prompt, and has workers for that are overloaded.
+    /// Whether an error is about a trailing assistant message. Some servers report it as their own failure. The word "prefill"
+    /// alone is not enough: servers also use it for processing any prompt, by workers that may be overloaded.
     private static func refusesPrefill(_ words: String, isRefusal: Bool) -> Bool {
         if wordsOfPrefill.contains(where: { words.contains($0) }) { return true }
         return isRefusal && wordsOfRefusedPrefill.contains { words.contains($0) }
@@ -104,7 +108,7 @@ package struct UpstreamHabits: Sendable, Hashable {
         "prefill the assistant", "continue_final_message", "add_generation_prompt", "assistant messages at the end",
         "end with a user message",
     ]
-    /// In a refusal alone (400, 422).
+    /// Only in a 400 or 422.
     private static let wordsOfRefusedPrefill = [
         "support prefill", "supports prefill", "prefill is not", "prefilling is not", "last message", "final message", "last role",
         "roles must alternate", "final assistant", "final `assistant`",
@@ -118,7 +122,7 @@ package struct UpstreamHabits: Sendable, Hashable {
     ]
 }
 
-/// What was learnt of each upstream and model: of a bound number of them, since clients name the models.
+/// The habits of each upstream and model. Bounded in number, since clients choose the names of models.
 struct LearntHabits: Sendable {
     struct Key: Hashable, Sendable {
         let upstream: Int
@@ -134,7 +138,7 @@ struct LearntHabits: Sendable {
     subscript(key: Key) -> UpstreamHabits {
         get { habits[key] ?? UpstreamHabits() }
         set {
-            // Dropped entries are learnt again at the cost of one request.
+            // A dropped entry is learnt again at the cost of one request.
             if habits[key] == nil, habits.count >= Self.maxCount { habits = [:] }
             habits[key] = newValue
         }

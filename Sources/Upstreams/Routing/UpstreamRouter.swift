@@ -2,37 +2,40 @@ import Logging
 public import Network
 import Synchronization
 
-/// Shares the ``RouteTable`` between the loops: a short lock for each request's coming and going, none for its tokens.
+/// Shares a ``RouteTable`` between the loops. A request takes a short lock at its start and at its end; its tokens take none.
 public final class UpstreamRouter: Sendable {
     package typealias Receiver = @Sendable (RouteTable.Answer) -> Void
 
     private struct State {
         var table: RouteTable
         var receivers: [UInt64: Receiver] = [:]
-        /// When the queue is looked at for sure.
+        /// When the queue is next examined.
         var wakesAt: Instant?
     }
 
+    /// The upstreams in the order of the configuration.
     public let upstreams: [UpstreamConfiguration]
+    /// How requests are distributed.
     public let options: RoutingOptions
     private let state: Mutex<State>
     private let learnt = Mutex(LearntHabits())
     let recogniser = Recogniser()
 
-    /// - Parameter upstreams: in the order in which they are preferred where nothing else decides; the first 64 count.
+    /// - Parameter upstreams: in order of preference where nothing else decides; the first 64 count.
     public init(_ upstreams: [UpstreamConfiguration], options: RoutingOptions = RoutingOptions()) {
         self.upstreams = Array(upstreams.prefix(UpstreamSet.maxCount))
         self.options = options
         state = Mutex(State(table: RouteTable(upstreams, options: options, now: .monotonicNow)))
     }
 
-    /// Upstreams that serve a model, by preference: by priority, then by how closely their configuration names it.
+    /// The upstreams that serve a model, most preferred group first: by priority, then by how specifically they are configured for
+    /// it.
     package func groups(for model: String) -> [UpstreamSet] {
         var groups: [(priority: Int, closeness: ModelPattern.Closeness, members: UpstreamSet)] = []
         for (index, upstream) in upstreams.enumerated() {
             guard let closeness = upstream.closeness(to: model) else { continue }
-            if let place = groups.firstIndex(where: { $0.priority == upstream.priority && $0.closeness == closeness }) {
-                groups[place].members.insert(index)
+            if let group = groups.firstIndex(where: { $0.priority == upstream.priority && $0.closeness == closeness }) {
+                groups[group].members.insert(index)
             } else {
                 groups.append((upstream.priority, closeness, UpstreamSet(index)))
             }
@@ -40,13 +43,13 @@ public final class UpstreamRouter: Sendable {
         return groups.sorted { ($0.priority, $0.closeness) < ($1.priority, $1.closeness) }.map(\.members)
     }
 
-    /// Attempts that a request may have; never more than two at one upstream.
+    /// Most attempts of a request; never more than two at one upstream.
     package func maxAttempts(_ candidates: UpstreamSet) -> Int { options.maxAttempts ?? max(3, candidates.count) }
 
     // MARK: Requests
 
-    /// Asks for an upstream.
-    /// - Parameter receiver: gets the answer, on any loop, if there is none yet.
+    /// Requests an upstream.
+    /// - Parameter receiver: receives the answer on any loop, if the request is queued.
     /// - Precondition: called on an event loop.
     package func acquire(_ request: RouteTable.Request, _ receiver: @escaping Receiver) -> RouteTable.Admission {
         change { state, now in
@@ -56,8 +59,8 @@ public final class UpstreamRouter: Sendable {
         }
     }
 
-    /// Gives a wait up.
-    /// - Returns: nil when the answer is on its way, so that it must be given back when it comes.
+    /// Leaves the queue.
+    /// - Returns: nil if the answer is already on its way; a granted lease must then be returned.
     package func withdraw(_ ticket: UInt64, isLate: Bool) -> RouteTable.Refusal? {
         change { state, now in
             let refusal = state.table.withdraw(ticket, isLate: isLate, now: now)
@@ -67,6 +70,7 @@ public final class UpstreamRouter: Sendable {
         }
     }
 
+    /// Reports the first piece of an answer.
     package func answered(_ lease: RouteTable.Lease) {
         change { state, now in
             state.table.answered(lease)
@@ -74,6 +78,7 @@ public final class UpstreamRouter: Sendable {
         }
     }
 
+    /// Returns a lease when its request has ended.
     package func end(_ lease: RouteTable.Lease, _ ending: RouteTable.Ending) {
         change { state, now in
             state.table.end(lease, ending, now: now, chance: .random(in: 0..<1))
@@ -81,13 +86,14 @@ public final class UpstreamRouter: Sendable {
         }
     }
 
+    /// The upstreams for a request whose health admits requests.
     package func healthy(of request: RouteTable.Request) -> UpstreamSet {
         state.withLock { $0.table.healthy(of: request, now: .monotonicNow) }
     }
 
     // MARK: Habits
 
-    /// - Parameter model: by the upstream's own name.
+    /// - Parameter model: the upstream's own name.
     func habits(of upstream: Int, model: String) -> UpstreamHabits {
         learnt.withLock { $0[LearntHabits.Key(upstream: upstream, model: model)] }
     }
@@ -98,7 +104,7 @@ public final class UpstreamRouter: Sendable {
 
     // MARK: Health
 
-    /// Asks every upstream for its models each ``RoutingOptions/probeInterval``, until the task is cancelled.
+    /// Probes every upstream each ``RoutingOptions/probeInterval``, until the task is cancelled.
     public func probe(on loop: EventLoop) async {
         guard let interval = options.probeInterval else { return }
         while !Task.isCancelled {
@@ -117,7 +123,7 @@ public final class UpstreamRouter: Sendable {
         }
     }
 
-    /// How all upstreams are now. From any thread.
+    /// The current state of all upstreams. Thread-safe.
     public var report: RoutingReport {
         state.withLock { state in
             let now = Instant.monotonicNow
@@ -127,7 +133,7 @@ public final class UpstreamRouter: Sendable {
 
     // MARK: The lock
 
-    /// Changes the table, then tells whom it concerns, outside of the lock.
+    /// Changes the table, then delivers the results outside of the lock.
     private func change<Result: Sendable>(
         _ body: (inout sending State, Instant) -> (Result, [RouteTable.Delivery])
     ) -> Result {
@@ -151,7 +157,7 @@ public final class UpstreamRouter: Sendable {
         for (receiver, answer) in receivers { receiver(answer) }
         if let loop = EventLoop.current {
             for change in changes { Self.log(change, on: loop) }
-            // A little later than the time: a timer that is early would find nothing changed.
+            // Slightly late, since an early timer would find nothing changed.
             if let wake { loop.schedule(after: max(.zero, wake - now) + .milliseconds(1)) { [self] in woken() } }
         }
         return result

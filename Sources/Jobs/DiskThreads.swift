@@ -1,8 +1,8 @@
 import Dispatch
 import Synchronization
 
-/// Threads for what may wait for the disk. A few, however many files are read and written: each file keeps to one of them, so that
-/// its bytes stay in their order.
+/// Threads for blocking file I/O. A few, however many files are in use; each file stays on one of them, so that its bytes stay in
+/// order.
 final class DiskThreads: Sendable {
     private let queues: [DispatchQueue]
     private let count = Atomic<Int>(0)

@@ -1,6 +1,6 @@
-/// Why a call on files or batches failed.
+/// An error of a call on files or batches.
 public enum JobError: Error, Sendable, Hashable {
-    /// An invalid argument; the message says what is valid.
+    /// An invalid argument; the message describes the valid ones.
     case invalid(String, param: String?, code: String?)
     /// No such file of this owner.
     case fileNotFound(id: String)
@@ -12,7 +12,7 @@ public enum JobError: Error, Sendable, Hashable {
     case quotaExceeded(limitBytes: Int)
     /// The owner has too many unfinished batches.
     case tooManyBatches(limit: Int)
-    /// The batch has ended, or is about to.
+    /// The batch has ended or is ending.
     case notCancellable(status: String)
     /// The disk or database is currently unavailable.
     case storageUnavailable(reason: String)

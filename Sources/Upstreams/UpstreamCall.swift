@@ -171,7 +171,7 @@ final class UpstreamCall: ModelCall {
         if case .exchanging(_, let lease, _) = phase { router.answered(lease) }
     }
 
-    // MARK: The task
+    // MARK: Task
 
     private func run() async {
         while let lease = await admission() {
@@ -353,7 +353,7 @@ final class UpstreamCall: ModelCall {
         continuation.resume()
     }
 
-    // MARK: The end
+    // MARK: End
 
     private func tokens(of sink: GenerationSink?) -> Int? {
         sink.map { TokenEstimate.tokens(of: $0, promptTokens: promptTokens) }

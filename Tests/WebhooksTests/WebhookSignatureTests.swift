@@ -32,7 +32,7 @@ import Testing
         let old = WebhookSecret.random()
         let new = WebhookSecret.random()
         var secrets = WebhookSecrets(old)
-        secrets.rotate(to: new, keepingOldUntil: 100)
+        secrets.rotate(to: new, retainingOldUntil: 100)
         func signatures(at time: Int) -> [Substring]? {
             secrets.signatures(id: "a", unixTime: time, body: [1])?.split(separator: " ")
         }
@@ -41,7 +41,7 @@ import Testing
         }
         #expect(signatures(at: 99) == expected([new, old], at: 99))
         #expect(signatures(at: 100) == expected([new], at: 100))
-        secrets.rotate(to: old, keepingOldUntil: nil)
+        secrets.rotate(to: old, retainingOldUntil: nil)
         #expect(signatures(at: 50) == expected([old], at: 50))
     }
 

@@ -3,6 +3,7 @@ public import JSON
 
 /// A batch of requests (OpenAI's *batch object*).
 public struct Batch: Sendable, Codable, Hashable {
+    /// The states of OpenAI's batch object.
     public enum Status: String, Sendable, Codable, CaseIterable {
         case validating, failed, finalizing, completed, expired, cancelling, cancelled
         case inProgress = "in_progress"
@@ -18,10 +19,13 @@ public struct Batch: Sendable, Codable, Hashable {
 
     /// An error in the input file.
     public struct Fault: Error, Sendable, Codable, Hashable {
+        /// Stable error code.
         public var code: String
+        /// Message for people.
         public var message: String
-        /// From 1; nil if it concerns the whole file.
+        /// Line number from 1; nil if the error concerns the whole file.
         public var line: Int?
+        /// The request's member at fault.
         public var param: String?
     }
 
@@ -38,24 +42,31 @@ public struct Batch: Sendable, Codable, Hashable {
         }
     }
 
+    /// `batch_…`.
     public var id: String
+    /// Owner of the batch and its files.
     public var owner: String
-    /// The key that created it, for usage; nil in older batches.
+    /// The key that created the batch, for usage accounting; nil in older batches.
     public var keyID: String?
+    /// The endpoint of all its requests.
     public var endpoint: BatchEndpoint
     public var inputFileID: String
-    /// As requested.
+    /// As written by the client, for example `24h`.
     public var completionWindow: String
     /// The client's metadata, as a JSON object.
     public var metadata: String?
-    /// Expiry of its output files; nil: until deleted.
+    /// Expiry of the output files; nil: until deleted.
     public var outputExpires: ExpiresAfter?
     public var status = Status.validating
-    /// Its next status, while its files are being created.
+    /// The final status while the output files are being created.
     var ending: Status?
+    /// The model of its requests, once validated.
     public var model: String?
+    /// Errors of the input file.
     public var faults: [Fault] = []
+    /// The answers, once ended; nil without any.
     public var outputFileID: String?
+    /// The failed requests, once ended; nil without any.
     public var errorFileID: String?
     public var counts = Counts()
     public var usage = BatchUsage()
@@ -69,7 +80,7 @@ public struct Batch: Sendable, Codable, Hashable {
     public var expiredAt: Int?
     public var cancellingAt: Int?
     public var cancelledAt: Int?
-    /// Incremented by each change, so that concurrent writes cannot reorder changes.
+    /// Incremented with each change, so that concurrent writes cannot reorder changes.
     public var revision = 0
 
     /// Creates a new batch.

@@ -6,11 +6,15 @@ public enum BatchEndpoint: String, Sendable, Codable, CaseIterable {
 
 /// The time limit of a batch: OpenAI's `24h`, or any whole number of seconds, minutes, hours or days up to 30 days.
 public struct CompletionWindow: Sendable, Hashable {
+    /// As written by the client.
     public let text: String
+    /// The limit in seconds, from 1.
     public let seconds: Int
 
     static let maxSeconds = 30 * 86_400
 
+    /// Parses a window.
+    /// - Throws: ``JobError/invalid(_:param:code:)``.
     public init(_ text: String) throws(JobError) {
         let units: [Character: Int] = ["s": 1, "m": 60, "h": 3600, "d": 86_400]
         guard let unit = text.last.flatMap({ units[$0] }), let count = Int(text.dropLast()), count > 0,

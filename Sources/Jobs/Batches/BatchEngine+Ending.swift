@@ -7,7 +7,7 @@ extension BatchEngine {
     /// Delay before writing a batch's files is retried.
     private static let retryInterval = Duration.seconds(5)
 
-    /// Creates the files of a batch and ends it, if nothing is running and nothing is left to do.
+    /// Creates the files of a batch and ends it, once nothing is running and no request is left.
     func endIfDone(_ batch: OpenBatch) {
         guard batch.running.isEmpty, batch.ending != nil || batch.undoneCount == 0, !batch.isFinalizing else { return }
         batch.isFinalizing = true
@@ -23,7 +23,7 @@ extension BatchEngine {
                     opened.batch.enter(.finalizing, now: time(nil))
                     try await store.update(opened.batch)
                 }
-                if ending == .expired { try await keepExpired(opened) }
+                if ending == .expired { try await storeExpired(opened) }
                 var files: [StoredFile] = []
                 var ended = opened.batch
                 if let file = try await makeFile(opened.batch, failed: false) {
@@ -48,7 +48,7 @@ extension BatchEngine {
         pump()
     }
 
-    /// Commits a batch's end, and reports it.
+    /// Commits the end of a batch, and reports it.
     func end(_ batch: Batch, files: [StoredFile]) async {
         do throws(JobError) {
             try await store.end(batch, files: files)
@@ -67,7 +67,7 @@ extension BatchEngine {
     }
 
     /// Answers the remaining requests with `batch_expired`.
-    private func keepExpired(_ opened: OpenBatch) async throws(JobError) {
+    private func storeExpired(_ opened: OpenBatch) async throws(JobError) {
         var results: [BatchLineResult] = []
         let undone = opened.undone
         for (index, line) in undone.enumerated() {
@@ -85,11 +85,11 @@ extension BatchEngine {
         }
     }
 
-    /// Answers read from the store at a time.
+    /// Number of answers read from the store at once.
     private static let pageCount = 100
 
-    /// Writes the answers of one kind to a file that has no row yet.
-    /// - Returns: nil if there are none.
+    /// Writes the answers of one kind to a file, without adding its row.
+    /// - Returns: nil without any answers.
     private func makeFile(_ batch: Batch, failed: Bool) async throws(JobError) -> StoredFile? {
         var page = try await store.lines(of: batch.id, failed: failed, after: -1, limit: Self.pageCount)
         if page.isEmpty { return nil }

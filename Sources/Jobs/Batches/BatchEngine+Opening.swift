@@ -3,7 +3,7 @@ import Logging
 
 /// Opening batches: reading and validating their input.
 extension BatchEngine {
-    /// Reads the input of as many batches as may be open, starting with the owners that have the fewest.
+    /// Reads the input of as many batches as may be open, the owners with the fewest open ones first.
     func openWaiting() {
         while !isStopping, open.count + opening.count < limits.maxOpen, !waiting.isEmpty {
             var counts: [String: Int] = [:]

@@ -43,7 +43,7 @@ extension BatchEngine {
     private func answered(_ line: Int, attempt: Int, of id: String, _ customID: String, _ answer: BatchAnswer?) async {
         guard let batch = open.first(where: { $0.batch.id == id }) else { return }
         if let answer, !mustRetry(answer, attempt: attempt, batch) {
-            await keep(BatchLineResult(line: line, customID: customID, answer: answer), of: batch)
+            await commit(BatchLineResult(line: line, customID: customID, answer: answer), of: batch)
         } else if batch.ending == nil {
             let delay = limits.delay(
                 afterAttempt: attempt, askedSeconds: answer?.retryAfterSeconds, jitter: .random(in: 0..<1))
@@ -62,12 +62,12 @@ extension BatchEngine {
         answer.isPassing && batch.ending == nil && (answer.isAboutTheUpstream || attempt < limits.maxAttempts)
     }
 
-    private func keep(_ result: BatchLineResult, of batch: OpenBatch) async {
+    private func commit(_ result: BatchLineResult, of batch: OpenBatch) async {
         do throws(JobError) {
             try await store.finish([result], of: batch.batch.id)
         } catch {
             // The store is closed: the request runs again after the next start.
-            logger.debug("an answer came too late", metadata: ["batch": "\(batch.batch.id)"])
+            logger.debug("an answer arrived after the store was closed", metadata: ["batch": "\(batch.batch.id)"])
             return
         }
         batch.setDone(result.line)

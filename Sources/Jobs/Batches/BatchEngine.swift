@@ -4,10 +4,10 @@ import JSON
 public import Logging
 import Sessions
 
-/// Runs batches: validates their input, runs their requests a few at a time, and creates files of the answers.
+/// Runs batches: validates their input, runs their requests a few at a time, and writes the answers to files.
 ///
-/// An answer is committed before its slot is freed, so that a crash repeats only requests that were running. A batch ends in one
-/// transaction, together with its files.
+/// An answer is committed before its slot is freed, so that after a crash only requests in progress are repeated. A batch ends in
+/// one transaction with its files.
 public actor BatchEngine {
     let store: any BatchStore
     let library: FileLibrary
@@ -22,17 +22,17 @@ public actor BatchEngine {
     var open: [OpenBatch] = []
     /// Index in `open` of the batch to take the next request from.
     var turn = 0
-    /// Models whose upstream asked for a pause, and its end.
+    /// The end of the pause that a model's upstream asked for, by model.
     var pauses: [String: ContinuousClock.Instant] = [:]
     var interactiveCount = 0
     private(set) var isStopping = false
     private var ticker: Task<Void, Never>?
 
-    /// Interval of checks for due work.
+    /// Interval between checks for due work.
     private static let tickInterval = Duration.milliseconds(200)
     private static let forgetInterval = Duration.seconds(3600)
 
-    /// - Parameter sink: is notified of ended batches.
+    /// - Parameter sink: notified of ended batches.
     public init(
         store: any BatchStore, library: FileLibrary, runner: any BatchRunner, sink: (any JobEventSink)? = nil,
         limits: BatchLimits = BatchLimits(), logger: Logger
@@ -45,7 +45,8 @@ public actor BatchEngine {
         self.logger = logger
     }
 
-    /// Resumes unfinished batches.
+    /// Loads unfinished batches and continues them.
+    /// - Throws: ``JobError/storageUnavailable(reason:)``.
     public func start() async throws(JobError) {
         waiting = try await store.unfinishedBatches()
         library.dropInputs(except: Set(waiting.map(\.id)))
@@ -65,19 +66,21 @@ public actor BatchEngine {
         }
     }
 
-    /// Starts no more requests. Running ones may continue until the server ends them, and run again after the next start.
+    /// Starts no further requests. Requests in progress may continue until the server ends them, and are repeated after the next
+    /// start.
     public func stop() {
         isStopping = true
         ticker?.cancel()
     }
 
-    /// Whether requests run.
+    /// Whether any request is in progress.
     public var isRunning: Bool { open.contains { !$0.running.isEmpty } }
 
-    // MARK: For clients
+    // MARK: API
 
     /// Creates a batch.
-    /// - Parameter keyID: the key for its usage.
+    /// - Parameter keyID: the key for usage accounting.
+    /// - Throws: ``JobError`` for an unusable input file or too many batches.
     public func create(
         owner: String, keyID: String? = nil, inputFileID: String, endpoint: BatchEndpoint, window: CompletionWindow,
         metadata: String? = nil, outputExpires: ExpiresAfter? = nil
@@ -86,7 +89,7 @@ public actor BatchEngine {
         do throws(JobError) {
             file = try await library.file(inputFileID, owner: owner)
         } catch .fileNotFound {
-            throw .invalid("'input_file_id' names no file of yours.", param: "input_file_id", code: "file_not_found")
+            throw .invalid("'input_file_id' is not one of your files.", param: "input_file_id", code: "file_not_found")
         }
         guard file.purpose == "batch" else {
             throw .invalid(
@@ -100,7 +103,7 @@ public actor BatchEngine {
         let batch = Batch(
             id: Identifier.make("batch_"), owner: owner, keyID: keyID, endpoint: endpoint, inputFileID: inputFileID,
             window: window, metadata: metadata, outputExpires: outputExpires, now: time(nil))
-        try library.keepInput(inputFileID, for: batch.id)
+        try library.retainInput(inputFileID, for: batch.id)
         do throws(JobError) {
             try await store.insert(batch)
         } catch {
@@ -112,20 +115,23 @@ public actor BatchEngine {
         return batch
     }
 
+    /// - Throws: ``JobError/batchNotFound(id:)``, also for a batch of another owner.
     public func batch(_ id: String, owner: String) async throws(JobError) -> Batch {
         guard let batch = try await store.batch(id, owner: owner) else { throw .batchNotFound(id: id) }
         return batch
     }
 
     /// A page, newest first, and whether there are more.
+    /// - Throws: ``JobError/invalid(_:param:code:)`` if `after` is not a batch of the owner.
     public func batches(owner: String, after: String?, limit: Int) async throws(JobError) -> (page: [Batch], hasMore: Bool) {
         guard let batches = try await store.batches(owner: owner, after: after, limit: limit + 1) else {
-            throw .invalid("'after' is no batch of yours.", param: "after", code: "invalid_value")
+            throw .invalid("'after' is not one of your batches.", param: "after", code: "invalid_value")
         }
         return (Array(batches.prefix(limit)), batches.count > limit)
     }
 
-    /// Cancels a batch: stops its requests, and retains its answers. Idempotent.
+    /// Cancels a batch: stops its requests and retains its answers. Idempotent.
+    /// - Throws: ``JobError/notCancellable(status:)`` for an ended batch, ``JobError/batchNotFound(id:)``.
     public func cancel(_ id: String, owner: String) async throws(JobError) -> Batch {
         let known = try await batch(id, owner: owner)
         if let index = waiting.firstIndex(where: { $0.id == id }) {
@@ -140,7 +146,7 @@ public actor BatchEngine {
                 found.batch.cancel(now: time(nil))
                 found.stop(as: .cancelled)
             }
-            // Also if it was cancelled before: no client may see that before it is committed.
+            // Also when it was cancelled already: no client may see the change before it is committed.
             try await store.update(found.batch)
             endIfDone(found)
         } else if known.status != .cancelled {

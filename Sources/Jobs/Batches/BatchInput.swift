@@ -3,7 +3,7 @@ import Glibc
 /// The input file of a batch, with the offsets of its lines.
 struct BatchInput: Sendable {
     let reader: FileReader
-    /// Byte range of each request in the file. Empty lines are skipped.
+    /// Byte range of each request in the file, without empty lines.
     let lines: [Range<Int>]
 
     static let pieceByteCount = 256 << 10
@@ -54,7 +54,7 @@ struct BatchValidation: Sendable {
                 let request = try BatchRequest(line, endpoint: endpoint, limits: limits)
                 guard customIDs.insert(request.customID).inserted else {
                     throw Batch.Fault(
-                        code: "duplicate_custom_id", message: "'custom_id' must be unique, and another line has this one.",
+                        code: "duplicate_custom_id", message: "'custom_id' must be unique; an earlier line has the same one.",
                         param: "custom_id")
                 }
                 guard found.model == nil || found.model == request.model else {
@@ -81,7 +81,7 @@ struct LineCutter {
     private static let byteOrderMark: [UInt8] = [0xEF, 0xBB, 0xBF]
 
     let maxLineBytes: Int
-    /// The start of a line that continues in the next piece.
+    /// The beginning of a line that continues in the next piece.
     private var partial: [UInt8] = []
     private var start = 0
     private var number = 1
@@ -97,7 +97,7 @@ struct LineCutter {
         var offset = 0
         while offset < reader.byteCount {
             let piece = try await reader.read(at: offset, count: BatchInput.pieceByteCount)
-            // Missing lines would be requests that are silently dropped.
+            // A shorter file would silently drop requests.
             if piece.isEmpty { throw .storageUnavailable(reason: "the input file is shorter than it was") }
             guard cut(piece[...], at: offset, take) else { return }
             offset += piece.count

@@ -21,7 +21,7 @@ extension BatchLineResult {
             usage: answer.isSuccess ? BatchUsage(answer: (try? JSONValue.parse(answer.body, limits: .own)) ?? [:]) : BatchUsage())
     }
 
-    /// For a request without an answer.
+    /// An error line for a request without an answer.
     init(line: Int, customID: String, code: String, message: String) {
         var buffer = ByteBuffer()
         buffer.appendJSONObject { object in

@@ -2,17 +2,21 @@ public import JSON
 
 /// A validated line of an input file.
 public struct BatchRequest: Sendable {
+    /// The client's identifier, unique within the batch.
     public var customID: String
     public var endpoint: BatchEndpoint
+    /// The request body.
     public var body: JSONObject
+    /// The requested model.
     public var model: String
 
+    /// Parses and validates a line.
     /// - Throws: the fault, without a line number.
     init(_ line: [UInt8], endpoint: BatchEndpoint, limits: BatchLimits) throws(Batch.Fault) {
         let object: JSONObject
         do {
             guard let read = try JSONValue.parse(line, limits: .received).object else {
-                throw Batch.Fault(code: "invalid_json_line", message: "This line is no JSON object.")
+                throw Batch.Fault(code: "invalid_json_line", message: "This line is not a JSON object.")
             }
             object = read
         } catch let fault as Batch.Fault {
@@ -42,7 +46,7 @@ public struct BatchRequest: Sendable {
         }
         for key in ["stream", "background"] where members[key]?.bool == true {
             throw Batch.Fault(
-                code: "unsupported_parameter", message: "'\(key)' must not be true: a batch answers whole.", param: "body.\(key)")
+                code: "unsupported_parameter", message: "'\(key)' must not be true in a batch.", param: "body.\(key)")
         }
         self.endpoint = endpoint
         self.body = members
@@ -52,7 +56,7 @@ public struct BatchRequest: Sendable {
     private static func string(_ object: JSONObject, _ key: String) throws(Batch.Fault) -> String {
         guard let value = object[key], !value.isNull else { throw missing(key) }
         guard let string = value.string, !string.isEmpty else {
-            throw Batch.Fault(code: "invalid_type", message: "'\(key)' must be a string, and not an empty one.", param: key)
+            throw Batch.Fault(code: "invalid_type", message: "'\(key)' must be a non-empty string.", param: key)
         }
         return string
     }

@@ -1,7 +1,7 @@
 import Bytes
 import JSON
 
-/// Tokens of all finished requests of a batch.
+/// Tokens used by all finished requests of a batch.
 public struct BatchUsage: Sendable, Codable, Hashable {
     public var inputTokens = 0
     public var cachedTokens = 0
@@ -10,7 +10,7 @@ public struct BatchUsage: Sendable, Codable, Hashable {
 
     public init() {}
 
-    /// - Parameter body: an answer of either endpoint.
+    /// - Parameter body: an answer from either endpoint.
     init(answer body: JSONValue) {
         guard let usage = body["usage"] else { return }
         inputTokens = usage["input_tokens"]?.int ?? usage["prompt_tokens"]?.int ?? 0

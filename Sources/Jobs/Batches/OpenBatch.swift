@@ -14,9 +14,9 @@ final class OpenBatch {
     private var isDone: [Bool]
     private var next = 0
     private var retries: [Retry] = []
-    /// Running requests.
+    /// Requests in progress, by index in the input file.
     var running: [Int: Task<Void, Never>] = [:]
-    /// Its final status once nothing runs; nil while there is more to do.
+    /// The final status once nothing is in progress; nil while requests are left.
     var ending: Batch.Status?
     var isFinalizing = false
     private(set) var undoneCount: Int
@@ -37,13 +37,13 @@ final class OpenBatch {
 
     var undone: [Int] { isDone.indices.filter { !isDone[$0] } }
 
-    /// Takes the next request to run.
+    /// The next request to run; nil if none is due.
     func takeLine(now: ContinuousClock.Instant) -> (line: Int, attempt: Int)? {
         if let index = retries.firstIndex(where: { $0.due <= now }) {
             let retry = retries.remove(at: index)
             return (retry.line, retry.attempt + 1)
         }
-        // Many retries indicate an unhealthy upstream: the other requests wait, too.
+        // Many pending retries indicate an unhealthy upstream, so further requests wait.
         if retries.count >= Self.maxRetries { return nil }
         while next < isDone.count {
             next += 1
@@ -56,7 +56,7 @@ final class OpenBatch {
         retries.append(Retry(line: line, attempt: attempt, due: due))
     }
 
-    /// Ends it as soon as nothing runs any more, whatever is left to do.
+    /// Ends the batch once nothing is in progress, whatever is left to do.
     func stop(as status: Batch.Status) {
         if ending != nil { return }
         ending = status

@@ -6,8 +6,8 @@ import Synchronization
 
 /// The files of all owners: bytes in a directory, metadata in a ``FileStore``. Thread-safe.
 ///
-/// A row is added after the bytes are synced under their name, and removed before them: a crash can only leave a file without a
-/// row, which is removed at the next start.
+/// A row is added once the bytes are synced under their final name, and removed before them. A crash can thus only leave a file
+/// without a row, which is removed at the next start.
 public final class FileLibrary: Sendable {
     public let limits: FileLimits
     let store: any FileStore
@@ -50,9 +50,9 @@ public final class FileLibrary: Sendable {
 
     private func path(_ id: String) -> String { directory + "/" + id }
 
-    // MARK: Making
+    // MARK: Writing
 
-    /// Begins a file.
+    /// Starts a file.
     func makeWriter(_ id: String) -> FileWriter { FileWriter(path: path(id), queue: threads.next()) }
 
     /// Starts an upload.
@@ -61,7 +61,7 @@ public final class FileLibrary: Sendable {
         return FileUpload(id: id, owner: owner, writer: makeWriter(id), library: self)
     }
 
-    /// - Throws: ``JobError/quotaExceeded(limitBytes:)``; nothing is reserved then.
+    /// - Throws: ``JobError/quotaExceeded(limitBytes:)``, and then reserves nothing.
     func reserve(_ byteCount: Int, for owner: String) throws(JobError) {
         let fits = usage.withLock { usage in
             guard usage[owner, default: 0].saturatingAdding(byteCount) <= limits.maxBytesPerOwner else { return false }
@@ -71,39 +71,45 @@ public final class FileLibrary: Sendable {
         if !fits { throw .quotaExceeded(limitBytes: limits.maxBytesPerOwner) }
     }
 
-    /// Adds or removes bytes unconditionally.
+    /// Adds bytes to the owner's total, or subtracts them, regardless of the quota.
     func count(_ byteCount: Int, for owner: String) { usage.withLock { $0[owner, default: 0].saturatingAdd(byteCount) } }
 
     // MARK: Reading
 
-    /// - Throws: ``JobError/fileNotFound(id:)`` also for a file of another owner.
+    /// A file's metadata.
+    /// - Throws: ``JobError/fileNotFound(id:)``, also for a file of another owner.
     public func file(_ id: String, owner: String) async throws(JobError) -> StoredFile {
         guard let file = try await store.file(id, owner: owner, now: time(nil)) else { throw .fileNotFound(id: id) }
         return file
     }
 
     /// A page, and whether there are more.
+    /// - Throws: ``JobError/invalid(_:param:code:)`` if `after` is not a file of the owner.
     public func files(_ query: FileQuery) async throws(JobError) -> (page: [StoredFile], hasMore: Bool) {
         var query = query
         query.limit += 1
         guard let files = try await store.files(query, now: time(nil)) else {
-            throw .invalid("'after' is no file of yours.", param: "after", code: "invalid_value")
+            throw .invalid("'after' is not one of your files.", param: "after", code: "invalid_value")
         }
         return (Array(files.prefix(query.limit - 1)), files.count == query.limit)
     }
 
+    /// Opens a file to read its bytes.
+    /// - Throws: ``JobError/fileNotFound(id:)`` if it was deleted, ``JobError/storageUnavailable(reason:)``.
     public func open(_ file: StoredFile) throws(JobError) -> FileReader {
         do throws(JobError) {
             return try FileReader(path: path(file.id), queue: threads.next())
         } catch {
-            // Deleted between the two checks.
+            // Deleted between the query and the open.
             if access(path(file.id), F_OK) != 0 { throw .fileNotFound(id: file.id) }
             throw error
         }
     }
 
-    // MARK: Ending
+    // MARK: Deletion
 
+    /// Deletes a file and its bytes.
+    /// - Throws: ``JobError/fileNotFound(id:)``, also for a file of another owner.
     public func delete(_ id: String, owner: String) async throws(JobError) {
         guard let file = try await store.deleteFile(id, owner: owner) else { throw .fileNotFound(id: id) }
         count(-file.byteCount, for: owner)
@@ -129,7 +135,7 @@ public final class FileLibrary: Sendable {
         }
     }
 
-    /// Removes leftovers of a crash.
+    /// Removes files that a crash left behind.
     private func removeAll(in path: String, where isGone: (String) -> Bool) {
         guard let listing = opendir(path) else { return }
         defer { closedir(listing) }
@@ -143,8 +149,8 @@ public final class FileLibrary: Sendable {
 
     // MARK: Inputs of batches
 
-    /// Retains a file's bytes for a batch by a hard link, even if the file is deleted.
-    func keepInput(_ fileID: String, for batchID: String) throws(JobError) {
+    /// Retains a file's bytes for a batch by a hard link, so that the file may be deleted meanwhile.
+    func retainInput(_ fileID: String, for batchID: String) throws(JobError) {
         guard link(path(fileID), batchDirectory + "/" + batchID) == 0 else {
             if errno == ENOENT { throw .fileNotFound(id: fileID) }
             throw .disk(errno)
@@ -157,6 +163,6 @@ public final class FileLibrary: Sendable {
 
     func dropInput(of batchID: String) { unlink(batchDirectory + "/" + batchID) }
 
-    /// Removes the inputs of batches that no longer need them.
+    /// Removes the inputs of batches other than these.
     func dropInputs(except batchIDs: Set<String>) { removeAll(in: batchDirectory) { !batchIDs.contains($0) } }
 }

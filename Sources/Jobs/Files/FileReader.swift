@@ -1,11 +1,11 @@
 import Dispatch
 import Glibc
 
-/// An open file, read in pieces on an I/O thread. Stays readable if the file is deleted meanwhile. Thread-safe.
+/// An open file, read in pieces on an I/O thread. Remains readable if the file is deleted meanwhile. Thread-safe.
 public final class FileReader: Sendable {
     private let descriptor: CInt
     private let queue: DispatchQueue
-    /// Size when it was opened, in bytes.
+    /// Size at opening, in bytes.
     public let byteCount: Int
 
     init(path: String, queue: DispatchQueue) throws(JobError) {
@@ -23,7 +23,7 @@ public final class FileReader: Sendable {
 
     deinit { close(descriptor) }
 
-    /// Reads; calls `then` on the I/O thread, with fewer bytes than requested only at the end of the file.
+    /// Reads a piece. Calls `then` on the I/O thread, with fewer bytes than requested only at the end of the file.
     public func read(at offset: Int, count: Int, then: @escaping @Sendable (Result<[UInt8], JobError>) -> Void) {
         queue.async { [self] in then(read(offset, count)) }
     }

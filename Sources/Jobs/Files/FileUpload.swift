@@ -2,13 +2,13 @@ import Bytes
 import Glibc
 import Synchronization
 
-/// An upload, counted against its owner's quota. End it by ``commit(purpose:filename:expires:)`` or ``abandon()``; a released one
-/// is abandoned. Thread-safe.
+/// An upload, counted against its owner's quota. Ends with ``commit(purpose:filename:expires:)`` or ``abandon()``; deallocation
+/// abandons it. Thread-safe.
 public final class FileUpload: Sendable {
     private enum State {
-        /// This many bytes have been received and counted.
+        /// Accepting bytes; the number received and counted so far.
         case open(byteCount: Int)
-        case kept
+        case committed
         case abandoned
     }
 
@@ -18,7 +18,7 @@ public final class FileUpload: Sendable {
     private let library: FileLibrary
     private let state = Mutex(State.open(byteCount: 0))
 
-    /// Received bytes, until it is committed or abandoned.
+    /// Number of bytes received, until the upload is committed or abandoned.
     public var byteCount: Int {
         state.withLock { state in
             if case .open(let byteCount) = state { byteCount } else { 0 }
@@ -34,8 +34,8 @@ public final class FileUpload: Sendable {
 
     deinit { abandon() }
 
-    /// Appends; calls `then` on the I/O thread once the bytes are written, or with an error.
-    /// - Throws: at once, if the file or its owner's total becomes too large.
+    /// Appends bytes. Calls `then` on the I/O thread once they are written, or with an error.
+    /// - Throws: immediately, if the file or its owner's total would become too large.
     public func append(_ bytes: [UInt8], then: @escaping @Sendable (JobError?) -> Void) throws(JobError) {
         try state.withLock { (state) throws(JobError) in
             guard case .open(let byteCount) = state else { return }
@@ -47,7 +47,7 @@ public final class FileUpload: Sendable {
         writer.append(bytes, then: then)
     }
 
-    /// Makes it a file. Returns once it is committed.
+    /// Makes the upload a file. Returns once it is committed.
     public func commit(purpose: String, filename: String, expires: ExpiresAfter?) async throws(JobError) -> StoredFile {
         do throws(JobError) {
             let byteCount = try await writer.finish()
@@ -57,7 +57,7 @@ public final class FileUpload: Sendable {
                 id: id, owner: owner, purpose: purpose, filename: filename, byteCount: byteCount, createdAt: now,
                 expiresAt: seconds.map { now.saturatingAdding($0) })
             try await library.store.insert(file)
-            state.withLock { $0 = .kept }
+            state.withLock { $0 = .committed }
             return file
         } catch {
             abandon()

@@ -2,7 +2,7 @@ import Dispatch
 import Glibc
 import Synchronization
 
-/// Writes a file, in order, on an I/O thread; the file gets its name once it is completely synced. Thread-safe.
+/// Writes a file in order on an I/O thread. The file gets its final name once it is completely synced. Thread-safe.
 public final class FileWriter: Sendable {
     private struct State {
         var descriptor: CInt
@@ -17,7 +17,7 @@ public final class FileWriter: Sendable {
 
     private static let temporarySuffix = ".part"
 
-    /// - Parameter path: its final path, in an existing directory.
+    /// - Parameter path: the final path, in an existing directory.
     init(path: String, queue: DispatchQueue) {
         self.path = path
         self.queue = queue
@@ -33,7 +33,7 @@ public final class FileWriter: Sendable {
 
     deinit { state.withLock { if $0.descriptor >= 0 { close($0.descriptor) } } }
 
-    /// Appends; calls `then` on the I/O thread once the bytes are written, or with an error.
+    /// Appends bytes. Calls `then` on the I/O thread once they are written, or with an error.
     public func append(_ bytes: [UInt8], then: @escaping @Sendable (JobError?) -> Void) {
         queue.async { [self] in
             then(
@@ -44,7 +44,8 @@ public final class FileWriter: Sendable {
         }
     }
 
-    /// Appends; returns once the bytes are written.
+    /// Appends bytes. Returns once they are written.
+    /// - Throws: ``JobError/storageUnavailable(reason:)``.
     func append(_ bytes: [UInt8]) async throws(JobError) {
         let failure = await withCheckedContinuation { continuation in append(bytes) { continuation.resume(returning: $0) } }
         if let failure { throw failure }
@@ -66,8 +67,9 @@ public final class FileWriter: Sendable {
         state.byteCount += written
     }
 
-    /// Syncs the file and gives it its name.
-    /// - Returns: its size in bytes.
+    /// Syncs the file and gives it its final name.
+    /// - Returns: the size in bytes.
+    /// - Throws: ``JobError/storageUnavailable(reason:)``.
     @discardableResult
     public func finish() async throws(JobError) -> Int {
         let outcome: Result<Int, JobError> = await withCheckedContinuation { continuation in
@@ -82,7 +84,7 @@ public final class FileWriter: Sendable {
         close(state.descriptor)
         state.descriptor = -1
         guard rename(temporaryPath, path) == 0 else { return .failure(.disk(errno)) }
-        // Sync the directory, too, for the name.
+        // The name is only committed once the directory is synced, too.
         let directory = open(String(path[..<(path.lastIndex(of: "/") ?? path.endIndex)]), O_RDONLY | O_DIRECTORY | O_CLOEXEC)
         if directory >= 0 {
             fsync(directory)

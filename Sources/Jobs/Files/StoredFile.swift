@@ -6,6 +6,7 @@ public struct StoredFile: Sendable, Hashable {
     public var owner: String
     public var purpose: String
     public var filename: String
+    /// Size in bytes.
     public var byteCount: Int
     /// Seconds since 1970.
     public var createdAt: Int
@@ -43,16 +44,17 @@ public struct StoredFile: Sendable, Hashable {
     }
 }
 
-/// Expiry of a file, in seconds after its creation.
+/// Time from a file's creation to its expiry.
 public struct ExpiresAfter: Sendable, Hashable, Codable {
     public var seconds: Int
 
-    /// As at OpenAI: an hour to 30 days.
+    /// OpenAI's range: one hour to 30 days.
     public static let range = 3600...2_592_000
     /// Default expiry of batch inputs.
     public static let batchSeconds = 2_592_000
 
-    /// - Parameter param: its name in errors.
+    /// - Parameter param: name of the parameter in error messages.
+    /// - Throws: ``JobError/invalid(_:param:code:)`` outside of ``range``.
     public init(anchor: String?, seconds: Int?, param: String) throws(JobError) {
         guard anchor == "created_at" else {
             throw .invalid("'\(param)[anchor]' must be 'created_at'.", param: "\(param)[anchor]", code: "invalid_value")

@@ -1,7 +1,7 @@
 import Synchronization
 
-/// An event to deliver once both it and its object's end are committed: a receiver that fetches the response finds it ended, and no
-/// end is reported that a crash has undone.
+/// An event that is delivered once the event itself and the end of its object are committed. A receiver that fetches the response
+/// thus finds it ended, and no end is reported that a crash may undo.
 package final class HeldWebhook: Sendable {
     private struct State {
         var isWritten = false
@@ -13,10 +13,10 @@ package final class HeldWebhook: Sendable {
 
     init(_ send: @escaping @Sendable () -> Void) { self.send = send }
 
-    /// The event is committed.
+    /// Records that the event is committed.
     func written() { settle { $0.isWritten = true } }
 
-    /// The object's end is committed.
+    /// Records that the end of the object is committed.
     package func release() { settle { $0.isReleased = true } }
 
     private func settle(_ change: (inout State) -> Void) {

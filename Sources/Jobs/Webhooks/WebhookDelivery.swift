@@ -2,6 +2,7 @@ package import JSON
 
 /// The delivery of one event to one endpoint.
 package struct WebhookDelivery: Sendable, Hashable {
+    /// Identifies a delivery.
     package struct Key: Sendable, Hashable {
         package let eventID: String
         package let endpointID: String
@@ -12,13 +13,14 @@ package struct WebhookDelivery: Sendable, Hashable {
         }
     }
 
+    /// The outcome so far.
     package enum State: String, Sendable {
-        /// Waiting, or in flight.
+        /// Waiting or in flight.
         case pending
         case delivered
         /// Failed after its last attempt.
         case failed
-        /// Displaced by newer ones: too many were waiting.
+        /// Dropped in favour of newer ones, because too many were waiting.
         case dropped
     }
 
@@ -26,10 +28,11 @@ package struct WebhookDelivery: Sendable, Hashable {
     package struct Attempt: Sendable, Hashable {
         /// Milliseconds since 1970.
         package let at: Int
+        /// Duration in milliseconds.
         package let milliseconds: Int
-        /// nil: no answer.
+        /// HTTP status code; nil without an answer.
         package let status: Int?
-        /// nil: success.
+        /// The reason of the failure in one word; nil for a success.
         package let error: String?
 
         package init(at: Int, milliseconds: Int, status: Int?, error: String?) {
@@ -43,17 +46,17 @@ package struct WebhookDelivery: Sendable, Hashable {
     package let event: WebhookEvent
     package let endpointID: String
     package var state = State.pending
-    /// Time of the next attempt, or once finished, of its end; milliseconds since 1970.
+    /// Time of the next attempt or, of a finished delivery, of its end, in milliseconds since 1970.
     package var dueAt: Int
     /// All attempts, including those of earlier rounds.
     package var attemptCount = 0
-    /// Attempts of this round, as counted by the schedule. A redelivery starts a new round.
+    /// Attempts in this round, which determine the next delay. A redelivery starts a new round.
     package var roundAttemptCount = 0
-    /// When this round's first attempt was made, in milliseconds since 1970.
+    /// Time of this round's first attempt, in milliseconds since 1970.
     package var roundBeganAt: Int?
-    /// The latest attempts.
+    /// The most recent attempts.
     package var attempts: [Attempt] = []
-    /// Whether it was written before its object's end was committed. If that end is lost, the delivery is discarded.
+    /// Whether the event was written before the end of its object was committed. If that end is lost, the delivery is discarded.
     package var awaitsEnd = false
 
     static let maxAttemptsKept = WebhookSchedule.attemptCount
@@ -78,6 +81,7 @@ package struct WebhookDelivery: Sendable, Hashable {
 // MARK: - Stored form
 
 extension WebhookDelivery {
+    /// The form in which the store has it.
     package var record: JSONValue {
         var record: JSONObject = [
             "event": [
@@ -101,7 +105,7 @@ extension WebhookDelivery {
         return .object(record)
     }
 
-    /// - Throws: ``JSON/JSONRecord/Malformed`` for anything that ``record`` did not write.
+    /// - Throws: ``JSON/JSONRecord/Malformed`` unless ``record`` wrote it.
     package init(record: JSONValue) throws {
         let delivery = try JSONRecord(record, of: "webhook delivery")
         self.init(

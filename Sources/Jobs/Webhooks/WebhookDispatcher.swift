@@ -3,14 +3,14 @@ import Glibc
 import Logging
 import Network
 
-/// Performs the ledger's attempts, and stores its changes. Loop-confined.
+/// Performs the attempts of the ledger, and stores its changes. Loop-confined.
 final class WebhookDispatcher {
     private let loop: EventLoop
     private let settings: WebhookSettings
     private let store: (any WebhookStore)?
     private let registry: WebhookRegistry
     private(set) var ledger: WebhookLedger
-    /// Attempts by result.
+    /// Number of attempts, by result.
     private var attempts: [String: UInt64] = [:]
     private var timer: LoopTimer?
     /// Samples in flight, by owner.
@@ -19,9 +19,9 @@ final class WebhookDispatcher {
     private var retryTimer: LoopTimer?
 
     private static let sweepInterval = Duration.seconds(60)
-    /// Longest sleep, because the clock may be set back.
+    /// Longest sleep, since the clock may be set back.
     private static let maxSleepMilliseconds = 3_600_000
-    /// Most samples in flight, in total and per owner.
+    /// Most samples in flight, in all and per owner.
     private static let maxTests = 64
     private static let maxTestsPerOwner = 4
 
@@ -43,11 +43,11 @@ final class WebhookDispatcher {
     /// Milliseconds since 1970.
     private static var now: Int { SystemClock.unixNanoseconds / 1_000_000 }
 
-    // MARK: Start and end
+    // MARK: Life cycle
 
     private func restore(_ snapshot: WebhookSnapshot) {
         for endpoint in snapshot.endpoints { ledger.put(endpoint) }
-        // They are stored already.
+        // Loaded endpoints and deliveries are stored already.
         _ = ledger.takeChanges()
         for setting in settings.endpoints {
             guard let secret = WebhookSecret(setting.secret) else { continue }
@@ -62,13 +62,13 @@ final class WebhookDispatcher {
         pump()
     }
 
-    /// Starts no more attempts. With a store, waiting deliveries continue after the next start.
+    /// Starts no further attempts. With a store, waiting deliveries continue after the next start.
     func stop() { isStopping = true }
 
     /// Whether no delivery is in flight or due.
     var isAtRest: Bool { ledger.inFlightCount == 0 && (ledger.nextDueAt.map { $0 > Self.now } ?? true) }
 
-    // MARK: Work
+    // MARK: Attempts
 
     func admit(_ deliveries: [WebhookDelivery]) {
         for delivery in deliveries { ledger.admit(delivery, isStored: store != nil, now: Self.now) }
@@ -93,7 +93,7 @@ final class WebhookDispatcher {
         }
         let loop = loop
         store.writeWebhooks(changes) { isCommitted in
-            if !isCommitted { loop.logger.error("webhooks could not be kept: what changed last is lost when the server stops") }
+            if !isCommitted { loop.logger.error("webhooks could not be stored: the latest changes are lost when the server stops") }
             if let then { loop.execute { then(isCommitted) } }
         }
     }
@@ -109,7 +109,7 @@ final class WebhookDispatcher {
         }
     }
 
-    /// One retry for all deliveries that could not start.
+    /// Schedules one retry for all deliveries that could not start.
     private func pumpLater() {
         if isStopping || retryTimer?.isPending == true { return }
         retryTimer = loop.schedule(after: .seconds(1)) { [weak self] in self?.pump() }
@@ -121,7 +121,7 @@ final class WebhookDispatcher {
             guard let self else { return }
             if outcome.wasAbandoned {
                 self.ledger.abandoned(delivery.key)
-                // Unless the server stops, a descriptor will be available before long.
+                // Unless the server stops, a file descriptor will be available soon.
                 self.pumpLater()
                 return
             }
@@ -146,7 +146,7 @@ final class WebhookDispatcher {
             if !outcome.wasAbandoned { self?.count(attempt, endpoint.id, event) }
             done(attempt, outcome)
         }
-        // The URL was checked when the endpoint was created, possibly under other settings.
+        // The URL was validated when the endpoint was created, possibly under other settings.
         let destinations: DestinationPolicy = settings.allowsPrivate ? .anywhere : .publicInternet
         let isAllowed = (try? WebhookURL(endpoint.url, allowsPrivate: settings.allowsPrivate)) != nil
         guard isAllowed,
@@ -175,7 +175,7 @@ final class WebhookDispatcher {
         loop.logger.warning("a webhook endpoint is disabled", metadata: ["endpoint": "\(id)", "reason": "\(reason)"])
     }
 
-    // MARK: For the API
+    // MARK: API
 
     func create(_ endpoint: WebhookEndpoint, then: @escaping @Sendable (Result<WebhookEndpoint, WebhookError>) -> Void) {
         guard let owner = endpoint.owner, ledger.endpoints(owner: owner).count < WebhookEndpoint.maxCount else {
@@ -186,7 +186,7 @@ final class WebhookDispatcher {
         save { then($0 ? .success(endpoint) : .failure(.notCommitted)) }
     }
 
-    /// An endpoint, if it is the owner's.
+    /// The endpoint; nil if it is not the owner's.
     func endpoint(_ id: String, owner: String) -> WebhookEndpoint? {
         ledger.endpoints[id].flatMap { $0.owner == owner ? $0 : nil }
     }
@@ -195,7 +195,7 @@ final class WebhookDispatcher {
         WebhookEndpointStatus(endpoint, pendingCount: ledger.pendingCount(endpointID: endpoint.id))
     }
 
-    /// Changes an endpoint. A re-enabled one is sent a sample, so that its owner sees whether it works.
+    /// Changes an endpoint. An endpoint enabled again is sent a sample, to show its owner whether it works.
     func update(
         _ id: String, owner: String, _ change: @Sendable (inout WebhookEndpoint) -> Void,
         then: @escaping @Sendable (Result<WebhookEndpoint, WebhookError>) -> Void
@@ -228,7 +228,7 @@ final class WebhookDispatcher {
         save { then($0 ? .success(id) : .failure(.notCommitted)) }
     }
 
-    /// Sends a sample at once, and returns the receiver's status.
+    /// Sends a sample immediately, and passes on the receiver's status.
     func test(
         _ id: String, owner: String, type: String, then: @escaping @Sendable (Result<Int, WebhookError>) -> Void
     ) {

@@ -2,7 +2,7 @@ package import JSON
 
 /// A registered receiver of webhooks.
 package struct WebhookEndpoint: Sendable, Hashable {
-    /// Which responses it is notified of.
+    /// Which responses the endpoint is notified of.
     package enum Responses: String, Sendable, CaseIterable {
         /// Responses that continue without their client, as at OpenAI.
         case background
@@ -10,26 +10,29 @@ package struct WebhookEndpoint: Sendable, Hashable {
         case all
     }
 
-    /// Whether it is enabled.
+    /// Whether the endpoint is notified at all.
     package enum State: Sendable, Hashable {
         case enabled
-        /// Since when, in seconds since 1970, and why.
+        /// Disabled at this time, in seconds since 1970, for this reason.
         case disabled(at: Int, reason: String)
     }
 
     package let id: String
-    /// nil: the operator's, for all owners.
+    /// nil for an endpoint of the operator, which serves all owners.
     package let owner: String?
+    /// The client's name for it.
     package var name: String
     package var url: String
+    /// Event types that it is notified of.
     package var eventTypes: [String]
     package var responses: Responses
+    /// The keys that sign its requests.
     package var secrets: WebhookSecrets
     /// Seconds since 1970.
     package let createdAt: Int
     package var updatedAt: Int
     package var state = State.enabled
-    /// Failed attempts since the last success.
+    /// Number of failed attempts since the last success.
     package var failures = 0
     /// Time of the last success, in milliseconds since 1970.
     package var lastSuccessAt: Int?
@@ -55,7 +58,7 @@ package struct WebhookEndpoint: Sendable, Hashable {
 
     package var isEnabled: Bool { state == .enabled }
 
-    /// Whether it is to be notified of an event.
+    /// Whether the endpoint is to be notified of an event.
     /// - Parameter isBackground: whether the object continued without its client.
     func wants(_ event: WebhookEvent, isBackground: Bool) -> Bool {
         isEnabled && (owner == nil || owner == event.owner) && (isBackground || responses == .all)
@@ -66,6 +69,7 @@ package struct WebhookEndpoint: Sendable, Hashable {
 // MARK: - Stored form
 
 extension WebhookEndpoint {
+    /// The form in which the store has it.
     package var record: JSONValue {
         var record: JSONObject = [
             "id": .string(id), "name": .string(name), "url": .string(url), "event_types": .array(eventTypes.map { .string($0) }),
@@ -85,7 +89,7 @@ extension WebhookEndpoint {
         return .object(record)
     }
 
-    /// - Throws: ``JSON/JSONRecord/Malformed`` for anything that ``record`` did not write.
+    /// - Throws: ``JSON/JSONRecord/Malformed`` unless ``record`` wrote it.
     package init(record: JSONValue) throws {
         let endpoint = try JSONRecord(record, of: "webhook endpoint")
         let secret = { (value: JSONValue) in value.string.flatMap(WebhookSecret.init) }

@@ -4,7 +4,7 @@ import JSON
 
 /// An event, as sent to receivers.
 package struct WebhookEvent: Sendable, Hashable {
-    /// All types, by OpenAI's names.
+    /// All event types, by OpenAI's names.
     package static let types = [
         "response.completed", "response.failed", "response.incomplete", "response.cancelled",
         "batch.completed", "batch.failed", "batch.expired", "batch.cancelled",
@@ -14,7 +14,7 @@ package struct WebhookEvent: Sendable, Hashable {
     package let id: String
     package let type: String
     package let owner: String
-    /// Id of its object: a response or a batch.
+    /// Identifier of the object: a response or a batch.
     package let objectID: String
     /// Seconds since 1970.
     package let createdAt: Int
@@ -30,7 +30,7 @@ package struct WebhookEvent: Sendable, Hashable {
         self.isTest = isTest
     }
 
-    /// An object ends once: reporting it again after a crash gives the same event.
+    /// An object ends only once, so reporting the end again after a crash gives the same event.
     package init(type: String, owner: String, objectID: String, createdAt: Int) {
         self.init(
             id: "evt_" + Self.digest(of: type + "\n" + objectID), type: type, owner: owner, objectID: objectID, createdAt: createdAt

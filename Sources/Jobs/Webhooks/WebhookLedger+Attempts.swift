@@ -2,14 +2,14 @@ import Bytes
 import DequeModule
 import HeapModule
 
-/// Attempts: their order and results.
+/// Attempts: order and results.
 extension WebhookLedger {
-    /// The deliveries to attempt now, within the limits. They are then in flight.
+    /// The deliveries to attempt now, within the limits. Marks them as in flight.
     mutating func startable(now: Int) -> [WebhookDelivery] {
         while let due = waiting.min, due.at <= now {
             waiting.removeMin()
-            guard let entry = entries[due.key], entry.place == .waiting, entry.delivery.dueAt == due.at else { continue }
-            entries[due.key]?.place = .ready
+            guard let entry = entries[due.key], entry.stage == .waiting, entry.delivery.dueAt == due.at else { continue }
+            entries[due.key]?.stage = .ready
             lanes[due.key.endpointID]?.ready.append(due.key)
             rotate(due.key.endpointID)
         }
@@ -19,14 +19,14 @@ extension WebhookLedger {
             shares[owner]?.isInRotation = false
             guard let share = shares[owner], share.inFlight < limits.inFlightPerOwner else { continue }
             if inFlightCount >= limits.inFlight, share.inFlight > 0 {
-                // Waits for others to end, ahead of later ones.
+                // Waits for an attempt to end, ahead of later owners.
                 shares[owner]?.isInRotation = true
                 full.append(owner)
                 continue
             }
             if let id = shares[owner]?.lanes.popFirst() {
                 lanes[id]?.isInRotation = false
-                // A disabled endpoint returns when it is enabled.
+                // Deliveries to a disabled endpoint become ready again when it is enabled.
                 if endpoints[id]?.isEnabled == true {
                     if let delivery = begin(id, owner: owner) { started.append(delivery) }
                     rotate(id)
@@ -38,28 +38,28 @@ extension WebhookLedger {
         return started
     }
 
-    /// Puts an endpoint's next ready delivery in flight.
+    /// Marks the next ready delivery of an endpoint as in flight.
     private mutating func begin(_ id: String, owner: String) -> WebhookDelivery? {
         guard let lane = lanes[id], lane.inFlight < limits.inFlightPerEndpoint,
             let key = lanes[id]?.ready.popFirst(),
-            // Dropped deliveries are still in the lane.
-            let entry = entries[key], entry.place == .ready
+            // A lane may still contain dropped deliveries.
+            let entry = entries[key], entry.stage == .ready
         else { return nil }
-        entries[key]?.place = .inFlight
+        entries[key]?.stage = .inFlight
         lanes[id]?.inFlight += 1
         shares[owner, default: Share()].inFlight += 1
         inFlightCount += 1
         return entry.delivery
     }
 
-    /// Time of the next due delivery, in milliseconds since 1970. Ready ones wait for an attempt to end.
+    /// Time of the next due delivery, in milliseconds since 1970. Ready deliveries wait for an attempt to end instead.
     var nextDueAt: Int? { waiting.min?.at }
 
     /// Records the result of an attempt.
     /// - Parameter random: 0 ..< 1, for the jitter.
     mutating func attempted(_ key: WebhookDelivery.Key, _ attempt: WebhookDelivery.Attempt, _ verdict: Verdict, random: Double) {
-        // Its endpoint may have been deleted.
-        guard var entry = entries[key], entry.place == .inFlight else { return }
+        // The endpoint may have been deleted.
+        guard var entry = entries[key], entry.stage == .inFlight else { return }
         let now = attempt.at.saturatingAdding(attempt.milliseconds)
         leaveFlight(key)
         entry.delivery.record(attempt)
@@ -70,18 +70,18 @@ extension WebhookLedger {
         }
         if let next {
             entry.delivery.dueAt = now.saturatingAdding(Int(saturating: (next * 1000).rounded(.up)))
-            entry.place = .waiting
+            entry.stage = .waiting
             entries[key] = entry
             waiting.insert(Due(at: entry.delivery.dueAt, key: key))
         } else {
             entry.delivery.state = verdict == .delivered ? .delivered : .failed
             entry.delivery.dueAt = now
-            entry.place = .over
+            entry.stage = .over
             entries[key] = entry
             countPending(entry.delivery.event.owner, -1)
         }
         changes.append(.update(entry.delivery))
-        if entry.place == .over { finish(key) }
+        if entry.stage == .over { finish(key) }
         switch verdict {
         case .delivered: break
         case .gone: disable(key.endpointID, reason: "The receiver answered with status 410: it is gone.", now: now)
@@ -90,11 +90,11 @@ extension WebhookLedger {
         }
     }
 
-    /// Undoes the start of an attempt that was not made.
+    /// Reverts the start of an attempt that was not made.
     mutating func abandoned(_ key: WebhookDelivery.Key) {
-        guard let entry = entries[key], entry.place == .inFlight else { return }
+        guard let entry = entries[key], entry.stage == .inFlight else { return }
         leaveFlight(key)
-        entries[key]?.place = .waiting
+        entries[key]?.stage = .waiting
         waiting.insert(Due(at: entry.delivery.dueAt, key: key))
     }
 
@@ -135,7 +135,7 @@ extension WebhookLedger {
         rotate(key.endpointID)
     }
 
-    /// Records the end of an attempt to one of an owner's endpoints.
+    /// Frees the slot of an attempt to one of an owner's endpoints.
     mutating func leaveShare(of endpoint: WebhookEndpoint) {
         inFlightCount -= 1
         let owner = Self.share(of: endpoint)
@@ -144,6 +144,6 @@ extension WebhookLedger {
         if let share = shares[owner], share.inFlight <= 0, share.lanes.isEmpty, !share.isInRotation { shares[owner] = nil }
     }
 
-    /// The owner of an endpoint for fair sharing; all operator endpoints count as one owner.
+    /// The owner for fair sharing; all operator endpoints count as one owner.
     private static func share(of endpoint: WebhookEndpoint) -> String { endpoint.owner ?? "" }
 }

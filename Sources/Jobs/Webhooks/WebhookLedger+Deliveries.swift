@@ -4,22 +4,22 @@ import HeapModule
 
 /// Deliveries: admission, redelivery, expiry.
 extension WebhookLedger {
-    /// Admits a delivery, unless it exists.
-    /// - Parameter isStored: whether it is stored already.
+    /// Admits a delivery, unless it exists already.
+    /// - Parameter isStored: whether the store has it already.
     mutating func admit(_ delivery: WebhookDelivery, isStored: Bool, now: Int) {
         guard entries[delivery.key] == nil, endpoints[delivery.endpointID] != nil else { return }
         if !isStored { changes.append(.add(delivery)) }
         guard delivery.state == .pending else {
-            entries[delivery.key] = Entry(delivery: delivery, place: .over)
+            entries[delivery.key] = Entry(delivery: delivery, stage: .over)
             finish(delivery.key)
             return
         }
-        entries[delivery.key] = Entry(delivery: delivery, place: .waiting)
+        entries[delivery.key] = Entry(delivery: delivery, stage: .waiting)
         wait(delivery)
         makeRoom(for: delivery.event.owner, now: now)
     }
 
-    /// Redelivers an owner's event, with a full new round of attempts, to the owner's endpoints that it was for.
+    /// Redelivers an owner's event to the owner's endpoints for which it was meant, with a new round of attempts.
     /// - Returns: the number of deliveries.
     mutating func redeliver(eventID: String, owner: String, endpointID: String?, now: Int) -> Int {
         var count = 0
@@ -27,13 +27,13 @@ extension WebhookLedger {
             let key = WebhookDelivery.Key(eventID: eventID, endpointID: endpoint.id)
             guard var entry = entries[key], !entry.delivery.event.isTest else { continue }
             count += 1
-            if entry.place == .inFlight || entry.place == .ready { continue }
-            let wasOver = entry.place == .over
+            if entry.stage == .inFlight || entry.stage == .ready { continue }
+            let wasOver = entry.stage == .over
             entry.delivery.state = .pending
             entry.delivery.roundAttemptCount = 0
             entry.delivery.roundBeganAt = nil
             entry.delivery.dueAt = now
-            entry.place = .waiting
+            entry.stage = .waiting
             entries[key] = entry
             changes.append(.update(entry.delivery))
             if wasOver {
@@ -56,10 +56,10 @@ extension WebhookLedger {
         entries.count { $0.key.endpointID == endpointID && $0.value.delivery.state == .pending }
     }
 
-    /// Removes old finished deliveries, and drops old ones that wait for a disabled endpoint.
+    /// Removes old finished deliveries, and drops old ones that are waiting for a disabled endpoint.
     mutating func sweep(now: Int) {
         let oldest = now.saturatingSubtracting(retentionMilliseconds)
-        for (key, entry) in entries where entry.place == .waiting || entry.place == .ready {
+        for (key, entry) in entries where entry.stage == .waiting || entry.stage == .ready {
             guard endpoints[key.endpointID]?.isEnabled == false,
                 entry.delivery.event.createdAt.saturatingMultiplied(by: 1000) < oldest
             else { continue }
@@ -88,20 +88,20 @@ extension WebhookLedger {
     /// Drops the oldest waiting deliveries until the owner is within the limit.
     mutating func makeRoom(for owner: String, now: Int) {
         while let count = pendingCounts[owner], count > limits.pendingPerOwner, let key = pendingOrder[owner]?.popFirst() {
-            guard let entry = entries[key], entry.place == .waiting || entry.place == .ready else { continue }
+            guard let entry = entries[key], entry.stage == .waiting || entry.stage == .ready else { continue }
             droppedCount += 1
             giveUp(key, as: .dropped, now: now)
         }
-        // Keys of finished deliveries may be the majority.
+        // Compacts the order only once finished deliveries are the majority.
         guard let order = pendingOrder[owner], order.count > 2 * (pendingCounts[owner] ?? 0) + 64 else { return }
-        pendingOrder[owner] = order.filter { entries[$0].map { $0.place != .over } ?? false }
+        pendingOrder[owner] = order.filter { entries[$0].map { $0.stage != .over } ?? false }
     }
 
     mutating func giveUp(_ key: WebhookDelivery.Key, as state: WebhookDelivery.State, now: Int) {
         guard var entry = entries[key] else { return }
         entry.delivery.state = state
         entry.delivery.dueAt = now
-        entry.place = .over
+        entry.stage = .over
         entries[key] = entry
         changes.append(.update(entry.delivery))
         countPending(entry.delivery.event.owner, -1)

@@ -1,37 +1,37 @@
 import DequeModule
 import HeapModule
 
-/// The state of all webhooks: endpoints, deliveries, their order and limits. No clock, socket or disk.
+/// The state of all webhooks: endpoints, deliveries, order and limits. Free of clocks, sockets and I/O.
 ///
 /// After each call, ``takeChanges()`` returns the changes to store.
 struct WebhookLedger {
     struct Limits {
-        /// Attempts in flight: per endpoint, per owner, and in total. An owner with none may start one beyond the total, up to
-        /// twice the total, so that hanging receivers delay only their own owner.
+        /// Most attempts in flight per endpoint, per owner, and in total. An owner without any may exceed the total, up to twice
+        /// the total, so that a hanging receiver delays only its own owner.
         var inFlightPerEndpoint = 4
         var inFlightPerOwner = 16
         var inFlight = 64
-        /// Most waiting deliveries per owner. The oldest are dropped.
+        /// Most waiting deliveries per owner; beyond it, the oldest are dropped.
         var pendingPerOwner = 10_000
-        /// Most finished deliveries to retain per endpoint.
+        /// Most finished deliveries retained per endpoint.
         var finishedPerEndpoint = 200
     }
 
     /// The result of an attempt, for scheduling.
     enum Verdict: Equatable {
         case delivered
-        /// Retry; after the receiver's delay, if given.
+        /// Failed: retried after the schedule's delay or the receiver's own, in seconds.
         case failed(retryAfter: Double?)
-        /// Status 410: never again.
+        /// Status 410: not retried, and the endpoint is disabled.
         case gone
     }
 
     /// The state of a delivery.
-    enum Place { case waiting, ready, inFlight, over }
+    enum Stage { case waiting, ready, inFlight, over }
 
     struct Entry {
         var delivery: WebhookDelivery
-        var place: Place
+        var stage: Stage
     }
 
     struct Due: Comparable {
@@ -46,18 +46,18 @@ struct WebhookLedger {
     struct Lane {
         var ready: Deque<WebhookDelivery.Key> = []
         var inFlight = 0
-        /// Finished, in order of their ends.
+        /// Finished deliveries, in the order of their ends.
         var finished: Deque<WebhookDelivery.Key> = []
-        /// Whether it stands in the rotation.
+        /// Whether the endpoint is in its owner's rotation.
         var isInRotation = false
     }
 
     /// The queue of one owner.
     struct Share {
-        /// Endpoints with ready deliveries, each once.
+        /// Endpoints with ready deliveries, without duplicates.
         var lanes: Deque<String> = []
         var inFlight = 0
-        /// Whether it stands in the rotation.
+        /// Whether the owner is in the rotation.
         var isInRotation = false
     }
 
@@ -70,11 +70,11 @@ struct WebhookLedger {
     var entries: [WebhookDelivery.Key: Entry] = [:]
     var lanes: [String: Lane] = [:]
     var waiting = Heap<Due>()
-    /// Ready deliveries of each owner, by ``share(of:)``.
+    /// Queues of ready deliveries, by ``share(of:)``.
     var shares: [String: Share] = [:]
-    /// Owners with ready deliveries, each once. Owners are served round-robin, and so are the endpoints of each.
+    /// Owners with ready deliveries, without duplicates. Owners are served round-robin, and so are the endpoints of each.
     var rotation: Deque<String> = []
-    /// Per owner: waiting deliveries, oldest first; may include finished ones.
+    /// Waiting deliveries of each owner, oldest first; may include finished ones.
     var pendingOrder: [String: Deque<WebhookDelivery.Key>] = [:]
     var pendingCounts: [String: Int] = [:]
     var inFlightCount = 0
@@ -126,8 +126,8 @@ struct WebhookLedger {
         endpointOrder.removeAll { $0 == id }
         lanes[id] = nil
         for (key, entry) in entries where key.endpointID == id {
-            if entry.place == .inFlight { leaveShare(of: endpoint) }
-            if entry.place != .over { countPending(entry.delivery.event.owner, -1) }
+            if entry.stage == .inFlight { leaveShare(of: endpoint) }
+            if entry.stage != .over { countPending(entry.delivery.event.owner, -1) }
             entries[key] = nil
         }
         if endpoint.owner != nil { changes.append(.removeEndpoint(id: id)) }
@@ -142,18 +142,18 @@ struct WebhookLedger {
     mutating func noteHealth(of id: String, _ verdict: Verdict, now: Int) {
         guard var endpoint = endpoints[id] else { return }
         if verdict == .delivered {
-            // Only visible changes are worth a write.
-            let mustKeep = endpoint.failures > 0
+            // Only a visible change is worth a write.
+            let mustStore = endpoint.failures > 0
             endpoint.failures = 0
             endpoint.lastSuccessAt = now
-            if mustKeep { put(endpoint) } else { endpoints[id] = endpoint }
+            if mustStore { put(endpoint) } else { endpoints[id] = endpoint }
         } else {
             endpoint.failures += 1
             put(endpoint)
         }
     }
 
-    /// Disables the endpoint of a failed delivery if no other delivery succeeded in that time.
+    /// Disables the endpoint of a failed delivery if no delivery to it succeeded during the attempts.
     mutating func disableIfDead(_ id: String, _ delivery: WebhookDelivery, now: Int) {
         guard let endpoint = endpoints[id], let began = delivery.roundBeganAt, endpoint.lastSuccessAt.map({ $0 < began }) ?? true
         else { return }

@@ -1,6 +1,6 @@
 import Synchronization
 
-/// The endpoints, for producers of events on any thread; protected by one short lock.
+/// The endpoints, for producers of events on any thread. Protected by one short lock.
 final class WebhookRegistry: Sendable {
     private struct Endpoints {
         /// By owner.
@@ -20,7 +20,7 @@ final class WebhookRegistry: Sendable {
     }
 
     /// The endpoints to notify of an event.
-    /// - Parameter event: called only if there are endpoints.
+    /// - Parameter event: only called if there are endpoints.
     func receivers(owner: String, isBackground: Bool, _ event: () -> WebhookEvent) -> (event: WebhookEvent, endpointIDs: [String])?
     {
         let candidates = endpoints.withLock { endpoints in

@@ -1,13 +1,14 @@
 /// The retry schedule of failed deliveries.
 package struct WebhookSchedule: Sendable {
-    /// Delays in seconds after each failed attempt: about 24 hours in total, so that an outage at night can be repaired by day.
+    /// Delay in seconds after each failed attempt: about 24 hours in total, so that a receiver that fails at night can be repaired
+    /// by day.
     static let delays: [Double] = [5, 30, 120, 600, 1800, 3600, 7200, 14_400, 28_800, 28_800]
     /// Longest delay that a receiver can ask for, in seconds.
     static let maxDelay = 28_800.0
-    /// Relative jitter in both directions, so that deliveries which failed together are not retried together.
+    /// Relative jitter in both directions, so that deliveries that failed together are not retried together.
     static let jitter = 0.2
 
-    /// Factor of the delays.
+    /// Factor applied to ``delays``.
     private let factor: Double
 
     /// - Parameter base: the first delay; the others scale in proportion.
@@ -15,6 +16,7 @@ package struct WebhookSchedule: Sendable {
         factor = Double(base.components.seconds) + Double(base.components.attoseconds) / 1e18
     }
 
+    /// Attempts in one round.
     package static let attemptCount = delays.count + 1
 
     /// Delay after a failed attempt, in seconds; nil after the last one.

@@ -1,16 +1,16 @@
 import Bytes
 import Digests
 
-/// The key of an endpoint's Standard Webhooks signatures.
+/// The signing key of an endpoint, as in Standard Webhooks.
 package struct WebhookSecret: Sendable, Hashable {
-    /// `whsec_` and base64, or any other text, whose bytes are the key.
+    /// `whsec_` followed by base64, or any other text, whose UTF-8 is the key.
     package let text: String
     private let key: [UInt8]
 
     static let prefix = "whsec_"
     /// Size of generated keys, in bytes; Standard Webhooks requires 24 to 64.
     static let newByteCount = 32
-    /// Least size of given keys, in bytes.
+    /// Minimum size of given keys, in bytes.
     package static let minByteCount = 16
 
     /// nil if too short, or `whsec_` with invalid base64.
@@ -36,7 +36,7 @@ package struct WebhookSecret: Sendable, Hashable {
         return WebhookSecret(key: (0..<newByteCount).map { _ in UInt8.random(in: .min ... .max, using: &generator) })
     }
 
-    /// Its last characters, to identify it.
+    /// The last characters, to identify the secret.
     package var hint: String { "…" + text.suffix(4) }
 
     /// `v1,` and the base64 of the HMAC-SHA256 of `id.timestamp.body`.
@@ -48,10 +48,10 @@ package struct WebhookSecret: Sendable, Hashable {
     }
 }
 
-/// The secrets of an endpoint: the current one and, for a while after a rotation, the previous one.
+/// The secrets of an endpoint: the current one and, for a period after a rotation, the previous one.
 package struct WebhookSecrets: Sendable, Hashable {
     package private(set) var current: WebhookSecret
-    /// Also signs until this time, in seconds since 1970, so that receivers can switch without a gap.
+    /// Also signs until the given time in seconds since 1970, so that receivers can switch without a gap.
     package private(set) var previous: (secret: WebhookSecret, until: Int)?
 
     package init(_ current: WebhookSecret, previous: (secret: WebhookSecret, until: Int)? = nil) {
@@ -59,13 +59,13 @@ package struct WebhookSecrets: Sendable, Hashable {
         self.previous = previous
     }
 
-    /// - Parameter keepingOldUntil: nil invalidates the old secret at once.
-    mutating func rotate(to new: WebhookSecret, keepingOldUntil end: Int?) {
+    /// - Parameter retainingOldUntil: end of the old secret's validity, in seconds since 1970; nil: immediately.
+    mutating func rotate(to new: WebhookSecret, retainingOldUntil end: Int?) {
         previous = end.map { (current, $0) }
         current = new
     }
 
-    /// The header field's value: the signatures of all valid secrets, separated by spaces.
+    /// Value of the header field: the signatures of all valid secrets, separated by spaces.
     package func signatures(id: String, unixTime: Int, body: [UInt8]) -> String? {
         var secrets = [current]
         if let previous, unixTime < previous.until { secrets.append(previous.secret) }

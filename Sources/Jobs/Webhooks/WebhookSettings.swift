@@ -1,11 +1,11 @@
 /// The operator's settings for webhooks.
 public struct WebhookSettings: Sendable {
-    /// An operator endpoint, for all owners.
+    /// An endpoint of the operator, notified of all owners' events.
     public struct Endpoint: Sendable, Hashable {
         public var url: String
-        /// `whsec_` and base64, or any text of at least 16 bytes.
+        /// `whsec_` followed by base64, or any text of at least 16 bytes.
         public var secret: String
-        /// Also notified of foreground responses.
+        /// Whether it is also notified of foreground responses.
         public var hearsAllResponses: Bool
 
         public init(url: String, secret: String, hearsAllResponses: Bool = false) {
@@ -15,12 +15,13 @@ public struct WebhookSettings: Sendable {
         }
     }
 
+    /// The operator's endpoints.
     public var endpoints: [Endpoint] = []
     /// Whether deliveries may go to addresses that are not on the public Internet.
     public var allowsPrivate = false
     /// Delay after the first failed attempt; the others scale in proportion.
     public var retryBase = Duration.seconds(5)
-    /// How long a finished delivery is retained, for inspection and redelivery.
+    /// Retention of a finished delivery, for inspection and redelivery.
     public var retention = Duration.seconds(86_400)
 
     public init() {}

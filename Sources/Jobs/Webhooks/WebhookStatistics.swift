@@ -1,17 +1,18 @@
-/// Metrics since the start.
+/// Counters and gauges for metrics.
 package struct WebhookStatistics: Sendable {
-    /// By result.
+    /// Number of attempts, by result.
     package var attempts: [String: UInt64]
-    /// Deliveries waiting or in flight.
+    /// Number of deliveries waiting or in flight.
     package var pending: Int
+    /// Number of attempts in progress.
     package var inFlight: Int
-    /// Deliveries displaced by newer ones.
+    /// Number of deliveries dropped in favour of newer ones.
     package var dropped: UInt64
     package var enabledEndpoints: Int
     package var disabledEndpoints: Int
 }
 
-/// An endpoint, and its pending deliveries.
+/// An endpoint and the number of its pending deliveries.
 package struct WebhookEndpointStatus: Sendable {
     package let endpoint: WebhookEndpoint
     package let pendingCount: Int
@@ -22,16 +23,16 @@ package struct WebhookEndpointStatus: Sendable {
     }
 }
 
-/// Why a call on webhooks failed.
+/// An error of a call on webhooks.
 package enum WebhookError: Error, Sendable, Hashable {
     /// No such endpoint of this owner.
     case endpointNotFound
-    /// Unknown event: another owner's, for no endpoint, or expired.
+    /// Unknown event: expired, another owner's, or of no interest to any endpoint.
     case eventNotFound
     case tooManyEndpoints
     case tooManyTests
-    /// The receiver did not answer a sample; `word` is the reason.
+    /// The receiver did not answer the sample; `word` is the reason.
     case noAnswer(word: String)
-    /// The store refused the change.
+    /// The store could not commit the change.
     case notCommitted
 }

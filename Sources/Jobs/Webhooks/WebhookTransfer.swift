@@ -5,12 +5,12 @@ import Network
 /// One attempt in flight. Only the status counts; the receiver's body is read up to a limit and discarded.
 final class WebhookTransfer: HTTPTransfer {
     struct Outcome {
-        /// nil: no answer.
+        /// HTTP status code; nil without an answer.
         let status: Int?
-        /// nil: success.
+        /// The reason of the failure in one word; nil for a success.
         let error: String?
         let verdict: WebhookLedger.Verdict
-        /// Not counted as an attempt: the server stops, or has no descriptor left.
+        /// Not counted as an attempt: the server is stopping, or no file descriptor was left.
         var wasAbandoned = false
     }
 
@@ -67,7 +67,7 @@ final class WebhookTransfer: HTTPTransfer {
             finish(Outcome(status: nil, error: "server_stopping", verdict: .failed(retryAfter: nil), wasAbandoned: true))
         case .failed(.noDescriptors) where head == nil:
             finish(Outcome(status: nil, error: "no_descriptors", verdict: .failed(retryAfter: nil), wasAbandoned: true))
-        // The receiver has answered; a truncated body does not matter.
+        // The receiver has answered; a truncated body makes no difference.
         case .failed(let error): finish(outcome ?? Self.failure(Self.word(error)))
         }
     }
@@ -87,7 +87,7 @@ final class WebhookTransfer: HTTPTransfer {
         case 200...299: return Outcome(status: head.status, error: nil, verdict: .delivered)
         case 410: return Outcome(status: 410, error: "gone", verdict: .gone)
         default:
-            // Redirects are not followed: they would bypass the checks.
+            // Redirects are not followed: they would bypass the validation of the URL.
             let word =
                 (300...399).contains(head.status)
                 ? "redirect" : (400...599).contains(head.status) ? "status_\(head.status)" : "status_other"
@@ -96,7 +96,7 @@ final class WebhookTransfer: HTTPTransfer {
         }
     }
 
-    /// The delay of `Retry-After` in seconds, given as a number or date.
+    /// The delay of a `Retry-After` field, a number or a date, in seconds.
     static func retryDelay(_ text: String, unixTime: Int) -> Double? {
         if let seconds = Double(text) { return seconds.isFinite && seconds >= 0 ? seconds : nil }
         return HTTPDate.parse(text, now: unixTime).map { Double(max(0, $0.saturatingSubtracting(unixTime))) }

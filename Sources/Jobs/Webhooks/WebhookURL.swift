@@ -1,8 +1,8 @@
 import Bytes
 
-/// The URL of an endpoint, validated by its text.
+/// The URL of an endpoint, validated without name resolution.
 package struct WebhookURL: Sendable, Hashable {
-    /// Why a URL is not allowed.
+    /// The reason for which a URL is rejected.
     package enum Problem: Error, Sendable, Hashable, CustomStringConvertible {
         case notAbsolute, tooLong, credentials, port(Int), privateHost(String)
 
@@ -10,25 +10,27 @@ package struct WebhookURL: Sendable, Hashable {
             switch self {
             case .notAbsolute: "it must be an absolute http or https URL in ASCII, without a fragment"
             case .tooLong: "it has more than \(WebhookURL.maxByteCount) bytes"
-            case .credentials: "it must not hold a user or password: the signature tells the receiver who calls"
+            case .credentials: "it must contain no user or password: requests are authenticated by their signature"
             case .port(let port):
-                "port \(port) is of another protocol: use 80, 443 or one from 1024 up, or let the operator set --webhooks-allow-private"
+                "port \(port) is reserved for another protocol: use 80, 443, or 1024 and above; the operator can allow it with --webhooks-allow-private"
             case .privateHost(let host):
                 "'\(host)' is not on the public Internet: the operator can allow it with --webhooks-allow-private"
             }
         }
     }
 
+    /// Longest URL, in bytes.
     package static let maxByteCount = 2048
-    /// Names reserved for this machine and private networks (RFC 6761, RFC 6762, RFC 8375, ICANN's `.internal`).
+    /// Names reserved for the local machine and private networks (RFC 6761, RFC 6762, RFC 8375, ICANN's `.internal`).
     private static let privateSuffixes = ["localhost", "local", "internal", "home.arpa"]
 
+    /// The URL as written.
     package let text: String
-    /// In lower case, without brackets.
+    /// Lower case, without the brackets of an IPv6 address.
     package let host: String
     package let port: Int
 
-    /// - Parameter allowsPrivate: whether to allow addresses that are not public.
+    /// - Parameter allowsPrivate: whether to allow addresses outside of the public Internet.
     package init(_ text: String, allowsPrivate: Bool) throws(Problem) {
         guard text.utf8.count <= Self.maxByteCount else { throw .tooLong }
         let lower = text.lowercased()
@@ -65,7 +67,7 @@ package struct WebhookURL: Sendable, Hashable {
         }
         self.text = text
         if allowsPrivate { return }
-        // Ports do not imply trust, but a request to port 25 could be interpreted as mail.
+        // A port implies no trust, but port 25 might interpret the request as mail.
         guard port == 80 || port == 443 || port >= 1024 else { throw .port(port) }
         if let address = IPAddress(host), !address.isPublic { throw .privateHost(host) }
         let name = host.hasSuffix(".") ? String(host.dropLast()) : host

@@ -133,7 +133,7 @@ struct ToolCallAssembler: ~Copyable {
         release(number, &text, into: sink)
     }
 
-    // MARK: Which call
+    // MARK: Assignment of pieces
 
     private mutating func number<Sink: ModelSink>(of piece: Piece, _ text: inout AnswerText, into sink: Sink) -> Int? {
         guard let known = candidate(for: piece) else {

@@ -51,7 +51,7 @@ final class JoiningSink: AnswerSink {
         target.textDelta(escaped: escaped.bytes)
     }
 
-    // MARK: What is not text
+    // MARK: Other output
 
     /// Reasoning is an item of its own, nearly always before the text, and does not separate the halves. It overtakes text that is
     /// still buffered: a word, or a possible repetition of the first half.

@@ -133,7 +133,7 @@ final class RehearsalAnswer {
         return .nextIteration
     }
 
-    // MARK: Ends
+    // MARK: End
 
     private func finish() {
         let reason: RehearsalEncoder.FinishReason =

@@ -47,7 +47,7 @@ struct RehearsalConversation: Sendable {
         }
     }
 
-    // MARK: What the answer needs to know
+    // MARK: Properties of the prompt
 
     /// The last user message, including its directives.
     var prompt: String { RehearsalText.withoutInterruptionNote(messages.last { $0.role == "user" }?.text ?? "") }

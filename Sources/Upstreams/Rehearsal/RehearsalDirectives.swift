@@ -125,7 +125,7 @@ struct RehearsalDirectiveError: Error, Equatable, CustomStringConvertible {
     var description: String { "rehearsal directive \(key)=\(value): the value must be \(expected)." }
 }
 
-// MARK: - Where they stand
+// MARK: - Parsing
 
 extension RehearsalDirectives {
     /// Parses the directives of a prompt and then those of the body, which take precedence.

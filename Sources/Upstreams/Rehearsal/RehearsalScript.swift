@@ -149,7 +149,7 @@ struct RehearsalScript: Sendable {
     }
 }
 
-// MARK: - Going on
+// MARK: - Continuation
 
 extension RehearsalScript {
     /// Continues a text from where it stops: the rest of its sentence, a word about the remark, then sentences that have not

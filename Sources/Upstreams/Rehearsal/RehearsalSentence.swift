@@ -37,7 +37,7 @@ struct RehearsalSentence: Sendable {
     /// The range of the token in ``bytes``.
     func range(of token: Int) -> Range<Int> { (token == 0 ? 0 : ends[token - 1])..<ends[token] }
 
-    // MARK: What the rehearsal model says
+    // MARK: Sentences
 
     /// Most tokens in a sentence, so that an ending of the right length always exists.
     static let maxTokenCount = 16

@@ -117,7 +117,7 @@ package struct RouteTable: Sendable {
     /// Number of requests in the queue.
     package var waitingCount: Int { waiting.count }
 
-    // MARK: Coming, waiting, going
+    // MARK: Leases and the queue
 
     /// Whether an owner has used its share of the queue: a quarter is reserved for others.
     private func isShareUsedUp(_ owner: String) -> Bool {

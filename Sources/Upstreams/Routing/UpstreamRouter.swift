@@ -131,7 +131,7 @@ public final class UpstreamRouter: Sendable {
         }
     }
 
-    // MARK: The lock
+    // MARK: Lock
 
     /// Changes the table, then delivers the results outside of the lock.
     private func change<Result: Sendable>(

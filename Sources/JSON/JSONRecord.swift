@@ -33,14 +33,14 @@ public struct JSONRecord: Sendable {
     }
 
     /// A required member.
-    /// - Parameter read: nil for what is not as it must be.
+    /// - Parameter read: returns nil for an invalid value.
     public func required<Value>(_ key: String, _ read: (JSONValue) throws -> Value?) throws -> Value {
         guard let value = try optional(key, read) else { throw Malformed(record: name, member: key) }
         return value
     }
 
     /// An optional member; nil if, and only if, it is null or missing.
-    /// - Parameter read: nil for what is not as it must be.
+    /// - Parameter read: returns nil for an invalid value.
     public func optional<Value>(_ key: String, _ read: (JSONValue) throws -> Value?) throws -> Value? {
         guard let stored = object[key]?.unlessNull else { return nil }
         guard let value = try read(stored) else { throw Malformed(record: name, member: key) }

@@ -1,4 +1,4 @@
-/// The executor of the actors and tasks that live on the loop: their jobs run in its turns, through its mailbox.
+/// The executor of the actors and tasks on the loop: their jobs run in its iterations, through its mailbox.
 extension EventLoop: SerialExecutor, TaskExecutor {
     public func enqueue(_ job: consuming ExecutorJob) {
         if mailbox.post(.job(UnownedJob(job))) { wake() }

@@ -4,21 +4,21 @@ import Glibc
 public import Logging
 import WebSocket
 
-/// One thread around one epoll: readiness, timers, a mailbox, and the executor of what lives here.
+/// One thread around one epoll: readiness, timers, a mailbox, and the executor of the actors and tasks on this loop.
 ///
-/// What is *loop-confined* (``Channel`` and its subclasses, timers, and everything built on them) is touched on this thread
-/// only, by plain synchronous calls. Other threads reach it through ``execute(_:)`` or by tasks that prefer this executor.
+/// *Loop-confined* objects (``Channel`` and its subclasses, timers, and everything built on them) are only used on this thread, by
+/// plain synchronous calls. Other threads reach them through ``execute(_:)``, or by tasks that prefer this executor.
 ///
-/// An iteration of the loop: wait; handle what is ready; run due timers; run the mailbox; then flush, so that all that was written
-/// during the iteration leaves in one system call for each connection.
+/// An iteration of the loop: wait, handle ready descriptors, run due timers, run the mailbox, and flush, so that all output written
+/// during the iteration leaves in one system call per connection.
 public final class EventLoop: @unchecked Sendable {
-    /// Bytes of the receive buffer that all connections of a loop share.
+    /// Size of the receive buffer that all connections of a loop share, in bytes.
     public static let receiveBufferByteCount = 256 * 1024
 
-    /// Events taken from the kernel at once.
+    /// Most events taken from the kernel in one iteration.
     static let eventsPerTurn = 512
 
-    /// Position of the loop in its group.
+    /// Index of the loop in its group.
     public let index: Int
     public let logger: Logger
 
@@ -30,34 +30,34 @@ public final class EventLoop: @unchecked Sendable {
     private var flushes = FlushQueue()
     private var handshakes = HandshakeQueue()
     private var running = true
-    /// What the loop's timers and times go by.
+    /// The time source of the loop's timers.
     package let clock: LoopClock
     private var times: IterationTimes
-    /// Connections whose peers do not take what is due to them. Loop only.
+    /// Connections whose peers do not read their output. Loop only.
     private(set) var blockedConnections: [ObjectIdentifier: Connection] = [:]
-    /// Bytes of requests and messages in the making, and of bodies that are being answered. Loop only.
+    /// Bytes of partial requests and messages, and of bodies whose requests are not answered yet. Loop only.
     public internal(set) var heldInputBytes = 0
-    /// Connections that linger to be told that they were refused. Loop only.
+    /// Number of refused connections that linger until the peer has read the refusal. Loop only.
     var refusedCount = 0
-    /// What this loop has done. Loop only. Memory of its own, so that an addition is an addition and no more.
+    /// Statistics of this loop. Loop only. In memory of its own, so that an increment needs no exclusivity check.
     public let counters: UnsafeMutablePointer<LoopCounters> = {
         let counters = UnsafeMutablePointer<LoopCounters>.allocate(capacity: 1)
         counters.initialize(to: LoopCounters())
         return counters
     }()
 
-    /// What the WebSocket receivers of this loop share. Loop only.
+    /// State shared by the WebSocket receivers of this loop. Loop only.
     let receiverScratch = ReceiverScratch()
-    /// Shared by every connection of the loop: valid only within one receive call.
+    /// Shared by all connections of the loop; valid within one receive call only.
     let receiveBuffer = UnsafeMutableRawBufferPointer.allocate(byteCount: receiveBufferByteCount, alignment: 64)
     /// Loop only.
     var spareOutput = SpareOutput()
-    /// The text of HTTP's Date field and the second that it is for.
+    /// The text of HTTP's Date field, and the second that it describes.
     var dateCache = (seconds: 0, text: "")
-    /// Decompression in this iteration, of all connections.
+    /// Decompression budget of all connections in this iteration.
     var inflation = InflationBudget()
     private var madeHTTPClient: HTTPClient?
-    /// Outbound HTTP of this loop, made when first asked for. Loop only.
+    /// The loop's client for outbound HTTP, created on first use. Loop only.
     public var httpClient: HTTPClient {
         if let madeHTTPClient { return madeHTTPClient }
         let client = HTTPClient(loop: self)
@@ -69,8 +69,9 @@ public final class EventLoop: @unchecked Sendable {
     /// Seconds since 1970.
     public var unixTime: Int { clock.unixTime }
 
-    /// A loop without a thread: ``run()`` makes the calling thread the loop's, and ``turnOnce()`` borrows it for one iteration.
-    /// - Throws: ``SystemCallError`` when the kernel gives no epoll or eventfd.
+    /// Creates a loop without a thread: ``run()`` makes the calling thread the loop's, and ``turnOnce()`` borrows it for one
+    /// iteration.
+    /// - Throws: ``SystemCallError`` if the kernel provides no epoll or eventfd.
     public init(index: Int, clock: LoopClock = .system, logger: Logger) throws(SystemCallError) {
         self.index = index
         self.clock = clock
@@ -90,21 +91,21 @@ public final class EventLoop: @unchecked Sendable {
         counters.deallocate()
     }
 
-    // MARK: Where am I
+    // MARK: The current loop
 
-    /// The loop whose thread this is.
+    /// The loop whose thread is calling.
     public static var current: EventLoop? {
         clinux_get_current_loop().map { Unmanaged<EventLoop>.fromOpaque($0).takeUnretainedValue() }
     }
 
-    /// Whether the caller runs on this loop's thread.
+    /// Whether the caller is on this loop's thread.
     public var isCurrent: Bool {
         clinux_get_current_loop() == Unmanaged.passUnretained(self).toOpaque()
     }
 
     // MARK: Running
 
-    /// Runs iterations until ``stop()``, on the calling thread, which becomes this loop's.
+    /// Runs iterations until ``stop()`` on the calling thread, which becomes this loop's.
     func run() {
         clinux_set_current_loop(Unmanaged.passUnretained(self).toOpaque())
         let events = UnsafeMutableBufferPointer<epoll_event>.allocate(capacity: Self.eventsPerTurn)
@@ -114,7 +115,7 @@ public final class EventLoop: @unchecked Sendable {
         clinux_set_current_loop(nil)
     }
 
-    /// One iteration: what is ready, what is due, what other threads have posted, then what was written leaves.
+    /// Runs one iteration: ready descriptors, due timers, the mailbox, then the flush.
     func iterate(_ events: UnsafeMutableBufferPointer<epoll_event>, waitMilliseconds: Int32) {
         let count = epoll_wait(epoll, events.baseAddress, Int32(events.count), waitMilliseconds)
         times.begin(clock.now)
@@ -134,14 +135,14 @@ public final class EventLoop: @unchecked Sendable {
         times.end(clock.now, &counters.pointee)
     }
 
-    /// Ends what lives on the loop, while the calling thread still is the loop's.
+    /// Releases everything that lives on the loop, while the calling thread is still the loop's.
     func tearDown() {
         madeHTTPClient?.shutDown()
         for channel in channels.registered { channel.loopStopped() }
         mailbox.drain(self)
-        // While the loop still can: libcurl takes its sockets out of it before it closes them.
+        // First, while the loop still works: libcurl removes its sockets from the loop before closing them.
         madeHTTPClient = nil
-        // Each of these may hold a channel, and a channel holds the loop.
+        // Each of these may retain a channel, and a channel retains the loop.
         timers = TimerQueue()
         flushes = FlushQueue()
         handshakes = HandshakeQueue()
@@ -164,14 +165,14 @@ public final class EventLoop: @unchecked Sendable {
             _ = read(wakeup, &count, 8)
             return
         }
-        // A channel that an earlier event of this batch removed may still have an event here.
+        // An earlier event of this batch may have removed the channel of this one.
         guard let channel = channels[token] else { return }
         channel.ready(Readiness(rawValue: event.events))
     }
 
     private func flush() {
         if flushes.isEmpty { return }
-        // One round: a connection that is fed as fast as it drains has its next one in the next iteration.
+        // One round only: a connection whose output is refilled as fast as it drains continues in the next iteration.
         let flushing = flushes.take()
         for connection in flushing {
             connection.flushScheduled = false
@@ -180,17 +181,17 @@ public final class EventLoop: @unchecked Sendable {
         flushes.giveBack(flushing)
     }
 
-    /// Runs `action` once what was written in this iteration has left. Loop only.
+    /// Runs `action` once the output of this iteration has been flushed. Loop only.
     public func afterFlush(_ action: @escaping () -> Void) { flushes.append(action: action) }
 
-    /// Ends the loop after this iteration. From any thread.
+    /// Ends the loop after this iteration. Thread-safe.
     public func stop() {
         execute { self.running = false }
     }
 
     // MARK: Mailbox
 
-    /// Runs `work` on this loop: in this turn when called on it, else at its next wake-up. From any thread.
+    /// Runs `work` on this loop: in this iteration when called on it, otherwise after its next wake-up. Thread-safe.
     public func execute(_ work: @escaping @Sendable () -> Void) {
         if mailbox.post(.work(work)) { wake() }
     }
@@ -220,14 +221,14 @@ public final class EventLoop: @unchecked Sendable {
         epoll_ctl(epoll, EPOLL_CTL_MOD, channel.descriptor, &event)
     }
 
-    /// Must be called before the descriptor is closed: its number may be given out again at once.
+    /// Must be called before the descriptor is closed, since its number may be reused immediately.
     func deregister(_ channel: Channel) {
         guard channels.token(of: channel) != nil else { return }
         epoll_ctl(epoll, EPOLL_CTL_DEL, channel.descriptor, nil)
         channels.remove(channel)
     }
 
-    /// Gives a connection's place and descriptor to another: the kernel need not be told.
+    /// Passes a connection's slot and descriptor on to another one, without a system call.
     func replace(_ connection: Connection, by successor: Connection) {
         guard channels.replace(connection, by: successor) else { return }
         if blockedConnections.removeValue(forKey: ObjectIdentifier(connection)) != nil {
@@ -237,7 +238,7 @@ public final class EventLoop: @unchecked Sendable {
 
     func queueHandshake(_ connection: Connection) { handshakes.append(connection) }
 
-    /// After the flush: live connections come first.
+    /// Runs after the flush, so that established connections take precedence.
     private func stepHandshakes() {
         for _ in 0..<HandshakeQueue.stepsPerTurn {
             guard let connection = handshakes.next() else { return }

@@ -3,16 +3,16 @@ import Glibc
 public import Logging
 import Synchronization
 
-/// The event loops of a process, each on a thread of its own.
+/// The event loops of a process, each on its own thread.
 public final class EventLoopGroup: Sendable {
     public let loops: [EventLoop]
     private let threads: Mutex<[pthread_t]>
 
-    /// - Parameter count: loops to start; as many as there are processors when nil.
+    /// - Parameter count: number of loops; nil for one per processor.
     public init(count: Int? = nil, logger: Logger) throws(SystemCallError) {
-        // A peer that is gone is an error of the write, not a signal that ends the process.
+        // A vanished peer is an error of the write, not a signal that ends the process.
         signal(SIGPIPE, SIG_IGN)
-        // A file that may not grow is an error of the write, as a full disk is.
+        // A file at its size limit is an error of the write, like a full disk.
         signal(SIGXFSZ, SIG_IGN)
         var loops: [EventLoop] = []
         for index in 0..<max(1, count ?? Self.processorCount) {
@@ -39,13 +39,14 @@ public final class EventLoopGroup: Sendable {
     /// Processors that this process may run on.
     public static var processorCount: Int { max(1, sysconf(Int32(_SC_NPROCESSORS_ONLN))) }
 
-    /// Ends every loop and waits for its thread. Not from a loop.
+    /// Ends every loop and waits for its thread.
+    /// - Precondition: not called on a loop.
     public func shutDown() {
         let running = threads.withLock { threads in
             defer { threads = [] }
             return threads
         }
-        // A letter to a loop that has ended would stay in its mailbox, and the loop with it.
+        // A letter to an ended loop would stay in its mailbox and retain the loop.
         if running.isEmpty { return }
         for loop in loops { loop.stop() }
         for thread in running { pthread_join(thread, nil) }

@@ -1,7 +1,7 @@
-/// The connections that have written in this iteration, and what waits until that has left. Loop only.
+/// The connections that have written in this iteration, and the actions to run after the flush. Loop only.
 struct FlushQueue {
     private var scheduled: [Connection] = []
-    /// Where ``scheduled`` goes while it is worked off; kept for its storage.
+    /// The batch that ``scheduled`` is swapped into for the flush; retained for its storage.
     private var flushing: [Connection] = []
     private var actions: [() -> Void] = []
 
@@ -16,7 +16,7 @@ struct FlushQueue {
         return actions
     }
 
-    /// What is to be flushed now; give it back with ``giveBack(_:)``.
+    /// The connections to flush now; to be returned by ``giveBack(_:)``.
     mutating func take() -> [Connection] {
         swap(&scheduled, &flushing)
         defer { flushing = [] }

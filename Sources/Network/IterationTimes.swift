@@ -2,7 +2,7 @@
 struct IterationTimes {
     /// The clock's reading at the start of this iteration.
     private(set) var began: Instant
-    /// When the last iteration ended: one reading serves for its duration and for the wait behind it.
+    /// When the last iteration ended. One reading serves for its duration and for the wait after it.
     private(set) var ended: Instant
     private var hold = LoopHold()
 

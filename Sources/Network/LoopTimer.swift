@@ -1,4 +1,4 @@
-/// A single firing at a deadline on an event loop. Loop-confined.
+/// A one-shot timer on an event loop. Loop-confined.
 public final class LoopTimer {
     let deadline: Instant
     private var action: (() -> Void)?
@@ -8,10 +8,10 @@ public final class LoopTimer {
         self.action = action
     }
 
-    /// Whether it can still fire.
+    /// Whether the timer can still fire.
     public var isPending: Bool { action != nil }
 
-    /// Makes sure that it never fires. Frees what the action held at once.
+    /// Cancels the timer, and releases what its action captured.
     public func cancel() { action = nil }
 
     func fire() {

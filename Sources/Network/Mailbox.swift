@@ -1,6 +1,6 @@
 import Synchronization
 
-/// What other threads hand to a loop: work and jobs, in the order posted. A short lock, no wait.
+/// Work and jobs that other threads post to a loop, in order. A short lock, no waiting.
 final class Mailbox: Sendable {
     enum Letter: Sendable {
         case work(@Sendable () -> Void)
@@ -9,7 +9,7 @@ final class Mailbox: Sendable {
 
     private let letters = Mutex<[Letter]>([])
 
-    /// - Returns: whether the box was empty, so that the loop must be woken: once for a batch, not once for a letter.
+    /// - Returns: whether the box was empty, so that the loop must be woken: once for a batch rather than for every letter.
     func post(_ letter: Letter) -> Bool {
         letters.withLock { letters in
             letters.append(letter)
@@ -19,7 +19,7 @@ final class Mailbox: Sendable {
 
     var hasWork: Bool { letters.withLock { !$0.isEmpty } }
 
-    /// Runs what is there and what that adds, but at most so many rounds that sockets are not starved.
+    /// Runs the letters, and those that they post, for a limited number of rounds, so that sockets are not starved.
     func drain(_ loop: EventLoop) {
         for _ in 0..<8 {
             let batch = letters.withLock { letters in

@@ -4,7 +4,7 @@ struct SilenceWatch {
     /// body is detected at most one interval late.
     private static let looksPerTimeout = 16
 
-    /// Longest allowed silence.
+    /// Longest silence allowed.
     var timeout: Duration
     /// Size of the request's body; while it is being sent, the peer is not silent.
     private let uploadByteCount: Int

@@ -1,12 +1,12 @@
 /// The timers of a loop: a binary heap by deadline.
 ///
-/// A connection's own timer is no object but an entry here, and the connection knows its place: it is moved and taken out at
-/// once. Cancelled ``LoopTimer``s stay until they surface, or until they are the most.
+/// A connection's timer is an entry here rather than an object, and the connection stores its index, so it can be moved and removed
+/// immediately. Cancelled ``LoopTimer``s remain until they reach the top, or until they are the majority.
 struct TimerQueue {
-    /// The place of a connection whose timer is not set.
+    /// The index of a connection without a timer.
     static let noPlace = UInt32.max
 
-    /// Whom to tell.
+    /// The object to notify.
     enum Target {
         case timer(LoopTimer)
         case connection(Connection)
@@ -26,13 +26,13 @@ struct TimerQueue {
 
     private var heap: [Entry] = []
 
-    /// Timers kept, cancelled ones included.
+    /// Number of entries, cancelled ones included.
     var count: Int { heap.count }
     var nextDeadline: Instant? { heap.first?.deadline }
 
     mutating func insert(_ timer: LoopTimer) { insert(Entry(deadline: timer.deadline, target: .timer(timer))) }
 
-    /// Sets the connection's timer, anew if it was set.
+    /// Sets or replaces the connection's timer.
     mutating func set(_ connection: Connection, at deadline: Instant) {
         guard connection.timerPlace != Self.noPlace else {
             insert(Entry(deadline: deadline, target: .connection(connection)))
@@ -82,7 +82,7 @@ struct TimerQueue {
         for place in stride(from: heap.count / 2 - 1, through: 0, by: -1) { siftDown(place) }
     }
 
-    /// Tells a connection where its timer stands.
+    /// Stores the index of an entry in its connection.
     private func tell(_ place: Int) {
         if case .connection(let connection) = heap[place].target { connection.timerPlace = UInt32(place) }
     }
@@ -92,7 +92,7 @@ struct TimerQueue {
         tell(one)
     }
 
-    /// Finds the place of an entry that is new there or has a new deadline.
+    /// Restores the heap order around an entry that is new or has a new deadline.
     private mutating func settle(_ place: Int) {
         siftDown(place)
         siftUp(place)

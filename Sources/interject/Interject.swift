@@ -1,6 +1,6 @@
 import ArgumentParser
 
-/// The program: one command for each thing that a person does with it.
+/// The program, with its commands.
 struct Interject: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "interject",
@@ -14,7 +14,7 @@ struct Interject: ParsableCommand {
         ])
 
     /// Parses and runs a command.
-    /// - Returns: the exit status: 0, 1 for what went wrong, 2 for what was asked wrongly.
+    /// - Returns: the exit status: 0, 1 for a failure, 2 for invalid usage.
     static func run(_ arguments: [String]) async -> Int32 {
         do {
             var command = try parseAsRoot(arguments)
@@ -40,7 +40,7 @@ struct Interject: ParsableCommand {
         }
     }
 
-    /// The call that shows what the command that was meant takes: only the full message knows which one it was.
+    /// The command that shows the help for the failed one, which only the full message identifies.
     private static func help(for error: any Error) -> String {
         let words = fullMessage(for: error).split(separator: "'")
         return words.first { $0.hasPrefix("interject") && $0.hasSuffix("--help") }.map(String.init) ?? "interject --help"

@@ -45,7 +45,7 @@ import WebSocket
     /// Follows the session, by WebSocket and SSE in turn, from where the last connection ended. Loop-confined.
     private final class Follower {
         private let loop: EventLoop
-        private let place: SessionPlace
+        private let target: SessionTarget
         private let whole: ([String]) -> Void
         private var lines: [String] = []
         private var lastSequence = 0
@@ -53,8 +53,8 @@ import WebSocket
         private var parser = ServerSentEventParser()
         private var isDone = false
 
-        init(_ place: SessionPlace, on loop: EventLoop, whole: @escaping ([String]) -> Void) {
-            self.place = place
+        init(_ target: SessionTarget, on loop: EventLoop, whole: @escaping ([String]) -> Void) {
+            self.target = target
             self.loop = loop
             self.whole = whole
         }
@@ -75,7 +75,7 @@ import WebSocket
 
         private func socket() throws {
             try WebSocketClient.connect(
-                to: place.server.address, target: "/v1/responses", host: place.server.host, on: loop,
+                to: target.server.address, target: "/v1/responses", host: target.server.host, on: loop,
                 opened: { transport in
                     let socket = SessionSocket(
                         transport,
@@ -84,7 +84,7 @@ import WebSocket
                             self.take(Self.line(message), sequence)
                         }, onClosed: { _ in self.again() })
                     socket.send([
-                        "type": "interject:join", "session_id": JSONValue(self.place.sessionID),
+                        "type": "interject:join", "session_id": JSONValue(self.target.sessionID),
                         "starting_after": JSONValue(self.lastSequence),
                     ])
                     return socket
@@ -94,7 +94,7 @@ import WebSocket
         private func stream() throws {
             parser = ServerSentEventParser()
             let request = HTTPCall.Request(
-                target: "\(place.path)/events",
+                target: "\(target.path)/events",
                 fields: [("Accept", "text/event-stream"), ("Last-Event-ID", String(lastSequence))])
             let handlers = HTTPCall.Handlers(
                 body: { bytes in
@@ -106,7 +106,7 @@ import WebSocket
                         self.take(Self.line(json), sequence)
                     }
                 }, ended: { _ in self.again() })
-            try HTTPCall.start(request, to: place.server, on: loop, handlers)
+            try HTTPCall.start(request, to: target.server, on: loop, handlers)
         }
 
         private func take(_ line: String, _ sequence: Int) {
@@ -139,16 +139,16 @@ import WebSocket
             return try JSONValue.parse(try await HTTPCall.answer(to: request, from: url, on: loop).get().body)
         }
         let made = try await ask("POST", "/v1/sessions", ["model": "rehearsal"])
-        let place = SessionPlace(server: url, key: nil, sessionID: try #require(made["id"]?.string))
+        let target = SessionTarget(server: url, key: nil, sessionID: try #require(made["id"]?.string))
         _ = try await ask(
-            "POST", "\(place.path)/input",
+            "POST", "\(target.path)/input",
             ["input": "[[rehearsal tokens=300 pace=600]]", "disconnect": "continue"])
         faults.set(true)
         let followed: [String] = await withCheckedContinuation { continuation in
-            loop.execute { Follower(place, on: loop) { continuation.resume(returning: $0) }.connect() }
+            loop.execute { Follower(target, on: loop) { continuation.resume(returning: $0) }.connect() }
         }
         faults.set(false)
-        let page = try await ask("GET", "\(place.path)/events?starting_after=0&limit=10000")
+        let page = try await ask("GET", "\(target.path)/events?starting_after=0&limit=10000")
         let log = (page["data"]?.array ?? []).map { event in
             "\(event["interject"]?["sequence"]?.int ?? -1) \(Follower.line(event))"
         }

@@ -53,7 +53,7 @@ import Testing
                 created("r1"), delta("One"), accepted("And?", mode: "queue", response: "r2"), waiting, ended("r2", "cancelled"),
                 ["type": "interject:cancelled", "response_id": "r2", "reason": "cancel"],
             ], in: &transcript)
-        #expect(shown.last == .note("[an input that waited is cancelled]"))
+        #expect(shown.last == .note("[a queued message was cancelled]"))
         #expect(transcript.activeResponseID == "r1" && transcript.activeTokens == 1)
         let rest = parts(
             of: [

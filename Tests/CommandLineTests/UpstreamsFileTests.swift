@@ -50,15 +50,15 @@ import Upstreams
 
     @Test(arguments: [
         ("{}", "upstreams: the list"), ("[]", ":1: expected"), (#"{"upstreams": {}}"#, ":1: upstreams: expected an array"),
-        (#"{"upstreams": [1]}"#, ":1: upstreams: expected an object"), (#"{"upstreams": [{"url": 1}]}"#, "url: give a text"),
+        (#"{"upstreams": [1]}"#, ":1: upstreams: expected an object"), (#"{"upstreams": [{"url": 1}]}"#, "url: give a string"),
         (#"{"upstreams": [{"url": "ftp://x"}]}"#, "url: \"ftp://x\" is not an upstream's URL"),
-        (#"{"upstreams": [{"url": "http://a", "url": "http://b"}]}"#, "url: stands there more than once"),
+        (#"{"upstreams": [{"url": "http://a", "url": "http://b"}]}"#, "url: is given more than once"),
         (#"{"upstreams": [{"url": "http://a", "dialect": "grpc"}]}"#, "dialect: \"grpc\" is none of openai, anthropic"),
         (#"{"upstreams": [{"url": "http://a", "models": "x"}]}"#, "models: give a list"),
         (#"{"upstreams": [{"url": "http://a", "aliases": {"a": 1}}]}"#, "aliases: give an object"),
         (#"{"upstreams": [{"url": "http://a", "name": "a b"}]}"#, "name: give up to 64"),
         (#"{"upstreams": [{"url": "http://a", "prefill": "yes"}]}"#, "prefill: \"yes\" is none of auto, continue_final_message"),
-        (#"{"upstreams": [{"url": "http://a", "prefill": true}]}"#, "prefill: give a text"),
+        (#"{"upstreams": [{"url": "http://a", "prefill": true}]}"#, "prefill: give a string"),
         (#"{"upstreams": [{"url": "http://a", "weight": 1.5}]}"#, "weight: give a whole number"),
         ("{\"queue\":\n{\"max_wating\": 1}}", ":2: max_wating: there is no such member of queue"),
         ("{\"breaker\":\n{\"max_failure_ratio\": 0}}", ":2: max_failure_ratio: give a number above 0"),

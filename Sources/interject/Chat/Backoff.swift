@@ -1,4 +1,5 @@
-/// How long to wait before the next attempt: longer each time, and never in step with the other clients of a server that restarts.
+/// Delays between connection attempts: exponential, with jitter, so that the clients of a restarting server do not reconnect at
+/// once.
 struct Backoff {
     static let first = Duration.milliseconds(200)
     static let longest = Duration.seconds(10)
@@ -11,6 +12,6 @@ struct Backoff {
         return ceiling * Double.random(in: 0.5...1)
     }
 
-    /// After a success.
+    /// Starts over, after a success.
     mutating func reset() { attempts = 0 }
 }

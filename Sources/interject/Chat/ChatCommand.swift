@@ -48,7 +48,7 @@ struct ChatCommand: AsyncParsableCommand {
         for (flag, id) in [("session", session), ("watch", watch)] {
             if let id { _ = try read(flag, id, Self.identifier) }
         }
-        if session != nil, watch != nil { throw Failure.usage("--session and --watch: give one of them") }
+        if session != nil, watch != nil { throw Failure.usage("--session and --watch: give only one of them") }
 
         let quiet = Logger(label: "interject") { _ in StandardErrorLog(logLevel: .critical, format: .text) }
         let loop = try EventLoopGroup(count: 1, logger: quiet).loops[0]
@@ -56,11 +56,11 @@ struct ChatCommand: AsyncParsableCommand {
         let end: @Sendable (Failure?) -> Void = { continuation.yield($0) }
         let run: ChatRun
         if let watch {
-            run = ChatRun(.watching, SessionPlace(server: server, key: key, sessionID: watch), loop, end)
+            run = ChatRun(.watching, SessionTarget(server: server, key: key, sessionID: watch), loop, end)
         } else {
-            let place = try await place(server, key, mode, loop)
+            let target = try await sessionTarget(server, key, mode, loop)
             let kind = RawTerminal.isInteractive ? ChatRun.Kind.interactive : .scripted(cutInAfter: cutInAfter)
-            run = ChatRun(kind, place, loop, end)
+            run = ChatRun(kind, target, loop, end)
         }
         let restore = run.start(name: name ?? getenv("USER").map { String(cString: $0) } ?? "guest", mode: mode)
         Task {
@@ -74,11 +74,11 @@ struct ChatCommand: AsyncParsableCommand {
         }
     }
 
-    /// The session that was asked for, or a new one.
-    private func place(
+    /// The session given with --session, or a new one.
+    private func sessionTarget(
         _ server: ServerURL, _ key: String?, _ mode: InterjectionMode, _ loop: EventLoop
-    ) async throws(Failure) -> SessionPlace {
-        if let session { return SessionPlace(server: server, key: key, sessionID: session) }
+    ) async throws(Failure) -> SessionTarget {
+        if let session { return SessionTarget(server: server, key: key, sessionID: session) }
         return try await NewSession(server: server, key: key, mode: mode, loop: loop).make(model: model)
     }
 
@@ -95,7 +95,7 @@ struct ChatCommand: AsyncParsableCommand {
     private static func key(_ text: String) throws(InvalidValue) -> String {
         let key = try SettingValue.secret(text)
         guard key.utf8.allSatisfy({ $0 > 0x20 && $0 < 0x7F }) else {
-            throw InvalidValue("a key has visible ASCII characters only")
+            throw InvalidValue("a key may contain only visible ASCII characters")
         }
         return key
     }

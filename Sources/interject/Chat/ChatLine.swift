@@ -1,10 +1,10 @@
 import Sessions
 
-/// A line that a person typed: something to say, or a command.
+/// A typed line: a message or a command.
 enum ChatLine: Equatable {
     case say(String, mode: InterjectionMode?)
     case cancel
-    /// nil: tell which one it is.
+    /// Changes the mode; nil shows it.
     case mode(InterjectionMode?)
     case state
     case session
@@ -33,7 +33,7 @@ enum ChatLine: Equatable {
         case "/mode" where rest.isEmpty: self = .mode(nil)
         case "/mode":
             let mode = InterjectionMode(rawValue: rest)
-            self = mode.map { .mode($0) } ?? .wrong("there is no mode \(rest): \(Self.modes)")
+            self = mode.map { .mode($0) } ?? .wrong("there is no mode \(rest); the modes are \(Self.modes)")
         default:
             guard let mode = InterjectionMode(rawValue: String(first.dropFirst())) else {
                 self = .wrong("there is no command \(first): /help lists them")
@@ -46,15 +46,15 @@ enum ChatLine: Equatable {
     static let modes = InterjectionMode.allCases.map(\.rawValue).joined(separator: ", ")
 
     static let helpText = """
-        Type at any time. Enter while the model talks cuts in: with a line, by the mode that is set; alone, it stops it.
-        /interrupt TEXT  cut it off, keep what it said, answer TEXT
-        /steer TEXT      go on with the same text, with TEXT in mind
+        Type at any time. While the model talks, Enter interrupts: with a line, as the mode says; alone, it only stops the answer.
+        /interrupt TEXT  stop the answer, keep the text so far, and answer TEXT
+        /steer TEXT      continue the same answer, with TEXT in mind
         /queue TEXT      answer TEXT afterwards
-        /rollback TEXT   cut it off, forget what it said, answer TEXT
-        /mode [MODE]     what Enter does: \(modes)
-        /cancel          stop it (Enter alone, Ctrl-C)
-        /state           what the session holds
-        /session         how others join or watch
+        /rollback TEXT   stop the answer, forget it, and answer TEXT
+        /mode [MODE]     set what Enter does: \(modes)
+        /cancel          stop the answer (Enter alone, Ctrl-C)
+        /state           show the state of the session
+        /session         show how others can join or watch
         /quit            leave (Ctrl-D)
         """
 }

@@ -1,11 +1,11 @@
 import Glibc
 
-/// Where a chat is shown. Loop-confined.
+/// The display of a chat. Loop-confined.
 protocol ChatOutput: AnyObject {
     func show(_ part: Transcript.Part)
 }
 
-/// A terminal, perhaps with a line that is being typed.
+/// A terminal with an input row.
 final class TerminalOutput: ChatOutput {
     private var screen: ChatScreen
 
@@ -30,12 +30,12 @@ final class TerminalOutput: ChatOutput {
     func finish() { Standard.output(screen.finish()) }
 }
 
-/// A pipe or file: answers on stdout, each ended by a line end; remarks on stderr.
+/// A pipe or a file: answers on stdout, each followed by a line feed; notes on stderr.
 final class PlainOutput: ChatOutput {
     private let showsInputs: Bool
     private var isWithinLine = false
 
-    /// - Parameter showsInputs: also what people say.
+    /// - Parameter showsInputs: whether to show the participants' messages as well.
     init(showsInputs: Bool) { self.showsInputs = showsInputs }
 
     func show(_ part: Transcript.Part) {

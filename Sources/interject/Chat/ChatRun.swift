@@ -2,7 +2,7 @@ import Glibc
 import Network
 import Sessions
 
-/// Starts one of the three kinds of chat on its loop, and feeds it what is typed.
+/// Starts one of the three kinds of chat on its loop, and passes it the typed input.
 struct ChatRun {
     enum Kind {
         case interactive
@@ -11,18 +11,18 @@ struct ChatRun {
     }
 
     private let kind: Kind
-    private let place: SessionPlace
+    private let target: SessionTarget
     private let loop: EventLoop
     private let end: @Sendable (Failure?) -> Void
 
-    init(_ kind: Kind, _ place: SessionPlace, _ loop: EventLoop, _ end: @escaping @Sendable (Failure?) -> Void) {
+    init(_ kind: Kind, _ target: SessionTarget, _ loop: EventLoop, _ end: @escaping @Sendable (Failure?) -> Void) {
         self.kind = kind
-        self.place = place
+        self.target = target
         self.loop = loop
         self.end = end
     }
 
-    /// - Returns: what puts the terminal in order at the end.
+    /// - Returns: a closure that restores the terminal at the end.
     func start(name: String, mode: InterjectionMode) -> () -> Void {
         switch kind {
         case .interactive: return startInteractive(name, mode)
@@ -30,10 +30,10 @@ struct ChatRun {
             startScripted(name, mode, cutInAfter)
             return {}
         case .watching:
-            loop.execute { [place, loop, end] in
+            loop.execute { [target, loop, end] in
                 let isTerminal = isatty(STDOUT_FILENO) == 1
                 let output: any ChatOutput = isTerminal ? TerminalOutput(showsInput: false) : PlainOutput(showsInputs: true)
-                let chat = WatchingChat(place, output: output, on: loop, end: end)
+                let chat = WatchingChat(target, output: output, on: loop, end: end)
                 chat.start()
             }
             return { if isatty(STDOUT_FILENO) == 1 { Standard.output("\r\n") } }
@@ -42,9 +42,9 @@ struct ChatRun {
 
     private func startInteractive(_ name: String, _ mode: InterjectionMode) -> () -> Void {
         guard let terminal = RawTerminal() else { return {} }
-        loop.execute { [place, loop, end] in
+        loop.execute { [target, loop, end] in
             let program = CommandLine.arguments.first ?? "interject"
-            let chat = InteractiveChat(place, name: name, mode: mode, program: program, on: loop, end: end)
+            let chat = InteractiveChat(target, name: name, mode: mode, program: program, on: loop, end: end)
             let bound = LoopBound(chat, on: loop)
             chat.start()
             Threads.start {
@@ -56,8 +56,8 @@ struct ChatRun {
     }
 
     private func startScripted(_ name: String, _ mode: InterjectionMode, _ cutInAfter: Int?) {
-        loop.execute { [place, loop, end] in
-            let chat = ScriptedChat(place, name: name, mode: mode, cutInAfter: cutInAfter, on: loop, end: end)
+        loop.execute { [target, loop, end] in
+            let chat = ScriptedChat(target, name: name, mode: mode, cutInAfter: cutInAfter, on: loop, end: end)
             let bound = LoopBound(chat, on: loop)
             chat.start()
             Threads.start {

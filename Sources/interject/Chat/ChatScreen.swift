@@ -1,7 +1,7 @@
-/// The picture of a chat in a terminal: text streams above, the line that is being typed stays whole below it. No I/O: each call
-/// returns what to write.
+/// The screen of a chat in a terminal: text streams above, while the input row below it stays intact. No I/O: every call returns
+/// the bytes to write.
 ///
-/// Only the last, unfinished row of text and the input row are ever drawn again; rows above them belong to the terminal's history.
+/// Only the unfinished last row of text and the input row are ever redrawn; the rows above belong to the terminal's scrollback.
 struct ChatScreen {
     /// Columns of the terminal.
     var columns: Int
@@ -15,11 +15,11 @@ struct ChatScreen {
         case red = "31"
     }
 
-    /// The row that is not full yet.
+    /// The unfinished row.
     private var row = ""
     private var rowColumns = 0
     private var style = Style.plain
-    /// Whether the unfinished row stands above the input row on the terminal.
+    /// Whether the unfinished row is on the screen, above the input row.
     private var isRowShown = false
     private var prompt = "> "
     private var input: [Character] = []
@@ -28,14 +28,14 @@ struct ChatScreen {
 
     init(columns: Int) { self.columns = max(10, columns) }
 
-    /// Sets what is typed.
+    /// Sets the contents of the input row.
     mutating func setInput(_ characters: [Character], cursor: Int) -> String {
         input = characters.map(Self.shown)
         self.cursor = cursor
         return isInputShown ? "\r\u{1B}[K" + inputRow : ""
     }
 
-    /// A character of the line as one that stays on its row: what was pasted has line ends and tabs.
+    /// Replaces characters that would leave the row: pasted text has line feeds and tabs.
     private static func shown(_ character: Character) -> Character {
         switch character {
         case "\n", "\r\n": "\u{23CE}"
@@ -44,16 +44,16 @@ struct ChatScreen {
         }
     }
 
-    /// Draws the first picture.
+    /// Draws the initial screen.
     mutating func start() -> String { inputRow }
 
-    /// Takes the input row away for good.
+    /// Erases the input row, at the end.
     mutating func finish() -> String {
         isInputShown = false
         return draw(endingRow: rowColumns > 0)
     }
 
-    /// Draws the unfinished row and the input again, for a terminal that was resized or cleared.
+    /// Redraws the unfinished row and the input row, after a resize or Ctrl-L.
     mutating func redraw() -> String { draw(endingRow: false) }
 
     mutating func show(_ part: Transcript.Part) -> String {
@@ -77,7 +77,7 @@ struct ChatScreen {
             }
             let width = TerminalText.columns(character)
             if rowColumns + width > columns - 1 { output += wrap() }
-            // A row does not begin with the blank that it was broken at.
+            // A wrapped row does not begin with the space at which the text was broken.
             if rowColumns == 0, character == " ", style == .plain, hasWrapped { continue }
             hasWrapped = false
             row.append(character)
@@ -89,7 +89,7 @@ struct ChatScreen {
 
     private var hasWrapped = false
 
-    /// Ends the row at its last blank, and begins the next with what stood behind it.
+    /// Breaks the row at its last space, and moves the rest to the next row.
     private mutating func wrap() -> String {
         var rest = ""
         if let blank = row.lastIndex(of: " "), row.distance(from: blank, to: row.endIndex) < columns / 2 {
@@ -104,7 +104,7 @@ struct ChatScreen {
         return output
     }
 
-    /// The row, as part of the history.
+    /// Completes the row, which then belongs to the scrollback.
     private mutating func endRow() -> String {
         let output = styled(row) + "\r\n"
         row = ""
@@ -119,7 +119,7 @@ struct ChatScreen {
         return output + shown()
     }
 
-    /// Back to the start of the unfinished row, everything from there on erased.
+    /// Moves to the start of the unfinished row and erases everything from there.
     private mutating func eraseShown() -> String {
         let up = isRowShown ? "\u{1B}[A" : ""
         isRowShown = false
@@ -136,12 +136,12 @@ struct ChatScreen {
         style == .plain || text.isEmpty || !isStyled ? text : "\u{1B}[\(style.rawValue)m\(text)\u{1B}[0m"
     }
 
-    /// One row whatever the length of the line: the part around the cursor.
+    /// The input on one row: for a long line, the part around the cursor.
     private var inputRow: String {
         let room = max(4, columns - 1 - prompt.count)
         var start = cursor
         var width = 0
-        // As much as fits before the cursor, one column kept for the character under it.
+        // As much as fits before the cursor, except for the column of the cursor itself.
         while start > 0, width + TerminalText.columns(input[start - 1]) < room {
             start -= 1
             width += TerminalText.columns(input[start])

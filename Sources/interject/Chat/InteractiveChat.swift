@@ -3,10 +3,10 @@ import JSON
 import Network
 import Sessions
 
-/// A chat with a person at a terminal. Loop-confined.
+/// A chat with a user at a terminal. Loop-confined.
 final class InteractiveChat: SessionFollower {
     private let loop: EventLoop
-    private let place: SessionPlace
+    private let target: SessionTarget
     private let name: String
     private var mode: InterjectionMode
     private let output: TerminalOutput
@@ -19,10 +19,10 @@ final class InteractiveChat: SessionFollower {
     private var isLost = false
 
     init(
-        _ place: SessionPlace, name: String, mode: InterjectionMode, program: String, on loop: EventLoop,
+        _ target: SessionTarget, name: String, mode: InterjectionMode, program: String, on loop: EventLoop,
         end: @escaping @Sendable (Failure?) -> Void
     ) {
-        self.place = place
+        self.target = target
         self.name = name
         transcript = Transcript(ownName: name)
         self.mode = mode
@@ -34,16 +34,16 @@ final class InteractiveChat: SessionFollower {
 
     func start() {
         let keys = "Enter cuts in (\(mode.rawValue)): with a line of yours, or alone to stop it; /help"
-        output.show(.note("[\(place.server.text), session \(place.sessionID). \(keys)]"))
-        let link = SessionLink(place, name: name, patience: .seconds(86_400), on: loop, follower: self)
+        output.show(.note("[\(target.server.text), session \(target.sessionID). \(keys)]"))
+        let link = SessionLink(target, name: name, patience: .seconds(86_400), on: loop, follower: self)
         self.link = link
         link.start()
     }
 
-    // MARK: The person
+    // MARK: Input
 
     func typed(_ bytes: [UInt8]) {
-        // Two in a row, and nothing typed between them.
+        // Quits after two in a row with nothing typed in between.
         if bytes.contains(where: { $0 != 0x03 }) { wasInterruptedWhenIdle = false }
         for action in editor.receive(bytes) {
             switch action {
@@ -73,17 +73,17 @@ final class InteractiveChat: SessionFollower {
 
     private func obey(_ line: ChatLine) {
         switch line {
-        // Enter alone: nothing to say but stop.
+        // Enter on an empty line only stops the answer.
         case .nothing: if transcript.isAnswering { link?.cancel() }
         case .say(let text, let mode): say(text, mode ?? self.mode)
         case .cancel: link?.cancel()
         case .mode(let mode?):
             self.mode = mode
             output.show(.note("[Enter while the model talks: \(mode.rawValue)]"))
-        case .mode(nil): output.show(.note("[mode \(mode.rawValue); there are \(ChatLine.modes)]"))
+        case .mode(nil): output.show(.note("[mode \(mode.rawValue); the modes are \(ChatLine.modes)]"))
         case .session:
-            let join = "\(program) chat --url \(place.server.text) --session \(place.sessionID)"
-            output.show(.note("[join: \(join)]\n[watch: \(program) chat --url \(place.server.text) --watch \(place.sessionID)]"))
+            let join = "\(program) chat --url \(target.server.text) --session \(target.sessionID)"
+            output.show(.note("[join: \(join)]\n[watch: \(program) chat --url \(target.server.text) --watch \(target.sessionID)]"))
         case .state: showState()
         case .help: output.show(.note(ChatLine.helpText))
         case .quit: quit()
@@ -98,9 +98,9 @@ final class InteractiveChat: SessionFollower {
     }
 
     private func showState() {
-        let request = HTTPCall.Request(target: place.path, fields: place.fields)
+        let request = HTTPCall.Request(target: target.path, fields: target.fields)
         let bound = LoopBound(self, on: loop)
-        let server = place.server
+        let server = target.server
         Task {
             let result = await HTTPCall.answer(to: request, from: server, on: bound.loop)
             bound.run { $0.show(state: result) }
@@ -110,7 +110,7 @@ final class InteractiveChat: SessionFollower {
     private func show(state result: Result<HTTPFetch.Response, HTTPTransferError>) {
         switch result {
         case .success(let answer) where answer.status == 200: output.show(.note(Self.describe(answer.body)))
-        case .success(let answer): output.show(.failure(place.refusal(status: answer.status, body: answer.body)))
+        case .success(let answer): output.show(.failure(target.refusal(status: answer.status, body: answer.body)))
         case .failure(let failure): output.show(.failure("\(failure)"))
         }
     }
@@ -128,14 +128,14 @@ final class InteractiveChat: SessionFollower {
 
     private func quit() { leave(nil) }
 
-    /// Ends the chat: takes the input row away and lets the command end.
+    /// Ends the chat: erases the input row and lets the command finish.
     func leave(_ failure: Failure?) {
         link?.end()
         output.finish()
         end(failure)
     }
 
-    // MARK: The session
+    // MARK: Events
 
     func received(_ event: SessionEvent, position: LogPosition?) {
         for part in transcript.receive(event, position: position) { output.show(part) }
@@ -143,11 +143,11 @@ final class InteractiveChat: SessionFollower {
 
     func connected() { isLost = false }
 
-    /// One line for each loss, however long it lasts: what comes afterwards says that the connection is back.
+    /// One note for each outage, however long: later output shows that the connection is back.
     func disconnected(_ reason: String, retryIn delay: Duration) {
-        if !isLost { output.show(.note("[\(reason); connecting again]")) }
+        if !isLost { output.show(.note("[\(reason); reconnecting]")) }
         isLost = true
     }
 
-    func gaveUp(_ reason: String) { leave(.runtime("\(place.server.text): \(reason)")) }
+    func gaveUp(_ reason: String) { leave(.runtime("\(target.server.text): \(reason)")) }
 }

@@ -1,4 +1,5 @@
-/// Bytes of a terminal to keys: UTF-8, control characters, and the escape sequences that xterm and its kin send.
+/// Decodes the bytes of a terminal into keys: UTF-8, control characters, and the escape sequences of xterm and compatible
+/// terminals.
 struct KeyDecoder {
     enum Key: Equatable {
         case scalar(Unicode.Scalar)
@@ -9,10 +10,10 @@ struct KeyDecoder {
 
     private enum State {
         case ground
-        /// Within a scalar: the bytes so far, and how many there will be.
+        /// Within a scalar: the bytes so far, and their final number.
         case scalar([UInt8], byteCount: Int)
         case escape
-        /// After `ESC [`: the parameters so far.
+        /// After `ESC [`: the parameter bytes so far.
         case controlSequence([UInt8])
         /// After `ESC O`.
         case singleShift
@@ -21,17 +22,17 @@ struct KeyDecoder {
     private static let maxParameterBytes = 16
 
     private var state = State.ground
-    /// Pasted line ends are part of the text, not Enter.
+    /// During a paste, line ends are text rather than Enter.
     private var isPasting = false
     private var lastWasCarriageReturn = false
 
-    /// - Returns: the key that the byte completes.
+    /// - Returns: the key completed by this byte.
     mutating func receive(_ byte: UInt8) -> Key? {
         switch state {
         case .ground: return ground(byte)
         case .scalar(var bytes, let byteCount):
             guard byte & 0xC0 == 0x80 else {
-                // Not UTF-8: drop what there was, and read this byte anew.
+                // Not UTF-8: discard the partial scalar, and decode this byte again.
                 state = .ground
                 return ground(byte)
             }
@@ -64,7 +65,7 @@ struct KeyDecoder {
         case 0x0A where followsCarriageReturn: return nil
         case 0x0A, 0x0D: return isPasting ? .scalar("\n") : .enter
         case 0x09: return .scalar(isPasting ? "\t" : " ")
-        // Text, and no keys: what is pasted must not stop, send or delete anything.
+        // Pasted text is never a key: it must not stop, send or delete anything.
         case 0..<0x1B where isPasting, 0x1C..<0x20 where isPasting, 0x7F where isPasting: return nil
         case 0x1B:
             state = .escape
@@ -101,7 +102,7 @@ struct KeyDecoder {
         case UInt8(ascii: "b"): return .wordLeft
         case UInt8(ascii: "f"): return .wordRight
         case 0x7F: return .deleteWord
-        // Escape and then another key: the key counts.
+        // Escape followed by another key: only that key counts.
         case 0..<0x20: return ground(byte)
         default: break
         }
@@ -110,7 +111,7 @@ struct KeyDecoder {
 
     private mutating func controlSequence(_ parameters: [UInt8], final: UInt8) -> Key? {
         let text = String(decoding: parameters, as: UTF8.self)
-        // A modifier (Ctrl is 5, Alt 3) is the second parameter.
+        // The second parameter is the modifier: 5 for Ctrl, 3 for Alt.
         let isByWord = text.hasSuffix(";5") || text.hasSuffix(";3")
         if isPasting {
             if final == UInt8(ascii: "~"), text == "201" { isPasting = false }

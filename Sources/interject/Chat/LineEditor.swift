@@ -1,7 +1,7 @@
-/// A line that is being typed: bytes of a terminal in, text and cursor out. No I/O.
+/// A line editor: takes the bytes of a terminal, and maintains a text and a cursor. No I/O.
 struct LineEditor {
     enum Action: Equatable {
-        /// Enter: the line, which is empty now.
+        /// Enter, with the line; the editor's line is empty afterwards.
         case submitted(String)
         /// Ctrl-C
         case interrupted
@@ -11,22 +11,22 @@ struct LineEditor {
         case redraw
     }
 
-    /// Longest line kept, in characters; more is not taken.
+    /// Longest line, in characters; further characters are dropped.
     static let maxCharacters = 100_000
     static let maxHistory = 200
 
     private(set) var characters: [Character] = []
-    /// Characters before the cursor.
+    /// Number of characters before the cursor.
     private(set) var cursor = 0
     var text: String { String(characters) }
 
     private var decoder = KeyDecoder()
     private var history: [String] = []
-    /// Place in the history while it is being looked through, and the line that was begun before.
+    /// Index in the history while browsing it, and the line typed before that.
     private var browsing: (index: Int, draft: String)?
 
-    /// Takes what was typed, all of it.
-    /// - Returns: what it asks for, in order.
+    /// Processes all bytes.
+    /// - Returns: the requested actions, in order.
     mutating func receive(_ bytes: some Sequence<UInt8>) -> [Action] {
         var actions: [Action] = []
         for byte in bytes {
@@ -71,7 +71,7 @@ struct LineEditor {
         return nil
     }
 
-    /// Drops the line.
+    /// Clears the line.
     mutating func clear() {
         characters = []
         cursor = 0
@@ -80,7 +80,7 @@ struct LineEditor {
 
     private mutating func insert(_ scalar: Unicode.Scalar) {
         guard characters.count < Self.maxCharacters else { return }
-        // The scalar may belong to the character before it: an accent, a skin tone, half of a flag.
+        // The scalar may extend the character before it: an accent, a skin tone, the second half of a flag.
         if cursor > 0 {
             let joined = Array(String(characters[cursor - 1]) + String(Character(scalar)))
             characters.replaceSubrange(cursor - 1..<cursor, with: joined)

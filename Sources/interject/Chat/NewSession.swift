@@ -3,61 +3,61 @@ import JSON
 import Network
 import Sessions
 
-/// Makes the session of a chat that joins none.
+/// Creates a session, for a chat that does not join one.
 struct NewSession {
     let server: ServerURL
     let key: String?
     let mode: InterjectionMode
     let loop: EventLoop
 
-    private var place: SessionPlace { SessionPlace(server: server, key: key, sessionID: "") }
+    private var target: SessionTarget { SessionTarget(server: server, key: key, sessionID: "") }
 
-    /// - Parameter model: nil: the server's first.
-    func make(model: String?) async throws(Failure) -> SessionPlace {
+    /// - Parameter model: nil for the server's default.
+    func make(model: String?) async throws(Failure) -> SessionTarget {
         let session = try await create(model: model)
-        // The server has a first choice only when its operator gave one; else it is the first of what the upstreams have.
-        if session.hasModel { return session.place }
+        // The server has a default only if its operator set one; otherwise the upstreams' first model is used.
+        if session.hasModel { return session.target }
         guard let first = try await firstModel() else {
-            await delete(session.place)
+            await delete(session.target)
             throw .runtime(
                 """
                 \(server.text): no model is offered: the upstream does not answer (see interject doctor), or name one with --model
                 """)
         }
-        await delete(session.place)
-        return try await create(model: first).place
+        await delete(session.target)
+        return try await create(model: first).target
     }
 
-    private func create(model: String?) async throws(Failure) -> (place: SessionPlace, hasModel: Bool) {
-        // We come back after a lost connection; when we do not, nobody should pay for an answer that nobody reads.
+    private func create(model: String?) async throws(Failure) -> (target: SessionTarget, hasModel: Bool) {
+        // The chat reconnects after an outage. If it does not, no tokens should be spent on an unread answer.
         var body: JSONValue = ["mode": JSONValue(mode.rawValue), "disconnect": "grace=30"]
         if let model { body["model"] = JSONValue(model) }
         let answer = try await ask(
-            HTTPCall.Request(method: "POST", target: "/v1/sessions", fields: place.fields, body: body.serialized()))
+            HTTPCall.Request(method: "POST", target: "/v1/sessions", fields: target.fields, body: body.serialized()))
         let session = answer.json
         guard answer.status == 201, let id = session["id"]?.string else {
-            throw .runtime("\(server.text): \(place.refusal(status: answer.status, body: answer.body))")
+            throw .runtime("\(server.text): \(target.refusal(status: answer.status, body: answer.body))")
         }
-        return (SessionPlace(server: server, key: key, sessionID: id), session["model"]?.string?.isEmpty == false)
+        return (SessionTarget(server: server, key: key, sessionID: id), session["model"]?.string?.isEmpty == false)
     }
 
-    /// Models answered by runners are not a default.
+    /// Models of runners are never the default.
     private func firstModel() async throws(Failure) -> String? {
         for attempt in 1...Self.maxListings {
-            let list = try await ask(HTTPCall.Request(target: "/v1/models", fields: place.fields)).json
+            let list = try await ask(HTTPCall.Request(target: "/v1/models", fields: target.fields)).json
             if let model = list["data"]?.array?.first(where: { $0["owned_by"]?.string != "runner" }) { return model["id"]?.string }
             if attempt < Self.maxListings { try? await Task.sleep(for: Self.listingInterval) }
         }
         return nil
     }
 
-    /// A server asks its upstream again when it is asked itself, and answers before it knows.
+    /// A server refreshes its list of models on request, but answers with the previous one meanwhile.
     private static let maxListings = 6
     private static let listingInterval = Duration.milliseconds(300)
 
-    /// Nobody will speak in it.
-    private func delete(_ place: SessionPlace) async {
-        let request = HTTPCall.Request(method: "DELETE", target: place.path, fields: place.fields)
+    /// Deletes a session in which nothing was said.
+    private func delete(_ target: SessionTarget) async {
+        let request = HTTPCall.Request(method: "DELETE", target: target.path, fields: target.fields)
         _ = await HTTPCall.answer(to: request, from: server, on: loop)
     }
 
@@ -65,7 +65,7 @@ struct NewSession {
         switch await HTTPCall.answer(to: request, from: server, on: loop) {
         case .failure(.tls(let words)): throw .runtime("\(server.text): \(server.advice(.tls(words)))")
         case .failure(.notHTTP(let error)):
-            throw .runtime("\(server.text): what answers there is not HTTP (\(error)); if it speaks TLS, give the URL as https://")
+            throw .runtime("\(server.text): the answer is not HTTP (\(error)); if the server speaks TLS, give the URL as https://")
         case .failure(let failure):
             throw .runtime("no server answers on \(server.text): \(failure) (start one with: interject serve)")
         case .success(let answer): return answer
@@ -74,6 +74,6 @@ struct NewSession {
 }
 
 extension HTTPFetch.Response {
-    /// The body; null if it is not JSON.
+    /// The body as JSON; null if it is not JSON.
     fileprivate var json: JSONValue { (try? JSONValue.parse(body)) ?? .null }
 }

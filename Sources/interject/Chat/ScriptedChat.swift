@@ -1,11 +1,11 @@
 import Network
 import Sessions
 
-/// A chat with a program: each line of stdin is an input, answers go to stdout. Loop-confined.
+/// A chat with a program: each line of stdin is a message, and answers go to stdout. Loop-confined.
 ///
-/// A line is sent when the answer to the one before is complete, or when so many tokens of it have come as `cutInAfter` says.
+/// A line is sent once the answer to the previous one is complete, or once that answer has `cutInAfter` tokens.
 final class ScriptedChat: SessionFollower {
-    private let place: SessionPlace
+    private let target: SessionTarget
     private let name: String
     private let mode: InterjectionMode
     private let cutInAfter: Int?
@@ -21,10 +21,10 @@ final class ScriptedChat: SessionFollower {
     private var isLost = false
 
     init(
-        _ place: SessionPlace, name: String, mode: InterjectionMode, cutInAfter: Int?, on loop: EventLoop,
+        _ target: SessionTarget, name: String, mode: InterjectionMode, cutInAfter: Int?, on loop: EventLoop,
         end: @escaping @Sendable (Failure?) -> Void
     ) {
-        self.place = place
+        self.target = target
         self.name = name
         transcript = Transcript(ownName: name)
         self.mode = mode
@@ -34,12 +34,12 @@ final class ScriptedChat: SessionFollower {
     }
 
     func start() {
-        let link = SessionLink(place, name: name, patience: .seconds(30), on: loop, follower: self)
+        let link = SessionLink(target, name: name, patience: .seconds(30), on: loop, follower: self)
         self.link = link
         link.start()
     }
 
-    /// A line of stdin, or nil at its end.
+    /// Takes a line of stdin, or nil at its end.
     func read(_ line: String?) {
         if let line {
             if line.contains(where: { !$0.isWhitespace }) { lines.append(line) }
@@ -80,12 +80,12 @@ final class ScriptedChat: SessionFollower {
         goOn()
     }
 
-    /// One line for each loss, however long it lasts.
+    /// One note for each outage, however long.
     func disconnected(_ reason: String, retryIn delay: Duration) {
         isJoined = false
-        if !isLost { output.show(.note("[\(reason); connecting again]")) }
+        if !isLost { output.show(.note("[\(reason); reconnecting]")) }
         isLost = true
     }
 
-    func gaveUp(_ reason: String) { end(.runtime("\(place.server.text): \(reason)")) }
+    func gaveUp(_ reason: String) { end(.runtime("\(target.server.text): \(reason)")) }
 }

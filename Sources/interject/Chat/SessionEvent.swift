@@ -1,11 +1,11 @@
 import JSON
 import Sessions
 
-/// What a client of a session has to know of an event. `Protocols/sessions.md`.
+/// An event of a session, as far as this client needs it. See `Protocols/sessions.md`.
 enum SessionEvent: Equatable {
-    /// The log of the session follows from here on; the state holds up to `position`.
+    /// The log follows from here on; the state includes events up to `position`.
     case joined(position: LogPosition)
-    /// Replaces events that the log no longer has, or never had.
+    /// Replaces events that are no longer in the log.
     case snapshot(position: LogPosition, activeResponseID: String?, queuedResponseIDs: [String])
     case responseCreated(id: String)
     case delta(String)
@@ -13,12 +13,12 @@ enum SessionEvent: Equatable {
     case accepted(Acceptance)
     case cancelled(responseID: String, reason: String)
     case participantJoined(name: String)
-    /// The agent behind the model does something.
+    /// The agent behind the model began a step.
     case step(title: String)
     case participantLeft(name: String)
-    /// Of a command when it has the command's identifier, else of the running response.
+    /// An error: of a command if it has the command's identifier, otherwise of the running response.
     case failure(message: String, code: String, clientEventID: String?)
-    /// Nothing that a person must see.
+    /// An event that is not shown.
     case other
 
     struct Ending: Equatable {
@@ -37,13 +37,13 @@ enum SessionEvent: Equatable {
         var clientEventID: String?
     }
 
-    /// What was cut by an interjection.
+    /// The part of an answer that an interjection cut.
     struct Cut: Equatable {
         var text: String
         var tokens: Int
     }
 
-    /// - Returns: the event, and its position if it stands in the log.
+    /// - Returns: the event, and its position if it is in the log.
     static func read(_ json: JSONValue) -> (event: SessionEvent, position: LogPosition?) {
         (event(json), json["interject"].flatMap(position))
     }
@@ -62,7 +62,7 @@ enum SessionEvent: Equatable {
                 position: position(json) ?? .start, activeResponseID: session?["active_response"]?["id"]?.string,
                 queuedResponseIDs: queued)
         case "response.created":
-            // One that is cancelled while it waits is told of between the events of the one that runs, and begins nothing.
+            // A response cancelled while queued is reported among the running one's events, and begins nothing.
             if json["response"]?["status"]?.string == "queued" { return .other }
             return .responseCreated(id: json["response"]?["id"]?.string ?? "")
         case "response.output_text.delta", "response.refusal.delta": return .delta(json["delta"]?.string ?? "")

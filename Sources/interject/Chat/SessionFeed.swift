@@ -4,10 +4,10 @@ import JSON
 import Network
 import Sessions
 
-/// A session followed by server-sent events, read only: after a loss it goes on behind the last event, by `Last-Event-ID`.
+/// Follows a session by server-sent events, read-only. After an outage it resumes behind the last event, by `Last-Event-ID`.
 /// Loop-confined.
 final class SessionFeed {
-    /// Silence after which the connection counts as lost: the server's heartbeats come far more often.
+    /// Silence after which the connection counts as lost. The server's heartbeats are far more frequent.
     static let silenceTimeout = Duration.seconds(90)
 
     private enum State {
@@ -17,9 +17,9 @@ final class SessionFeed {
         case ended
     }
 
-    private let place: SessionPlace
+    private let target: SessionTarget
     private let loop: EventLoop
-    /// Kept alive until the end, which ends the cycle too.
+    /// Retained until the end; releasing it then breaks the reference cycle.
     private var follower: (any SessionFollower)?
     private var state = State.idle
     private var parser = ServerSentEventParser()
@@ -29,14 +29,14 @@ final class SessionFeed {
     private var status = 0
     private var refusal: [UInt8] = []
 
-    init(_ place: SessionPlace, on loop: EventLoop, follower: any SessionFollower) {
-        self.place = place
+    init(_ target: SessionTarget, on loop: EventLoop, follower: any SessionFollower) {
+        self.target = target
         self.loop = loop
         self.follower = follower
     }
 
     func start() {
-        var fields = place.fields + [(name: "Accept", value: "text/event-stream")]
+        var fields = target.fields + [(name: "Accept", value: "text/event-stream")]
         if let lastEventID { fields.append((name: "Last-Event-ID", value: lastEventID)) }
         parser.reset()
         status = 0
@@ -45,9 +45,9 @@ final class SessionFeed {
             head: { [weak self] in self?.began($0) }, body: { [weak self] in self?.received($0) },
             ended: { [weak self] in self?.ended($0) })
         do throws(FieldError) {
-            let request = HTTPCall.Request(target: "\(place.path)/events", fields: fields)
+            let request = HTTPCall.Request(target: "\(target.path)/events", fields: fields)
             state = .reading(
-                try HTTPCall.start(request, to: place.server, bodySilence: Self.silenceTimeout, on: loop, handlers))
+                try HTTPCall.start(request, to: target.server, bodySilence: Self.silenceTimeout, on: loop, handlers))
         } catch {
             lost("\(error)", isFinal: true)
         }
@@ -91,12 +91,12 @@ final class SessionFeed {
 
     private func ended(_ failure: HTTPTransferError?) {
         switch (failure, status) {
-        case (let failure?, _): lost(place.server.advice(failure), isFinal: false)
+        case (let failure?, _): lost(target.server.advice(failure), isFinal: false)
         case (nil, 200): lost("the server ended the stream", isFinal: false)
-        // The session is gone, or there is nothing more to come.
+        // The session was deleted, or no events can follow.
         case (nil, 204): lost("the session has ended", isFinal: true)
         case (nil, let status):
-            lost(place.refusal(status: status, body: refusal), isFinal: !SessionPlace.isTemporary(status: status))
+            lost(target.refusal(status: status, body: refusal), isFinal: !SessionTarget.isTemporary(status: status))
         }
     }
 

@@ -4,13 +4,13 @@ import Network
 import Sessions
 import WebSocket
 
-/// A place in a session by WebSocket that survives its connections: joins, speaks, and after a loss joins again where it was.
-/// Loop-confined.
+/// A participant's connection to a session by WebSocket, restored after an outage: joins, sends messages, and resumes at the last
+/// position. Loop-confined.
 final class SessionLink {
     private enum State {
         case idle
         case connecting
-        /// Joined; what was missed is coming, up to this position.
+        /// Joined, and receiving the missed events up to this position.
         case catchingUp(SessionSocket, until: LogPosition)
         case joining(SessionSocket)
         case joined(SessionSocket)
@@ -18,29 +18,29 @@ final class SessionLink {
         case ended
     }
 
-    let place: SessionPlace
+    let target: SessionTarget
     let name: String
     private let loop: EventLoop
-    /// Kept alive until the end, which ends the cycle too.
+    /// Retained until the end; releasing it then breaks the reference cycle.
     private var follower: (any SessionFollower)?
     private var state = State.idle
     private var backoff = Backoff()
-    /// Whether it ever stood: a server that was never there is not waited for.
+    /// Whether it was ever connected: a server that was never there is not waited for.
     private var hasStood = false
-    /// How long it may be without a connection.
+    /// Longest outage before giving up.
     private let patience: Duration
     private var lostAt: Instant?
-    /// Place in the log up to which we have everything.
+    /// Position in the log up to which all events were received.
     private var lastPosition = LogPosition.start
-    /// Inputs that the log does not show yet. They are sent again after a loss, once it is certain that they did not arrive.
+    /// Messages that are not in the log yet. Sent again after an outage, once it is certain that they did not arrive.
     private var outbox: [(id: String, message: JSONValue)] = []
     private var commandCount = 0
     private let commandPrefix = String(UInt32.random(in: 0 ... .max), radix: 36)
 
     private static let joinID = "join"
 
-    init(_ place: SessionPlace, name: String, patience: Duration, on loop: EventLoop, follower: any SessionFollower) {
-        self.place = place
+    init(_ target: SessionTarget, name: String, patience: Duration, on loop: EventLoop, follower: any SessionFollower) {
+        self.target = target
         self.name = name
         self.patience = patience
         self.loop = loop
@@ -54,13 +54,13 @@ final class SessionLink {
         }
     }
 
-    // MARK: Speaking
+    // MARK: Commands
 
-    /// Speaks; the input is in the log when `interject:input.accepted` comes with the identifier that this returns.
+    /// Sends a message. It is in the log once `interject:input.accepted` arrives with the returned identifier.
     func say(_ text: String, mode: String) -> String {
         let id = nextCommandID()
         let message: JSONValue = [
-            "type": "interject:input", "session_id": JSONValue(place.sessionID), "input": JSONValue(text),
+            "type": "interject:input", "session_id": JSONValue(target.sessionID), "input": JSONValue(text),
             "mode": JSONValue(mode), "client_event_id": JSONValue(id),
         ]
         outbox.append((id, message))
@@ -68,12 +68,13 @@ final class SessionLink {
         return id
     }
 
-    /// Cancels what runs.
+    /// Cancels the running response.
     func cancel() {
         switch state {
         case .joined(let socket), .catchingUp(let socket, _):
             socket.send([
-                "type": "interject:cancel", "session_id": JSONValue(place.sessionID), "client_event_id": JSONValue(nextCommandID()),
+                "type": "interject:cancel", "session_id": JSONValue(target.sessionID),
+                "client_event_id": JSONValue(nextCommandID()),
             ])
         case .idle, .connecting, .joining, .waiting, .ended: break
         }
@@ -84,14 +85,14 @@ final class SessionLink {
         return "chat-\(commandPrefix)-\(commandCount)"
     }
 
-    // MARK: Connecting
+    // MARK: Connection
 
     func start() {
         state = .connecting
         do throws(SystemCallError) {
             try WebSocketClient.connect(
-                to: place.server.address, target: "/v1/responses", host: place.server.host, fields: place.fields,
-                layer: place.server.layer(), on: loop,
+                to: target.server.address, target: "/v1/responses", host: target.server.host, fields: target.fields,
+                layer: target.server.layer(), on: loop,
                 opened: { transport in
                     let socket = SessionSocket(
                         transport, onMessage: { [weak self] in self?.received($0) }, onClosed: { [weak self] in self?.closed($0) })
@@ -103,7 +104,7 @@ final class SessionLink {
         }
     }
 
-    /// Leaves for good.
+    /// Leaves the session.
     func end() {
         switch state {
         case .joined(let socket), .catchingUp(let socket, _), .joining(let socket): socket.close(.normal)
@@ -120,7 +121,7 @@ final class SessionLink {
         let position: JSONValue =
             lastPosition.epoch == 0 ? JSONValue(lastPosition.sequence) : .string(lastPosition.description)
         socket.send([
-            "type": "interject:join", "session_id": JSONValue(place.sessionID), "name": JSONValue(name),
+            "type": "interject:join", "session_id": JSONValue(target.sessionID), "name": JSONValue(name),
             "starting_after": position, "client_event_id": JSONValue(Self.joinID),
         ])
     }
@@ -129,7 +130,7 @@ final class SessionLink {
         let (event, position) = SessionEvent.read(json)
         switch (state, event) {
         case (.joining(let socket), .failure(let message, let code, Self.joinID)):
-            lost(message, isFinal: !SessionPlace.isTemporary(code: code))
+            lost(message, isFinal: !SessionTarget.isTemporary(code: code))
             socket.close(.normal)
             return
         case (.joining(let socket), .joined(let position)):
@@ -154,9 +155,9 @@ final class SessionLink {
     private func failed(_ error: WebSocketClientError) {
         switch error {
         case .refused(let status, let body):
-            lost(place.refusal(status: status, body: body), isFinal: !SessionPlace.isTemporary(status: status))
+            lost(target.refusal(status: status, body: body), isFinal: !SessionTarget.isTemporary(status: status))
         case .insecure(let error) where error.reason != .closed && error.reason != .timeout && error.reason != .truncated:
-            lost(place.server.advice(error), isFinal: true)
+            lost(target.server.advice(error), isFinal: true)
         case .insecure: lost("\(error)", isFinal: false)
         case .handshake, .notHTTP: lost("\(error)", isFinal: true)
         case .notConnected, .closed, .timeout: lost("\(error)", isFinal: false)

@@ -3,7 +3,7 @@ import JSON
 import Network
 import WebSocket
 
-/// The client's end of the WebSocket face: JSON text messages both ways. Loop-confined.
+/// The client's end of a session's WebSocket: JSON text messages in both directions. Loop-confined.
 final class SessionSocket: WebSocketConnection {
     private let onMessage: (JSONValue) -> Void
     private let onClosed: (ConnectionClosed) -> Void

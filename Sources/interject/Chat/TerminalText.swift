@@ -1,7 +1,7 @@
-/// What text does in a terminal: how wide it is, and that it does nothing else.
+/// Text for a terminal: its width, and the removal of control sequences.
 enum TerminalText {
-    /// The text without control characters, so that neither a model nor a participant's name can steer the terminal.
-    /// Line feeds stay, a tab becomes blanks.
+    /// Removes control characters, so that neither a model nor a participant's name can control the terminal. Line feeds remain, a
+    /// tab becomes spaces.
     static func harmless(_ text: String) -> String {
         if text.utf8.allSatisfy({ ($0 >= 0x20 && $0 < 0x7F) || $0 == 0x0A }) { return text }
         var result = String.UnicodeScalarView()
@@ -9,7 +9,7 @@ enum TerminalText {
             switch scalar.value {
             case 0x0A: result.append(scalar)
             case 0x09: result.append(contentsOf: "    ".unicodeScalars)
-            // C0, DEL, C1, and what turns the direction of writing around.
+            // C0, DEL, C1, and bidirectional controls.
             case 0..<0x20, 0x7F...0x9F, 0x202A...0x202E, 0x2066...0x2069: break
             default: result.append(scalar)
             }
@@ -17,7 +17,7 @@ enum TerminalText {
         return String(result)
     }
 
-    /// Columns that a character takes.
+    /// Number of columns that a character occupies.
     static func columns(_ character: Character) -> Int {
         guard let scalar = character.unicodeScalars.first else { return 0 }
         let value = scalar.value

@@ -1,54 +1,54 @@
 import Sessions
 
-/// Follows the log of a session: what is to be shown of it, and what is going on. No I/O.
+/// Follows the log of a session: what to show, and what is in progress. No I/O.
 struct Transcript {
     /// Something to show, in order.
     enum Part: Equatable {
         /// A piece of the model's answer.
         case text(String)
-        /// The answer is over; what comes next stands on a line of its own.
+        /// The answer has ended; what follows starts on a new line.
         case endOfAnswer
-        /// A participant's input, including our own.
+        /// A participant's message, including the user's own.
         case input(name: String?, text: String)
-        /// A remark on what happened.
+        /// A note about an event.
         case note(String)
         case failure(String)
     }
 
-    /// Place in the log up to which all was shown.
+    /// Position in the log up to which everything was shown.
     private(set) var lastPosition = LogPosition.start
-    /// Responses that run or wait.
+    /// Running and queued responses.
     private(set) var pendingResponseIDs: Set<String> = []
-    /// The response whose text comes now.
+    /// The response that is streaming.
     private(set) var activeResponseID: String?
-    /// Tokens of it so far: an upstream sends one with each delta, nearly always.
+    /// Its tokens so far: nearly every upstream sends one per delta.
     private(set) var activeTokens = 0
-    /// Our commands that stand in no log yet, by identifier.
+    /// The user's messages that are not in the log yet, by identifier.
     private(set) var unacknowledged: [String: String] = [:]
     private(set) var lastEnding: SessionEvent.Ending?
-    /// The response that began last: it runs, or none does.
+    /// The response begun last. No other response is running.
     private var begunResponseID: String?
     private var isWithinText = false
-    /// Nobody must be told that they came themselves.
+    /// The user's name, to leave out the notes about them.
     private let ownName: String?
 
     init(ownName: String? = nil) { self.ownName = ownName }
 
-    /// Nothing runs, and nothing that we said waits.
+    /// Whether nothing is in progress and none of the user's messages is unacknowledged.
     var isIdle: Bool { pendingResponseIDs.isEmpty && unacknowledged.isEmpty }
     var isAnswering: Bool { !pendingResponseIDs.isEmpty }
 
-    /// Notes that a command was sent.
+    /// Records that a command was sent.
     mutating func sent(clientEventID: String, text: String) { unacknowledged[clientEventID] = text }
 
-    /// Takes an event of the log, or one to us alone.
+    /// Processes an event of the log, or one for this connection only.
     /// - Returns: what to show.
     mutating func receive(_ event: SessionEvent, position: LogPosition?) -> [Part] {
         if case .snapshot(let position, _, _) = event {
-            // The truth, also where it is behind what we had seen.
+            // Authoritative, even if it is behind the events shown so far.
             lastPosition = position
         } else if let position {
-            // Replays after a reconnection may overlap; nothing is shown twice.
+            // A replay after a reconnection may overlap; no event is shown twice.
             guard position > lastPosition else { return [] }
             lastPosition = position
         }
@@ -58,7 +58,7 @@ struct Transcript {
             pendingResponseIDs = Set(queued + [active].compactMap(\.self))
             activeResponseID = active
             begunResponseID = active
-            return closeText() + [.note("[the log no longer holds all that happened: some of it is not shown]")]
+            return closeText() + [.note("[some events are no longer in the log and are not shown]")]
         case .responseCreated(let id):
             pendingResponseIDs.insert(id)
             activeResponseID = id
@@ -76,7 +76,7 @@ struct Transcript {
         case .cancelled(let id, let reason):
             let why = reason == "cancel" ? "" : " (\(reason))"
             if let begunResponseID, id != begunResponseID {
-                return closeText() + [.note("[an input that waited is cancelled\(why)]")]
+                return closeText() + [.note("[a queued message was cancelled\(why)]")]
             }
             return closeText() + [.note("[cancelled after \(Self.tokens(activeTokens))\(why)]")]
         case .participantJoined(let name) where name == ownName, .participantLeft(let name) where name == ownName: return []
@@ -96,7 +96,7 @@ struct Transcript {
         lastEnding = ending
         var parts = closeText()
         switch ending.reason {
-        // The acknowledgement of the input that did it follows and says more.
+        // The acknowledgement of the causing message follows, with more detail.
         case nil, "interrupted", "steered": break
         case .some(let reason): parts.append(.note("[stopped: \(reason)]"))
         }
@@ -111,12 +111,12 @@ struct Transcript {
             let tokens = Self.tokens(cut.tokens)
             switch acceptance.mode {
             case "rollback": parts.append(.note("[cut: \(tokens) dropped]"))
-            case _ where cut.text.isEmpty: parts.append(.note("[cut: before the first token, nothing to keep]"))
+            case _ where cut.text.isEmpty: parts.append(.note("[cut before the first token: nothing is remembered]"))
             default: parts.append(.note("[cut: kept \(tokens) \"\(Self.lastWords(of: cut.text))\"]"))
             }
         }
         parts.append(.input(name: acceptance.participant, text: acceptance.text))
-        if acceptance.mode == "queue" { parts.append(.note("[queued: answered after this]")) }
+        if acceptance.mode == "queue" { parts.append(.note("[queued: it will be answered next]")) }
         return parts
     }
 
@@ -128,7 +128,7 @@ struct Transcript {
 
     static func tokens(_ count: Int) -> String { count == 1 ? "1 token" : "\(count) tokens" }
 
-    /// The end of a text, cut at a word, on one line.
+    /// The last words of a text, on one line.
     static func lastWords(of text: String, maxCharacters: Int = 40) -> String {
         let words = text.split(whereSeparator: \.isWhitespace)
         var shown = ""

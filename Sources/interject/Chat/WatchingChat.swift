@@ -1,9 +1,9 @@
 import Network
 import Sessions
 
-/// A session that is only looked at, by server-sent events. Loop-confined.
+/// Shows a session read-only, by server-sent events. Loop-confined.
 final class WatchingChat: SessionFollower {
-    private let place: SessionPlace
+    private let target: SessionTarget
     private let loop: EventLoop
     private let output: any ChatOutput
     private let end: @Sendable (Failure?) -> Void
@@ -11,15 +11,15 @@ final class WatchingChat: SessionFollower {
     private var transcript = Transcript()
     private var isLost = false
 
-    init(_ place: SessionPlace, output: any ChatOutput, on loop: EventLoop, end: @escaping @Sendable (Failure?) -> Void) {
-        self.place = place
+    init(_ target: SessionTarget, output: any ChatOutput, on loop: EventLoop, end: @escaping @Sendable (Failure?) -> Void) {
+        self.target = target
         self.output = output
         self.loop = loop
         self.end = end
     }
 
     func start() {
-        let feed = SessionFeed(place, on: loop, follower: self)
+        let feed = SessionFeed(target, on: loop, follower: self)
         self.feed = feed
         feed.start()
     }
@@ -29,14 +29,14 @@ final class WatchingChat: SessionFollower {
     }
 
     func connected() {
-        if !isLost { output.show(.note("[watching \(place.sessionID); Ctrl-C ends]")) }
+        if !isLost { output.show(.note("[watching \(target.sessionID); Ctrl-C ends]")) }
         isLost = false
     }
 
     func disconnected(_ reason: String, retryIn delay: Duration) {
-        if !isLost { output.show(.note("[\(reason); connecting again]")) }
+        if !isLost { output.show(.note("[\(reason); reconnecting]")) }
         isLost = true
     }
 
-    func gaveUp(_ reason: String) { end(.runtime("\(place.server.text): \(reason)")) }
+    func gaveUp(_ reason: String) { end(.runtime("\(target.server.text): \(reason)")) }
 }

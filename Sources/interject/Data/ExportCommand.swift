@@ -13,7 +13,7 @@ struct ExportCommand: ParsableCommand {
             (Protocols/operations.md).
             """)
 
-    @OptionGroup var place: DataOptions
+    @OptionGroup var dataOptions: DataOptions
     @Option(help: ArgumentHelp("Only sessions of this owner.", valueName: "NAME")) var owner: String?
     @Option(help: ArgumentHelp("Only this session.", valueName: "ID")) var session: String?
     @Option(help: ArgumentHelp("Only sessions used within this time: seconds, or a number with m, h or d.", valueName: "TIME"))
@@ -21,31 +21,33 @@ struct ExportCommand: ParsableCommand {
 
     func run() throws {
         let age = try since.map { (text) throws(Failure) in try KeyTime.seconds(text, flag: "since") }
-        let archive = try place.archive()
+        let archive = try dataOptions.archive()
         let filter = SessionFilter(owner: owner, sessionID: session, usedSince: age.map { time(nil).saturatingSubtracting($0) })
         let ids = try DataOptions.attempt { () throws(StorageError) in try archive.sessionIDs(filter) }
-        if ids.isEmpty, let session { throw Failure.runtime("there is no session \(session) in \(try place.directory())") }
+        if ids.isEmpty, let session { throw Failure.runtime("there is no session \(session) in \(try dataOptions.directory())") }
         let output = LineOutput()
         var damaged = 0
         for id in ids {
             do throws(StorageError) {
-                // One that was deleted meanwhile is left out.
+                // A session deleted meanwhile is skipped.
                 _ = try archive.forEachRecord(ofSession: id, encode: ResponsesEncoder.append) { output.write($0) }
             } catch {
-                // What can be read of the others is the more precious.
+                // A damaged session makes the others all the more precious.
                 output.flush()
                 damaged += 1
-                Standard.error("session \(id) cannot be read beyond what was printed of it: \(error)\n")
+                Standard.error("session \(id) is only printed in part, the rest cannot be read: \(error)\n")
             }
             if output.isBroken { break }
         }
         output.flush()
-        if output.isBroken { throw Failure.runtime("standard output cannot be written: the export is not whole") }
-        if damaged > 0 { throw Failure.runtime("\(damaged) of \(ids.count) sessions cannot be read whole; all else is exported") }
+        if output.isBroken { throw Failure.runtime("standard output cannot be written: the export is incomplete") }
+        if damaged > 0 {
+            throw Failure.runtime("\(damaged) of \(ids.count) sessions cannot be read completely; everything else was exported")
+        }
     }
 }
 
-/// Which data directory, for commands that read or change what is kept.
+/// The data directory, for commands on stored data.
 struct DataOptions: ParsableArguments {
     @Option(help: ArgumentHelp("The data directory of the server. (default that of serve, INTERJECT_DATA)", valueName: "DIR"))
     var data: String?
@@ -53,7 +55,7 @@ struct DataOptions: ParsableArguments {
     func directory() throws(Failure) -> String {
         let named = data ?? Environment.process["INTERJECT_DATA"].flatMap { $0.isEmpty ? nil : $0 }
         guard let directory = DataDirectory.resolve(named) else {
-            throw .usage("--data none keeps nothing: name the data directory of the server")
+            throw .usage("--data none stores nothing: give the data directory of the server")
         }
         return directory
     }
@@ -68,7 +70,7 @@ struct DataOptions: ParsableArguments {
     }
 }
 
-/// Lines to standard output, written in large pieces.
+/// Writes lines to standard output in large pieces.
 private final class LineOutput {
     private var buffer = ByteBuffer()
     private(set) var isBroken = false

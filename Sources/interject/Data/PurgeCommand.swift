@@ -13,7 +13,7 @@ struct PurgeCommand: AsyncParsableCommand {
             DELETE /v1/sessions/ID. The space is freed on disk. Keys, usage, files and batches are not deleted.
             """)
 
-    @OptionGroup var place: DataOptions
+    @OptionGroup var dataOptions: DataOptions
     @Option(
         help: ArgumentHelp("Only sessions not used within this time: seconds, or a number with m, h or d.", valueName: "TIME"))
     var olderThan: String?
@@ -21,25 +21,25 @@ struct PurgeCommand: AsyncParsableCommand {
     @Option(help: ArgumentHelp("Only sessions of this owner.", valueName: "NAME")) var owner: String?
     @Flag(help: "Prints what would be deleted without deleting it.") var dryRun = false
 
-    /// Sessions deleted in one commit.
+    /// Number of sessions deleted in one commit.
     private static let batchCount = 64
 
     func run() async throws {
         if olderThan == nil, session == nil, owner == nil {
-            throw Failure.usage("purge: say what is to be deleted: --older-than TIME, --session ID, --owner NAME")
+            throw Failure.usage("purge: select the sessions to delete: --older-than TIME, --session ID, --owner NAME")
         }
         let age = try olderThan.map { (text) throws(Failure) in try KeyTime.seconds(text, flag: "older-than") }
         let filter = SessionFilter(owner: owner, sessionID: session, unusedSince: age.map { time(nil).saturatingSubtracting($0) })
         if dryRun {
-            let archive = try place.archive()
+            let archive = try dataOptions.archive()
             let ids = try DataOptions.attempt { () throws(StorageError) in try archive.sessionIDs(filter) }
             for id in ids { Standard.output(id + "\n") }
             Standard.error("\(Self.count(ids)) would be deleted\n")
             return
         }
-        let directory = try place.directory()
-        // Where there is nothing, nothing is made.
-        _ = try place.archive()
+        let directory = try dataOptions.directory()
+        // Fails for a missing directory instead of creating one.
+        _ = try dataOptions.archive()
         let store = try open(directory)
         do {
             let ids = try await store.sessionIDs(filter)
@@ -62,7 +62,7 @@ struct PurgeCommand: AsyncParsableCommand {
         } catch {
             guard case .inUse = error else { throw .runtime("\(error)") }
             throw .runtime(
-                "a server runs on \(directory): stop it first, or delete there with DELETE /v1/sessions/ID or a shorter --retention"
+                "a server runs on \(directory): stop it first, or delete sessions with DELETE /v1/sessions/ID or a shorter --retention"
             )
         }
     }

@@ -1,8 +1,8 @@
 import Network
 
-/// Whether the server could use its certificates.
+/// Checks whether the server can use its certificates.
 enum CertificateChecks {
-    /// With fewer days left, warn: automatic renewal normally happens at 30.
+    /// Days before the expiry at which to warn; automatic renewal normally happens 30 days before it.
     static let fewDays = 21
 
     static func find(_ settings: ServeSettings) -> [Finding] {
@@ -22,7 +22,7 @@ enum CertificateChecks {
 
     private static func judge(_ report: TLSCertificateReport, _ files: TLSCertificateFiles) -> Finding {
         let what = "\(files.certificate) (\(report.subject))"
-        if report.daysLeft < 0 { return .fail("tls", "\(what) has been out of date for \(-report.daysLeft) days: renew it") }
+        if report.daysLeft < 0 { return .fail("tls", "\(what) expired \(-report.daysLeft) days ago: renew it") }
         if !report.hasBegun { return .fail("tls", "\(what) is not valid yet: is the clock right?") }
         if report.daysLeft < fewDays { return .warn("tls", "\(what) is valid for \(report.daysLeft) more days: renew it") }
         return .ok("tls", "\(what) is valid for \(report.daysLeft) more days, and its key matches")

@@ -2,14 +2,14 @@ import Bytes
 import Glibc
 import Storage
 
-/// Whether sessions can be kept where the settings say.
+/// Checks whether sessions can be stored in the configured directory.
 enum DataCheck {
-    /// Less free space than this is worth a word: a few hours of a busy server.
+    /// Free space below which to warn: a few hours of a busy server.
     private static let littleSpaceByteCount = 1 << 30
 
     static func find(_ settings: ServeSettings) -> Finding {
         guard let directory = DataDirectory.resolve(settings.dataDirectory) else {
-            return .ok("data", "kept in memory alone, until the process ends")
+            return .ok("data", "in memory only, until the process ends")
         }
         let existing = nearest(directory)
         do throws(StorageError) {
@@ -21,14 +21,14 @@ enum DataCheck {
             return .warn("data", "a server uses \(directory) now: a second one needs another --data")
         }
         var status = statvfs()
-        guard statvfs(existing, &status) == 0 else { return .ok("data", "\(directory) can be used") }
+        guard statvfs(existing, &status) == 0 else { return .ok("data", "\(directory) is usable") }
         let free = Int(clamping: status.f_bavail).saturatingMultiplied(by: Int(clamping: status.f_frsize))
         let space = free >= 1 << 30 ? "\(free >> 30) GiB" : "\(free >> 20) MiB"
         return free < littleSpaceByteCount
-            ? .warn("data", "\(directory): only \(space) free") : .ok("data", "\(directory) can be used, \(space) free")
+            ? .warn("data", "\(directory): only \(space) free") : .ok("data", "\(directory) is usable, \(space) free")
     }
 
-    /// Does what the server would do, and undoes it: only that tells for certain.
+    /// Does what the server would do and reverts it: only that is conclusive.
     private static func tryOut(_ directory: String, _ existing: String) throws(StorageError) {
         if access(directory, F_OK) == 0 {
             try DataFiles.makeDirectory(directory)
@@ -43,7 +43,7 @@ enum DataCheck {
         rmdir(path)
     }
 
-    /// The directory, or the nearest above it that is there.
+    /// The directory, or its nearest existing parent.
     private static func nearest(_ directory: String) -> String {
         var path = directory
         while access(path, F_OK) != 0 {
@@ -53,7 +53,7 @@ enum DataCheck {
         return path
     }
 
-    /// Looks without making anything.
+    /// Checks for a lock without creating anything.
     private static func isInUse(_ directory: String) -> Bool {
         let descriptor = open(directory + "/interject.lock", O_RDONLY | O_CLOEXEC)
         guard descriptor >= 0 else { return false }

@@ -30,15 +30,15 @@ struct DoctorCommand: AsyncParsableCommand {
         let group = try EventLoopGroup(count: 1, logger: quiet)
         do {
             let configuration = try settings.serverConfiguration()
-            report(.ok("settings", settings.configFile.map { "in order, with \($0)" } ?? "in order"))
+            report(.ok("settings", settings.configFile.map { "valid, with \($0)" } ?? "valid"))
             for upstream in configuration.upstreams { report(await ask(upstream, group.loops[0])) }
         } catch {
             report(.fail("settings", error.message))
         }
         report(DataCheck.find(settings))
         for finding in CertificateChecks.find(settings) { report(finding) }
-        for address in settings.addresses + settings.tlsAddresses { report(await PlaceCheck.find(address, group)) }
-        if let path = settings.readyFile { report(PlaceCheck.find(readyFile: path)) }
+        for address in settings.addresses + settings.tlsAddresses { report(await ListenerCheck.find(address, group)) }
+        if let path = settings.readyFile { report(ListenerCheck.find(readyFile: path)) }
         for finding in await UpstreamStates.find(settings, group.loops[0]) { report(finding) }
         if settings.allUpstreams.isEmpty {
             report(.ok("upstream", "none is set: the built-in rehearsal model answers (no AI)"))

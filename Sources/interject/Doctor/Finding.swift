@@ -1,11 +1,11 @@
-/// One thing that the doctor looked at.
+/// The result of one check.
 struct Finding: Equatable, Sendable {
     enum Verdict: String, Sendable {
         case ok, warn, fail
     }
 
     var verdict: Verdict
-    /// What was looked at, in a word.
+    /// The checked subject, in one word.
     var subject: String
     /// The result and, if it is a problem, the remedy.
     var text: String

@@ -4,7 +4,7 @@ import Network
 
 /// Checks that need no network.
 enum SystemChecks {
-    /// Connections need descriptors: with fewer than this the default limits of a session directory cannot be used.
+    /// Every connection needs a descriptor; below this number, the default limits on connections cannot be reached.
     static let fewDescriptors: UInt = 4096
 
     static func program() -> Finding {
@@ -22,21 +22,22 @@ enum SystemChecks {
         let limit = DescriptorLimit.current
         if limit.hard < fewDescriptors {
             return .warn(
-                "files", "at most \(limit.hard) open files: few connections fit in; raise the limit (ulimit -Hn, LimitNOFILE=)")
+                "files", "at most \(limit.hard) open files allow few connections; raise the limit (ulimit -Hn, LimitNOFILE=)")
         }
-        return .ok("files", "up to \(limit.hard) open files and connections (the server raises the limit of \(limit.soft) itself)")
+        return .ok(
+            "files", "up to \(limit.hard) open files and connections (the server raises the soft limit of \(limit.soft) itself)")
     }
 
     static func libcurl() -> Finding {
         guard let info = curl_version_info(CURLVERSION_FIRST)?.pointee, let version = info.version else {
-            return .fail("libcurl", "does not say its version: install libcurl4")
+            return .fail("libcurl", "does not report its version: install libcurl4")
         }
         let features = UInt32(bitPattern: info.features)
         let has = { (bit: Int32) in features & UInt32(bitPattern: bit) != 0 }
         let name = "libcurl \(String(cString: version))"
         guard has(CURL_VERSION_SSL) else {
             return .fail(
-                "libcurl", "\(name) has no TLS: upstreams by https cannot be reached; install libcurl4 of the distribution")
+                "libcurl", "\(name) has no TLS: https upstreams cannot be reached; install the distribution's libcurl4")
         }
         let tls = info.ssl_version.map { String(cString: $0) } ?? "TLS"
         guard has(CURL_VERSION_HTTP2) else {
@@ -53,7 +54,7 @@ enum SystemChecks {
         return nil
     }
 
-    /// A C array of characters as a string.
+    /// Converts a C array of characters to a string.
     private static func text<Characters>(_ characters: inout Characters) -> String {
         withUnsafeBytes(of: &characters) { String(decoding: $0.prefix { $0 != 0 }, as: UTF8.self) }
     }

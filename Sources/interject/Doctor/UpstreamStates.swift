@@ -3,9 +3,10 @@ import Network
 import Server
 import Upstreams
 
-/// How the server that runs here already sees its upstreams.
+/// The state of the upstreams, as seen by a server that is already running.
 enum UpstreamStates {
-    /// One finding per upstream that is currently not used; none if no Interject server answers, or it does not disclose them.
+    /// One finding for each upstream that is currently excluded. Empty if no Interject server answers, or if it does not disclose
+    /// them.
     static func find(_ settings: ServeSettings, _ loop: EventLoop) async -> [Finding] {
         guard let address = settings.addresses.first else { return [] }
         var request = HTTPCall.Request(target: "/debug/upstreams")
@@ -15,17 +16,18 @@ enum UpstreamStates {
             answer.status == 200, let list = (try? JSONValue.parse(answer.body))?["data"]?.array
         else { return [] }
         let ill = list.compactMap(finding)
-        return ill.isEmpty && !list.isEmpty ? [.ok("upstreams", "the server at \(address) finds all \(list.count) well")] : ill
+        return ill.isEmpty && !list.isEmpty
+            ? [.ok("upstreams", "the server at \(address) considers all \(list.count) healthy")] : ill
     }
 
     private static func finding(_ upstream: JSONValue) -> Finding? {
         guard let name = upstream["name"]?.string, let state = upstream["state"]?.string else { return nil }
         if state != "closed" {
             let wait = upstream["open_ms"]?.int.map { ", tried again in \(max(1, $0 / 1000)) s" } ?? ""
-            return .warn("upstreams", "\(name) is \(state) after failures\(wait): the server's log says which")
+            return .warn("upstreams", "\(name) is \(state) after failures\(wait): see the server's log")
         }
         if let rest = upstream["rests_ms"]?.int {
-            return .warn("upstreams", "\(name) asked for a pause of \(max(1, rest / 1000)) s more (429 or 503)")
+            return .warn("upstreams", "\(name) asked for a pause of another \(max(1, rest / 1000)) s (429 or 503)")
         }
         return nil
     }

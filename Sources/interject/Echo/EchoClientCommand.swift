@@ -3,14 +3,14 @@ import Logging
 import Network
 import WebSocket
 
-/// `interject echo-client`, hidden: the client's role before Autobahn's fuzzing server (Scripts/autobahn.sh), which judges it.
+/// `interject echo-client`, hidden: the client under test of Autobahn's fuzzing server (Scripts/autobahn.sh).
 struct EchoClientCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "echo-client",
         abstract: "Runs the cases of Autobahn's fuzzing server as an echo client.",
         shouldDisplay: false)
 
-    /// Cases of the largest suite, with room.
+    /// Upper limit on the number of cases; the largest suite has fewer.
     private static let maxCaseCount = 10_000
 
     @Argument(help: ArgumentHelp("URL of the fuzzing server.", valueName: "http://HOST:PORT")) var server: String
@@ -29,7 +29,7 @@ struct EchoClientCommand: AsyncParsableCommand {
         let loop = group.loops[0]
         let answer = try await EchoClientSocket.visit("/getCaseCount", of: url, on: loop)
         guard let caseCount = Int(answer), (1...Self.maxCaseCount).contains(caseCount) else {
-            throw Failure.runtime("\(url.text) did not say how many cases it has: is it `wstest -m fuzzingserver`?")
+            throw Failure.runtime("\(url.text) did not report the number of its cases: is it `wstest -m fuzzingserver`?")
         }
         for number in 1...caseCount {
             _ = try await EchoClientSocket.visit("/runCase?case=\(number)&agent=\(agent)", of: url, on: loop)

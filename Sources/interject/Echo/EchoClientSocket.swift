@@ -1,14 +1,14 @@
 import Network
 import WebSocket
 
-/// Sends every message back as it came, from the client's end. Loop-confined.
+/// A client that sends every message back unchanged. Loop-confined.
 final class EchoClientSocket: WebSocketConnection {
-    /// How long one connection may last: the suite's slowest case takes half a minute on a busy machine.
+    /// Longest duration of a connection. The suite's slowest case takes half a minute on a busy machine.
     private static let deadline = Duration.seconds(300)
-    /// As for `echo`: a message of the suite has up to 16 MiB.
+    /// As for `echo`: messages of the suite have up to 16 MiB.
     private static let limits = WebSocketLimits(maxMessageBytes: 64 << 20)
-    /// Kept of the last text, which for `/getCaseCount` is a number.
-    private static let maxKeptBytes = 64
+    /// Bytes retained of the last text, which for `/getCaseCount` is a number.
+    private static let maxRetainedBytes = 64
 
     private var lastText = ""
     private let end: (String) -> Void
@@ -19,20 +19,21 @@ final class EchoClientSocket: WebSocketConnection {
         loop.schedule(after: Self.deadline) { [weak self] in self?.abort() }
     }
 
-    /// The connection, which owns this, lets go when its transport has ended. That is later than the close handshake, and it is then
-    /// that the fuzzing server has judged.
+    /// The connection owns this object and releases it when its transport has ended, after the close handshake. By then the fuzzing
+    /// server has recorded its verdict.
     deinit { end(lastText) }
 
     override func receivedText(_ text: UnsafeRawBufferPointer) {
-        lastText = String(decoding: text.prefix(Self.maxKeptBytes), as: UTF8.self)
+        lastText = String(decoding: text.prefix(Self.maxRetainedBytes), as: UTF8.self)
         send(.text, text)
     }
 
     override func receivedBinary(_ bytes: UnsafeRawBufferPointer) { send(.binary, bytes) }
 
-    /// Opens a WebSocket, echoes until it ends, however it does, and waits for the end of its transport.
+    /// Opens a WebSocket, echoes until it ends in any way, and waits for the end of its transport.
     ///
-    /// - Returns: the beginning of the last text that came.
+    /// - Returns: the beginning of the last text received.
+    /// - Throws: if the connection cannot be made.
     static func visit(_ target: String, of server: ServerURL, on loop: EventLoop) async throws(Failure) -> String {
         let outcome = await withCheckedContinuation { (continuation: CheckedContinuation<Result<String, Failure>, Never>) in
             loop.execute {

@@ -10,7 +10,7 @@ struct EchoCommand: AsyncParsableCommand {
         abstract: "Runs a WebSocket echo server, for conformance tests and benchmarks.",
         discussion: "Accepts every path, without keys. Consists of the layers of `serve` up to WebSocket.")
 
-    /// Larger than `serve`'s, because conformance tests send 16 MiB at once.
+    /// Larger than the default of `serve`, since conformance tests send 16 MiB at once.
     static let defaultMaxMessageBytes = "64MiB"
 
     @Option(help: ArgumentHelp("Address to listen on. (default 127.0.0.1)", valueName: "HOST")) var host: String?
@@ -48,7 +48,7 @@ struct EchoCommand: AsyncParsableCommand {
         do {
             group = try EventLoopGroup(count: settings.loops, logger: StandardErrorLog.logger(settings))
             let handler = EchoHandler(
-                // Compression with context would make a message's frame another for each who gets it.
+                // With context takeover, every recipient would need its own frame.
                 deflate: settings.deflate == .on && !fanOut ? settings.deflateOptions : nil,
                 limits: WebSocketLimits(maxMessageBytes: settings.maxMessageBytes),
                 fanOut: fanOut ? FanOut(loops: group.loops) : nil)

@@ -2,11 +2,11 @@ import HTTP
 import Network
 import WebSocket
 
-/// Makes a WebSocket of every request that asks for one.
+/// Upgrades every WebSocket handshake.
 final class EchoHandler: HTTPRequestHandler {
     private let deflate: DeflateOptions?
     private let limits: WebSocketLimits
-    /// nil: an echo.
+    /// nil for an echo.
     private let fanOut: FanOut?
 
     init(deflate: DeflateOptions?, limits: WebSocketLimits, fanOut: FanOut?) {
@@ -28,14 +28,14 @@ final class EchoHandler: HTTPRequestHandler {
                 exchange.upgrade(acceptance, limits: limits) { EchoSocket($0) }
             }
         } catch {
-            // Connection belongs to the HTTP layer.
+            // The Connection field belongs to the HTTP layer.
             exchange.respond(
                 HTTPStatus(error.status), contentType: "text/plain", fields: error.fields.filter { $0.name != "Connection" },
                 body: Array("\(error.reason)\n".utf8))
         }
     }
 
-    /// A handshake has no body; so much of one is read to be refused in order.
+    /// A handshake has no body; a small one is read, to reject it cleanly.
     func terms(for request: RequestHead) -> RequestTerms? { RequestTerms(maxBodyBytes: 64 << 10) }
 
     func errorAnswer(for status: HTTPStatus, _ message: String) -> HTTPErrorAnswer {
@@ -43,7 +43,7 @@ final class EchoHandler: HTTPRequestHandler {
     }
 }
 
-/// Sends every message back as it came.
+/// Sends every message back unchanged.
 final class EchoSocket: WebSocketConnection {
     override func receivedText(_ text: UnsafeRawBufferPointer) { send(.text, text) }
     override func receivedBinary(_ bytes: UnsafeRawBufferPointer) { send(.binary, bytes) }

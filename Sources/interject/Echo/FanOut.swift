@@ -1,7 +1,7 @@
 import Network
 import WebSocket
 
-/// All connected clients, by event loop: each message is sent to all other clients.
+/// All connected clients by event loop; a message is sent to all other clients.
 final class FanOut: Sendable {
     private let groups: [LoopBound<Group>]
 
@@ -9,20 +9,20 @@ final class FanOut: Sendable {
         groups = loops.map { LoopBound(transferring: Group(), to: $0) }
     }
 
-    /// Those whom one loop serves. Loop-confined.
+    /// The clients of one loop. Loop-confined.
     final class Group {
         private(set) var members: [FanOutSocket] = []
 
         func add(_ socket: FanOutSocket) {
-            socket.place = members.count
+            socket.index = members.count
             members.append(socket)
         }
 
-        /// The last one takes its place: leaving costs the same in a crowd of any size.
+        /// The last member moves to the freed index, so that leaving takes constant time.
         func remove(_ socket: FanOutSocket) {
             guard let last = members.popLast(), last !== socket else { return }
-            last.place = socket.place
-            members[socket.place] = last
+            last.index = socket.index
+            members[socket.index] = last
         }
 
         func send(_ kind: MessageKind, _ payload: UnsafeRawBufferPointer, except sender: FanOutSocket? = nil) {
@@ -30,10 +30,10 @@ final class FanOut: Sendable {
         }
     }
 
-    /// The group of a loop. Called on it.
+    /// The group of a loop, to be used on it.
     func group(of loop: EventLoop) -> Group { groups[loop.index].value }
 
-    /// Other loops get one copy for all of their members.
+    /// Broadcasts a message. Every other loop receives one copy for all of its members.
     func publish(_ kind: MessageKind, _ payload: UnsafeRawBufferPointer, from sender: FanOutSocket) {
         group(of: sender.loop).send(kind, payload, except: sender)
         if groups.count == 1 { return }
@@ -47,8 +47,8 @@ final class FanOut: Sendable {
 /// A connection of ``FanOut``.
 final class FanOutSocket: WebSocketConnection {
     private let fanOut: FanOut
-    /// In the members of its group.
-    fileprivate(set) var place = 0
+    /// Index in the members of its group.
+    fileprivate(set) var index = 0
 
     init(_ transport: WebSocketTransport, _ fanOut: FanOut) {
         self.fanOut = fanOut
@@ -60,7 +60,7 @@ final class FanOutSocket: WebSocketConnection {
     override func receivedBinary(_ bytes: UnsafeRawBufferPointer) { fanOut.publish(.binary, bytes, from: self) }
     override func closed(_ end: ConnectionClosed) { fanOut.group(of: loop).remove(self) }
 
-    /// Lossless or closed: who does not keep up is told to come again, and bounds what waits.
+    /// Lossless or closed: a client that does not keep up is disconnected, which bounds the buffered output.
     func deliver(_ kind: MessageKind, _ payload: UnsafeRawBufferPointer) {
         if isCongested { close(.tryAgainLater, reason: "too slow") } else { send(kind, payload) }
     }

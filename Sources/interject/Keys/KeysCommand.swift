@@ -12,30 +12,31 @@ struct KeysCommand: ParsableCommand {
         subcommands: [KeysCreateCommand.self, KeysListCommand.self, KeysRevokeCommand.self, KeysRotateCommand.self])
 }
 
-/// Where the keys are, and how to tell of them.
+/// The directory of the keys, and the form of the output.
 struct KeysOptions: ParsableArguments {
     @Option(help: ArgumentHelp("The data directory of the server. (default that of serve, INTERJECT_DATA)", valueName: "DIR"))
     var data: String?
     @Flag(help: "Prints JSON, one object per line.") var json = false
 
-    /// - Parameter makesMissing: makes the database where there is none. Where keys are only looked for, a directory without one is
-    ///   a slip of the pen.
+    /// Opens the keys of the directory.
+    /// - Parameter makesMissing: whether to create a missing database. A command that only reads keys treats a missing one as a
+    ///   mistake.
     func open(makesMissing: Bool) throws(Failure) -> APIKeyFile {
         let named = data ?? Environment.process["INTERJECT_DATA"].flatMap { $0.isEmpty ? nil : $0 }
         guard let directory = DataDirectory.resolve(named) else {
-            throw .usage("--data none has no keys: name the data directory of the server")
+            throw .usage("--data none has no keys: give the data directory of the server")
         }
         do { return try APIKeyFile(directory: directory, makesMissing: makesMissing) } catch { throw .runtime("\(error)") }
     }
 
-    /// The key with this identifier, or with this name if only one valid key has it.
+    /// Finds the key with this identifier, or with this name if only one valid key has it.
     static func find(_ word: String, in file: APIKeyFile) throws(Failure) -> APIKeyRecord {
         let keys = try all(file)
         if let key = keys.first(where: { $0.id == word }) { return key }
         let named = keys.filter { $0.name == word && $0.revokedAt == nil }
         if let key = named.first, named.count == 1 { return key }
-        if named.isEmpty { throw .runtime("there is no key \(word): `interject keys list` shows them all") }
-        throw .runtime("\(named.count) keys are named \(word): give the identifier of one, as `interject keys list` shows it")
+        if named.isEmpty { throw .runtime("there is no key \(word): `interject keys list` lists all of them") }
+        throw .runtime("\(named.count) keys are named \(word): give one's identifier, listed by `interject keys list`")
     }
 
     static func all(_ file: APIKeyFile) throws(Failure) -> [APIKeyRecord] {

@@ -9,7 +9,8 @@ import Storage
 
 /// `interject keys create`
 struct KeysCreateCommand: ParsableCommand {
-    static let configuration = CommandConfiguration(commandName: "create", abstract: "Makes a key and shows its secret, this once.")
+    static let configuration = CommandConfiguration(
+        commandName: "create", abstract: "Creates a key and shows its secret, which cannot be shown again.")
 
     @OptionGroup var options: KeysOptions
     @Argument(help: "Name of the key.") var name: String
@@ -35,12 +36,13 @@ struct KeysCreateCommand: ParsableCommand {
 
     func run() throws {
         guard let scopes = Scopes(text: scopes ?? "all"), !scopes.isEmpty else {
-            throw Failure.usage("--scopes: \"\(self.scopes ?? "")\" is not made of \(Scopes.names.joined(separator: ", "))")
+            throw Failure.usage(
+                "--scopes: \"\(self.scopes ?? "")\" is not a list of scopes: \(Scopes.names.joined(separator: ", "))")
         }
         for (what, text) in [("the name", name), ("--owner", owner ?? name)] where !(1...256).contains(text.utf8.count) {
             throw Failure.usage("\(what) must have 1 to 256 bytes")
         }
-        // A name alone is the owner, too.
+        // The name becomes the owner unless one is given.
         if owner == nil, ReservedNames.contains(name) {
             throw Failure.usage("\(name) is reserved: \(ReservedNames.text): give another name, or --owner")
         }
@@ -51,7 +53,7 @@ struct KeysCreateCommand: ParsableCommand {
         for (flag, value) in [
             ("requests-per-minute", requestsPerMinute), ("tokens-per-minute", tokensPerMinute), ("max-concurrent", maxConcurrent),
         ] {
-            if let value, value < 1 { throw Failure.usage("--\(flag): \(value) is not a number above 0") }
+            if let value, value < 1 { throw Failure.usage("--\(flag): \(value) is not a positive number") }
         }
         let cutForm = try cutAs.map { (text) throws(Failure) -> CutForm in
             do { return try SettingValue.choice(text) } catch { throw .usage("--cut-as: \(error)") }
@@ -75,15 +77,15 @@ struct KeysCreateCommand: ParsableCommand {
             return
         }
         Standard.output("\(secret.text)\n")
-        Standard.error("\(key.id) stands for \(key.owner), may do: \(key.scopes). The secret is not shown again.\n")
-        if isFirst { Standard.error("It is the first key of this directory: from now on nobody gets in without one.\n") }
+        Standard.error("\(key.id) belongs to \(key.owner) and has the scopes \(key.scopes). The secret will not be shown again.\n")
+        if isFirst { Standard.error("This is the first key of this directory: from now on, the server requires one.\n") }
     }
 }
 
 /// `interject keys rotate`
 struct KeysRotateCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "rotate", abstract: "Gives a key another secret; identifier, owner, scopes and limits stay.")
+        commandName: "rotate", abstract: "Gives a key a new secret; its identifier, owner, scopes and limits are unchanged.")
 
     @OptionGroup var options: KeysOptions
     @Argument(help: "Its identifier, or its name.") var key: String
@@ -96,7 +98,9 @@ struct KeysRotateCommand: ParsableCommand {
         let seconds = try KeyTime.seconds(grace, flag: "grace")
         let file = try options.open(makesMissing: false)
         var record = try KeysOptions.find(key, in: file)
-        if record.revokedAt != nil { throw Failure.runtime("\(record.id) is revoked: make another with `interject keys create`") }
+        if record.revokedAt != nil {
+            throw Failure.runtime("\(record.id) is revoked: create another one with `interject keys create`")
+        }
         let secret = APIKeySecret()
         let until = seconds == 0 ? nil : time(nil).saturatingAdding(seconds)
         let id = record.id
@@ -105,6 +109,6 @@ struct KeysRotateCommand: ParsableCommand {
         }
         record.hint = secret.hint
         Standard.output(options.json ? "\(KeyText.json(record, secret: secret.text))\n" : "\(secret.text)\n")
-        if !options.json { Standard.error("\(id) has a new secret, which is not shown again.\n") }
+        if !options.json { Standard.error("\(id) has a new secret, which will not be shown again.\n") }
     }
 }

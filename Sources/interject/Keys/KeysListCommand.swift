@@ -16,7 +16,7 @@ struct KeysListCommand: ParsableCommand {
             return
         }
         if keys.isEmpty {
-            Standard.error("There is no key yet: `interject keys create NAME` makes one.\n")
+            Standard.error("There is no key yet: `interject keys create NAME` creates one.\n")
             return
         }
         for key in keys { Standard.output(KeyText.line(key, now: Int(time(nil))) + "\n") }
@@ -26,7 +26,7 @@ struct KeysListCommand: ParsableCommand {
 /// `interject keys revoke`
 struct KeysRevokeCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "revoke", abstract: "Ends a key for good, and the tokens that were made with it.")
+        commandName: "revoke", abstract: "Revokes a key for good, and the tokens created with it.")
 
     @OptionGroup var options: KeysOptions
     @Argument(help: "Its identifier, or its name.") var key: String
@@ -39,7 +39,7 @@ struct KeysRevokeCommand: ParsableCommand {
     }
 }
 
-/// Keys as people and programs read them.
+/// Output of keys, for people and programs.
 enum KeyText {
     static func line(_ key: APIKeyRecord, now: Int) -> String {
         let state =
@@ -81,7 +81,7 @@ enum KeyText {
     }
 }
 
-/// Lengths of time as people write them.
+/// Durations, as users write them.
 enum KeyTime {
     static let units: [Character: Int] = ["s": 1, "m": 60, "h": 3600, "d": 86_400]
 

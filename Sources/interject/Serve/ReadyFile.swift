@@ -1,17 +1,17 @@
 import Glibc
 import JSON
 
-/// What a program that started us reads to know where we listen.
+/// The file that tells a parent process where the server listens.
 struct ReadyFile {
     var url: String
     var tlsURL: String?
     var rehearsalURL: String?
     var unixSocket: String?
 
-    /// A base URL without the `/v1` at its end: where the counters are.
+    /// The base URL without a trailing `/v1`; the counters are there.
     static func root(of baseURL: String) -> String { baseURL.hasSuffix("/v1") ? String(baseURL.dropLast(3)) : baseURL }
 
-    /// Writes it whole or not at all.
+    /// Writes the file atomically.
     func write(to path: String) throws(Failure) {
         let object: JSONValue = [
             "url": JSONValue(url), "tls_url": tlsURL.map { JSONValue($0) } ?? .null,

@@ -27,8 +27,8 @@ struct ServeCommand: AsyncParsableCommand {
         let logger = StandardErrorLog.logger(settings)
         let needsKey = configuration.access.requiresKey || settings.hasStoredKeys
         if !settings.isLoopback, !needsKey {
-            let place = (settings.addresses + settings.tlsAddresses).map { "\($0)" }.joined(separator: " and ")
-            logger.warning("no key is set: everybody who can reach \(place) can use the server and its upstreams")
+            let addresses = (settings.addresses + settings.tlsAddresses).map { "\($0)" }.joined(separator: " and ")
+            logger.warning("no key is set: anyone who can reach \(addresses) can use the server and its upstreams")
         }
         let probe = StartProbe(configuration.upstreams)
         let server: Server
@@ -37,13 +37,13 @@ struct ServeCommand: AsyncParsableCommand {
         } catch {
             throw Self.explain(error, settings)
         }
-        // Before announcing that the server is listening: a signal right after that must drain it, too.
+        // Before announcing that the server is listening: a signal sent in response must drain it, too.
         Signals.expect()
         if server.tls != nil {
             Signals.onHangup { server.reloadCertificates() }
         } else if !Signals.hasTerminal {
-            // From a service manager, which means "read your files again"; a terminal that goes away takes its programs with it.
-            Signals.onHangup { logger.notice("SIGHUP: there are no certificates to read again") }
+            // Sent by a service manager to reload files. A closing terminal sends it as well, and ends its programs.
+            Signals.onHangup { logger.notice("SIGHUP: there are no certificates to reload") }
         }
         let message = StartMessage(
             settings: settings, addresses: server.addresses, tlsAddresses: server.tlsAddresses,
@@ -81,19 +81,19 @@ struct ServeCommand: AsyncParsableCommand {
     }
 
     private static func explain(_ error: any Error, _ settings: ServeSettings) -> Failure {
-        let places = (settings.addresses + settings.tlsAddresses).map { "\($0)" }.joined(separator: " or ")
+        let addresses = (settings.addresses + settings.tlsAddresses).map { "\($0)" }.joined(separator: " or ")
         if let error = error as? StorageError { return .runtime("\(error)") }
         if let error = error as? TLSFileError { return .usage("TLS: \(error)") }
         guard let error = error as? SystemCallError else { return .runtime("cannot start: \(error)") }
         switch error.code {
         case EADDRINUSE:
-            return .runtime("\(places) is in use: stop what listens there, or give another --port (0: any that is free)")
+            return .runtime("\(addresses) is in use: stop the program that listens there, or give another --port (0: any free one)")
         case EACCES:
-            return .runtime("\(places): permission denied: ports below 1024 and foreign folders need rights that you do not have")
+            return .runtime("\(addresses): permission denied: use a port above 1023, or a directory that you can write to")
         case EADDRNOTAVAIL:
-            return .runtime("\(places): this machine has no such address: give one of its own as --host, or 0.0.0.0")
+            return .runtime("\(addresses): this machine has no such address: give one that it has as --host, or 0.0.0.0")
         default:
-            return .runtime("cannot listen on \(places): \(error)")
+            return .runtime("cannot listen on \(addresses): \(error)")
         }
     }
 }

@@ -3,23 +3,23 @@ import Network
 import Server
 import Upstreams
 
-/// What a person reads who has just started the server: where it is, who answers, and what to do next.
+/// The message after the start, for people: the address, the model, and what to do next.
 struct StartMessage {
     var settings: ServeSettings
     var addresses: [SocketAddress]
     var tlsAddresses: [SocketAddress] = []
-    /// How this program was called.
+    /// The name by which this program was called.
     var program: String
-    /// Whether nobody gets in without a key.
+    /// Whether every client needs a key.
     var needsKey = false
-    /// The first model that can be asked for, where it is known.
+    /// The first available model, if known.
     var model: String?
 
     var text: String {
         """
         Interject \(interjectVersion) listens on \(listeners)
 
-          answers  \(whoAnswers)
+          answers  \(answering)
           try it   \(curl)\(whichModel)
           talk     \(chat)
                    (Enter cuts in: with a line of yours, or alone to stop it)
@@ -30,9 +30,9 @@ struct StartMessage {
         """
     }
 
-    /// The same, as a record of the log.
+    /// The same information for a log record.
     var metadata: Logger.Metadata {
-        ["version": "\(interjectVersion)", "listens": "\(listeners)", "answers": "\(whoAnswers)", "data": "\(data)"]
+        ["version": "\(interjectVersion)", "listens": "\(listeners)", "answers": "\(answering)", "data": "\(data)"]
     }
 
     /// The URL of the first listener.
@@ -49,16 +49,16 @@ struct StartMessage {
         }.joined(separator: " and ")
     }
 
-    private var whoAnswers: String {
+    private var answering: String {
         if settings.allUpstreams.isEmpty {
-            return "the built-in rehearsal model: no AI, it only talks so that all else can be tried"
+            return "the built-in rehearsal model: not an AI, but everything around it works"
         }
         let names = settings.allUpstreams.map { "\($0.baseURL) (\($0.dialect.rawValue))" }
         return names.joined(separator: settings.upstreamsFile == nil ? ", then " : ", ")
     }
 
     private var data: String {
-        DataDirectory.resolve(settings.dataDirectory) ?? "in memory alone, until the process ends"
+        DataDirectory.resolve(settings.dataDirectory) ?? "in memory only, until the process ends"
     }
 
     /// Placeholder for an unknown model name.
@@ -66,7 +66,7 @@ struct StartMessage {
 
     private var shownModel: String {
         if settings.allUpstreams.isEmpty { return "rehearsal" }
-        // It goes into a command for a shell, and an upstream may call a model anything.
+        // The name becomes part of a shell command, and an upstream may use any name.
         let isPlain = { (byte: UInt8) in
             (UInt8(ascii: "a")...UInt8(ascii: "z")).contains(byte | 0x20) || "0123456789-._:/@+".utf8.contains(byte)
         }

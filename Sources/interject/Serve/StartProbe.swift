@@ -3,17 +3,17 @@ import Network
 import Synchronization
 import Upstreams
 
-/// Asks the upstreams for their models while the server starts, which waits for no answer.
+/// Requests the upstreams' lists of models during the start, without delaying it.
 final class StartProbe: Sendable {
-    /// Time that an upstream has to answer.
+    /// Time limit for an upstream's answer.
     static let timeout = Duration.seconds(5)
 
     private let upstreams: [UpstreamConfiguration]
-    /// What is known so far, by position.
+    /// The reports so far, by index of the upstream.
     private let reports = Mutex<[Int: UpstreamProbe.Report]>([:])
     private let asking = Mutex<Task<Void, Never>?>(nil)
 
-    /// Begins to ask.
+    /// Starts the requests.
     init(_ upstreams: [UpstreamConfiguration]) {
         self.upstreams = upstreams
         if upstreams.isEmpty { return }
@@ -35,7 +35,7 @@ final class StartProbe: Sendable {
         }
     }
 
-    /// The first model that can be asked for, as far as that is known now: a name that the operator gave, or one of the upstream's.
+    /// The first available model, as far as known: a name from the configuration, or one of the upstream's.
     var firstModel: String? {
         let known = reports.withLock { $0 }
         for (index, upstream) in upstreams.enumerated() {
@@ -45,7 +45,7 @@ final class StartProbe: Sendable {
         return nil
     }
 
-    /// A line for each upstream that would not answer a person either, once all were asked.
+    /// Waits for all answers, and returns a line for each upstream that would not answer a client either.
     func warnings() async -> [String] {
         await asking.withLock { $0 }?.value
         let known = reports.withLock { $0 }

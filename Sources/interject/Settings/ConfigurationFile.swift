@@ -1,6 +1,6 @@
 import Yams
 
-/// A YAML file of settings: a mapping from their names to a value, or to a list of values.
+/// A configuration file in YAML: a mapping from settings' names to a value or a list of values.
 struct ConfigurationFile {
     struct Entry: Equatable {
         var texts: [String]
@@ -8,7 +8,7 @@ struct ConfigurationFile {
     }
 
     let path: String
-    /// By setting name.
+    /// Entries by name of the setting.
     private(set) var entries: [String: Entry] = [:]
 
     init(path: String, _ readFile: (String) throws(FileError) -> String) throws(Failure) {
@@ -25,7 +25,7 @@ struct ConfigurationFile {
         } catch {
             throw .usage("\(path): \(Self.describe(error))")
         }
-        // A file in which all is commented out is a good file.
+        // A file in which everything is commented out is valid.
         guard let root, root.null == nil else { return }
         guard case .mapping(let mapping) = root else {
             throw .usage("\(path): line 1: this is not a mapping: write one \"name: value\" on each line")
@@ -61,7 +61,7 @@ struct ConfigurationFile {
         case .scanner(_, let problem, let mark, _), .parser(_, let problem, let mark, _), .composer(_, let problem, let mark, _):
             return "line \(mark.line), column \(mark.column): \(problem)"
         case .duplicatedKeysInMapping(let duplicates, let context):
-            return "line \(context.mark.line): \(duplicates.joined(separator: ", ")) stands there more than once"
+            return "line \(context.mark.line): \(duplicates.joined(separator: ", ")) is given more than once"
         default:
             let lines = "\(error)".split(whereSeparator: \.isNewline)
             return "this is not YAML: \(lines.joined(separator: " "))"
@@ -75,7 +75,7 @@ struct ConfigurationFile {
         return ": did you mean \(near.0)?"
     }
 
-    /// Levenshtein's distance.
+    /// The Levenshtein distance.
     private static func distance(_ left: String, _ right: String) -> Int {
         let right = Array(right)
         var row = Array(0...right.count)

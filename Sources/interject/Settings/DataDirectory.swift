@@ -1,17 +1,17 @@
 import Foundation
 
-/// Where data is kept when nobody says where.
+/// The data directory and its default.
 enum DataDirectory {
-    /// The word for: nowhere.
+    /// The value for no directory.
     static let none = "none"
 
-    /// - Returns: the directory; nil for none.
+    /// - Returns: the directory; nil for ``none``.
     static func resolve(_ setting: String?, environment: [String: String] = ProcessInfo.processInfo.environment) -> String? {
         guard let setting else { return standard(environment) }
         return setting == none ? nil : setting
     }
 
-    /// What systemd gives to a service, else the place for a user's data, else the folder that we are in.
+    /// systemd's state directory, otherwise the user's data directory, otherwise the working directory.
     static func standard(_ environment: [String: String]) -> String {
         func value(_ name: String) -> String? { environment[name].flatMap { $0.isEmpty ? nil : $0 } }
         if let state = value("STATE_DIRECTORY")?.split(separator: ":").first { return String(state) }

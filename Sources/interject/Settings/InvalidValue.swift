@@ -1,12 +1,12 @@
-/// An invalid value of a setting; the caller knows its source.
+/// An invalid value of a setting. The caller knows where the value came from.
 struct InvalidValue: Error, Equatable {
-    /// What is wrong and what would be right, for example `"banana" is not a port: give a number from 0 to 65535`.
+    /// The problem and the remedy, for example `"banana" is not a port: give a number from 0 to 65535`.
     let problem: String
 
     init(_ problem: String) { self.problem = problem }
 }
 
-/// Where a value was found; errors name it.
+/// The source of a value, for error messages.
 enum SettingSource: Equatable, CustomStringConvertible {
     case flag(String)
     case environment(String)

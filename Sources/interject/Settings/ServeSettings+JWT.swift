@@ -2,10 +2,10 @@ import Access
 import Server
 
 extension ServeSettings {
-    /// Shorter ones can be guessed (RFC 7518 §3.2).
+    /// Shorter secrets can be guessed (RFC 7518 §3.2).
     private static let minSecretBytes = 32
 
-    /// Whose JSON Web Tokens let in; nil: nobody's.
+    /// The accepted JSON Web Tokens; nil for none.
     func jwt() throws(Failure) -> JWTSettings? {
         guard jwtKeys != nil || jwtSecret != nil else {
             if jwtIssuer != nil || jwtAudience != nil {
@@ -14,7 +14,8 @@ extension ServeSettings {
             return nil
         }
         guard let jwtIssuer, let jwtAudience else {
-            throw .usage("--jwt-jwks, --jwt-secret: give --jwt-issuer and --jwt-audience too: a token for others is none for here")
+            throw .usage(
+                "--jwt-jwks, --jwt-secret: give --jwt-issuer and --jwt-audience too, so that tokens for other services are refused")
         }
         if let jwtSecret, jwtSecret.utf8.count < Self.minSecretBytes {
             throw .usage("--jwt-secret: give at least \(Self.minSecretBytes) bytes")
@@ -35,7 +36,7 @@ extension ServeSettings {
         let authority = text.dropFirst("http://".count).prefix { $0 != "/" }
         let host = authority.hasPrefix("[") ? authority.prefix { $0 != "]" } + "]" : authority.prefix { $0 != ":" }
         guard host == "localhost" || host == "127.0.0.1" || host == "[::1]" else {
-            throw .usage("--jwt-jwks: \(text): keys that come over plain http from elsewhere can be anybody's: give an https URL")
+            throw .usage("--jwt-jwks: \(text): keys fetched over plain http can be forged: give an https URL")
         }
         return .url(text)
     }

@@ -3,14 +3,15 @@ import Server
 import Storage
 
 extension ServeSettings {
-    /// Whether the data directory holds keys already: then nobody gets in without one, whatever the flags say. Reads the database.
+    /// Whether the data directory already contains keys, in which case the server requires one whatever its flags. Reads the
+    /// database.
     var hasStoredKeys: Bool {
         guard let directory = DataDirectory.resolve(dataDirectory) else { return false }
-        // Errors of the directory are reported when it is opened.
+        // Errors are reported when the server opens the directory.
         return (try? APIKeyFile.hasKeys(directory: directory)) ?? false
     }
 
-    /// Two names with one secret. One name may have several secrets, while they are being changed.
+    /// Two names with the same secret. One name may have several secrets, during a rotation.
     var keyOfTwoNames: (String, String)? {
         var names: [String: String] = [:]
         for principal in principals {

@@ -9,7 +9,7 @@ import Storage
 import Upstreams
 import WebSocket
 
-/// What an operator can set, with its defaults. Those that the server has itself come from there.
+/// The operator's settings and their defaults. Defaults that the server itself defines are taken from there.
 struct ServeSettings: Sendable {
     enum Switch: String, CaseIterable, Sendable { case on, off }
     enum LogFormat: String, CaseIterable, Sendable { case text, json }
@@ -62,7 +62,7 @@ struct ServeSettings: Sendable {
     var runnerModel = defaults.runnerModel ?? "none"
     var runnerWait = defaults.runnerWait
     var runnerLease = defaults.runnerLease
-    /// nil: ``DataDirectory/standard``.
+    /// nil for ``DataDirectory/standard(_:)``.
     var dataDirectory: String?
     var durability = defaults.durability
     var retention = defaults.retention
@@ -94,7 +94,7 @@ struct ServeSettings: Sendable {
     var readyFile: String?
     var configFile: String?
 
-    /// The host that means: no TCP, only the Unix socket.
+    /// The --host for listening on the Unix socket only.
     static let noHost = "none"
 
     var isLoopback: Bool {
@@ -115,12 +115,12 @@ struct ServeSettings: Sendable {
         return [.tcp(host: host, port: tlsPort)]
     }
 
-    /// Certificates with their keys, in the order given.
+    /// Certificates and their keys, in the order given.
     var tlsCertificateFiles: [TLSCertificateFiles] {
         zip(tlsCertificates, tlsKeys).map { TLSCertificateFiles(certificate: $0, key: $1) }
     }
 
-    /// How TLS is spoken; nil when it is not.
+    /// The TLS settings; nil without TLS.
     private func tls() throws(Failure) -> TLSSettings? {
         if tlsCertificates.count != tlsKeys.count {
             throw .usage(
@@ -131,18 +131,19 @@ struct ServeSettings: Sendable {
         }
         guard tlsPort != nil else {
             if tlsCertificates.isEmpty { return nil }
-            throw .usage("--tls-certificate: --tls-port is missing: give the port that speaks TLS")
+            throw .usage("--tls-certificate: --tls-port is missing: give the port for TLS")
         }
-        if host == Self.noHost { throw .usage("--tls-port needs a --host to listen on, and it is none") }
+        if host == Self.noHost { throw .usage("--tls-port needs an address to listen on, but --host is none") }
         if tlsCertificates.isEmpty {
             throw .usage("--tls-port: the certificate is missing: give --tls-certificate FILE and --tls-key FILE")
         }
         if tlsClientAuthentication != .none, tlsClientAuthorities == nil {
             throw .usage(
-                "--tls-client-auth \(tlsClientAuthentication.rawValue): --tls-client-ca FILE is missing: whose certificates count?")
+                "--tls-client-auth \(tlsClientAuthentication.rawValue): --tls-client-ca FILE is missing: give the authorities of accepted certificates"
+            )
         }
         if tlsClientAuthentication == .none, tlsClientAuthorities != nil {
-            throw .usage("--tls-client-ca: nobody is asked for a certificate: give --tls-client-auth request or require too")
+            throw .usage("--tls-client-ca: clients are not asked for a certificate: give --tls-client-auth request or require too")
         }
         var settings = TLSSettings(certificates: tlsCertificateFiles)
         settings.clientAuthentication = tlsClientAuthentication
@@ -151,7 +152,7 @@ struct ServeSettings: Sendable {
         return settings
     }
 
-    /// Checks what only shows when all is known, and gives the server's own form.
+    /// Validates the settings as a whole, and converts them to the server's configuration.
     func serverConfiguration() throws(Failure) -> ServerConfiguration {
         let tls = try tls()
         let jwt = try jwt()
@@ -171,7 +172,7 @@ struct ServeSettings: Sendable {
         }
         if proxyProtocol, trustedProxies.isEmpty {
             throw .usage(
-                "--proxy-protocol trusts nobody yet: give the proxy's address as --trusted-proxy, such as 10.0.0.5 or unix")
+                "--proxy-protocol needs a trusted proxy: give the proxy's address as --trusted-proxy, such as 10.0.0.5 or unix")
         }
         if upstreamKeys.count > 1, upstreamKeys.count != upstreams.count {
             throw .usage(
@@ -182,12 +183,12 @@ struct ServeSettings: Sendable {
             )
         }
         if upstreams.isEmpty, !upstreamKeys.isEmpty {
-            throw .usage("--upstream-key: there is no --upstream that it could be for")
+            throw .usage("--upstream-key: there is no --upstream to use it for")
         }
         var configuration = ServerConfiguration()
         configuration.addresses = addresses
         if unixSocket == nil, unixSocketMode != nil || unixSocketOwner != nil {
-            throw .usage("--unix-socket-mode and --unix-socket-owner are of a --unix-socket, and there is none: give its PATH too")
+            throw .usage("--unix-socket-mode and --unix-socket-owner need a --unix-socket: give its PATH too")
         }
         configuration.unixSocketAccess = UnixSocketAccess(
             mode: unixSocketMode, userID: unixSocketOwner?.userID, groupID: unixSocketOwner?.groupID)
@@ -201,7 +202,7 @@ struct ServeSettings: Sendable {
         configuration.rehearsalAddress = .tcp(host: "127.0.0.1", port: rehearsalPort)
         configuration.rehearsalSilenceTimeout = firstByteTimeout
         if requireKey, principals.isEmpty, DataDirectory.resolve(dataDirectory) == nil {
-            throw .usage("--require-key lets nobody in with --data none: give a DIR, where `interject keys` makes keys")
+            throw .usage("--require-key with --data none refuses every client: give a DIR, where `interject keys` creates keys")
         }
         configuration.access.principals = principals
         configuration.access.requiresKey = requireKey || !principals.isEmpty || jwt != nil
@@ -242,7 +243,7 @@ struct ServeSettings: Sendable {
         configuration.drainWindow = drainWindow
         if let twice = keyOfTwoNames {
             throw .usage(
-                "--api-key: \(twice.0) and \(twice.1) have one secret: whose key would it be? Give each a secret of its own")
+                "--api-key: \(twice.0) and \(twice.1) have the same secret: give each its own")
         }
         if let operatorKey, principals.contains(where: { $0.key == operatorKey }) {
             throw .usage("--operator-key is the secret of an --api-key: give the operator a key of its own")

@@ -8,7 +8,7 @@ import Storage
 import Upstreams
 import WebSocket
 
-/// The table of all settings, from which flags, variables, file keys and help texts are generated.
+/// The table of all settings. Flags, environment variables, keys of the file and help texts are generated from it.
 extension Setting {
     static let all: [Setting] = [
         host, port, unixSocket, unixSocketMode, unixSocketOwner, tlsPort, tlsCertificate, tlsKey, tlsClientCA, tlsClientAuth,

@@ -1,27 +1,27 @@
-/// One thing that can be set: by the flag `--name`, the variable `INTERJECT_NAME`, or the key `name` of the file.
+/// A setting: the flag `--name`, the variable `INTERJECT_NAME`, and the key `name` of the file.
 struct Setting: Sendable {
-    /// Lower case with hyphens.
+    /// In lower case, with hyphens.
     let name: String
-    /// What stands for the value in help texts; nil for a switch.
+    /// The placeholder for the value in help texts; nil for a switch.
     let valueName: String?
-    /// Takes several values: a repeated flag, a variable with commas, a list in the file.
+    /// Whether it takes several values: a repeated flag, a variable with commas, a list in the file.
     let isList: Bool
     /// One or two sentences for operators, without the default.
     let text: String
-    /// As it would be written, nil when there is none.
+    /// The default as it would be written; nil without one.
     let defaultText: String?
-    /// Whether nothing is a value of it: elsewhere an empty variable is one that is not set.
+    /// Whether the empty string is a valid value. Otherwise an empty variable counts as unset.
     private(set) var takesEmpty = false
     private let store: @Sendable (inout ServeSettings, [String]) throws(InvalidValue) -> Void
 
     var variable: String { "INTERJECT_" + name.uppercased().split(separator: "-").joined(separator: "_") }
 
-    /// Sets it from texts, in the order given. A setting that is no list takes the last.
+    /// Applies values in the order given. The last one wins, unless the setting is a list.
     func apply(_ texts: [String], to settings: inout ServeSettings) throws(InvalidValue) {
         try store(&settings, isList ? texts : texts.suffix(1))
     }
 
-    /// The same, with nothing as one of its values.
+    /// The same setting, for which the empty string is a valid value.
     func takingEmpty() -> Setting {
         var setting = self
         setting.takesEmpty = true
@@ -43,7 +43,7 @@ struct Setting: Sendable {
         }
     }
 
-    /// A setting with one value or none.
+    /// A setting with an optional value.
     init<Value: Sendable>(
         _ name: String, _ valueName: String, _ path: any WritableKeyPath<ServeSettings, Value?> & Sendable,
         _ read: @escaping @Sendable (String) throws(InvalidValue) -> Value, _ text: String

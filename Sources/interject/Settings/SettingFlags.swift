@@ -1,6 +1,6 @@
 import ArgumentParser
 
-/// The flags of the table, for the commands that take them. Values stay texts here: every source is read the same way.
+/// The flags of the table, for commands that take them. Values remain text here, since all sources are parsed in the same way.
 struct SettingFlags: ParsableArguments {
     @Option(.host) var host: String?
     @Option(.port) var port: String?
@@ -90,7 +90,7 @@ struct SettingFlags: ParsableArguments {
     @Option(.readyFile) var readyFile: String?
     @Option(.config) var config: String?
 
-    /// What was given, by setting name.
+    /// The given flags, by name of the setting.
     var given: [String: [String]] {
         let flags: [(Setting, [String])] = [
             (.host, host), (.port, port), (.unixSocket, unixSocket), (.unixSocketMode, unixSocketMode),
@@ -132,7 +132,7 @@ struct SettingFlags: ParsableArguments {
             (flags + lists).filter { !$0.1.isEmpty }.map { ($0.0.name, $0.1) }, uniquingKeysWith: { first, _ in first })
     }
 
-    /// The settings of all sources.
+    /// Resolves the settings from all sources.
     func resolve() throws(Failure) -> ServeSettings {
         try SettingSources(flags: given, environment: .process, readFile: Files.read).resolve()
     }

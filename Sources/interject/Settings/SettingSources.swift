@@ -1,6 +1,6 @@
-/// Puts the settings together: flags win over the environment, that over the file, that over the defaults.
+/// Combines the sources of settings. Flags take precedence over the environment, the file, and the defaults, in this order.
 struct SettingSources {
-    /// By setting name.
+    /// By name of the setting.
     var flags: [String: [String]]
     var environment: Environment
     var readFile: (String) throws(FileError) -> String
@@ -29,7 +29,7 @@ struct SettingSources {
     }
 
     private func fromEnvironment(_ setting: Setting) -> [String]? {
-        // An empty variable is how many tools unset one.
+        // Many tools unset a variable by emptying it.
         guard let text = environment[setting.variable], setting.takesEmpty || !text.isEmpty else { return nil }
         return setting.isList ? text.split(separator: ",").map { String($0.drop { $0 == " " }) } : [text]
     }

@@ -2,10 +2,10 @@ import Bytes
 import HTTP
 
 extension SettingValue {
-    /// Who may stand in front of the server.
+    /// A proxy in front of the server that is trusted to name its clients.
     enum TrustedProxy: Equatable, Sendable {
         case block(CIDRBlock)
-        /// Peers of the Unix socket.
+        /// Peers on the Unix socket.
         case unixSocket
 
         static func joined(_ proxies: [TrustedProxy]) -> TrustedProxies {
@@ -15,7 +15,7 @@ extension SettingValue {
         }
     }
 
-    /// An address, a range of addresses, or `unix`.
+    /// Parses an address, a range of addresses, or `unix`.
     static func trustedProxy(_ text: String) throws(InvalidValue) -> TrustedProxy {
         if text == "unix" { return .unixSocket }
         do throws(CIDRBlock.ParseError) {
@@ -25,7 +25,7 @@ extension SettingValue {
             case .noAddress:
                 throw InvalidValue("\"\(text)\" is neither an address, nor a range such as 10.0.0.0/8, nor unix")
             case .noPrefixLength(let max):
-                throw InvalidValue("\"\(text)\": behind the slash stands a number from 0 to \(max)")
+                throw InvalidValue("\"\(text)\": after the slash, give a number from 0 to \(max)")
             case .bitsBeyondPrefix(let meant):
                 throw InvalidValue("\"\(text)\" has bits set beyond its prefix: give \(meant), or one address without a slash")
             }

@@ -1,14 +1,14 @@
 import Glibc
 
-/// Whose a Unix socket is.
+/// The owner of a Unix socket.
 struct UnixSocketOwner: Equatable, Sendable {
-    /// nil: it stays the process's.
+    /// nil leaves the process's.
     var userID: UInt32?
     var groupID: UInt32?
 }
 
 extension SettingValue {
-    /// Permission bits in octal digits, as `chmod` takes them: `660`, `0660`.
+    /// Parses permission bits in octal, as `chmod` takes them: `660`, `0660`.
     static func mode(_ text: String) throws(InvalidValue) -> UInt32 {
         guard let mode = UInt32(text, radix: 8), mode <= 0o777, text.utf8.count <= 4, !text.hasPrefix("+") else {
             throw InvalidValue("\"\(text)\" is not a mode: give octal digits from 000 to 777, such as 660")
@@ -16,7 +16,7 @@ extension SettingValue {
         return mode
     }
 
-    /// `USER`, `USER:GROUP` or `:GROUP`, by names or numbers.
+    /// Parses `USER`, `USER:GROUP` or `:GROUP`, by name or number.
     static func owner(_ text: String) throws(InvalidValue) -> UnixSocketOwner {
         let parts = text.split(separator: ":", omittingEmptySubsequences: false).map(String.init)
         guard (1...2).contains(parts.count), parts.contains(where: { !$0.isEmpty }) else {
@@ -28,9 +28,9 @@ extension SettingValue {
         return owner
     }
 
-    // Read before anything else runs: what libc answers with is its own memory.
+    // Called before other threads are started, since libc returns a pointer to shared memory.
     private static func userID(_ name: String) throws(InvalidValue) -> UInt32 {
-        // All bits set says "nobody is meant" to chown.
+        // chown takes all bits set as "unchanged".
         if let number = UInt32(name), number != .max { return number }
         guard let entry = getpwnam(name) else { throw InvalidValue("there is no user \"\(name)\" on this machine") }
         return entry.pointee.pw_uid

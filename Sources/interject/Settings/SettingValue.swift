@@ -5,14 +5,14 @@ import Logging
 import Server
 import Upstreams
 
-/// Readers of values: text as it stands in a flag, variable or file, to what it means.
+/// Parsers of values: the text of a flag, variable or file to a typed value.
 enum SettingValue {
     static func text(_ text: String) throws(InvalidValue) -> String {
         if text.isEmpty { throw InvalidValue("the value is empty") }
         return text
     }
 
-    /// Words for the model, in one line; they may be none.
+    /// Parses one line of text for the model, possibly empty.
     static func wording(_ text: String) throws(InvalidValue) -> String {
         guard text.utf8.count <= 256, !text.unicodeScalars.contains(where: { $0.properties.generalCategory == .control }) else {
             throw InvalidValue("give one line of at most 256 bytes, or nothing")
@@ -50,7 +50,7 @@ enum SettingValue {
         }
     }
 
-    /// Seconds, or a number with `m`, `h` or `d`: `7d`, `168h`, `604800`.
+    /// Parses seconds, or a number with `m`, `h` or `d`: `7d`, `168h`, `604800`.
     static func time(_ range: ClosedRange<Double>) -> @Sendable (String) throws(InvalidValue) -> Duration {
         { (text) throws(InvalidValue) in
             let unit = text.last.flatMap { KeyTime.units[$0] }
@@ -64,13 +64,13 @@ enum SettingValue {
         }
     }
 
-    /// Decimal digits, perhaps with a point: what people write, not all that `Double` would read.
+    /// Parses decimal digits with an optional point, a subset of what `Double` accepts.
     private static func number(_ text: String) -> Double? {
         text.utf8.allSatisfy { (UInt8(ascii: "0")...UInt8(ascii: "9")).contains($0) || $0 == UInt8(ascii: ".") }
             ? Double(text) : nil
     }
 
-    /// `0.5`, `15`: no fraction where there is none.
+    /// Formats `0.5` and `15`: whole numbers without a fraction.
     static func decimal(_ number: Double) -> String {
         number == number.rounded() && abs(number) < 1e15 ? String(Int(saturating: number)) : String(number)
     }
@@ -80,7 +80,7 @@ enum SettingValue {
         ("k", 1 << 10), ("m", 1 << 20), ("g", 1 << 30), ("b", 1),
     ]
 
-    /// `1048576`, `64MiB`, `1.5GiB`, `64MB`.
+    /// Parses `1048576`, `64MiB`, `1.5GiB`, `64MB`.
     static func bytes(_ range: ClosedRange<Int>) -> @Sendable (String) throws(InvalidValue) -> Int {
         { (text) throws(InvalidValue) in
             let lower = text.lowercased()
@@ -119,7 +119,7 @@ enum SettingValue {
         throw InvalidValue("\"\(text)\" is none of \(Choice.allCases.map(\.rawValue).joined(separator: ", "))")
     }
 
-    /// A web page's origin, in the form in which browsers send it; `*` for any, `null` for pages without one.
+    /// Parses the origin of a web page in the form that browsers send; `*` for any, `null` for pages without one.
     static func origin(_ text: String) throws(InvalidValue) -> String {
         if text == "*" || text == "null" { return text }
         guard let origin = WebOrigin(text) else {
@@ -130,7 +130,7 @@ enum SettingValue {
         return origin.description
     }
 
-    /// `NAME=SECRET`, or a secret alone. Errors do not quote the value: it may be a secret.
+    /// Parses `NAME=SECRET`, or a secret alone. Errors do not quote the value, which may be a secret.
     static func principal(_ text: String) throws(InvalidValue) -> AccessSettings.Principal {
         let parts = text.split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false).map(String.init)
         if parts.count == 2, !parts[0].isEmpty, !parts[1].isEmpty {
@@ -145,10 +145,10 @@ enum SettingValue {
         return AccessSettings.Principal(name: "default", key: try secret(text))
     }
 
-    /// A shorter word alone is more likely a name whose secret was forgotten.
+    /// A shorter word is more likely a name without its secret.
     static let minBareSecretBytes = 16
 
-    /// A secret as it is, or where to find it: `env:NAME`, `file:PATH`.
+    /// Parses a secret, or its source: `env:NAME`, `file:PATH`.
     static func secret(_ text: String) throws(InvalidValue) -> String {
         if text.hasPrefix("env:") {
             let name = String(text.dropFirst(4))

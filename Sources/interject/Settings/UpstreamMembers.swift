@@ -2,7 +2,7 @@ import Bytes
 import JSON
 import Upstreams
 
-/// What can be said of an upstream besides its URL, by flag (`--upstream "URL weight=3 models=llama*"`) or in a file.
+/// The options of an upstream other than its URL, from a flag (`--upstream "URL weight=3 models=llama*"`) or a file.
 struct UpstreamMembers: Equatable, Sendable {
     var name: String?
     var key: String?
@@ -14,7 +14,7 @@ struct UpstreamMembers: Equatable, Sendable {
     var connectTimeout: Duration?
     var firstByteTimeout: Duration?
     var silenceTimeout: Duration?
-    /// nil: as is learnt.
+    /// nil: detected.
     var prefill: PrefillWay?
 
     static let names = [
@@ -40,12 +40,12 @@ struct UpstreamMembers: Equatable, Sendable {
         case "silence_timeout_s": silenceTimeout = try Self.seconds(value, 0.1...86_400)
         case "prefill": prefill = try Self.prefill(value)
         case "api_key":
-            throw InvalidValue("a key does not stand in a file or flag: give api_key_env, the name of the variable that holds it")
+            throw InvalidValue("a key must not be in a file or flag: give api_key_env, the name of the variable that contains it")
         default: throw InvalidValue.unknownMember(of: "an upstream", Self.names)
         }
     }
 
-    /// As ``set(_:_:)`` with what stands behind the sign in `member=value`; several names of models are parted by `|`.
+    /// Sets a member like ``set(_:_:)``, from the text after the sign in `member=value`. Several model names are separated by `|`.
     mutating func set(_ member: String, text: String) throws(InvalidValue) {
         switch member {
         case "models": try set(member, .array(text.split(separator: "|").map { .string(String($0)) }))
@@ -69,19 +69,19 @@ struct UpstreamMembers: Equatable, Sendable {
         upstream.prefill = prefill
     }
 
-    // MARK: Kinds of values
+    // MARK: Values
 
     static func text(_ value: JSONValue) throws(InvalidValue) -> String {
-        guard let text = value.string, !text.isEmpty else { throw InvalidValue("give a text in double quotes") }
+        guard let text = value.string, !text.isEmpty else { throw InvalidValue("give a string in double quotes") }
         return text
     }
 
-    /// It becomes a label of metrics and a header field.
+    /// The name becomes a label of metrics and a header field.
     private static func name(_ value: JSONValue) throws(InvalidValue) -> String {
         let name = try text(value)
         let isPlain = name.utf8.allSatisfy { $0 > 0x20 && $0 < 0x7F && $0 != UInt8(ascii: "\"") && $0 != UInt8(ascii: "\\") }
         guard isPlain, name.utf8.count <= 64 else {
-            throw InvalidValue("give up to 64 letters, digits and signs, without blanks and quotes")
+            throw InvalidValue("give up to 64 letters, digits and punctuation, without spaces and quotes")
         }
         return name
     }
@@ -114,7 +114,7 @@ struct UpstreamMembers: Equatable, Sendable {
     private static func patterns(_ value: JSONValue) throws(InvalidValue) -> [ModelPattern] {
         let texts = value.array?.compactMap(\.string).filter { !$0.isEmpty }
         guard let texts, !texts.isEmpty, texts.count == value.array?.count else {
-            throw InvalidValue("give a list of names, in which * stands for anything, such as [\"llama*\", \"qwen3:8b\"]")
+            throw InvalidValue("give a list of names, in which * matches anything, such as [\"llama*\", \"qwen3:8b\"]")
         }
         return texts.map { ModelPattern($0) }
     }

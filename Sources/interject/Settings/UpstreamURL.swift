@@ -1,22 +1,22 @@
 import Upstreams
 
-/// What `--upstream` says: a base URL, the dialect that is spoken there, and how it is used.
+/// The value of `--upstream`: a base URL, its dialect, and options.
 struct UpstreamURL: Equatable, Sendable {
     var baseURL: String
     var dialect: UpstreamConfiguration.Dialect
     var members = UpstreamMembers()
 
-    /// Reads a URL as ``read(_:)`` does, and after it `member=value`, parted by blanks.
+    /// Parses a URL like ``read(_:)``, followed by `member=value` pairs separated by spaces.
     static func readWithMembers(_ text: String) throws(InvalidValue) -> UpstreamURL {
         let words = text.split(separator: " ")
-        // If the first word is not a URL, the rest are not members: report the whole text.
+        // If the first word is not a URL, the rest are not members, so report the whole text.
         guard let first = words.first.map(String.init), URLParts(first) != nil || first.contains("+") else { return try read(text) }
         var upstream = try read(first)
         var seen: Set<String> = []
         for word in words.dropFirst() {
             let parts = word.split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false).map(String.init)
             guard parts.count == 2 else { throw InvalidValue("\"\(word)\" is not MEMBER=VALUE") }
-            guard seen.insert(parts[0]).inserted else { throw InvalidValue("\(parts[0]) stands there twice") }
+            guard seen.insert(parts[0]).inserted else { throw InvalidValue("\(parts[0]) is given twice") }
             do throws(InvalidValue) {
                 try upstream.members.set(parts[0], text: parts[1])
             } catch {
@@ -26,7 +26,7 @@ struct UpstreamURL: Equatable, Sendable {
         return upstream
     }
 
-    /// Reads `http(s)://host[:port][/path][?query]`, in front of it perhaps `anthropic+` or `openai+`.
+    /// Parses `http(s)://host[:port][/path][?query]`, with an optional prefix `anthropic+` or `openai+`.
     static func read(_ text: String) throws(InvalidValue) -> UpstreamURL {
         var url = text
         var dialect: UpstreamConfiguration.Dialect?
@@ -39,7 +39,7 @@ struct UpstreamURL: Equatable, Sendable {
                 "\"\(text)\" is not an upstream's URL: give its base, such as http://127.0.0.1:11434/v1 or https://api.openai.com/v1"
             )
         }
-        guard !url.contains("#") else { throw InvalidValue("\"\(text)\" has a fragment (#), which no server is sent") }
+        guard !url.contains("#") else { throw InvalidValue("\"\(text)\" has a fragment (#), which is never sent to a server") }
         let query = url.firstIndex(of: "?").map { String(url[$0...]) } ?? ""
         url.removeLast(query.count)
         while url.hasSuffix("/") { url.removeLast() }
@@ -53,13 +53,13 @@ struct UpstreamURL: Equatable, Sendable {
     }
 }
 
-/// An absolute http or https URL, taken apart.
+/// The parts of an absolute http or https URL.
 struct URLParts: Equatable, Sendable {
     var isSecure: Bool
     /// Without the brackets of an IPv6 address.
     var host: String
     var port: UInt16
-    /// From the first slash on, or empty; no fragment.
+    /// From the first slash, or empty; without the fragment.
     var path: String
 
     init?(_ text: String) {
@@ -97,6 +97,6 @@ struct URLParts: Equatable, Sendable {
         }
     }
 
-    /// The Host field's value.
+    /// Value of the Host field.
     var authority: String { (host.contains(":") ? "[\(host)]" : host) + (port == (isSecure ? 443 : 80) ? "" : ":\(port)") }
 }

@@ -2,7 +2,7 @@ import Bytes
 import JSON
 import Upstreams
 
-/// All upstreams and how requests are spread over them, from a JSON file. `Protocols/upstreams.md`, Several upstreams.
+/// All upstreams and the distribution of requests, from a JSON file. See `Protocols/upstreams.md`, Several upstreams.
 struct UpstreamsFile: Sendable, Equatable {
     private(set) var upstreams: [UpstreamURL] = []
     private(set) var routing = RoutingOptions()
@@ -22,7 +22,7 @@ struct UpstreamsFile: Sendable, Equatable {
         }
     }
 
-    /// - Throws: a problem that begins with `:line: member: `.
+    /// - Throws: a problem with the prefix `:line: member: `.
     init(_ text: String) throws(InvalidValue) {
         var text = text
         let result: Result<UpstreamsFile, InvalidValue> = text.withUTF8 { bytes in
@@ -30,7 +30,7 @@ struct UpstreamsFile: Sendable, Equatable {
             return Result { () throws(InvalidValue) in
                 var file = UpstreamsFile()
                 do throws(JSONError) {
-                    // Parse all of it first, so that invalid JSON is reported as such.
+                    // Parses all of it first, so that invalid JSON is reported as such.
                     _ = try JSONValue.parse(bytes)
                 } catch {
                     throw InvalidValue(":\(Self.line(of: error.byteOffset, in: bytes)): \(error.reason.advice)")
@@ -47,7 +47,8 @@ struct UpstreamsFile: Sendable, Equatable {
         self = try result.get()
         if upstreams.isEmpty { throw InvalidValue(":1: upstreams: the list of upstreams is missing or empty") }
         if upstreams.count > RoutingOptions.maxUpstreams {
-            throw InvalidValue(":1: upstreams: there are \(upstreams.count), and \(RoutingOptions.maxUpstreams) at most")
+            throw InvalidValue(
+                ":1: upstreams: there are \(upstreams.count), but at most \(RoutingOptions.maxUpstreams) are possible")
         }
     }
 
@@ -99,7 +100,7 @@ struct UpstreamsFile: Sendable, Equatable {
         var url: String?
         var dialect: String?
         var members = UpstreamMembers()
-        let place = reader.place
+        let location = reader.location
         try reader.object { (member, reader) throws(InvalidValue) in
             let value = try reader.value()
             switch member {
@@ -113,7 +114,7 @@ struct UpstreamsFile: Sendable, Equatable {
                 try members.set(member, value)
             }
         }
-        guard let url else { throw InvalidValue("\(place) url: the upstream's URL is missing") }
+        guard let url else { throw InvalidValue("\(location) url: the upstream's URL is missing") }
         var upstream = try UpstreamURL.read((dialect.map { $0 + "+" } ?? "") + url)
         upstream.members = members
         return upstream
@@ -124,7 +125,7 @@ struct UpstreamsFile: Sendable, Equatable {
     }
 }
 
-/// Goes through objects and lists; what is wrong with a member is told with its line and name.
+/// Reads objects and lists. Errors state the line and the member.
 private struct MemberReader {
     private let bytes: UnsafeRawBufferPointer
     private var json: JSONReader
@@ -135,7 +136,7 @@ private struct MemberReader {
     }
 
     /// `:line:`
-    var place: String { ":\(UpstreamsFile.line(of: json.byteOffset, in: bytes)):" }
+    var location: String { ":\(UpstreamsFile.line(of: json.byteOffset, in: bytes)):" }
 
     mutating func object(
         _ body: (String, inout MemberReader) throws(InvalidValue) -> Void
@@ -143,13 +144,13 @@ private struct MemberReader {
         try checked { (reader) throws(JSONError) in try reader.enterObject() }
         var seen: Set<String> = []
         while let member = try checked({ (reader) throws(JSONError) in try reader.nextKey()?.string() }) {
-            let place = place
+            let location = location
             do throws(InvalidValue) {
-                if !seen.insert(member).inserted { throw InvalidValue("stands there more than once") }
+                if !seen.insert(member).inserted { throw InvalidValue("is given more than once") }
                 try body(member, &self)
             } catch {
-                // The innermost member that is wrong is named; those around it add nothing.
-                throw error.problem.hasPrefix(":") ? error : InvalidValue("\(place) \(member): \(error.problem)")
+                // Only the innermost invalid member is named; the enclosing ones add nothing.
+                throw error.problem.hasPrefix(":") ? error : InvalidValue("\(location) \(member): \(error.problem)")
             }
         }
     }

@@ -1,6 +1,6 @@
 import Jobs
 
-/// What `--webhook` says: a URL, and in front of it perhaps `all+`.
+/// The value of `--webhook`: a URL with an optional prefix `all+`.
 struct WebhookSetting: Equatable, Sendable {
     var url: String
     var hearsAllResponses: Bool
@@ -13,17 +13,17 @@ struct WebhookSetting: Equatable, Sendable {
         do throws(WebhookURL.Problem) {
             return WebhookSetting(url: try WebhookURL(url, allowsPrivate: true).text, hearsAllResponses: hearsAll)
         } catch {
-            // Its path may be a secret.
+            // The value is omitted: its path may be a secret.
             throw InvalidValue("this is not an endpoint's URL: \(error)")
         }
     }
 }
 
 extension ServeSettings {
-    /// What they say about webhooks, checked as a whole.
+    /// Validates the settings of webhooks as a whole, and converts them.
     func webhookSettings() throws(Failure) -> WebhookSettings {
         if webhooks.isEmpty, !webhookSecrets.isEmpty {
-            throw .usage("--webhook-secret: there is no --webhook that it could be for")
+            throw .usage("--webhook-secret: there is no --webhook to use it for")
         }
         if !webhooks.isEmpty, webhookSecrets.count != 1, webhookSecrets.count != webhooks.count {
             throw .usage(

@@ -1,6 +1,6 @@
 import Glibc
 
-/// How many files and sockets the process may have open.
+/// The limit on files and sockets that the process may have open.
 struct DescriptorLimit {
     var soft: UInt
     var hard: UInt
@@ -11,7 +11,7 @@ struct DescriptorLimit {
         return DescriptorLimit(soft: limit.rlim_cur, hard: limit.rlim_max)
     }
 
-    /// Raises the soft limit to the hard one: each connection needs a descriptor, and the usual 1,024 are few.
+    /// Raises the soft limit to the hard limit: every connection needs a descriptor, and the usual 1,024 are few.
     @discardableResult
     static func raise() -> DescriptorLimit {
         let now = current

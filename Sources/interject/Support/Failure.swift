@@ -2,17 +2,17 @@ import Glibc
 
 /// Ends the command with one line on stderr.
 struct Failure: Error, Equatable {
-    /// What is wrong and what to do, without a line break.
+    /// The problem and the remedy, without a line break.
     var message: String
     var exitStatus: Int32
 
-    /// A flag, variable or file that holds something wrong.
+    /// A flag, variable or file with an invalid value.
     static func usage(_ message: String) -> Failure { Failure(message: message, exitStatus: 2) }
-    /// Something that did not work out.
+    /// A failure at run time.
     static func runtime(_ message: String) -> Failure { Failure(message: message, exitStatus: 1) }
 }
 
-/// Standard output and error without buffers: what was said is there, also when the process is killed the moment after.
+/// Unbuffered standard output and error: output is complete even if the process is killed right after it.
 enum Standard {
     static func output(_ text: String) { write(text, to: STDOUT_FILENO) }
     static func error(_ text: String) { write(text, to: STDERR_FILENO) }
@@ -22,7 +22,7 @@ enum Standard {
         text.withUTF8 { write(UnsafeRawBufferPointer($0), to: descriptor) }
     }
 
-    /// Writes all of it, however long the reader takes; gives up when the descriptor is of no use.
+    /// Writes all bytes, however slow the reader; gives up if the descriptor is unusable.
     static func write(_ bytes: UnsafeRawBufferPointer, to descriptor: Int32) {
         var rest = bytes
         while !rest.isEmpty {

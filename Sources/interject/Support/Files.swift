@@ -1,11 +1,11 @@
 import Glibc
 
-/// Small files, read and written whole. For start-up, not for a loop.
+/// Reads and writes small files as a whole. Blocking: for the start, not for a loop.
 enum Files {
-    /// Largest file that is read: configuration and keys are small, anything else is a mistake.
+    /// Largest file that is read. Configuration files and keys are small; anything else is a mistake.
     static let maxByteCount = 1 << 20
 
-    /// - Throws: the system's words for what is wrong, for example "No such file or directory".
+    /// - Throws: an error whose description is the system's, for example "No such file or directory".
     static func read(_ path: String) throws(FileError) -> String {
         let descriptor = open(path, O_RDONLY | O_CLOEXEC)
         guard descriptor >= 0 else { throw FileError(errno) }
@@ -26,15 +26,15 @@ enum Files {
         return text
     }
 
-    /// Whether ``writeAtomically(_:to:)`` would work, without writing.
+    /// Checks whether ``writeAtomically(_:to:)`` would succeed, without writing.
     static func checkWritable(_ path: String) throws(FileError) {
         let folder = path.lastIndex(of: "/").map { $0 == path.startIndex ? "/" : String(path[..<$0]) } ?? "."
-        // A folder is what its slash at the end says, too.
+        // The trailing slash also requires a directory.
         guard access(folder + "/", W_OK | X_OK) == 0 else { throw FileError(errno) }
         if access(path + "/", F_OK) == 0 { throw FileError(EISDIR) }
     }
 
-    /// Writes a temporary file and renames it, so that readers see complete contents.
+    /// Writes a temporary file and renames it, so that readers never see partial contents.
     static func writeAtomically(_ text: String, to path: String) throws(FileError) {
         let temporary = "\(path).\(getpid()).tmp"
         let descriptor = open(temporary, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0o644)
@@ -50,7 +50,7 @@ enum Files {
     }
 }
 
-/// An errno of a file operation.
+/// The errno of a file operation.
 struct FileError: Error, CustomStringConvertible {
     let code: Int32
 

@@ -1,11 +1,12 @@
 import HTTP
 import Network
 
-/// A request of the command line to a server, and its answer as it comes. Loop-confined; the loop's client retains it until it ends.
+/// A request of a command to a server, whose response is received piece by piece. Loop-confined; the loop's client retains it until
+/// its end.
 ///
-/// It has a connection of its own, which is not used again, and is never repeated: the caller knows whether it may be.
+/// Uses a connection of its own, which is not reused, and never retries: only the caller knows whether it may be repeated.
 final class HTTPCall: HTTPTransfer {
-    /// What to ask.
+    /// The request to send.
     struct Request: Sendable {
         var method = "GET"
         /// Path and query.
@@ -15,7 +16,7 @@ final class HTTPCall: HTTPTransfer {
         var body: [UInt8]?
     }
 
-    /// Called on the loop, in this order; `ended` once, with nil after a whole answer. Not called any more when the loop ends.
+    /// Called on the loop, in this order; `ended` once, with nil after a complete response. No longer called when the loop ends.
     struct Handlers {
         var head: (HTTPClientResponse) -> Void = { _ in }
         var body: (UnsafeRawBufferPointer) -> Void = { _ in }
@@ -27,8 +28,8 @@ final class HTTPCall: HTTPTransfer {
 
     /// Starts a request.
     /// - Parameters:
-    ///   - headTimeout: longest silence until the answer's head.
-    ///   - bodySilence: longest silence after that.
+    ///   - headTimeout: longest silence before the response's head.
+    ///   - bodySilence: longest silence after it.
     @discardableResult
     static func start(
         _ request: Request, to server: ServerURL, headTimeout: Duration = .seconds(10), bodySilence: Duration = .seconds(10),
@@ -60,8 +61,8 @@ final class HTTPCall: HTTPTransfer {
         }
     }
 
-    /// Asks and waits for the whole answer. From any thread.
-    /// - Parameter timeout: longest silence; the whole answer may take twice as long.
+    /// Sends a request and returns the complete response. Thread-safe.
+    /// - Parameter timeout: longest silence; the complete response may take twice as long.
     static func answer(
         to request: Request, from server: ServerURL, timeout: Duration = .seconds(10), on loop: EventLoop
     ) async -> Result<HTTPFetch.Response, HTTPTransferError> {

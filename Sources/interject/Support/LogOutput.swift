@@ -2,15 +2,15 @@ import Glibc
 import Logging
 import Synchronization
 
-/// Log lines on their way to stderr.
+/// Writes log lines to stderr.
 ///
-/// A pipe whose reader stands still, or a terminal that is held by Ctrl-S, must not hold up the loops: what does not go at once waits
-/// for a thread of its own, up to a bound, and what is beyond that is counted and told when the reader is back. A line that goes at
-/// once is written before its event is over, so that the last words before a crash are there.
+/// A blocked pipe, or a terminal stopped by Ctrl-S, must not block the loops. A line that cannot be written at once is buffered for
+/// a separate thread, up to a limit; lines beyond it are counted, and reported once the output is read again. Otherwise a line is
+/// written before the call returns, so that the last lines before a crash are not lost.
 final class LogOutput: Sendable {
-    /// Bytes that wait at most.
-    static let maxHeldBytes = 1 << 20
-    /// What a pipe that is writable takes in one piece (POSIX, `PIPE_BUF`).
+    /// Most buffered bytes.
+    static let maxBufferedBytes = 1 << 20
+    /// Bytes that a writable pipe accepts in one piece (POSIX, `PIPE_BUF`).
     private static let wholeByteCount = 4096
 
     static let standardError = LogOutput(descriptor: STDERR_FILENO) { count in
@@ -21,11 +21,11 @@ final class LogOutput: Sendable {
     }
 
     private struct State {
-        var held: [UInt8] = []
+        var buffered: [UInt8] = []
         var lostCount = 0
-        /// Whether a thread is there that writes what waits.
+        /// Whether a thread is writing the buffer.
         var isWriting = false
-        var hasHeld: Bool { !held.isEmpty || lostCount > 0 }
+        var hasBuffered: Bool { !buffered.isEmpty || lostCount > 0 }
     }
 
     private let descriptor: Int32
@@ -34,8 +34,8 @@ final class LogOutput: Sendable {
     private let describeLoss: @Sendable (Int) -> String
 
     /// - Parameters:
-    ///   - startThread: returns false when there is none to be had.
-    ///   - describeLoss: a line that tells how many were lost.
+    ///   - startThread: returns false if no thread can be started.
+    ///   - describeLoss: formats a line about the number of dropped lines.
     init(
         descriptor: Int32, startThread: @escaping @Sendable (@escaping @Sendable () -> Void) -> Bool = { Threads.start($0) },
         describeLoss: @escaping @Sendable (Int) -> String
@@ -45,18 +45,18 @@ final class LogOutput: Sendable {
         self.describeLoss = describeLoss
     }
 
-    /// Writes a whole line, now or later.
+    /// Writes a line as a whole, now or later.
     func write(_ line: String) {
         var line = line
         line.withUTF8 { bytes in
             let bytes = UnsafeRawBufferPointer(bytes)
             let needsThread = state.withLock { state in
-                if !state.isWriting, !state.hasHeld, bytes.count <= Self.wholeByteCount, takesBytes {
+                if !state.isWriting, !state.hasBuffered, bytes.count <= Self.wholeByteCount, takesBytes {
                     Standard.write(bytes, to: descriptor)
                     return false
                 }
-                if state.held.count + bytes.count <= Self.maxHeldBytes {
-                    state.held.append(contentsOf: bytes)
+                if state.buffered.count + bytes.count <= Self.maxBufferedBytes {
+                    state.buffered.append(contentsOf: bytes)
                 } else {
                     state.lostCount += 1
                 }
@@ -66,37 +66,37 @@ final class LogOutput: Sendable {
         }
     }
 
-    /// Has what is held written, unless that goes on already. Without a thread it waits for the next line.
+    /// Starts a thread that writes the buffer, unless one is running. If no thread can be started, the next line tries again.
     private func startWriting() {
         let starts = state.withLock { state in
-            if state.isWriting || !state.hasHeld { return false }
+            if state.isWriting || !state.hasBuffered { return false }
             state.isWriting = true
             return true
         }
-        if starts, !startThread({ [self] in writeHeld() }) { state.withLock { $0.isWriting = false } }
+        if starts, !startThread({ [self] in writeBuffered() }) { state.withLock { $0.isWriting = false } }
     }
 
-    /// Waits until what is held is written.
-    /// - Parameter milliseconds: how long at most: nobody may ever read it.
+    /// Waits until the buffer is written.
+    /// - Parameter milliseconds: longest wait, since the output may never be read.
     func finish(within milliseconds: Int) {
         for _ in 0..<milliseconds {
             startWriting()
-            if state.withLock({ !$0.isWriting && !$0.hasHeld }) { return }
+            if state.withLock({ !$0.isWriting && !$0.hasBuffered }) { return }
             usleep(1000)
         }
     }
 
     private var takesBytes: Bool {
         var waiting = pollfd(fd: descriptor, events: Int16(POLLOUT), revents: 0)
-        // An error is the write's to find: it does not block then.
+        // On an error the write does not block, and reports it.
         return poll(&waiting, 1, 0) != 0
     }
 
-    private func writeHeld() {
+    private func writeBuffered() {
         while true {
             let (bytes, lostCount) = state.withLock { state -> ([UInt8], Int) in
-                let next = (state.held, state.lostCount)
-                state.held = []
+                let next = (state.buffered, state.lostCount)
+                state.buffered = []
                 state.lostCount = 0
                 if next.0.isEmpty, next.1 == 0 { state.isWriting = false }
                 return next

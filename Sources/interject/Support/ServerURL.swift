@@ -1,20 +1,20 @@
 import Network
 
-/// Where a server is that we are a client of.
+/// The URL of a server that a command connects to.
 struct ServerURL: Sendable {
     let address: SocketAddress
-    /// The Host field's value.
+    /// Value of the Host field.
     let host: String
-    /// As it was given, for messages.
+    /// The URL as given, for messages.
     let text: String
-    /// The name that the server's certificate must be for; nil where TLS is not spoken.
+    /// The name that the server's certificate must have; nil without TLS.
     let secureName: String?
-    /// Whom we trust; set by ``secured(authorities:)``.
+    /// The trusted authorities; set by ``secured(authorities:)``.
     private var tls: TLSClientContext?
-    /// PEM file of the authorities that we trust; nil for the system's.
+    /// PEM file of the trusted authorities; nil for the system's.
     private(set) var authorities: String?
 
-    /// Reads `http(s)://host:port` or `unix:PATH`; also `host:port` alone, and the base URL of an API, which ends in `/v1`.
+    /// Parses `http(s)://host:port` or `unix:PATH`; also `host:port` alone, and the base URL of an API, which ends in `/v1`.
     static func read(_ text: String) throws(InvalidValue) -> ServerURL {
         if text.hasPrefix("unix:"), text.utf8.count > 5 {
             return ServerURL(address: .unix(path: String(text.dropFirst(5))), host: "localhost", text: text, secureName: nil)
@@ -36,7 +36,7 @@ struct ServerURL: Sendable {
             secureName: parts.isSecure ? parts.host : nil)
     }
 
-    /// The URL of a listener: loopback where it listens on every network.
+    /// The URL of a listener: loopback if it listens on all networks.
     init(listener: SocketAddress, isSecure: Bool = false) {
         switch listener {
         case .unix:
@@ -60,11 +60,11 @@ struct ServerURL: Sendable {
         self.text = text
     }
 
-    /// The same place, with whom to trust there: the system's authorities, or those in a file.
+    /// The same URL with the trusted authorities: the system's, or those in a file.
     func secured(authorities: String?) throws(InvalidValue) -> ServerURL {
         guard secureName != nil else {
             if authorities == nil { return self }
-            throw InvalidValue("\(text) speaks no TLS: a CA file is for https")
+            throw InvalidValue("\(text) does not use TLS: a CA file is only for https")
         }
         var url = self
         url.authorities = authorities
@@ -76,7 +76,7 @@ struct ServerURL: Sendable {
         return url
     }
 
-    /// The layer for one connection there; nil where TLS is not spoken.
+    /// The TLS layer for one connection; nil without TLS.
     func layer() -> SocketLayer? {
         secureName.flatMap { name in tls?.layer(host: name) }
     }

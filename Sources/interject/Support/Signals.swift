@@ -1,10 +1,10 @@
 import Glibc
 import Synchronization
 
-/// SIGINT, SIGTERM and SIGHUP as values. They are blocked in every thread and taken by one that waits for them, so that no code
-/// runs inside a signal handler.
+/// SIGINT, SIGTERM and SIGHUP as values. The signals are blocked in all threads and received by one that waits for them, so that no
+/// code runs within a signal handler.
 enum Signals {
-    /// Blocks them; call it first, since threads inherit the mask of the one that starts them.
+    /// Blocks the signals. Must be called first, since threads inherit the mask of their creator.
     static func block() {
         var set = ending
         pthread_sigmask(Int32(SIG_BLOCK), &set, nil)
@@ -12,19 +12,19 @@ enum Signals {
 
     /// The consumer of the next signal.
     private enum Taker {
-        /// Nobody: it ends the process.
-        case nobody
+        /// None: the signal ends the process.
+        case none
         /// A consumer has been announced by ``expect()``.
         case expected
         case asking(CheckedContinuation<Int32, Never>)
-        /// It came before it was asked for.
+        /// A signal that arrived before ``first()`` was called.
         case arrived(Int32)
     }
 
-    private static let taker = Mutex(Taker.nobody)
+    private static let taker = Mutex(Taker.none)
 
-    /// Waits for signals forever, on the main thread. The first one is delivered to ``first()``; without a caller, and for the
-    /// second one, the process exits at once with the status that shells expect.
+    /// Waits for signals forever, on the main thread. The first one is delivered to ``first()``; without a caller, and on the
+    /// second one, the process exits immediately with the status that shells expect.
     static func wait() -> Never {
         var set = ending
         var number: Int32 = 0
@@ -37,10 +37,10 @@ enum Signals {
             let signal = number
             let isTaken = taker.withLock { taker in
                 switch taker {
-                case .nobody, .arrived: return false
+                case .none, .arrived: return false
                 case .expected: taker = .arrived(signal)
                 case .asking(let continuation):
-                    taker = .nobody
+                    taker = .none
                     continuation.resume(returning: signal)
                 }
                 return true
@@ -49,15 +49,15 @@ enum Signals {
         }
     }
 
-    /// From now on the next signal is kept for ``first()`` and does not end the process.
+    /// Stores the next signal for ``first()`` instead of ending the process.
     static func expect() { taker.withLock { $0 = .expected } }
 
-    /// The next signal. One caller.
+    /// Waits for the next signal. At most one caller.
     static func first() async -> Int32 {
         await withCheckedContinuation { continuation in
             taker.withLock { taker in
                 if case .arrived(let number) = taker {
-                    taker = .nobody
+                    taker = .none
                     continuation.resume(returning: number)
                 } else {
                     taker = .asking(continuation)
@@ -66,14 +66,14 @@ enum Signals {
         }
     }
 
-    /// Whether a terminal controls this process.
+    /// Whether this process has a controlling terminal.
     static var hasTerminal: Bool {
         let descriptor = open("/dev/tty", O_RDWR | O_CLOEXEC | O_NOCTTY)
         if descriptor >= 0 { close(descriptor) }
         return descriptor >= 0
     }
 
-    /// Makes SIGHUP mean "read the files again", in place of the end; `action` runs on the main thread.
+    /// Makes SIGHUP reload files instead of ending the process; `action` runs on the main thread.
     static func onHangup(_ action: @escaping @Sendable () -> Void) { reload.withLock { $0 = action } }
 
     private static let reload = Mutex<(@Sendable () -> Void)?>(nil)
@@ -88,7 +88,7 @@ enum Signals {
     }
 }
 
-/// Threads for calls that block.
+/// Threads for blocking calls.
 enum Threads {
     private final class Body {
         let run: @Sendable () -> Void
@@ -96,7 +96,7 @@ enum Threads {
     }
 
     /// Starts a detached thread.
-    /// - Returns: false if the system has none to give; nothing is run then.
+    /// - Returns: false if the system cannot create one; `run` is not called then.
     @discardableResult
     static func start(_ run: @escaping @Sendable () -> Void) -> Bool {
         var thread = pthread_t()

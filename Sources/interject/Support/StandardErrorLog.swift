@@ -4,7 +4,7 @@ import JSON
 import Logging
 import Network
 
-/// Writes log records to stderr: a line of text or of JSON for each, whole, so that lines never mix.
+/// Writes log records to stderr, each as one line of text or JSON. Lines are written as a whole and never mix.
 struct StandardErrorLog: LogHandler {
     var logLevel: Logger.Level
     var metadata: Logger.Metadata = [:]
@@ -42,20 +42,20 @@ struct StandardErrorLog: LogHandler {
         }
     }
 
-    /// A value as it is when it is one word, else as a JSON string.
+    /// A single word as it is, anything else as a JSON string.
     private static func quoted(_ value: String) -> String {
         let separators = "\"=\u{7F}".utf8
         let isWord = !value.isEmpty && value.utf8.allSatisfy { $0 > 0x20 && !separators.contains($0) }
         return isWord ? value : JSONValue(value).description
     }
 
-    /// A record is one line, also when something hostile is quoted in it.
+    /// Escapes line breaks, so that a record remains one line whatever it quotes.
     private static func oneLine(_ text: String) -> String {
         guard text.unicodeScalars.contains(where: { $0.value < 0x20 || $0.value == 0x7F }) else { return text }
         return String(JSONValue(text).description.dropFirst().dropLast())
     }
 
-    /// UTC with milliseconds, RFC 3339.
+    /// The current time in UTC with milliseconds, RFC 3339.
     static func timestamp() -> String {
         let now = SystemClock.unixNanoseconds
         var seconds = time_t(now / 1_000_000_000)
@@ -72,7 +72,7 @@ struct StandardErrorLog: LogHandler {
 }
 
 extension JSONValue {
-    /// Numbers and booleans as such, for log processors; everything else as text.
+    /// Numbers and booleans keep their type, for log processors; anything else is text.
     init(_ value: Logger.MetadataValue) {
         switch value {
         case .string(let text): self.init(text)

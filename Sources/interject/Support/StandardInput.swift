@@ -1,8 +1,8 @@
 import Glibc
 
-/// Stdin read by blocking calls: for a thread of its own.
+/// Reads stdin with blocking calls, on a thread of its own.
 enum StandardInput {
-    /// Calls `body` with what comes, as it comes, until the end.
+    /// Calls `body` with each piece as it arrives, until the end.
     static func forEachPiece(_ body: ([UInt8]) -> Void) {
         var buffer = [UInt8](repeating: 0, count: 65_536)
         while true {
@@ -15,7 +15,7 @@ enum StandardInput {
         }
     }
 
-    /// Calls `body` with each line, without its end; the last one may lack it.
+    /// Calls `body` with each line, without its line feed. The last line may lack one.
     static func forEachLine(_ body: (String) -> Void) {
         var line: [UInt8] = []
         forEachPiece { piece in

@@ -1,2 +1,2 @@
-/// The release, as `interject version` and the doctor say it.
+/// The release, for `interject version` and the doctor.
 let interjectVersion = "0.1.0"

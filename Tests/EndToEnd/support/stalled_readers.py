@@ -7,10 +7,13 @@ import re
 import socket
 import struct
 import time
+import weakref
 
 from raw_http import RawConnection, request
 
 SMALL_BUFFER_BYTES = 4096
+# The events of each session by their bytes: twenty readers of 100,000 get the same ones, and parsing takes most of a test's time.
+_parsed = weakref.WeakKeyDictionary()
 
 
 def dechunk(data: bytes) -> tuple[bytes, bytes]:
@@ -42,6 +45,7 @@ class StalledReader:
 
     def __init__(self, session, merge=False):
         self.session, self.merge = session, merge
+        self._parsed = _parsed.setdefault(session, {})
         self.events: list[tuple[int, dict]] = []
         self.reconnects = 0
         self._connect(0)
@@ -79,6 +83,12 @@ class StalledReader:
             self.close()
             self._connect(self.events[-1][0] if self.events else 0)
 
+    def parsed(self, text: bytes) -> dict:
+        """The event, shared with all readers of the session that got the same bytes."""
+        if (event := self._parsed.get(text)) is None:
+            event = self._parsed[text] = json.loads(text)
+        return event
+
     def close(self):
         self.connection.close()
 
@@ -101,7 +111,7 @@ class StalledEventSource(StalledReader):
         self.body += body
         end = 0
         for event in self.EVENT.finditer(self.body):
-            self.events.append((int(event[1]), json.loads(event[2])))
+            self.events.append((int(event[1]), self.parsed(event[2])))
             end = event.end()
         self.body = self.body[end:]
         return rest
@@ -134,7 +144,7 @@ class StalledSocket(StalledReader):
             if start + length > len(data):
                 break
             if opcode == 1:
-                event = json.loads(data[start:start + length])
+                event = self.parsed(data[start:start + length])
                 if "sequence" in (event.get("interject") or {}):
                     self.events.append((event["interject"]["sequence"], event))
             position = start + length

@@ -34,7 +34,7 @@ import pytest
 
 from answering_upstream import AnsweringUpstream
 from patience import PATIENCE
-from processes import TEARDOWN_TIMEOUT_S, InterjectProcess, RehearsalProcess, live_processes
+from processes import InterjectProcess, RehearsalProcess, live_processes
 from rehearsal import unique
 from sessions import Session
 from sockets import Socket
@@ -59,7 +59,7 @@ def start_server(tmp_path):
 
     yield start
     for process in running:
-        process.stop(TEARDOWN_TIMEOUT_S)
+        process.leave()
 
 
 @pytest.fixture
@@ -74,7 +74,7 @@ def start_rehearsal(tmp_path):
 
     yield start
     for process in running:
-        process.stop(TEARDOWN_TIMEOUT_S)
+        process.leave()
 
 
 @pytest.fixture(scope="module")

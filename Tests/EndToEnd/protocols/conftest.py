@@ -17,4 +17,4 @@ def golden(request, tmp_path):
         golden = Golden(re.sub("[^a-z0-9]+", "-", name).strip("-"), tmp_path, upstream)
         golden.is_of_an_answer = is_of_an_answer
         yield golden
-        golden.server.stop(1)
+        golden.server.leave()

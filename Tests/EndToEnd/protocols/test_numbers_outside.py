@@ -26,7 +26,7 @@ def ends_or_starts(process: InterjectProcess, doing: str):
     """A start that is refused in words, or a server: no end by a signal."""
     try:
         process.start()
-        process.stop()
+        process.leave()
     except AssertionError as refusal:
         match = re.search(r"ended with (-?\d+)", str(refusal))
         assert match, f"{doing}: {refusal}"
@@ -205,7 +205,7 @@ def use(process, doing):
         if code is not None:
             raise AssertionError(f"the process ended with {code} after {doing}\n{process.log_tail(12)}") from error
     finally:
-        process.stop()
+        process.leave()
 
 
 @pytest.mark.timeout(300)
@@ -350,7 +350,7 @@ def test_the_clock_may_say_anything(tmp_path, clock_shim):
                     http.post("/v1/stream_tickets", json={"session_id": session.json()["id"]})
             lives_soon(process, f"the clock was {name}")
     finally:
-        process.stop()
+        process.leave()
     for name, shift in TIMES.items():
         clock.write_text(str(shift))
         ends_or_starts(

@@ -46,11 +46,11 @@ def schema_of(body) -> str:
 
 
 def response(**fields) -> str:
-    return json.dumps({"model": "rehearsal", "input": "[[rehearsal tokens=1]]", **fields})
+    return json.dumps({"model": "rehearsal-fast", "input": "[[rehearsal tokens=1]]", **fields})
 
 
 def raw(member, value) -> str:
-    return '{"model":"rehearsal","input":"[[rehearsal tokens=1]]","%s":%s}' % (member, value)
+    return '{"model":"rehearsal-fast","input":"[[rehearsal tokens=1]]","%s":%s}' % (member, value)
 
 
 PATH, CHAT = "/v1/responses", "/v1/chat/completions"
@@ -66,22 +66,22 @@ HOGS = {
     "too deep": (PATH, lambda: raw("x", nested(1_000_000)), {400}),
     "a text of 16 MB": (PATH, lambda: response(input="a" * (16 << 20)), {200, 400, 413}),
     "a text of 16 MB of escapes": (PATH, lambda: raw("input", '"' + "\\u00e9" * (16 << 20 >> 3) + '"'), {200, 400, 413}),
-    "a chat of 16 MB": (CHAT, lambda: json.dumps({"model": "rehearsal", "messages": [{"role": "user", "content": "a" * (16 << 20)}]}),
+    "a chat of 16 MB": (CHAT, lambda: json.dumps({"model": "rehearsal-fast", "messages": [{"role": "user", "content": "a" * (16 << 20)}]}),
                         {200, 400, 413}),
-    "images of 12 MB": (CHAT, lambda: json.dumps({"model": "rehearsal", "messages": [{"role": "user", "content": [
+    "images of 12 MB": (CHAT, lambda: json.dumps({"model": "rehearsal-fast", "messages": [{"role": "user", "content": [
         {"type": "text", "text": "[[rehearsal tokens=1]]"}] + [
         {"type": "image_url", "image_url": {"url": "data:image/png;base64," + "A" * (2 << 20)}} for _ in range(6)]}]}), {200}),
     "items of a conversation of 16 MB": ("/v1/conversations", lambda: json.dumps({"items": [
         {"role": "user", "content": "a" * (800 << 10)} for _ in range(20)]}), {200}),
     "a number of a million digits": (PATH, lambda: raw("temperature", "1" + "0" * 1_000_000), {400}),
     "a hundred thousand numbers of 100 digits": (PATH, lambda: raw("x", "[" + ",".join(["1" * 100] * 100_000) + "]"), {400}),
-    "ten thousand items": (PATH, lambda: json.dumps({"model": "rehearsal", "input": [
+    "ten thousand items": (PATH, lambda: json.dumps({"model": "rehearsal-fast", "input": [
         {"role": "user", "content": [{"type": "input_text", "text": f"n {n}"}]} for n in range(10_000)]}), {200, 400, 413}),
-    "ten thousand messages": (CHAT, lambda: json.dumps({"model": "rehearsal", "messages": [
+    "ten thousand messages": (CHAT, lambda: json.dumps({"model": "rehearsal-fast", "messages": [
         {"role": "user", "content": f"n {n}"} for n in range(10_000)]}), {200, 400, 413}),
     "twenty thousand tools": (PATH, lambda: response(tools=[{"type": "function", "name": f"f{n}"} for n in range(20_000)]), {400}),
     "metadata of 10,000 pairs": (PATH, lambda: response(metadata={f"k{n}": "v" for n in range(10_000)}), {400}),
-    "stop words": (CHAT, lambda: json.dumps({"model": "rehearsal", "messages": [{"role": "user", "content": "x"}],
+    "stop words": (CHAT, lambda: json.dumps({"model": "rehearsal-fast", "messages": [{"role": "user", "content": "x"}],
                                              "stop": ["w"] * 150_000}), {400}),
     "an enum of 9,000 values": (PATH, lambda: response(text={"format": json.loads(schema_of(
         {"type": "array", "items": {"enum": [f"value number {n}" for n in range(9000)]}}))}), {200, 400}),
@@ -123,7 +123,7 @@ def test_no_body_holds_a_loop(start_server, name):
 
 def test_no_body_without_a_length_holds_a_loop(start_server):
     server = start_server()
-    body = json.dumps({"model": "rehearsal", "input": "x", "metadata": {"m": "a" * (48 << 20)}}).encode()
+    body = json.dumps({"model": "rehearsal-fast", "input": "x", "metadata": {"m": "a" * (48 << 20)}}).encode()
     with server.http() as http:
         pieces = (body[place:place + 65536] for place in range(0, len(body), 65536))
         assert http.post(PATH, content=pieces, headers={"Content-Type": "application/json"}).status_code == 400
@@ -249,7 +249,7 @@ def join(server, http, session, _):
 
 
 def go_on(server, http, _, response):
-    answer = http.post(PATH, json={"model": "rehearsal", "input": "[[rehearsal tokens=1]]", "previous_response_id": response})
+    answer = http.post(PATH, json={"model": "rehearsal-fast", "input": "[[rehearsal tokens=1]]", "previous_response_id": response})
     assert answer.status_code == 200, answer.text[:300]
 
 
@@ -266,7 +266,7 @@ READS = [get_session, get_input_items, get_events, follow_events, join, go_on, b
 def test_reading_a_large_conversation_holds_no_loop(start_server, read, items):
     server = start_server()
     with server.http() as http:
-        answer = http.post(PATH, json={"model": "rehearsal", "input": TEXT if items == "a text of 16 MB" else MANY})
+        answer = http.post(PATH, json={"model": "rehearsal-fast", "input": TEXT if items == "a text of 16 MB" else MANY})
         assert answer.status_code == 200, answer.text[:300]
         response = answer.json()
         read(server, http, response["interject"]["session_id"], response["id"])
@@ -380,7 +380,7 @@ def test_a_large_answer_is_cut_while_its_end_is_told(start_server):
 
 def test_files_and_batches_hold_no_loop(start_server, tmp_path):
     server = start_server("--data", str(tmp_path / "files"))
-    line = json.dumps({"custom_id": "a", "method": "POST", "url": PATH, "body": {"model": "rehearsal", "input": "a" * (15 << 20)}})
+    line = json.dumps({"custom_id": "a", "method": "POST", "url": PATH, "body": {"model": "rehearsal-fast", "input": "a" * (15 << 20)}})
     with server.http() as http:
         answer = http.post("/v1/files", data={"purpose": "batch"}, files={"file": ("a.jsonl", line.encode() + b"\n")})
         assert answer.status_code == 200, answer.text[:300]
@@ -395,9 +395,9 @@ def test_files_and_batches_hold_no_loop(start_server, tmp_path):
 def test_lists_and_queries_hold_no_loop(start_server):
     server = start_server()
     with server.http() as http:
-        session = http.post("/v1/sessions", json={"model": "rehearsal"}).json()["id"]
+        session = http.post("/v1/sessions", json={"model": "rehearsal-fast"}).json()["id"]
         for number in range(20):
-            http.post(f"/v1/sessions/{session}/input", json={"input": say(f"n{number}", tokens=400), "mode": "queue"})
+            http.post(f"/v1/sessions/{session}/input", json={"input": say(f"n{number}", tokens=400, pace=0), "mode": "queue"})
         http.get(f"/v1/sessions/{session}", params={"wait": 60})
         http.get(f"/v1/sessions/{session}/events", params={"limit": 10_000}, headers={"Accept": "application/json"})
         http.get("/v1/sessions", params=[("limit", "100")] + [("x", str(number)) for number in range(500)])

@@ -169,8 +169,8 @@ SCHEMA = {"type": "object", "minProperties": "@", "maxProperties": "@", "propert
     "minimum": "@", "maximum": "@", "exclusiveMinimum": "@", "exclusiveMaximum": "@", "multipleOf": "@", "enum": ["@"]},
     "b": {"minLength": "@", "maxLength": "@", "pattern": "@"},
     "c": {"minItems": "@", "maxItems": "@", "minContains": "@", "maxContains": "@", "contains": True}}}
-CHAT = {"model": "rehearsal", "messages": [{"role": "user", "content": "[[rehearsal tokens=1]]"}]}
-RESPONSE = {"model": "rehearsal", "input": "[[rehearsal tokens=1]]"}
+CHAT = {"model": "rehearsal-fast", "messages": [{"role": "user", "content": "[[rehearsal tokens=1]]"}]}
+RESPONSE = {"model": "rehearsal-fast", "input": "[[rehearsal tokens=1]]"}
 
 
 def each(base: dict, **members):

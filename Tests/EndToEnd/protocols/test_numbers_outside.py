@@ -126,7 +126,7 @@ def test_a_batch_file_may_have_any_number(start_server):
     lines = []
     for number, value in enumerate(VALUES + NO_JSON):
         for place, body in enumerate(('"temperature":@', '"max_output_tokens":@', '"input":@', '"metadata":{"n":@}')):
-            text = f'{{"model":"rehearsal","input":"[[rehearsal tokens=1]]",{body}}}'.replace("@", value)
+            text = f'{{"model":"rehearsal-fast","input":"[[rehearsal tokens=1]]",{body}}}'.replace("@", value)
             lines.append(f'{{"custom_id":"{number}-{place}","method":"POST","url":"/v1/responses","body":{text}}}')
     for file in ("\n".join(lines), *(f'{{"custom_id":{value},"method":{value},"url":{value},"body":{value}}}' for value in VALUES)):
         with server.http() as http:

@@ -15,7 +15,7 @@ def large(start_server):
     """A server and a session on it whose state is large."""
     server = start_server()
     with server.http() as http:
-        answer = http.post(PATH, json={"model": "rehearsal", "input": TEXT}, timeout=30 * PATIENCE)
+        answer = http.post(PATH, json={"model": "rehearsal-fast", "input": TEXT}, timeout=30 * PATIENCE)
         assert answer.status_code == 200, answer.text[:300]
         yield server, http, answer.json()["interject"]["session_id"]
 
@@ -72,7 +72,7 @@ def test_what_waits_in_lanes_is_bounded_in_bytes(start_server):
     socket.create(endless(unique()))
     first = socket.wait_for_type("response.created")["response"]["id"]
     for number in range(5):
-        socket.create(TEXT, client_event_id=f"large {number}")
+        socket.create(TEXT, model="rehearsal-fast", client_event_id=f"large {number}")
     refused = socket.wait_for_type("error", client_event_id="large 3")
     assert refused["error"]["code"] == "websocket_stream_limit_reached" and refused["status"] == 429
     socket.wait_for_type("error", client_event_id="large 4")

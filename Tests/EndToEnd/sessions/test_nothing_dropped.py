@@ -36,7 +36,7 @@ def test_a_pending_steer_is_kept_until_one_response_takes_it(start_server, tag, 
             socket.wait_for_type("response.steer.pending", start=start)
         call = next(item for item in called["output"] if item["type"] == "function_call")
         output = [{"type": "function_call_output", "call_id": call["call_id"], "output": "found"}]
-        body = {"model": "rehearsal", "previous_response_id": called["id"], "input": output}
+        body = {"model": "rehearsal-fast", "previous_response_id": called["id"], "input": output}
         if between == "refusal":
             start = len(socket.events)
             twice = [{"type": "message", "role": "user", "id": "msg_twice", "content": "x"}] * 2

@@ -23,8 +23,9 @@ def say(tag: str, **directives) -> str:
 
 
 def brief(tag: str) -> str:
-    """A prompt with a short, quick answer."""
-    return say(tag, tokens=4, pace=0)
+    """A prompt with a short, quick answer, also where an endless one that got none stands in front of it: of each directive the
+    model takes the last."""
+    return say(tag, tokens=4, pace=0, first_token_ms=0)
 
 
 def endless(tag: str, **directives) -> str:

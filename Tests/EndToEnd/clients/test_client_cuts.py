@@ -1,6 +1,7 @@
 """What clients that we did not write make of a cut, and what makes it end well: the tables of Protocols/clients.md.
 
-Clients that need other packages than these tests have are in test_client_cuts_more.py.
+Clients that need other packages than these tests have are in test_client_cuts_more.py. LangChain and Pydantic AI are imported where
+they are used: that takes seconds, which every worker would spend.
 """
 
 import asyncio
@@ -9,12 +10,7 @@ import json
 import openai
 import pytest
 from httpx_sse import connect_sse
-from langchain_openai import ChatOpenAI
 from pydantic import BaseModel, ValidationError
-from pydantic_ai import Agent, NativeOutput
-from pydantic_ai.exceptions import UnexpectedModelBehavior
-from pydantic_ai.models.openai import OpenAIChatModel, OpenAIResponsesModel
-from pydantic_ai.providers.openai import OpenAIProvider
 
 from client_cuts import CUTS, TRUTHS, Bench, cut_as
 from paced_upstream import MODEL
@@ -179,7 +175,14 @@ def test_httpx_sse_sees_every_event_in_its_order(bench):
 
 
 class TestLangChain:
+    @pytest.fixture(autouse=True)
+    def imported(self):
+        """Before the deadlines of a test begin."""
+        import langchain_openai  # noqa: F401
+
     def model(self, bench, form=None, responses=False):
+        from langchain_openai import ChatOpenAI
+
         return ChatOpenAI(
             model=MODEL, base_url=bench.url, api_key="k", use_responses_api=responses, default_headers=cut_as(form) or None)
 
@@ -213,7 +216,16 @@ class TestLangChain:
 
 
 class TestPydanticAI:
+    @pytest.fixture(autouse=True)
+    def imported(self):
+        """Before the deadlines of a test begin."""
+        import pydantic_ai.models.openai  # noqa: F401
+
     def agent(self, bench, form, responses, ran, **options):
+        from pydantic_ai import Agent
+        from pydantic_ai.models.openai import OpenAIChatModel, OpenAIResponsesModel
+        from pydantic_ai.providers.openai import OpenAIProvider
+
         client = bench.server.async_sdk(default_headers=cut_as(form), max_retries=2)
         kind = OpenAIResponsesModel if responses else OpenAIChatModel
         agent = Agent(kind(MODEL, provider=OpenAIProvider(openai_client=client)), **options)
@@ -249,6 +261,9 @@ class TestPydanticAI:
 
     @pytest.mark.parametrize("responses, form", [(False, None), (False, "completed"), (True, "completed")])
     def test_half_an_object_raises_and_is_not_asked_for_again(self, bench, responses, form):
+        from pydantic_ai import NativeOutput
+        from pydantic_ai.exceptions import UnexpectedModelBehavior
+
         seen = bench.cut(self.run(bench, form, responses, output_type=NativeOutput(City)), "interrupt", "[[json]]")
         assert isinstance(seen.raised, UnexpectedModelBehavior) and seen.asked == 1
 

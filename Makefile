@@ -50,7 +50,7 @@ test-clients: build ## Tests openai-agents, LiteLLM, LlamaIndex and instructor w
 
 test-e2e: build ## Runs the end-to-end tests
 	@Scripts/bootstrap.sh python
-	@INTERJECT_BINARY=$(CURDIR)/$(BINARY) $(VENV)/bin/python -m pytest Tests/EndToEnd
+	@INTERJECT_BINARY=$(CURDIR)/$(BINARY) $(VENV)/bin/python -m pytest -n auto --dist worksteal Tests/EndToEnd
 
 conformance: build ## Runs all 517 cases of Autobahn's WebSocket suite against both roles (half an hour)
 	@Scripts/autobahn.sh all $(BINARY)

@@ -33,7 +33,9 @@ unit_tests() {
 
 end_to_end() {
     [[ ${outcome["release build"]} != FAILED* ]] || return 1
-    INTERJECT_BINARY="$PWD/.build/release/interject" .venv/bin/python -m pytest -n 2 --durations=10 Tests/EndToEnd 2>&1 |
+    # Each worker gets a stretch of neighbours, and so few fixtures of a module are made twice.
+    INTERJECT_BINARY="$PWD/.build/release/interject" .venv/bin/python -m pytest \
+        -n auto --dist worksteal --durations=10 Tests/EndToEnd 2>&1 |
         tee "$logs/end to end" || return 1
 }
 

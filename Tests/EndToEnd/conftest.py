@@ -4,9 +4,9 @@ How to run, from the root of the repository:
 
     swift build -c release
     python3 -m venv .build/e2e && .build/e2e/bin/pip install -r Tests/EndToEnd/requirements.txt
-    .build/e2e/bin/pytest Tests/EndToEnd                    # all
-    .build/e2e/bin/pytest Tests/EndToEnd/storage            # those of one page
-    .build/e2e/bin/pytest Tests/EndToEnd -k cursor -n 2     # some, two workers
+    .build/e2e/bin/pytest Tests/EndToEnd -n auto --dist worksteal   # all, two workers a processor
+    .build/e2e/bin/pytest Tests/EndToEnd/storage                    # those of one page
+    .build/e2e/bin/pytest Tests/EndToEnd -k cursor                  # some
 
 One folder for each page of Protocols/, by its name; `protocols` for what all pages have in common. What tests share is in `support`,
 which is on the import path; no test file imports another.
@@ -28,6 +28,8 @@ scripted_upstream.py, answering_upstream.py, faulty_upstream.py, paced_upstream.
 golden.py and followed_session.py (what every face told, as files in `golden`; protocols/test_golden_logs.py),
 runner.py (an external runner), browser.py (Chromium and nginx).
 """
+
+import os
 
 import openai
 import pytest
@@ -157,6 +159,12 @@ def pytest_collection_modifyitems(config, items):
         own = item.get_closest_marker("timeout")
         limit_s = own.args[0] if own else float(config.getini("timeout"))
         item.add_marker(pytest.mark.timeout(limit_s * PATIENCE), append=False)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_auto_num_workers():
+    """What `-n auto` means: most tests wait for time to pass most of the time, so that a processor has room for two."""
+    return min(2 * len(os.sched_getaffinity(0)), 8)
 
 
 def pytest_report_header(config):

@@ -180,6 +180,7 @@ def test_a_ticket_made_with_a_token_opens_a_websocket(keyed, session, open_socke
 def test_a_ticket_lasts_a_minute_at_most(keyed, session):
     assert post(keyed, keyed.keys["ada"], "/v1/stream_tickets", session_id=session.id, expires_in=61).status_code == 400
     made = ticket(keyed, session_id=session.id, expires_in=1)
+    # Asked earlier, it would be used up.
     time.sleep(1.1)
     assert get(keyed, f"{session.path}?ticket={made}")[0] == 401
 

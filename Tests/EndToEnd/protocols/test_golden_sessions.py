@@ -150,7 +150,9 @@ def test_participants(golden):
     ada.wait_for_type("error", client_event_id="refused")
     bob.send("interject:input", session_id=session.id, input=user_message("Go on, \"please\"."), mode="steer", client_event_id="bob")
     session.wait("response.completed", 1)
-    for socket, number in ((bob, 1), (ada, 2)):
+    for number, (socket, seen) in enumerate([(bob, "response.completed"), (ada, "interject:participant.left")], 1):
+        # What has not come to a connection when it leaves does not come any more, and it may be behind those that watch.
+        socket.wait_for_type(seen)
         socket.send("interject:leave", session_id=session.id)
         socket.wait_for_type("interject:left")
         session.wait("interject:participant.left", number)

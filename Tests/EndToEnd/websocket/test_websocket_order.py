@@ -8,6 +8,7 @@ import zlib
 
 import pytest
 from echo_server import Probe, frame, handshake
+from metrics import until
 
 COMMANDS = 1200
 NO_CONTEXT = "permessage-deflate; client_no_context_takeover; server_no_context_takeover"
@@ -53,7 +54,7 @@ def test_closes_that_cross_lose_no_answer(start_server, who):
     with opened(server, receive_buffer=4096) as probe:
         probe.send(frame(0x81, b"x") * COMMANDS)
         if who == "server":
-            time.sleep(3)
+            until(server, "interject_websocket_closes_sent_total", 1, code="1001")
         probe.send(frame(0x88, b"\x03\xe8"))
         texts, close = read_to_the_end(probe)
     assert len(texts) == COMMANDS

@@ -14,6 +14,7 @@ from pydantic import BaseModel, ValidationError
 
 from client_cuts import CUTS, TRUTHS, Bench, cut_as
 from paced_upstream import MODEL
+from rehearsal import brief
 
 
 class City(BaseModel):
@@ -23,6 +24,15 @@ class City(BaseModel):
 
 FUNCTION = {"name": "lookup", "parameters": {"type": "object", "properties": {"query": {"type": "string"}}, "required": ["query"]}}
 STATUSES = {"interrupt": "incomplete", "steer": "incomplete", "rollback": "cancelled", "cancel": "cancelled"}
+
+
+@pytest.fixture(scope="session", autouse=True)
+def used_before(server):
+    """The SDK builds its types when they are first used: a second of processor time, which on a busy machine is a test's deadline."""
+    with server.sdk() as client:
+        list(client.chat.completions.create(model="rehearsal-fast", messages=messages(brief("chat")), stream=True))
+        with client.responses.stream(model="rehearsal-fast", input=brief("responses")) as stream:
+            stream.get_final_response()
 
 
 @pytest.fixture

@@ -15,9 +15,11 @@ public struct SessionChanges: Sendable {
         case responseDeletion(id: String)
     }
 
+    /// Runs of events for which room is retained: what a busy loop has in a few milliseconds.
+    static let maxRetainedRunCount = 4096
+
     private var operations: [Operation] = []
-    /// Events of all sessions, and where those of each stand.
-    private var events = EventBytes()
+    /// Events of all sessions.
     private var runs: [EventRun] = []
     private var deletedSessions: [Int] = []
     /// Bytes that it holds until it is written, near enough.
@@ -38,16 +40,10 @@ public struct SessionChanges: Sendable {
 
     /// - Parameter session: key of its session.
     public mutating func append(_ event: SessionEvent, session: Int) {
-        let start = events.count
-        events.append(event)
         byteCount += event.byteCount
-        if let last = runs.last, last.session == session, last.last + 1 == event.position {
-            runs[runs.count - 1].extend(with: event, end: events.count)
-        } else {
-            var run = EventRun(session: session, first: event.position, range: start..<start)
-            run.extend(with: event, end: events.count)
-            runs.append(run)
-        }
+        let last = runs.count - 1
+        if last >= 0, runs[last].session == session, runs[last].extend(with: event) { return }
+        runs.append(EventRun(event, session: session))
     }
 
     /// - Parameter now: seconds since 1970, as everywhere here: retention goes by it.
@@ -102,20 +98,14 @@ public struct SessionChanges: Sendable {
     /// Forgets all, but keeps room for as much.
     mutating func removeAll() {
         operations.removeAll(keepingCapacity: true)
-        events.removeAll()
-        runs.removeAll(keepingCapacity: true)
+        runs.removeAll(keepingCapacity: runs.capacity <= Self.maxRetainedRunCount)
         deletedSessions.removeAll()
         byteCount = 0
     }
 
     /// Takes in what happened later.
     mutating func append(_ later: SessionChanges) {
-        let offset = events.count
-        events.append(later.events)
-        for var run in later.runs {
-            run.range = (run.range.lowerBound + offset)..<(run.range.upperBound + offset)
-            runs.append(run)
-        }
+        runs.append(contentsOf: later.runs)
         operations.append(contentsOf: later.operations)
         deletedSessions.append(contentsOf: later.deletedSessions)
         byteCount += later.byteCount
@@ -188,7 +178,7 @@ public struct SessionChanges: Sendable {
         for (session, now) in uses {
             try db.cachedStatement(sql: "UPDATE sessions SET used_at = ? WHERE key = ?").execute(arguments: [now, session])
         }
-        if !runs.isEmpty { try tail.append(runs, events.joined, db) }
+        if !runs.isEmpty { try tail.append(runs, db) }
         // Nothing happens to a session after its deletion.
         for session in deletedSessions { try Self.delete(session, db, tail) }
     }

@@ -11,6 +11,8 @@ public final class SessionOutbox: Sendable {
         /// In the commit under way.
         var sealed = SessionChanges()
         var sealedCount = 0
+        /// Empty, with the room of what was committed last.
+        var spare = SessionChanges()
     }
 
     private let state = Mutex(State())
@@ -30,8 +32,12 @@ public final class SessionOutbox: Sendable {
         let byteCount = changes.byteCount
         let isFirst = state.withLock { state in
             state.gatheredCount += 1
+            if state.gatheredCount == 1 {
+                swap(&state.gathered, &changes)
+                return true
+            }
             state.gathered.append(changes)
-            return state.gatheredCount == 1
+            return false
         }
         changes.removeAll()
         if isFirst { commits.submit(self, byteCount: byteCount) } else { commits.grew(by: byteCount) }
@@ -44,9 +50,9 @@ extension SessionOutbox: Change {
 
     func seal() {
         state.withLock { state in
-            state.sealed = state.gathered
+            swap(&state.sealed, &state.gathered)
+            swap(&state.gathered, &state.spare)
             state.sealedCount = state.gatheredCount
-            state.gathered = SessionChanges()
             state.gatheredCount = 0
         }
     }
@@ -55,7 +61,8 @@ extension SessionOutbox: Change {
 
     func finish(_ error: StorageError?) {
         let count = state.withLock { state in
-            state.sealed = SessionChanges()
+            swap(&state.sealed, &state.spare)
+            state.spare.removeAll()
             return state.sealedCount
         }
         then(count, error)

@@ -3,6 +3,9 @@ import Sessions
 
 /// Numbers round encoded events, as the events have them themselves: LEB128.
 enum EventCoding {
+    /// Bytes that the numbers before a run of events usually take at most.
+    static let frameByteCount = 16
+
     /// - Parameter number: counts and keys of ours. A negative one, which only a file that was changed by others has, stands as 0.
     static func appendNumber(_ number: Int, to bytes: inout [UInt8]) {
         var rest = UInt64(clamping: number)

@@ -1,24 +1,35 @@
 import JSON
 import Sessions
 
-/// Consecutive events of one session within a blob.
+/// Consecutive events of one session on their way to the store, in the log's page where they were appended.
 struct EventRun: Sendable {
     let session: Int
     /// Sequence number of the first.
     let first: Int
-    var count = 0
-    /// Where they stand in the blob, as the log's pages have them.
-    var range: Range<Int>
+    private(set) var count = 1
+    private(set) var bytes: PageBytes
     /// Whether a response ends in it, after which its session is likely to be quiet.
-    var endsResponse = false
+    private(set) var endsResponse: Bool
+    /// Whether one of them belongs to a response, which then is being made: its session's pages are in memory anyway.
+    private(set) var isOfResponse: Bool
+
+    init(_ event: SessionEvent, session: Int) {
+        self.session = session
+        first = event.position
+        bytes = PageBytes(event)
+        endsResponse = event.kind.isTerminal
+        isOfResponse = event.responseSequence >= 0
+    }
 
     var last: Int { first + count - 1 }
 
-    /// Takes the next event in, which ends at `end`.
-    mutating func extend(with event: SessionEvent, end: Int) {
+    /// Takes the event in if it is the next one, and stands behind these.
+    mutating func extend(with event: SessionEvent) -> Bool {
+        guard event.position == last + 1, bytes.extend(with: event) else { return false }
         count += 1
-        range = range.lowerBound..<end
         if event.kind.isTerminal { endsResponse = true }
+        if event.responseSequence >= 0 { isOfResponse = true }
+        return true
     }
 }
 

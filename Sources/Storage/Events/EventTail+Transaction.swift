@@ -1,66 +1,69 @@
+import Sessions
+
 /// What a transaction does to the tail.
 extension EventTail.State {
     /// Bytes of the tail that nobody needs any more which are worth a deletion.
     private static let deletionByteCount = 256 << 10
+    /// Runs of a transaction for which room is retained.
+    private static let maxRetainedRunCount = SessionChanges.maxRetainedRunCount
 
+    /// The slot of a session, taken if it has none.
     /// - Parameter stored: sequence number of the session's last event in chunks, where it has none in the tail.
+    mutating func slot(of session: Int, after stored: Int) -> Int {
+        if let slot = slotOfSession[session] { return slot }
+        let slot = freeSlots.popLast() ?? slots.count
+        if slot == slots.count { slots.append(nil) }
+        slots[slot] = PendingEvents(session: session, first: stored + 1)
+        slotOfSession[session] = slot
+        // Whatever becomes of the transaction, it is freed again unless an event of it is committed.
+        touch(slot, .grows)
+        return slot
+    }
+
+    private mutating func free(_ slot: Int) {
+        guard let session = slots[slot]?.session else { return }
+        slotOfSession[session] = nil
+        slots[slot] = nil
+        freeSlots.append(slot)
+    }
+
     /// - Returns: false if the events do not follow the last one.
-    mutating func append(_ run: EventRun, _ bytes: [UInt8], after stored: Int?) -> Bool {
-        let isKnown = withPending(run.session) { pending in
-            guard pending.chunk.last + 1 == run.first else { return false }
-            pending.append(run, bytes)
-            return true
-        }
-        if let isKnown {
-            if isKnown { touch(run.session, run.endsResponse ? .ends : .grows) }
-            return isKnown
-        }
-        guard let stored, stored + 1 == run.first else { return false }
-        var new = EventTail.Pending(session: run.session, first: run.first)
-        new.append(run, bytes)
-        pending[run.session] = new
-        touch(run.session, run.endsResponse ? .ends : .grows)
+    mutating func write(_ run: EventRun, _ slot: Int) -> Bool {
+        guard slots[slot]?.write(run) == true else { return false }
+        touch(slot, run.endsResponse ? .ends : .grows)
+        runs.append(EventTail.WrittenRun(slot: slot, run: run))
         return true
     }
 
-    private mutating func withPending<Result>(_ session: Int, _ body: (inout EventTail.Pending) -> Result) -> Result? {
-        guard let index = pending.index(forKey: session) else { return nil }
-        return body(&pending.values[index])
-    }
-
     /// The strongest of all that happens to a session in a transaction counts.
-    mutating func touch(_ session: Int, _ fate: EventTail.Fate) {
-        let isFirst = withPending(session) { pending in
-            defer {
-                if pending.fate == .untouched || fate == .deleted || pending.fate == .grows && fate == .ends { pending.fate = fate }
-            }
-            return pending.fate == .untouched
+    mutating func touch(_ slot: Int, _ fate: PendingEvents.Fate) {
+        switch (slots[slot]?.fate, fate) {
+        case (.untouched, _):
+            slots[slot]?.fate = fate
+            touched.append(slot)
+        case (_, .deleted), (.grows, .ends): slots[slot]?.fate = fate
+        default: break
         }
-        if isFirst == true { touched.append(session) }
     }
 
     /// Decides what becomes of all that was touched.
     /// - Returns: what is to be written: chunks, the tail's new row, and the key up to which its rows go.
     mutating func plan(maxByteCount: Int) -> (chunks: [EventChunk], image: [UInt8], key: Int, deletedUpTo: Int?) {
         var chunks: [EventChunk] = []
-        var image: [UInt8] = []
         var holders: [Int] = []
         let key = nextRow
-        for session in touched {
-            _ = withPending(session) { pending in
-                if pending.fate == .grows, pending.chunk.isFull { pending.fate = .ends }
-                switch pending.fate {
-                case .untouched, .deleted: return
-                case .ends: chunks.append(pending.chunk)
-                case .grows:
-                    pending.appendFrame(to: &image)
-                    guard pending.isNew else { return }
-                    pending.row = key
-                    holders.append(session)
-                }
+        for slot in touched {
+            if slots[slot]?.fate == .grows, slots[slot]?.isFull == true { slots[slot]?.fate = .ends }
+            switch slots[slot]?.fate {
+            case .ends: makeChunk(of: slot, &chunks)
+            case .grows where slots[slot]?.isNew == true:
+                slots[slot]?.row = key
+                holders.append(slot)
+            default: break
             }
         }
         let dead = release(beyond: isEmptied ? -1 : maxByteCount, &chunks)
+        let image = image(addingEndedTo: &chunks)
         if !image.isEmpty { written = EventTail.TailRow(key: key, byteCount: image.count, holders: holders) }
         let isAllDead = dead.count == rows.count && image.isEmpty
         let isWorthIt = isEmptied || isAllDead || dead.byteCount >= Self.deletionByteCount
@@ -69,18 +72,48 @@ extension EventTail.State {
         return (chunks, image, key, rows[dead.count - 1].key)
     }
 
-    /// Counts the oldest rows that hold nothing that is nowhere else; makes chunks of what holds the others up, if all that remains
+    private mutating func makeChunk(of slot: Int, _ chunks: inout [EventChunk]) {
+        guard let pending = slots[slot] else { return }
+        slots[slot]?.chunkIndex = chunks.count
+        chunks.append(pending.chunk(room: pending.written.byteCount))
+    }
+
+    /// Writes the transaction's events where they go: into the chunks of their sessions, or into the tail's new row.
+    /// - Returns: the row, of frames: numbers of the session, the first event, how many there are, and how many bytes follow.
+    private func image(addingEndedTo chunks: inout [EventChunk]) -> [UInt8] {
+        var image: [UInt8] = []
+        image.reserveCapacity(runs.reduce(0) { $0 + $1.run.bytes.count + EventCoding.frameByteCount })
+        for written in runs {
+            let run = written.run
+            switch slots[written.slot]?.fate {
+            case nil, .untouched, .deleted: break
+            case .ends:
+                guard let index = slots[written.slot]?.chunkIndex else { continue }
+                run.bytes.withBytes { chunks[index].bytes.append(contentsOf: $0) }
+                chunks[index].last = run.last
+            case .grows:
+                EventCoding.appendNumber(run.session, to: &image)
+                EventCoding.appendNumber(run.first, to: &image)
+                EventCoding.appendNumber(run.count, to: &image)
+                EventCoding.appendNumber(run.bytes.count, to: &image)
+                run.bytes.withBytes { image.append(contentsOf: $0) }
+            }
+        }
+        return image
+    }
+
+    /// Counts the oldest rows whose events are all stored elsewhere; makes chunks of what holds the others up, if all that remains
     /// is too much.
     private mutating func release(beyond maxByteCount: Int, _ chunks: inout [EventChunk]) -> (count: Int, byteCount: Int) {
         var dead = (count: 0, byteCount: 0)
         while dead.count < rows.count {
             let row = rows[dead.count]
-            for session in row.holders {
-                guard let holder = pending[session], holder.row == row.key, holder.staysInTail else { continue }
+            for slot in row.holders {
+                // A slot may be another session's by now, whose events then came later.
+                guard slots[slot]?.row == row.key, slots[slot]?.staysInTail == true else { continue }
                 guard byteCount - dead.byteCount > maxByteCount else { return dead }
-                // Its new events stand in the new row already, which does no harm: chunks come first.
-                chunks.append(holder.chunk)
-                touch(session, .ends)
+                makeChunk(of: slot, &chunks)
+                touch(slot, .ends)
             }
             dead.count += 1
             dead.byteCount += row.byteCount
@@ -89,14 +122,9 @@ extension EventTail.State {
     }
 
     mutating func commit() {
-        for session in touched {
-            let stays = withPending(session) { pending in
-                guard pending.staysInTail else { return false }
-                pending.fate = .untouched
-                pending.committed = (pending.chunk.last, pending.chunk.bytes.count)
-                return true
-            }
-            if stays == false { pending[session] = nil }
+        for written in runs where slots[written.slot]?.fate == .grows { slots[written.slot]?.retain(written.run) }
+        for slot in touched {
+            if slots[slot]?.staysInTail == true { slots[slot]?.commit() } else { free(slot) }
         }
         byteCount -= rows.prefix(deletedRowCount).reduce(0) { $0 + $1.byteCount }
         rows.removeFirst(deletedRowCount)
@@ -110,39 +138,17 @@ extension EventTail.State {
     }
 
     mutating func rollBack() {
-        for session in touched {
-            let isKnown = withPending(session) { pending in
-                pending.fate = .untouched
-                pending.chunk.last = pending.committed.last
-                pending.chunk.bytes.removeLast(pending.chunk.bytes.count - pending.committed.bytes)
-                return !pending.isNew
-            }
-            if isKnown == false { pending[session] = nil }
+        for slot in touched {
+            if slots[slot]?.isNew == true { free(slot) } else { slots[slot]?.rollBack() }
         }
         forgetTransaction()
     }
 
     private mutating func forgetTransaction() {
         touched.removeAll(keepingCapacity: true)
+        runs.removeAll(keepingCapacity: runs.capacity <= Self.maxRetainedRunCount)
         written = nil
         deletedRowCount = 0
         isEmptied = false
-    }
-}
-
-extension EventTail.Pending {
-    fileprivate mutating func append(_ run: EventRun, _ bytes: [UInt8]) {
-        chunk.bytes.append(contentsOf: bytes[run.range])
-        chunk.last = run.last
-    }
-
-    /// Its new events as they stand in a row of the tail: numbers of the session, the first event, how many there are, and
-    /// how many bytes follow.
-    fileprivate func appendFrame(to image: inout [UInt8]) {
-        EventCoding.appendNumber(chunk.session, to: &image)
-        EventCoding.appendNumber(committed.last + 1, to: &image)
-        EventCoding.appendNumber(chunk.last - committed.last, to: &image)
-        EventCoding.appendNumber(chunk.bytes.count - committed.bytes, to: &image)
-        image.append(contentsOf: chunk.bytes[committed.bytes...])
     }
 }

@@ -3,57 +3,39 @@ import Synchronization
 
 /// The newest events of all sessions: on the disk in `event_tail`, in the order of the commits, and here by session.
 ///
-/// The writer gathers a transaction's events (``append(_:_:_:)``), writes them before it is committed (``write(to:)``), and says how
+/// The writer gathers a transaction's events (``append(_:_:)``), writes them before it is committed (``write(to:)``), and says how
 /// it ended (``committed()``, ``rolledBack()``); only then do readers see them. A session's events become a chunk when there are
 /// enough of them, when its response ends, and when its oldest hold up too much of the tail. What holds nothing that is not in a
 /// chunk is deleted from the tail, oldest first.
 final class EventTail: Sendable {
-    /// What a session has in the tail.
-    struct Pending {
-        /// The events; those after the committed ones are of the transaction under way.
-        var chunk: EventChunk
-        /// The row of the tail that holds the first of them.
-        var row = 0
-        /// How far the events are committed.
-        var committed: (last: Int, bytes: Int)
-        /// What the transaction under way does with it.
-        var fate = Fate.untouched
-
-        init(session: Int, first: Int) {
-            chunk = EventChunk(session: session, first: first)
-            committed = (first - 1, 0)
-        }
-
-        var isNew: Bool { committed.bytes == 0 }
-
-        /// Whether its events will still be nowhere but in the tail.
-        var staysInTail: Bool { fate == .untouched || fate == .grows }
-    }
-
-    enum Fate {
-        case untouched
-        case grows
-        /// It is to become a chunk.
-        case ends
-        case deleted
-    }
-
     /// A row of `event_tail`.
     struct TailRow {
         var key: Int
         var byteCount: Int
-        /// Sessions whose oldest event in the tail was in it when it was written.
+        /// Slots of the sessions whose oldest event in the tail was in it when it was written.
         var holders: [Int]
     }
 
+    /// A run of the transaction, and the slot of its session.
+    struct WrittenRun {
+        var slot: Int
+        var run: EventRun
+    }
+
     struct State {
-        var pending: [Int: Pending] = [:]
+        /// What each session has in the tail. A slot that is free is nil, and is in ``freeSlots``.
+        var slots: [PendingEvents?] = []
+        var freeSlots: [Int] = []
+        /// The slot of each session that has anything in the tail.
+        var slotOfSession: [Int: Int] = [:]
         var rows: [TailRow] = []
         /// Bytes of the rows.
         var byteCount = 0
         var nextRow: Int
-        /// Sessions that the transaction under way changes.
+        /// Slots that the transaction under way changes.
         var touched: [Int] = []
+        /// The events that it brings.
+        var runs: [WrittenRun] = []
         /// What it does to the rows.
         var written: TailRow?
         var deletedRowCount = 0
@@ -78,23 +60,40 @@ final class EventTail: Sendable {
     // MARK: The writer's
 
     /// Takes events into the transaction.
-    /// - Parameters:
-    ///   - runs: where they stand in `bytes`.
     /// - Throws: ``StorageError/refused(reason:)`` for those that do not follow the last of their session.
-    func append(_ runs: [EventRun], _ bytes: [UInt8], _ db: Database) throws {
-        let unknown = state.withLock { state in runs.filter { state.pending[$0.session] == nil }.map(\.session) }
+    func append(_ runs: [EventRun], _ db: Database) throws {
+        let (unknown, gap) = state.withLock { state in
+            var unknown: [EventRun] = []
+            let gap = runs.first { run in
+                guard let slot = state.slotOfSession[run.session] else {
+                    unknown.append(run)
+                    return false
+                }
+                return !state.write(run, slot)
+            }
+            return (unknown, gap)
+        }
+        if let gap { throw Self.refusal(of: gap) }
+        if unknown.isEmpty { return }
+        // Of those that have nothing in the tail, the database knows the last event.
         var lasts: [Int: Int] = [:]
-        for session in unknown where lasts[session] == nil { lasts[session] = try EventTable.lastSequence(session, db) }
-        let gap = state.withLock { state in runs.first { !state.append($0, bytes, after: lasts[$0.session]) } }
-        if let gap { throw StorageError.refused(reason: "event \(gap.first) does not follow the last of its session") }
+        for run in unknown where lasts[run.session] == nil { lasts[run.session] = try EventTable.lastSequence(run.session, db) }
+        let laterGap = state.withLock { state in
+            unknown.first { run in !state.write(run, state.slot(of: run.session, after: lasts[run.session] ?? 0)) }
+        }
+        if let laterGap { throw Self.refusal(of: laterGap) }
+    }
+
+    private static func refusal(of gap: EventRun) -> StorageError {
+        .refused(reason: "event \(gap.first) does not follow the last of its session")
     }
 
     /// A session is deleted in the transaction, after all else that happens to it.
     func delete(session: Int) {
         state.withLock { state in
             state.holdsDeleted = true
-            if state.pending[session] == nil { return }
-            state.touch(session, .deleted)
+            guard let slot = state.slotOfSession[session] else { return }
+            state.touch(slot, .deleted)
         }
     }
 
@@ -106,7 +105,7 @@ final class EventTail: Sendable {
 
     /// Writes what the transaction has gathered: the last thing in it.
     func write(to db: Database) throws {
-        // The blobs are shared with the state, which nobody else changes: readers need not wait for the disk.
+        // The blobs are copies, which nobody changes: readers need not wait for the disk.
         let (chunks, image, key, deletedUpTo) = state.withLock { $0.plan(maxByteCount: maxByteCount) }
         for chunk in chunks { for part in try chunk.divided() { try EventTable.insert(part, db) } }
         if !image.isEmpty { try EventTable.insertTail(key, image, db) }
@@ -123,16 +122,17 @@ final class EventTail: Sendable {
     /// went before them.
     func events(of session: Int) -> EventChunk? {
         state.withLock { state in
-            guard let pending = state.pending[session], !pending.isNew else { return nil }
-            let (last, bytes) = pending.committed
-            return EventChunk(
-                session: session, first: pending.chunk.first, last: last,
-                bytes: Array(pending.chunk.bytes[..<bytes]))
+            guard let pending = state.slotOfSession[session].flatMap({ state.slots[$0] }), !pending.isNew else { return nil }
+            return pending.chunk(room: pending.committed.byteCount)
         }
     }
 
     /// Sequence numbers of the last committed events in the tail, by session.
     func lastSequences() -> [Int: Int] {
-        state.withLock { state in state.pending.compactMapValues { $0.isNew ? nil : $0.committed.last } }
+        state.withLock { state in
+            state.slotOfSession.compactMapValues { slot in
+                state.slots[slot].flatMap { $0.isNew ? nil : $0.committed.last }
+            }
+        }
     }
 }

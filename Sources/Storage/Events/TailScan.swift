@@ -38,7 +38,10 @@ final class TailScan {
             let key: Int = row["key"]
             lastRow = key
             try (row["payload"] as Data).withUnsafeBytes { image in
-                try TailFrame.forEach(in: image) { rows[$0.session, default: []].append(key) }
+                try TailFrame.forEach(in: image) { frame in
+                    // What a session said in two iterations of its loop stands in two frames.
+                    if rows[frame.session]?.last != key { rows[frame.session, default: []].append(key) }
+                }
             }
             rowCount += 1
         }

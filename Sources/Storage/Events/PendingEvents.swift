@@ -1,0 +1,91 @@
+import Sessions
+
+/// What one session has in the tail: events that are in no chunk yet. Their bytes stay in the pages of its log.
+struct PendingEvents {
+    let session: Int
+    /// Sequence number of the first.
+    private let first: Int
+    /// The row of the tail that has the first of them.
+    var row = 0
+    /// What the transaction under way does with them.
+    var fate = Fate.untouched
+    /// Where the transaction's chunk of them is among all that it makes.
+    var chunkIndex = 0
+
+    /// Sequence number and bytes of what is committed, and with what the transaction adds.
+    private(set) var committed: Extent
+    private(set) var written: Extent
+    /// The committed events: the newest, and what stands before it.
+    private var newest: PageBytes?
+    private var older: [PageBytes] = []
+
+    struct Extent {
+        /// Sequence number of the last event.
+        var last: Int
+        var byteCount = 0
+    }
+
+    enum Fate {
+        case untouched
+        case grows
+        /// They are to become a chunk.
+        case ends
+        case deleted
+    }
+
+    init(session: Int, first: Int) {
+        self.session = session
+        self.first = first
+        committed = Extent(last: first - 1)
+        written = committed
+    }
+
+    /// Whether none of them is committed.
+    var isNew: Bool { committed.byteCount == 0 }
+
+    /// Whether they will still be nowhere but in the tail.
+    var staysInTail: Bool { fate == .untouched || fate == .grows }
+
+    /// Whether they make a chunk.
+    var isFull: Bool {
+        written.last - first + 1 >= EventChunk.maxCount || written.byteCount >= EventChunk.maxByteCount
+    }
+
+    /// Takes a run into the transaction; false when it does not follow the last event.
+    mutating func write(_ run: EventRun) -> Bool {
+        guard run.first == written.last + 1 else { return false }
+        written.last = run.last
+        written.byteCount += run.bytes.count
+        return true
+    }
+
+    /// What the transaction has written of them is committed: after this, each of its runs goes to ``retain(_:)``.
+    mutating func commit() {
+        committed = written
+        fate = .untouched
+    }
+
+    mutating func rollBack() {
+        written = committed
+        fate = .untouched
+    }
+
+    /// Retains the bytes of a committed run. Those of a session of which nothing runs are copied: they may be here for days, and
+    /// would retain a page each.
+    mutating func retain(_ run: EventRun) {
+        if newest?.extend(with: run.bytes) == true { return }
+        if let newest { older.append(newest) }
+        newest = run.isOfResponse ? run.bytes : run.bytes.compacted()
+    }
+
+    /// The committed events.
+    /// - Parameter byteCount: room for so many bytes.
+    func chunk(room byteCount: Int) -> EventChunk {
+        var chunk = EventChunk(session: session, first: first)
+        chunk.bytes.reserveCapacity(byteCount)
+        for bytes in older { bytes.withBytes { chunk.bytes.append(contentsOf: $0) } }
+        newest?.withBytes { chunk.bytes.append(contentsOf: $0) }
+        chunk.last = committed.last
+        return chunk
+    }
+}

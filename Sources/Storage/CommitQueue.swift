@@ -29,8 +29,7 @@ final class CommitQueue: Sendable {
         var failure: StorageError?
         var statistics = Store.Statistics()
         var whenIdle: [@Sendable () -> Void] = []
-        /// When the last commit began, in nanoseconds of the monotonic clock.
-        var lastBegan: UInt64 = 0
+        var pacing = CommitPacing()
         /// Since when what is under way now is: it waits to be taken, or is being committed.
         var busySince: UInt64 = 0
     }
@@ -46,9 +45,6 @@ final class CommitQueue: Sendable {
 
     /// How long a commit that failed waits before it is tried again.
     private static let retryDelays: [UInt32] = [50_000, 100_000, 250_000, 500_000, 1_000_000]
-    /// How long after the beginning of a commit the next one begins at the earliest. What comes after a pause waits for nothing; of
-    /// many, each waits half of this, and shares the price of a commit with all that came meanwhile.
-    private static let gatheringNanoseconds: UInt64 = 3_000_000
     /// Attempts after which a store that is to be closed gives up: what nobody was told of is gone then.
     private static let lastAttempt = 3
 
@@ -113,6 +109,8 @@ final class CommitQueue: Sendable {
         await checkpointer.close()
     }
 
+    /// Commits until nothing comes any more for as long as a commit waits for company. To go on within one thread is cheaper than to
+    /// start it for each commit, which is what a busy server would do that has nothing to commit for a moment.
     private func run() {
         repeat { waitForCompany() } while commitNext()
     }
@@ -122,13 +120,14 @@ final class CommitQueue: Sendable {
         guard let batch = take() else { return false }
         let began = DispatchTime.now().uptimeNanoseconds
         let outcomes = commit(batch)
-        let seconds = Double(DispatchTime.now().uptimeNanoseconds - began) / 1e9
+        let ended = DispatchTime.now().uptimeNanoseconds
+        let changes = batch.reduce(0) { $0 + $1.count }
         state.withLock { state in
-            state.lastBegan = began
+            state.pacing.committed(changes: changes, began: began, ended: ended)
             state.statistics.commits += 1
-            state.statistics.changes += batch.reduce(0) { $0 + $1.count }
+            state.statistics.changes += changes
             // number-safe: doubles
-            state.statistics.commitSeconds += seconds
+            state.statistics.commitSeconds += Double(ended - began) / 1e9
             state.statistics.pendingBytes -= batch.reduce(0) { $0 + $1.byteCount }
         }
         for (index, change) in batch.enumerated() { change.finish(outcomes[index]) }
@@ -136,9 +135,9 @@ final class CommitQueue: Sendable {
     }
 
     private func waitForCompany() {
-        guard let lastBegan = state.withLock({ $0.pending.isEmpty || $0.isClosed ? nil : $0.lastBegan }) else { return }
-        let elapsed = DispatchTime.now().uptimeNanoseconds.saturatingSubtracting(lastBegan)
-        if elapsed < Self.gatheringNanoseconds { usleep(UInt32(clamping: (Self.gatheringNanoseconds - elapsed) / 1000)) }
+        let now = DispatchTime.now().uptimeNanoseconds
+        let wait = state.withLock { $0.isClosed ? 0 : $0.pacing.nanoseconds(from: now) }
+        if wait > 0 { usleep(UInt32(clamping: wait / 1000)) }
     }
 
     private func take() -> [any Change]? {
@@ -196,9 +195,11 @@ final class CommitQueue: Sendable {
     private func transact(_ changes: ArraySlice<any Change>) throws {
         do {
             try files.check()
-            try pool.write { db in
-                for change in changes { try change.apply(to: db) }
-                try tail.write(to: db)
+            try pool.writeWithoutTransaction { db in
+                try db.inCachedTransaction {
+                    for change in changes { try change.apply(to: db) }
+                    try tail.write(to: db)
+                }
             }
         } catch {
             tail.rolledBack()
@@ -221,37 +222,5 @@ final class CommitQueue: Sendable {
             return state.failure != nil
         }
         if hadFailed { logger.notice("the store can be written again") }
-    }
-}
-
-/// A change given as a closure, with a result.
-final class ClosureChange<Result: Sendable>: Change {
-    private let body: @Sendable (Database) throws -> Result
-    private let then: @Sendable (Swift.Result<Result, StorageError>) -> Void
-    private let result = Mutex<Result?>(nil)
-
-    init(
-        _ body: @escaping @Sendable (Database) throws -> Result,
-        _ then: @escaping @Sendable (Swift.Result<Result, StorageError>) -> Void
-    ) {
-        self.body = body
-        self.then = then
-    }
-
-    var byteCount: Int { 256 }
-    var count: Int { 1 }
-    func seal() {}
-
-    func apply(to db: Database) throws {
-        let value = try body(db)
-        result.withLock { $0 = value }
-    }
-
-    func finish(_ error: StorageError?) {
-        if let error {
-            then(.failure(error))
-        } else if let value = result.withLock({ $0 }) {
-            then(.success(value))
-        }
     }
 }

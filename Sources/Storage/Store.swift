@@ -118,8 +118,11 @@ public final class Store: Sendable {
         configuration.busyMode = .timeout(5)
         configuration.prepareDatabase { db in
             try db.execute(sql: synchronous(durability))
-            // Readers look a place up and read on from there; what they read stays where it is needed: in the sessions.
-            try db.execute(sql: "PRAGMA cache_size = \(db.configuration.readonly ? -1024 : -16384)")
+            // Readers look a position up and read on from there; what they read stays where it is needed: in the sessions. The writer
+            // comes back to what it wrote after minutes, if ever.
+            try db.execute(sql: "PRAGMA cache_size = \(db.configuration.readonly ? -1024 : -2048)")
+            // Debian's SQLite overwrites what is deleted, and so writes each page of the tail once more when it is freed.
+            try db.execute(sql: "PRAGMA secure_delete = FAST")
             try db.execute(sql: "PRAGMA temp_store = MEMORY")
             try db.execute(sql: "PRAGMA journal_size_limit = 67108864")
         }

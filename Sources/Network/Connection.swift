@@ -149,7 +149,7 @@ open class Connection: Channel {
     var isLingering: Bool { if case .lingering = socketState { true } else { false } }
     public var isCongested: Bool { output.count > Self.congestionByteCount }
     /// Bytes due to the peer, including those not yet in ``output``.
-    var waitingOutputBytes: Int { output.count }
+    package var waitingOutputBytes: Int { output.count }
 
     /// Sends ``output`` at the end of this iteration.
     public func scheduleFlush() {

@@ -7,8 +7,11 @@ import WebSocket
 final class LongMessages {
     private var kind: MessageKind
     private var output: PiecewiseOutput
+    private var byteCount: Int
     private var hasStarted = false
     private var behind: [(kind: MessageKind, payload: [UInt8])] = []
+    /// Payload not yet sent, in bytes.
+    private(set) var heldByteCount: Int
     /// Whether an iteration of the loop is due to send the next fragment.
     var isScheduled = false
     /// The close frame that follows all of it.
@@ -17,11 +20,16 @@ final class LongMessages {
     init(_ kind: MessageKind, _ payload: [UInt8]) {
         self.kind = kind
         output = PiecewiseOutput(payload)
+        byteCount = payload.count
+        heldByteCount = payload.count
     }
 
-    var heldByteCount: Int { behind.reduce(output.heldByteCount) { $0 + $1.payload.count } }
+    var hasMessagesBehind: Bool { !behind.isEmpty }
 
-    func append(_ kind: MessageKind, _ payload: [UInt8]) { behind.append((kind, payload)) }
+    func append(_ kind: MessageKind, _ payload: [UInt8]) {
+        behind.append((kind, payload))
+        heldByteCount += payload.count
+    }
 
     /// Sends the next fragment, and behind the last one the messages up to the next long one.
     /// - Returns: whether all is sent.
@@ -32,11 +40,13 @@ final class LongMessages {
             guard message.payload.count < PiecewiseOutput.leastByteCount else {
                 kind = message.kind
                 output = PiecewiseOutput(message.payload)
+                byteCount = message.payload.count
                 hasStarted = false
                 behind.removeFirst(index + 1)
                 return false
             }
             try endpoint.send(message.kind, payload: message.payload, into: &out)
+            heldByteCount -= message.payload.count
         }
         behind = []
         return true
@@ -44,13 +54,14 @@ final class LongMessages {
 
     private func sendFragment(_ endpoint: inout WebSocketEndpoint, into out: inout ByteBuffer) throws(SendError) {
         let piece = output.next()
+        heldByteCount -= piece.count
         let isFirst = !hasStarted
         hasStarted = true
         let result = piece.withUnsafeBytes { bytes in
             Result { () throws(SendError) in
                 switch (isFirst, output.isDone) {
                 case (true, true): try endpoint.send(kind, bytes, into: &out)
-                case (true, false): try endpoint.startMessage(kind, bytes, into: &out)
+                case (true, false): try endpoint.startMessage(kind, bytes, byteCount: byteCount, into: &out)
                 case (false, false): try endpoint.continueMessage(bytes, into: &out)
                 case (false, true): try endpoint.endMessage(bytes, into: &out)
                 }

@@ -75,9 +75,14 @@ open class WebSocketConnection: Connection {
     /// Whether frames can be sent: a long message may still leave in front of our close frame.
     private var canSend: Bool { endpoint.state == .open && super.isOpen }
 
-    public final override var isCongested: Bool { long != nil || super.isCongested }
+    public final override var isCongested: Bool { long != nil || isOutputCongested }
 
-    final override var waitingOutputBytes: Int { output.count + (long?.heldByteCount ?? 0) }
+    private var isOutputCongested: Bool { super.isCongested }
+
+    /// Whether the peer's next commands wait. Within a long message they are still processed, until something waits behind it.
+    private var mustNotRead: Bool { isOutputCongested || long?.hasMessagesBehind == true }
+
+    package final override var waitingOutputBytes: Int { output.count + (long?.heldByteCount ?? 0) }
 
     /// Sends a text message at the end of this iteration; `body` appends its UTF-8.
     public func sendText(_ body: (inout ByteBuffer) -> Void) {
@@ -115,23 +120,39 @@ open class WebSocketConnection: Connection {
 
     private func sendLong(_ kind: MessageKind, _ payload: [UInt8]) {
         countSent()
-        if let long { return long.append(kind, payload) }
-        let wasCongested = isBlocked || isCongested
+        if let long {
+            long.append(kind, payload)
+            return countHeld()
+        }
         long = LongMessages(kind, payload)
-        // A congested connection reports when it has sent its output.
-        if !wasCongested { sendFragment() }
+        countHeld()
+        sendFragment()
     }
 
     private func sendFragment() {
         guard let long else { return }
         long.isScheduled = false
-        guard canSend else { return self.long = nil }
-        if (try? long.sendNext(&endpoint, into: &output)) == false { return scheduleFlush() }
-        self.long = nil
-        if let (code, reason) = long.closing { return close(code, reason: reason) }
+        guard canSend else { return forgetLong() }
+        // A congested connection reports when it has sent its output.
+        guard !isBlocked, !isOutputCongested else { return }
+        if (try? long.sendNext(&endpoint, into: &output)) != false {
+            self.long = nil
+            if let (code, reason) = long.closing { close(code, reason: reason) }
+        }
+        countHeld()
         scheduleFlush()
-        // A face that saw the congestion waits for its end, which no flush would report.
-        if !isBlocked, !isCongested { loop.schedule(after: .zero) { if !self.isBlocked { self.outputDrained() } } }
+        // No flush reports the end of output that does not congest: the next message, a paused peer and the face wait for it.
+        if !isOutputCongested { loop.schedule(after: .zero) { self.reportUncongested() } }
+    }
+
+    private func reportUncongested() {
+        if case .open = socketState, !isBlocked { outputDrained() }
+    }
+
+    private func forgetLong() {
+        if long == nil { return }
+        long = nil
+        countHeld()
     }
 
     /// Starts the close handshake, after a long message that is being sent.
@@ -189,9 +210,13 @@ open class WebSocketConnection: Connection {
         // Immediate answers are sent below, so the loop need not flush at the end of the iteration.
         let wasScheduled = flushScheduled
         flushScheduled = true
-        while let event = endpoint.next(&input, output: &output, maxDeflatedBytes: loop.inflation.allowance(loop.now)) {
+        while !isCloseDelayed(input),
+            let event = endpoint.next(&input, output: &output, maxDeflatedBytes: loop.inflation.allowance(loop.now))
+        {
             deliveredByteCount += Self.deliveryByteCount
             switch event {
+            // Our close frame is due behind the long message.
+            case .text where long?.closing != nil, .binary where long?.closing != nil: break
             case .text(let text):
                 countReceived()
                 deliveredByteCount += text.count
@@ -206,11 +231,11 @@ open class WebSocketConnection: Connection {
             case .closed(let closed): conclude(closed)
             }
             if areMessagesPaused { break }
-            if deliveredByteCount > Self.maxDeliveredBytesPerTurn || isCongested, !input.isEmpty { break }
+            if deliveredByteCount > Self.maxDeliveredBytesPerTurn || mustNotRead, !input.isEmpty { break }
             if hasInflatedEnough(since: &inflatedByteCount), !input.isEmpty { break }
         }
         _ = hasInflatedEnough(since: &inflatedByteCount)
-        if areMessagesPaused {
+        if areMessagesPaused || isCloseDelayed(input) {
             unread.append(contentsOf: input)
             pauseReading()
         } else if !input.isEmpty {
@@ -222,11 +247,17 @@ open class WebSocketConnection: Connection {
         if isFlushDue { flushNow() }
         switch endpoint.transportAction {
         // A peer that sends commands without reading is paused until it reads.
-        case .keepOpen: if isCongested { pauseReading() }
+        case .keepOpen: if mustNotRead { pauseReading() }
         case .halfCloseAndLinger: finish()
         case .awaitPeerClose: if super.isOpen { setTimer(after: Self.closeTimeout) }
         case .drop: abort()
         }
+    }
+
+    /// Whether the peer's close frame comes next, but a long message that answers its commands is not yet sent. Ours follows that
+    /// (RFC 6455 §5.5.1).
+    @inline(__always) private func isCloseDelayed(_ input: UnsafeMutableRawBufferPointer) -> Bool {
+        long != nil && endpoint.isCloseNext(input)
     }
 
     /// Whether this iteration's decompression budget is used up.
@@ -237,11 +268,21 @@ open class WebSocketConnection: Connection {
         return loop.inflation.spend(compressed: Int(count &- before), now: loop.now)
     }
 
-    /// Reports the memory for incomplete messages.
+    /// Memory for incomplete messages and for long ones that are being sent.
+    private var heldByteCount: Int {
+        endpoint.heldByteCount + unread.count + retainedByteCount + (long?.heldByteCount ?? 0)
+    }
+
+    /// Reports the memory in use. A message of the face is sent even if the budget is exhausted.
+    private func countHeld() {
+        if let client { _ = held.set(heldByteCount, on: loop, by: client.server.handler) }
+    }
+
+    /// Reports the memory in use.
     /// - Returns: false if the budget is exhausted and the connection has been closed.
     @inline(__always) private func hold() -> Bool {
         guard let client else { return true }
-        if held.set(endpoint.heldByteCount + unread.count + retainedByteCount, on: loop, by: client.server.handler) { return true }
+        if held.set(heldByteCount, on: loop, by: client.server.handler) { return true }
         giveUp(.tryAgainLater, reason: "overloaded: the server holds as much for its clients as it may; connect again later")
         return false
     }
@@ -282,22 +323,28 @@ open class WebSocketConnection: Connection {
 
     private func takeUpUnread() {
         // No more is read from a peer that does not read the answers: see outputDrained().
-        guard case .open = socketState, !isCongested, !areMessagesPaused else { return }
+        guard case .open = socketState, !mustNotRead, !areMessagesPaused else { return }
         var waiting: [UInt8] = []
         swap(&waiting, &unread)
         waiting.withUnsafeMutableBytes { process($0) }
-        if unread.isEmpty, !isCongested, !areMessagesPaused { resumeReading() }
+        if unread.isEmpty, !mustNotRead, !areMessagesPaused { resumeReading() }
     }
 
     public final override func outputDrained() {
         endpoint.outputDrained(into: &output)
         if !output.isEmpty { scheduleFlush() }
         if let long {
-            // Not within the flush, which would not end for a peer that reads fast.
-            if !long.isScheduled { loop.schedule(after: .zero) { self.sendFragment() } }
+            if long.isScheduled { return }
             long.isScheduled = true
+            // Not within the flush, which would not end for a peer that reads fast. Input first: the fragment congests the output.
+            loop.schedule(after: .zero) {
+                self.takeUpUnread()
+                self.sendFragment()
+            }
             return
         }
+        // TLS has reported the end, and the kernel may not: see inputClosed().
+        if isInputEndAnnounced { scheduleRead() }
         if !areMessagesPaused { if unread.isEmpty { resumeReading() } else { scheduleUnread() } }
         drained()
     }
@@ -306,6 +353,11 @@ open class WebSocketConnection: Connection {
     final override func inputEndAnnounced() {}
 
     public final override func inputClosed() {
+        if long != nil, canSend {
+            // The peer may still read: the end is read again behind the long message.
+            isInputEndAnnounced = true
+            return pauseReading()
+        }
         if let closed = endpoint.transportEnded() { conclude(closed) }
         finish()
     }
@@ -320,6 +372,7 @@ open class WebSocketConnection: Connection {
     private func conclude(_ closed: ConnectionClosed) {
         if isConcluded { return }
         isConcluded = true
+        forgetLong()
         loop.counters.pointee.closeCodesReceived[LoopCounters.label(closed.code.rawValue), default: 0] += 1
         // A violation is answered with its code, a close frame with the peer's code (RFC 6455 §5.5.1).
         if let violation = closed.violation {

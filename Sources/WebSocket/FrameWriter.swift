@@ -77,12 +77,13 @@ public struct FrameWriter: ~Copyable {
         }
     }
 
-    /// Writes the first fragment of a message whose end is not known yet.
+    /// Writes the first fragment of a message.
+    /// - Parameter byteCount: size of the whole message, which decides whether it is compressed; nil if not known yet.
     public mutating func startMessage(
-        _ kind: MessageKind, _ payload: UnsafeRawBufferPointer, into output: inout ByteBuffer
+        _ kind: MessageKind, _ payload: UnsafeRawBufferPointer, byteCount: Int? = nil, into output: inout ByteBuffer
     ) throws(SendError) {
         guard case .none = outgoing else { throw .messageOpen }
-        if let deflation, deflation.value.compressor.takes(kind, byteCount: nil) {
+        if let deflation, deflation.value.compressor.takes(kind, byteCount: byteCount) {
             let compressed = appendDeflated(
                 kind.opcode.rawValue | DeflateAgreement.reservedBit, payload, Self.noBytes, by: deflation, into: &output)
             deflation.value.message = (kind, payload.count, compressed)

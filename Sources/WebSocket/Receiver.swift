@@ -113,6 +113,12 @@ public struct Receiver: ~Copyable {
         }
     }
 
+    /// Whether the next frame in `input` is a close frame. False within a frame.
+    func isCloseNext(_ input: UnsafeMutableRawBufferPointer) -> Bool {
+        if let gathered, gathered.frame != nil || !gathered.headerSpill.isEmpty { return false }
+        return input.first.map { $0 & 0x0F == Opcode.close.rawValue } ?? false
+    }
+
     /// Stops receiving: discards partial input and all further input.
     mutating func end() {
         hasEnded = true

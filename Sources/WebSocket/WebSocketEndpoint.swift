@@ -102,6 +102,9 @@ public struct WebSocketEndpoint: ~Copyable {
         }
     }
 
+    /// Whether the next frame in `input` is a close frame. False within a frame.
+    package func isCloseNext(_ input: UnsafeMutableRawBufferPointer) -> Bool { receiver.isCloseNext(input) }
+
     // Sending
 
     /// Sends a message as one frame, compressed if negotiated and worthwhile. Text must be UTF-8.
@@ -115,12 +118,13 @@ public struct WebSocketEndpoint: ~Copyable {
         try writer.appendMessage(kind, payload, suffix: suffix, into: &output)
     }
 
-    /// Sends the first fragment of a message whose end is not known yet.
+    /// Sends the first fragment of a message.
+    /// - Parameter byteCount: size of the whole message, which decides whether it is compressed; nil if not known yet.
     public mutating func startMessage(
-        _ kind: MessageKind, _ payload: UnsafeRawBufferPointer, into output: inout ByteBuffer
+        _ kind: MessageKind, _ payload: UnsafeRawBufferPointer, byteCount: Int? = nil, into output: inout ByteBuffer
     ) throws(SendError) {
         try checkOpen()
-        try writer.startMessage(kind, payload, into: &output)
+        try writer.startMessage(kind, payload, byteCount: byteCount, into: &output)
     }
 
     /// Sends a further fragment.

@@ -133,6 +133,19 @@ extension Loopback.WebSocketConnectionTests {
         #expect(await heldBytes(server) == 0)
     }
 
+    @Test func aLongMessageIsHeldUntilItIsSent() async throws {
+        let server = try await TestServer()
+        let socket = try server.connect(receiveBufferByteCount: 4096)
+        try socket.send(request("/ws"))
+        try expectUpgrade(socket)
+        for _ in 0..<20 { try socket.send(text("flood")) }
+        for _ in 0..<500 where await heldBytes(server) < 512 << 10 { try await Task.sleep(for: .milliseconds(10)) }
+        #expect(await heldBytes(server) >= 512 << 10)
+        for _ in 0..<20 { #expect(try receiveMessage(socket).payload.count == 512 << 10) }
+        for _ in 0..<500 where await heldBytes(server) > 0 { try await Task.sleep(for: .milliseconds(10)) }
+        #expect(await heldBytes(server) == 0)
+    }
+
     @Test func noRoomForWhatAFaceKeepsEndsTheConnection() async throws {
         let server = try await TestServer()
         let socket = try open(server)

@@ -46,6 +46,9 @@ final class FanOut: Sendable {
 
 /// A connection of ``FanOut``.
 final class FanOutSocket: WebSocketConnection {
+    /// Unsent bytes, one message of the largest size, above which a client does not keep up.
+    private static let maxWaitingBytes = WebSocketLimits().maxMessageBytes
+
     private let fanOut: FanOut
     /// Index in the members of its group.
     fileprivate(set) var index = 0
@@ -62,6 +65,6 @@ final class FanOutSocket: WebSocketConnection {
 
     /// Lossless or closed: a client that does not keep up is disconnected, which bounds the buffered output.
     func deliver(_ kind: MessageKind, _ payload: UnsafeRawBufferPointer) {
-        if isCongested { close(.tryAgainLater, reason: "too slow") } else { send(kind, payload) }
+        if waitingOutputBytes > Self.maxWaitingBytes { close(.tryAgainLater, reason: "too slow") } else { send(kind, payload) }
     }
 }

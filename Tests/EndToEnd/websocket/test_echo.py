@@ -56,6 +56,15 @@ def test_what_one_sends_all_others_get_and_not_the_sender(tmp_path, loops):
                 ws.close()
 
 
+def test_who_reads_gets_long_messages_in_close_succession(tmp_path):
+    with EchoProcess(tmp_path, "--fan-out", "--loops", "1") as server:
+        with open_to(server) as sender, open_to(server) as reader:
+            payloads = [bytes([number]) * (1 << 20) for number in range(4)]
+            for payload in payloads:
+                sender.send(payload)
+            assert [reader.recv(10) for _ in payloads] == payloads
+
+
 def test_who_reads_nothing_is_closed_and_delays_nobody(tmp_path):
     with EchoProcess(tmp_path, "--fan-out", "--loops", "1") as server:
         with open_to(server) as sender, open_to(server) as reader, open_to(server, max_queue=1) as stalled:

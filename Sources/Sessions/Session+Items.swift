@@ -3,12 +3,13 @@ public import JSON
 
 /// A conversation that is written to beside what is said in it: the Conversations API.
 extension Session {
-    /// Takes items into the conversation, without asking a model.
+    /// Takes items into the conversation, without asking a model. They stand before what is being said and before the inputs that
+    /// wait, so that no result among them answers a call of those.
     /// - Parameter encoded: the same items, where they are large.
     public func add(_ new: [Item], encoded: EncodedItems? = nil) throws(SessionError) {
         if isClosed { throw .sessionClosed }
         try checkIdentifiers(of: new, keepsActive: true)
-        try checkResults(in: new, keepsActive: true)
+        try conversation.checkResults(in: new, insertedAt: conversation.items.count)
         try conversation.checkRoom(for: new)
         if new.isEmpty { return }
         conversation.append(new)
@@ -48,7 +49,7 @@ extension Session {
     /// Puts an item in the position of the one with its identifier: what was heard of a user's speech, for example, once it is
     /// transcribed.
     /// - Throws: ``SessionError/itemNotFound(_:)``, ``SessionError/conversationTooLarge(limitBytes:)``, and
-    ///   ``SessionError/resultWithoutCall(callID:index:)`` where a tool's result would lose its call.
+    ///   ``SessionError/resultWithoutCall(callID:index:)`` where a tool's result and its call would be separated.
     public func replace(with item: Item) throws(SessionError) {
         if isClosed { throw .sessionClosed }
         try conversation.checkReplacement(item)
@@ -56,8 +57,8 @@ extension Session {
         writer.append(.itemReplaced) { body in body.append(json: { $0.appendJSON(item.json) }) }
     }
 
-    /// Cuts a message of the conversation down to what was heard of it: what comes next remembers no more. A message that has no more
-    /// text than that stays as it is, and nothing is told.
+    /// Cuts a message of the conversation down to what was heard of it: what comes next remembers no more. What the provider signed or
+    /// annotated in the whole text goes, too. A message that has no more text than that stays as it is, and nothing is told.
     /// - Returns: the message as it is then.
     /// - Throws: ``SessionError/itemNotFound(_:)``, and ``SessionError/itemNotTruncatable(_:)`` for an item that is no message.
     public func truncate(_ command: SessionCommand.Truncate) throws(SessionError) -> Item {

@@ -66,6 +66,35 @@ import Testing
         #expect(parts.delegate.told.last == "left" && audience.cursors.count == 1)
     }
 
+    @Test func oneThatComesBackAndIsRefusedIsMissedAllTheSame() throws {
+        let leaving = try reader()
+        leaving.whenDelivered = { _ in leaving.detach() }
+        parts.append()
+        try audience.enter(leaving, after: leaving.position)
+        audience.withdraw(leaving)
+        parts.host.advance(by: .zero)
+        #expect(parts.delegate.told.last == "left" && audience.cursors.isEmpty)
+    }
+
+    @Test func oneThatIsRefusedIsNotMissed() throws {
+        let newcomer = Recorder(catchUp: .losslessOrClose)
+        try audience.enter(newcomer, after: 0)
+        audience.withdraw(newcomer)
+        parts.host.advance(by: .zero)
+        #expect(parts.delegate.told.isEmpty && audience.cursors.isEmpty)
+    }
+
+    @Test func aRefusalInTheMiddleOfADeliverySkipsNoReader() throws {
+        let (leaving, second, third) = (try reader(), try reader(), try reader())
+        leaving.whenDelivered = { _ in leaving.detach() }
+        second.whenDelivered = { [audience] _ in
+            try? audience.enter(leaving, after: leaving.position)
+            audience.withdraw(leaving)
+        }
+        parts.append()
+        #expect(second.sequences == [1] && third.sequences == [1])
+    }
+
     @Test func theStateReplacesWhatIsGone() throws {
         let record = SessionRecord(
             id: "sess_1", owner: "me", createdAt: 1, defaults: ResponseParameters(model: "m"), mode: .queue, policy: .cancel,

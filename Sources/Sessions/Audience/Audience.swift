@@ -71,7 +71,8 @@ final class Audience {
         cursor.byteOffset = log.byteOffset(of: sequence)
         cursor.state = .following
         // It may still be in the list, when it detached itself in this iteration.
-        if !cursors.contains(where: { $0 === cursor }) { cursors.append(cursor) }
+        cursor.wasListed = cursors.contains { $0 === cursor }
+        if !cursor.wasListed { cursors.append(cursor) }
     }
 
     /// An entered reader follows the log: it gets what is there already. Nothing happens to one that has detached itself since.
@@ -82,10 +83,13 @@ final class Audience {
         if cursor.listens, cursor.isAttached { delegate?.listenerFollows() }
     }
 
-    /// Takes back an entered reader whose command was refused. It was no listener, so none has left.
+    /// Takes back an entered reader whose command was refused. By this command it was no listener, so none has left.
     func withdraw(_ cursor: Cursor) {
         guard cursor.audience === self else { return }
         release(cursor)
+        // One that had detached itself in this iteration is a listener that leaves: `settle()` is scheduled, and takes it out.
+        if cursor.wasListed { return }
+        // Also while the list is walked: those behind it joined later, and have the event that is delivered.
         cursors.removeAll { $0 === cursor }
     }
 

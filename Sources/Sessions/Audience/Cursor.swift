@@ -24,6 +24,8 @@ open class Cursor {
     /// Asked for every event, where the weak reference would cost.
     var state = State.detached
     weak var audience: Audience?
+    /// Whether its audience had it in the list before it entered: it had detached itself in the same iteration.
+    var wasListed = false
     /// Bytes of the log up to ``position``.
     var byteOffset = 0
     /// Whether this cursor counts as a listener, for disconnect policies.

@@ -127,38 +127,49 @@ final class Conversation {
         throw .resultWithoutCall(callID: new[index].body["call_id"]?.string ?? "", index: index)
     }
 
-    /// Refuses items of which one is a tool's result without a call before it, or would take the call of a result that is here.
+    /// Refuses items of which one is a tool's result without a call before it, or which would change what a result of the
+    /// conversation answers.
     /// - Parameter index: where they are to stand.
     func checkResults(in new: [Item], insertedAt index: Int) throws(SessionError) {
-        guard new.contains(where: \.isToolResult) else { return }
+        // Items at the end change no pair before them, but a result among them may lack its call. Before the end, a call or a message
+        // is enough to give a result another call.
+        guard index < items.count || new.contains(where: \.isToolResult) else { return }
         var changed = items
         changed.insert(contentsOf: new, at: index)
-        guard let callID = callOfNewOrphan(in: changed) else { return }
-        let culprit = new.firstIndex { $0.isToolResult && $0.body["call_id"]?.string ?? "" == callID }
-        throw .resultWithoutCall(callID: callID, index: culprit ?? 0)
+        guard let callID = callOfBrokenPair(in: changed) else { return }
+        let named = new.indices.filter { new[$0].body["call_id"]?.string ?? "" == callID }
+        throw .resultWithoutCall(callID: callID, index: named.first { new[$0].isToolResult } ?? named.first ?? 0)
     }
 
     /// Refuses an item that cannot stand in the position of the one with its identifier: there is none, there is no room, or a tool's
-    /// result would have no call any more.
+    /// result and its call would be separated.
     func checkReplacement(_ item: Item) throws(SessionError) {
         guard let index = index(of: item.id) else { throw .itemNotFound(item.id) }
         let change = item.byteCount - items[index].byteCount
         guard change <= 0 || byteCount + change <= maxByteCount else { throw .conversationTooLarge(limitBytes: maxByteCount) }
         var changed = items
         changed[index] = item
-        if let callID = callOfNewOrphan(in: changed) { throw .resultWithoutCall(callID: callID, index: 0) }
+        if let callID = callOfBrokenPair(in: changed) { throw .resultWithoutCall(callID: callID, index: 0) }
     }
 
-    /// The call that a tool's result names, where it finds none in the changed conversation and is not without one already.
-    private func callOfNewOrphan(in changed: [Item]) -> String? {
-        let known = Set(ToolPairs(items).orphans.lazy.map { self.items[$0].id })
-        let orphan = ToolPairs(changed).orphans.lazy.map { changed[$0] }.first { !known.contains($0.id) }
-        return orphan.map { $0.body["call_id"]?.string ?? "" }
+    /// The `call_id` of a tool's result that has no call in the changed conversation, unless it has none already; or of a call that
+    /// another result, or none, would answer there. nil if all pairs stay.
+    private func callOfBrokenPair(in changed: [Item]) -> String? {
+        let (before, after) = (ToolPairs(items), ToolPairs(changed))
+        let known = Set(before.orphans.lazy.map { self.items[$0].id })
+        let orphan = after.orphans.lazy.map { changed[$0] }.first { !known.contains($0.id) }
+        if let orphan { return orphan.body["call_id"]?.string ?? "" }
+        let answers = after.answers(in: changed)
+        let broken = before.answers(in: items).filter { answers[$0.key] != $0.value }
+        // The same one each time, of several.
+        return broken.values.map(\.callID).min()
     }
 }
 
 extension Item {
     /// A message with the beginning of its text, as incomplete; nil for other items, and where it has no more text than that.
+    ///
+    /// What refers to the whole text goes: a provider refuses a signature over another text, and annotations may lie behind the end.
     fileprivate func truncated(toUTF8Count utf8Count: Int) -> Item? {
         guard type == "message", utf8Count >= 0, utf8Count < textByteCount else { return nil }
         var left = utf8Count
@@ -177,7 +188,9 @@ extension Item {
                     parts.map { part in
                         for name in ["text", "refusal"] {
                             guard let text = part[name]?.string, var object = part.object else { continue }
-                            object[name] = .string(cut(text))
+                            let kept = cut(text)
+                            object[name] = .string(kept)
+                            if kept.utf8.count < text.utf8.count { object.emptyTextDetails() }
                             return .object(object)
                         }
                         return part
@@ -188,27 +201,35 @@ extension Item {
         var body = body
         guard let content = cut(content: body["content"]) else { return nil }
         body["content"] = content
+        if var extensions = body["interject"]?.object {
+            extensions["provider_data"] = nil
+            body["interject"] = extensions.isEmpty ? nil : .object(extensions)
+        }
         // What goes to the upstream as it came is cut, too.
         var message = chatMessage?.object
         if let whole = message?["content"] {
             left = utf8Count
             message?["content"] = cut(content: whole) ?? whole
         }
+        message?["extra_content"] = nil
+        message?.emptyTextDetails()
         return Item(id: id, status: .incomplete, body: body, chatMessage: message.map { .object($0) } ?? chatMessage)
     }
 }
 
+extension JSONObject {
+    /// Empties what describes ranges or tokens of a text that was cut.
+    fileprivate mutating func emptyTextDetails() {
+        for name in ["annotations", "logprobs"] where self[name]?.array != nil { self[name] = [] }
+    }
+}
+
 extension String {
-    /// The longest beginning of whole characters that has at most so many bytes.
+    /// The longest beginning of whole characters that has at most so many bytes. O(1) but for the copy: a message may have MiBs.
     fileprivate func prefix(utf8Count: Int) -> String {
-        var end = startIndex
-        var count = 0
-        while end < endIndex {
-            let next = index(after: end)
-            count += utf8.distance(from: end, to: next)
-            if count > utf8Count { break }
-            end = next
-        }
-        return String(self[..<end])
+        guard utf8Count < utf8.count else { return self }
+        let limit = utf8.index(startIndex, offsetBy: max(0, utf8Count))
+        // Steps of a string's characters round their index down to a character.
+        return String(self[..<index(before: index(after: limit))])
     }
 }

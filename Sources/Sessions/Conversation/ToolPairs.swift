@@ -20,6 +20,14 @@ public struct ToolPairs {
         fileprivate let answer: Int
     }
 
+    /// A call by what stays when items move.
+    struct AnsweredCall: Equatable {
+        let itemID: String
+        /// See ``Call/position``.
+        let position: Int
+        let callID: String
+    }
+
     /// In the order of the conversation.
     public private(set) var calls: [Call] = []
     /// Index of a result's item → index of its call in ``calls``.
@@ -34,6 +42,17 @@ public struct ToolPairs {
     /// O(n) in the items.
     public init(_ items: [Item]) {
         for (index, item) in items.enumerated() { take(item, at: index) }
+    }
+
+    /// The call that each result answers, by the identifier of the result's item.
+    /// - Parameter items: those that the pairs were made of.
+    func answers(in items: [Item]) -> [String: AnsweredCall] {
+        var answers: [String: AnsweredCall] = [:]
+        for (output, call) in callOfOutput {
+            let call = calls[call]
+            answers[items[output].id] = AnsweredCall(itemID: items[call.item].id, position: call.position, callID: call.callID)
+        }
+        return answers
     }
 
     private mutating func take(_ item: Item, at index: Int) {

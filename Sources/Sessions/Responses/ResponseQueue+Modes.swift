@@ -56,10 +56,26 @@ extension ResponseQueue {
                 body.append(optional: running.id)
                 body.append(itemIDs: dropped)
             }
+            cancelWaitingResultsWithoutCall()
         } else {
             retire(running)
         }
         return interrupted
+    }
+
+    /// Cancels inputs that wait with the result of a call that the conversation no longer gets: no model would read the result, and
+    /// their senders learn why none answers.
+    private func cancelWaitingResultsWithoutCall() {
+        var before: [Item] = []
+        for generation in waiting {
+            do throws(SessionError) {
+                try conversation.checkResults(in: generation.input, behind: before)
+                before += generation.input
+            } catch {
+                discard(generation)
+                emitCancelled(generation, by: nil, nil, .cancel)
+            }
+        }
     }
 
     // MARK: Cancelling

@@ -86,6 +86,24 @@ import ToldSession
         #expect(ids.prefix(5) == ["a", "fc2", "p", "fc", "o"])
     }
 
+    @Test func anInsertionThatGivesAResultAnotherCallIsRefused() throws {
+        add([Self.call("fc"), Self.result("o")])
+        let items = fixture.session.items
+        let new = [Self.message("b", "2"), Self.call("fc2")]
+        #expect(insert(new, after: "fc") == .refused(.resultWithoutCall(callID: "c", index: 1)))
+        #expect(fixture.session.items == items)
+        // Behind the result, and in an earlier answer, no pair changes.
+        _ = try insert([Self.call("fc3")], after: "o").summary()
+        _ = try insert([Self.call("fc2"), Self.message("b", "2")], after: nil).summary()
+        #expect(ids == ["fc2", "b", "fc", "o", "fc3"])
+    }
+
+    @Test func aMessageBetweenCallsOfOneNameIsRefused() throws {
+        add([Self.call("fc"), Self.call("fc2"), Self.result("o"), Self.result("p")])
+        #expect(insert([Self.message("b", "2")], after: "fc") == .refused(.resultWithoutCall(callID: "c", index: 0)))
+        _ = try insert([Self.message("b", "2", role: "assistant")], after: "fc").summary()
+    }
+
     @Test func aConversationThatIsFullTakesNoInsertion() {
         var limits = SessionLimits()
         limits.maxConversationBytes = 400
@@ -145,6 +163,16 @@ import ToldSession
         call.body["arguments"] = "{\"a\":1}"
         _ = try handle(.replaceItem(call)).summary()
         #expect(fixture.session.items[0] == call)
+    }
+
+    @Test func aResultIsNotReplacedByAnotherItem() throws {
+        add([Self.call("fc"), Self.result("o")])
+        #expect(handle(.replaceItem(Self.message("o", "none"))) == .refused(.resultWithoutCall(callID: "c", index: 0)))
+        #expect(fixture.session.items == [Self.call("fc"), Self.result("o")])
+        var other = Self.result("o")
+        other.body["output"] = "2"
+        _ = try handle(.replaceItem(other)).summary()
+        #expect(fixture.session.items == [Self.call("fc"), other])
     }
 
     // MARK: Truncation

@@ -1,18 +1,18 @@
 import DequeModule
 import Logging
-package import Network
+public import Network
 
 /// The group commit of one loop: what happens to its objects during an iteration leaves for the store together, and each object is
 /// told when its changes are committed. Loop-confined.
 ///
 /// A change is *committed* when the store has it. A committed change may be shown, acknowledged and dropped from memory; no other
 /// change may.
-package final class Journal<Changes: JournalChanges> {
+public final class Journal<Changes: JournalChanges> {
     /// Connects a journal with its store.
     ///
     /// `then` is called on any thread, in the order of the commits: so many of the changes that were taken are committed or
     /// refused.
-    package typealias Connect = (
+    public typealias Connect = (
         _ then: @escaping @Sendable (_ count: Int, CommitOutcome) -> Void
     ) -> any JournalOutbox<Changes>
 
@@ -33,7 +33,7 @@ package final class Journal<Changes: JournalChanges> {
     private var waiters: [Int: [() -> Void]] = [:]
     /// Whether so much is under way that objects should not grow: from ``JournalLimits/maxByteCount`` on, until half of it is
     /// committed.
-    @usableFromInline package var isCongested = false
+    public var isCongested = false
     /// The objects that wait for it to have room.
     private var awaitingRelief: [any Journaled] = []
 
@@ -44,7 +44,7 @@ package final class Journal<Changes: JournalChanges> {
     }
 
     /// - Parameter now: the clock; nil: the loop's. A test has one of its own.
-    package init(loop: EventLoop, now: (() -> Instant)? = nil, connect: @escaping Connect) {
+    public init(loop: EventLoop, now: (() -> Instant)? = nil, connect: @escaping Connect) {
         self.loop = loop
         self.now = now ?? { loop.now }
         self.connect = connect
@@ -57,7 +57,7 @@ package final class Journal<Changes: JournalChanges> {
 
     /// Takes a change of an object into the commit of this iteration. Token path: no allocation but what the changes need.
     @inlinable @inline(__always)
-    package func write<Writer: Journaled>(for writer: Writer, _ change: (inout Changes) -> Void) {
+    public func write<Writer: Journaled>(for writer: Writer, _ change: (inout Changes) -> Void) {
         if writer.journalEntry.isClosed { return }
         if writer.journalEntry.ticket != gatheringTicket {
             writer.journalEntry.ticket = gatheringTicket
@@ -69,7 +69,7 @@ package final class Journal<Changes: JournalChanges> {
     }
 
     /// Ignores what the object writes from now on: its deletion was the last change.
-    package func close(_ writer: some Journaled) { writer.journalEntry.isClosed = true }
+    public func close(_ writer: some Journaled) { writer.journalEntry.isClosed = true }
 
     @usableFromInline func scheduleFlush() {
         isFlushScheduled = true
@@ -95,19 +95,19 @@ package final class Journal<Changes: JournalChanges> {
     // MARK: Committed
 
     /// Whether everything that was written until now is committed.
-    package var isCommitted: Bool { gathering.isEmpty && underWay.isEmpty }
+    public var isCommitted: Bool { gathering.isEmpty && underWay.isEmpty }
 
     /// Whether everything that an object has written until now is committed.
-    package func isCommitted(_ writer: some Journaled) -> Bool { writer.journalEntry.ticket <= committedCount }
+    public func isCommitted(_ writer: some Journaled) -> Bool { writer.journalEntry.ticket <= committedCount }
 
     /// Runs the action when everything that an object has written until now is committed: at once, if it is. Never, if the store
     /// refuses it or is closed.
-    package func whenCommitted(_ writer: some Journaled, _ action: @escaping () -> Void) {
+    public func whenCommitted(_ writer: some Journaled, _ action: @escaping () -> Void) {
         whenCommitted(writer.journalEntry.ticket, action)
     }
 
     /// Runs the action when everything that was written until now is committed: at once, if it is.
-    package func whenCommitted(_ action: @escaping () -> Void) {
+    public func whenCommitted(_ action: @escaping () -> Void) {
         whenCommitted(gathering.isEmpty ? handedOverCount : gatheringTicket, action)
     }
 
@@ -146,10 +146,10 @@ package final class Journal<Changes: JournalChanges> {
     // MARK: A slow store
 
     /// Whether the store has committed nothing for long.
-    package var isStalled: Bool { underWay.first.map { now() - $0.since >= JournalLimits.stallDuration } ?? false }
+    public var isStalled: Bool { underWay.first.map { now() - $0.since >= JournalLimits.stallDuration } ?? false }
 
     /// Tells an object when the journal has room again: see ``isCongested``.
-    package func relieveLater(_ writer: some Journaled) {
+    public func relieveLater(_ writer: some Journaled) {
         if writer.journalEntry.awaitsRelief { return }
         writer.journalEntry.awaitsRelief = true
         awaitingRelief.append(writer)
@@ -167,11 +167,11 @@ package final class Journal<Changes: JournalChanges> {
 }
 
 /// The bounds of every ``Journal``.
-package enum JournalLimits {
+public enum JournalLimits {
     /// Bytes on their way to the disk above which objects should not grow. Not stored: the token path compares with it.
-    @inlinable package static var maxByteCount: Int { 16 << 20 }
+    @inlinable public static var maxByteCount: Int { 16 << 20 }
     /// How long a commit may take before the objects that wait for it announce a stall.
-    package static let stallDuration = Duration.seconds(20)
+    public static let stallDuration = Duration.seconds(20)
 }
 
 /// What the outbox holds of the journal that holds it.

@@ -1,5 +1,5 @@
 /// An object whose changes a ``Journal`` commits. Confined to the journal's loop.
-package protocol Journaled: AnyObject {
+public protocol Journaled: AnyObject {
     /// The journal's notes about the object. Starts as `JournalEntry()`; only the journal changes it.
     var journalEntry: JournalEntry { get set }
     /// How far the object has come, in a measure of its own that only grows. Read when its changes leave for the store, and given
@@ -14,19 +14,19 @@ package protocol Journaled: AnyObject {
 }
 
 /// What a journal knows of one object.
-package struct JournalEntry {
+public struct JournalEntry {
     /// The commit that its newest change is part of; 0: it has none.
-    @usableFromInline package var ticket = 0
+    public var ticket = 0
     /// Whether its changes are ignored from now on.
-    @usableFromInline package var isClosed = false
+    public var isClosed = false
     /// Whether it waits for the journal to have room.
     var awaitsRelief = false
 
-    package init() {}
+    public init() {}
 }
 
 /// Changes of any number of objects, in their order, on the way to a store.
-package protocol JournalChanges: Sendable {
+public protocol JournalChanges: Sendable {
     init()
     var isEmpty: Bool { get }
     /// Bytes that it takes in memory until it is committed, approximately.
@@ -34,14 +34,14 @@ package protocol JournalChanges: Sendable {
 }
 
 /// The store's end of a journal: what is put in while a commit is under way leaves together with the next one.
-package protocol JournalOutbox<Changes>: AnyObject {
+public protocol JournalOutbox<Changes>: AnyObject {
     associatedtype Changes: JournalChanges
     /// Takes changes, and leaves none. They are committed in the order in which they came.
     func take(_ changes: inout Changes)
 }
 
 /// What became of changes that a store took.
-package enum CommitOutcome: Sendable, Equatable {
+public enum CommitOutcome: Sendable, Equatable {
     case committed
     /// They cannot be stored, whatever the state of the disk: a fault of the server's.
     case refused(reason: String)

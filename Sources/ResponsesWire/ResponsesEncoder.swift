@@ -164,14 +164,6 @@ public enum ResponsesEncoder: EventEncoder {
 }
 
 extension SessionEvent {
-    /// Appends the text of a delta as the contents of a JSON string.
-    @inline(__always)
-    public func appendText(to output: inout ByteBuffer) {
-        withText { text, form in
-            if form == .plain { output.append(text) } else { output.appendJSONStringContents(utf8: text) }
-        }
-    }
-
     /// Bytes of JSON that it takes, near enough.
     public var encodedByteCount: Int {
         let repeated = kind.repeatsText ? item?.closed?.text.utf8.count ?? response?.ending?.textByteCount ?? 0 : 0

@@ -1,4 +1,4 @@
-package import Hosting
+public import Hosting
 
 extension SessionChanges: JournalChanges {}
 extension SessionOutbox: JournalOutbox {}

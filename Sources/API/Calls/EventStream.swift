@@ -54,9 +54,9 @@ package final class EventStream {
         call.services.calls(on: loop).open.insert(self, answering: call)
     }
 
-    package var hasBegun: Bool { exchange.hasBegun }
-    package var isEnded: Bool { exchange.isEnded }
-    package var isCongested: Bool { exchange.isCongested }
+    @inlinable package var hasBegun: Bool { exchange.hasBegun }
+    @inlinable package var isEnded: Bool { exchange.isEnded }
+    @inlinable package var isCongested: Bool { exchange.isCongested }
 
     /// Sends the head, and a heartbeat at once: proxies and clients that wait for a first byte get it.
     package func begin(fields: [(name: String, value: String)]) {

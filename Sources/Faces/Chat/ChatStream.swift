@@ -119,8 +119,9 @@ final class ChatStream: EventReader {
     }
 
     private func commit() {
+        if stream.hasBegun { return }
         holdTimer?.cancel()
-        guard !stream.hasBegun, !stream.isEnded else { return }
+        guard !stream.isEnded else { return }
         let session = sessionID.map { [(name: "Interject-Session", value: $0)] } ?? []
         stream.begin(fields: response?.fields ?? session)
     }

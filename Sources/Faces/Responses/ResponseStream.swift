@@ -139,8 +139,9 @@ final class ResponseStream: EventReader {
     }
 
     private func commit() {
+        if stream.hasBegun { return }
         holdTimer?.cancel()
-        guard !stream.hasBegun, !stream.isEnded else { return }
+        guard !stream.isEnded else { return }
         let session = sessionID.map { [(name: "Interject-Session", value: $0)] } ?? []
         stream.begin(fields: response?.fields ?? session)
         for event in held { write(event) }

@@ -46,7 +46,7 @@ final class SessionStream: EventReader {
     override func receive(_ event: SessionEvent) -> Cursor.Demand {
         // EventSource fires its own `error` when a connection fails: ours must not look like that.
         let type: StaticString = event.kind == .error ? "interject:error" : event.kind.responsesType
-        begin()
+        if !stream.hasBegun { begin() }
         if let first = event.mergedFrom {
             stream.write { output in
                 ServerSentEventWriter.begin(

@@ -1,3 +1,4 @@
+public import Bytes
 import JSON
 import JSONSchema
 
@@ -151,6 +152,14 @@ extension SessionEvent {
             let form = TextForm(rawValue: parts.byte()) ?? .needsEscapes
             _ = parts.number()
             return try body(parts.rest, form)
+        }
+    }
+
+    /// Appends the text of a delta as the contents of a JSON string. Not generic, so that the token path has one call for it across
+    /// the modules.
+    public func appendText(to output: inout ByteBuffer) {
+        withText { text, form in
+            if form == .plain { output.append(text) } else { output.appendJSONStringContents(utf8: text) }
         }
     }
 

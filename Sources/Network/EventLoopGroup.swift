@@ -31,7 +31,11 @@ public final class EventLoopGroup: Sendable {
                     loop.run()
                     return nil
                 }, context)
-            if code != 0 { throw SystemCallError(call: "pthread_create", code: code) }
+            if code != 0 {
+                Unmanaged<EventLoop>.fromOpaque(context).release()
+                shutDown()
+                throw SystemCallError(call: "pthread_create", code: code)
+            }
             threads.withLock { $0.append(thread) }
         }
     }

@@ -60,12 +60,18 @@ public final class Server: Sendable {
     package static func start(_ configuration: ServerConfiguration, routes: [Route], logger: Logger) async throws -> Server {
         let routes = API.RouteTable(routes)
         let tls = try configuration.tls.map { (settings) throws(TLSFileError) in try TLSServerContext(settings) }
-        let store = try configuration.dataDirectory.map { (directory) throws(StorageError) in
-            try Store.open(directory: directory, durability: configuration.durability, logger: logger)
+        let group = try EventLoopGroup(count: configuration.loops, logger: logger)
+        let store: Store?
+        do {
+            store = try configuration.dataDirectory.map { (directory) throws(StorageError) in
+                try Store.open(directory: directory, durability: configuration.durability, logger: logger)
+            }
+        } catch {
+            group.shutDown()
+            throw error
         }
         let heap = HeapKeeper { store?.releaseMemory() }
         heap.start()
-        let group = try EventLoopGroup(count: configuration.loops, logger: logger)
         var rehearsal: Rehearsal?
         var listeners = Listeners()
         do {
@@ -76,8 +82,9 @@ public final class Server: Sendable {
                 configuration: configuration, upstreams: configuration.upstreams(orRehearsalAt: rehearsal?.baseURL),
                 isRehearsal: rehearsal != nil, store: store, loops: group.loops, logger: logger)
             let services = try await parts.makeServices(routes, tls: tls)
-            try await services.faces.jobs?.batches.start()
+            try await services.faces.jobs?.batches.load()
             try await listeners.open(for: Router(services: services), configuration, tls, group, logger)
+            await services.faces.jobs?.batches.run()
             services.modelNames.askAgain(at: .monotonicNow)
             parts.startUpkeep(of: services)
             let probe = Task { await services.faces.upstreams.probe(on: group.loops[0]) }

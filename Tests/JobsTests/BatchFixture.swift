@@ -36,7 +36,8 @@ final class BatchFixture {
         library = try await FileLibrary.open(directory: directory, store: store, logger: Self.logger)
         let engine = BatchEngine(
             store: store, library: library, runner: runner, sink: events, limits: limits, logger: Self.logger)
-        try await engine.start()
+        try await engine.load()
+        await engine.run()
         return engine
     }
 

@@ -45,12 +45,16 @@ public actor BatchEngine {
         self.logger = logger
     }
 
-    /// Loads unfinished batches and continues them.
+    /// Loads unfinished batches, to be continued by ``run()``.
     /// - Throws: ``JobError/storageUnavailable(reason:)``.
-    public func start() async throws(JobError) {
+    public func load() async throws(JobError) {
         waiting = try await store.unfinishedBatches()
         library.dropInputs(except: Set(waiting.map(\.id)))
         for batch in try await store.unheardEnds() { await tell(batch) }
+    }
+
+    /// Continues unfinished batches. Called once the server listens: requests cost money, and a start that fails should send none.
+    public func run() {
         openWaiting()
         ticker = Task(priority: .utility) { [weak self] in
             var lastForget: ContinuousClock.Instant?

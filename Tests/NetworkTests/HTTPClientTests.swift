@@ -26,7 +26,7 @@ import Testing
         try await body(server)
     }
 
-    private func request(_ url: String, silence: Duration = .seconds(60)) -> HTTPClientRequest {
+    private func request(_ url: String, silence: Duration = .seconds(600)) -> HTTPClientRequest {
         var request = HTTPClientRequest(url: url)
         request.silenceTimeout = silence
         return request

@@ -160,7 +160,8 @@ def test_who_is_caught_by_a_full_disk_is_told_in_time_and_nothing_is_left(start_
     state = session.state()
     assert state["items"] == items and state["active_response"] is None and state["queued"] == []
     with server.http() as http:
-        assert [one["id"] for one in http.get("/v1/sessions").json()["data"]] == [session.id]
+        # The server is ready once the commit that failed has succeeded. The withdrawal is the next commit.
+        eventually(lambda: [one["id"] for one in http.get("/v1/sessions").json()["data"]] == [session.id], "nothing left")
     session.speak(say(f"{tag}c", tokens=3, pace=0))
     session.wait_until_idle()
     said = [item["content"][0]["text"] for item in session.state()["items"] if item["role"] == "user"]

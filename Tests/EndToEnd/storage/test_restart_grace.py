@@ -252,7 +252,7 @@ def test_chat_goes_on_after_a_kill(server, tag, downtime_s):
         server.model.wait_for_tokens(tag, 10)
         port = server.address[1]
         kill(server)
-        terminal.expect("connecting again")
+        terminal.expect("reconnecting")
         time.sleep(downtime_s)
         # The client knows only the address.
         server.flags[server.flags.index("--port") + 1] = str(port)
@@ -272,7 +272,7 @@ def test_chat_goes_on_after_a_kill(server, tag, downtime_s):
         terminal.send("/quit\r")
         terminal.expect(pexpect.EOF)
         shown += terminal.before
-        assert "connecting again" not in shown and "connected" not in shown and "joined" not in shown
+        assert "reconnecting" not in shown and "connected" not in shown and "joined" not in shown
     finally:
         terminal.close(force=True)
 
@@ -297,4 +297,4 @@ def test_a_script_in_chat_goes_on_after_a_kill(server, tag):
     log = Session(server, session_id).log()
     assert out == deltas(log) + "\n"
     assert [e["response"]["status"] for e in log if e["type"] in TERMINAL] == ["completed"]
-    assert len(re.findall("connecting again", err)) == 1, err
+    assert len(re.findall("reconnecting", err)) == 1, err

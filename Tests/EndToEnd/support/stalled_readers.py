@@ -119,6 +119,7 @@ class StalledEventSource(StalledReader):
 
 class StalledSocket(StalledReader):
     def _begin(self, after):
+        self.message = bytearray()
         key = base64.b64encode(os.urandom(16)).decode()
         self.connection.send(request(
             "GET", "/v1/responses", Upgrade="websocket", Connection="Upgrade", Sec_WebSocket_Key=key, Sec_WebSocket_Version=13))
@@ -143,9 +144,13 @@ class StalledSocket(StalledReader):
                 length, start = struct.unpack_from(wide, data, start)[0], start + struct.calcsize(wide)
             if start + length > len(data):
                 break
-            if opcode == 1:
-                event = self.parsed(data[start:start + length])
-                if "sequence" in (event.get("interject") or {}):
-                    self.events.append((event["interject"]["sequence"], event))
+            if opcode < 8:
+                # A long message comes in several frames.
+                self.message += data[start:start + length]
+                if data[position] & 0x80:
+                    event = self.parsed(bytes(self.message))
+                    self.message.clear()
+                    if "sequence" in (event.get("interject") or {}):
+                        self.events.append((event["interject"]["sequence"], event))
             position = start + length
         return data[position:]

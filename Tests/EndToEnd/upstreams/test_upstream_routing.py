@@ -438,7 +438,7 @@ def test_many_who_come_and_go_leave_no_place_taken(route, upstream):
     ('{"upstreams": [\n {"url": "http://a", "wieght": 2}]}', ":2: wieght: there is no such member"),
     ('{"upstreams": [{"url": "http://a"}],\n\n "ballance": "weighted"}', ":3: ballance: there is no such member"),
     ('{"upstreams": [{"url": "http://a", "weight": 0}]}', ":1: weight: give a whole number from 1 to 1000"),
-    ('{"upstreams": [{"url": "http://a", "api_key": "sk-oops"}]}', ":1: api_key: a key does not stand in a file"),
+    ('{"upstreams": [{"url": "http://a", "api_key": "sk-oops"}]}', ":1: api_key: a key must not be in a file or flag"),
     ('{"upstreams": [{"url": "http://a", "api_key_env": "NOT_SET"}]}', "NOT_SET is not set"),
     ('{"upstreams": [{"weight": 1}]}', "url: the upstream's URL is missing"),
     ('{"upstreams": []}', "missing or empty"),

@@ -95,7 +95,7 @@ package final class RunnerCall: ModelCall {
                 self.fail("no_runner", 503, "No runner took the request within \(seconds) s: does one ask GET /v1/runner/work?")
             })
         if !board.offer(offer) {
-            // In a turn of its own: the session is in the middle of beginning the response.
+            // In an iteration of its own: the session is in the middle of beginning the response.
             loop.schedule(after: .zero) { [weak self] in
                 self?.fail("runner_busy", 503, "As many requests wait for runners as may. Try again later.")
             }
@@ -179,7 +179,7 @@ package final class RunnerCall: ModelCall {
         }
         state = .ended
         board.withdraw(responseID)
-        // What it has become is settled at the end of the turn that stopped it.
+        // What it has become is settled at the end of the iteration that stopped it.
         loop.schedule(after: .zero) { [self] in
             board.end(
                 responseID,

@@ -3,8 +3,8 @@ public import Sessions
 
 /// What a face does with the events of a session, on the face's own loop, wherever the session lives. Loop-confined.
 ///
-/// On the session's loop events come within the session's own turn, without a hop. From another loop they come in batches,
-/// one for each turn of the session's loop, and never more than a window of bytes ahead of what was taken.
+/// On the session's loop, events arrive within the session's own iteration, without a hop. From another loop they arrive in batches,
+/// one for each iteration of the session's loop, and never more than a window of bytes ahead of what the reader took.
 open class EventReader {
     package let loop: EventLoop
     /// What it gets when it lags.

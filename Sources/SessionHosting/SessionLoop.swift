@@ -145,7 +145,7 @@ package final class SessionLoop: SessionHost {
         WorkerPool.shared.run(for: owner, on: loop, work, then: then)
     }
 
-    /// The upstream is closed; the acknowledgement leaves at the end of this turn, which began when the command came.
+    /// The upstream is closed; the acknowledgement leaves at the end of this iteration, which began when the command arrived.
     package func interrupted(_ generation: Generation) {
         let came = loop.now
         loop.afterFlush { [weak self] in

@@ -8,8 +8,8 @@ import Sessions
 
 /// A protocol that is not among those of the server: notes that are kept in memory, and a socket that tells of each.
 ///
-/// It stands for whatever face comes next: all there is of it is here, compiled against the API alone, and the one line that adds its
-/// routes to a server's.
+/// It stands for whatever face comes next: all there is of it is here, compiled against the API and the layers below it, and the one
+/// line that adds its routes to a server's.
 package enum NotesFace {
     package static let routes = [
         Route(

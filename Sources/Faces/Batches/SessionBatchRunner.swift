@@ -159,7 +159,7 @@ private final class BatchLineRun {
         guard let session else { return }
         self.session = nil
         let services = services
-        // Not within the session's own turn.
+        // Not within the session's own iteration.
         let load = load
         let responseID = responseID
         loop.execute { [loop] in

@@ -142,7 +142,7 @@ final class LaneReader: EventReader {
     func finish() {
         stop()
         lane.finish(self)
-        // The session is in the middle of its turn: the next command comes after it.
+        // The session is in the middle of its iteration: the next command follows it.
         loop.schedule(after: .zero) { [weak socket, lane] in socket?.startWaiting(in: lane) }
     }
 }

@@ -34,7 +34,7 @@ package enum ServiceFace {
         writer.field("owned_by", model.ownedBy)
     }
 
-    /// `GET /healthz`: the process runs and its loop turns.
+    /// `GET /healthz`: the process runs, and so does its loop.
     static func health(_ call: Call) {
         call.respond { $0.field("status", "ok") }
     }

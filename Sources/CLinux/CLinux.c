@@ -8,9 +8,9 @@
 
 _Thread_local void *clinux_current_loop = 0;
 
-size_t clinux_free_heap(void) {
+size_t clinux_used_heap(void) {
   struct mallinfo2 info = mallinfo2();
-  return info.fordblks;
+  return info.uordblks + info.hblkhd;
 }
 
 void clinux_trim_heap(void) { malloc_trim(0); }

@@ -2,8 +2,11 @@ import CLinux
 
 /// The allocator's memory: freed memory stays with the process until it is returned to the system.
 public enum HeapMemory {
-    /// Bytes allocated from the system and not in use. Briefly takes the lock of each arena.
-    public static var freeByteCount: Int { Int(clamping: clinux_free_heap()) }
+    /// Bytes of resident memory that the allocator has not given out: free blocks whose pages are still occupied, and what is not the
+    /// allocator's (stacks, data). Briefly takes the lock of each arena.
+    public static var unusedResidentByteCount: Int {
+        max(0, ResidentMemory.current.anonymous - Int(clamping: clinux_used_heap()))
+    }
 
     /// Returns unused pages to the system.
     ///
@@ -13,8 +16,9 @@ public enum HeapMemory {
 
     /// Makes the allocator retain less memory. Call it early.
     ///
-    /// By default, glibc raises both thresholds with the largest freed block, up to 32 and 64 MiB per arena.
+    /// By default, glibc raises both thresholds with the largest freed block, up to 32 and 64 MiB per arena. ``giveBack()`` does not
+    /// reach the free end of an arena but the main one's: each of up to eight arenas a processor retains that much.
     public static func holdLittle() {
-        clinux_set_heap_thresholds(4 << 20, 8 << 20)
+        clinux_set_heap_thresholds(4 << 20, 1 << 20)
     }
 }

@@ -46,8 +46,8 @@ long long clinux_clock_nanoseconds(int clock);
 // A file's inode and, where its file system knows it (else 0), the time at which it was made; -1 where there is none.
 int clinux_identify(const char *path, unsigned long long *inode, long long *birth_nanoseconds);
 
-// Bytes that the allocator holds and nobody uses, also those that it has given back and would take again.
-size_t clinux_free_heap(void);
+// Bytes that the allocator has given out.
+size_t clinux_used_heap(void);
 void clinux_trim_heap(void);
 void clinux_set_heap_thresholds(int map_bytes, int trim_bytes);
 

@@ -16,7 +16,7 @@ package struct ProcessStatistics: Sendable {
     /// Reads `/proc`, which is memory and does not block.
     init() {
         cpuSeconds = Double(SystemClock.processNanoseconds) / 1e9
-        residentBytes = (Self.statm.dropFirst().first ?? 0) * sysconf(Int32(_SC_PAGESIZE))
+        residentBytes = ResidentMemory.current.total
         openDescriptors = Self.countDescriptors()
         maxDescriptors = Self.descriptorLimit
         startTimeSeconds = Self.startTime
@@ -27,15 +27,6 @@ package struct ProcessStatistics: Sendable {
         var limit = rlimit()
         getrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit)
         return Int(clamping: limit.rlim_cur)
-    }
-
-    private static var statm: [Int] {
-        let descriptor = open("/proc/self/statm", O_RDONLY | O_CLOEXEC)
-        guard descriptor >= 0 else { return [] }
-        defer { close(descriptor) }
-        var bytes = [UInt8](repeating: 0, count: 256)
-        let count = read(descriptor, &bytes, bytes.count)
-        return String(decoding: bytes.prefix(max(0, count)), as: UTF8.self).split(separator: " ").compactMap { Int($0) }
     }
 
     private static func countDescriptors() -> Int {

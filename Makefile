@@ -38,7 +38,8 @@ test-openapi: build ## Sends generated requests to every operation of Protocols/
 
 test-unit: ## Runs the unit tests
 	@Scripts/bootstrap.sh build
-	@$(SWIFT) test
+	@$(SWIFT) build --build-tests --disable-index-store
+	@$(SWIFT) test --skip-build
 
 test-browser: build ## Runs the end-to-end tests with Chromium through nginx (installs both; 125 MB download)
 	@Scripts/bootstrap.sh python browser

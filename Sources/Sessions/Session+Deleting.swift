@@ -11,14 +11,15 @@ extension Session {
     }
 
     /// Takes an input and its response back whose sender was told that they were not committed: the response is cancelled if it runs or
-    /// waits, is found no more, and what both added to the conversation is taken out of it. The log tells so when it can. What the
-    /// input had interrupted stays interrupted.
+    /// waits, is found no more, and what both added to the conversation is taken out of it before the next response reads it. The log
+    /// tells so when it can. What the input had interrupted stays interrupted.
     public func withdraw(responseID: String) {
         guard !isClosed, let generation = queue.response(responseID) else { return }
-        if !generation.status.isTerminal { _ = try? cancel(responseID: responseID, by: nil, reason: .storageUnavailable) }
+        queue.withdraw(generation)
         for item in generation.output + generation.input { _ = deleteItem(item.id) }
         _ = delete(responseID: responseID)
         host.forgot(responseID: responseID)
         generation.steers.taken?.giveBack()
+        queue.startNext()
     }
 }

@@ -18,6 +18,7 @@ extension Session {
         } else {
             writer.append(.itemsAdded) { body in body.append(json: { $0.appendJSON(new) }) }
         }
+        queue.cancelWaitingResultsWithoutCall()
     }
 
     /// Takes items into the conversation behind one that stands in it, without asking a model. What is being said stands in it when
@@ -44,6 +45,7 @@ extension Session {
                 body.append(optional: previousID)
             }
         }
+        queue.cancelWaitingResultsWithoutCall()
     }
 
     /// Puts an item in the position of the one with its identifier: what was heard of a user's speech, for example, once it is
@@ -55,6 +57,7 @@ extension Session {
         try conversation.checkReplacement(item)
         conversation.replace(with: item)
         writer.append(.itemReplaced) { body in body.append(json: { $0.appendJSON(item.json) }) }
+        queue.cancelWaitingResultsWithoutCall()
     }
 
     /// Cuts a message of the conversation down to what was heard of it: what comes next remembers no more. What the provider signed or
@@ -83,15 +86,8 @@ extension Session {
         try conversation.checkIdentifiers(of: new, besides: active.draft.items.lazy.map(\.id))
     }
 
-    /// See ``Conversation/checkResults(in:behind:)``.
-    func checkResults(in new: [Item], keepsActive: Bool) throws(SessionError) {
-        // Of what is being said and of what waits, too: a client may answer a call before the response has ended.
-        let said = keepsActive ? active?.draft.items ?? [] : []
-        try conversation.checkResults(
-            in: new, behind: said.filter { $0.closedAs == .completed }.map(\.item) + queue.waiting.flatMap(\.input))
-    }
-
-    /// Takes an item out of the conversation: no response that comes reads it. The log keeps its events.
+    /// Takes an item out of the conversation: no response that comes reads it. The log keeps its events. An input that waits with the
+    /// result of a call that is deleted is cancelled.
     /// - Returns: false if there is no such item.
     public func deleteItem(_ id: String) -> Bool {
         guard !isClosed, let index = conversation.delete(id) else { return false }
@@ -100,6 +96,7 @@ extension Session {
             body.append(optional: nil)
             body.append(itemIDs: [id])
         }
+        queue.cancelWaitingResultsWithoutCall()
         return true
     }
 

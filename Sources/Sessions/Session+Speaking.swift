@@ -18,7 +18,7 @@ extension Session {
         }
         let mode = input.steer != nil ? .steer : input.mode ?? defaultMode
         try checkIdentifiers(of: input.items, keepsActive: mode != .rollback)
-        try checkResults(in: input.items, keepsActive: mode != .rollback)
+        try queue.checkResults(in: input.items, mode: mode)
         try conversation.checkRoom(for: input.items, waitingByteCount: queue.waitingByteCount)
         return try queue.take(input, mode: mode)
     }

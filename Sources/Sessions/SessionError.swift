@@ -89,7 +89,7 @@ public enum SessionError: Error, Sendable, Hashable {
         case .duplicateItem(let id):
             "Duplicate item found with id \(id.prefix(80)). Remove duplicate items from your input and try again: what the conversation has already is not sent again."
         case .resultWithoutCall(let callID, _):
-            "No tool call found for the result with call_id '\(callID.prefix(80))'. Send it behind its call, once for each call; a call that was cut cannot be answered. If the call belongs to a response in progress, send the result when that response has ended; if it belongs to a queued input, send it as input with mode 'queue'."
+            "No tool call found for the result with call_id '\(callID.prefix(80))'. Send it behind its call, once for each call; a call that was cut cannot be answered. If the call belongs to a response in progress or to a queued input, send the result as input with mode 'queue'."
         case .tooManyParticipants(let limit): "The session has \(limit) participants already."
         case .tooManyCursors(let limit): "The session has \(limit) readers already."
         case .sessionClosed: "The session was deleted."

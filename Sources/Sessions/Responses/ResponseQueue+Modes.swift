@@ -13,8 +13,7 @@ extension ResponseQueue {
         case .interrupt, .steer, .rollback:
             if let steer = input.steer { emitSteerAccepted(steer, of: running) }
             let continues = mode == .steer && running.draft.endsInText
-            let name = input.participant?.name ?? input.items.first?.body["name"]?.string
-            let interrupted = interrupt(running, mode: mode, by: name)
+            let interrupted = interrupt(running, mode: mode, by: input)
             return begin(input, mode: mode, interrupted: interrupted, continues: continues)
         }
     }
@@ -37,7 +36,8 @@ extension ResponseQueue {
         return Acceptance(sequence: sequence, mode: .queue, generation: generation, interrupted: nil)
     }
 
-    private func interrupt(_ running: Generation, mode: InterjectionMode, by name: String?) -> Interrupted {
+    private func interrupt(_ running: Generation, mode: InterjectionMode, by input: Input) -> Interrupted {
+        let name = input.participant?.name ?? input.items.first?.body["name"]?.string
         var interrupted = Interrupted(
             responseID: running.id, itemID: running.draft.partialItemID, outputText: running.draft.partialText,
             outputTokens: running.deltaCount)
@@ -56,26 +56,11 @@ extension ResponseQueue {
                 body.append(optional: running.id)
                 body.append(itemIDs: dropped)
             }
-            cancelWaitingResultsWithoutCall()
         } else {
             retire(running)
         }
+        cancelWaitingResultsWithoutCall(behind: input.items)
         return interrupted
-    }
-
-    /// Cancels inputs that wait with the result of a call that the conversation no longer gets: no model would read the result, and
-    /// their senders learn why none answers.
-    private func cancelWaitingResultsWithoutCall() {
-        var before: [Item] = []
-        for generation in waiting {
-            do throws(SessionError) {
-                try conversation.checkResults(in: generation.input, behind: before)
-                before += generation.input
-            } catch {
-                discard(generation)
-                emitCancelled(generation, by: nil, nil, .cancel)
-            }
-        }
     }
 
     // MARK: Cancelling
@@ -86,10 +71,10 @@ extension ResponseQueue {
     func cancel(
         responseID: String?, by participant: Participant?, _ clientEventID: String?, _ reason: Session.CancelReason
     ) throws(SessionError) -> Generation {
-        let isWithdrawn = reason == .storageUnavailable
         if let responseID, let waiting = waiting.first(where: { $0.id == responseID }) {
-            discard(waiting, isWithdrawn: isWithdrawn)
+            discard(waiting)
             emitCancelled(waiting, by: participant, clientEventID, reason)
+            cancelWaitingResultsWithoutCall()
             return waiting
         }
         guard let running = active else {
@@ -97,12 +82,25 @@ extension ResponseQueue {
             throw .noActiveResponse
         }
         if let responseID, running.id != responseID { throw .responseNotActive(responseID: responseID) }
-        running.stop(.cancelled, by: participant?.name, isWithdrawn: isWithdrawn)
+        running.stop(.cancelled, by: participant?.name)
         context.host.interrupted(running)
         retire(running)
         emitCancelled(running, by: participant, clientEventID, reason)
         startNext()
         return running
+    }
+
+    /// Cancels a response whose input could not be committed; nothing happens to one that has ended. The next does not begin: the caller
+    /// first deletes from the conversation what this one added, and then calls ``startNext()``.
+    func withdraw(_ generation: Generation) {
+        if active === generation {
+            generation.stop(.cancelled, isWithdrawn: true)
+            context.host.interrupted(generation)
+            retire(generation)
+        } else if !discard(generation, isWithdrawn: true) {
+            return
+        }
+        emitCancelled(generation, by: nil, nil, .storageUnavailable)
     }
 
     /// Cancels a response that no participant has cancelled; nothing happens to one that has ended.

@@ -135,8 +135,9 @@ final class ResponseQueue {
 
     func startNext() {
         // A generation may end within its start; its end comes here again.
-        guard active == nil, lifecycle == .open, !waiting.isEmpty else { return }
-        start(waiting.removeFirst())
+        guard active == nil, lifecycle == .open else { return }
+        cancelWaitingResultsWithoutCall()
+        if !waiting.isEmpty { start(waiting.removeFirst()) }
     }
 
     /// The model is asked to go on with what the end of the process has cut.

@@ -2,6 +2,7 @@ import HTTP
 import Hosting
 package import Network
 package import SessionHosting
+package import Sessions
 package import Storage
 
 extension APIServices {
@@ -38,6 +39,16 @@ extension APIError {
 }
 
 extension Call {
+    /// The position of the last event that a reader has, as it sent it.
+    /// - Parameter param: the query parameter or header field that it was sent in.
+    /// - Throws: 400 for what is no position: an empty text, a negative number, anything else.
+    package func position(_ text: String, param: String) throws(APIError) -> LogPosition {
+        guard let position = LogPosition(text) else {
+            throw .invalid("'\(param)' must be the number of an event, or one with its epoch, like '2:41'.", param: param)
+        }
+        return position
+    }
+
     /// Goes on with a session of the caller's, or answers that there is none.
     package func findSession(_ id: String, _ body: @escaping (SessionReference) throws(APIError) -> Void) {
         services.find(session: id, owner: owner, from: loop) { result in

@@ -101,7 +101,8 @@ final class ResponseStream: EventReader {
             // It may have had another, which was lost.
             receivePlaceGone()
         } else if event.kind.isTerminal {
-            end()
+            // It has ended before the event that the client says it has.
+            if event.responseSequence < startingAfter.sequence { receivePlaceGone() } else { end() }
         } else if event.responseSequence == startingAfter.sequence {
             // From here on it is clear that there is something to stream.
             commit()

@@ -95,11 +95,8 @@ package enum ResponsesFace {
             return
         }
         let after = try call.query["starting_after"].map { (text) throws(APIError) in
-            if text == "-1" { return ResponseStream.all }
-            guard let position = LogPosition(text) else {
-                throw .invalid("'starting_after' must be a whole number.", param: "starting_after")
-            }
-            return position
+            // As `progress` tells it of a response that has no events yet.
+            text == "-1" ? ResponseStream.all : try call.position(text, param: "starting_after")
         }
         call.findSession(ofResponse: id) { session in
             if call.isHead {

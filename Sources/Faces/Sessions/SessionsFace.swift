@@ -137,12 +137,11 @@ package enum SessionsFace {
 
     /// Where a reader goes on. EventSource sends the header by itself when it connects again, so the header is the newest word.
     private static func position(_ call: Call) throws(APIError) -> LogPosition {
-        let text = call.request.fields["last-event-id"] ?? call.query["last_event_id"] ?? call.query["starting_after"]
-        guard let text, !text.isEmpty else { return .start }
-        guard let position = LogPosition(text) else {
-            throw .invalid("The position must be a session sequence number, as in 'id:'.", param: "starting_after")
+        if let text = call.request.fields["last-event-id"] { return try call.position(text, param: "Last-Event-ID") }
+        for name in ["last_event_id", "starting_after"] {
+            if let text = call.query[name] { return try call.position(text, param: name) }
         }
-        return position
+        return .start
     }
 
     /// EventSource, curl and browsers get the stream; JSON is for those who want it more.

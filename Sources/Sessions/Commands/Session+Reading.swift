@@ -78,10 +78,11 @@ extension Session {
         guard epochs.contains(after.epoch) else { throw .eventsExpired(responseID: generation.id) }
         let first = generation.firstSequence ?? log.lastPosition + 1
         let isCut = epochs.epoch(of: first) != epochs.current
-        if isCut {
-            // Its end may be another than the client has seen, and an event that the client has may be none of this log's.
-            if after.sequence >= generation.eventCount { throw .eventsExpired(responseID: generation.id) }
-        } else if generation.status.isTerminal, generation.eventCount - 1 <= after.sequence {
+        if after.sequence >= generation.eventCount, isCut || generation.status.isTerminal {
+            // The log never had such an event. Of one that was cut, the client may have seen another end.
+            throw .eventsExpired(responseID: generation.id)
+        }
+        if !isCut, generation.status.isTerminal, after.sequence == generation.eventCount - 1 {
             // A client that has seen the end comes back: there is nothing to wait for.
             return .ended
         }

@@ -39,6 +39,9 @@ import Testing
         let end = LogPosition(sequence: second.eventCount - 1)
         #expect(follow(fixture, .response(id: second.id, after: end), late) == .following(.ended))
         #expect(!late.isFollowing && late.events.isEmpty)
+        let beyond = LogPosition(sequence: second.eventCount)
+        #expect(
+            follow(fixture, .response(id: second.id, after: beyond), late) == .refused(.eventsExpired(responseID: second.id)))
         #expect(follow(fixture, .response(id: "resp_9", after: Self.all), late) == .refused(.responseNotFound("resp_9")))
     }
 
@@ -70,8 +73,9 @@ import Testing
         generation.say("more")
         generation.finish(.stop)
         #expect(waiting.types.last == .responseCompleted && waiting.isFollowing)
-        let late = Recorder()
-        #expect(follow(fixture, .response(id: generation.id, after: position), late) == .following(.ended))
+        #expect(
+            follow(fixture, .response(id: generation.id, after: position), Recorder())
+                == .refused(.eventsExpired(responseID: generation.id)))
 
         // A position that the log never had is answered as one that it has dropped.
         let reader = Recorder()

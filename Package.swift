@@ -93,8 +93,7 @@ let package = Package(
         .target(
             name: "API",
             dependencies: [
-                "Access", "SessionHosting", "Runners", "Storage", "Jobs", "Upstreams", "Hosting", "Sessions", "Network",
-                "WebSocket", "HTTP",
+                "Access", "SessionHosting", "Storage", "Jobs", "Upstreams", "Hosting", "Sessions", "Network", "WebSocket", "HTTP",
                 "JSON", "Digests", "Bytes", .product(name: "DequeModule", package: "swift-collections"),
                 .product(name: "Logging", package: "swift-log"),
             ],
@@ -199,7 +198,7 @@ let package = Package(
             name: "FacesTests", dependencies: ["Faces", "API", "ResponsesWire", "Sessions", "JSON"], swiftSettings: strict),
         .testTarget(
             name: "NewFaceTests",
-            dependencies: ["NewFace", "RunningServer", "LoopbackServer", "Server", "Faces", "API", "Access", "Storage"],
+            dependencies: ["NewFace", "RunningServer", "LoopbackServer", "Server", "API", "Access", "Storage"],
             swiftSettings: strict),
         .testTarget(
             name: "ServerTests",
@@ -207,7 +206,7 @@ let package = Package(
                 "RunningServer", "LoopbackServer", "Server", "API", "Access", "SessionHosting", "Storage", "Hosting", "Sessions",
                 "Network",
                 "HTTP", "Digests",
-                .product(name: "Yams", package: "Yams"),
+                .product(name: "Logging", package: "swift-log"), .product(name: "Yams", package: "Yams"),
             ],
             swiftSettings: strict),
         .testTarget(

@@ -23,14 +23,13 @@ package final class APIServices: Sendable {
     /// nil: nothing outlives the process.
     package let store: Store?
     package let modelNames: ModelNames
-    package let faces: FaceServices
     /// In the order of the event loops.
     private let calls: [LoopBound<CallLoop>]
 
     package init(
         settings: APISettings, routes: RouteTable, lifecycle: Lifecycle, authentication: Authentication,
         operatorAccess: OperatorAccess, metering: Metering, accessLog: AccessLog?, idempotency: IdempotencyKeys,
-        sessions: SessionDirectory, store: Store?, modelNames: ModelNames, faces: FaceServices
+        sessions: SessionDirectory, store: Store?, modelNames: ModelNames
     ) {
         self.settings = settings
         self.routes = routes
@@ -43,7 +42,6 @@ package final class APIServices: Sendable {
         self.sessions = sessions
         self.store = store
         self.modelNames = modelNames
-        self.faces = faces
         crossOrigin = CrossOrigin(
             allowed: settings.allowedOrigins, keysAreRequired: authentication.isRequired, isLoopbackOnly: settings.isLoopbackOnly)
         calls = sessions.loops.map { bound in

@@ -1,5 +1,4 @@
 import HTTP
-package import Jobs
 package import Network
 package import WebSocket
 
@@ -7,7 +6,6 @@ package import WebSocket
 package struct APISettings: Sendable {
     /// Bytes of a body that a handler does not read while it arrives.
     package var maxBodyBytes: Int
-    package var fileLimits: FileLimits
     /// Silence on a stream after which a heartbeat is sent.
     package var heartbeat: Duration
     /// Over how long clients are spread that must connect again, because the server stops.
@@ -19,11 +17,10 @@ package struct APISettings: Sendable {
     package var webSockets: WebSocketSettings
 
     package init(
-        maxBodyBytes: Int, fileLimits: FileLimits, heartbeat: Duration, drainWindow: Duration, allowedOrigins: [String]?,
-        isLoopbackOnly: Bool, webSockets: WebSocketSettings
+        maxBodyBytes: Int, heartbeat: Duration, drainWindow: Duration, allowedOrigins: [String]?, isLoopbackOnly: Bool,
+        webSockets: WebSocketSettings
     ) {
         self.maxBodyBytes = maxBodyBytes
-        self.fileLimits = fileLimits
         self.heartbeat = heartbeat
         self.drainWindow = drainWindow
         self.allowedOrigins = allowedOrigins

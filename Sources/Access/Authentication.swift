@@ -49,9 +49,9 @@ package struct Authentication: Sendable {
         if let store {
             let stored = APIKeyStore(store)
             let ring = try await KeyRing(stored, logger: logger)
+            secret = try await stored.secret(ClientTokens.secretName, else: secret)
             ring.start()
             keys = ring
-            secret = try await stored.secret(ClientTokens.secretName, else: secret)
         }
         var webTokens: JWTVerifier?
         if let issuer = settings.jwt {

@@ -12,17 +12,16 @@ struct Listeners {
 
     /// Listens on every address of the settings. What was opened before an error is in ``all``.
     mutating func open(
-        for router: Router, _ configuration: ServerConfiguration, _ tls: TLSServerContext?, _ group: EventLoopGroup,
-        _ logger: Logger
+        for router: Router, _ configuration: ServerConfiguration, gate: AcceptGate, tls: TLSServerContext?,
+        _ group: EventLoopGroup, _ logger: Logger
     ) async throws {
         var limits = configuration.httpLimits
-        let services = router.services
-        for case .streamed(let maxBytes) in services.routes.routes.map(\.body) {
-            limits.maxBodyBytes = max(limits.maxBodyBytes, maxBytes(services.settings))
+        for case .streamed(let maxBytes) in router.services.routes.routes.map(\.body) {
+            limits.maxBodyBytes = max(limits.maxBodyBytes, maxBytes)
         }
         let server = HTTPServer(
             limits: limits, deadlines: configuration.httpDeadlines, proxies: configuration.proxies,
-            gate: services.faces.metrics.gate, handler: router)
+            gate: gate, handler: router)
         for address in configuration.addresses {
             plain.append(
                 try await server.listen(

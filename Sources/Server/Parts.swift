@@ -1,121 +1,31 @@
 import API
 import Access
 import Faces
-import Glibc
-import HTTP
 import Hosting
 import Jobs
-import Logging
 import Network
 import Runners
 import SessionHosting
-import Sessions
-import Storage
 import Upstreams
 
-/// Makes the parts of a server, each once and complete, in the order in which they need each other.
-struct Parts {
-    let configuration: ServerConfiguration
-    let upstreams: [UpstreamConfiguration]
-    let isRehearsal: Bool
-    let store: Store?
-    let loops: [EventLoop]
-    let logger: Logger
-
-    func makeServices(_ routes: API.RouteTable, tls: TLSServerContext?) async throws -> APIServices {
-        let lifecycle = Lifecycle()
-        let budget = MemoryBudget(limitBytes: configuration.memoryBudgetBytes, loopCount: loops.count)
-        let authentication = try await Authentication.make(
-            configuration.access, store, includesLoopback: configuration.acceptLimits.includesLoopback, loop: loops[0],
-            logger: logger)
-        let webhooks = try await Webhooks.start(configuration.webhooks, store: store, on: loops[0])
-        let usage = UsageLedger(store)
-        let idempotency = try await IdempotencyKeys(
-            store, retention: configuration.idempotencyRetention, unixTime: Int(time(nil)))
-        let accessLog = configuration.keepsAccessLog ? AccessLog(logger) : nil
-        let metering = Metering(usage: usage, idempotency: idempotency, accessLog: accessLog) { authentication.limits(ofKey: $0) }
-        let router = UpstreamRouter(upstreams, options: configuration.routing)
-        let upstreamCounters = loops.map { LoopBound(transferring: UpstreamCounters(), to: $0) }
-        let runners = RunnerBoard()
-        let model = RunnerModel(
-            options: configuration.runnerOptions, board: runners, upstreams: UpstreamModel(router, counters: upstreamCounters))
-        let sessions = await makeSessions(model, budget, metering, webhooks)
-        let jobs = try await makeJobs(sessions, metering, lifecycle, sink: webhooks)
-        let modelNames = ModelNames(
-            ModelList(upstreams, isRehearsal: isRehearsal, loop: loops[0]), runner: configuration.runnerOptions.model,
-            now: Int(time(nil)))
-        _ = ProcessStatistics.startTime
-        return APIServices(
-            settings: configuration.apiSettings, routes: routes, lifecycle: lifecycle, authentication: authentication,
-            operatorAccess: OperatorAccess(configuration.access, isLoopbackOnly: configuration.isLoopbackOnly), metering: metering,
-            accessLog: accessLog, idempotency: idempotency, sessions: sessions, store: store, modelNames: modelNames,
-            faces: FaceServices(
-                jobs: jobs, webhooks: webhooks, usage: usage, runners: runners, runnerModel: configuration.runnerOptions.model,
-                upstreams: router,
-                metrics: MetricsSources(
-                    gate: makeGate(), budget: budget, tls: tls, upstreamCounters: upstreamCounters)))
-    }
-
-    private func makeGate() -> AcceptGate {
-        var limits = configuration.acceptLimits
-        // The rest is for upstreams: each running answer needs a descriptor too.
-        if limits.total == 0 { limits.total = max(64, ProcessStatistics.descriptorLimit / 5 * 4) }
-        return AcceptGate(limits)
-    }
-
-    /// The sessions of each loop, made on it.
-    private func makeSessions(
-        _ model: some Model, _ budget: MemoryBudget, _ metering: Metering, _ webhooks: Webhooks
-    ) async -> SessionDirectory {
-        let residency = Residency<Session>(policy: PlacementPolicy(loops: loops))
-        let ordinals = SessionOrdinals()
-        let settings = configuration.sessionSettings
-        var bound: [LoopBound<SessionLoop>] = []
-        for loop in loops {
-            bound.append(
-                await withCheckedContinuation { continuation in
-                    loop.execute { [store, count = loops.count] in
-                        let sessions = SessionLoop(
-                            loop: loop, model: model, residency: residency, settings: settings,
-                            memory: LoopMemory(loop: loop, budget: budget), loopCount: count, store: store, ordinals: ordinals,
-                            accounting: metering
-                        ) { [MeteringListener(metering, on: loop), WebhookListener(webhooks, of: $0)] }
-                        continuation.resume(returning: LoopBound(sessions, on: loop))
-                    }
-                })
-        }
-        return SessionDirectory(residency: residency, loops: bound, store: store, maxTailBytes: settings.residentLogBytes)
-    }
-
-    /// Files and batches; nil where nothing is stored.
-    /// - Parameter sink: hears how batches end.
-    private func makeJobs(
-        _ sessions: SessionDirectory, _ metering: Metering, _ lifecycle: Lifecycle, sink: any JobEventSink
-    ) async throws(JobError) -> JobServices? {
-        guard let store, let directory = configuration.dataDirectory else { return nil }
-        let files = try await FileLibrary.open(
-            directory: directory, store: store, limits: configuration.fileLimits, logger: logger)
-        let batches = BatchEngine(
-            store: store, library: files,
-            runner: SessionBatchRunner(sessions: sessions, metering: metering, lifecycle: lifecycle), sink: sink,
-            limits: configuration.batchLimits, logger: logger)
-        return JobServices(files: files, batches: batches)
-    }
-
-    // MARK: While it runs
-
-    /// Starts what goes on beside calls until the server stops: old sessions continue, those that are too old are deleted, and names of
-    /// commands are forgotten.
-    func startUpkeep(of services: APIServices) {
-        Task { await services.sessions.recover(until: services.lifecycle) }
-        let clock = loops[0]
-        if let store {
-            Retention(
-                residency: services.sessions.residency, store: store, period: configuration.retention,
-                maxByteCount: configuration.maxDataBytes, logger: logger
-            ).start(until: services.lifecycle) { clock.unixTime }
-        }
-        IdempotencySweeper(keys: services.idempotency, retention: configuration.idempotencyRetention, logger: logger)
-            .start(until: services.lifecycle, clock: clock)
-    }
+/// The parts of a server, each made once and complete: see ``Assembly``.
+struct Parts: Sendable {
+    let lifecycle: Lifecycle
+    let authentication: Authentication
+    let webhooks: Webhooks
+    let usage: UsageLedger
+    let idempotency: IdempotencyKeys
+    let metering: Metering
+    /// nil: none is written.
+    let accessLog: AccessLog?
+    let upstreams: UpstreamRouter
+    let runners: RunnerBoard
+    let sessions: SessionDirectory
+    let modelNames: ModelNames
+    /// nil where nothing is stored.
+    let files: FileLibrary?
+    /// nil where nothing is stored.
+    let batches: BatchEngine?
+    let gate: AcceptGate
+    let operatorSources: OperatorSources
 }

@@ -22,6 +22,7 @@ public final class Server: Sendable {
     private let configuration: ServerConfiguration
     private let group: EventLoopGroup
     package let services: APIServices
+    private let parts: Parts
     private let listeners: [ListenerSet]
     private let rehearsal: Rehearsal?
     private let heap: HeapKeeper
@@ -34,7 +35,7 @@ public final class Server: Sendable {
 
     private init(
         _ configuration: ServerConfiguration, listeners: Listeners, tls: TLSServerContext?, group: EventLoopGroup,
-        services: APIServices, rehearsal: Rehearsal?, probe: Task<Void, Never>, heap: HeapKeeper, logger: Logger
+        parts: Parts, services: APIServices, rehearsal: Rehearsal?, heap: HeapKeeper, logger: Logger
     ) {
         self.configuration = configuration
         addresses = listeners.plain.map(\.address)
@@ -42,9 +43,10 @@ public final class Server: Sendable {
         self.listeners = listeners.all
         self.tls = tls
         self.group = group
+        self.parts = parts
         self.services = services
         self.rehearsal = rehearsal
-        self.probe = probe
+        probe = Task { await parts.upstreams.probe(on: group.loops[0]) }
         self.heap = heap
         self.logger = logger
     }
@@ -53,52 +55,61 @@ public final class Server: Sendable {
     /// - Throws: ``Network/SystemCallError`` when an address cannot be had, ``Network/TLSFileError`` when a certificate cannot be
     ///   used, ``Storage/StorageError`` when the data cannot be.
     public static func start(_ configuration: ServerConfiguration, logger: Logger) async throws -> Server {
-        try await start(configuration, routes: routes, logger: logger)
+        try await start(configuration, logger: logger) { $0 }
     }
 
-    /// - Parameter routes: those of every face that it has.
-    package static func start(_ configuration: ServerConfiguration, routes: [Route], logger: Logger) async throws -> Server {
-        let routes = API.RouteTable(routes)
-        let tls = try configuration.tls.map { (settings) throws(TLSFileError) in try TLSServerContext(settings) }
-        let group = try EventLoopGroup(count: configuration.loops, logger: logger)
-        let store: Store?
+    /// - Parameter change: makes the list of what it serves from that of its own faces.
+    package static func start(
+        _ configuration: ServerConfiguration, logger: Logger, changingRoutes change: ([Route]) -> [Route]
+    ) async throws -> Server {
+        var started = StartedParts()
         do {
-            store = try configuration.dataDirectory.map { (directory) throws(StorageError) in
-                try Store.open(directory: directory, durability: configuration.durability, logger: logger)
-            }
+            return try await start(configuration, logger, change, &started)
         } catch {
-            group.shutDown()
+            await started.stop()
             throw error
         }
+    }
+
+    private static func start(
+        _ configuration: ServerConfiguration, _ logger: Logger, _ change: ([Route]) -> [Route], _ started: inout StartedParts
+    ) async throws -> Server {
+        let tls = try configuration.tls.map { (settings) throws(TLSFileError) in try TLSServerContext(settings) }
+        let store = try configuration.dataDirectory.map { (directory) throws(StorageError) in
+            try Store.open(directory: directory, durability: configuration.durability, logger: logger)
+        }
+        started.add { await store?.close() }
+        let group = try EventLoopGroup(count: configuration.loops, logger: logger)
+        started.add { group.shutDown() }
         let heap = HeapKeeper { store?.releaseMemory() }
         heap.start()
+        started.add { heap.stop() }
         var rehearsal: Rehearsal?
+        if configuration.upstreams.isEmpty {
+            let endpoint = try await Rehearsal.start(address: configuration.rehearsalAddress, logger: logger)
+            started.add { endpoint.stop() }
+            rehearsal = endpoint
+        }
+        let assembly = Assembly(
+            configuration: configuration, upstreams: configuration.upstreams(orRehearsalAt: rehearsal?.baseURL),
+            isRehearsal: rehearsal != nil, store: store, loops: group.loops, logger: logger)
+        let parts = try await assembly.makeParts(tls: tls, &started)
+        let services = assembly.makeServices(parts, routes: API.RouteTable(change(routes(of: parts, configuration))))
+        try await parts.batches?.load()
         var listeners = Listeners()
         do {
-            if configuration.upstreams.isEmpty {
-                rehearsal = try await Rehearsal.start(address: configuration.rehearsalAddress, logger: logger)
-            }
-            let parts = Parts(
-                configuration: configuration, upstreams: configuration.upstreams(orRehearsalAt: rehearsal?.baseURL),
-                isRehearsal: rehearsal != nil, store: store, loops: group.loops, logger: logger)
-            let services = try await parts.makeServices(routes, tls: tls)
-            try await services.faces.jobs?.batches.load()
-            try await listeners.open(for: Router(services: services), configuration, tls, group, logger)
-            await services.faces.jobs?.batches.run()
-            services.modelNames.askAgain(at: .monotonicNow)
-            parts.startUpkeep(of: services)
-            let probe = Task { await services.faces.upstreams.probe(on: group.loops[0]) }
-            return Server(
-                configuration, listeners: listeners, tls: tls, group: group, services: services, rehearsal: rehearsal, probe: probe,
-                heap: heap, logger: logger)
+            try await listeners.open(
+                for: Router(services: services), configuration, gate: parts.gate, tls: tls, group, logger)
         } catch {
             for listener in listeners.all { listener.stop() }
-            rehearsal?.stop()
-            group.shutDown()
-            heap.stop()
-            await store?.close()
             throw error
         }
+        await parts.batches?.run()
+        services.modelNames.askAgain(at: .monotonicNow)
+        assembly.startUpkeep(of: services)
+        return Server(
+            configuration, listeners: listeners, tls: tls, group: group, parts: parts, services: services, rehearsal: rehearsal,
+            heap: heap, logger: logger)
     }
 
     /// Reads the certificate files again. Connections that stand are not touched; when a file cannot be used, the log says so and
@@ -130,18 +141,18 @@ public final class Server: Sendable {
                 "calls": .stringConvertible(open.calls), "streams": .stringConvertible(open.streams),
                 "websockets": .stringConvertible(open.sockets),
             ])
-        services.faces.runners.dismissWaiting()
-        await services.faces.jobs?.batches.stop()
+        parts.runners.dismissWaiting()
+        await parts.batches?.stop()
         await services.drain(window: min(configuration.drainWindow, configuration.drainTimeout))
         let isDrained = await Drain.wait(atMost: configuration.drainTimeout) { await services.sessions.isDrained() }
         if !isDrained {
             await services.endAll()
             _ = await Drain.wait(atMost: Self.farewellDuration) { await services.sessions.isDrained() }
         }
-        _ = await Drain.wait(atMost: Self.farewellDuration) { await !(services.faces.jobs?.batches.isRunning ?? false) }
+        _ = await Drain.wait(atMost: Self.farewellDuration) { await !(parts.batches?.isRunning ?? false) }
         probe.cancel()
         heap.stop()
-        await services.faces.webhooks.stop(within: Self.farewellDuration)
+        await parts.webhooks.stop(within: Self.farewellDuration)
         group.shutDown()
         rehearsal?.stop()
         services.authentication.stop()

@@ -18,7 +18,7 @@ extension ServerConfiguration {
 
     var apiSettings: APISettings {
         APISettings(
-            maxBodyBytes: httpLimits.maxBodyBytes, fileLimits: fileLimits, heartbeat: heartbeat, drainWindow: drainWindow,
+            maxBodyBytes: httpLimits.maxBodyBytes, heartbeat: heartbeat, drainWindow: drainWindow,
             allowedOrigins: allowedOrigins, isLoopbackOnly: isLoopbackOnly,
             webSockets: WebSocketSettings(maxMessageBytes: maxMessageBytes, deflate: deflate, liveness: webSocketLiveness))
     }

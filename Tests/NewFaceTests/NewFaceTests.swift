@@ -9,21 +9,26 @@ import Testing
 
 @testable import API
 @testable import Access
-@testable import Faces
 
 /// A face that the server's own list does not have.
 @Suite(.serialized, BlockingThread()) struct NewFaceTests {
     private static let key = "a-key-of-the-settings"
+    private static let operatorKey = "a-key-of-the-operator"
 
     private func withNotes(_ configure: (inout ServerConfiguration) -> Void = { _ in }, _ body: (Server) async throws -> Void)
         async throws
     {
         try await withServer(
-            Server.routes + NotesFace.routes,
+            changingRoutes: { $0 + NotesFace.routes },
             configure: { configuration in
                 configuration.access.principals = [.init(name: "ada", key: Self.key)]
+                configuration.access.operatorKey = Self.operatorKey
                 configure(&configuration)
             }, body)
+    }
+
+    private static func metrics(of server: Server) throws -> String {
+        try server.connect().ask("GET", "/metrics", fields: ["Authorization: Bearer \(operatorKey)"]).body
     }
 
     private let bearer = "Authorization: Bearer \(key)"
@@ -50,7 +55,7 @@ import Testing
             let refused = try client.ask("GET", "/v1/notes/n", fields: ["Authorization: Bearer \(narrow)"])
             #expect(refused.status == 403 && refused.body.contains("'chat'"))
             #expect(try client.ask("GET", "/notes/n", fields: [bearer]).body.contains("Try /v1/notes/n:"))
-            let page = String(decoding: await MetricsPage.gather(server.services).text(.prometheus), as: UTF8.self)
+            let page = try Self.metrics(of: server)
             #expect(page.contains(#"interject_http_requests_total{face="notes",status="2xx"} 3"#))
             #expect(page.contains(#"interject_http_requests_total{face="notes",status="4xx"} 6"#))
         }
@@ -68,7 +73,7 @@ import Testing
             try client.send(text: "hello")
             #expect(try client.frame() == "ada: hello")
             #expect(await server.services.openCounts() == .init(sockets: 1))
-            let page = String(decoding: await MetricsPage.gather(server.services).text(.prometheus), as: UTF8.self)
+            let page = try Self.metrics(of: server)
             #expect(page.contains(#"interject_websocket_handshake_failures_total{reason="missing_api_key"} 1"#))
             try client.send(frame: 8, [0x03, 0xE8])
             #expect(try client.frame() == "close 1000")

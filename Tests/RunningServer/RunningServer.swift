@@ -5,8 +5,10 @@ package import Server
 package import SessionHosting
 
 /// Starts a server on loopback with one event loop, runs `body`, and stops it.
+/// - Parameter change: makes the list of what it serves from that of its own faces.
 package func withServer(
-    _ routes: [Route], configure: (inout ServerConfiguration) -> Void = { _ in }, _ body: (Server) async throws -> Void
+    changingRoutes change: ([Route]) -> [Route] = { $0 }, configure: (inout ServerConfiguration) -> Void = { _ in },
+    _ body: (Server) async throws -> Void
 ) async throws {
     var configuration = ServerConfiguration()
     configuration.addresses = [.tcp(host: "127.0.0.1", port: 0)]
@@ -15,7 +17,7 @@ package func withServer(
     configuration.drainWindow = .zero
     configure(&configuration)
     let server = try await Server.start(
-        configuration, routes: routes, logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() })
+        configuration, logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }, changingRoutes: change)
     do {
         try await body(server)
     } catch {
@@ -26,6 +28,9 @@ package func withServer(
 }
 
 extension Server {
+    /// What it serves.
+    package var routes: [Route] { services.routes.routes }
+
     package func connect() throws -> LoopbackClient { try LoopbackClient(to: addresses[0]) }
 
     /// Runs `body` on the only event loop, with what lives there.

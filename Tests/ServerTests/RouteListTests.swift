@@ -1,23 +1,36 @@
 import HTTP
-import Server
+import RunningServer
 import Testing
 
 @testable import API
 
+/// What a server serves.
+func servedRoutes() async throws -> [Route] {
+    var routes: [Route] = []
+    try await withServer { routes = $0.routes }
+    return routes
+}
+
 /// The list of the server itself.
 @Suite struct RouteListTests {
-    private let table = RouteTable(Server.routes)
+    private let routes: [Route]
+    private let table: RouteTable
+
+    init() async throws {
+        routes = try await servedRoutes()
+        table = RouteTable(routes)
+    }
 
     @Test func noTwoRoutesMatchOneRequest() {
-        for (index, route) in Server.routes.enumerated() {
-            for other in Server.routes[..<index] where other.method == route.method {
+        for (index, route) in routes.enumerated() {
+            for other in routes[..<index] where other.method == route.method {
                 #expect(!route.path.overlaps(other.path), "\(route) and \(other)")
             }
         }
     }
 
     @Test func everyRouteIsFoundByItsOwnPath() {
-        for route in Server.routes {
+        for route in routes {
             let segments = route.path.segments.map { segment in
                 switch segment {
                 case .literal(let text): text

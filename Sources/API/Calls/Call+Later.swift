@@ -22,6 +22,23 @@ package struct JSONAnswer: Sendable {
         json = buffer.array
         self.fields = fields
     }
+
+    /// A page of a list, in OpenAI's form.
+    /// - Parameters:
+    ///   - id: by which a client asks for what follows.
+    ///   - hasMore: whether something follows.
+    ///   - write: writes the members of one object.
+    package static func list<Object>(
+        _ page: [Object], id: (Object) -> String, hasMore: Bool, _ write: (Object, inout JSONObjectWriter) -> Void
+    ) -> JSONAnswer {
+        JSONAnswer { list in
+            list.field("object", "list")
+            list.array("data") { data in for object in page { data.object { write(object, &$0) } } }
+            list.field("first_id", page.first.map(id))
+            list.field("last_id", page.last.map(id))
+            list.field("has_more", hasMore)
+        }
+    }
 }
 
 /// An answer with the tag that its client may know it by.
@@ -144,7 +161,7 @@ extension APIError {
     }
 
     /// A server that keeps nothing has no files.
-    static var nothingIsStored: APIError {
+    package static var nothingIsStored: APIError {
         APIError(
             status: .notImplemented,
             message: "This server keeps no data (--data none): the operator can give it a directory with --data DIR.",

@@ -2,7 +2,7 @@ package import HTTP
 
 /// One call of the API: everything that is decided before its handler runs, and the handler.
 ///
-/// A face declares its calls as `static let routes: [Route]`. Dispatch, scopes, bindings, `HEAD`, `Allow`, CORS, idempotency and the
+/// A face lists its calls as `routes`: a constant, or made with the parts of the server that the face alone needs. Dispatch, scopes, bindings, `HEAD`, `Allow`, CORS, idempotency and the
 /// label of the metrics follow from the list; the tests compare the same list with `Protocols/openapi.yaml` and try every route
 /// with every kind of credential.
 ///
@@ -53,7 +53,7 @@ package struct Route: Sendable {
         /// Parses it whole; a large one off the loop.
         case json
         /// Reads it while it arrives.
-        case streamed(maxBytes: @Sendable (APISettings) -> Int)
+        case streamed(maxBytes: Int)
     }
 
     enum Action: Sendable {

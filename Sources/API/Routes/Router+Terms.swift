@@ -1,6 +1,5 @@
 import Access
 package import HTTP
-import Jobs
 package import Network
 
 /// Finds the route and the credential of a request before anything of its body is read: strangers may send little.
@@ -27,7 +26,7 @@ extension Router {
         if arrival.isRefusedForNow { return RequestTerms(maxBodyBytes: .max, streamsBody: true, credential: arrival) }
         var terms = RequestTerms(maxBodyBytes: services.settings.maxBodyBytes, credential: arrival)
         if case .streamed(let maxBytes)? = arrival.match.route?.body {
-            terms.maxBodyBytes = maxBytes(services.settings)
+            terms.maxBodyBytes = maxBytes
             terms.streamsBody = true
         }
         if !services.authentication.knows(request, token: token) { terms.maxBodyBytes = Self.maxStrangersBodyBytes }

@@ -4,11 +4,15 @@ import HTTP
 extension BatchesFace {
     private static let label = "batches"
 
-    package static let routes = [
-        Route(.post, "/v1/batches", label: label, scope: .batches, admission: .newWork, idempotency: .answer, body: .json, create),
-        Route(.get, "/v1/batches", label: label, scope: .batches, list),
-        Route(.get, "/v1/batches/{batch_id}", label: label, scope: .batches, retrieve),
-        // Also while nothing can be written: what runs is stopped, and costs nothing more.
-        Route(.post, "/v1/batches/{batch_id}/cancel", label: label, scope: .batches, cancel),
-    ]
+    package var routes: [Route] {
+        let label = Self.label
+        return [
+            Route(
+                .post, "/v1/batches", label: label, scope: .batches, admission: .newWork, idempotency: .answer, body: .json, create),
+            Route(.get, "/v1/batches", label: label, scope: .batches, list),
+            Route(.get, "/v1/batches/{batch_id}", label: label, scope: .batches, retrieve),
+            // Also while nothing can be written: what runs is stopped, and costs nothing more.
+            Route(.post, "/v1/batches/{batch_id}/cancel", label: label, scope: .batches, cancel),
+        ]
+    }
 }

@@ -4,23 +4,35 @@ import Glibc
 import HTTP
 import Hosting
 import JSON
-import Jobs
+package import Jobs
 import Network
 import ResponsesWire
 
 /// OpenAI's Batch API: `Protocols/batches.md`.
-package enum BatchesFace {
+package struct BatchesFace: Sendable {
+    /// nil where nothing is stored.
+    private let engine: BatchEngine?
+
+    /// - Parameter engine: nil where nothing is stored.
+    package init(_ engine: BatchEngine?) { self.engine = engine }
+
+    /// - Throws: 501 where nothing is stored.
+    private func requireEngine() throws(APIError) -> BatchEngine {
+        guard let engine else { throw .nothingIsStored }
+        return engine
+    }
+
     /// `POST /v1/batches`
-    static func create(_ call: Call) throws(APIError) {
-        let engine = try call.services.faces.requireJobs().batches
+    func create(_ call: Call) throws(APIError) {
+        let engine = try requireEngine()
         let body = try call.jsonBody()
-        let inputFileID = try required("input_file_id", body)
-        guard let endpoint = BatchEndpoint(rawValue: try required("endpoint", body)) else {
+        let inputFileID = try Self.required("input_file_id", body)
+        guard let endpoint = BatchEndpoint(rawValue: try Self.required("endpoint", body)) else {
             throw .invalid(
                 "'endpoint' must be one of \(BatchEndpoint.allCases.map(\.rawValue).joined(separator: ", ")).", param: "endpoint",
                 code: "invalid_value")
         }
-        let windowText = try required("completion_window", body)
+        let windowText = try Self.required("completion_window", body)
         let expires = try checked(try body.optionalObject("output_expires_after"))
         let window: CompletionWindow
         var outputExpires: ExpiresAfter?
@@ -43,7 +55,7 @@ package enum BatchesFace {
             let batch = try await engine.create(
                 owner: caller.owner, keyID: caller.keyID, inputFileID: inputFileID, endpoint: endpoint, window: window,
                 metadata: metadata, outputExpires: kept)
-            return answer(batch)
+            return Self.answer(batch)
         }
     }
 
@@ -52,12 +64,12 @@ package enum BatchesFace {
 
     /// `GET /v1/batches/{id}`, with when to ask again, and 304 for who knows it as it stands; with `wait` when it has ended, or the time
     /// is over.
-    static func retrieve(_ call: Call, id: String) throws(APIError) {
-        let engine = try call.services.faces.requireJobs().batches
+    func retrieve(_ call: Call, id: String) throws(APIError) {
+        let engine = try requireEngine()
         let wait = try call.count("wait", default: 0, max: 60)
         // It waits for long: it ends with its key.
         if wait > 0 { call.exchange.onDisconnect = {} }
-        look(call, id: id, engine, until: call.loop.now + .seconds(wait))
+        Self.look(call, id: id, engine, until: call.loop.now + .seconds(wait))
     }
 
     private static func look(_ call: Call, id: String, _ engine: BatchEngine, until deadline: Instant) {
@@ -74,28 +86,22 @@ package enum BatchesFace {
     }
 
     /// `GET /v1/batches`
-    static func list(_ call: Call) throws(APIError) {
-        let engine = try call.services.faces.requireJobs().batches
+    func list(_ call: Call) throws(APIError) {
+        let engine = try requireEngine()
         let limit = try call.limit(default: 20, max: 100)
         let owner = call.owner
         let after = call.query["after"]
         call.respondLater { () throws(JobError) in
             let (page, hasMore) = try await engine.batches(owner: owner, after: after, limit: limit)
-            return JSONAnswer { object in
-                object.field("object", "list")
-                object.array("data") { list in for batch in page { list.object { batch.write(to: &$0) } } }
-                object.field("first_id", page.first?.id)
-                object.field("last_id", page.last?.id)
-                object.field("has_more", hasMore)
-            }
+            return .list(page, id: \.id, hasMore: hasMore) { $0.write(to: &$1) }
         }
     }
 
     /// `POST /v1/batches/{id}/cancel`
-    static func cancel(_ call: Call, id: String) throws(APIError) {
-        let engine = try call.services.faces.requireJobs().batches
+    func cancel(_ call: Call, id: String) throws(APIError) {
+        let engine = try requireEngine()
         let owner = call.owner
-        call.respondLater { () throws(JobError) in answer(try await engine.cancel(id, owner: owner)) }
+        call.respondLater { () throws(JobError) in Self.answer(try await engine.cancel(id, owner: owner)) }
     }
 
     private static func answer(_ batch: Batch) -> JSONAnswer {

@@ -1,13 +1,32 @@
 import API
 import HTTP
 import JSON
-import Jobs
+package import Jobs
 
 /// OpenAI's Files API: `Protocols/files.md`.
-package enum FilesFace {
+package struct FilesFace: Sendable {
+    /// nil where nothing is stored.
+    private let library: FileLibrary?
+    private let limits: FileLimits
+
+    /// - Parameter library: nil where nothing is stored.
+    package init(_ library: FileLibrary?, limits: FileLimits) {
+        self.library = library
+        self.limits = limits
+    }
+
+    /// Bytes that a form with a file may have.
+    var maxFormBytes: Int { limits.maxFileBytes + FileReception.maxFormBytes }
+
+    /// - Throws: 501 where nothing is stored.
+    private func requireLibrary() throws(APIError) -> FileLibrary {
+        guard let library else { throw .nothingIsStored }
+        return library
+    }
+
     /// `POST /v1/files`. Called before the body is here.
-    static func create(_ call: Call) throws(APIError) {
-        let library = try call.services.faces.requireJobs().files
+    func create(_ call: Call) throws(APIError) {
+        let library = try requireLibrary()
         let reception: FileReception
         do throws(MultipartError) {
             reception = FileReception(
@@ -19,8 +38,8 @@ package enum FilesFace {
     }
 
     /// `GET /v1/files`
-    static func list(_ call: Call) throws(APIError) {
-        let library = try call.services.faces.requireJobs().files
+    func list(_ call: Call) throws(APIError) {
+        let library = try requireLibrary()
         let order = call.query["order"] ?? "desc"
         guard order == "asc" || order == "desc" else {
             throw .invalid("'order' must be 'asc' or 'desc'.", param: "order", code: "invalid_value")
@@ -30,19 +49,13 @@ package enum FilesFace {
             limit: try call.limit(default: 10_000, max: 10_000), isAscending: order == "asc")
         call.respondLater { () throws(JobError) in
             let (page, hasMore) = try await library.files(query)
-            return JSONAnswer { object in
-                object.field("object", "list")
-                object.array("data") { list in for file in page { list.object { file.write(to: &$0) } } }
-                object.field("first_id", page.first?.id)
-                object.field("last_id", page.last?.id)
-                object.field("has_more", hasMore)
-            }
+            return .list(page, id: \.id, hasMore: hasMore) { $0.write(to: &$1) }
         }
     }
 
     /// `GET /v1/files/{id}`
-    static func retrieve(_ call: Call, id: String) throws(APIError) {
-        let library = try call.services.faces.requireJobs().files
+    func retrieve(_ call: Call, id: String) throws(APIError) {
+        let library = try requireLibrary()
         let owner = call.owner
         call.respondLater { () throws(JobError) in
             let file = try await library.file(id, owner: owner)
@@ -51,8 +64,8 @@ package enum FilesFace {
     }
 
     /// `DELETE /v1/files/{id}`
-    static func delete(_ call: Call, id: String) throws(APIError) {
-        let library = try call.services.faces.requireJobs().files
+    func delete(_ call: Call, id: String) throws(APIError) {
+        let library = try requireLibrary()
         let owner = call.owner
         call.respondLater { () throws(JobError) in
             try await library.delete(id, owner: owner)
@@ -65,8 +78,8 @@ package enum FilesFace {
     }
 
     /// `GET /v1/files/{id}/content`
-    static func content(_ call: Call, id: String) throws(APIError) {
-        let library = try call.services.faces.requireJobs().files
+    func content(_ call: Call, id: String) throws(APIError) {
+        let library = try requireLibrary()
         let owner = call.owner
         call.later { () throws(JobError) in
             let file = try await library.file(id, owner: owner)

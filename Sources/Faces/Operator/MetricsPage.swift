@@ -30,8 +30,7 @@ struct MetricsPage: Sendable {
     let store: StoreReport?
 
     /// Gathers what all loops have counted, one loop after the other.
-    static func gather(_ services: APIServices) async -> MetricsPage {
-        let (faces, sources) = (services.faces, services.faces.metrics)
+    static func gather(_ services: APIServices, _ sources: OperatorSources) async -> MetricsPage {
         var loops: [LoopSnapshot] = []
         for (sessions, upstreams) in zip(services.sessions.loops, sources.upstreamCounters) {
             loops.append(
@@ -41,7 +40,8 @@ struct MetricsPage: Sendable {
             labels: services.routes.labels, loops: loops, refusals: sources.gate.refusals, heldBytes: sources.budget.heldBytes,
             budgetBytes: sources.budget.limitBytes, isReady: services.lifecycle.stage == .serving,
             failedAttempts: services.authentication.attempts.total, limited: services.metering.refusals, tls: sources.tls,
-            routing: faces.upstreams.report, webhooks: await faces.webhooks.statistics(), runners: faces.runners.statistics,
+            routing: sources.upstreams.report, webhooks: await sources.webhooks.statistics(),
+            runners: sources.runners.statistics,
             store: services.store.map(StoreReport.init))
     }
 

@@ -4,33 +4,43 @@ import HTTP
 import JSON
 import Network
 import SessionHosting
+import Upstreams
 
 /// What the operator asks: numbers and connections, no content. `Protocols/operations.md`.
-package enum OperatorFace {
+package struct OperatorFace: Sendable {
     /// Connections in one answer, at most.
-    static let maxConnections = 10_000
+    private static let maxConnections = 10_000
+
+    private let sources: OperatorSources
+
+    package init(_ sources: OperatorSources) { self.sources = sources }
 
     /// `GET /metrics`
-    static func metrics(_ call: Call) {
+    func metrics(_ call: Call) {
         let wantsOpenMetrics = call.request.fields.prefers("application/openmetrics-text", over: "text/plain")
         let format: MetricsText.Format = wantsOpenMetrics ? .openMetrics : .prometheus
-        gather(call) { services in
-            await MetricsPage.gather(services).text(format)
+        Self.gather(call) { [sources] services in
+            await MetricsPage.gather(services, sources).text(format)
         } then: { call, page in
             call.exchange.respond(.ok, contentType: format.contentType, fields: [("Cache-Control", "no-store")], body: page)
         }
     }
 
     /// `GET /debug/connections`
-    static func connections(_ call: Call) throws(APIError) {
-        let limit = max(1, try call.count("limit", default: 1000, max: maxConnections))
-        gather(call) { services in
+    func connections(_ call: Call) throws(APIError) {
+        let limit = max(1, try call.count("limit", default: 1000, max: Self.maxConnections))
+        Self.gather(call) { services in
             var reports: [ConnectionReport] = []
             for bound in services.sessions.loops { reports += await bound.call { $0.loop.connectionReports(limit: limit) } }
             return Self.json(reports.sorted { $0.age > $1.age }.prefix(limit))
         } then: { call, json in
             call.respond(json: json, fields: [("Cache-Control", "no-store")])
         }
+    }
+
+    /// `GET /debug/upstreams`
+    func upstreams(_ call: Call) {
+        call.respond(json: UpstreamsReport.json(sources.upstreams.report), fields: [("Cache-Control", "no-store")])
     }
 
     /// Asks the loops one after the other, off the caller's loop, and answers on it.

@@ -1,4 +1,3 @@
-import API
 import Bytes
 import JSON
 import Network
@@ -6,11 +5,7 @@ import Upstreams
 
 /// `GET /debug/upstreams`: which upstreams there are and how each is. No key, no content.
 enum UpstreamsReport {
-    static func answer(_ call: Call) {
-        call.respond(json: json(call.services.faces.upstreams.report), fields: [("Cache-Control", "no-store")])
-    }
-
-    private static func json(_ report: RoutingReport) -> [UInt8] {
+    static func json(_ report: RoutingReport) -> [UInt8] {
         var buffer = ByteBuffer()
         buffer.appendJSONObject { list in
             list.field("object", "list")

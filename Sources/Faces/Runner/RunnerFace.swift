@@ -4,32 +4,45 @@ import Bytes
 import HTTP
 import JSON
 import Network
-import Runners
+package import Runners
 import Sessions
 
 /// External runners as upstreams: `Protocols/runner.md`.
-package enum RunnerFace {
+package struct RunnerFace: Sendable {
     /// The longest wait of a call.
     private static let maxWaitSeconds = 60
     private static let maxModels = 32
 
+    /// Where runners get their work.
+    private let board: RunnerBoard
+    /// The model that runners answer for; nil: none.
+    private let model: String?
+
+    /// - Parameters:
+    ///   - board: where runners get their work.
+    ///   - model: the model that runners answer for; nil for none.
+    package init(_ board: RunnerBoard, model: String?) {
+        self.board = board
+        self.model = model
+    }
+
     /// `GET /v1/runner/work`
-    static func work(_ call: Call) throws(APIError) {
-        guard call.services.faces.runnerModel != nil else { throw notOffered }
-        let wait = try call.count("wait", default: 0, max: maxWaitSeconds)
+    func work(_ call: Call) throws(APIError) {
+        guard model != nil else { throw Self.notOffered }
+        let wait = try call.count("wait", default: 0, max: Self.maxWaitSeconds)
         let models = (call.query["model"] ?? "").split(separator: ",").map(String.init)
-        guard models.count <= maxModels else {
-            throw .invalid("'model' may have \(maxModels) names.", param: "model")
+        guard models.count <= Self.maxModels else {
+            throw .invalid("'model' may have \(Self.maxModels) names.", param: "model")
         }
         // What is handed out is leased.
         if call.isHead { return call.exchange.respond(.noContent) }
         let runner = call.query["runner"].map { String($0.prefix(64)) }
         let owner = call.caller.scopes.isSuperset(of: .runnerOfAll) ? nil : call.owner
-        WorkPoll(call, RunnerBoard.Demand(owner: owner, models: models), runner: runner, wait: .seconds(wait)).begin()
+        WorkPoll(call, board, RunnerBoard.Demand(owner: owner, models: models), runner: runner, wait: .seconds(wait)).begin()
     }
 
     /// `POST /v1/responses/{id}/events`
-    static func post(_ call: Call, id: String) throws(APIError) {
+    func post(_ call: Call, id: String) throws(APIError) {
         try call.read { (body) throws(RequestError) in
             try RunnerPost(body)
         } then: { (call, post) throws(APIError) in
@@ -37,30 +50,30 @@ package enum RunnerFace {
         }
     }
 
-    private static func post(_ call: Call, id: String, _ post: RunnerPost) throws(APIError) {
-        guard post.leaseID != nil else { return addSteps(call, id: id, post) }
+    private func post(_ call: Call, id: String, _ post: RunnerPost) throws(APIError) {
+        guard post.leaseID != nil else { return Self.addSteps(call, id: id, post) }
         switch try place(of: id, call) {
         case .running(_, let runner):
             let answer = LoopBound({ (outcome: RunnerCall.Outcome) in Self.answer(call, outcome) }, on: call.loop)
             runner.run { runner in runner.post(post) { outcome in answer.run { $0(outcome) } } }
         case .ended(let ended):
             let isRepeated = post.leaseID == ended.leaseID && post.number > 0 && post.number <= ended.lastPost
-            answer(call, isRepeated ? .taken(ended.summary, isRepeated: true) : .notActive(ended.summary))
+            Self.answer(call, isRepeated ? .taken(ended.summary, isRepeated: true) : .notActive(ended.summary))
         }
     }
 
     /// `GET /v1/responses/{id}/runner`
-    static func watch(_ call: Call, id: String) throws(APIError) {
-        let wait = try call.count("wait", default: 0, max: maxWaitSeconds)
+    func watch(_ call: Call, id: String) throws(APIError) {
+        let wait = try call.count("wait", default: 0, max: Self.maxWaitSeconds)
         switch try place(of: id, call) {
         case .running(_, let runner):
             RunnerWatch(call, runner, wait: .seconds(wait)).begin(leaseID: call.query["lease_id"])
-        case .ended(let ended): answer(call, isActive: false, ended.summary)
+        case .ended(let ended): Self.answer(call, isActive: false, ended.summary)
         }
     }
 
-    private static func place(of id: String, _ call: Call) throws(APIError) -> RunnerBoard.Place {
-        guard let place = call.services.faces.runners.place(of: id),
+    private func place(of id: String, _ call: Call) throws(APIError) -> RunnerBoard.Place {
+        guard let place = board.place(of: id),
             call.caller.scopes.isSuperset(of: .runnerOfAll) || place.owner == call.owner
         else { throw .notFound("response for a runner", id: id, code: "response_not_found") }
         return place

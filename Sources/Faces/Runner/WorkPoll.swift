@@ -21,9 +21,9 @@ final class WorkPoll {
     private var state = State.leasing
     private var isGone = false
 
-    init(_ call: Call, _ demand: RunnerBoard.Demand, runner: String?, wait: Duration) {
+    init(_ call: Call, _ board: RunnerBoard, _ demand: RunnerBoard.Demand, runner: String?, wait: Duration) {
         self.call = call
-        board = call.services.faces.runners
+        self.board = board
         self.demand = demand
         self.runner = runner
         deadline = call.loop.now + wait

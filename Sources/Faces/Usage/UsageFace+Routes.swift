@@ -3,8 +3,10 @@ import Access
 import HTTP
 
 extension UsageFace {
-    package static let routes = [
-        Route(.get, "/v1/usage", scope: .one(.usage), report),
-        Route(.get, "/v1/organization/usage/completions", scope: .one(.usage), report),
-    ]
+    package var routes: [Route] {
+        [
+            Route(.get, "/v1/usage", scope: .one(.usage), report),
+            Route(.get, "/v1/organization/usage/completions", scope: .one(.usage), report),
+        ]
+    }
 }

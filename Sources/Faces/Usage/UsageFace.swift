@@ -1,4 +1,4 @@
-import API
+package import API
 import Access
 import Bytes
 import Glibc
@@ -8,7 +8,11 @@ import Network
 import Storage
 
 /// `GET /v1/usage`, in the form of OpenAI's usage API, and under its path: `Protocols/authentication.md`.
-package enum UsageFace {
+package struct UsageFace: Sendable {
+    private let ledger: UsageLedger
+
+    package init(_ ledger: UsageLedger) { self.ledger = ledger }
+
     /// How wide a bucket is, with how many of them come in one page.
     enum Width: String, CaseIterable {
         case hour = "1h"
@@ -36,7 +40,7 @@ package enum UsageFace {
         static func < (left: Group, right: Group) -> Bool { left.texts.lexicographicallyPrecedes(right.texts) }
     }
 
-    static func report(_ call: Call) throws(APIError) {
+    func report(_ call: Call) throws(APIError) {
         let now = Int(time(nil))
         guard let width = Width(rawValue: call.query["bucket_width"] ?? Width.day.rawValue) else {
             throw .invalid("'bucket_width' must be '1h' or '1d'.", param: "bucket_width", code: "invalid_value")
@@ -54,10 +58,10 @@ package enum UsageFace {
             throw .invalid("'start_time' must lie before 'end_time'.", param: "start_time", code: "invalid_value")
         }
         let stop = min(end, start.saturatingAdding(limit.saturatingMultiplied(by: width.seconds)))
-        let grouping = try grouping(call)
+        let grouping = try Self.grouping(call)
         // Whoever administers sees everybody; without keys there is nobody else.
         let owner = call.caller.scopes.isSuperset(of: .admin) ? nil : call.owner
-        let ledger = call.services.faces.usage
+        let ledger = ledger
         let bound = LoopBound(call, on: call.loop)
         Task {
             do throws(StorageError) {

@@ -2,12 +2,16 @@ import API
 import HTTP
 import Hosting
 import JSON
-import Jobs
+package import Jobs
 import Network
 import Sessions
 
 /// Webhook endpoints as OpenAI's SDK manages them (`client.webhooks`): `Protocols/webhooks.md`.
-package enum WebhooksFace {
+package struct WebhooksFace: Sendable {
+    private let webhooks: Webhooks
+
+    package init(_ webhooks: Webhooks) { self.webhooks = webhooks }
+
     private enum Answer: Sendable {
         case json([UInt8])
         case error(APIError)
@@ -16,30 +20,32 @@ package enum WebhooksFace {
     }
 
     /// `POST /v1/webhook_endpoints`
-    static func create(_ call: Call) throws(APIError) {
+    func create(_ call: Call) throws(APIError) {
         let body = try call.jsonBody()
         let request = try checked(
-            try WebhookRequest(body, allowsPrivate: call.services.faces.webhooks.settings.allowsPrivate))
-        guard let url = request.url else { throw missing("url") }
-        guard let eventTypes = request.eventTypes else { throw missing("event_types") }
+            try WebhookRequest(body, allowsPrivate: webhooks.settings.allowsPrivate))
+        guard let url = request.url else { throw Self.missing("url") }
+        guard let eventTypes = request.eventTypes else { throw Self.missing("event_types") }
         let name = request.name ?? ""
         let owner = call.owner
         answer(call) { webhooks in
             let made = await webhooks.create(
                 owner: owner, name: name, url: url, eventTypes: eventTypes, responses: request.responses ?? .background)
-            return answer(made) { .json(WebhookJSON.endpoint(WebhookEndpointStatus($0), showsSecret: true)) }
+            return Self.answer(made) { .json(WebhookJSON.endpoint(WebhookEndpointStatus($0), showsSecret: true)) }
         }
     }
 
     /// `GET /v1/webhook_endpoints`
-    static func list(_ call: Call) throws(APIError) {
+    func list(_ call: Call) throws(APIError) {
         let limit = max(1, try call.count("limit", default: 20, max: 100))
         let after = call.query["after"]
         let owner = call.owner
         answer(call) { webhooks in
             var statuses = await webhooks.list(owner: owner)[...]
             if let after {
-                guard let place = statuses.firstIndex(where: { $0.endpoint.id == after }) else { return .error(notFound(after)) }
+                guard let place = statuses.firstIndex(where: { $0.endpoint.id == after }) else {
+                    return .error(Self.notFound(after))
+                }
                 statuses = statuses[(place + 1)...]
             }
             return .json(WebhookJSON.list(statuses.prefix(limit), hasMore: statuses.count > limit))
@@ -47,60 +53,60 @@ package enum WebhooksFace {
     }
 
     /// `GET /v1/webhook_endpoints/{id}`
-    static func retrieve(_ call: Call, id: String) {
+    func retrieve(_ call: Call, id: String) {
         let owner = call.owner
         answer(call) { webhooks in
-            guard let status = await webhooks.status(id, owner: owner) else { return .error(notFound(id)) }
+            guard let status = await webhooks.status(id, owner: owner) else { return .error(Self.notFound(id)) }
             return .json(WebhookJSON.endpoint(status))
         }
     }
 
     /// `POST` or `PATCH /v1/webhook_endpoints/{id}`
-    static func update(_ call: Call, id: String) throws(APIError) {
+    func update(_ call: Call, id: String) throws(APIError) {
         let body = try call.jsonBody()
         let request = try checked(
-            try WebhookRequest(body, allowsPrivate: call.services.faces.webhooks.settings.allowsPrivate))
+            try WebhookRequest(body, allowsPrivate: webhooks.settings.allowsPrivate))
         let owner = call.owner
         let unixTime = call.loop.unixTime
         answer(call) { webhooks in
             let updated = await webhooks.update(id, owner: owner) { request.apply(to: &$0, unixTime: unixTime) }
             guard case .success = updated, let status = await webhooks.status(id, owner: owner) else {
-                return answer(updated, id: id) { .json(WebhookJSON.endpoint(WebhookEndpointStatus($0))) }
+                return Self.answer(updated, id: id) { .json(WebhookJSON.endpoint(WebhookEndpointStatus($0))) }
             }
             return .json(WebhookJSON.endpoint(status))
         }
     }
 
     /// `DELETE /v1/webhook_endpoints/{id}`
-    static func delete(_ call: Call, id: String) {
+    func delete(_ call: Call, id: String) {
         let owner = call.owner
         answer(call) { webhooks in
-            answer(await webhooks.remove(id, owner: owner), id: id) { id in
+            Self.answer(await webhooks.remove(id, owner: owner), id: id) { id in
                 .value(["id": .string(id), "object": "webhook_endpoint.deleted", "deleted": true])
             }
         }
     }
 
     /// `POST /v1/webhook_endpoints/{id}/rotate_secret`
-    static func rotateSecret(_ call: Call, id: String) throws(APIError) {
-        let body = try body(call)
+    func rotateSecret(_ call: Call, id: String) throws(APIError) {
+        let body = try Self.body(call)
         let keepsOld = try checked(try body.optionalBool("keep_old_secret_active_for_24_hours")) ?? false
         let owner = call.owner
         answer(call) { webhooks in
-            answer(await webhooks.rotateSecret(id, owner: owner, keepsOld: keepsOld), id: id) {
+            Self.answer(await webhooks.rotateSecret(id, owner: owner, keepsOld: keepsOld), id: id) {
                 .json(WebhookJSON.endpoint(WebhookEndpointStatus($0), showsSecret: true))
             }
         }
     }
 
     /// `POST /v1/webhook_endpoints/{id}/test`
-    static func test(_ call: Call, id: String) throws(APIError) {
-        let body = try body(call)
+    func test(_ call: Call, id: String) throws(APIError) {
+        let body = try Self.body(call)
         let type = try checked(
             try WebhookRequest.eventType(try body.optionalString("event_type") ?? WebhookEvent.types[0], param: "event_type"))
         let owner = call.owner
         answer(call, within: nil) { webhooks in
-            answer(await webhooks.test(id, owner: owner, type: type), id: id) { status in
+            Self.answer(await webhooks.test(id, owner: owner, type: type), id: id) { status in
                 .value(
                     [
                         "object": "webhook_endpoint.test", "webhook_endpoint_id": .string(id), "event_type": .string(type),
@@ -111,29 +117,31 @@ package enum WebhooksFace {
     }
 
     /// `GET /v1/webhook_endpoints/{id}/deliveries`
-    static func deliveries(_ call: Call, id: String) throws(APIError) {
+    func deliveries(_ call: Call, id: String) throws(APIError) {
         let limit = max(1, try call.count("limit", default: 100, max: 1000))
         let owner = call.owner
         answer(call) { webhooks in
-            guard let deliveries = await webhooks.deliveries(id, owner: owner, limit: limit) else { return .error(notFound(id)) }
+            guard let deliveries = await webhooks.deliveries(id, owner: owner, limit: limit) else {
+                return .error(Self.notFound(id))
+            }
             return .json(WebhookJSON.deliveries(deliveries))
         }
     }
 
     /// `POST /v1/webhook_events/{id}/redeliver`
-    static func redeliver(_ call: Call, id: String) throws(APIError) {
-        let body = try body(call)
+    func redeliver(_ call: Call, id: String) throws(APIError) {
+        let body = try Self.body(call)
         let endpointID = try checked(try body.optionalString("webhook_endpoint_id"))
         let owner = call.owner
         answer(call) { webhooks in
-            answer(await webhooks.redeliver(eventID: id, owner: owner, endpointID: endpointID), id: id) { count in
+            Self.answer(await webhooks.redeliver(eventID: id, owner: owner, endpointID: endpointID), id: id) { count in
                 .value(["object": "interject.webhook_redelivery", "event_id": .string(id), "endpoints": JSONValue(count)])
             }
         }
     }
 
     /// `GET /v1/webhook_event_types`
-    static func eventTypes(_ call: Call) {
+    func eventTypes(_ call: Call) {
         call.respond { list in
             list.field("object", "list")
             list.array("data") { for type in WebhookEvent.types { $0.element(type) } }
@@ -156,11 +164,11 @@ package enum WebhooksFace {
 
     /// Asks where the endpoints live, and answers on the loop of the connection.
     /// - Parameter deadline: how long it waits for that; nil where the answer has a deadline of its own.
-    private static func answer(
+    private func answer(
         _ call: Call, within deadline: Duration? = CommitWait.deadline, _ body: @escaping @Sendable (Webhooks) async -> Answer
     ) {
         let bound = LoopBound((call: call, timer: deadline.map { call.failUnlessAnswered(within: $0) }), on: call.loop)
-        let webhooks = call.services.faces.webhooks
+        let webhooks = webhooks
         Task {
             let answer = await body(webhooks)
             bound.run { waiting in

@@ -109,8 +109,8 @@ let package = Package(
         .target(
             name: "Server",
             dependencies: [
-                "Faces", "API", "Access", "Runners", "SessionHosting", "Storage", "Jobs", "Upstreams", "Hosting", "Sessions",
-                "Network", "WebSocket", "HTTP", .product(name: "Logging", package: "swift-log"),
+                "Faces", "API", "Access", "Runners", "SessionHosting", "Storage", "Jobs", "Upstreams", "ResponsesWire", "Hosting",
+                "Sessions", "Network", "WebSocket", "HTTP", .product(name: "Logging", package: "swift-log"),
             ],
             swiftSettings: byteSpeed),
         .executableTarget(

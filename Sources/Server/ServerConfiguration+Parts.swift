@@ -1,5 +1,6 @@
 import API
 import HTTP
+import ResponsesWire
 import Runners
 package import SessionHosting
 import Upstreams
@@ -13,7 +14,7 @@ extension ServerConfiguration {
     package var sessionSettings: SessionSettings {
         SessionSettings(
             limits: sessionLimits, residentLogBytes: residentLogBytes, maxLogMemoryBytes: maxLogMemoryBytes, residency: residency,
-            retention: retention, rejectsUnknownTools: rejectsUnknownTools)
+            retention: retention, refusal: ToolRules(rejectsUnknown: rejectsUnknownTools).refusal)
     }
 
     var apiSettings: APISettings {

@@ -20,14 +20,7 @@ extension SessionLoop {
         (residents.lifetime(of: session.id) == .stored) == (isAsked && residents.journal != nil)
     }
 
-    package func refusal(of parameters: ResponseParameters) -> SessionError? {
-        do throws(SessionError) {
-            try ToolRules(rejectsUnknown: settings.rejectsUnknownTools).check(parameters)
-            return nil
-        } catch {
-            return error
-        }
-    }
+    package func refusal(of parameters: ResponseParameters) -> SessionError? { settings.refusal(parameters) }
 
     package func willTake(responseID: String, into session: Session) -> String? {
         residents.residency.insert(alias: responseID, of: session.id)

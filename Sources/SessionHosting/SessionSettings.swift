@@ -11,18 +11,18 @@ package struct SessionSettings: Sendable {
     package var residency: Duration
     /// How long a session that is only in memory exists after its last use.
     package var retention: Duration
-    /// Whether a request with a tool that no upstream has is refused; else the tool is left out, and the response says so.
-    package var rejectsUnknownTools: Bool
+    /// Why no response is made with these parameters, in the vocabulary that they are written in; nil if one is.
+    package var refusal: @Sendable (ResponseParameters) -> SessionError?
 
     package init(
         limits: SessionLimits, residentLogBytes: Int, maxLogMemoryBytes: Int, residency: Duration, retention: Duration,
-        rejectsUnknownTools: Bool
+        refusal: @escaping @Sendable (ResponseParameters) -> SessionError? = { _ in nil }
     ) {
         self.limits = limits
         self.residentLogBytes = residentLogBytes
         self.maxLogMemoryBytes = maxLogMemoryBytes
         self.residency = residency
         self.retention = retention
-        self.rejectsUnknownTools = rejectsUnknownTools
+        self.refusal = refusal
     }
 }

@@ -29,7 +29,7 @@ final class HandTurnedServer {
         let logger = Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }
         var settings = SessionSettings(
             limits: SessionLimits(), residentLogBytes: hasStore ? 2 << 20 : SessionLimits().maxLogBytes,
-            maxLogMemoryBytes: 512 << 20, residency: .seconds(300), retention: .seconds(168 * 3600), rejectsUnknownTools: false)
+            maxLogMemoryBytes: 512 << 20, residency: .seconds(300), retention: .seconds(168 * 3600))
         directoryPath = FileManager.default.temporaryDirectory.appendingPathComponent("hand-turned-\(UUID())").path
         configure(&settings)
         settings.residentLogBytes = min(settings.residentLogBytes, settings.limits.maxLogBytes)

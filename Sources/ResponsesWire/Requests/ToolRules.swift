@@ -1,14 +1,27 @@
 import JSON
-import Sessions
+package import Sessions
 
 /// Tools of a Responses request: functions and custom tools are the client's; of the others, which OpenAI runs itself, no upstream
 /// here has any. Those are left out and named in `interject.ignored_tools`, unless the operator wants such requests refused.
-struct ToolRules {
+package struct ToolRules: Sendable {
     /// `--unknown-tools reject`.
-    var rejectsUnknown: Bool
+    private let rejectsUnknown: Bool
 
+    /// - Parameter rejectsUnknown: whether a request with a tool that no upstream has is refused.
+    package init(rejectsUnknown: Bool) { self.rejectsUnknown = rejectsUnknown }
+
+    /// Why no response is made with these parameters; nil if one is.
     /// - Parameter parameters: with what the session brings.
-    func check(_ parameters: ResponseParameters) throws(SessionError) {
+    package func refusal(of parameters: ResponseParameters) -> SessionError? {
+        do throws(SessionError) {
+            try check(parameters)
+            return nil
+        } catch {
+            return error
+        }
+    }
+
+    private func check(_ parameters: ResponseParameters) throws(SessionError) {
         let isChat = parameters.chatMembers != nil
         let members = parameters.chatMembers ?? parameters.members
         let tools = members["tools"]?.array ?? []

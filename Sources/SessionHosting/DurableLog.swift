@@ -16,31 +16,44 @@ package final class DurableLog: SessionLog, Journaled {
     private var isLost = false
     private let storedFrom: Int
     /// Finds what events refer to; nil for what the session does not know any more.
-    package var header: ((_ ordinal: Int) -> ResponseHeader?)?
-    /// Called when the store has refused something: what is in memory is no longer what is stored, and must be let go.
-    var onLoss: (() -> Void)?
+    let header: (_ ordinal: Int) -> ResponseHeader?
+    /// Called once, when the store has refused something: what is in memory is no longer what is stored, and must be let go.
+    private var onLoss: (() -> Void)?
     var journalEntry = JournalEntry()
 
     /// Bytes of events that a reader gets from the disk at once.
     private static let fetchByteCount = 64 * 1024
 
     /// An empty log of a new session.
-    init(storage: SessionStorage, key: Int, ordinal: Int, maxBytes: Int) {
+    /// - Parameters:
+    ///   - header: finds what events refer to.
+    ///   - onLoss: called once, when the store has refused something.
+    init(
+        storage: SessionStorage, key: Int, ordinal: Int, maxBytes: Int, header: @escaping (_ ordinal: Int) -> ResponseHeader?,
+        onLoss: @escaping () -> Void
+    ) {
         self.storage = storage
         journal = storage.journal
         self.key = key
         self.ordinal = ordinal
+        self.header = header
+        self.onLoss = onLoss
         committed = 0
         storedFrom = 1
         super.init(maxByteCount: maxBytes)
     }
 
-    /// The log of a session that was loaded.
-    init(storage: SessionStorage, restoring loaded: Store.LoadedSession, maxBytes: Int) {
+    /// The log of a session that was loaded. The parameters are those of a new one's.
+    init(
+        storage: SessionStorage, restoring loaded: Store.LoadedSession, maxBytes: Int,
+        header: @escaping (_ ordinal: Int) -> ResponseHeader?, onLoss: @escaping () -> Void
+    ) {
         self.storage = storage
         journal = storage.journal
         key = loaded.key
         ordinal = loaded.ordinal
+        self.header = header
+        self.onLoss = onLoss
         committed = loaded.lastSequence
         storedFrom = loaded.oldestSequence
         super.init(
@@ -98,14 +111,14 @@ package final class DurableLog: SessionLog, Journaled {
         storage.fetch(session: key, after: position, maxBytes: Self.fetchByteCount) { [weak self] pages in
             guard let self else { return then([]) }
             var unknown: Set<Int> = []
-            for page in pages { unknown.formUnion(page.responseOrdinals.filter { self.header?($0) == nil }) }
+            for page in pages { unknown.formUnion(page.responseOrdinals.filter { self.header($0) == nil }) }
             if unknown.isEmpty {
-                for page in pages { page.resolve { self.header?($0) } }
+                for page in pages { page.resolve { self.header($0) } }
                 return then(pages)
             }
             // Of responses that were deleted, or that the session has forgotten since it has so many.
             self.storage.fetch(headersOf: self.key, unknown) { [weak self] headers in
-                for page in pages { page.resolve { headers[$0] ?? self?.header?($0) } }
+                for page in pages { page.resolve { headers[$0] ?? self?.header($0) } }
                 then(pages)
             }
         }

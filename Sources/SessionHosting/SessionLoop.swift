@@ -71,10 +71,12 @@ package final class SessionLoop: SessionHost {
         forking: (generation: Generation, items: [Item])? = nil
     ) -> (session: Session, reference: SessionReference) {
         let ordinal = ordinals.next()
-        let log = isDurable && !isEphemeral ? storage.map { makeLog($0, ordinal: ordinal) } : nil
+        let logOwner = LogOwner(in: residents)
+        let log = isDurable && !isEphemeral ? storage.map { makeLog($0, ordinal: ordinal, of: logOwner) } : nil
         let session = Session(
             id: id, owner: owner, host: self, defaults: defaults, mode: mode, policy: policy, metadata: metadata, forking: forking,
             limits: settings.limits, log: log)
+        logOwner.session = session
         return (session, house(session, log, ordinal: ordinal, isEphemeral: isEphemeral))
     }
 
@@ -82,8 +84,11 @@ package final class SessionLoop: SessionHost {
     /// - Throws: what of it cannot be read.
     func restore(_ loaded: Store.LoadedSession) throws -> SessionReference? {
         guard let storage else { return nil }
-        let log = DurableLog(storage: storage, restoring: loaded, maxBytes: settings.residentLogBytes)
+        let owner = LogOwner(in: residents)
+        let log = DurableLog(
+            storage: storage, restoring: loaded, maxBytes: settings.residentLogBytes, header: owner.header, onLoss: owner.abandon)
         let session = try Session(restoring: loaded.session, host: self, log: log, limits: settings.limits)
+        owner.session = session
         let reference = house(session, log, ordinal: loaded.ordinal, isEphemeral: false)
         for generation in session.generations {
             residents.residency.insert(alias: generation.id, of: session.id)
@@ -95,13 +100,13 @@ package final class SessionLoop: SessionHost {
         return reference
     }
 
-    private func makeLog(_ storage: SessionStorage, ordinal: Int) -> DurableLog {
-        DurableLog(storage: storage, key: storage.makeKey(), ordinal: ordinal, maxBytes: settings.residentLogBytes)
+    private func makeLog(_ storage: SessionStorage, ordinal: Int, of owner: LogOwner) -> DurableLog {
+        DurableLog(
+            storage: storage, key: storage.makeKey(), ordinal: ordinal, maxBytes: settings.residentLogBytes, header: owner.header,
+            onLoss: owner.abandon)
     }
 
     private func house(_ session: Session, _ log: DurableLog?, ordinal: Int, isEphemeral: Bool) -> SessionReference {
-        log?.header = { [weak session] ordinal in session?.header(ordinal) }
-        log?.onLoss = { [weak self, weak session] in session.map { self?.residents.abandon($0) } }
         let lifetime: Lifetime = log != nil ? .stored : isEphemeral ? .untilIdle : .inMemory
         return SessionReference(residents.insert(session, ordinal: ordinal, lifetime: lifetime))
     }
@@ -159,6 +164,19 @@ package final class SessionLoop: SessionHost {
     package var generationListeners: [any GenerationListener] { [self] + listeners }
 
     package func applied(_ policy: QueuePolicy, toEvents count: Int) { counters.countCatchUp(policy, events: count) }
+}
+
+/// The session that a log belongs to, which is made after it. Retains neither.
+private final class LogOwner {
+    weak var session: Session?
+    private weak var residents: Residents<Session>?
+
+    init(in residents: Residents<Session>) { self.residents = residents }
+
+    func header(_ ordinal: Int) -> ResponseHeader? { session?.header(ordinal) }
+
+    /// What is in memory is no longer what is stored: the session is let go.
+    func abandon() { if let session { residents?.abandon(session) } }
 }
 
 /// The loop's own count and log.

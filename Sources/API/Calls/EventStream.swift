@@ -33,9 +33,9 @@ package final class EventStream {
 
     /// How long the status waits for the upstream to take the request. Until then a refusal (401, 429, …) is still told by a real
     /// status, which SDKs act on; afterwards only in the stream.
-    package static let statusHold = Duration.seconds(2)
+    static let statusHold = Duration.seconds(2)
     /// And while the disk takes nothing: until the command has been told so, at its own deadline.
-    package static let diskHold = CommitWait.deadline + .seconds(5)
+    static let diskHold = CommitWait.deadline + .seconds(5)
 
     @usableFromInline let exchange: HTTPExchange
     @usableFromInline let loop: EventLoop

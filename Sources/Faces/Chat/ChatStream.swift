@@ -26,7 +26,7 @@ final class ChatStream: EventReader {
     /// For the head; known from the submission on.
     var sessionID: String?
     private var response: ResponseHeader?
-    private var holdTimer: LoopTimer?
+    private var statusHold: StatusHold?
     /// Calls by `output_index`.
     private var calls: [Int: ChatToolCall] = [:]
     /// The constant beginning of each chunk, up to the contents of `delta`.
@@ -45,20 +45,15 @@ final class ChatStream: EventReader {
         chunkHead.append(",\"choices\":[{\"index\":0,\"delta\":{" as StaticString)
         call.exchange.endsWithInput = true
         call.exchange.onDisconnect = { [self] in
-            holdTimer?.cancel()
+            statusHold?.cancel()
             stream.stopHeartbeats()
             stop()
         }
         call.exchange.onDrained = { [weak self] in self?.resume() }
-        hold(until: call.loop.now + EventStream.diskHold)
-    }
-
-    /// A disk that takes nothing is told of by a status too: nothing has come then.
-    private func hold(until latest: Instant) {
-        holdTimer = call.loop.schedule(after: EventStream.statusHold) { [weak self] in
-            guard let self else { return }
-            let waitsForDisk = self.response == nil && self.call.services.isStorageLate && self.call.loop.now < latest
-            if waitsForDisk { self.hold(until: latest) } else { self.commit() }
+        statusHold = StatusHold(call) { [weak self] in
+            self?.response == nil
+        } commit: { [weak self] in
+            self?.commit()
         }
     }
 
@@ -101,7 +96,7 @@ final class ChatStream: EventReader {
 
     /// Answers with an error by status if no byte has gone out, else in the stream.
     func fail(_ error: APIError) {
-        holdTimer?.cancel()
+        statusHold?.cancel()
         stop()
         if stream.hasBegun {
             stream.end(telling: error)
@@ -113,14 +108,14 @@ final class ChatStream: EventReader {
     /// As ``fail(_:)``; the name of the command goes on to stand for the completion.
     private func fail(cut: APIError) {
         if stream.hasBegun { return fail(cut) }
-        holdTimer?.cancel()
+        statusHold?.cancel()
         stop()
         call.tell(cut)
     }
 
     private func commit() {
         if stream.hasBegun { return }
-        holdTimer?.cancel()
+        statusHold?.cancel()
         guard !stream.isEnded else { return }
         let session = sessionID.map { [(name: "Interject-Session", value: $0)] } ?? []
         stream.begin(fields: response?.fields ?? session)

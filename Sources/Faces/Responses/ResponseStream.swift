@@ -27,7 +27,8 @@ final class ResponseStream: EventReader {
     /// Epoch of its first event.
     private var firstEpoch = 0
     private var held: [SessionEvent] = []
-    private var holdTimer: LoopTimer?
+    /// nil for a response that is fetched.
+    private var statusHold: StatusHold?
 
     /// - Parameter holdsStatus: for a response that is just made; one that is fetched answers at once.
     init(
@@ -44,16 +45,11 @@ final class ResponseStream: EventReader {
         call.exchange.onDisconnect = { [self] in disconnected() }
         call.exchange.onDrained = { [weak self] in self?.resume() }
         if holdsStatus {
-            hold(until: call.loop.now + EventStream.diskHold)
-        }
-    }
-
-    /// A disk that takes nothing is told of by a status too, so that SDKs try again: nothing has come then.
-    private func hold(until latest: Instant) {
-        holdTimer = call.loop.schedule(after: EventStream.statusHold) { [weak self] in
-            guard let self else { return }
-            let waitsForDisk = self.held.isEmpty && self.call.services.isStorageLate && self.call.loop.now < latest
-            if waitsForDisk { self.hold(until: latest) } else { self.commit() }
+            statusHold = StatusHold(call) { [weak self] in
+                self?.held.isEmpty ?? true
+            } commit: { [weak self] in
+                self?.commit()
+            }
         }
     }
 
@@ -69,7 +65,7 @@ final class ResponseStream: EventReader {
             pass(over: event)
             return .more
         }
-        if let holdTimer, holdTimer.isPending {
+        if let statusHold, statusHold.isPending {
             switch event.kind {
             case .responseCreated, .error:
                 held.append(event)
@@ -121,7 +117,7 @@ final class ResponseStream: EventReader {
 
     /// Answers with an error by status if no byte has gone out, else in the stream.
     func fail(_ error: APIError) {
-        holdTimer?.cancel()
+        statusHold?.cancel()
         if stream.hasBegun {
             stream.end(telling: error)
             stop()
@@ -141,7 +137,7 @@ final class ResponseStream: EventReader {
 
     private func commit() {
         if stream.hasBegun { return }
-        holdTimer?.cancel()
+        statusHold?.cancel()
         guard !stream.isEnded else { return }
         let session = sessionID.map { [(name: "Interject-Session", value: $0)] } ?? []
         stream.begin(fields: response?.fields ?? session)
@@ -167,7 +163,7 @@ final class ResponseStream: EventReader {
     }
 
     private func disconnected() {
-        holdTimer?.cancel()
+        statusHold?.cancel()
         stream.stopHeartbeats()
         stop()
     }

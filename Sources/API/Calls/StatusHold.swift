@@ -1,0 +1,38 @@
+import Network
+
+/// Delays the status of a stream until the upstream has taken the request, at most ``EventStream/statusHold``: until then a refusal is
+/// told by a real status. While the disk takes nothing, and nothing has come, it waits on: then that is told by a status, too.
+/// Loop-confined.
+package final class StatusHold {
+    private let loop: EventLoop
+    private let services: APIServices
+    private let latest: Instant
+    private let isEmpty: () -> Bool
+    private let commit: () -> Void
+    private var timer: LoopTimer?
+
+    /// - Parameters:
+    ///   - isEmpty: whether nothing has come for the stream yet.
+    ///   - commit: sends the status. Not called after ``cancel()``.
+    package init(_ call: Call, isEmpty: @escaping () -> Bool, commit: @escaping () -> Void) {
+        loop = call.loop
+        services = call.services
+        latest = loop.now + EventStream.diskHold
+        self.isEmpty = isEmpty
+        self.commit = commit
+        wait()
+    }
+
+    /// Whether the status is still to come.
+    package var isPending: Bool { timer?.isPending ?? false }
+
+    package func cancel() { timer?.cancel() }
+
+    private func wait() {
+        timer = loop.schedule(after: EventStream.statusHold) { [weak self] in
+            guard let self else { return }
+            let waitsForDisk = isEmpty() && services.isStorageLate && loop.now < latest
+            if waitsForDisk { wait() } else { commit() }
+        }
+    }
+}

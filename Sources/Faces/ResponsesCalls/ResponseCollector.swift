@@ -134,3 +134,10 @@ extension APIError {
             code: "server_error")
     }
 }
+
+extension ResponseHeader {
+    /// Fields of an answer that is about this response: its session, and the upstream that was asked.
+    var fields: [(name: String, value: String)] {
+        [("Interject-Session", sessionID)] + (upstream.map { [("Interject-Upstream", $0)] } ?? [])
+    }
+}

@@ -125,10 +125,12 @@ let package = Package(
             swiftSettings: strict),
 
         // What several test targets need; nothing that is shipped depends on it.
-        .target(name: "LoopbackServer", path: "Tests/LoopbackServer", swiftSettings: strict),
+        .target(name: "LoopbackServer", dependencies: ["Network"], path: "Tests/LoopbackServer", swiftSettings: strict),
         .target(
             name: "RunningServer",
-            dependencies: ["Server", "API", "SessionHosting", "Network", .product(name: "Logging", package: "swift-log")],
+            dependencies: [
+                "LoopbackServer", "Server", "API", "SessionHosting", "Network", .product(name: "Logging", package: "swift-log"),
+            ],
             path: "Tests/RunningServer", swiftSettings: strict),
         // A face that the server does not have: all that a new one takes.
         .target(

@@ -1,5 +1,6 @@
 import Bytes
 import HTTP
+import LoopbackServer
 import Network
 import Synchronization
 import WebSocket

@@ -1,4 +1,5 @@
 import Glibc
+import LoopbackServer
 import Network
 import Testing
 

@@ -1,5 +1,6 @@
 import Glibc
 import Logging
+import LoopbackServer
 
 @testable import Network
 

@@ -1,6 +1,7 @@
 import Bytes
 import Glibc
 import HTTP
+import LoopbackServer
 import Network
 import Testing
 

@@ -1,5 +1,6 @@
 import Glibc
 import HTTP
+import LoopbackServer
 import Network
 import Testing
 

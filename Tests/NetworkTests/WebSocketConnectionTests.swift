@@ -1,5 +1,6 @@
 import Bytes
 import Glibc
+import LoopbackServer
 import Network
 import Synchronization
 import Testing

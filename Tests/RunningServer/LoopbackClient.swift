@@ -1,13 +1,9 @@
 import Glibc
+import LoopbackServer
 package import Network
 
-/// A client of a server on this machine, with one connection. It blocks, and gives up after ten seconds.
+/// A client of a server on this machine, with one connection. It blocks, and gives up after a minute.
 package final class LoopbackClient {
-    struct Failure: Error {
-        let call: String
-        let code: Int32
-    }
-
     package struct Answer {
         package let status: Int
         /// Names in lower case.
@@ -15,38 +11,15 @@ package final class LoopbackClient {
         package let body: String
     }
 
-    private let descriptor: Int32
-    private var received: [UInt8] = []
+    private let socket: RawSocket
 
     package init(to address: SocketAddress) throws {
-        guard case .tcp(_, let port) = address else { throw Failure(call: "address", code: 0) }
-        descriptor = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
-        var name = sockaddr_in()
-        name.sin_family = sa_family_t(AF_INET)
-        name.sin_port = port.bigEndian
-        name.sin_addr.s_addr = inet_addr("127.0.0.1")
-        let code = withUnsafePointer(to: &name) {
-            $0.withMemoryRebound(to: sockaddr.self, capacity: 1) {
-                connect(descriptor, $0, socklen_t(MemoryLayout<sockaddr_in>.size))
-            }
-        }
-        if code != 0 { throw Failure(call: "connect", code: errno) }
-        var timeout = timeval(tv_sec: 60, tv_usec: 0)
-        setsockopt(descriptor, SOL_SOCKET, SO_RCVTIMEO, &timeout, socklen_t(MemoryLayout<timeval>.size))
+        socket = try RawSocket(to: address, timeoutSeconds: 60)
         var isOn: Int32 = 1
-        setsockopt(descriptor, Int32(IPPROTO_TCP), TCP_NODELAY, &isOn, socklen_t(MemoryLayout<Int32>.size))
+        setsockopt(socket.descriptor, Int32(IPPROTO_TCP), TCP_NODELAY, &isOn, socklen_t(MemoryLayout<Int32>.size))
     }
 
-    deinit { close(descriptor) }
-
-    package func send(_ bytes: [UInt8]) throws {
-        var rest = bytes[...]
-        while !rest.isEmpty {
-            let count = rest.withUnsafeBytes { Glibc.send(descriptor, $0.baseAddress, $0.count, Int32(MSG_NOSIGNAL)) }
-            if count < 0 { throw Failure(call: "send", code: errno) }
-            rest = rest.dropFirst(count)
-        }
-    }
+    package func send(_ bytes: [UInt8]) throws { try socket.send(bytes) }
 
     // MARK: HTTP
 
@@ -62,7 +35,7 @@ package final class LoopbackClient {
     }
 
     package func answer(hasBody: Bool = true) throws -> Answer {
-        let lines = String(decoding: try take(through: Array("\r\n\r\n".utf8)), as: UTF8.self).split(separator: "\r\n")
+        let lines = try take(through: "\r\n\r\n").split(separator: "\r\n")
         var fields: [String: String] = [:]
         for line in lines.dropFirst() {
             let parts = line.split(separator: ":", maxSplits: 1)
@@ -106,26 +79,17 @@ package final class LoopbackClient {
     // MARK: Bytes
 
     /// Everything to the end of a chunked answer, chunk by chunk.
-    package func rest() throws -> String { String(decoding: try take(through: Array("\r\n0\r\n\r\n".utf8)), as: UTF8.self) }
+    package func rest() throws -> String { try take(through: "\r\n0\r\n\r\n") }
 
     private func take(_ count: Int) throws -> [UInt8] {
-        while received.count < count { if try !fill() { throw Failure(call: "recv", code: 0) } }
-        defer { received.removeFirst(count) }
-        return Array(received[..<count])
+        let bytes = try socket.receive(exactly: count)
+        guard bytes.count == count else { throw RawSocket.Failure(call: "recv", code: 0) }
+        return bytes
     }
 
-    private func take(through end: [UInt8]) throws -> [UInt8] {
-        while true {
-            if let range = received.firstRange(of: end) { return try take(range.upperBound) }
-            if try !fill() { throw Failure(call: "recv", code: 0) }
-        }
-    }
-
-    private func fill() throws -> Bool {
-        var bytes = [UInt8](repeating: 0, count: 1 << 16)
-        let count = recv(descriptor, &bytes, bytes.count, 0)
-        if count < 0 { throw Failure(call: "recv", code: errno) }
-        received += bytes[..<count]
-        return count > 0
+    private func take(through end: String) throws -> String {
+        let text = try socket.receive(through: end)
+        guard text.hasSuffix(end) else { throw RawSocket.Failure(call: "recv", code: 0) }
+        return text
     }
 }

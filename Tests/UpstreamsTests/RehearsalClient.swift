@@ -1,8 +1,8 @@
 import Bytes
-import Glibc
 import HTTP
 import JSON
 import Logging
+import LoopbackServer
 import Network
 
 @testable import Upstreams
@@ -42,55 +42,36 @@ final class RehearsalClient {
         }
     }
 
-    private(set) var descriptor: Int32
+    private let socket: RawSocket
 
     init(_ rehearsal: Rehearsal, receiveBufferByteCount: Int32? = nil) throws {
-        guard case .tcp(_, let port) = rehearsal.address else { throw SystemCallErrorOfTest(code: 0) }
-        descriptor = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
-        if var count = receiveBufferByteCount { setsockopt(descriptor, SOL_SOCKET, SO_RCVBUF, &count, 4) }
-        var timeout = timeval(tv_sec: 10, tv_usec: 0)
-        setsockopt(descriptor, SOL_SOCKET, SO_RCVTIMEO, &timeout, socklen_t(MemoryLayout<timeval>.size))
-        var address = sockaddr_in()
-        address.sin_family = sa_family_t(AF_INET)
-        address.sin_port = port.bigEndian
-        address.sin_addr.s_addr = UInt32(0x7F00_0001).bigEndian
-        let code = withUnsafePointer(to: &address) { pointer in
-            pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) {
-                connect(descriptor, $0, socklen_t(MemoryLayout<sockaddr_in>.size))
-            }
-        }
-        if code != 0 { throw SystemCallErrorOfTest(code: errno) }
+        socket = try RawSocket(to: rehearsal.address, receiveBufferByteCount: receiveBufferByteCount, timeoutSeconds: 10)
     }
 
-    deinit { close() }
+    func close() { socket.close() }
 
-    func close() {
-        if descriptor >= 0 { Glibc.close(descriptor) }
-        descriptor = -1
-    }
-
+    /// What the server no longer takes is dropped.
     func send(_ method: String, _ path: String, _ body: String = "") {
-        let text = "\(method) \(path) HTTP/1.1\r\nHost: localhost\r\nContent-Length: \(body.utf8.count)\r\n\r\n\(body)"
-        var bytes = Array(text.utf8)[...]
-        while !bytes.isEmpty {
-            let sent = bytes.withUnsafeBytes { Glibc.send(descriptor, $0.baseAddress, $0.count, Int32(MSG_NOSIGNAL)) }
-            if sent <= 0 { return }
-            bytes = bytes.dropFirst(sent)
-        }
+        try? socket.send("\(method) \(path) HTTP/1.1\r\nHost: localhost\r\nContent-Length: \(body.utf8.count)\r\n\r\n\(body)")
     }
 
     /// Reads one answer, or so much of it that `enough` is true of its body.
     func read(until enough: (String) -> Bool = { _ in false }) -> Answer {
         var answer = Answer()
         var parser = ResponseParser()
-        var buffer = [UInt8](repeating: 0, count: 65_536)
         while !answer.isWhole, answer.failure == nil, !enough(answer.text) {
-            let count = recv(descriptor, &buffer, buffer.count, 0)
-            if count <= 0 {
-                answer.failure = count == 0 ? 0 : errno
+            let received: [UInt8]
+            do {
+                received = try socket.receive()
+            } catch {
+                answer.failure = (error as? RawSocket.Failure)?.code
                 break
             }
-            buffer[..<count].withUnsafeBytes { bytes in
+            if received.isEmpty {
+                answer.failure = 0
+                break
+            }
+            received.withUnsafeBytes { bytes in
                 var input = bytes
                 parsing: while let event = try? parser.next(&input) {
                     switch event {
@@ -114,8 +95,6 @@ final class RehearsalClient {
         return read()
     }
 }
-
-struct SystemCallErrorOfTest: Error { let code: Int32 }
 
 /// A rehearsal model that runs for one test.
 func withRehearsal(_ body: (Rehearsal) async throws -> Void) async throws {

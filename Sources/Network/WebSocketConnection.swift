@@ -25,7 +25,7 @@ open class WebSocketConnection: Connection {
     /// Deadline of the peer's close frame after ours.
     public static let closeTimeout = Duration.seconds(5)
 
-    private var isConcluded = false
+    final private(set) var isConcluded = false
     private var closeCodeSent: CloseCode?
     private var endpoint: WebSocketEndpoint
     private var pulse: WebSocketPulse
@@ -39,6 +39,8 @@ open class WebSocketConnection: Connection {
     private var retainedByteCount = 0
     /// A long message that leaves in fragments, and all that follows it; nil if there is none.
     private var long: LongMessages?
+    /// Commands of the peer that are not done yet; nil if there are none.
+    final var commands: CommandsUnderWay?
 
     public init(_ transport: WebSocketTransport) {
         endpoint = WebSocketEndpoint(
@@ -59,7 +61,7 @@ open class WebSocketConnection: Connection {
     open func receivedBinary(_ bytes: UnsafeRawBufferPointer) {}
     /// A congested connection has sent all output.
     open func drained() {}
-    /// The last call, whatever the cause.
+    /// The last call, whatever the cause; after the commands under way: ``delayingEnd(until:)``.
     open func closed(_ end: ConnectionClosed) {}
     /// Whether work is running that limits on age or idle time should not cut.
     open var isBusy: Bool { false }
@@ -155,9 +157,14 @@ open class WebSocketConnection: Connection {
         countHeld()
     }
 
-    /// Starts the close handshake, after a long message that is being sent.
+    /// Starts the close handshake, after the commands under way and a long message that is being sent. Messages that arrive
+    /// meanwhile are discarded.
     public func close(_ code: CloseCode, reason: String = "") {
-        guard isOpen else { return }
+        guard isOpen, commands?.closing == nil else { return }
+        if endMustWait() {
+            commands?.closing = (code, reason)
+            return
+        }
         if let long {
             long.closing = (code, reason)
             return
@@ -215,8 +222,7 @@ open class WebSocketConnection: Connection {
         {
             deliveredByteCount += Self.deliveryByteCount
             switch event {
-            // Our close frame is due behind the long message.
-            case .text where long?.closing != nil, .binary where long?.closing != nil: break
+            case .text where isCloseDue, .binary where isCloseDue: break
             case .text(let text):
                 countReceived()
                 deliveredByteCount += text.count
@@ -235,7 +241,9 @@ open class WebSocketConnection: Connection {
             if hasInflatedEnough(since: &inflatedByteCount), !input.isEmpty { break }
         }
         _ = hasInflatedEnough(since: &inflatedByteCount)
-        if areMessagesPaused || isCloseDelayed(input) {
+        let isCloseDelayed = isCloseDelayed(input)
+        if isCloseDelayed { _ = endMustWait() }
+        if areMessagesPaused || isCloseDelayed {
             unread.append(contentsOf: input)
             pauseReading()
         } else if !input.isEmpty {
@@ -254,10 +262,13 @@ open class WebSocketConnection: Connection {
         }
     }
 
-    /// Whether the peer's close frame comes next, but a long message that answers its commands is not yet sent. Ours follows that
-    /// (RFC 6455 §5.5.1).
+    /// Whether our close frame waits for a long message or for commands.
+    @inline(__always) private var isCloseDue: Bool { long?.closing != nil || commands?.closing != nil }
+
+    /// Whether the peer's close frame comes next, but its commands are not yet done, or a long message that answers them is not yet
+    /// sent. Our close frame follows that (RFC 6455 §5.5.1).
     @inline(__always) private func isCloseDelayed(_ input: UnsafeMutableRawBufferPointer) -> Bool {
-        long != nil && endpoint.isCloseNext(input)
+        (long != nil || commands != nil) && endpoint.isCloseNext(input)
     }
 
     /// Whether this iteration's decompression budget is used up.
@@ -327,7 +338,15 @@ open class WebSocketConnection: Connection {
         var waiting: [UInt8] = []
         swap(&waiting, &unread)
         waiting.withUnsafeMutableBytes { process($0) }
-        if unread.isEmpty, !mustNotRead, !areMessagesPaused { resumeReading() }
+        if unread.isEmpty { readOn() }
+    }
+
+    /// Continues with unprocessed and unread input, unless it must wait.
+    final func readOn() {
+        guard case .open = socketState, !mustNotRead, !areMessagesPaused else { return }
+        // TLS has reported the end, and the kernel may not: see inputClosed().
+        if isInputEndAnnounced { scheduleRead() }
+        if unread.isEmpty { resumeReading() } else { scheduleUnread() }
     }
 
     public final override func outputDrained() {
@@ -343,9 +362,7 @@ open class WebSocketConnection: Connection {
             }
             return
         }
-        // TLS has reported the end, and the kernel may not: see inputClosed().
-        if isInputEndAnnounced { scheduleRead() }
-        if !areMessagesPaused { if unread.isEmpty { resumeReading() } else { scheduleUnread() } }
+        readOn()
         drained()
     }
 
@@ -353,13 +370,19 @@ open class WebSocketConnection: Connection {
     final override func inputEndAnnounced() {}
 
     public final override func inputClosed() {
-        if long != nil, canSend {
-            // The peer may still read: the end is read again behind the long message.
+        if canSend, long != nil || endMustWait() {
+            // The peer may still read: the end is read again behind the long message, or behind the commands.
             isInputEndAnnounced = true
             return pauseReading()
         }
         if let closed = endpoint.transportEnded() { conclude(closed) }
         finish()
+    }
+
+    override func loopStopped() {
+        // No command of this loop continues.
+        commands = nil
+        super.loopStopped()
     }
 
     public final override func ended(_ end: End) {
@@ -380,7 +403,7 @@ open class WebSocketConnection: Connection {
         } else if closed.wasClean {
             countClose(sent: closed.code)
         }
-        self.closed(closed)
+        if endMustWait() { commands?.ended = closed } else { self.closed(closed) }
     }
 
     // MARK: Counting
@@ -428,9 +451,9 @@ open class WebSocketConnection: Connection {
             return
         }
         // Input that we do not read is not the peer's silence.
-        if areMessagesPaused { pulse.received = loop.now }
+        if areMessagesPaused || commands?.deadline != nil { pulse.received = loop.now }
         pulse.note(sentByteCount: bytesSent, isBlocked: isBlocked, now: loop.now)
-        switch pulse.action(now: loop.now, liveness.value, isBusy: isBusy) {
+        switch pulse.action(now: loop.now, liveness.value, isBusy: isBusy || commands != nil) {
         case .nothing: break
         case .drop(let silence):
             // A peer that does not read sees no ping either, and its input was not read: report that instead.
@@ -443,8 +466,8 @@ open class WebSocketConnection: Connection {
             return
         case .close(let code, let reason):
             close(code, reason: reason)
-            // Behind a long message, the peer is watched until it has read that.
-            if long == nil { return }
+            // While our close frame waits, the peer is watched.
+            if !canSend { return }
         case .ping:
             // A fresh clock reading: its nanoseconds identify the ping.
             let now = loop.clock.now

@@ -20,8 +20,8 @@ package struct SessionReference: Sendable {
     /// withdrawn, and the outcome is the refusal ``Sessions/SessionError/notCommitted``. Any other refusal has changed nothing, and
     /// is told at once.
     /// - Parameters:
-    ///   - reader: attached as the command says; stopped if it is refused. On the session's loop, events that the command causes come
-    ///     before its outcome.
+    ///   - reader: attached as the command says; stopped if it is refused. Events that the command causes come to every reader on the
+    ///     caller's loop before its outcome, if the reader takes them; from another loop, those behind a join come after its outcome.
     ///   - listens: whether the reader counts as a listener, for disconnect policies.
     ///   - loop: the caller's.
     ///   - then: called once, on the caller's loop.
@@ -31,8 +31,11 @@ package struct SessionReference: Sendable {
     ) {
         let command = SessionCommand(kind)
         let cursor = reader?.makeCursor(for: self, listens: listens)
+        let remote = self.loop === loop ? nil : self.loop
         object.perform(from: loop) { session, answer in
-            Self.carryOut(command, cursor, in: session, then: answer)
+            Self.carryOut(command, cursor, in: session) { outcome in
+                if let remote { Self.tell(outcome, behindEventsOn: remote, answer) } else { answer(outcome) }
+            }
         } then: { (outcome: SessionOutcome) in
             if outcome.isRefusal { reader?.stop() }
             then(outcome)
@@ -63,6 +66,21 @@ package struct SessionReference: Sendable {
             }
         } then: { (result: Result<EventRead, SessionError>) in
             then(result)
+        }
+    }
+
+    /// Answers a command that came from another loop.
+    /// - Parameter loop: the session's.
+    private static func tell(
+        _ outcome: SessionOutcome, behindEventsOn loop: EventLoop, _ answer: @escaping (SessionOutcome) -> Void
+    ) {
+        switch outcome {
+        // A reader knows its position before it gets the first event.
+        case .joined, .following, .refused: answer(outcome)
+        default:
+            // The events of an iteration leave for another loop in one batch, by work that was scheduled before this.
+            let answer = LoopBound(answer, on: loop)
+            loop.execute { answer.value(outcome) }
         }
     }
 

@@ -45,6 +45,14 @@ public enum SessionError: Error, Sendable, Hashable {
     /// The outcome is none that the command can come to: it was made by another version.
     case unexpectedOutcome
 
+    /// Whether it is about the items of the command, not about what they are for.
+    public var isOfItems: Bool {
+        switch self {
+        case .duplicateItem, .resultWithoutCall: true
+        default: false
+        }
+    }
+
     /// The machine's word for it, as in `Protocols/sessions.md`.
     public var code: String {
         switch self {

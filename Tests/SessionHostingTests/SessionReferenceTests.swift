@@ -189,6 +189,34 @@ import Testing
         other.run()
     }
 
+    @Test func fromAnotherLoopTheEventsOfAnInputComeBeforeItsOutcome() throws {
+        let setup = try Setup()
+        let other = try Self.makeLoop(1)
+        let reference = setup.reference
+        let reader = LoopBound(transferring: CountingReader(loop: other, catchUp: .losslessOrClose), to: other)
+        let outcomes = Outcomes()
+        let submit = SessionCommand.Submit(
+            NewItems([Self.item]), responseID: "resp_1", parameters: .whole(ResponseParameters(model: "m")))
+        other.execute {
+            reference.perform(.submit(submit), reader: reader.value, from: other) { outcome in
+                #expect(reader.value.count > 1)
+                outcomes.list.append(outcome)
+            }
+        }
+        for _ in 0..<4 {
+            other.turnOnce()
+            setup.loop.turnOnce()
+        }
+        setup.loop.execute { setup.log.commit() }
+        for _ in 0..<4 {
+            setup.loop.turnOnce()
+            other.turnOnce()
+        }
+        #expect(outcomes.list.count == 1 && outcomes.list.first?.isRefusal == false)
+        other.stop()
+        other.run()
+    }
+
     @Test func pagesOfEventsComeWithinTheCall() throws {
         let setup = try Setup()
         let (reference, loop) = (setup.reference, setup.loop)

@@ -77,7 +77,7 @@ extension Session {
             cancelled = try known(id)
         }
         if command.answer == .nothing { return .done }
-        return .response(ResponseStanding(cancelled, in: self, withObject: true))
+        return .response(ResponseStanding(cancelled, in: self, withObject: command.answer != .standing))
     }
 
     private func add(_ steps: [Step], to generation: Generation) throws(SessionError) -> SessionOutcome {

@@ -5,22 +5,19 @@ extension Session {
     func take(_ command: SessionCommand.Submit, _ cursor: Cursor?) throws(SessionError) -> SessionOutcome.Accepted {
         var input = try input(of: command)
         if let refusal = host.refusal(of: input.parameters) { throw refusal }
-        guard let continuation = command.continuation else {
-            return Accepted(try take(input, cursor), in: self, withObject: command.withObject)
-        }
+        guard let continuation = command.continuation else { return try take(input, of: command, cursor) }
         guard let previous = generation(continuation.previousResponseID) else {
             throw .previousResponseNotFound(continuation.previousResponseID)
         }
         input.previousResponseID = previous.id
-        guard needsBranch(at: previous, continuation) else {
-            return Accepted(try take(input, cursor), in: self, withObject: command.withObject)
-        }
+        guard needsBranch(at: previous, continuation) else { return try take(input, of: command, cursor) }
         guard let items = conversation(upTo: previous) else { throw .previousResponseNotFound(previous.id) }
         // Steers that wait at the response that the branch begins with are the branch's own.
         if !previous.pendingSteers.isEmpty { input.items = previous.pendingSteers.flatMap(\.items) + input.items }
         let branch = host.makeBranch(
             of: self, at: previous, items, defaults: input.parameters, isStored: continuation.isStored,
             isDurable: continuation.isDurable)
+        let standing = command.withStanding ? SessionStanding(branch) : nil
         let acceptance: Acceptance
         do throws(SessionError) {
             acceptance = try branch.take(input, cursor)
@@ -29,7 +26,14 @@ extension Session {
             throw error
         }
         takeSteers(of: previous, for: acceptance.generation)
-        return Accepted(acceptance, in: branch, withObject: command.withObject)
+        return Accepted(acceptance, in: branch, withObject: command.withObject, standing: standing)
+    }
+
+    private func take(
+        _ input: Input, of command: SessionCommand.Submit, _ cursor: Cursor?
+    ) throws(SessionError) -> Accepted {
+        let standing = command.withStanding ? SessionStanding(self) : nil
+        return Accepted(try take(input, cursor), in: self, withObject: command.withObject, standing: standing)
     }
 
     /// Whether the input cannot go on in this conversation.
@@ -96,7 +100,7 @@ extension Session {
             input.steer = command.steer
             input.responseID = command.successorID
             do throws(SessionError) {
-                return .accepted(Accepted(try take(input, cursor), in: self, withObject: false))
+                return .accepted(Accepted(try take(input, cursor), in: self, withObject: false, standing: nil))
             } catch {
                 throw .successorRefused(error)
             }
@@ -115,7 +119,7 @@ extension Session {
 }
 
 extension SessionOutcome.Accepted {
-    init(_ acceptance: Acceptance, in session: Session, withObject: Bool) {
+    init(_ acceptance: Acceptance, in session: Session, withObject: Bool, standing: SessionStanding?) {
         sessionID = session.id
         responseID = acceptance.generation.id
         position = session.log.epochs.position(of: acceptance.sequence)
@@ -124,5 +128,6 @@ extension SessionOutcome.Accepted {
             Interrupted(responseID: $0.responseID, itemID: $0.itemID, outputText: $0.outputText, outputTokens: $0.outputTokens)
         }
         object = withObject ? acceptance.generation.objectJSON : nil
+        self.standing = standing
     }
 }

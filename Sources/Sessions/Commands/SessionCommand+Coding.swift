@@ -82,8 +82,10 @@ extension SessionCommand.Submit: CommandRecord {
     static var layout: some CommandLayout<Self> {
         CommandParts(
             \.new, \.responseID, \.parameters, \.mode, \.policy, \.speaker, \.itemsSpeaker, \.clientEventID, \.isWarmUp,
-            \.continuation, \.withObject
-        ) { new, responseID, parameters, mode, policy, speaker, itemsSpeaker, clientEventID, isWarmUp, continuation, withObject in
+            \.continuation, \.withObject, \.withStanding
+        ) {
+            new, responseID, parameters, mode, policy, speaker, itemsSpeaker, clientEventID, isWarmUp, continuation, withObject,
+            withStanding in
             var submit = Self(new, responseID: responseID, parameters: parameters)
             submit.mode = mode
             submit.policy = policy
@@ -93,6 +95,7 @@ extension SessionCommand.Submit: CommandRecord {
             submit.isWarmUp = isWarmUp
             submit.continuation = continuation
             submit.withObject = withObject
+            submit.withStanding = withStanding
             return submit
         }
     }

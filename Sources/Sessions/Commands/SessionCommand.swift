@@ -102,6 +102,8 @@ extension SessionCommand {
         public var continuation: Continuation?
         /// Whether the outcome has the response object as it stands right after.
         public var withObject = false
+        /// Whether the outcome has the session as it stood right before, for a cursor that joins with the input.
+        public var withStanding = false
 
         public init(_ new: NewItems, responseID: String, parameters: Parameters) {
             self.new = new
@@ -182,6 +184,8 @@ extension SessionCommand {
             case object
             /// The response object, also of a response that had ended before.
             case objectInAnyCase
+            /// The response, without its object.
+            case standing
         }
 
         public init(

@@ -54,8 +54,8 @@ extension SessionOutcome.Following: CommandCoded {}
 
 extension SessionOutcome.Accepted: CommandRecord {
     static var layout: some CommandLayout<Self> {
-        CommandParts(\.sessionID, \.responseID, \.position, \.mode, \.interrupted, \.opaqueObject) {
-            Self(sessionID: $0, responseID: $1, position: $2, mode: $3, interrupted: $4, object: $5?.array)
+        CommandParts(\.sessionID, \.responseID, \.position, \.mode, \.interrupted, \.opaqueObject, \.standing) {
+            Self(sessionID: $0, responseID: $1, position: $2, mode: $3, interrupted: $4, object: $5?.array, standing: $6)
         }
     }
 

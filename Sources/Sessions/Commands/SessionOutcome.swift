@@ -45,6 +45,8 @@ public enum SessionOutcome: Sendable, Equatable {
         public let interrupted: Interrupted?
         /// The response object as JSON, if that was asked for.
         public let object: [UInt8]?
+        /// The session that took it as it stood right before, if that was asked for.
+        public let standing: SessionStanding?
     }
 }
 

@@ -78,6 +78,12 @@ import Testing
         #expect(try read.state().busySince == 1_700_000_000)
         let joined = SessionOutcome.joined(standing, after: LogPosition(epoch: 2, sequence: 41))
         #expect(try decodedOutcome(joined.encoded) == joined)
+        var submit = SessionCommand.Submit(
+            NewItems([.userMessage("four")]), responseID: "resp_4", parameters: .whole(ResponseParameters(model: "m")))
+        submit.withStanding = true
+        let accepted = fixture.session.handle(SessionCommand(.submit(submit)))
+        #expect(try accepted.accepted().standing == standing)
+        #expect(try decodedOutcome(accepted.encoded) == accepted)
     }
 
     // MARK: Bytes of a stranger

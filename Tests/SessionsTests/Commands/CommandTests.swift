@@ -41,6 +41,36 @@ import Testing
         checkInvariants(fixture)
     }
 
+    @Test func theOutcomeOfAnInputTellsTheSessionAsItStoodBefore() throws {
+        let fixture = Fixture()
+        try answer(fixture, "one", as: "resp_1", with: "1")
+        let before = try handle(fixture, .readState).state()
+        var next = submit("two", as: "resp_2")
+        #expect(try handle(fixture, .submit(submit("side", as: "resp_s"))).accepted().standing == nil)
+        fixture.session.active?.finish(.stop)
+        let standing = try handle(fixture, .readState).state()
+        #expect(standing != before)
+        next.withStanding = true
+        let reader = Recorder()
+        let accepted = try handle(fixture, .submit(next), following: reader).accepted()
+        #expect(accepted.standing == standing)
+        // Where the state ends, the reader goes on.
+        #expect(reader.events.first?.position == standing.state.lastPosition.sequence + 1)
+    }
+
+    @Test func theOutcomeOfAnInputOnABranchTellsTheBranch() throws {
+        let fixture = Fixture()
+        try answer(fixture, "one", as: "resp_1", with: "1")
+        try answer(fixture, "two", as: "resp_2", with: "2")
+        var next = submit("other", as: "resp_3")
+        next.continuation = .init(of: "resp_1", isStored: true, isDurable: true)
+        next.withStanding = true
+        let accepted = try handle(fixture, .submit(next)).accepted()
+        #expect(accepted.sessionID != fixture.session.id)
+        let told = try JSONValue.parse(#require(accepted.standing).state.json)
+        #expect(told["id"]?.string == accepted.sessionID && told["items"]?.array?.count == 2)
+    }
+
     @Test func aRefusedInputLeavesNoReader() {
         let fixture = Fixture(mode: .reject)
         let reader = Recorder()

@@ -86,6 +86,7 @@ struct RandomCommands: RandomValues {
             SessionCommand.Submit.Continuation(of: $0.text(), isStored: $0.flag(), isDurable: $0.flag())
         }
         submit.withObject = flag()
+        submit.withStanding = flag()
         return submit
     }
 
@@ -93,7 +94,7 @@ struct RandomCommands: RandomValues {
         SessionCommand.Cancel(
             responseID: maybe { $0.text() }, by: maybe { $0.participant() }, clientEventID: maybe { $0.text() },
             reason: [.cancel, .disconnect, .shutdown, .restart, .storageUnavailable].randomElement(using: &self) ?? .cancel,
-            dropsQueued: flag(), answer: [.nothing, .object, .objectInAnyCase].randomElement(using: &self) ?? .nothing)
+            dropsQueued: flag(), answer: [.nothing, .object, .objectInAnyCase, .standing].randomElement(using: &self) ?? .nothing)
     }
 
     // MARK: Outcomes
@@ -108,7 +109,7 @@ struct RandomCommands: RandomValues {
                     interrupted: $0.maybe {
                         Interrupted(
                             responseID: $0.text(), itemID: $0.maybe { $0.text() }, outputText: $0.text(), outputTokens: $0.number())
-                    }, object: $0.maybe { $0.bytes() }))
+                    }, object: $0.maybe { $0.bytes() }, standing: nil))
         },
         { .steerKept(callIDs: $0.list { $0.text() }) },
         { .response($0.standing()) },

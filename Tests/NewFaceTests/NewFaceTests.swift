@@ -81,6 +81,19 @@ import Testing
         }
     }
 
+    @Test func theLastWordOfItsClientIsAnswered() async throws {
+        try await withNotes { server in
+            for _ in 0..<20 {
+                let client = try server.connect()
+                #expect(try client.upgrade("/v1/notes", fields: [bearer]).status == 101)
+                try client.send(text: "shout hello")
+                try client.send(frame: 8, [0x03, 0xE8])
+                #expect(try client.frame() == "HELLO")
+                #expect(try client.frame() == "close 1000")
+            }
+        }
+    }
+
     @Test func itsSocketClosesAtRestWhenTheServerStops() async throws {
         try await withNotes { server in
             let (idle, busy) = (try server.connect(), try server.connect())

@@ -24,6 +24,14 @@ import Testing
         #expect(items[1].body["output"]?.string == "seen")
     }
 
+    @Test func anEmptyIdentifierIsNone() throws {
+        let items = try InputItems.parse([
+            ["role": "user", "content": "a", "id": ""], ["role": "user", "content": "b", "id": ""],
+            ["role": "user", "content": "c", "id": "msg_c"],
+        ])
+        #expect(Set(items.map(\.id)).count == 3 && items.allSatisfy { $0.id.hasPrefix("msg_") } && items[2].id == "msg_c")
+    }
+
     @Test(arguments: [
         ("7", "input"), ("[]", "input"), ("[7]", "input[0]"), (#"[{"role":"robot","content":"x"}]"#, "input[0].role"),
         (#"[{"role":"user"}]"#, "input[0].content"), (#"[{"role":"user","content":[{}]}]"#, "input[0].content[0].type"),

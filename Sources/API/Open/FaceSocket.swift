@@ -11,6 +11,9 @@ public import WebSocket
 /// - When the server stops, it closes with 1012 as soon as it is at rest.
 /// - When the key that opened it ends, it tells so and closes with 1008.
 /// - Sessions that live as long as the connection are forgotten at its end: ``own(_:on:)``.
+/// - A command that was received is carried out, whatever comes after it. Whichever step of it ends in a later iteration goes through
+///   ``find(session:then:)`` and the methods beside it, or through ``Network/WebSocketConnection/delayingEnd(until:)``: the end of the
+///   connection waits for it.
 ///
 /// A face subclasses it, overrides the methods under "For the face" and those of ``Network/WebSocketConnection``, and lists a
 /// ``Route/socket(_:label:scope:binding:_:)`` that makes it. Subprotocols are agreed on by the route's ``SocketOpening``.
@@ -20,6 +23,8 @@ open class FaceSocket: WebSocketConnection {
     package let caller: Caller
     package final var owner: String { caller.owner }
     private var ephemeral = EphemeralSessions()
+    /// Steps that the client's next messages wait for.
+    private var pausingStepCount = 0
 
     /// - Parameter call: the one that asked for the socket.
     package init(_ transport: WebSocketTransport, for call: Call) {
@@ -31,7 +36,7 @@ open class FaceSocket: WebSocketConnection {
 
     // MARK: For the face
 
-    /// Whether nothing runs or waits here whose end the client is owed.
+    /// Whether nothing runs or waits here whose end the client is owed, besides commands under way.
     open var isAtRest: Bool { true }
     /// Tells of an error that no command has caused.
     open func tell(_ error: APIError) {}
@@ -57,12 +62,24 @@ open class FaceSocket: WebSocketConnection {
     /// What its lines in the log begin with: the access line of the upgrade has the request's identifier and the same connection.
     package final var logMetadata: Logger.Metadata { ["connection": "\(connectionID ?? "")"] }
 
+    // MARK: Steps of commands
+
+    final func pauseForStep() {
+        pausingStepCount += 1
+        pauseMessages()
+    }
+
+    final func resumeAfterStep() {
+        pausingStepCount -= 1
+        if pausingStepCount == 0 { resumeMessages() }
+    }
+
     // MARK: Duties
 
     /// Closes once what runs has come to its end here.
     final func closeWhenAtRest() {
         guard isOpen else { return }
-        if isAtRest {
+        if isAtRest, !hasCommandsUnderWay {
             closeForRestart()
         } else {
             loop.schedule(after: .milliseconds(20)) { [weak self] in self?.closeWhenAtRest() }

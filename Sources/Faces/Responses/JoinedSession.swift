@@ -11,7 +11,7 @@ final class JoinedSession: EventReader {
     let reference: SessionReference
     let participant: Participant?
     private var suffix = ByteBuffer()
-    private static let maxEarlyEvents = 256
+    static let maxEarlyEvents = 256
     /// Events that wait: until the socket was told that it has joined, and behind those until it takes more.
     private var early: [Early]? = []
     private enum Early {
@@ -29,6 +29,24 @@ final class JoinedSession: EventReader {
             suffix.append(streamID)
             suffix.append("\"" as StaticString)
         }
+    }
+
+    /// Sequence number of the last event that was sent.
+    private var sentSequence = 0
+    /// Acknowledgements in the log, behind events that the socket has no room for, and what waits for them.
+    private var unsent: [(sequence: Int, whenSent: () -> Void)] = []
+
+    /// Delays the end of the connection until an acknowledgement is sent.
+    /// - Parameter sequence: of the acknowledgement.
+    func delayEnd(untilSent sequence: Int) {
+        if sequence <= sentSequence || !isReading { return }
+        let step = socket.delayingEnd { (_: Void) in }
+        unsent.append((sequence, { step(()) }))
+    }
+
+    private func sent(through sequence: Int) {
+        sentSequence = sequence
+        while let next = unsent.first, next.sequence <= sequence { unsent.removeFirst().whenSent() }
     }
 
     override func receive(_ event: SessionEvent) -> Cursor.Demand {
@@ -57,6 +75,7 @@ final class JoinedSession: EventReader {
             tail.append("}" as StaticString)
             socket.sendText(UnsafeRawBufferPointer(rebasing: payload.dropLast()), suffix: tail.bytes)
         }
+        sent(through: position.sequence)
     }
 
     /// The server stops, and nothing that happens here is outstanding.
@@ -66,11 +85,38 @@ final class JoinedSession: EventReader {
     override func serverStopping() { isStopping = true }
 
     override func sessionClosed() {
+        // The input that was to join it is refused, and the client has not heard of the join.
+        if isUndecided { return }
         // Also what came before the socket was told that it has joined: no lane brings it.
         if coveredAfter != nil { sendEarly(evenIfCongested: true) }
+        sent(through: .max)
         socket.joined[reference.id] = nil
         socket.send("interject:left", for: nil) { $0.field("session_id", reference.id) }
     }
+
+    // MARK: Joining with an input
+
+    /// Whether the session is joined only if the input under way is accepted. Until then, its events wait here and in the lanes.
+    private(set) var isUndecided = false
+    /// Commands for the session that came behind that input.
+    private var waiting: [() -> Void] = []
+
+    func joinWithInput() { isUndecided = true }
+
+    /// Runs `command` behind ``carryOutWaiting()``.
+    func wait(_ command: @escaping () -> Void) { waiting.append(command) }
+
+    /// The input was accepted or refused.
+    func decide() { isUndecided = false }
+
+    /// The client was told so.
+    func carryOutWaiting() {
+        let commands = waiting
+        waiting = []
+        for command in commands { command() }
+    }
+
+    // MARK: Where its events go
 
     /// Sequence number after which the socket gets the session's events here, and not from a lane; nil until it is known.
     private var coveredAfter: Int?
@@ -114,9 +160,11 @@ final class JoinedSession: EventReader {
     func leave() {
         if let participant { reference.perform(.leave(participant), from: loop) { _ in } }
         stop()
+        sent(through: .max)
     }
 
     private func send(_ event: SessionEvent) {
         socket.send(event, sessionID: reference.id, suffix: suffix)
+        sent(through: event.position)
     }
 }

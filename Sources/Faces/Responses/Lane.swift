@@ -57,10 +57,12 @@ final class Lane {
         return command
     }
 
-    func close() {
+    /// - Returns: the commands that waited.
+    func close() -> [CreateCommand] {
+        defer { waiting = [] }
         for reader in readers { reader.stop() }
         readers = []
-        waiting = []
+        return waiting
     }
 
     func send(_ event: SessionEvent, in form: CutForm, sessionID: String, on socket: ResponsesSocket) {
@@ -92,6 +94,8 @@ final class LaneReader: EventReader {
     /// Responses that are followed and have not ended.
     private(set) var open: Set<String>
     private(set) var sessionID: String?
+    /// Events that wait until it is known whether the session is joined: then they go there.
+    private var withheld: [SessionEvent] = []
 
     init(socket: ResponsesSocket, lane: Lane, responseID: String, cutForm: CutForm) {
         self.socket = socket
@@ -109,15 +113,36 @@ final class LaneReader: EventReader {
     override func receive(_ event: SessionEvent) -> Cursor.Demand {
         guard let reference = event.response, open.contains(reference.id) else { return .more }
         sessionID = reference.sessionID
+        let join = socket.joined[reference.sessionID]
+        if join?.isUndecided == true {
+            withheld.append(event)
+            return withheld.count > JoinedSession.maxEarlyEvents ? .pause : .more
+        }
+        take(event, of: reference, join)
+        return socket.isCongested ? .pause : .more
+    }
+
+    private func take(_ event: SessionEvent, of reference: ResponseHeader, _ join: JoinedSession?) {
         // Who has joined the session gets this event there.
-        if socket.joined[reference.sessionID]?.covers(event) != true {
+        if join?.covers(event) != true {
             lane.send(event, in: cutForm, sessionID: reference.sessionID, on: socket)
         }
         if event.kind.isTerminal {
             open.remove(reference.id)
             if open.isEmpty { finish() }
         }
-        return socket.isCongested ? .pause : .more
+    }
+
+    /// It is known whether the session is joined.
+    func releaseWithheld() {
+        if withheld.isEmpty { return }
+        let events = withheld
+        withheld = []
+        for event in events {
+            guard let reference = event.response, open.contains(reference.id) else { continue }
+            take(event, of: reference, socket.joined[reference.sessionID])
+        }
+        if !socket.isCongested { resume() }
     }
 
     override func receivePlaceGone() {
@@ -129,6 +154,7 @@ final class LaneReader: EventReader {
     }
 
     override func sessionClosed() {
+        releaseWithheld()
         socket.fail(
             .sessionDeleted, for: lane.streamID.map { ["stream_id": .string($0)] })
         finish()

@@ -1,5 +1,7 @@
 import API
+import Access
 import HTTP
+import Hosting
 import JSON
 import Network
 import ResponsesWire
@@ -73,7 +75,7 @@ extension ResponsesSocket {
     ) {
         guard command.new.encoded == nil, isLarge else { return then(command) }
         let items = command.new.items
-        WorkerPool.shared.run(for: owner, on: loop) {
+        runOffLoop {
             EncodedItems(items)
         } then: { encoded in
             var command = command
@@ -86,31 +88,56 @@ extension ResponsesSocket {
         _ command: SessionCommand.Submit, of request: ResponsesRequest, isNamed: Bool, keepsSession: Bool, _ reader: LaneReader,
         _ body: JSONObject
     ) {
-        let services = services
         let responseID = reader.responseID
-        let fail = { [weak self] (error: APIError) in
-            services.metering.abandon(responseID, now: reader.loop.now)
-            self?.fail(error, for: body)
+        let fail = { [self] (error: APIError) in
+            services.metering.abandon(responseID, now: loop.now)
+            self.fail(error, for: body)
             reader.finish()
         }
-        ResponsesFace.findSession(for: request, owner: owner, loop: loop, services: services, isDurable: !keepsSession) {
-            [weak self] result in
-            guard let self, self.isOpen else {
-                services.metering.abandon(responseID, now: reader.loop.now)
+        let found = delayingEnd { [self] (result: Result<SessionReference, APIError>) in
+            if hasEnded {
+                services.metering.abandon(responseID, now: loop.now)
                 return
             }
             switch result {
             case .failure(let error): fail(error)
             case .success(let session):
                 let refuse = { (error: SessionError) in fail(APIError(error)) }
-                self.perform(.submit(command), on: session, for: body, reader: reader, orElse: refuse) {
-                    [weak self] (outcome) throws(SessionError) in
+                perform(.submit(command), on: session, for: body, reader: reader, orElse: refuse) {
+                    [self] (outcome) throws(SessionError) in
                     let accepted = try outcome.accepted()
-                    self?.logResponse(accepted.responseID, sessionID: accepted.sessionID)
+                    logResponse(accepted.responseID, sessionID: accepted.sessionID)
                     guard keepsSession, !isNamed else { return }
                     // A branch lives on the loop of the session that it goes on from.
-                    if let self, self.isOpen { return self.own(accepted.sessionID, on: session.loop) }
+                    if !hasEnded { return own(accepted.sessionID, on: session.loop) }
                     EphemeralSessions.release(accepted.sessionID, on: session.loop, services.sessions)
+                }
+            }
+        }
+        ResponsesFace.findSession(
+            for: request, owner: owner, loop: loop, services: services, isDurable: !keepsSession, then: found)
+    }
+
+    /// Starts what waited in a lane when the connection ended, if its disconnect policy lets it outlive that.
+    func startUnheard(_ command: CreateCommand) {
+        let request = command.request
+        let policy = request.extensions.policy ?? .cancel
+        guard policy != .cancel, request.isStored, !services.lifecycle.isDraining, services.authentication.stillKnows(caller) else {
+            return
+        }
+        let (services, loop) = (services, loop)
+        let responseID = Identifier.make("resp_")
+        guard (try? admit(responseID, request.items, request.parameters)) != nil else { return }
+        var submit = request.submit(responseID, policy: policy, isStored: true, isDurable: true)
+        submit.clientEventID = command.body["client_event_id"]?.string
+        let abandon = { services.metering.abandon(responseID, now: loop.now) }
+        encode(submit, isLarge: request.isLarge) { [owner] submit in
+            ResponsesFace.findSession(for: request, owner: owner, loop: loop, services: services) { result in
+                guard case .success(let session) = result else { return abandon() }
+                // A listener that goes at once: from there on, the policy counts.
+                let reader = EventReader(loop: loop, catchUp: .losslessOrClose)
+                session.perform(.submit(submit), reader: reader, from: loop) { outcome in
+                    if outcome.isRefusal { abandon() } else { reader.stop() }
                 }
             }
         }
@@ -145,16 +172,16 @@ extension ResponsesSocket {
             return
         }
         let streamID = try Self.streamID(body)
-        services.find(response: steer.responseID, owner: owner, from: loop) { [weak self] result in
-            guard let self, self.isOpen else { return }
+        find(response: steer.responseID) { [self] result in
+            if hasEnded { return }
             do throws(APIError) {
                 guard let reference = try result.get() else {
-                    self.steerFailed(steer, body, code: "response_not_found", "Response '\(steer.responseID)' is not here.")
+                    steerFailed(steer, body, code: "response_not_found", "Response '\(steer.responseID)' is not here.")
                     return
                 }
                 try self.steer(steer, in: reference, body, new, streamID)
             } catch {
-                self.fail(error, for: body)
+                fail(error, for: body)
             }
         }
     }
@@ -173,18 +200,17 @@ extension ResponsesSocket {
             steerFailed(steer, body, code: error.code ?? "rate_limit_exceeded", error.message)
             return
         }
-        let services = services
         followed?.follow(successor)
         let own = lane.map { LaneReader(socket: self, lane: $0, responseID: steer.responseID, cutForm: cutForm) }
         own?.follow(successor)
         if let own { own.lane.begin(own) }
         let command = SessionCommand.Steer(steer, items: items, successorID: successor, waitsForToolOutputs: true)
-        reference.perform(.steer(command), reader: own, from: loop) { [weak self, own] outcome in
+        perform(.steer(command), on: reference, reader: own) { [self, own] outcome in
             if case .accepted = outcome { return }
-            services.metering.abandon(successor, now: Instant.monotonicNow)
+            services.metering.abandon(successor, now: loop.now)
             followed?.unfollow(successor)
             own?.finish()
-            self?.answer(outcome, to: steer, body)
+            answer(outcome, to: steer, body)
         }
     }
 
@@ -195,6 +221,8 @@ extension ResponsesSocket {
             steerFailed(steer, body, code: "response_not_found", "Response '\(id)' is not here.")
         case .refused(.responseNotActive(let id)):
             steerFailed(steer, body, code: "response_not_active", "Response '\(id)' is not running.")
+        case .refused(.successorRefused(let reason)) where reason.isOfItems:
+            steerFailed(steer, body, code: "invalid_input", reason.message)
         case .refused(let error): steerFailed(steer, body, code: error.code, error.message)
         default: steerFailed(steer, body, code: SessionError.unexpectedOutcome.code, SessionError.unexpectedOutcome.message)
         }

@@ -16,15 +16,34 @@ extension ResponsesSocket {
         let participant = try checked(try Self.participant(body))
         let after = try checked(try body.optionalPosition("starting_after"))
         findSession(id, for: body) { [self] (reference) throws(APIError) in
-            try join(reference, participant: participant, after: after, body) {}
+            try carryOut(for: id, body) { [self] () throws(APIError) in
+                let session = try enter(reference, participant, body)
+                join(session, after: after, body) { [self] standing in tell(session, standing, body) {} }
+            }
         }
     }
 
-    /// - Parameter then: called when the session is joined.
-    private func join(
-        _ reference: SessionReference, participant: Participant?, after: LogPosition?, _ body: JSONObject,
-        then: @escaping () -> Void
+    /// Carries a command for a session out, behind an input that joins it.
+    private func carryOut(
+        for sessionID: String, _ body: JSONObject, _ command: @escaping () throws(APIError) -> Void
     ) throws(APIError) {
+        guard let session = joined[sessionID], session.isUndecided else { return try command() }
+        let step = delayingEnd { [self] (_: Void) in
+            if hasEnded { return }
+            do throws(APIError) {
+                // Another one may have begun to join.
+                try carryOut(for: sessionID, body, command)
+            } catch {
+                fail(error, for: body)
+            }
+        }
+        session.wait { step(()) }
+    }
+
+    /// Enters a session into those that are joined.
+    private func enter(
+        _ reference: SessionReference, _ participant: Participant?, _ body: JSONObject
+    ) throws(APIError) -> JoinedSession {
         guard joined[reference.id] == nil else {
             throw APIError(
                 status: .conflict, message: "This connection has joined the session already.", code: "already_joined")
@@ -38,27 +57,52 @@ extension ResponsesSocket {
             socket: self, reference: reference, participant: participant, streamID: try Self.streamID(body),
             mergesDeltas: try checked(try CatchUp.mergesDeltas(try body.optionalString("merge"))))
         joined[reference.id] = session
-        let refuse = { [weak self] (error: SessionError) in
-            self?.joined[reference.id] = nil
-            self?.fail(APIError(error), for: body)
+        return session
+    }
+
+    /// - Parameter then: called with the session as it stood when it was joined.
+    private func join(
+        _ session: JoinedSession, after: LogPosition?, _ body: JSONObject, then: @escaping (SessionStanding) -> Void
+    ) {
+        let refuse = { [self] (error: SessionError) in
+            forget(session)
+            fail(APIError(error), for: body)
+            session.carryOutWaiting()
         }
-        let join = SessionCommand.Join(participant: participant, after: after)
-        perform(.join(join), on: reference, for: body, reader: session, orElse: refuse) {
-            [weak self] (outcome) throws(SessionError) in
+        let join = SessionCommand.Join(participant: session.participant, after: after)
+        perform(.join(join), on: session.reference, for: body, reader: session, orElse: refuse) {
+            (outcome) throws(SessionError) in
             let (standing, start) = try outcome.joined()
-            let state = standing.state
-            guard let self else { return }
             // From here on its events are the join's, also those that come while the state is being encoded.
             session.cover(after: start.sequence)
-            self.encode(state, { Self.joined($0, participant, for: body) }) { [weak self] encoded in
-                guard let self, self.isOpen else { return }
-                // It may have been deleted meanwhile, and the client was told that it has left.
-                guard self.joined[reference.id] === session else { return self.fail(.sessionDeleted, for: body) }
-                encoded.withUnsafeBytes { self.send(text: $0) }
-                session.open()
-                then()
-            }
+            then(standing)
         }
+    }
+
+    /// Tells that a session is joined, and then what has happened in it since.
+    private func tell(_ session: JoinedSession, _ standing: SessionStanding, _ body: JSONObject, then: @escaping () -> Void) {
+        let participant = session.participant
+        encode(standing.state, { Self.joined($0, participant, for: body) }) { [self] encoded in
+            // It may have been deleted meanwhile, and the client was told that it has left.
+            if joined[session.reference.id] === session {
+                encoded.withUnsafeBytes { send(text: $0) }
+                session.open()
+            } else {
+                fail(.sessionDeleted, for: body)
+            }
+            then()
+        }
+    }
+
+    /// The session is not joined.
+    private func forget(_ session: JoinedSession) {
+        session.decide()
+        if joined[session.reference.id] === session { joined[session.reference.id] = nil }
+        releaseWithheld()
+    }
+
+    private func releaseWithheld() {
+        for reader in lanes.values.flatMap(\.readers) { reader.releaseWithheld() }
     }
 
     /// Encodes what tells of a state, off the loop if it is large. What happens in the session waits with those who have joined it.
@@ -67,12 +111,11 @@ extension ResponsesSocket {
         _ state: SessionState, _ event: @escaping @Sendable (SessionState) -> [UInt8], then: @escaping ([UInt8]) -> Void
     ) {
         guard state.isLarge else { return then(event(state)) }
-        holdCommands()
-        WorkerPool.shared.runAnyway(for: owner, on: loop) {
+        runInOrder {
             event(state)
-        } then: { [self] encoded in
-            defer { releaseCommands() }
-            then(encoded)
+        } then: { encoded in
+            // With no thread free, here: the client has joined.
+            then(encoded ?? event(state))
         }
     }
 
@@ -97,35 +140,52 @@ extension ResponsesSocket {
     }
 
     func leave(_ body: JSONObject) throws(APIError) {
-        guard let id = try checked(try body.optionalString("session_id")), let session = joined.removeValue(forKey: id) else {
-            throw .invalid("This connection has not joined that session.", param: "session_id", code: "not_joined")
+        let id = try checked(try body.optionalString("session_id")) ?? ""
+        try carryOut(for: id, body) { [self] () throws(APIError) in
+            guard let session = joined.removeValue(forKey: id) else {
+                throw .invalid("This connection has not joined that session.", param: "session_id", code: "not_joined")
+            }
+            session.leave()
+            send("interject:left", for: body) { $0.field("session_id", id) }
         }
-        session.leave()
-        send("interject:left", for: body) { $0.field("session_id", id) }
     }
 
+    // MARK: Speaking
+
     func input(_ body: JSONObject, _ request: SessionInput) throws(APIError) {
+        let participant = try checked(try Self.participant(body))
         guard let id = try checked(try body.optionalString("session_id")) else {
-            let participant = try checked(try Self.participant(body))
             if let model = request.model { return try begin(request, model: model, participant, body) }
-            services.modelNames.first(on: loop) { [weak self] model in
-                guard let self, self.isOpen else { return }
+            let named = delayingEnd { [self] (model: String?) in
+                if hasEnded { return }
                 do throws(APIError) {
-                    try self.begin(request, model: model ?? "", participant, body)
+                    try begin(request, model: model ?? "", participant, body)
                 } catch {
-                    self.fail(error, for: body)
+                    fail(error, for: body)
                 }
             }
+            services.modelNames.first(on: loop, then: named)
             return
         }
         findSession(id, for: body) { [self] (reference) throws(APIError) in
-            if joined[id] == nil {
-                // Who speaks wants to hear the answer.
-                try join(reference, participant: nil, after: nil, body) { [weak self] in self?.speak(request, in: reference, body) }
-            } else {
-                speak(request, in: reference, body)
+            try carryOut(for: id, body) { [self] () throws(APIError) in
+                if let session = joined[id] {
+                    speak(request, in: reference, as: session.participant, body, joining: nil)
+                } else {
+                    // The sender sees the answer.
+                    let session = try enter(reference, nil, body)
+                    session.joinWithInput()
+                    speak(request, in: reference, as: nil, body, joining: Joining(session: session, made: nil))
+                }
             }
         }
+    }
+
+    /// A session that the sender of an input joins if it is accepted.
+    private struct Joining {
+        let session: JoinedSession
+        /// The session as it was made for the input; nil: it was there before.
+        let made: SessionStanding?
     }
 
     /// Makes a session for an input that names none.
@@ -135,52 +195,112 @@ extension ResponsesSocket {
         let defaults = ResponseParameters(model: model, instructions: request.instructions, members: request.members)
         let reference = services.sessions(placedFrom: loop).makeSession(
             owner: owner, defaults: defaults, policy: request.policy ?? .grace(.seconds(30)))
-        try join(reference, participant: participant, after: .start, body) { [weak self] in
-            self?.speak(request, in: reference, body)
+        let session: JoinedSession
+        do throws(APIError) {
+            session = try enter(reference, participant, body)
+        } catch {
+            delete(reference)
+            throw error
+        }
+        session.joinWithInput()
+        join(session, after: .start, body) { [self] standing in
+            speak(request, in: reference, as: participant, body, joining: Joining(session: session, made: standing))
         }
     }
 
-    private func speak(_ request: SessionInput, in reference: SessionReference, _ body: JSONObject) {
-        let speaker = joined[reference.id]?.participant?.name ?? request.participantName
-        guard let speaker, request.isLarge, request.speaker != speaker else { return submit(request, to: reference, body) }
-        holdCommands()
-        WorkerPool.shared.run(for: owner, on: loop) {
+    private func speak(
+        _ request: SessionInput, in reference: SessionReference, as participant: Participant?, _ body: JSONObject,
+        joining: Joining?
+    ) {
+        let speaker = participant?.name ?? request.participantName
+        guard let speaker, request.isLarge, request.speaker != speaker else {
+            return submit(request, to: reference, as: participant, body, joining: joining)
+        }
+        runInOrder {
             request.spoken(by: speaker)
         } then: { [self] spoken in
-            defer { releaseCommands() }
-            guard isOpen else { return }
-            if let spoken { submit(spoken, to: reference, body) } else { fail(.overloaded, for: body) }
+            if hasEnded { return }
+            if let spoken {
+                submit(spoken, to: reference, as: participant, body, joining: joining)
+            } else {
+                refuse(.overloaded, body, joining)
+            }
         }
     }
 
-    private func submit(_ request: SessionInput, to reference: SessionReference, _ body: JSONObject) {
-        let services = services
+    private func submit(
+        _ request: SessionInput, to reference: SessionReference, as participant: Participant?, _ body: JSONObject,
+        joining: Joining?
+    ) {
         let responseID = Identifier.make("resp_")
         do throws(APIError) {
             try admit(responseID, request.items, ResponseParameters(model: "", members: request.members))
         } catch {
-            fail(error, for: body)
-            return
+            return refuse(error, body, joining)
         }
-        let submit = request.submit(
-            responseID, participant: joined[reference.id]?.participant, firstModel: services.modelNames.first)
-        let refuse = { [weak self] (error: SessionError) in
-            services.metering.abandon(responseID, now: Instant.monotonicNow)
-            self?.fail(APIError(error), for: body)
+        var submit = request.submit(responseID, participant: participant, firstModel: services.modelNames.first)
+        // Joined in the same iteration: a refusal leaves no listener behind.
+        let reader = joining.flatMap { $0.made == nil ? $0.session : nil }
+        submit.withStanding = reader != nil
+        let refuse = { [self] (error: SessionError) in
+            services.metering.abandon(responseID, now: loop.now)
+            self.refuse(APIError(error), body, joining)
         }
-        perform(.submit(submit), on: reference, for: body, orElse: refuse) { (outcome) throws(SessionError) in
-            _ = try outcome.accepted()
+        perform(.submit(submit), on: reference, for: body, reader: reader, orElse: refuse) {
+            [self] (outcome) throws(SessionError) in
+            let accepted = try outcome.accepted()
+            if let joining {
+                admitted(joining, accepted, body)
+            } else {
+                joined[reference.id]?.delayEnd(untilSent: accepted.position.sequence)
+            }
         }
     }
+
+    /// The input was accepted that joins the session.
+    private func admitted(_ joining: Joining, _ accepted: SessionOutcome.Accepted, _ body: JSONObject) {
+        let session = joining.session
+        guard session.isReading, let standing = joining.made ?? accepted.standing else {
+            return refuse(.sessionDeleted, body, joining)
+        }
+        if joining.made == nil { session.cover(after: standing.state.lastPosition.sequence) }
+        session.decide()
+        releaseWithheld()
+        tell(session, standing, body) {
+            session.delayEnd(untilSent: accepted.position.sequence)
+            session.carryOutWaiting()
+        }
+    }
+
+    /// The input is refused, and with it the join.
+    private func refuse(_ error: APIError, _ body: JSONObject, _ joining: Joining?) {
+        if let joining {
+            joining.session.stop()
+            if joining.made != nil { delete(joining.session.reference) }
+            forget(joining.session)
+        }
+        fail(error, for: body)
+        joining?.session.carryOutWaiting()
+    }
+
+    /// Forgets a session that was made for an input, and that the client was not told of.
+    private func delete(_ session: SessionReference) { session.perform(.deleteSession, from: loop) { _ in } }
+
+    // MARK: Cancelling
 
     func cancel(_ body: JSONObject) throws(APIError) {
         let responseID = try checked(try body.optionalString("response_id"))
         let sessionID = try checked(try body.optionalString("session_id"))
         let clientEventID = try checked(try body.optionalString("client_event_id"))
         let cancel = { [self] (reference: SessionReference) in
+            let participant = joined[reference.id]?.participant
             let cancel = SessionCommand.Cancel(
-                responseID: responseID, by: joined[reference.id]?.participant, clientEventID: clientEventID)
-            perform(.cancel(cancel), on: reference, for: body) { (outcome) throws(SessionError) in try outcome.done() }
+                responseID: responseID, by: participant, clientEventID: clientEventID, answer: .standing)
+            perform(.cancel(cancel), on: reference, for: body) { [self] (outcome) throws(SessionError) in
+                let cancelled = try outcome.response()
+                // The session's log tells those who have joined it.
+                if joined[reference.id] == nil { tellCancelled(cancelled.id, body) }
+            }
         }
         if let responseID {
             findSession(ofResponse: responseID, for: body, cancel)
@@ -188,6 +308,19 @@ extension ResponsesSocket {
             findSession(sessionID, for: body, cancel)
         } else {
             throw .invalid("'response_id' or 'session_id' is needed.", param: "response_id", code: "missing_required_parameter")
+        }
+    }
+
+    private func tellCancelled(_ responseID: String, _ body: JSONObject) {
+        sendText { output in
+            output.appendJSONObject { event in
+                event.field("type", "interject:cancelled")
+                event.field("response_id", responseID)
+                event.field("reason", Session.CancelReason.cancel.rawValue)
+                event.null("participant")
+                event.field("client_event_id", body["client_event_id"]?.string)
+                if let id = body["stream_id"]?.string { event.field("stream_id", id) }
+            }
         }
     }
 

@@ -27,10 +27,6 @@ final class ResponsesSocket: FaceSocket {
     let cutForm: CutForm
     var lanes: [String?: Lane] = [:]
     var joined: [String: JoinedSession] = [:]
-    /// A large command is read off the loop, and those behind it wait.
-    private var isReadingCommand: Bool { workCount > 0 }
-    /// What goes on off the loop for commands that were taken.
-    private var workCount = 0
     /// Where the end of an event is written: kept, since there is one for each token.
     private var tail = ByteBuffer()
     private lazy var pass = services.sessions(on: loop).passes.pass(ResponsesEncoder.self)
@@ -47,14 +43,11 @@ final class ResponsesSocket: FaceSocket {
             take(Result { () throws(APIError) in try SocketCommand(text) })
             return
         }
-        // The next messages wait for this one, in their order.
-        holdCommands()
         let bytes = [UInt8](text)
-        WorkerPool.shared.run(for: owner, on: loop) {
+        runInOrder {
             bytes.withUnsafeBytes { bytes in Result { () throws(APIError) in try SocketCommand(bytes) } }
         } then: { [self] parsed in
-            defer { releaseCommands() }
-            guard isOpen else { return }
+            if hasEnded { return }
             if let parsed {
                 take(parsed)
                 WorkerPool.shared.release(parsed)
@@ -62,18 +55,6 @@ final class ResponsesSocket: FaceSocket {
                 fail(.overloaded)
             }
         }
-    }
-
-    /// A part of a command is done off the loop: those behind it wait, in their order. Each call needs one of ``releaseCommands()``.
-    func holdCommands() {
-        workCount += 1
-        pauseMessages()
-    }
-
-    /// Also while it closes: the peer's close frame is to be read.
-    func releaseCommands() {
-        workCount -= 1
-        if workCount == 0 { resumeMessages() }
     }
 
     private func take(_ message: Result<SocketCommand, APIError>) {
@@ -104,6 +85,8 @@ final class ResponsesSocket: FaceSocket {
         let body = command.body
         guard let type = try checked(try body.optionalString("type")) else { throw .invalid("'type' is missing.", param: "type") }
         try authorize(type, body)
+        _ = try checked(try body.optionalString("client_event_id"))
+        _ = try Self.streamID(body)
         switch type {
         // To stop and to go is allowed always.
         case "interject:cancel", "interject:leave": break
@@ -197,8 +180,8 @@ final class ResponsesSocket: FaceSocket {
 
     /// Goes on with a session of the caller's, or tells that there is none.
     func findSession(_ id: String, for command: JSONObject, _ body: @escaping (SessionReference) throws(APIError) -> Void) {
-        services.find(session: id, owner: owner, from: loop) { [weak self] result in
-            self?.go(on: result, orElse: .notFound("session", id: id, code: "session_not_found"), for: command, body)
+        find(session: id) { [self] result in
+            go(on: result, orElse: .notFound("session", id: id, code: "session_not_found"), for: command, body)
         }
     }
 
@@ -206,8 +189,8 @@ final class ResponsesSocket: FaceSocket {
     func findSession(
         ofResponse id: String, for command: JSONObject, _ body: @escaping (SessionReference) throws(APIError) -> Void
     ) {
-        services.find(response: id, owner: owner, from: loop) { [weak self] result in
-            self?.go(on: result, orElse: .notFound("response", id: id, code: "response_not_found"), for: command, body)
+        find(response: id) { [self] result in
+            go(on: result, orElse: .notFound("response", id: id, code: "response_not_found"), for: command, body)
         }
     }
 
@@ -215,7 +198,7 @@ final class ResponsesSocket: FaceSocket {
         on result: Result<SessionReference?, APIError>, orElse missing: APIError, for command: JSONObject,
         _ body: (SessionReference) throws(APIError) -> Void
     ) {
-        guard isOpen else { return }
+        if hasEnded { return }
         do throws(APIError) {
             guard let reference = try result.get() else { throw missing }
             try body(reference)
@@ -233,25 +216,23 @@ final class ResponsesSocket: FaceSocket {
         _ command: SessionCommand.Kind, on session: SessionReference, for body: JSONObject, reader: EventReader? = nil,
         orElse refuse: ((SessionError) -> Void)? = nil, then: @escaping (SessionOutcome) throws(SessionError) -> Void
     ) {
-        session.perform(command, reader: reader, from: loop) { [weak self] outcome in
+        perform(command, on: session, reader: reader) { [self] outcome in
             do throws(SessionError) {
                 try then(outcome)
             } catch {
-                if let refuse { refuse(error) } else { self?.fail(APIError(error), for: body) }
+                if let refuse { refuse(error) } else { fail(APIError(error), for: body) }
             }
         }
     }
 
     // MARK: The socket
 
-    override var isAtRest: Bool {
-        !isReadingCommand && lanes.values.allSatisfy(\.isAtRest) && joined.values.allSatisfy(\.isAtRest)
-    }
+    override var isAtRest: Bool { lanes.values.allSatisfy(\.isAtRest) && joined.values.allSatisfy(\.isAtRest) }
 
     override func tell(_ error: APIError) { fail(error) }
 
     /// Limits on age and idleness wait for what runs.
-    override var isBusy: Bool { isReadingCommand || !lanes.values.allSatisfy(\.isAtRest) }
+    override var isBusy: Bool { !lanes.values.allSatisfy(\.isAtRest) }
 
     override func describe(_ report: inout ConnectionReport) {
         report.counts = [("lanes", lanes.count), ("lanes_busy", lanes.values.count { $0.isBusy }), ("sessions", joined.count)]
@@ -263,8 +244,9 @@ final class ResponsesSocket: FaceSocket {
     }
 
     override func left() {
-        for lane in lanes.values { lane.close() }
+        let waiting = lanes.values.flatMap { $0.close() }
         lanes = [:]
+        for command in waiting { startUnheard(command) }
         for session in joined.values { session.leave() }
         joined = [:]
     }

@@ -1,0 +1,43 @@
+import Network
+package import SessionHosting
+package import Sessions
+
+/// Steps of a command that end in a later iteration. The end of the connection waits for each: see
+/// ``Network/WebSocketConnection/delayingEnd(until:)``.
+///
+/// The continuations are called once, on the socket's loop. They find ``Network/WebSocketConnection/hasEnded`` set if the step took
+/// longer than that wait.
+extension FaceSocket {
+    /// As ``APIServices/find(session:owner:from:then:)``, for the caller.
+    package final func find(session id: String, then: @escaping (Result<SessionReference?, APIError>) -> Void) {
+        services.find(session: id, owner: owner, from: loop, then: delayingEnd(until: then))
+    }
+
+    /// As ``APIServices/find(response:owner:from:then:)``, for the caller.
+    package final func find(response id: String, then: @escaping (Result<SessionReference?, APIError>) -> Void) {
+        services.find(response: id, owner: owner, from: loop, then: delayingEnd(until: then))
+    }
+
+    /// As ``SessionHosting/SessionReference/perform(_:reader:listens:from:then:)``.
+    package final func perform(
+        _ command: SessionCommand.Kind, on session: SessionReference, reader: EventReader? = nil,
+        then: @escaping (SessionOutcome) -> Void
+    ) {
+        session.perform(command, reader: reader, from: loop, then: delayingEnd(until: then))
+    }
+
+    /// As ``Network/WorkerPool/run(for:on:_:then:)``, for the caller.
+    package final func runOffLoop<Value: Sendable>(_ work: @escaping @Sendable () -> Value, then: @escaping (Value?) -> Void) {
+        WorkerPool.shared.run(for: owner, on: loop, work, then: delayingEnd(until: then))
+    }
+
+    /// As ``runOffLoop(_:then:)``; the client's next messages wait, in their order.
+    package final func runInOrder<Value: Sendable>(_ work: @escaping @Sendable () -> Value, then: @escaping (Value?) -> Void) {
+        pauseForStep()
+        runOffLoop(work) { [self] value in
+            // Also while the socket closes: the client's close frame is to be read.
+            defer { resumeAfterStep() }
+            then(value)
+        }
+    }
+}

@@ -137,11 +137,11 @@ package enum SessionsFace {
 
     /// Where a reader goes on. EventSource sends the header by itself when it connects again, so the header is the newest word.
     private static func position(_ call: Call) throws(APIError) -> LogPosition {
-        if let text = call.request.fields["last-event-id"] { return try call.position(text, param: "Last-Event-ID") }
-        for name in ["last_event_id", "starting_after"] {
-            if let text = call.query[name] { return try call.position(text, param: name) }
-        }
-        return .start
+        // An empty one is none: HTML, "Server-sent events", last event ID string.
+        if let text = call.request.fields["last-event-id"], !text.isEmpty { return try call.position(text, param: "Last-Event-ID") }
+        if let text = call.query["last_event_id"], !text.isEmpty { return try call.position(text, param: "last_event_id") }
+        guard let text = call.query["starting_after"] else { return .start }
+        return try call.position(text, param: "starting_after")
     }
 
     /// EventSource, curl and browsers get the stream; JSON is for those who want it more.

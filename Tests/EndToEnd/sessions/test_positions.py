@@ -23,12 +23,24 @@ def answered(new_session, tag) -> tuple[Session, dict]:
 def test_what_is_no_position_in_a_session_is_a_bad_request(new_session, value, accept):
     session = new_session()
     for name in ("starting_after", "last_event_id"):
+        if name == "last_event_id" and not value:
+            continue  # As in a browser's first request.
         answer = session.http.get(f"{session.path}/events", params={name: value}, headers={"Accept": accept})
         assert answer.status_code == 400 and error_of(answer.json())["param"] == name
     headers = {"Accept": accept, "Last-Event-ID": value}
-    if value == value.strip():  # A field's value has no blanks around it.
+    if value and value == value.strip():  # A field's value has no blanks around it; an empty one is none.
         answer = session.http.get(f"{session.path}/events", headers=headers)
         assert answer.status_code == 400 and error_of(answer.json())["param"] == "Last-Event-ID"
+
+
+def test_an_empty_last_event_id_is_none(new_session, tag):
+    """The "last event ID string" of an EventSource that has seen no event is empty."""
+    session, _ = answered(new_session, tag)
+    path = f"{session.path}/events"
+    whole = session.http.get(path, headers={"Accept": "application/json"}).json()
+    for more in ({"headers": {"Last-Event-ID": ""}}, {"params": {"last_event_id": ""}}):
+        headers = {"Accept": "application/json", **more.pop("headers", {})}
+        assert session.http.get(path, headers=headers, **more).json() == whole
 
 
 @pytest.mark.parametrize("value", NO_POSITIONS)

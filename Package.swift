@@ -45,7 +45,7 @@ let package = Package(
             swiftSettings: byteSpeed),
         .target(
             name: "Sessions",
-            dependencies: ["Bytes", "JSON", "JSONSchema", .product(name: "DequeModule", package: "swift-collections")],
+            dependencies: ["CLinux", "Bytes", "JSON", "JSONSchema", .product(name: "DequeModule", package: "swift-collections")],
             swiftSettings: byteSpeed),
         .target(
             name: "Hosting",

@@ -1,3 +1,5 @@
+import Glibc
+
 /// A JSON object that keeps the order of its keys.
 ///
 /// Keys are compared by their UTF-8: unlike with `String ==`, a composed and a decomposed "é" are different keys. Equality of
@@ -107,7 +109,15 @@ package struct ExactKey: Hashable {
     package init(string: String) { self.string = string }
 
     static func isSame(_ left: String, _ right: String) -> Bool {
-        left.utf8.count == right.utf8.count && left == right && left.utf8.elementsEqual(right.utf8)
+        let count = left.utf8.count
+        guard count == right.utf8.count else { return false }
+        let isSame = left.utf8.withContiguousStorageIfAvailable { left in
+            right.utf8.withContiguousStorageIfAvailable { right in
+                guard let left = left.baseAddress, let right = right.baseAddress else { return true }
+                return memcmp(left, right, count) == 0
+            }
+        }
+        return isSame.flatMap { $0 } ?? left.utf8.elementsEqual(right.utf8)
     }
 
     package static func == (left: ExactKey, right: ExactKey) -> Bool { isSame(left.string, right.string) }

@@ -4,21 +4,26 @@ public enum Identifier {
 
     /// - Parameter prefix: what it names, for example `resp_`.
     public static func make(_ prefix: String) -> String {
-        var generator = SystemRandomNumberGenerator()
+        let words = RandomWords.shared.next()
         return String(unsafeUninitializedCapacity: prefix.utf8.count + 24) { buffer in
             var count = 0
             for byte in prefix.utf8 {
                 buffer[count] = byte
                 count += 1
             }
-            var bits: UInt64 = 0
-            for position in 0..<24 {
-                if position % 8 == 0 { bits = generator.next() }
-                buffer[count] = alphabet[Int(bits % 62)]
-                bits /= 62
-                count += 1
-            }
+            append(words.0, to: buffer, &count)
+            append(words.1, to: buffer, &count)
+            append(words.2, to: buffer, &count)
             return count
+        }
+    }
+
+    private static func append(_ word: UInt64, to buffer: UnsafeMutableBufferPointer<UInt8>, _ count: inout Int) {
+        var bits = word
+        for _ in 0..<8 {
+            buffer[count] = alphabet[Int(bits % 62)]
+            bits /= 62
+            count += 1
         }
     }
 }

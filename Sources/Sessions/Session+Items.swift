@@ -80,10 +80,9 @@ extension Session {
     /// See ``Conversation/checkIdentifiers(of:besides:)``.
     /// - Parameter keepsActive: whether what is being said stays in the conversation.
     func checkIdentifiers(of new: [Item], keepsActive: Bool) throws(SessionError) {
-        let waiting = queue.waiting.lazy.flatMap { $0.input.lazy.map(\.id) }
-        try conversation.checkIdentifiers(of: new, besides: waiting)
-        guard keepsActive, let active else { return }
-        try conversation.checkIdentifiers(of: new, besides: active.draft.items.lazy.map(\.id))
+        let waiting = queue.waiting.flatMap { $0.input.map(\.id) }
+        let said = keepsActive ? active?.draft.items.map(\.id) ?? [] : []
+        try conversation.checkIdentifiers(of: new, besides: waiting + said)
     }
 
     /// Takes an item out of the conversation: no response that comes reads it. The log keeps its events. An input that waits with the

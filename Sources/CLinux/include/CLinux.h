@@ -1,4 +1,4 @@
-// What Swift's Glibc module leaves out of Linux: epoll, eventfd, accept4, socket options, statx and the allocator's figures. No logic.
+// What Swift's Glibc module leaves out of Linux: epoll, eventfd, accept4, socket options, getrandom, statx and the allocator's figures. No logic.
 #ifndef CLINUX_H
 #define CLINUX_H
 
@@ -39,6 +39,9 @@ static inline int clinux_unsent(int descriptor) {
   int count = 0;
   return ioctl(descriptor, SIOCOUTQ, &count) == 0 ? count : -1;
 }
+
+// Random bytes of the kernel's, up to 256 at once: Swift's own generator makes a system call for each eight.
+static inline long clinux_random(void *bytes, size_t count) { return syscall(SYS_getrandom, bytes, count, 0); }
 
 // Which module C's `timespec` belongs to hangs on what is compiled together, so Swift never sees one here. Saturates in the year 2262.
 long long clinux_clock_nanoseconds(int clock);

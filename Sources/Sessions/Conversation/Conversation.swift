@@ -109,7 +109,14 @@ final class Conversation {
     /// An identifier stands once in a conversation, in what waits to come into it and in what is being said: by it items are paged
     /// through, deleted and withdrawn. Those that clients hand back with an input, where the conversation has them, are refused.
     /// - Parameter others: identifiers of what waits, and of what is being said.
-    func checkIdentifiers(of new: [Item], besides others: some Sequence<String>) throws(SessionError) {
+    func checkIdentifiers(of new: [Item], besides others: [String]) throws(SessionError) {
+        // Nearly every input is one message, and the conversation is long: comparing with one is cheaper than hashing all.
+        if new.count == 1 {
+            let id = new[0].id
+            for index in items.indices where items[index].id == id { throw .duplicateItem(id: id) }
+            if others.contains(id) { throw .duplicateItem(id: id) }
+            return
+        }
         var ids = Set<String>(minimumCapacity: new.count)
         for item in new where !ids.insert(item.id).inserted { throw .duplicateItem(id: item.id) }
         for item in items where ids.contains(item.id) { throw .duplicateItem(id: item.id) }

@@ -30,6 +30,12 @@ struct ChatChunk {
         }
     }
 
+    /// The text of a chunk that tells nothing else.
+    var onlyText: RawString? {
+        guard choices == nil, usage == nil, error == nil else { return nil }
+        return choice?.onlyText
+    }
+
     /// What a chunk reports besides an answer.
     enum Told {
         case nothing
@@ -113,6 +119,14 @@ struct ChatChoice {
     }
 }
 
+extension ChatChoice {
+    /// The text of a choice that tells nothing else.
+    fileprivate var onlyText: RawString? {
+        guard message == nil, text == nil, finishReason == nil, usage == nil, error == nil else { return nil }
+        return delta?.onlyText
+    }
+}
+
 /// The `delta` or `message` of a choice.
 struct ChatDelta {
     /// Content that is a string, or with some servers a list of parts.
@@ -162,6 +176,14 @@ struct ChatDelta {
             default: try reader.skipValue()
             }
         }
+    }
+
+    /// The text of a delta that tells nothing else.
+    fileprivate var onlyText: RawString? {
+        guard reasoning == nil, refusal == nil, toolCalls == nil, functionCall == nil, reasoningDetails == nil, extraContent == nil,
+            !isForeign, case .text(let text)? = content
+        else { return nil }
+        return text
     }
 
     private static func isForeign(_ reader: inout JSONReader) throws(JSONError) -> Bool {

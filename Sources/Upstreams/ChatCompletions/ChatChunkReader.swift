@@ -10,6 +10,8 @@ struct ChatChunkReader: ~Copyable {
     private static let finishWords = ["stop", "length", "tool_calls", "function_call", "content_filter"]
 
     private var text = AnswerText()
+    /// Of the last chunk, if it told nothing but text.
+    private var frame = ChunkFrame()
     private var toolCalls = ChatToolCalls()
     private var finish = Finish()
     private var usage = UsageCounts(inputHasCached: true)
@@ -34,6 +36,11 @@ struct ChatChunkReader: ~Copyable {
     /// - Throws: ``UpstreamFault/malformed(_:)`` for JSON that cannot be repaired unambiguously, ``UpstreamFault/inBand(_:)`` for
     ///   an error.
     mutating func read<Sink: ModelSink>(_ json: UnsafeRawBufferPointer, into sink: Sink) throws(UpstreamFault) {
+        if let piece = frame.text(of: json) {
+            text.write(piece, as: .text, into: sink)
+            return
+        }
+        frame.clear()
         let wasWhole = isWhole
         var errorObject: UpstreamErrorObject?
         do throws(JSONError) {
@@ -71,6 +78,7 @@ struct ChatChunkReader: ~Copyable {
             let chunk = try ChatChunk(&reader)
             try reader.finish()
             try deliver(chunk, &errorObject, into: sink)
+            if let piece = chunk.onlyText, chunk.choice?.index ?? choiceIndex == choiceIndex { frame.store(json, around: piece) }
         case .array:
             var list = reader
             try reader.skipValue()

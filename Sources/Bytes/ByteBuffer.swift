@@ -19,6 +19,24 @@ public struct ByteBuffer: ~Copyable {
         reserve(capacity)
     }
 
+    /// Takes over storage from ``takeStorage()``.
+    /// - Parameter capacity: its size, in bytes.
+    @inlinable public init(storage: UnsafeMutableRawPointer, capacity: Int) {
+        base = storage
+        storageByteCount = capacity
+    }
+
+    /// Drops all bytes and gives the storage away, to be passed to ``init(storage:capacity:)`` or `free`; nil if there is none.
+    @inlinable public mutating func takeStorage() -> UnsafeMutableRawPointer? {
+        defer {
+            base = nil
+            head = 0
+            tail = 0
+            storageByteCount = 0
+        }
+        return base
+    }
+
     deinit { free(base) }
 
     /// Number of readable bytes.
@@ -81,6 +99,17 @@ public struct ByteBuffer: ~Copyable {
 
     @inlinable public mutating func append(_ source: StaticString) {
         append(UnsafeRawBufferPointer(start: source.utf8Start, count: source.utf8CodeUnitCount))
+    }
+
+    /// Appends text of the program's to room that was reserved before, together with what stands beside it: no call, where an append of
+    /// a few bytes would be one.
+    /// - Precondition: there is room.
+    @inlinable @inline(__always) public mutating func append(reserved source: StaticString) {
+        let byteCount = source.utf8CodeUnitCount
+        // number-safe: the caller is code that reserved the room, not a peer
+        precondition(byteCount <= capacity - tail)
+        (base.unsafelyUnwrapped + tail).copyMemory(from: source.utf8Start, byteCount: byteCount)
+        tail += byteCount
     }
 
     /// Appends the string's UTF-8.

@@ -158,6 +158,10 @@ open class Connection: Channel {
         loop.scheduleFlush(self)
     }
 
+    /// Makes room for an event in an output without storage.
+    @inline(__always)
+    final func reserveForEvent() { if output.capacity == 0 { loop.spareOutput.lendRoomForEvent(to: &output) } }
+
     /// Whether a flush has work to do: bytes to send, or our side to close after them.
     final var isFlushDue: Bool {
         if case .finishing = socketState { return true }

@@ -192,6 +192,7 @@ public final class HTTPExchange {
             piecewise?.append(body)
             return
         }
+        connection.reserveForEvent()
         let piece = writer.beginPiece(into: &connection.output)
         body(&connection.output)
         writer.endPiece(piece, into: &connection.output)

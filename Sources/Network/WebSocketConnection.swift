@@ -98,6 +98,7 @@ open class WebSocketConnection: Connection {
     public func sendText(_ payload: UnsafeRawBufferPointer, suffix: UnsafeRawBufferPointer) {
         guard isOpen else { return }
         if mustWait(byteCount: payload.count) { return sendLong(.text, [UInt8](payload) + suffix) }
+        reserveForEvent()
         try? endpoint.send(.text, payload, suffix: suffix, into: &output)
         countSent()
         scheduleFlush()
@@ -107,6 +108,7 @@ open class WebSocketConnection: Connection {
     public func send(_ kind: MessageKind, _ payload: UnsafeRawBufferPointer) {
         guard isOpen else { return }
         if mustWait(byteCount: payload.count) { return sendLong(kind, [UInt8](payload)) }
+        reserveForEvent()
         try? endpoint.send(kind, payload, into: &output)
         countSent()
         scheduleFlush()

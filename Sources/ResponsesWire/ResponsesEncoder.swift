@@ -30,16 +30,19 @@ public enum ResponsesEncoder: EventEncoder {
     /// Token path.
     private static func appendDelta(_ event: SessionEvent, to output: inout ByteBuffer) {
         guard let item = event.item else { return }
-        output.append("{\"type\":\"" as StaticString)
-        output.append(event.kind.responsesType)
-        output.append("\",\"sequence_number\":" as StaticString)
+        let type = event.kind.responsesType
+        // Each number has 20 digits at most, and the names and marks less than 100 bytes.
+        output.reserve(160 + type.utf8CodeUnitCount + item.id.utf8.count + event.byteCount)
+        output.append(reserved: "{\"type\":\"")
+        output.append(reserved: type)
+        output.append(reserved: "\",\"sequence_number\":")
         output.append(decimal: event.responseSequence)
-        output.append(",\"item_id\":\"" as StaticString)
+        output.append(reserved: ",\"item_id\":\"")
         output.append(item.id)
-        output.append("\",\"output_index\":" as StaticString)
+        output.append(reserved: "\",\"output_index\":")
         output.append(decimal: event.outputIndex)
-        if !item.isCall { output.append(",\"content_index\":0" as StaticString) }
-        output.append(",\"delta\":\"" as StaticString)
+        if !item.isCall { output.append(reserved: ",\"content_index\":0") }
+        output.append(reserved: ",\"delta\":\"")
         event.appendText(to: &output)
         output.append(event.kind == .outputTextDelta ? "\",\"logprobs\":[]}" as StaticString : "\"}" as StaticString)
     }

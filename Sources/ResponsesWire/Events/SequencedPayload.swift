@@ -15,9 +15,11 @@ package enum SequencedPayload {
 
     /// The member alone, with a comma before it.
     package static func appendPosition(_ event: SessionEvent, sessionID: String, to output: inout ByteBuffer) {
-        output.append(",\"interject\":{\"session_id\":\"" as StaticString)
+        // As in the encoder: the number has 20 digits at most.
+        output.reserve(64 + sessionID.utf8.count)
+        output.append(reserved: ",\"interject\":{\"session_id\":\"")
         output.append(sessionID)
-        output.append("\",\"sequence\":" as StaticString)
+        output.append(reserved: "\",\"sequence\":")
         output.append(decimal: event.position)
         let epoch = event.logPosition.epoch
         if epoch != 0 {

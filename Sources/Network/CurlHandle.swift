@@ -5,6 +5,8 @@ import HTTP
 final class CurlHandle {
     let easy: UnsafeMutableRawPointer
     private var fields: UnsafeMutablePointer<curl_slist>?
+    /// When the request must be under way; nil where libcurl watches that itself.
+    private var connectDeadline: Instant?
     /// libcurl's error message.
     private let errorText = UnsafeMutablePointer<CChar>.allocate(capacity: Int(CURL_ERROR_SIZE))
 
@@ -42,6 +44,33 @@ final class CurlHandle {
         ccurl_get_offset(easy, CURLINFO_CONNECT_TIME_T, &microseconds)
         return microseconds > 0
     }
+
+    /// Time until the connection must be made, on ``connectDeadline``; nil once it is, and where libcurl watches that.
+    func connectTimeLeft(now: Instant) -> Duration? {
+        guard let connectDeadline else { return nil }
+        // Also of a pooled connection, for which libcurl counts no time of connecting.
+        var requestByteCount = 0
+        ccurl_get_long(easy, CURLINFO_REQUEST_SIZE, &requestByteCount)
+        guard requestByteCount == 0 else {
+            self.connectDeadline = nil
+            return nil
+        }
+        return connectDeadline - now
+    }
+
+    /// The transfer begins. libcurl keeps a timeout for connecting in its queue long after the connection is made, and each piece of
+    /// every body would move it there twice. It needs that timeout where a name may have several addresses, to divide it among
+    /// them. Elsewhere the transfer watches it, beside the silence.
+    func limitConnecting(of request: HTTPClientRequest, now: Instant) {
+        if request.hasOneAddress, request.connectTimeout <= Self.longestConnecting {
+            connectDeadline = now + request.connectTimeout
+        } else {
+            ccurl_set_long(easy, CURLOPT_CONNECTTIMEOUT_MS, Self.milliseconds(request.connectTimeout))
+        }
+    }
+
+    /// libcurl's own limit, where none is set.
+    private static let longestConnecting = Duration.seconds(300)
 
     /// The transfer of a handle.
     static func transfer(of easy: UnsafeMutableRawPointer) -> HTTPTransfer? {
@@ -87,12 +116,11 @@ final class CurlHandle {
         ccurl_set_long(easy, CURLOPT_SUPPRESS_CONNECT_HEADERS, 1)
         // Otherwise cancelling during name resolution would block the loop until the resolver's thread ends.
         ccurl_set_long(easy, CURLOPT_QUICK_EXIT, 1)
-        ccurl_set_long(easy, CURLOPT_CONNECTTIMEOUT_MS, Self.milliseconds(request.connectTimeout))
         if let total = request.totalTimeout { ccurl_set_long(easy, CURLOPT_TIMEOUT_MS, Self.milliseconds(total)) }
         ccurl_set_long(
             easy, CURLOPT_HTTP_VERSION, Int(request.isSecure ? CURL_HTTP_VERSION_2TLS : CURL_HTTP_VERSION_1_1))
         // http_proxy and related variables apply, but never for loopback.
-        if request.needsOwnConnection || HTTPClientRequest.isLoopback(host: HTTPClientRequest.host(of: request.url)) {
+        if !request.mayUseProxy {
             ccurl_set_string(easy, CURLOPT_PROXY, "")
         }
         if request.needsOwnConnection {

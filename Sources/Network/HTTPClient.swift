@@ -14,7 +14,8 @@ public final class HTTPClient {
     /// Most idle connections in the pool.
     static let maxIdleConnections = 256
 
-    public unowned let loop: EventLoop
+    /// It owns the client, and lives longer. Asked for several times a token.
+    public unowned(unsafe) let loop: EventLoop
     private let multi: UnsafeMutableRawPointer?
     private var timer: LoopTimer?
     private var sockets: [Int32: CurlSocket] = [:]
@@ -181,7 +182,8 @@ public final class HTTPClient {
 
 /// A libcurl socket in the loop. libcurl opens and closes it.
 private final class CurlSocket: Channel {
-    private unowned let client: HTTPClient
+    /// It deregisters its sockets before it ends.
+    private unowned(unsafe) let client: HTTPClient
 
     init(client: HTTPClient, descriptor: Int32) {
         self.client = client

@@ -38,6 +38,12 @@ public struct HTTPClientRequest: Sendable {
     /// was opened without the check of ``destinations``.
     var needsOwnConnection: Bool { !sharesConnections || destinations != .anywhere }
 
+    /// Whether a proxy that the environment names may be used.
+    var mayUseProxy: Bool { !needsOwnConnection && !Self.isLoopback(host: Self.host(of: url)) }
+
+    /// Whether there is no choice of addresses to connect to: loopback, a Unix socket.
+    var hasOneAddress: Bool { unixSocketPath != nil || Self.isLoopback(host: Self.host(of: url)) }
+
     var isSecure: Bool { url.lowercased().hasPrefix("https:") }
 
     /// Host and port of a URL, without user and password, for messages.

@@ -105,7 +105,8 @@ open class HTTPTransfer {
 
     /// Restarts the silence timeout.
     public final func noteProgress() {
-        if case .running(let client, _) = state { silence.progress(now: client.loop.clock.now) }
+        // Once a token: the time at which the iteration began will do.
+        if case .running(let client, _) = state { silence.progress(now: client.loop.now) }
     }
 
     /// Changes the silence timeout and restarts it.
@@ -122,7 +123,9 @@ open class HTTPTransfer {
     func started(_ client: HTTPClient, _ handle: CurlHandle) {
         guard case .idle = state else { return }
         state = .running(client, handle)
-        silence.progress(now: client.loop.clock.now)
+        let now = client.loop.clock.now
+        silence.progress(now: now)
+        handle.limitConnecting(of: request, now: now)
         checkSilence()
     }
 
@@ -302,15 +305,23 @@ open class HTTPTransfer {
         if isRunning, !isPaused, !packed.isEmpty || unpacker.holdsOutput { client.deliverSoon(self) }
     }
 
-    /// Ends the transfer if the silence has lasted too long; otherwise schedules the next check.
+    /// Ends the transfer if the silence, or connecting, has lasted too long; otherwise schedules the next check.
     private func checkSilence() {
         guard case .running(let client, let handle) = state else { return }
-        let next = silence.look(now: client.loop.clock.now, uploadedByteCount: handle.uploadedByteCount, isPaused: isPaused)
-        guard let next else {
+        let now = client.loop.clock.now
+        let connectTimeLeft = handle.connectTimeLeft(now: now)
+        if let connectTimeLeft, connectTimeLeft <= .zero {
+            complete(.failed(.connectTimedOut))
+            return
+        }
+        let next = silence.look(now: now, uploadedByteCount: handle.uploadedByteCount, isPaused: isPaused)
+        guard var next else {
             complete(.failed(.silence(silence.timeout)))
             return
         }
-        silenceTimer = client.loop.schedule(after: next) { [weak self] in self?.checkSilence() }
+        if let connectTimeLeft { next = min(next, connectTimeLeft) }
+        // Cancelled when the transfer ends, which the client retains until then. A weak reference would slow down every retain.
+        silenceTimer = client.loop.schedule(after: next) { [unowned self] in checkSilence() }
     }
 }
 

@@ -33,6 +33,8 @@ final class UpstreamExchange<Decoder: ResponseDecoder & ~Copyable, Sink: AnswerS
     private var isAwaitingRest = false
     /// Longest silence within the body; the head has its own limit.
     private let silenceTimeout: Duration
+    /// Cancelled at the end of the exchange: a weak reference would slow down each of the retains that a piece of the body takes.
+    private var acceptanceTimer: LoopTimer?
 
     init(_ request: HTTPClientRequest, call: UpstreamCall, sink: Sink, silenceTimeout: Duration) {
         self.silenceTimeout = silenceTimeout
@@ -41,6 +43,8 @@ final class UpstreamExchange<Decoder: ResponseDecoder & ~Copyable, Sink: AnswerS
         super.init(request)
         endsSilenceWithBytes = false
     }
+
+    deinit { acceptanceTimer?.cancel() }
 
     override func receivedHead(_ head: HTTPClientResponse) {
         limitSilence(to: silenceTimeout)
@@ -58,10 +62,10 @@ final class UpstreamExchange<Decoder: ResponseDecoder & ~Copyable, Sink: AnswerS
     /// Accepts the request after a delay. Until a part of the answer has arrived an error may arrive instead, and clients whose
     /// status line is deferred receive its status. A model that thinks for longer has accepted the request.
     private func acceptSoon() {
-        call?.loop.schedule(after: UpstreamLimits.acceptanceDelay) { [weak self] in
-            guard let self, self.isRunning else { return }
-            switch self.mode {
-            case .beginning, .stream, .whole: self.sink.target.accepted()
+        acceptanceTimer = call?.loop.schedule(after: UpstreamLimits.acceptanceDelay) { [unowned self] in
+            guard isRunning else { return }
+            switch mode {
+            case .beginning, .stream, .whole: sink.target.accepted()
             case .awaitingHead, .other, .refusal, .over: break
             }
         }

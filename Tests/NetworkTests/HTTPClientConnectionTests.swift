@@ -46,6 +46,43 @@ import Testing
         #expect(server.connectionCount == 1)
     }
 
+    @Test(arguments: ["https", "http"])
+    func connectingIsLimitedWithItsHandshake(_ scheme: String) async throws {
+        let server = LoopbackServer { peer in _ = peer.waitForClose() }
+        defer {
+            server.stop()
+            group.shutDown()
+        }
+        var request = HTTPClientRequest(url: server.url.replacingOccurrences(of: "http:", with: scheme + ":"))
+        request.connectTimeout = .milliseconds(200)
+        request.silenceTimeout = .milliseconds(600)
+        let recorder = await loop.begin(request)
+        // Without a handshake the connection is made at once, and only the answer is missing.
+        let end: HTTPTransferError = scheme == "https" ? .connectTimedOut : .silence(.milliseconds(600))
+        #expect(await recorder.waitForEnd() == .failed(end))
+        #expect(recorder.now.endedAt - recorder.now.startedAt >= .milliseconds(195))
+    }
+
+    @Test func anAnswerMayTakeLongerThanConnecting() async throws {
+        let server = LoopbackServer { peer in
+            while peer.readRequest() != nil {
+                usleep(300_000)
+                peer.respond("ok")
+            }
+        }
+        defer {
+            server.stop()
+            group.shutDown()
+        }
+        // The second one over the connection of the first.
+        for _ in 0..<2 {
+            var request = request(server.url, shares: true)
+            request.connectTimeout = .milliseconds(100)
+            #expect(await loop.begin(request).waitForEnd() == .finished(status: 200))
+        }
+        #expect(server.connectionCount == 1)
+    }
+
     @Test func aUnixSocketStandsForHostAndPort() async throws {
         let path = FileManager.default.temporaryDirectory.appendingPathComponent("client-\(UUID())").path
         let listener = try Self.listen(on: path)

@@ -102,6 +102,10 @@ import ToldSession
         #expect(throws: SessionError.self) { try conversation.checkIdentifiers(of: [message("a")], besides: []) }
         #expect(throws: SessionError.self) { try conversation.checkIdentifiers(of: [message("b"), message("b")], besides: []) }
         #expect(throws: SessionError.self) { try conversation.checkIdentifiers(of: [message("b")], besides: ["b"]) }
+        #expect(throws: SessionError.self) {
+            try conversation.checkIdentifiers(of: [message("b"), message("a")], besides: [])
+        }
+        try conversation.checkIdentifiers(of: [message("b")], besides: ["d"])
     }
 
     @Test func aResultNeedsACall() throws {

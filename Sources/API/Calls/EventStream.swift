@@ -54,6 +54,8 @@ package final class EventStream {
         call.services.calls(on: loop).open.insert(self, answering: call)
     }
 
+    deinit { timer?.cancel() }
+
     @inlinable package var hasBegun: Bool { exchange.hasBegun }
     @inlinable package var isEnded: Bool { exchange.isEnded }
     @inlinable package var isCongested: Bool { exchange.isCongested }
@@ -136,10 +138,10 @@ package final class EventStream {
     }
 
     private func schedule() {
-        timer = loop.schedule(after: heartbeat - (loop.now - lastWrite)) { [weak self] in
-            guard let self, !self.isEnded else { return }
-            if self.loop.now - self.lastWrite >= self.heartbeat { self.sendHeartbeat() }
-            self.schedule()
+        timer = loop.schedule(after: heartbeat - (loop.now - lastWrite)) { [unowned self] in
+            guard !isEnded else { return }
+            if loop.now - lastWrite >= heartbeat { sendHeartbeat() }
+            schedule()
         }
     }
 }

@@ -49,11 +49,11 @@ final class ChatStream: EventReader {
             stream.stopHeartbeats()
             stop()
         }
-        call.exchange.onDrained = { [weak self] in self?.resume() }
-        statusHold = StatusHold(call) { [weak self] in
-            self?.response == nil
-        } commit: { [weak self] in
-            self?.commit()
+        call.exchange.onDrained = { [self] in resume() }
+        statusHold = StatusHold(call) { [unowned self] in
+            response == nil
+        } commit: { [unowned self] in
+            commit()
         }
     }
 

@@ -43,12 +43,12 @@ final class ResponseStream: EventReader {
         super.init(loop: call.loop, catchUp: .losslessOrClose)
         call.exchange.endsWithInput = true
         call.exchange.onDisconnect = { [self] in disconnected() }
-        call.exchange.onDrained = { [weak self] in self?.resume() }
+        call.exchange.onDrained = { [self] in resume() }
         if holdsStatus {
-            statusHold = StatusHold(call) { [weak self] in
-                self?.held.isEmpty ?? true
-            } commit: { [weak self] in
-                self?.commit()
+            statusHold = StatusHold(call) { [unowned self] in
+                held.isEmpty
+            } commit: { [unowned self] in
+                commit()
             }
         }
     }

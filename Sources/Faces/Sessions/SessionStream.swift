@@ -29,7 +29,7 @@ final class SessionStream: EventReader {
             stream.stopHeartbeats()
             stop()
         }
-        call.exchange.onDrained = { [weak self] in self?.resume() }
+        call.exchange.onDrained = { [self] in resume() }
     }
 
     /// Answers with an error by status if no byte has gone out; else the stream ends, and EventSource comes back by itself.

@@ -31,7 +31,9 @@ extension Audience {
     func holdUpstreamIfNeeded() { if upstream == .flowing { holdUpstreamIfAllLag() } }
 
     private func holdUpstreamIfAllLag() {
-        let allLag = cursors.contains { $0.state == .paused } && lagByteCount > limits.maxLogBytes / 2
+        // Once a token: readers of a short log are not even looked at.
+        let mayLag = log.endOffset > limits.maxLogBytes / 2
+        let allLag = mayLag && cursors.contains { $0.state == .paused } && lagByteCount > limits.maxLogBytes / 2
         guard allLag || log.isCongested else { return }
         upstream = .held
         delegate?.holdUpstream(true)

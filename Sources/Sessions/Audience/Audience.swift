@@ -44,8 +44,19 @@ final class Audience {
         self.host = host
         self.limits = limits
         self.memory = memory
-        log.leastNeededPosition = { [weak self] in self?.leastNeededPosition ?? .max }
-        log.onCommit = { [weak self] previous in self?.committed(after: previous) }
+        // Called for each commit. A weak reference would cost these calls and every retain of the audience several times as much.
+        log.leastNeededPosition = { [unowned(unsafe) self] in leastNeededPosition }
+        log.onCommit = { [unowned(unsafe) self] previous in
+            // A reader that ends within its delivery may be all that the session has stayed for.
+            withExtendedLifetime(self) { committed(after: previous) }
+        }
+    }
+
+    /// The log may outlive the session in a commit that is under way.
+    deinit {
+        log.leastNeededPosition = nil
+        log.onCommit = nil
+        for cursor in cursors where cursor.audience === self { cursor.audience = nil }
     }
 
     /// Whether a listener follows the log.
@@ -142,7 +153,7 @@ final class Audience {
 
     /// Token path: gives an event that was just appended, and is committed, to all who stand right before it.
     @inline(__always)
-    func deliver(_ event: SessionEvent) { if !cursors.isEmpty { hand(event) } }
+    func deliver(_ event: consuming SessionEvent) { if !cursors.isEmpty { hand(event) } }
 
     /// Delivers what is in the log, committed or not: of a session that is deleted, nothing need be committed first.
     func deliverAll() { deliver(upTo: log.lastPosition, toThoseAt: log.committedPosition) }
@@ -176,9 +187,8 @@ final class Audience {
     }
 
     /// Hands an event to all readers that stand right before it and take it.
-    private func hand(_ event: SessionEvent) {
+    private func hand(_ event: consuming SessionEvent) {
         deliveryDepth += 1
-        var event = event
         event.isShared = cursors.count > 1
         // By index: a reader that joins while others are served is at the end of the list, and has the event already.
         var index = 0
@@ -200,7 +210,7 @@ final class Audience {
     }
 
     @inline(__always)
-    private func take(_ event: SessionEvent, by cursor: Cursor) {
+    private func take(_ event: borrowing SessionEvent, by cursor: Cursor) {
         cursor.byteOffset = event.endOffset
         // Within the call it may have detached itself.
         if cursor.deliver(event) == .pause, cursor.state == .following { cursor.state = .paused }

@@ -21,9 +21,9 @@ open class Cursor {
     public var position: Int { place.position }
     /// Where it reads on.
     var place = LogPlace(position: 0)
-    /// Asked for every event, where the weak reference would cost.
     var state = State.detached
-    weak var audience: Audience?
+    /// The audience that has it in its list, which sets it to nil when it ends.
+    unowned(unsafe) var audience: Audience?
     /// Whether its audience had it in the list before it entered: it had detached itself in the same iteration.
     var wasListed = false
     /// Bytes of the log up to ``position``.

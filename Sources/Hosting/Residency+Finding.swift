@@ -11,7 +11,11 @@ extension Residency {
         _ id: String, owner: String, from loop: EventLoop, in source: Source?,
         then: @escaping (Result<Reference?, LoadFailure>) -> Void
     ) {
-        find(id, from: loop, in: source) { result in
+        if let reference = resident(id) {
+            then(.success(reference.owner == owner ? reference : nil))
+            return
+        }
+        load(id, from: loop, in: source) { result in
             then(result.map { $0.flatMap { $0.owner == owner ? $0 : nil } })
         }
     }
@@ -41,13 +45,9 @@ extension Residency {
         }
     }
 
-    private func find<Source: ObjectSource<Object>>(
+    private func load<Source: ObjectSource<Object>>(
         _ id: String, from loop: EventLoop, in source: Source?, then: @escaping (Result<Reference?, LoadFailure>) -> Void
     ) {
-        if let reference = resident(id) {
-            then(.success(reference))
-            return
-        }
         guard let source else {
             then(.success(nil))
             return

@@ -18,6 +18,12 @@ package final class Residency<Object: Resident>: Sendable {
         /// Objects that the store has still, and that must not be loaded from it any more.
         var deleting: Set<String> = []
 
+        mutating func lookUp(_ id: String, _ now: Instant) -> Reference? {
+            guard let index = objects.index(forKey: id) else { return nil }
+            objects.values[index].lastLookup = now
+            return objects.values[index].reference
+        }
+
         mutating func remove(_ id: String, _ aliases: [String]) {
             objects[id] = nil
             for alias in aliases { self.aliases[alias] = nil }
@@ -43,20 +49,13 @@ package final class Residency<Object: Resident>: Sendable {
     /// The object, if it is in memory, whatever its owner.
     package func resident(_ id: String) -> Reference? {
         let now = now()
-        return entries.withLock { entries in
-            entries.objects[id]?.lastLookup = now
-            return entries.objects[id]?.reference
-        }
+        return entries.withLock { $0.lookUp(id, now) }
     }
 
     /// The object with an alias, if it is in memory, whatever its owner.
     package func resident(alias: String) -> Reference? {
         let now = now()
-        return entries.withLock { entries in
-            guard let id = entries.aliases[alias] else { return nil }
-            entries.objects[id]?.lastLookup = now
-            return entries.objects[id]?.reference
-        }
+        return entries.withLock { entries in entries.aliases[alias].flatMap { entries.lookUp($0, now) } }
     }
 
     /// The objects of an owner that are in memory, newest first.

@@ -29,7 +29,7 @@ extension EventTail.State {
 
     /// - Returns: false if the events do not follow the last one.
     mutating func write(_ run: EventRun, _ slot: Int) -> Bool {
-        guard slots[slot]?.write(run) == true else { return false }
+        guard let pending = slots[slot], pending.write(run) else { return false }
         touch(slot, run.endsResponse ? .ends : .grows)
         runs.append(EventTail.WrittenRun(slot: slot, run: run))
         return true
@@ -37,11 +37,12 @@ extension EventTail.State {
 
     /// The strongest of all that happens to a session in a transaction counts.
     mutating func touch(_ slot: Int, _ fate: PendingEvents.Fate) {
-        switch (slots[slot]?.fate, fate) {
+        guard let pending = slots[slot] else { return }
+        switch (pending.fate, fate) {
         case (.untouched, _):
-            slots[slot]?.fate = fate
+            pending.fate = fate
             touched.append(slot)
-        case (_, .deleted), (.grows, .ends): slots[slot]?.fate = fate
+        case (_, .deleted), (.grows, .ends): pending.fate = fate
         default: break
         }
     }
@@ -53,11 +54,12 @@ extension EventTail.State {
         var holders: [Int] = []
         let key = nextRow
         for slot in touched {
-            if slots[slot]?.fate == .grows, slots[slot]?.isFull == true { slots[slot]?.fate = .ends }
-            switch slots[slot]?.fate {
+            guard let pending = slots[slot] else { continue }
+            if pending.fate == .grows, pending.isFull { pending.fate = .ends }
+            switch pending.fate {
             case .ends: makeChunk(of: slot, &chunks)
-            case .grows where slots[slot]?.isNew == true:
-                slots[slot]?.row = key
+            case .grows where pending.isNew:
+                pending.row = key
                 holders.append(slot)
             default: break
             }
@@ -74,7 +76,7 @@ extension EventTail.State {
 
     private mutating func makeChunk(of slot: Int, _ chunks: inout [EventChunk]) {
         guard let pending = slots[slot] else { return }
-        slots[slot]?.chunkIndex = chunks.count
+        pending.chunkIndex = chunks.count
         chunks.append(pending.chunk(room: pending.written.byteCount))
     }
 
@@ -82,13 +84,16 @@ extension EventTail.State {
     /// - Returns: the row, of frames: numbers of the session, the first event, how many there are, and how many bytes follow.
     private func image(addingEndedTo chunks: inout [EventChunk]) -> [UInt8] {
         var image: [UInt8] = []
-        image.reserveCapacity(runs.reduce(0) { $0 + $1.run.bytes.count + EventCoding.frameByteCount })
+        var byteCount = 0
+        for index in runs.indices { byteCount += runs[index].run.bytes.count + EventCoding.frameByteCount }
+        image.reserveCapacity(byteCount)
         for written in runs {
+            guard let pending = slots[written.slot] else { continue }
             let run = written.run
-            switch slots[written.slot]?.fate {
-            case nil, .untouched, .deleted: break
+            switch pending.fate {
+            case .untouched, .deleted: break
             case .ends:
-                guard let index = slots[written.slot]?.chunkIndex else { continue }
+                let index = pending.chunkIndex
                 run.bytes.withBytes { chunks[index].bytes.append(contentsOf: $0) }
                 chunks[index].last = run.last
             case .grows:
@@ -110,7 +115,7 @@ extension EventTail.State {
             let row = rows[dead.count]
             for slot in row.holders {
                 // A slot may be another session's by now, whose events then came later.
-                guard slots[slot]?.row == row.key, slots[slot]?.staysInTail == true else { continue }
+                guard let pending = slots[slot], pending.row == row.key, pending.staysInTail else { continue }
                 guard byteCount - dead.byteCount > maxByteCount else { return dead }
                 makeChunk(of: slot, &chunks)
                 touch(slot, .ends)
@@ -122,9 +127,11 @@ extension EventTail.State {
     }
 
     mutating func commit() {
-        for written in runs where slots[written.slot]?.fate == .grows { slots[written.slot]?.retain(written.run) }
+        for written in runs {
+            if let pending = slots[written.slot], pending.fate == .grows { pending.retain(written.run) }
+        }
         for slot in touched {
-            if slots[slot]?.staysInTail == true { slots[slot]?.commit() } else { free(slot) }
+            if let pending = slots[slot], pending.staysInTail { pending.commit() } else { free(slot) }
         }
         byteCount -= rows.prefix(deletedRowCount).reduce(0) { $0 + $1.byteCount }
         rows.removeFirst(deletedRowCount)
@@ -139,7 +146,7 @@ extension EventTail.State {
 
     mutating func rollBack() {
         for slot in touched {
-            if slots[slot]?.isNew == true { free(slot) } else { slots[slot]?.rollBack() }
+            if let pending = slots[slot], !pending.isNew { pending.rollBack() } else { free(slot) }
         }
         forgetTransaction()
     }

@@ -1,7 +1,10 @@
 import Sessions
 
 /// What one session has in the tail: events that are in no chunk yet. Their bytes stay in the pages of its log.
-struct PendingEvents {
+///
+/// A class, though the tail alone refers to it: to look at a member of a struct in the tail's array would copy the struct, and retain
+/// a page, several times for each session of each commit.
+final class PendingEvents {
     let session: Int
     /// Sequence number of the first.
     private let first: Int
@@ -52,7 +55,7 @@ struct PendingEvents {
     }
 
     /// Takes a run into the transaction; false when it does not follow the last event.
-    mutating func write(_ run: EventRun) -> Bool {
+    func write(_ run: EventRun) -> Bool {
         guard run.first == written.last + 1 else { return false }
         written.last = run.last
         written.byteCount += run.bytes.count
@@ -60,19 +63,19 @@ struct PendingEvents {
     }
 
     /// What the transaction has written of them is committed: after this, each of its runs goes to ``retain(_:)``.
-    mutating func commit() {
+    func commit() {
         committed = written
         fate = .untouched
     }
 
-    mutating func rollBack() {
+    func rollBack() {
         written = committed
         fate = .untouched
     }
 
     /// Retains the bytes of a committed run. Those of a session of which nothing runs are copied: they may be here for days, and
     /// would retain a page each.
-    mutating func retain(_ run: EventRun) {
+    func retain(_ run: EventRun) {
         if newest?.extend(with: run.bytes) == true { return }
         if let newest { older.append(newest) }
         newest = run.isOfResponse ? run.bytes : run.bytes.compacted()

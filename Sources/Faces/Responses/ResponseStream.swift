@@ -138,6 +138,7 @@ final class ResponseStream: EventReader {
     private func commit() {
         if stream.hasBegun { return }
         statusHold?.cancel()
+        statusHold = nil
         guard !stream.isEnded else { return }
         let session = sessionID.map { [(name: "Interject-Session", value: $0)] } ?? []
         stream.begin(fields: response?.fields ?? session)

@@ -4,28 +4,37 @@ package import Network
 package import SessionHosting
 package import Storage
 
-/// What calls need of the process. One for a server, complete when it is made.
+/// What calls need from the process. One for a server, complete once initialized.
 package final class APIServices: Sendable {
+    /// Settings of calls, streams and WebSockets.
     package let settings: APISettings
+    /// All routes.
     package let routes: RouteTable
+    /// How far the shutdown has come.
     package let lifecycle: Lifecycle
+    /// Authenticates callers.
     package let authentication: Authentication
-    /// Tickets for streams of pages.
+    /// Tickets for pages, which cannot set header fields on streams.
     package let tickets = StreamTickets()
+    /// Controls access to operator routes.
     package let operatorAccess: OperatorAccess
     let crossOrigin: CrossOrigin
-    /// Limits of keys, and what is counted.
+    /// Enforces the limits of keys and counts usage.
     package let metering: Metering
-    /// nil: none is written.
+    /// Nil if no access log is written.
     package let accessLog: AccessLog?
+    /// The idempotency keys of all clients.
     package let idempotency: IdempotencyKeys
+    /// Finds the sessions of all loops.
     package let sessions: SessionDirectory
-    /// nil: nothing outlives the process.
+    /// Nil if everything is in memory only.
     package let store: Store?
+    /// The models that clients can request.
     package let modelNames: ModelNames
     /// In the order of the event loops.
     private let calls: [LoopBound<CallLoop>]
 
+    /// Creates the services, with a ``CallLoop`` for each event loop.
     package init(
         settings: APISettings, routes: RouteTable, lifecycle: Lifecycle, authentication: Authentication,
         operatorAccess: OperatorAccess, metering: Metering, accessLog: AccessLog?, idempotency: IdempotencyKeys,
@@ -49,36 +58,40 @@ package final class APIServices: Sendable {
         }
     }
 
-    /// Whether commits wait for the disk, which may not have said why.
+    /// Whether commits are waiting for the disk, which may not have reported an error.
     package var isStorageLate: Bool { store?.isLate ?? false }
-    /// Why no new work can be taken, when what is acknowledged could not be committed.
+    /// Why no new work is accepted: acknowledged changes could not be committed. Nil if it is.
     package var storageFailure: APIError? { store?.failure.map { APIError($0) } }
 
-    /// The calls of a loop. Call on that loop.
+    /// The calls of a loop. Must be called on that loop.
     package func calls(on loop: EventLoop) -> CallLoop { calls[loop.index].value }
 }
 
-/// What the calls of one loop share. Loop-confined.
+/// State that the calls of one loop share. Loop-confined.
 package final class CallLoop {
+    /// The open calls, streams and WebSockets.
     package let open: OpenRegistry
+    /// Counts of the loop's HTTP responses.
     package internal(set) var counters = CallCounters()
 
+    /// The state of `loop`.
     package init(loop: EventLoop, authentication: Authentication) {
         open = OpenRegistry(loop: loop, authentication: authentication)
     }
 }
 
-// MARK: The server stops
+// MARK: Shutdown
 
 extension APIServices {
-    /// How much is open, on every loop.
+    /// Counts open calls, streams and WebSockets on every loop.
     package func openCounts() async -> OpenRegistry.Counts {
         var counts = OpenRegistry.Counts()
         for bound in calls { counts = counts + (await bound.call { $0.open.counts }) }
         return counts
     }
 
-    /// Begins to let connections go, on every loop.
+    /// Begins to close connections on every loop.
+    /// - Parameter window: the time over which the closes are spread.
     package func drain(window: Duration) async {
         for (sessions, calls) in zip(sessions.loops, calls) {
             await sessions.call { sessions in
@@ -88,7 +101,7 @@ extension APIServices {
         }
     }
 
-    /// Ends everything that runs and closes the WebSockets, on every loop.
+    /// Ends all work and closes the WebSockets on every loop.
     package func endAll() async {
         for (sessions, calls) in zip(sessions.loops, calls) {
             await sessions.call { $0.residents.endAll { calls.value.open.closeAll() } }

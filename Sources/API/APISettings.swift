@@ -2,20 +2,23 @@ import HTTP
 package import Network
 package import WebSocket
 
-/// What an operator can set about calls, streams and WebSockets.
+/// The operator's settings for calls, streams and WebSockets.
 package struct APISettings: Sendable {
-    /// Bytes of a body that a handler does not read while it arrives.
+    /// Maximum size, in bytes, of a request body that is not streamed to its handler.
     package var maxBodyBytes: Int
     /// Silence on a stream after which a heartbeat is sent.
     package var heartbeat: Duration
-    /// Over how long clients are spread that must connect again, because the server stops.
+    /// Time over which reconnects are spread when the server stops.
     package var drainWindow: Duration
-    /// Web pages that may call, by origin (`*`: any). Unset: any when there are keys, else those served from this machine.
+    /// Web pages allowed to call, by origin (`*` for any). Nil allows any if there are keys, otherwise those served from this
+    /// machine.
     package var allowedOrigins: [String]?
-    /// Whether only this machine can reach the server.
+    /// Whether the server is reachable from this machine only.
     package var isLoopbackOnly: Bool
+    /// Settings of the WebSockets of every face.
     package var webSockets: WebSocketSettings
 
+    /// Settings with these values.
     package init(
         maxBodyBytes: Int, heartbeat: Duration, drainWindow: Duration, allowedOrigins: [String]?, isLoopbackOnly: Bool,
         webSockets: WebSocketSettings
@@ -29,15 +32,16 @@ package struct APISettings: Sendable {
     }
 }
 
-/// What holds for the WebSockets of every face.
+/// Settings of the WebSockets of every face.
 package struct WebSocketSettings: Sendable {
-    /// Bytes of one message from a client.
+    /// Maximum size of a message from a client, in bytes.
     package var maxMessageBytes: Int
-    /// How messages are compressed where the client offers it; nil for never.
+    /// How messages are compressed if the client offers it; nil never compresses.
     package var deflate: DeflateOptions?
-    /// Pings, idleness and age; one for all WebSockets.
+    /// Pings, idle timeout and maximum age; shared by all WebSockets.
     package let liveness: WebSocketLiveness.Shared
 
+    /// Settings with these values.
     package init(maxMessageBytes: Int, deflate: DeflateOptions?, liveness: WebSocketLiveness) {
         self.maxMessageBytes = maxMessageBytes
         self.deflate = deflate

@@ -6,9 +6,9 @@ package import Network
 package import Sessions
 package import Storage
 
-/// Finds out who calls: keys of the settings, stored keys, and what was made from them.
+/// Authenticates callers: by keys in the settings, stored keys, and the credentials derived from them.
 package struct Authentication: Sendable {
-    /// The owner of everything on a server without keys.
+    /// The owner of all objects on a server without keys.
     package static let everybody = "everybody"
     /// How browsers send a key with a WebSocket, since they cannot set its header fields.
     static let subprotocolPrefix = "openai-insecure-api-key."
@@ -20,8 +20,16 @@ package struct Authentication: Sendable {
     private let keys: KeyRing?
     private let tokens: ClientTokens?
     private let webTokens: JWTVerifier?
+    /// The limit on wrong keys.
     package let attempts: FailedAttempts
 
+    /// - Parameters:
+    ///   - limits: of keys without limits of their own.
+    ///   - cutForm: how clients are told of an interrupted response if neither the request nor the key says.
+    ///   - keys: the stored keys; nil without a store.
+    ///   - tokens: nil if the server issues no client tokens.
+    ///   - webTokens: nil if no issuer is configured.
+    ///   - attempts: the limit on wrong keys.
     package init(
         _ principals: [AccessSettings.Principal], requiresKey: Bool = false, limits: RateLimits = RateLimits(),
         cutForm: CutForm = .native, keys: KeyRing? = nil, tokens: ClientTokens? = nil, webTokens: JWTVerifier? = nil,
@@ -37,9 +45,9 @@ package struct Authentication: Sendable {
         self.attempts = attempts
     }
 
-    /// What the settings and the store say.
+    /// An authentication from the settings and the store.
     /// - Parameters:
-    ///   - includesLoopback: whether the limit on wrong keys holds for this machine, too.
+    ///   - includesLoopback: whether the limit on wrong keys applies to this machine, too.
     ///   - loop: fetches the issuer's keys.
     package static func make(
         _ settings: AccessSettings, _ store: Store?, includesLoopback: Bool, loop: EventLoop, logger: Logger
@@ -66,30 +74,34 @@ package struct Authentication: Sendable {
                 perMinute: settings.failedAttemptsPerMinute, includesLoopback: includesLoopback))
     }
 
-    /// Follows changes of stored keys no longer.
+    /// Stops following changes of stored keys.
     package func stop() {
         keys?.stop()
         webTokens?.stop()
     }
 
+    /// Signs client tokens; nil if the server issues none.
     package var tokenSigner: ClientTokens? { tokens }
 
+    /// Whether callers need a key now.
     package var isRequired: Bool { requiresKey || keys?.hasKeys ?? false }
 
-    /// What is known of the JSON Web Token that a request bears.
+    /// What is known about the JSON Web Token of a request.
     package enum Token {
-        /// There is none, or nobody's are taken.
+        /// The request carries none, or no issuer is configured.
         case none
         case known(JWTVerifier.Outcome)
-        /// ``verifyToken(of:on:_:)`` must tell.
+        /// ``verifyToken(of:on:_:)`` must be called.
         case unknown
     }
 
+    /// Looks up the JSON Web Token of a request without verifying it.
     package func token(of request: RequestHead) -> Token {
         guard let webTokens, let key = Self.key(request), JWTVerifier.resembles(key) else { return .none }
         return webTokens.recall(key, at: Self.unixTime).map { .known($0) } ?? .unknown
     }
 
+    /// Verifies the JSON Web Token of a request.
     /// - Parameter then: called on the loop, later.
     package func verifyToken(of request: RequestHead, on loop: EventLoop, _ then: @escaping (JWTVerifier.Outcome) -> Void) {
         guard let webTokens, let key = Self.key(request) else {
@@ -99,12 +111,13 @@ package struct Authentication: Sendable {
         webTokens.verify(key, on: loop, then)
     }
 
+    /// Authenticates a request.
     /// - Parameters:
-    ///   - token: what was found out about the JSON Web Token that the request bears.
+    ///   - token: the outcome for the JSON Web Token that the request carries.
     ///   - address: for the limit on wrong keys.
-    ///   - now: as the loop has it.
-    /// - Throws: ``AccessError/missingKey`` or ``AccessError/unknownKey``, ``AccessError/tooManyAttempts(retryAfter:)`` after too many
-    ///   wrong ones; what passes while a new token is verified.
+    ///   - now: the loop's time.
+    /// - Throws: ``AccessError/missingKey`` or ``AccessError/unknownKey``, ``AccessError/tooManyAttempts(retryAfter:)`` after too
+    ///   many wrong keys; a temporary error while a new token is verified.
     package func caller(
         _ request: RequestHead, token: JWTVerifier.Outcome? = nil, from address: IPAddress?, now: Instant
     ) throws(AccessError) -> Caller {
@@ -120,7 +133,7 @@ package struct Authentication: Sendable {
         guard let key = Self.key(request) else {
             throw .missingKey
         }
-        // What we made, or an issuer signed, cannot be guessed, so that it lets in whatever else comes from the address.
+        // Credentials signed by this server or an issuer cannot be guessed, so they are accepted whatever else the address sends.
         switch token {
         case .caller(let caller) where Self.unixTime < caller.expiresAt ?? 0: return caller
         case .caller, .refused, nil: break
@@ -134,7 +147,7 @@ package struct Authentication: Sendable {
         throw .unknownKey
     }
 
-    /// Whether the request's key is one, without counting it if not.
+    /// Whether the request's key is valid; does not count a wrong one.
     package func knows(_ request: RequestHead, token: JWTVerifier.Outcome?) -> Bool {
         if !isRequired { return true }
         if case .caller = token { return true }
@@ -142,14 +155,14 @@ package struct Authentication: Sendable {
         return madeHere(key) != nil || named(key) != nil
     }
 
-    /// Whether a caller that was let in before still would be: for connections that stay.
+    /// Whether an authenticated caller still would be: for long-lived connections.
     package func stillKnows(_ caller: Caller) -> Bool {
         let time = Self.unixTime
         if let expiresAt = caller.expiresAt, time >= expiresAt { return false }
         return stands(behind: caller.keyID, time)
     }
 
-    /// Whether a key still lets in, whatever has become of what was made with it.
+    /// Whether a key is still valid, regardless of the credentials derived from it.
     package func letsIn(keyID: String) -> Bool { stands(behind: keyID, Self.unixTime) }
 
     private static var unixTime: Int { Int(time(nil)) }
@@ -167,22 +180,22 @@ package struct Authentication: Sendable {
         return caller
     }
 
-    /// Keys of the settings.
+    /// Keys in the settings.
     private func named(_ key: String) -> Caller? {
         var found: String?
-        // Every key is compared, and whole, so that the time taken tells nothing.
+        // Every key is compared in full, so that timing reveals nothing.
         for principal in principals where principal.key.utf8.isEqualInConstantTime(to: key.utf8) { found = principal.name }
         return found.map { Caller(owner: $0, keyID: $0, limits: defaultLimits) }
     }
 
-    /// Whether the key that something was made with still lets in.
+    /// Whether the key that a credential was derived from is still valid.
     private func stands(behind keyID: String, _ time: Int) -> Bool {
         if keyID == Self.everybody { return !isRequired }
         if webTokens != nil, keyID.hasPrefix(JWTVerifier.ownerPrefix) { return true }
         return principals.contains { $0.name == keyID } || keys?.key(id: keyID, at: time) != nil
     }
 
-    /// What a key may use, whoever comes with it.
+    /// The limits of a key, whatever the credential.
     package func limits(ofKey keyID: String) -> RateLimits { limits(ofKey: keyID, Self.unixTime) }
 
     private func limits(ofKey keyID: String, _ time: Int) -> RateLimits {
@@ -193,17 +206,18 @@ package struct Authentication: Sendable {
         keys?.key(id: keyID, at: time)?.cutAs.flatMap(CutForm.init) ?? defaultCutForm
     }
 
+    /// The key of a request that takes precedence: see ``keys(_:)``.
     package static func key(_ request: RequestHead) -> String? { keys(request).first }
 
-    /// Every key that a request bears, in the order in which they would count.
+    /// Every key of a request, in order of precedence.
     package static func keys(_ request: RequestHead) -> [String] {
         var keys: [String] = []
-        // Of another scheme, as a proxy may want it, is no word to us.
+        // Other schemes are ignored: they may be a proxy's.
         if let header = request.fields["authorization"] {
             let parts = header.split(separator: " ", maxSplits: 1)
             if parts.count == 2, parts[0].lowercased() == "bearer" { keys.append(String(parts[1].drop { $0 == " " })) }
         }
-        // Anthropic's clients name it so.
+        // The field of Anthropic's clients.
         if let header = request.fields["x-api-key"] { keys.append(header) }
         for value in request.fields.values(of: "sec-websocket-protocol") {
             for offer in value.split(separator: ",") {
@@ -218,7 +232,7 @@ package struct Authentication: Sendable {
 }
 
 extension RateLimits {
-    /// Those of a key itself.
+    /// The limits in a key's record.
     package init(_ record: APIKeyRecord) {
         self.init(
             requestsPerMinute: record.requestsPerMinute, tokensPerMinute: record.tokensPerMinute,

@@ -3,16 +3,18 @@ import Digests
 import Glibc
 import JSON
 
-/// Bearer tokens for browsers and other clients that must not have a key: short-lived, no wider than the key that they were made
-/// with, perhaps for one session alone. Signed and not stored: `ijt-PAYLOAD.SIGNATURE`, HMAC with SHA-256.
+/// Bearer tokens for browsers and other clients that must not have a key: short-lived, with no more rights than the key that they
+/// were made with, possibly bound to one session. Signed, not stored: `ijt-PAYLOAD.SIGNATURE`, HMAC with SHA-256.
 package struct ClientTokens: Sendable {
     static let prefix = "ijt-"
+    /// The longest lifetime of a token.
     package static let maxLifetimeSeconds = 3600
     static let maxByteCount = 2048
     static let secretName = "client_tokens"
 
     private let secret: [UInt8]
 
+    /// Tokens signed with `secret`.
     package init(secret: [UInt8]) { self.secret = secret }
 
     /// 256 random bits.
@@ -21,6 +23,8 @@ package struct ClientTokens: Sendable {
         return (0..<32).map { _ in UInt8.random(in: .min ... .max, using: &generator) }
     }
 
+    /// Makes a token for the caller.
+    /// - Parameter expiresAt: seconds since 1970.
     package func sign(_ caller: Caller, expiresAt: Int) -> String {
         var payload: JSONObject = [
             "o": .string(caller.owner), "k": .string(caller.keyID), "s": JSONValue(Int(caller.scopes.rawValue)),
@@ -31,7 +35,8 @@ package struct ClientTokens: Sendable {
         return Self.prefix + body + "." + Base64URL.encode(HMACSHA256.code(of: Array(body.utf8), key: secret) ?? [])
     }
 
-    /// Whom a token stands for; nil when it was not signed here, or has expired.
+    /// The caller that a token authenticates; nil if the signature is wrong or the token has expired.
+    /// - Parameter time: seconds since 1970.
     package func caller(_ token: String, at time: Int) -> Caller? {
         guard token.utf8.count <= Self.maxByteCount, token.hasPrefix(Self.prefix) else { return nil }
         let parts = token.dropFirst(Self.prefix.count).split(separator: ".", omittingEmptySubsequences: false).map(String.init)
@@ -48,7 +53,7 @@ package struct ClientTokens: Sendable {
     }
 }
 
-/// Base64 with the alphabet for URLs and without padding, RFC 4648 §5.
+/// Base64 with the URL-safe alphabet and without padding (RFC 4648 §5).
 enum Base64URL {
     static func encode(_ bytes: [UInt8]) -> String {
         let text = bytes.withUnsafeBytes { Base64.encode($0) }

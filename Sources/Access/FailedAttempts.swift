@@ -2,9 +2,9 @@ import Bytes
 import Network
 import Synchronization
 
-/// How often each address may show a wrong key: the secrets that operators make up can be guessed, given time.
+/// Limits the wrong keys of each address: secrets chosen by operators can be guessed, given time.
 package final class FailedAttempts: Sendable {
-    /// Addresses remembered at a time.
+    /// Maximum number of addresses remembered at a time.
     static let maxAddresses = 10_000
 
     private let perMinute: Int
@@ -12,7 +12,7 @@ package final class FailedAttempts: Sendable {
     private let buckets = Mutex<[IPAddress: TokenBucket]>([:])
     private let count = Atomic<UInt64>(0)
 
-    /// - Parameter perMinute: as many at once, and again in each minute; 0: no limit.
+    /// - Parameter perMinute: wrong keys allowed a minute, also as a burst; 0 for no limit.
     init(perMinute: Int, includesLoopback: Bool) {
         self.perMinute = perMinute
         self.includesLoopback = includesLoopback
@@ -21,7 +21,7 @@ package final class FailedAttempts: Sendable {
     /// Wrong keys so far, for metrics.
     package var total: UInt64 { count.load(ordering: .relaxed) }
 
-    /// How long the address must wait before its keys are looked at again; nil: not at all.
+    /// How long the address must wait before its keys are checked again; nil if it need not wait.
     func waiting(_ address: IPAddress?, now: Instant) -> Duration? {
         guard let address, isLimited(address) else { return nil }
         return buckets.withLock { buckets in
@@ -40,7 +40,7 @@ package final class FailedAttempts: Sendable {
         }
     }
 
-    /// Those that have waited long enough go; if all are at it, anyone.
+    /// Removes addresses that have waited long enough; if there are none, an arbitrary one.
     private static func makeRoom(_ buckets: inout [IPAddress: TokenBucket], _ now: Instant) {
         buckets = buckets.filter { entry in
             var bucket = entry.value

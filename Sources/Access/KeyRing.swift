@@ -5,20 +5,20 @@ import Logging
 import Storage
 import Synchronization
 
-/// The stored keys in memory, and kept so: a key that somebody makes lets in within a second, and one that is revoked no longer.
+/// The stored keys, in memory and current: a new key is accepted within a second, and a revoked one refused.
 package final class KeyRing: Sendable {
-    /// How often the store is asked whether a key has changed.
+    /// How often the store is polled for changes.
     static let pollInterval = Duration.milliseconds(500)
-    /// A time of last use this near is not written again.
+    /// A last use that is this close to the stored one is not written.
     private static let useGranularitySeconds = 60
 
     private struct Ring {
         var revision = -1
         var keys: [APIKeyRecord] = []
-        /// Positions in ``keys`` by digest of the secret, and of the one before.
+        /// Indices in ``keys`` by the digest of the secret, and of the previous one.
         var positions: [[UInt8]: Int] = [:]
         var positionsByID: [String: Int] = [:]
-        /// Seconds since 1970, of those whose use must be written.
+        /// Last uses to be written, in seconds since 1970 by key identifier.
         var uses: [String: Int] = [:]
         var writtenUses: [String: Int] = [:]
     }
@@ -35,13 +35,13 @@ package final class KeyRing: Sendable {
         set(keys, revision: revision)
     }
 
-    /// Whether there is or was one: then nobody gets in without.
+    /// Whether there is or was a key; clients then need one.
     var hasKeys: Bool { ring.withLock { !$0.keys.isEmpty } }
 
     /// Grows with each change.
     var revision: Int { ring.withLock { $0.revision } }
 
-    /// The key with this secret, if it lets in at this time.
+    /// The key with this secret, if valid at this time (seconds since 1970).
     func key(_ secret: String, at time: Int) -> APIKeyRecord? {
         let digest = SHA256.digest(secret)
         return ring.withLock { ring in
@@ -55,7 +55,7 @@ package final class KeyRing: Sendable {
         }
     }
 
-    /// The key of that identifier, if it lets in at this time.
+    /// The key with this identifier, if valid at this time (seconds since 1970).
     func key(id: String, at time: Int) -> APIKeyRecord? {
         ring.withLock { ring in
             ring.positionsByID[id].flatMap { ring.keys[$0].isValid(at: time) ? ring.keys[$0] : nil }

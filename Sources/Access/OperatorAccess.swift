@@ -2,26 +2,27 @@ package import Bytes
 package import HTTP
 package import Network
 
-/// Who may read what concerns the operator alone: metrics and connections of everybody.
+/// Controls access to what concerns the operator alone: metrics, and the connections of all clients.
 ///
-/// A key of its own, since the keys of clients open only what is theirs. Without one: everybody on a server without keys that only
-/// this machine can reach, and nobody on any other.
+/// The operator has a key of its own, since client keys open only their own objects. Without one, access is open on a server that
+/// has no keys and is reachable from this machine only; on any other it is closed.
 package struct OperatorAccess: Sendable {
     private let key: String?
     private let isOpen: Bool
 
-    /// - Parameter isLoopbackOnly: whether only this machine can reach the server.
+    /// - Parameter isLoopbackOnly: whether the server is reachable from this machine only.
     package init(_ settings: AccessSettings, isLoopbackOnly: Bool) {
         key = settings.operatorKey
         isOpen = !settings.requiresKey && settings.principals.isEmpty && isLoopbackOnly
     }
 
+    /// Checks the operator key of a request.
     /// - Parameters:
-    ///   - attempts: the limit on wrong keys, which holds for this one as for those of clients.
-    ///   - now: as the loop has it.
-    ///   - keysAreRequired: whether a key is needed now; the first may have been made since the server started.
-    /// - Throws: ``AccessError/operatorKeyNeeded`` without the key or with another, ``AccessError/operatorKeyNotSet`` when there is none
-    ///   that could be given, ``AccessError/tooManyAttempts(retryAfter:)`` after too many wrong ones.
+    ///   - attempts: the limit on wrong keys, shared with client keys.
+    ///   - now: the loop's time.
+    ///   - keysAreRequired: whether clients need a key now; the first may have been created since the server started.
+    /// - Throws: ``AccessError/operatorKeyNeeded`` without the key or with another, ``AccessError/operatorKeyNotSet`` if none is
+    ///   configured, ``AccessError/tooManyAttempts(retryAfter:)`` after too many wrong keys.
     package func check(
         _ request: RequestHead, from address: IPAddress?, attempts: FailedAttempts, now: Instant, keysAreRequired: Bool = false
     ) throws(AccessError) {

@@ -3,9 +3,9 @@ import HTTP
 package import Network
 import Synchronization
 
-/// Holds each key to its limits. No clock of its own; safe from any loop, with one short lock for each sixteenth of the keys.
+/// Enforces the limits of each key. Has no clock; safe from any loop, with one short lock for each sixteenth of the keys.
 package final class RateLimiter: Sendable {
-    /// Keys remembered in one shard; those that use nothing and have waited everything off are forgotten first.
+    /// Maximum number of keys remembered in one shard; keys with no usage and full budgets are forgotten first.
     static let maxKeysPerShard = 4096
     private static let shardCount = 16
 
@@ -21,7 +21,7 @@ package final class RateLimiter: Sendable {
             tokens = limits.tokensPerMinute.map { TokenBucket(perMinute: $0, now: now) }
         }
 
-        /// Takes other limits on, without a fresh budget for those that stay.
+        /// Adopts changed limits; budgets whose limit stays are not refilled.
         mutating func adopt(_ new: RateLimits, _ now: Instant) {
             if new == limits { return }
             var fresh = Account(new, now)
@@ -42,34 +42,47 @@ package final class RateLimiter: Sendable {
 
     private let shards = (0..<shardCount).map { _ in Shard() }
 
+    /// A limiter that has seen no requests.
     package init() {}
 
-    /// What is left after a request, for its header fields.
+    /// What a key has left after a request, for header fields.
     package struct Standing: Sendable, Equatable {
+        /// One budget of a key.
         package struct Budget: Sendable, Equatable {
+            /// The limit a minute.
             package var limit: Int
+            /// What is left of it now.
             package var remaining: Int
-            /// Until nothing of it is used.
+            /// Time until the budget is full again.
             package var reset: Duration
         }
+        /// Requests a minute; nil if not limited.
         package var requests: Budget?
+        /// Tokens a minute; nil if not limited.
         package var tokens: Budget?
     }
 
-    /// Why a request must wait.
+    /// Why a request was refused.
     package struct Refusal: Error, Sendable, Equatable {
+        /// A kind of limit.
         package enum Limit: String, Sendable, CaseIterable { case requests, tokens, concurrency }
+        /// The limit that was exceeded.
         package var limit: Limit
+        /// Its value.
         package var size: Int
+        /// What of it is used.
         package var used: Int
+        /// What the request needs.
         package var requested: Int
-        /// nil: it can never be taken.
+        /// When to retry; nil if the request exceeds the whole limit.
         package var retryAfter: Duration?
+        /// The key's budgets, for header fields.
         package var standing: Standing
     }
 
-    /// Takes a generation in, or none of it.
-    /// - Parameter tokens: what it will cost, as far as one can tell before.
+    /// Admits a generation and takes its cost from the budgets, or refuses it without any effect.
+    /// - Parameter tokens: its estimated cost.
+    /// - Throws: ``Refusal``.
     package func admit(_ key: String, _ limits: RateLimits, tokens: Int, now: Instant) throws(Refusal) -> Standing {
         if limits.isEmpty { return Standing() }
         let result = shard(key).accounts.withLock { accounts -> Result<Standing, Refusal> in
@@ -86,7 +99,7 @@ package final class RateLimiter: Sendable {
         return try result.get()
     }
 
-    /// Takes a generation in that was taken in before the server was started again, whatever else runs.
+    /// Counts a generation that was admitted before a restart, whatever the usage.
     package func resume(_ key: String, _ limits: RateLimits, now: Instant) {
         if limits.isEmpty { return }
         shard(key).accounts.withLock { accounts in
@@ -97,7 +110,7 @@ package final class RateLimiter: Sendable {
         }
     }
 
-    /// A generation has come to its end, and cost so much.
+    /// Ends a generation and corrects its estimated cost to the actual one, in tokens.
     package func settle(_ key: String, estimate: Int, actual: Int, now: Instant) {
         shard(key).accounts.withLock { accounts in
             guard accounts[key] != nil else { return }
@@ -106,7 +119,7 @@ package final class RateLimiter: Sendable {
         }
     }
 
-    /// A generation that was taken in did not begin: it cost nothing.
+    /// Returns the cost of an admitted generation that did not begin.
     package func giveBack(_ key: String, estimate: Int, now: Instant) {
         shard(key).accounts.withLock { accounts in
             accounts[key]?.running -= 1
@@ -156,7 +169,7 @@ package final class RateLimiter: Sendable {
     }
 
     private func shard(_ key: String) -> Shard {
-        // FNV-1a: the same for all time, unlike the hash of strings.
+        // FNV-1a: stable, unlike the hash of strings.
         let hash = key.utf8.reduce(2_166_136_261 as UInt32) { ($0 ^ UInt32($1)) &* 16_777_619 }
         return shards[Int(hash % UInt32(Self.shardCount))]
     }

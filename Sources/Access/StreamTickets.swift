@@ -2,14 +2,15 @@ package import Network
 import Sessions
 import Synchronization
 
-/// Tickets for connections whose header fields a page cannot set (EventSource, WebSocket): good once, for a minute at most, for
-/// one session or response. In memory: after a restart a page asks for another.
+/// Tickets for connections whose header fields a page cannot set (EventSource, WebSocket): valid once, for at most a minute, for
+/// one session or response. In memory only: after a restart a page requests another.
 package final class StreamTickets: Sendable {
     static let maxLifetime = Duration.seconds(60)
-    /// Tickets that wait to be used, a tenth of them of one owner at most. When there is no room, the owner with the most loses its
-    /// oldest: many owners that ask for much leave room for one that asks for little.
+    /// Maximum number of unused tickets; one owner may have a tenth. When there is no room, the owner with the most loses its
+    /// oldest, so that owners with many requests leave room for one with few.
     package static let maxCount = 10_000
     static let maxCountPerOwner = maxCount / 10
+    /// The prefix of every ticket.
     package static let prefix = "ijs-"
 
     private struct Ticket {
@@ -57,9 +58,11 @@ package final class StreamTickets: Sendable {
 
     private let state = Mutex(State())
 
+    /// No tickets.
     package init() {}
 
-    /// - Returns: nil when too many wait already.
+    /// Issues a ticket.
+    /// - Returns: nil if too many are unused.
     package func issue(to caller: Caller, for binding: Caller.Binding, lifetime: Duration, now: Instant) -> String? {
         var caller = caller
         caller.binding = binding
@@ -69,12 +72,12 @@ package final class StreamTickets: Sendable {
         return state.withLock { $0.add(ticket, text, now: now) } ? text : nil
     }
 
-    /// Whom it stands for; it is not used up.
+    /// The caller that a ticket authenticates; does not use it up.
     package func holder(of text: String, now: Instant) -> Caller? {
         state.withLock { $0.ticket(text) }.flatMap { $0.deadline > now ? $0.caller : nil }
     }
 
-    /// Whom it stands for; it is used up by that.
+    /// The caller that a ticket authenticates; uses it up.
     package func redeem(_ text: String, now: Instant) -> Caller? {
         guard let ticket = state.withLock({ $0.remove(text) }), ticket.deadline > now else { return nil }
         return ticket.caller

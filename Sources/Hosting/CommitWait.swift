@@ -1,8 +1,8 @@
 package import Network
 
-/// A wait for a commit that has an end. Loop-confined.
+/// Waits for a commit, up to a deadline. Loop-confined.
 package final class CommitWait {
-    /// How long an answer waits for the disk. A disk that works takes milliseconds; one that is full, or hangs, may take hours.
+    /// How long an answer waits for the disk. A working disk takes milliseconds; a full or hanging one may take hours.
     package static let deadline = Duration.seconds(10)
 
     private var then: ((Bool) -> Void)?
@@ -11,9 +11,9 @@ package final class CommitWait {
     private init(_ then: @escaping (Bool) -> Void) { self.then = then }
 
     /// - Parameters:
-    ///   - schedule: runs its argument after ``deadline``, unless the closure that it returns was called before.
-    ///   - commit: runs its argument when it is committed: at once, if it is.
-    ///   - then: called once, with whether it was committed in time.
+    ///   - schedule: runs its argument after ``deadline``, unless the closure that it returns is called first.
+    ///   - commit: runs its argument once committed; at once, if it already is.
+    ///   - then: called once, with whether the commit came in time.
     package static func begin(
         schedule: (@escaping () -> Void) -> () -> Void, commit: (@escaping () -> Void) -> Void, then: @escaping (Bool) -> Void
     ) {
@@ -22,7 +22,7 @@ package final class CommitWait {
         if wait.then != nil { wait.cancelTimer = schedule { wait.end(false) } }
     }
 
-    /// As ``begin(schedule:commit:then:)``, with a timer of the loop.
+    /// Like ``begin(schedule:commit:then:)``, with a timer of the loop.
     package static func begin(on loop: EventLoop, commit: (@escaping () -> Void) -> Void, then: @escaping (Bool) -> Void) {
         begin(
             schedule: { overdue in

@@ -1,4 +1,4 @@
-/// The wait of a host that stops for the work under way.
+/// Waits for a stopping host's current work.
 package enum Drain {
     private static let pollInterval = Duration.milliseconds(10)
 

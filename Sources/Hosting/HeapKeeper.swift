@@ -4,7 +4,7 @@ import Synchronization
 
 /// Returns freed memory to the system after a peak.
 ///
-/// It compares, on a thread of its own, the memory that the process occupies with what the allocator has given out.
+/// A thread of its own compares the resident memory of the process with what the allocator has handed out.
 package final class HeapKeeper: Sendable {
     private static let interval = DispatchTimeInterval.seconds(5)
 
@@ -13,14 +13,16 @@ package final class HeapKeeper: Sendable {
     private let freeCaches: @Sendable () -> Void
     private let queue = DispatchQueue(label: "interject.heap", qos: .utility)
 
-    /// - Parameter freeCaches: frees what others retain for later; called on the keeper's thread, may block.
+    /// - Parameter freeCaches: frees memory that caches retain; called on the keeper's thread, may block.
     package init(freeCaches: @escaping @Sendable () -> Void) { self.freeCaches = freeCaches }
 
+    /// Starts the thread.
     package func start() {
         HeapMemory.holdLittle()
         lookLater()
     }
 
+    /// Stops the thread after its current check.
     package func stop() { isStopped.withLock { $0 = true } }
 
     private func lookLater() {
@@ -41,29 +43,29 @@ package final class HeapKeeper: Sendable {
     }
 }
 
-/// Decides when the allocator is told to return memory, from what it occupies without use at each look.
+/// Decides when the allocator is told to return memory, from the unused resident memory at each check.
 ///
-/// Occupied memory, not free memory: a block that was returned and then taken and freed again counts as free all the time, but
+/// Resident memory, not free memory: a block that was returned, then allocated and freed again counts as free throughout, but
 /// occupies pages again.
 struct TrimPolicy {
     /// Bytes below which trimming is not worth its locks.
     static let minByteCount = 8 << 20
 
     private var last = 0
-    /// What trimming could not return: parts of pages that are in use, caches of threads, stacks.
+    /// Unused bytes that trimming could not return: parts of pages in use, thread caches, stacks.
     private var residue = 0
 
-    /// To be called once per look.
-    /// - Parameter unused: bytes of resident memory that are not in use.
+    /// Called once per check.
+    /// - Parameter unused: unused resident memory, in bytes.
     mutating func isWorthTrimming(unused: Int) -> Bool {
-        // The lesser of two looks: memory that is freed and taken again all the time is not worth it.
+        // The lesser of two checks: memory that is allocated again and again is not worth returning.
         let least = min(unused, last)
         last = unused
         residue = min(residue, unused)
         return least - residue >= Self.minByteCount
     }
 
-    /// - Parameter left: bytes of resident memory that are not in use after trimming.
+    /// - Parameter left: unused resident memory after trimming, in bytes.
     mutating func trimmed(left: Int) {
         last = left
         residue = left

@@ -1,15 +1,14 @@
 public import Network
 
-/// The group commit of one loop: what happens to its objects during an iteration leaves for the store together, and each object is
-/// told when its changes are committed. Loop-confined.
+/// The group commit of one loop: the changes to its objects during an iteration leave for the store together, and each object is
+/// notified when its changes are committed. Loop-confined.
 ///
 /// A change is *committed* when the store has it. A committed change may be shown, acknowledged and dropped from memory; no other
 /// change may.
 public final class Journal<Changes: JournalChanges> {
     /// Connects a journal with its store.
     ///
-    /// `then` is called on any thread, in the order of the commits: so many of the changes that were taken are committed or
-    /// refused.
+    /// `then` is called on any thread, in commit order: the next `count` changes are committed or refused.
     public typealias Connect = (
         _ then: @escaping @Sendable (_ count: Int, CommitOutcome) -> Void
     ) -> any JournalOutbox<Changes>
@@ -21,7 +20,7 @@ public final class Journal<Changes: JournalChanges> {
     @usableFromInline var gathering = Changes()
     @usableFromInline var isFlushScheduled = false
 
-    /// - Parameter now: the clock; nil: the loop's. A test has one of its own.
+    /// - Parameter now: the clock; nil for the loop's. Tests provide their own.
     public init(loop: EventLoop, now: (() -> Instant)? = nil, connect: @escaping Connect) {
         self.loop = loop
         self.connect = connect
@@ -43,7 +42,7 @@ public final class Journal<Changes: JournalChanges> {
         if !isFlushScheduled { scheduleFlush() }
     }
 
-    /// Ignores what the object writes from now on: its deletion was the last change.
+    /// Ignores further changes of the object: its deletion was the last.
     public func close(_ writer: some Journaled) { writer.journalEntry.isClosed = true }
 
     @usableFromInline func scheduleFlush() {
@@ -58,7 +57,7 @@ public final class Journal<Changes: JournalChanges> {
         return connect { count, outcome in bound.run { $0.ended(count, outcome) } }
     }
 
-    // MARK: Committed
+    // MARK: Commits
 
     /// Whether everything that was written until now is committed.
     public var isCommitted: Bool { gathering.isEmpty && ledger.isCommitted }
@@ -66,13 +65,13 @@ public final class Journal<Changes: JournalChanges> {
     /// Whether everything that an object has written until now is committed.
     public func isCommitted(_ writer: some Journaled) -> Bool { ledger.isCommitted(writer.journalEntry.ticket) }
 
-    /// Runs the action when everything that an object has written until now is committed: at once, if it is. Never, if the store
-    /// refuses it or is closed.
+    /// Runs the action once everything that an object has written so far is committed; at once, if it already is. Never, if the
+    /// store refuses it or is closed.
     public func whenCommitted(_ writer: some Journaled, _ action: @escaping () -> Void) {
         ledger.whenCommitted(writer.journalEntry.ticket, action)
     }
 
-    /// Runs the action when everything that was written until now is committed: at once, if it is.
+    /// Runs the action once everything written so far is committed; at once, if it already is.
     public func whenCommitted(_ action: @escaping () -> Void) {
         ledger.whenCommitted(gathering.isEmpty ? ledger.handedOverCount : ledger.gatheringTicket, action)
     }
@@ -108,7 +107,7 @@ extension Journal: JournalFlushing {
 
 /// The bounds of every ``Journal``.
 public enum JournalLimits {
-    /// Bytes on their way to the disk above which objects should not grow. Not stored: the token path compares with it.
+    /// Uncommitted bytes from which on objects should not grow. Not stored: the token path compares with it.
     @inlinable public static var maxByteCount: Int { 16 << 20 }
     /// How long a commit may take before the objects that wait for it announce a stall.
     public static let stallDuration = Duration.seconds(20)

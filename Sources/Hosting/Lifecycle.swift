@@ -1,24 +1,30 @@
 import Synchronization
 
-/// How far the server is on its way out. Safe from any thread.
+/// How far a server's shutdown has come. Safe from any thread.
 package final class Lifecycle: Sendable {
+    /// A stage of the shutdown.
     package enum Stage: UInt8, Comparable {
-        /// Everything is taken.
+        /// Everything is accepted.
         case serving
-        /// It says that it is not ready, so that a balancer sends it no new client, and still takes what comes.
+        /// The readiness check fails, so that a load balancer sends no new clients; requests are still accepted.
         case leaving
-        /// It finishes the work under way, and begins none.
+        /// Current work is finished, and none is begun.
         case draining
 
+        /// Whether `left` is an earlier stage.
         package static func < (left: Stage, right: Stage) -> Bool { left.rawValue < right.rawValue }
     }
 
     private let raw = Atomic<UInt8>(Stage.serving.rawValue)
 
+    /// A server that is serving.
     package init() {}
 
+    /// The current stage.
     package var stage: Stage { Stage(rawValue: raw.load(ordering: .relaxed)) ?? .draining }
+    /// Whether no work may begin.
     package var isDraining: Bool { stage == .draining }
 
+    /// Moves to a stage.
     package func enter(_ stage: Stage) { raw.store(stage.rawValue, ordering: .relaxed) }
 }

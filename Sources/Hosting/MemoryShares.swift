@@ -1,22 +1,22 @@
-/// Chooses the idle objects that are forgotten when those in memory are too large together: the oldest of the owner who has the
-/// most, so that an owner who makes many does not push out those of others.
+/// Chooses which idle objects to forget when those in memory are too large together: the oldest of the owner that uses the most
+/// memory, so that an owner with many objects does not push out those of others.
 struct MemoryShares {
     private var held: [String: Int] = [:]
-    /// Objects that may go, by owner, the newest first.
+    /// Objects that may be forgotten, by owner, newest first.
     private var candidates: [String: [(id: String, byteCount: Int)]] = [:]
     private var isReversed = false
 
-    /// - Parameter objects: all that there are, also those that may not go.
+    /// - Parameter objects: all objects in memory, including those that must stay.
     init(_ objects: [(owner: String, byteCount: Int)]) {
         for object in objects { held[object.owner, default: 0] += object.byteCount }
     }
 
-    /// Takes an object that may go, the oldest first.
+    /// Adds an object that may be forgotten; oldest first.
     mutating func add(_ id: String, of owner: String, byteCount: Int) {
         candidates[owner, default: []].append((id, byteCount))
     }
 
-    /// The object that goes next; nil when none may.
+    /// Removes and returns the object to forget next; nil if none is left.
     mutating func popNext() -> String? {
         if !isReversed {
             isReversed = true

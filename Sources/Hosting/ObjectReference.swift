@@ -1,16 +1,19 @@
 package import Network
 
-/// An object from the outside, wherever it lives: commands and cursors reach it by ``perform(from:_:then:)``. Safe from any thread.
+/// A handle to an object, wherever it lives: commands and cursors reach it through ``perform(from:_:then:)``. Safe from any thread.
 package struct ObjectReference<Object>: Sendable {
+    /// Identifier of the object.
     package let id: String
     /// The principal that may use it.
     package let owner: String
+    /// Where the object lives.
     package let placement: Placement<Object>
-    /// Position among all objects of its kind by age.
+    /// Index among all objects of its kind by age.
     package let ordinal: Int
     /// Whether the store has it.
     package let isStored: Bool
 
+    /// A reference to an object that lives at `placement`.
     package init(id: String, owner: String, placement: Placement<Object>, ordinal: Int, isStored: Bool) {
         self.id = id
         self.owner = owner
@@ -19,7 +22,7 @@ package struct ObjectReference<Object>: Sendable {
         self.isStored = isStored
     }
 
-    /// The object, for code that runs where it lives.
+    /// The object, for code that runs on its loop.
     package var bound: LoopBound<Object> {
         switch placement {
         case .loop(let bound): bound
@@ -29,10 +32,10 @@ package struct ObjectReference<Object>: Sendable {
     /// The loop that the object lives on.
     package var loop: EventLoop { bound.loop }
 
-    /// Runs `body` where the object lives and `then` on the caller's loop; both within this call when that is the same loop.
+    /// Runs `body` on the object's loop and `then` on the caller's; both within this call if they are the same loop.
     /// - Parameters:
     ///   - loop: the caller's.
-    ///   - body: passes its result to the closure that it gets, at once or later.
+    ///   - body: passes its result to the given closure, at once or later.
     package func perform<Result: Sendable>(
         from loop: EventLoop, _ body: @escaping @Sendable (Object, @escaping (Result) -> Void) -> Void,
         then: @escaping (Result) -> Void

@@ -1,33 +1,34 @@
 package import Network
 
-/// Where the objects of a kind are while they are not in memory.
+/// A store that objects of a kind are loaded from.
 package protocol ObjectSource<Object>: Sendable {
     associatedtype Object: Resident
-    /// An object as it was read.
+    /// An object as read from the store.
     associatedtype Stored: Sendable
 
     /// Reads an object.
-    /// - Parameter then: called once, on any thread; with nil when there is none.
+    /// - Parameter then: called once, on any thread; with nil if the object does not exist.
     func load(_ id: String, then: @escaping @Sendable (Result<Stored?, LoadFailure>) -> Void)
 
-    /// Finds the object that an alias leads to.
+    /// Finds an object by an alias.
     /// - Parameters:
-    ///   - owner: whose it must be.
-    ///   - then: called once, on any thread, with the object's identifier; with nil when there is none of this owner.
+    ///   - owner: the required owner.
+    ///   - then: called once, on any thread, with the object's identifier; with nil if this owner has no such object.
     func findID(ofAlias alias: String, owner: String, then: @escaping @Sendable (Result<String?, LoadFailure>) -> Void)
 
-    /// Makes the object again, and has it hosted by the loop that this is called on.
-    /// - Throws: when it cannot be made of what was read.
+    /// Restores the object and hosts it on the calling loop.
+    /// - Throws: ``LoadFailure`` if what was read cannot be restored.
     func restore(_ stored: Stored, on loop: EventLoop) throws(LoadFailure) -> ObjectReference<Object>?
 
-    /// The objects in which work was under way when the process ended.
+    /// The objects whose work was interrupted by the end of the process.
     func unfinished() async throws(LoadFailure) -> [(id: String, owner: String)]
 }
 
-/// An object cannot be loaded, now or ever.
+/// An object could not be loaded, now or ever.
 package struct LoadFailure: Error, Sendable {
     /// For the operator's log.
     package let reason: String
 
+    /// A failure with a reason for the operator's log.
     package init(reason: String) { self.reason = reason }
 }

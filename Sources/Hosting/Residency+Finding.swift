@@ -1,12 +1,13 @@
 import Logging
 package import Network
 
-/// Finds objects: in memory, or in the store, from which they are loaded to a loop.
+/// Finds objects in memory, or in the store, from which they are loaded onto a loop.
 extension Residency {
+    /// Finds an object.
     /// - Parameters:
-    ///   - owner: whose it must be. A client cannot tell a foreign object from none.
-    ///   - source: nil: nothing outlives memory.
-    ///   - then: called once, on `loop`; at once if the object is in memory. With nil when there is none of this owner.
+    ///   - owner: the required owner. A client cannot tell another owner's object from a missing one.
+    ///   - source: the store; nil if objects exist in memory only.
+    ///   - then: called once, on `loop`; at once if the object is in memory. With nil if this owner has no such object.
     package func find<Source: ObjectSource<Object>>(
         _ id: String, owner: String, from loop: EventLoop, in source: Source?,
         then: @escaping (Result<Reference?, LoadFailure>) -> Void
@@ -20,7 +21,7 @@ extension Residency {
         }
     }
 
-    /// As ``find(_:owner:from:in:then:)``, by an alias.
+    /// Like ``find(_:owner:from:in:then:)``, by an alias.
     package func find<Source: ObjectSource<Object>>(
         alias: String, owner: String, from loop: EventLoop, in source: Source?,
         then: @escaping (Result<Reference?, LoadFailure>) -> Void
@@ -86,11 +87,11 @@ extension Residency {
 
     // MARK: After a restart
 
-    /// How long it waits before it asks again which objects continue.
+    /// Delay before the store is asked again which objects resume.
     private static var retryDelay: Duration { .seconds(1) }
 
-    /// Loads the objects in which work was under way when the process ended, so that it continues.
-    /// - Parameter lifecycle: it gives up when the host stops.
+    /// Loads the objects whose work was interrupted by the end of the process, so that it resumes.
+    /// - Parameter lifecycle: stops the retries when the host stops.
     package func recover(from source: some ObjectSource<Object>, until lifecycle: Lifecycle) async {
         var found: [(id: String, owner: String)]?
         while found == nil, !lifecycle.isDraining {

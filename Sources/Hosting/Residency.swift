@@ -4,18 +4,19 @@ import Synchronization
 /// Which objects of a kind are in memory, on which loops, under which identifiers; which are being loaded, and which deleted. One
 /// for each kind of object, shared by all loops behind one short lock. Safe from any thread.
 ///
-/// ``Residents`` hosts the objects of one loop, and enters them here.
+/// ``Residents`` hosts the objects of one loop and registers them here.
 package final class Residency<Object: Resident>: Sendable {
+    /// A handle to an object.
     package typealias Reference = ObjectReference<Object>
     /// A request that waits for an object to be loaded, on its loop.
     typealias Waiter = LoopBound<(Result<Reference?, LoadFailure>) -> Void>
 
     private struct Entries {
         var objects: [String: (reference: Reference, lastLookup: Instant)] = [:]
-        /// Identifiers of objects by their aliases.
+        /// Identifiers of the objects by alias.
         var aliases: [String: String] = [:]
         var loading: [String: [Waiter]] = [:]
-        /// Objects that the store has still, and that must not be loaded from it any more.
+        /// Objects that are still in the store but must no longer be loaded.
         var deleting: Set<String> = []
 
         mutating func lookUp(_ id: String, _ now: Instant) -> Reference? {
@@ -30,15 +31,15 @@ package final class Residency<Object: Resident>: Sendable {
         }
     }
 
-    /// Chooses the loops of objects that are made or loaded.
+    /// Chooses the loops of new and loaded objects.
     package let policy: PlacementPolicy
     private let now: @Sendable () -> Instant
     private let entries = Mutex(Entries())
 
-    /// How long an object stays in memory after it was last looked up: a reference has been used by then.
+    /// How long an object stays in memory after its last lookup; a reference will have been used by then.
     package static var lookupGrace: Duration { .seconds(60) }
 
-    /// - Parameter now: the clock; a test has one of its own.
+    /// - Parameter now: the clock; tests provide their own.
     package init(policy: PlacementPolicy, now: @escaping @Sendable () -> Instant = { .monotonicNow }) {
         self.policy = policy
         self.now = now
@@ -46,36 +47,37 @@ package final class Residency<Object: Resident>: Sendable {
 
     // MARK: In memory
 
-    /// The object, if it is in memory, whatever its owner.
+    /// The object if it is in memory, whatever its owner.
     package func resident(_ id: String) -> Reference? {
         let now = now()
         return entries.withLock { $0.lookUp(id, now) }
     }
 
-    /// The object with an alias, if it is in memory, whatever its owner.
+    /// The object with an alias if it is in memory, whatever its owner.
     package func resident(alias: String) -> Reference? {
         let now = now()
         return entries.withLock { entries in entries.aliases[alias].flatMap { entries.lookUp($0, now) } }
     }
 
-    /// The objects of an owner that are in memory, newest first.
+    /// An owner's objects that are in memory, newest first.
     package func residents(owner: String) -> [Reference] {
         let own = entries.withLock { entries in entries.objects.values.map(\.reference).filter { $0.owner == owner } }
         return own.sorted { $0.ordinal > $1.ordinal }
     }
 
-    /// Those entries whose objects are in memory. Does not count as a lookup.
+    /// The entries of `values` whose objects are in memory. Does not count as a lookup.
     package func present<Value: Sendable>(_ values: [String: Value]) -> [String: Value] {
         entries.withLock { entries in values.filter { entries.objects[$0.key] != nil } }
     }
 
-    /// Enters an alias of an object. Without effect if the object is not in memory.
+    /// Registers an alias of an object. No effect if the object is not in memory.
     package func insert(alias: String, of id: String) {
         entries.withLock { entries in
             if entries.objects[id] != nil { entries.aliases[alias] = id }
         }
     }
 
+    /// Removes an alias.
     package func remove(alias: String) {
         entries.withLock { $0.aliases[alias] = nil }
     }
@@ -87,7 +89,7 @@ package final class Residency<Object: Resident>: Sendable {
         entries.withLock { $0.objects[reference.id] = (reference, now) }
     }
 
-    /// - Parameter isBeingDeleted: the store has it still, and it is not found there until ``deleted(_:)``.
+    /// - Parameter isBeingDeleted: the object is still in the store; it cannot be found there until ``deleted(_:)``.
     func remove(_ id: String, aliases: [String], isBeingDeleted: Bool) {
         entries.withLock { entries in
             if isBeingDeleted { entries.deleting.insert(id) }
@@ -95,7 +97,7 @@ package final class Residency<Object: Resident>: Sendable {
         }
     }
 
-    /// Removes an object that was not looked up for a while; false if it was, and stays.
+    /// Removes an object that has not been looked up for a while; false if it has, and stays.
     func removeIfUnused(_ id: String, aliases: [String]) -> Bool {
         let now = now()
         return entries.withLock { entries in
@@ -105,15 +107,15 @@ package final class Residency<Object: Resident>: Sendable {
         }
     }
 
-    // MARK: Deleting
+    // MARK: Deletion
 
-    /// The most objects that ``beginDeleting(_:limit:)`` may have to skip.
+    /// Maximum number of objects that ``beginDeleting(_:limit:)`` may have to skip.
     var busyCount: Int {
         entries.withLock { $0.objects.count + $0.loading.count + $0.deleting.count }
     }
 
-    /// Prevents stored objects from being loaded until ``deleted(_:)``: those that are not in memory, and not on their way there.
-    /// - Returns: these, the first of them up to the limit.
+    /// Prevents stored objects from being loaded until ``deleted(_:)``, except those in memory or being loaded.
+    /// - Returns: these objects, the first ones up to the limit.
     func beginDeleting(_ ids: [String], limit: Int) -> [String] {
         entries.withLock { entries in
             let free = ids.filter { entries.objects[$0] == nil && entries.loading[$0] == nil && !entries.deleting.contains($0) }
@@ -123,7 +125,7 @@ package final class Residency<Object: Resident>: Sendable {
         }
     }
 
-    /// The store has the objects no more, or has them after all.
+    /// The store has deleted the objects, or failed to.
     func deleted(_ ids: [String]) {
         entries.withLock { $0.deleting.subtract(ids) }
     }
@@ -132,15 +134,15 @@ package final class Residency<Object: Resident>: Sendable {
 
     enum Loading {
         case resident(Reference)
-        /// It is being deleted.
+        /// The object is being deleted.
         case gone
-        /// The caller loads it and calls ``endLoading(_:_:)``.
+        /// The caller must load it and call ``endLoading(_:_:)``.
         case mustLoad
-        /// An earlier caller loads it.
+        /// An earlier caller is loading it.
         case underWay
     }
 
-    /// Has the waiter called with the object, unless it is in memory or gone.
+    /// Registers the waiter for the object, unless that is in memory or being deleted.
     func beginLoading(_ id: String, _ waiter: Waiter) -> Loading {
         entries.withLock { entries in
             if let entry = entries.objects[id] { return .resident(entry.reference) }

@@ -1,48 +1,49 @@
-/// An object that a loop hosts: a session, a document, or whatever else is found by an identifier, kept in memory for as long as it
-/// is used, and loaded again from a store. Loop-confined.
+/// An object hosted by a loop: a session, a document, or anything else that has an identifier, stays in memory while it is used,
+/// and can be loaded again from a store. Loop-confined.
 package protocol Resident: AnyObject, SendableMetatype {
-    /// What the journal of its loop collects for the store.
+    /// The changes that the loop's journal collects for the store.
     associatedtype Changes: JournalChanges
 
-    /// The word for one of them in the operator's log, such as `session`.
+    /// What the operator's log calls one of them, such as `session`.
     static var kind: String { get }
 
+    /// Its identifier.
     var id: String { get }
-    /// The principal whose share of the memory it takes.
+    /// The principal that its memory is attributed to.
     var owner: String { get }
-    /// Other identifiers that lead to it.
+    /// Other identifiers of the object.
     var aliases: [String] { get }
-    /// Bytes in memory.
+    /// Size in memory, in bytes.
     var byteCount: Int { get }
-    /// Called with each change of ``byteCount``. Set by its host.
+    /// Called with each change of ``byteCount``, in bytes. Set by the host.
     var onByteCountChange: ((_ change: Int) -> Void)? { get set }
 
-    /// Whether nothing happens in it, nothing waits in it, and nothing follows it: it may leave memory.
+    /// Whether it may leave memory: no work runs or waits in it, and it has no followers.
     var isIdle: Bool { get }
-    /// Whether work is under way in it that a host which stops waits for.
+    /// Whether it has work that a stopping host waits for.
     var isWorking: Bool { get }
-    /// Work that waits in it for what is under way.
+    /// Number of requests that wait for its current work to end.
     var waitingCount: Int { get }
-    /// Whether no work is under way, none waits, and none will begin: its followers may be told that the host stops.
+    /// Whether it has no work, current or waiting, and will begin none: its followers may be told that the host stops.
     var isAtRest: Bool { get }
-    /// Whether the store has everything of it. Asked of stored objects only.
+    /// Whether all of it is committed. Called for stored objects only.
     var isCommitted: Bool { get }
 
-    /// It leaves memory, and can be loaded again. Only for an object that is idle and committed.
+    /// Leaves memory; can be loaded again. Only for an idle, committed object.
     func unload()
-    /// It is deleted: ends its work and tells its followers.
+    /// Deletes the object: ends its work and notifies its followers.
     func close()
     /// Writes the deletion to the journal. Called after ``close()``, for stored objects only.
     /// - Parameter then: called when the deletion is committed.
     func eraseFromStore(then: @escaping () -> Void)
-    /// The store has refused a change of it, so that memory and store differ: lets its followers go. It can be loaded again.
+    /// The store has refused a change, so that memory and store differ: disconnects the followers. The object can be loaded again.
     func abandon()
-    /// Tells its followers that the store commits nothing at this time, and that they wait for it.
+    /// Tells the followers that the store commits nothing at present, and that they wait for it.
     func announceStall()
-    /// Tells the followers that have everything of it that the host stops.
+    /// Tells the followers that have received everything that the host stops.
     func announceStop()
-    /// The host stops: ends the work, or suspends it, to be continued when the object is loaded again.
-    /// - Parameter isStored: whether it can be loaded again.
+    /// The host stops: ends the work, or suspends it to resume when the object is loaded again.
+    /// - Parameter isStored: whether the object can be loaded again.
     func stop(isStored: Bool)
 }
 
@@ -50,8 +51,8 @@ package protocol Resident: AnyObject, SendableMetatype {
 package enum Lifetime: Sendable {
     /// Until it is idle.
     case untilIdle
-    /// In memory only: until it was idle for the retention period, or its owner's share of the memory is needed.
+    /// In memory only: until it has been idle for the retention period, or its owner's share of memory is needed.
     case inMemory
-    /// In the store, until retention deletes it there; in memory while it is used.
+    /// In the store, until retention deletes it; in memory while it is used.
     case stored
 }

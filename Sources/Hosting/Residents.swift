@@ -1,15 +1,17 @@
 package import Network
 
-/// The objects of a kind that live on one loop: hosts them, unloads those that are idle, forgets and deletes. Loop-confined.
+/// The objects of a kind that live on one loop: hosts them, unloads and forgets idle ones, deletes them. Loop-confined.
 package final class Residents<Object: Resident> {
+    /// When idle objects leave memory.
     package struct Limits: Sendable {
-        /// Bytes of the objects of this loop above which idle ones leave memory.
+        /// Total size of this loop's objects above which idle ones leave memory, in bytes.
         package var maxByteCount: Int
-        /// How long a stored object stays in memory while it is idle.
+        /// How long an idle stored object stays in memory.
         package var residency: Duration
-        /// How long an object that is only in memory exists while it is idle.
+        /// How long an idle object that is in memory only exists.
         package var retention: Duration
 
+        /// Limits for the objects of one loop.
         package init(maxByteCount: Int, residency: Duration, retention: Duration) {
             self.maxByteCount = maxByteCount
             self.residency = residency
@@ -24,15 +26,18 @@ package final class Residents<Object: Resident> {
         var lastUse: Instant
     }
 
+    /// The loop that hosts the objects.
     package let loop: EventLoop
+    /// The registry of all loops' objects.
     package let residency: Residency<Object>
-    /// Commits the changes of the objects that are stored; nil: nothing outlives the process.
+    /// Commits the changes of stored objects; nil if objects exist in memory only.
     package let journal: Journal<Object.Changes>?
+    /// The loop's share of the memory budget.
     package let memory: LoopMemory
     private let limits: Limits
     private let now: () -> Instant
     var entries: [String: Entry] = [:]
-    /// Bytes of the objects.
+    /// Total size of the objects, in bytes.
     package private(set) var byteCount = 0
     private let onForget: ((Object) -> Void)?
 
@@ -40,9 +45,9 @@ package final class Residents<Object: Resident> {
     private static var sweepInterval: Duration { .seconds(5) }
 
     /// - Parameters:
-    ///   - memory: this loop's, shared with the objects of other kinds.
-    ///   - onForget: called when an object is deleted, before its followers are told.
-    ///   - now: the clock; nil: the loop's. A test has one of its own.
+    ///   - memory: this loop's share, common to all kinds of objects.
+    ///   - onForget: called when an object is deleted, before its followers are notified.
+    ///   - now: the clock; nil for the loop's. Tests provide their own.
     package init(
         loop: EventLoop, residency: Residency<Object>, journal: Journal<Object.Changes>?, memory: LoopMemory, limits: Limits,
         onForget: ((Object) -> Void)? = nil, now: (() -> Instant)? = nil
@@ -59,16 +64,19 @@ package final class Residents<Object: Resident> {
 
     // MARK: The objects
 
+    /// Number of objects.
     package var count: Int { entries.count }
+    /// The objects, in no particular order.
     package var objects: some Collection<Object> { entries.values.lazy.map(\.object) }
 
+    /// The object with an identifier, if it is on this loop.
     package subscript(_ id: String) -> Object? { entries[id]?.object }
 
-    /// nil: the object is not here, or not any more.
+    /// How long an object exists; nil if it is not, or no longer, on this loop.
     package func lifetime(of id: String) -> Lifetime? { entries[id]?.lifetime }
 
-    /// Hosts an object, new or loaded, and makes it findable.
-    /// - Parameter ordinal: its position among all objects of its kind by age.
+    /// Hosts a new or loaded object and registers it.
+    /// - Parameter ordinal: index among all objects of its kind by age.
     package func insert(_ object: Object, ordinal: Int, lifetime: Lifetime) -> ObjectReference<Object> {
         changeByteCount(by: object.byteCount)
         object.onByteCountChange = { [weak self] change in self?.changeByteCount(by: change) }
@@ -86,19 +94,19 @@ package final class Residents<Object: Resident> {
         memory.grew(by: change)
     }
 
-    /// The object is not in memory any more: its bytes do not count from now on.
+    /// Stops counting the bytes of an object that leaves memory.
     private func stopCounting(_ object: Object) {
         object.onByteCountChange = nil
         changeByteCount(by: -object.byteCount)
     }
 
-    /// The object is forgotten as soon as it is idle, unless the store has it.
+    /// Makes an object be forgotten as soon as it is idle, unless it is stored.
     package func releaseWhenIdle(_ id: String) {
         guard let lifetime = entries[id]?.lifetime, lifetime != .stored else { return }
         entries[id]?.lifetime = .untilIdle
     }
 
-    /// Deletes an object: ends its work and tells its followers.
+    /// Deletes an object: ends its work and notifies its followers.
     package func forget(_ object: Object) {
         guard let entry = remove(object) else { return }
         let isStored = entry.lifetime == .stored
@@ -109,7 +117,7 @@ package final class Residents<Object: Resident> {
         stopCounting(object)
     }
 
-    /// The store has refused a change of an object: what the store has is what counts.
+    /// Drops an object of which the store has refused a change: the stored state counts.
     package func abandon(_ object: Object) {
         guard remove(object) != nil else { return }
         residency.remove(object.id, aliases: object.aliases, isBeingDeleted: false)
@@ -117,7 +125,7 @@ package final class Residents<Object: Resident> {
         stopCounting(object)
     }
 
-    /// Lets a stored object leave memory; false if it is not committed, or a request may be about to use it.
+    /// Unloads a stored object; false if it is not committed, or a request may be about to use it.
     @discardableResult
     private func unload(_ object: Object) -> Bool {
         guard object.isCommitted, residency.removeIfUnused(object.id, aliases: object.aliases) else { return false }
@@ -132,7 +140,7 @@ package final class Residents<Object: Resident> {
         return entries.removeValue(forKey: object.id)
     }
 
-    // MARK: Sweeping
+    // MARK: Sweeps
 
     private func scheduleSweep() {
         loop.schedule(after: Self.sweepInterval) { [weak self] in
@@ -141,7 +149,7 @@ package final class Residents<Object: Resident> {
         }
     }
 
-    /// Forgets and unloads the objects that have been idle for long, and announces a stall of the store.
+    /// Forgets and unloads objects that have been idle for long, and announces a stall of the store.
     func sweep() {
         let now = now()
         for (id, entry) in entries {
@@ -164,12 +172,13 @@ package final class Residents<Object: Resident> {
         memory.report()
     }
 
-    /// The objects are too large together: those that were idle for longest go, to nine tenths, so that this is rare.
-    /// - Parameter newcomer: an object that was just inserted: it is idle, but about to be used.
+    /// Unloads and forgets the objects that have been idle for longest if all are too large together; down to nine tenths of the
+    /// limit, so that this is rare.
+    /// - Parameter newcomer: an object that was just inserted: idle, but about to be used.
     private func evict(sparing newcomer: Object? = nil) {
         let goal = limits.maxByteCount / 10 * 9
         let idle = entries.values.filter { $0.object.isIdle }.sorted { $0.lastUse < $1.lastUse }
-        // The stored ones first: they come back when they are asked for.
+        // Stored objects first: they can be loaded again.
         for entry in idle where entry.lifetime == .stored {
             if byteCount <= goal { return }
             unload(entry.object)
@@ -179,7 +188,7 @@ package final class Residents<Object: Resident> {
             shares.add(entry.object.id, of: entry.object.owner, byteCount: entry.object.byteCount)
         }
         while byteCount > goal, let id = shares.popNext(), let entry = entries[id] {
-            // In its place nobody else's goes: if it is idle still, the next sweep finds it.
+            // No other object goes instead of the newcomer: if it stays idle, the next sweep finds it.
             if entry.object === newcomer { return }
             forget(entry.object)
         }

@@ -3,20 +3,21 @@ package import Logging
 
 /// The store's side of ``Retention``.
 package protocol RetainingStore: Sendable {
+    /// Why the store cannot be read or written.
     associatedtype Failure: Error
-    /// Objects that were not used since a time in seconds since 1970, the least recently used first.
+    /// Objects not used since `time` (seconds since 1970), least recently used first.
     func unused(since time: Int, limit: Int) async throws(Failure) -> [String]
-    /// Deletes those of the objects that were not used since a time. None of them may be in memory.
-    /// - Returns: how many it deleted.
+    /// Deletes the objects among `ids` that were not used since `time` (seconds since 1970). None may be in memory.
+    /// - Returns: the number of deleted objects.
     func delete(_ ids: [String], unusedSince time: Int) async throws(Failure) -> Int
-    /// Bytes in use, without what deletions have left free.
+    /// Size of the store in bytes, without space freed by deletions.
     func usedByteCount() async throws(Failure) -> Int
-    /// Ends a sweep: frees what deletions have left behind.
+    /// Ends a sweep: cleans up after the deletions.
     func finishDeleting() async throws(Failure)
 }
 
-/// Deletes stored objects that were not used for longer than the retention period and, when the store is too large, those that were
-/// not used for longest. An object in memory is left alone: its loop unloads it when it is idle.
+/// Deletes stored objects that were not used for longer than the retention period and, if the store is too large, the least
+/// recently used. Objects in memory are left alone: their loop unloads them when they are idle.
 package struct Retention<Object: Resident, Store: RetainingStore>: Sendable {
     private let residency: Residency<Object>
     private let store: Store
@@ -26,12 +27,12 @@ package struct Retention<Object: Resident, Store: RetainingStore>: Sendable {
 
     private static var maxInterval: Duration { .seconds(60) }
     private static var minInterval: Duration { .seconds(1) }
-    /// Objects deleted in one commit.
+    /// Number of objects deleted in one commit.
     static var batchCount: Int { 64 }
 
     /// - Parameters:
     ///   - period: how long an unused object is retained.
-    ///   - maxByteCount: bytes of the store above which objects go before their time.
+    ///   - maxByteCount: size of the store, in bytes, above which objects are deleted earlier.
     package init(residency: Residency<Object>, store: Store, period: Duration, maxByteCount: Int, logger: Logger) {
         self.residency = residency
         self.store = store
@@ -40,7 +41,7 @@ package struct Retention<Object: Resident, Store: RetainingStore>: Sendable {
         self.logger = logger
     }
 
-    /// Sweeps once a minute, or ten times within the period, until the host stops.
+    /// Sweeps once a minute, or ten times within a shorter period, until the host stops.
     /// - Parameter unixTime: seconds since 1970.
     package func start(until lifecycle: Lifecycle, unixTime: @escaping @Sendable () -> Int) {
         let interval = min(Self.maxInterval, max(Self.minInterval, period / 10))
@@ -59,7 +60,7 @@ package struct Retention<Object: Resident, Store: RetainingStore>: Sendable {
         }
     }
 
-    /// - Returns: how many objects it deleted.
+    /// - Returns: the number of deleted objects.
     func sweep(unixTime: Int) async throws(Store.Failure) -> Int {
         var deleted = try await delete(unusedSince: unixTime.saturatingSubtracting(Int(period.components.seconds)))
         while try await store.usedByteCount() > maxByteCount {
@@ -80,8 +81,8 @@ package struct Retention<Object: Resident, Store: RetainingStore>: Sendable {
         }
     }
 
-    /// Deletes the oldest of those that are not in memory; meanwhile they cannot be loaded. Those in memory may be the oldest of
-    /// all, so that it looks past as many of them as there are.
+    /// Deletes the oldest objects that are not in memory; they cannot be loaded meanwhile. Those in memory may be the oldest of
+    /// all, so that as many candidates are fetched in addition.
     private func deleteSome(unusedSince time: Int) async throws(Store.Failure) -> Int {
         let ids = try await store.unused(since: time, limit: Self.batchCount + residency.busyCount)
         let free = residency.beginDeleting(ids, limit: Self.batchCount)

@@ -2,12 +2,13 @@ public import Bytes
 import JSON
 public import Sessions
 
-/// Writes events of a session's log in the vocabulary of OpenAI's Responses API, and of ours where that has no word: the forms of
-/// `Protocols/responses.md` and `Protocols/sessions.md`.
+/// Encodes events in the vocabulary of OpenAI's Responses API, and the server's own events in the forms of `Protocols/responses.md`
+/// and `Protocols/sessions.md`.
 ///
-/// A pure function of the event, the header of its response and the texts of its items: the same event is the same bytes whenever
-/// and for whomever it is written.
+/// A pure function of the event, the header of its response and the texts of its items: an event is encoded to the same bytes at
+/// any time and for any reader.
 public enum ResponsesEncoder: EventEncoder {
+    /// Approximate size of the encoded event, in bytes.
     public static func byteCount(of event: SessionEvent) -> Int { event.encodedByteCount }
 
     /// Appends the event as a JSON object.
@@ -20,7 +21,7 @@ public enum ResponsesEncoder: EventEncoder {
         }
     }
 
-    /// The event as a JSON object, by itself.
+    /// The event as a JSON object.
     public static func json(_ event: SessionEvent) -> [UInt8] {
         var buffer = ByteBuffer(capacity: event.encodedByteCount)
         append(event, to: &buffer)
@@ -79,7 +80,7 @@ public enum ResponsesEncoder: EventEncoder {
                 $0.field("previous_response_id", responseID)
             }
         case .error:
-            // `response.failed` follows it.
+            // `response.failed` follows.
             let (code, message, param) = event.failure
             FlatError.write(code: code, message: message, param: param, to: &writer)
         case .step: event.withJSON { writer.field("step", json: $0) }
@@ -95,7 +96,7 @@ public enum ResponsesEncoder: EventEncoder {
         }
     }
 
-    /// Content parts, and ends of texts.
+    /// Writes events of content parts and ends of texts.
     private static func write(_ kind: EventKind, of item: ResponseItem, to writer: inout JSONObjectWriter) {
         writer.field("item_id", item.id)
         writer.field("output_index", item.index)
@@ -167,7 +168,7 @@ public enum ResponsesEncoder: EventEncoder {
 }
 
 extension SessionEvent {
-    /// Bytes of JSON that it takes, near enough.
+    /// Approximate size of the JSON, in bytes.
     public var encodedByteCount: Int {
         let repeated = kind.repeatsText ? item?.closed?.text.utf8.count ?? response?.ending?.textByteCount ?? 0 : 0
         return byteCount + repeated + 256
@@ -175,7 +176,7 @@ extension SessionEvent {
 }
 
 extension EventKind {
-    /// `type` of the event: OpenAI's word where it has one, ours with the prefix `interject:` else.
+    /// The event's `type`: OpenAI's if there is one, otherwise the server's with the prefix `interject:`.
     public var responsesType: StaticString {
         switch self {
         case .sessionCreated: "interject:session.created"

@@ -2,17 +2,17 @@ import Hosting
 package import Sessions
 import Storage
 
-/// A session's log that is committed to the store: its newest events in memory, all of them in the store. Loop-confined.
+/// A session's log with the newest events in memory and all of them in the store. Loop-confined.
 ///
-/// Events that are not committed yet are never dropped from memory: what is on its way to the disk is bounded by the journal, which
-/// has upstreams wait when the disk falls behind.
+/// Uncommitted events never leave memory. The journal bounds their size by pausing upstreams when the disk falls behind.
 package final class DurableLog: SessionLog, Journaled {
+    /// Row key of the session in the store.
     package let key: Int
     private let ordinal: Int
     private let storage: SessionStorage
     private let journal: Journal<SessionChanges>
     private var committed: Int
-    /// Whether the store has refused changes of it.
+    /// Whether the store has refused a change of this log.
     private var isLost = false
     private let storedFrom: Int
     /// Finds what events refer to; nil for what the session does not know any more.
@@ -21,7 +21,7 @@ package final class DurableLog: SessionLog, Journaled {
     private var onLoss: (() -> Void)?
     var journalEntry = JournalEntry()
 
-    /// Bytes of events that a reader gets from the disk at once.
+    /// Size of the pages that a reader gets from the disk at a time, in bytes.
     private static let fetchByteCount = 64 * 1024
 
     /// An empty log of a new session.
@@ -64,7 +64,7 @@ package final class DurableLog: SessionLog, Journaled {
     package override var committedPosition: Int { committed }
     package override var oldestStoredPosition: Int { storedFrom }
 
-    /// Who is told so is told also when it is over.
+    /// Registers for the end of the congestion that it reports.
     package override var isCongested: Bool {
         guard journal.isCongested else { return false }
         journal.relieveLater(self)
@@ -73,7 +73,7 @@ package final class DurableLog: SessionLog, Journaled {
 
     package override func mayDrop(_ page: LogPage) -> Bool { page.lastPosition <= committed }
 
-    /// Whether everything of it is committed.
+    /// Whether the whole log is committed.
     var isCommitted: Bool { journal.isCommitted(self) }
 
     package override func appended(_ event: SessionEvent) {
@@ -99,7 +99,7 @@ package final class DurableLog: SessionLog, Journaled {
         }
     }
 
-    /// The session is deleted, with all that the store has of it.
+    /// Deletes the session from the store.
     func delete() {
         onCommit = nil
         onLoss = nil
@@ -116,7 +116,7 @@ package final class DurableLog: SessionLog, Journaled {
                 for page in pages { page.resolve { self.header($0) } }
                 return then(pages)
             }
-            // Of responses that were deleted, or that the session has forgotten since it has so many.
+            // Responses that were deleted, or that the session has dropped because it had too many.
             self.storage.fetch(headersOf: self.key, unknown) { [weak self] headers in
                 for page in pages { page.resolve { headers[$0] ?? self?.header($0) } }
                 then(pages)
@@ -124,7 +124,7 @@ package final class DurableLog: SessionLog, Journaled {
         }
     }
 
-    /// Never, once changes of this log were lost: what a later batch commits of it does not stand on what it was told to.
+    /// Never runs the action once changes of this log were lost: later batches do not contain what it waited for.
     package override func whenCommitted(_ action: @escaping () -> Void) {
         journal.whenCommitted(self) { [self] in if !isLost { action() } }
     }
@@ -145,6 +145,6 @@ package final class DurableLog: SessionLog, Journaled {
         onLoss = nil
     }
 
-    /// Nothing of this log need be on its way for its session to have been told to wait.
+    /// The session may have been paused although none of its own events were waiting.
     func relieved() { onCommit?(committed) }
 }

@@ -1,10 +1,10 @@
 package import Sessions
 
-/// The encoding passes of one loop: one for each vocabulary that its readers use. Loop-confined.
+/// The encoding passes of one loop: one for each vocabulary in use by its readers. Loop-confined.
 package final class EncodingPasses {
     private var passes: [ObjectIdentifier: AnyObject] = [:]
 
-    /// The pass that all readers of a vocabulary share on this loop; looked up once for each reader.
+    /// The pass shared by all readers of a vocabulary on this loop; looked up once for each reader.
     package func pass<Encoder: EventEncoder>(_: Encoder.Type) -> EncodingPass<Encoder> {
         if let known = passes[ObjectIdentifier(Encoder.self)] as? EncodingPass<Encoder> { return known }
         let pass = EncodingPass<Encoder>()

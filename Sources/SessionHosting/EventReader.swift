@@ -1,23 +1,27 @@
 package import Network
 public import Sessions
 
-/// What a face does with the events of a session, on the face's own loop, wherever the session lives. Loop-confined.
+/// A face's reader of a session's events, on the face's own loop, wherever the session lives. Loop-confined.
 ///
-/// On the session's loop, events arrive within the session's own iteration, without a hop. From another loop they arrive in batches,
-/// one for each iteration of the session's loop, and never more than a window of bytes ahead of what the reader took.
+/// On the session's loop, events arrive within the session's own iteration, without a hop. From another loop they arrive in
+/// batches, one for each iteration of the session's loop, at most a window of bytes ahead of the reader.
 open class EventReader {
+    /// The loop that the reader's methods are called on.
     package let loop: EventLoop
-    /// What it gets when it lags.
+    /// How a reader that lags catches up.
     package let catchUp: CatchUp
     private var cursor: LoopBound<FeedCursor>?
-    /// Of the session that it reads.
+    /// Owner of the session.
     package private(set) var owner = ""
-    /// What came from another loop and waits, in its order, until the reader takes more.
+    /// Events from another loop, in order, until the reader is ready for them.
     private var backlog: [Delivery] = []
     private var isPaused = false
-    /// The server stops, and the backlog must be taken first.
+    /// Whether the server is stopping and the backlog comes first.
     private var isStopPending = false
 
+    /// - Parameters:
+    ///   - loop: the face's.
+    ///   - catchUp: how the reader catches up when it lags.
     package init(loop: EventLoop, catchUp: CatchUp) {
         self.loop = loop
         self.catchUp = catchUp
@@ -25,21 +29,21 @@ open class EventReader {
 
     // MARK: For faces
 
-    /// The next event of the log.
+    /// Receives the next event of the log.
     open func receive(_ event: SessionEvent) -> Cursor.Demand { .more }
-    /// The log no longer holds what comes next, or never had it: the state in its place, and the position up to which it holds.
+    /// Receives the state at a position instead of events that the log no longer has, or never had.
     open func receiveSnapshot(_ state: [UInt8], at position: LogPosition) {}
-    /// The log no longer holds what comes next, and nothing more comes: see ``Sessions/CatchUp/WhenPlaceIsGone/close``.
+    /// The log no longer has the next event, and nothing more will be delivered: see ``Sessions/CatchUp/WhenPlaceIsGone/close``.
     open func receivePlaceGone() {}
-    /// The session is gone.
+    /// The session was deleted or has left memory.
     open func sessionClosed() {}
-    /// The server stops, nothing runs in the session any more, and all of its events were received.
+    /// The server is stopping, the session is at rest, and all of its events have been received.
     open func serverStopping() {}
-    /// The disk takes nothing, and what comes next waits for it. Who follows a session waits on; who waits for the end of one
-    /// response is told.
+    /// The disk accepts no writes, and further events wait for it. A reader that follows a session keeps waiting; one that waits
+    /// for the end of a response is told.
     open func storageStalled() {}
 
-    /// Takes more, after ``receive(_:)`` had answered `pause`.
+    /// Continues after ``receive(_:)`` has returned `pause`.
     package final func resume() {
         guard isPaused else { return }
         isPaused = false
@@ -47,7 +51,7 @@ open class EventReader {
         if !isPaused { cursor?.run { $0.readerTakesMore() } }
     }
 
-    /// Reads no more.
+    /// Stops reading.
     package final func stop() {
         guard let cursor else { return }
         self.cursor = nil
@@ -55,9 +59,10 @@ open class EventReader {
         cursor.run { $0.detach() }
     }
 
+    /// Whether the reader is attached to a session.
     package final var isReading: Bool { cursor != nil }
 
-    /// The cursor for this reader on the session's loop, to be attached there. Call on the reader's loop, once.
+    /// The reader's cursor, to be attached on the session's loop. Must be called on the reader's loop, once.
     final func makeCursor(for session: SessionReference, listens: Bool = true) -> LoopBound<FeedCursor> {
         let cursor = LoopBound(
             transferring: FeedCursor(feeding: LoopBound(self, on: loop), on: session.loop, listens: listens, catchUp: catchUp),
@@ -144,7 +149,7 @@ open class EventReader {
     }
 }
 
-/// What goes from a session's loop to a reader on another one.
+/// A message from a session's loop to a reader on another loop.
 private enum Delivery: Sendable {
     /// Events of one page, which both loops share.
     case events(PageRun)
@@ -160,14 +165,14 @@ private enum Delivery: Sendable {
     }
 }
 
-/// Feeds an ``EventReader``. Confined to the session's loop.
+/// Delivers events to an ``EventReader``. Confined to the session's loop.
 package final class FeedCursor: Cursor {
-    /// Bytes that may be on their way to another loop.
+    /// Maximum number of bytes on the way to another loop.
     package static let windowBytes = 128 * 1024
 
     private let reader: LoopBound<EventReader>
     private let sessionLoop: EventLoop
-    /// The reader, when it lives on the session's own loop.
+    /// The reader, if it lives on the session's loop.
     private let local: EventReader?
     private var batch: [Delivery] = []
     private var bytesOnTheWay = 0
@@ -192,7 +197,7 @@ package final class FeedCursor: Cursor {
             local.takeSnapshot(state, at: position)
         } else {
             send(.snapshot(state, at: position))
-            // Who joins hears of it before the answer to the join.
+            // Must arrive before the response to the join.
             flush()
         }
     }
@@ -215,7 +220,7 @@ package final class FeedCursor: Cursor {
             local.takePlaceGone()
         } else {
             send(.placeGone)
-            // Who asks for what is gone is answered with a status, before anything else is said.
+            // Must arrive before anything else, so that the client gets a status.
             flush()
         }
     }
@@ -246,12 +251,12 @@ package final class FeedCursor: Cursor {
         }
     }
 
-    /// The reader takes more. Only a reader on this loop pauses the cursor itself; another one's backlog does.
+    /// Continues after a pause. Only a reader on this loop pauses the cursor; one on another loop fills its backlog.
     func readerTakesMore() {
         if local != nil { resume() }
     }
 
-    /// The reader on another loop has taken so many bytes.
+    /// The reader on another loop has consumed this many bytes.
     func give(back byteCount: Int) {
         bytesOnTheWay -= byteCount
         if isWindowFull, bytesOnTheWay <= Self.windowBytes / 2 {

@@ -1,12 +1,12 @@
 package import Network
 package import Sessions
 
-/// Waits for an event of a session, for a client that polls with `wait`. It does not count as a listener.
+/// Waits for an event of a session, for a client that polls with `wait`. Does not count as a listener.
 package final class EventWaiter: EventReader {
-    /// The event that ends the wait.
+    /// The events that can end the wait.
     package enum Awaited {
         case anyEvent
-        /// The end of this response; nil: of any.
+        /// The end of this response; nil for any.
         case end(ofResponse: String?)
 
         fileprivate func matches(_ event: SessionEvent) -> Bool {
@@ -21,7 +21,7 @@ package final class EventWaiter: EventReader {
     private var then: (() -> Void)?
     private var timer: LoopTimer?
 
-    /// - Parameter then: called once: the event has come, the time is over, or the session is gone.
+    /// - Parameter then: called once: when the event has arrived, the timeout has passed, or the session is gone.
     package init(loop: EventLoop, for awaited: Awaited, timeout: Duration, then: @escaping () -> Void) {
         self.awaited = awaited
         self.then = then
@@ -31,7 +31,8 @@ package final class EventWaiter: EventReader {
 
     package override func receive(_ event: SessionEvent) -> Cursor.Demand {
         guard awaited.matches(event) else { return .more }
-        // Not within the session's iteration: what belongs to the event, such as more events or the record of an end, comes with it.
+        // After the session's iteration, so that what belongs to the event, such as further events or the record of an end, is
+        // there.
         timer?.cancel()
         timer = loop.schedule(after: .zero) { [self] in finish() }
         return .pause
@@ -41,6 +42,7 @@ package final class EventWaiter: EventReader {
     package override func sessionClosed() { finish() }
     package override func serverStopping() { finish() }
 
+    /// Ends the wait without calling `then`.
     package func cancel() {
         timer?.cancel()
         then = nil

@@ -1,17 +1,17 @@
 import Hosting
 import Sessions
 
-/// A change is committed before a client is told of it, and a wait for the disk has an end.
+/// Clients see a change only once it is committed; a wait for the disk has a deadline.
 extension Session {
-    /// Waits until everything that has happened here until now is committed, but not for longer than ``Hosting/CommitWait/deadline``.
-    /// - Parameter then: called once on the session's loop, at once if it is committed; with false when the time is over, or when
-    ///   the store has refused a change.
+    /// Waits until everything that has happened in the session so far is committed, at most for ``Hosting/CommitWait/deadline``.
+    /// - Parameter then: called once on the session's loop, at once if it is committed; with false after the deadline, or if the
+    ///   store has refused a change.
     package func whenCommitted(_ then: @escaping (Bool) -> Void) {
         CommitWait.begin(
             schedule: { host.schedule(after: CommitWait.deadline, $0) }, commit: log.whenCommitted, then: then)
     }
 
-    /// Forgets the session if nobody can know of it, since nothing of it was ever committed.
+    /// Forgets the session if no client can know of it, because nothing of it was ever committed.
     func forgetIfNeverCommitted() {
         if log.committedPosition == 0 { host.forget(self) }
     }

@@ -2,12 +2,12 @@ import Hosting
 package import Sessions
 package import Storage
 
-/// A session as its loop hosts it.
+/// A session as hosted by its loop.
 extension Session: Resident {
     package typealias Changes = SessionChanges
     package static var kind: String { "session" }
 
-    /// Its responses lead to it.
+    /// Its responses' identifiers.
     package var aliases: [String] { generations.map(\.id) }
 
     package var onByteCountChange: ((_ change: Int) -> Void)? {
@@ -18,7 +18,7 @@ extension Session: Resident {
     package var isIdle: Bool { active == nil && queued.isEmpty && cursorCount == 0 }
     package var isWorking: Bool { isGenerating }
 
-    /// nil: it is only in memory.
+    /// Nil for a session that is in memory only.
     private var durableLog: DurableLog? { log as? DurableLog }
 
     package var isCommitted: Bool { durableLog?.isCommitted ?? true }
@@ -29,7 +29,7 @@ extension Session: Resident {
         durableLog.whenCommitted(then)
     }
 
-    /// The clients get a terminal event. What the store has, and is to be made although no client listens, is suspended.
+    /// Clients get a terminal event. Stored work that continues without listeners is suspended instead.
     package func stop(isStored: Bool) {
         if isStored { suspend() }
         if isSuspended { return }

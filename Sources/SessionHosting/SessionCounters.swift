@@ -1,15 +1,15 @@
 package import Network
 import Sessions
 
-/// What the sessions of one loop have done. Confined to that loop; the sum is made when it is asked for.
+/// Counts the work of one loop's sessions. Confined to that loop; summed when read.
 package struct SessionCounters: Sendable {
-    /// Events that readers which lagged did not get one by one, by queue policy.
+    /// Events that lagging readers did not receive one by one, by queue policy.
     package private(set) var caughtUp: [String: UInt64] = [:]
-    /// Responses that ended, by how.
+    /// Ended responses, by outcome.
     package private(set) var generations: [String: UInt64] = [:]
-    /// From the command on its session's loop until the upstream was closed and all that the iteration wrote had left.
+    /// From the command on the session's loop until the upstream is closed and the iteration's output has been sent.
     package var interruptLatency = Histogram(.short)
-    /// New work refused because too much memory is used.
+    /// New work refused for lack of memory.
     package var overloads: UInt64 = 0
 
     mutating func countCatchUp(_ policy: QueuePolicy, events count: Int) {

@@ -3,7 +3,7 @@ package import Logging
 import Network
 package import Sessions
 
-/// What commands need of the loop that their session lives on.
+/// The services that commands use on their session's loop.
 extension SessionLoop {
     package func session(_ id: String) -> Session? { residents[id] }
 
@@ -34,7 +34,7 @@ extension SessionLoop {
         accounting?.erase([responseID])
     }
 
-    /// By these lines a response leads to its session, and a session to its responses.
+    /// Relates a response to its session in the log.
     package func log(_ event: Logger.Message, _ generation: Generation, _ more: Logger.Metadata = [:]) {
         guard loop.logger.logLevel <= .debug else { return }
         let ids: Logger.Metadata = ["response_id": "\(generation.id)", "session_id": "\(generation.sessionID)"]

@@ -5,29 +5,33 @@ package import Network
 package import Sessions
 package import Storage
 
-/// The sessions of one event loop: makes and restores them, and does for them what only the server can. Loop-confined.
+/// The sessions of one event loop: creates and restores them, and provides the server's services to them. Loop-confined.
 ///
 /// ``Hosting/Residents`` hosts them.
 package final class SessionLoop: SessionHost {
+    /// The loop that the sessions live on.
     package let loop: EventLoop
+    /// The models of all sessions.
     package let model: any Model
     let settings: SessionSettings
+    /// The sessions.
     package let residents: Residents<Session>
-    /// nil: nothing outlives the process.
+    /// Nil if sessions exist in memory only.
     private let storage: SessionStorage?
     private let ordinals: SessionOrdinals
+    /// Counts of this loop.
     package var counters = SessionCounters()
-    /// Encode events for the readers of this loop.
+    /// Encode events for this loop's readers.
     package let passes = EncodingPasses()
-    /// nil: nothing is accounted for.
+    /// Nil without accounting.
     let accounting: (any SessionAccounting)?
-    /// Those that are told when responses of this loop begin and end, besides the loop itself.
+    /// Listeners for the beginnings and ends of this loop's responses, besides the loop itself.
     private let listeners: [any GenerationListener]
 
     /// - Parameters:
-    ///   - memory: this loop's share of the memory that all loops may use.
-    ///   - loopCount: of the process: ``SessionSettings/maxLogMemoryBytes`` is divided by it.
-    ///   - listeners: makes those that are told of the responses of this loop, with the sessions that live here.
+    ///   - memory: this loop's share of the memory budget.
+    ///   - loopCount: number of loops in the process, by which ``SessionSettings/maxLogMemoryBytes`` is divided.
+    ///   - listeners: makes the listeners for responses of this loop, given its sessions.
     package init(
         loop: EventLoop, model: any Model, residency: Residency<Session>, settings: SessionSettings, memory: LoopMemory,
         loopCount: Int, store: Store?, ordinals: SessionOrdinals, accounting: (any SessionAccounting)? = nil,
@@ -50,9 +54,10 @@ package final class SessionLoop: SessionHost {
 
     // MARK: Sessions
 
+    /// Creates a session.
     /// - Parameters:
-    ///   - isEphemeral: it is forgotten as soon as nothing runs and nobody reads.
-    ///   - isDurable: it is kept in the store, if there is one; not if it is ephemeral.
+    ///   - isEphemeral: whether it is forgotten as soon as it is idle.
+    ///   - isDurable: whether it is stored, if there is a store; ignored if ephemeral.
     package func makeSession(
         id: String = Identifier.make("sess_"), owner: String, defaults: ResponseParameters, mode: InterjectionMode = .interrupt,
         policy: DisconnectPolicy = .continuing, metadata: JSONValue = [:], isEphemeral: Bool = false, isDurable: Bool = true
@@ -63,8 +68,8 @@ package final class SessionLoop: SessionHost {
         ).reference
     }
 
-    /// As ``makeSession(id:owner:defaults:mode:policy:metadata:isEphemeral:isDurable:)``; the session itself is for this loop alone.
-    /// - Parameter forking: the response that it goes on from, and the conversation that it begins with.
+    /// Like ``makeSession(id:owner:defaults:mode:policy:metadata:isEphemeral:isDurable:)``, for code on this loop.
+    /// - Parameter forking: the response that it continues, and its initial conversation.
     func makeResident(
         id: String = Identifier.make("sess_"), owner: String, defaults: ResponseParameters, mode: InterjectionMode = .interrupt,
         policy: DisconnectPolicy = .continuing, metadata: JSONValue = [:], isEphemeral: Bool, isDurable: Bool,
@@ -80,8 +85,8 @@ package final class SessionLoop: SessionHost {
         return (session, house(session, log, ordinal: ordinal, isEphemeral: isEphemeral))
     }
 
-    /// Brings a session back from the store; what had not ended in it goes on.
-    /// - Throws: what of it cannot be read.
+    /// Restores a stored session; unfinished work continues.
+    /// - Throws: an error if a part of it cannot be read.
     func restore(_ loaded: Store.LoadedSession) throws -> SessionReference? {
         guard let storage else { return nil }
         let owner = LogOwner(in: residents)
@@ -111,19 +116,21 @@ package final class SessionLoop: SessionHost {
         return SessionReference(residents.insert(session, ordinal: ordinal, lifetime: lifetime))
     }
 
-    /// Deletes a session: cancels what runs and tells those who follow.
+    /// Deletes a session: cancels its work and notifies its followers.
     package func forget(_ session: Session) { residents.forget(session) }
 
     // MARK: Counts
 
+    /// Number of sessions with current work.
     package var activeCount: Int { residents.workingCount }
-    /// - Parameter ids: of sessions that do not count.
+    /// Number of sessions with current work, without those in `ids`.
     package func activeCount(besides ids: Set<String>) -> Int {
         residents.objects.count { $0.isWorking && !ids.contains($0.id) }
     }
+    /// Number of waiting requests.
     package var queuedCount: Int { residents.waitingCount }
 
-    /// Whether so much is held for clients that nothing new may begin.
+    /// Whether too much memory is in use for new work to begin.
     package func isOverloaded() -> Bool {
         guard residents.memory.isBudgetExceeded() else { return false }
         counters.overloads += 1
@@ -132,7 +139,7 @@ package final class SessionLoop: SessionHost {
 
     // MARK: Draining
 
-    /// Whether nothing runs any more, and nobody is owed a byte.
+    /// Whether no work runs and no output is pending.
     package var isDrained: Bool { residents.isDrained && loop.census().unfinished == 0 }
 
     // MARK: SessionHost
@@ -150,7 +157,7 @@ package final class SessionLoop: SessionHost {
         WorkerPool.shared.run(for: owner, on: loop, work, then: then)
     }
 
-    /// The upstream is closed; the acknowledgement leaves at the end of this iteration, which began when the command arrived.
+    /// The upstream is closed; the acknowledgement leaves at the end of this iteration, which began with the command.
     package func interrupted(_ generation: Generation) {
         let came = loop.now
         loop.afterFlush { [weak self] in

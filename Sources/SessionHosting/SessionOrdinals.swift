@@ -1,12 +1,14 @@
 import Network
 import Synchronization
 
-/// Places of sessions by age: microseconds since 1970, each later than the one before, so that the order outlives the process.
+/// Numbers sessions by age: microseconds since 1970, strictly increasing, so that the order survives a restart.
 package final class SessionOrdinals: Sendable {
     private let last = Atomic<Int>(0)
 
+    /// Numbers from now on.
     package init() {}
 
+    /// The next number.
     package func next() -> Int {
         let now = SystemClock.unixNanoseconds / 1000
         var seen = last.load(ordering: .relaxed)

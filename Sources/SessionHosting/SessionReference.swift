@@ -2,23 +2,28 @@ package import Hosting
 package import Network
 package import Sessions
 
-/// A session, wherever it lives: the only way to it for a face, which gives it commands and never holds it.
+/// A handle to a session, wherever it lives. Faces send commands through it and never retain the session itself.
 package struct SessionReference: Sendable {
+    /// The handle to the hosted object.
     package let object: ObjectReference<Session>
 
+    /// A handle to the session of `object`.
     package init(_ object: ObjectReference<Session>) { self.object = object }
 
+    /// The session's identifier.
     package var id: String { object.id }
+    /// The principal that may use it.
     package var owner: String { object.owner }
-    /// Its position among all sessions by age.
+    /// Index among all sessions by age.
     package var ordinal: Int { object.ordinal }
+    /// The loop that the session lives on.
     package var loop: EventLoop { object.loop }
 
-    /// Has the session carry a command out; within this call if it lives on the caller's loop and nothing waits to be committed.
+    /// Performs a command on the session; within this call if it lives on the caller's loop and nothing needs to be committed.
     ///
-    /// What the command did is told when it is committed. If that takes longer than ``Hosting/CommitWait/deadline``, it is
-    /// withdrawn, and the outcome is the refusal ``Sessions/SessionError/notCommitted``. Any other refusal has changed nothing, and
-    /// is told at once.
+    /// The outcome is reported once it is committed. If that takes longer than ``Hosting/CommitWait/deadline``, the command is
+    /// withdrawn, and the outcome is the refusal ``Sessions/SessionError/notCommitted``. Any other refusal has changed nothing and
+    /// is reported at once.
     /// - Parameters:
     ///   - reader: attached as the command says; stopped if it is refused. Events that the command causes come to every reader on the
     ///     caller's loop before its outcome, if the reader takes them; from another loop, those behind a join come after its outcome.
@@ -42,7 +47,7 @@ package struct SessionReference: Sendable {
         }
     }
 
-    /// As ``perform(_:reader:listens:from:then:)``, for a caller that is in a task anyway.
+    /// Like ``perform(_:reader:listens:from:then:)``, for a caller in a task.
     package func send(_ kind: SessionCommand.Kind) async -> SessionOutcome {
         await withCheckedContinuation { continuation in
             loop.execute { perform(kind, from: loop) { continuation.resume(returning: $0) } }
@@ -51,8 +56,8 @@ package struct SessionReference: Sendable {
 
     /// Reads events of the log, for a client that polls.
     /// - Parameters:
-    ///   - position: the last event that the client knows.
-    ///   - limit: the most events.
+    ///   - position: the last event that the client has.
+    ///   - limit: the maximum number of events.
     ///   - then: called once, on the caller's loop.
     package func readEvents(
         after position: LogPosition, limit: Int, mergesDeltas: Bool, from loop: EventLoop,
@@ -60,7 +65,7 @@ package struct SessionReference: Sendable {
     ) {
         object.perform(from: loop) { session, answer in
             session.readEvents(after: position, limit: limit, mergesDeltas: mergesDeltas) { read in
-                // Events are committed when they are read; a state may tell of some that are not.
+                // Events are committed before they are read; a state may include uncommitted changes.
                 guard case .state = read else { return answer(.success(read)) }
                 session.whenCommitted { answer($0 ? .success(read) : .failure(.notCommitted)) }
             }

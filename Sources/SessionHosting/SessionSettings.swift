@@ -1,19 +1,21 @@
 package import Sessions
 
-/// What an operator can set about sessions in memory.
+/// The operator's settings for sessions in memory.
 package struct SessionSettings: Sendable {
+    /// Limits of each session.
     package var limits: SessionLimits
-    /// Bytes of the newest events of each session that stay in memory, when the store has them all.
+    /// Size of each session's newest events that stay in memory if all are in the store, in bytes.
     package var residentLogBytes: Int
-    /// Bytes of all logs together; the oldest idle sessions leave memory first.
+    /// Total size of the logs in memory, in bytes; the oldest idle sessions leave memory first.
     package var maxLogMemoryBytes: Int
-    /// How long a session that nobody uses stays in memory, when the store has it.
+    /// How long an idle stored session stays in memory.
     package var residency: Duration
-    /// How long a session that is only in memory exists after its last use.
+    /// How long an idle session that is in memory only exists.
     package var retention: Duration
     /// Why no response is made with these parameters, in the vocabulary that they are written in; nil if one is.
     package var refusal: @Sendable (ResponseParameters) -> SessionError?
 
+    /// Settings with these values.
     package init(
         limits: SessionLimits, residentLogBytes: Int, maxLogMemoryBytes: Int, residency: Duration, retention: Duration,
         refusal: @escaping @Sendable (ResponseParameters) -> SessionError? = { _ in nil }

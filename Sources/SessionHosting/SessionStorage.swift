@@ -4,8 +4,7 @@ import Network
 import Sessions
 import Storage
 
-/// The store, as the sessions of one loop use it: what they change goes through the journal, what they read comes back to the loop.
-/// Loop-confined.
+/// The store for the sessions of one loop: writes go through the journal, reads come back to the loop. Loop-confined.
 final class SessionStorage {
     let journal: Journal<SessionChanges>
     private let loop: EventLoop
@@ -19,7 +18,7 @@ final class SessionStorage {
 
     /// Seconds since 1970.
     var unixTime: Int { loop.unixTime }
-    /// A number for the rows of a new session.
+    /// A row key for a new session.
     func makeKey() -> Int { store.makeKey() }
 
     /// Reads old events of a session.
@@ -32,7 +31,7 @@ final class SessionStorage {
         }
     }
 
-    /// Reads what events of a session refer to.
+    /// Reads response headers that events of a session refer to.
     func fetch(headersOf session: Int, _ ordinals: Set<Int>, then: @escaping ([Int: ResponseHeader]) -> Void) {
         let answer = LoopBound(then, on: loop)
         let logger = loop.logger

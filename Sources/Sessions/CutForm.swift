@@ -1,15 +1,15 @@
-/// How a reader is told that an answer was cut: `Protocols/clients.md`.
+/// How a reader is told that a response was cut off: `Protocols/clients.md`.
 ///
-/// The log holds one truth. This is the form of one reader's copy of it: a pure function of the event and the reader's choice, so
-/// that two readers of one response may have two forms, and one may change its own from call to call.
+/// The log is the same for all readers. This is the form of one reader's copy: a pure function of the event and the reader's
+/// choice, so that two readers of a response may use different forms, and one may change its form from call to call.
 public enum CutForm: String, CaseIterable, Sendable {
-    /// As it stands in the log: `response.incomplete` with our reasons, `response.cancelled`.
+    /// As in the log: `response.incomplete` with the server's reasons, `response.cancelled`.
     case native
-    /// As an answer that came to its end, for helpers that raise at every other end and lose the text with it. Only of prose: what a
-    /// program would take for the whole is told by one of the other two.
+    /// As a completed response, for helpers that raise an error on any other end and lose the text. For prose only: output that a
+    /// program would take for complete uses one of the other two.
     case completed
-    /// As an answer that ran into its token limit: in OpenAI's own words.
+    /// As a response that reached its token limit, in OpenAI's terms.
     case incomplete
-    /// As an answer that failed, for loops that must not go on.
+    /// As a failed response, for loops that must not continue.
     case failed
 }

@@ -1,16 +1,16 @@
-/// What becomes of a generation when the last one who listens to it is gone.
+/// What happens to a generation when its last listener disconnects.
 public enum DisconnectPolicy: Sendable, Hashable {
-    /// Nobody listens: stop paying.
+    /// Cancel it at once, so that nothing more is paid for.
     case cancel
-    /// Cancel, unless somebody listens again within this time.
+    /// Cancel it, unless a listener returns within this time.
     case grace(Duration)
-    /// Go on.
+    /// Continue it.
     case continuing
 
-    /// The longest grace that can be asked for.
+    /// The longest grace period that can be requested, in seconds.
     public static let maxGraceSeconds = 86_400
 
-    /// Reads `cancel`, `continue` or `grace=SECONDS` (the header `Interject-On-Disconnect`, the member `disconnect`).
+    /// Parses `cancel`, `continue` or `grace=SECONDS` (the header field `Interject-On-Disconnect`, the member `disconnect`).
     public init?(text: String) {
         switch text {
         case "cancel": self = .cancel
@@ -23,7 +23,7 @@ public enum DisconnectPolicy: Sendable, Hashable {
         }
     }
 
-    /// The form that ``init(text:)`` reads.
+    /// The policy as parsed by ``init(text:)``.
     public var text: String {
         switch self {
         case .cancel: "cancel"

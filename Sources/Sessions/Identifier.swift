@@ -1,8 +1,9 @@
-/// Identifiers in the form that clients know: a prefix and 24 random letters and digits (142 bits).
+/// Identifiers as clients know them: a prefix and 24 random letters and digits (142 bits).
 public enum Identifier {
     private static let alphabet = Array("0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz".utf8)
 
-    /// - Parameter prefix: what it names, for example `resp_`.
+    /// A new identifier.
+    /// - Parameter prefix: the kind of object, such as `resp_`.
     public static func make(_ prefix: String) -> String {
         let words = RandomWords.shared.next()
         return String(unsafeUninitializedCapacity: prefix.utf8.count + 24) { buffer in

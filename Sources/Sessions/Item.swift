@@ -1,23 +1,26 @@
 public import JSON
 
-/// An item of a conversation, in the shape of the Responses API.
+/// An item of a conversation, in the form of the Responses API.
 public struct Item: Sendable, Equatable {
+    /// Whether the item is complete.
     public enum Status: String, Sendable {
         case inProgress = "in_progress"
         case completed, incomplete
     }
 
-    /// Bytes of a call's identifier or name, at most: models make them up, and clients send them back.
+    /// Maximum size of a call's identifier or name in bytes: models invent them, and clients send them back.
     public static let maxCallNameBytes = 16 << 10
 
-    /// For example `msg_…`, `fc_…`.
+    /// Such as `msg_…` or `fc_…`.
     public let id: String
+    /// Whether the item is complete.
     public var status: Status
-    /// The item's members without `id` and `status`: `type`, and what belongs to the type.
+    /// The members except `id` and `status`: `type`, and those of the type.
     public var body: JSONObject { didSet { count() } }
-    /// The message of a Chat Completions request that the item was made of, to be passed on as it came.
+    /// The Chat Completions message that the item was made from, passed on verbatim.
     public let chatMessage: JSONValue?
 
+    /// An item with these members.
     public init(id: String, status: Status = .completed, body: JSONObject, chatMessage: JSONValue? = nil) {
         self.id = id
         self.status = status
@@ -26,9 +29,9 @@ public struct Item: Sendable, Equatable {
         count()
     }
 
-    /// Bytes of ``text``, in UTF-8. Joins nothing. Counted once: sums over a conversation are made on loops.
+    /// Size of ``text`` in UTF-8. Computed once and without joining the parts, since loops sum it over conversations.
     public private(set) var textByteCount = 0
-    /// Bytes that the item takes as JSON, near enough: escapes are not counted, and the message that it was made of is.
+    /// Approximate size of the item as JSON, in bytes: without escapes, with the original message.
     public private(set) var byteCount = 0
 
     private mutating func count() {
@@ -42,23 +45,23 @@ public struct Item: Sendable, Equatable {
         byteCount = body.approximateByteCount + (chatMessage?.approximateByteCount ?? 0) + 64
     }
 
-    /// `message`, `function_call`, `function_call_output`, `custom_tool_call`, `custom_tool_call_output`, `reasoning`.
+    /// `message`, `function_call`, `function_call_output`, `custom_tool_call`, `custom_tool_call_output`, `reasoning`, …
     public var type: String { body["type"]?.string ?? "message" }
 
     /// `user`, `assistant`, `system`, `developer` for messages.
     public var role: String? { body["role"]?.string }
 
-    /// Whether it is the result of a tool call.
+    /// Whether the item is the result of a tool call.
     public var isToolResult: Bool { type == "function_call_output" || type == "custom_tool_call_output" }
 
-    /// A user's message of plain text.
+    /// A plain-text message from the user.
     public static func userMessage(_ text: String) -> Item {
         Item(
             id: Identifier.make("msg_"),
             body: ["type": "message", "role": "user", "content": [["type": "input_text", "text": .string(text)]]])
     }
 
-    /// All text of a message, parts joined.
+    /// The text of a message; its parts joined.
     public var text: String {
         switch body["content"] {
         case .string(let text)?: text
@@ -67,7 +70,7 @@ public struct Item: Sendable, Equatable {
         }
     }
 
-    /// As somebody said it: a user's message that has no name gets the speaker's.
+    /// The item with the participant's name, if it is a user's message without a name.
     public func spoken(by participant: Participant) -> Item {
         guard type == "message", role == "user", body["name"] == nil, chatMessage == nil else { return self }
         var item = self
@@ -75,6 +78,7 @@ public struct Item: Sendable, Equatable {
         return item
     }
 
+    /// The item as in the Responses API.
     public var json: JSONValue {
         var object: JSONObject = ["id": .string(id)]
         for (key, value) in body { object[key] = value }

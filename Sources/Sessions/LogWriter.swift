@@ -1,14 +1,14 @@
 import Bytes
 
-/// Appends what happens to a log, and gives each event to the log's audience once it is committed. Loop-confined.
+/// Appends events to a log, and delivers each to the log's audience once it is committed. Loop-confined.
 final class LogWriter {
     let log: SessionLog
     let audience: Audience
     private let memory: MemoryTally
-    /// Where bodies of events are encoded before they are stored.
+    /// Buffer in which event bodies are encoded.
     private var scratch = ByteBuffer()
 
-    /// Bytes of the scratch that stay between responses.
+    /// Size of the scratch buffer between responses, in bytes.
     private static let idleScratchByteCount = 4096
 
     init(_ log: SessionLog, audience: Audience, memory: MemoryTally) {
@@ -18,14 +18,14 @@ final class LogWriter {
     }
 
     /// Appends an event of the session.
-    /// - Parameter named: a response that the event names, and what was said of it.
+    /// - Parameter named: a response that the event names, with its output.
     func append(_ kind: EventKind, naming named: ResponseHeader? = nil, _ write: (inout ByteBuffer) -> Void) {
         scratch.clear()
         write(&scratch)
         publish { log.append(kind, nil, responseSequence: -1, nil, naming: named, body: scratch.bytes) }
     }
 
-    /// Appends an event of the session whose first part was encoded elsewhere, and is not copied twice.
+    /// Appends an event of the session whose first part was encoded elsewhere; avoids a second copy.
     func append(
         _ kind: EventKind, json: UnsafeRawBufferPointer, naming named: ResponseHeader? = nil, _ write: (inout ByteBuffer) -> Void
     ) {
@@ -46,7 +46,7 @@ final class LogWriter {
     }
 
     /// Appends an event of a response.
-    /// - Parameter number: of the event within the response.
+    /// - Parameter number: number of the event within the response.
     func append(
         _ kind: EventKind, of response: ResponseHeader, number: Int, _ item: ResponseItem?, _ write: (inout ByteBuffer) -> Void
     ) {
@@ -55,7 +55,7 @@ final class LogWriter {
         publish { log.append(kind, response, responseSequence: number, item, body: scratch.bytes) }
     }
 
-    /// Token path: appends a piece of an item's text, straight into the page that all readers share.
+    /// Token path: appends a piece of an item's text directly to the page that all readers share.
     @inline(__always)
     func append(
         delta kind: EventKind, of response: ResponseHeader, number: Int, _ item: ResponseItem, offset: Int,
@@ -79,11 +79,11 @@ final class LogWriter {
         let before = log.byteCount
         let event = append()
         if log.byteCount != before { memory.changed(by: log.byteCount - before) }
-        // What is not committed yet is delivered when it is.
+        // An uncommitted event is delivered once it is committed.
         if log.committedPosition >= event.position { audience.deliver(event) }
         audience.holdUpstreamIfNeeded()
     }
 
-    /// Gives the memory of a long event back: an idle session keeps no buffer of that size.
+    /// Releases the buffer of a long event, so that idle sessions do not retain it.
     func shrink() { scratch.clear(keepingCapacity: Self.idleScratchByteCount) }
 }

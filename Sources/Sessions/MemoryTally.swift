@@ -1,5 +1,5 @@
-/// Bytes that a session takes in memory: its logs, its conversation, and the settings of its responses. Every part reports what it
-/// gains and loses, so that the sum of the changes is the total. Loop-confined.
+/// A session's size in memory, in bytes: its logs, conversation and response parameters. Every part reports its changes; their sum
+/// is the total. Loop-confined.
 final class MemoryTally {
     private(set) var byteCount = 0
     /// Called with each change: for budgets that span sessions.

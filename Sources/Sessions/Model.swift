@@ -1,8 +1,8 @@
 import Bytes
 
-/// What answers: the seam between sessions and upstreams.
+/// Generates output: the interface between sessions and upstreams.
 ///
-/// Called on the session's loop; the answer comes back by synchronous calls to the ``GenerationSink``, on the same loop.
+/// Called on the session's loop; output is delivered by synchronous calls to the ``GenerationSink``, on the same loop.
 public protocol Model: Sendable {
     /// Starts the upstream request and returns at once.
     func start(_ request: ModelRequest, for sink: GenerationSink) -> any ModelCall
@@ -10,50 +10,53 @@ public protocol Model: Sendable {
 
 /// A running upstream request.
 public protocol ModelCall: AnyObject {
-    /// Closes the upstream connection before it returns; no event comes after.
+    /// Closes the upstream connection before returning; no further calls follow.
     func cancel()
-    /// Takes no more from the upstream's connection, so that the upstream has to wait. What has arrived may still be delivered.
+    /// Stops reading from the upstream's connection, so that the upstream must wait. Data already received may still be delivered.
     func pause()
-    /// Goes on after ``pause()``.
+    /// Resumes after ``pause()``.
     func resume()
 }
 
 /// The prompt of one generation.
 public struct ModelRequest: Sendable {
+    /// The parameters of the response.
     public let parameters: ResponseParameters
     /// The conversation so far, oldest first, the new input last.
     public let items: [Item]
-    /// Whether the last assistant message was cut to be continued (mode `steer`).
+    /// Whether the last assistant message was interrupted and is to be continued (mode `steer`).
     public let continuesLastMessage: Bool
-    /// Where in ``items`` the new input begins, for errors that name what is wrong in it.
+    /// Index in ``items`` at which the new input begins, for errors that refer to it.
     public var inputStart = Int.max
 }
 
-/// Why a model stopped of itself.
+/// Why a model stopped on its own.
 public enum FinishReason: Sendable, Hashable {
     case stop
     case toolCalls
-    /// The limit of tokens was reached.
+    /// The token limit was reached.
     case length
     case contentFilter
 }
 
-/// A generation that failed, in a form for clients.
+/// A failed generation, in the form for clients.
 public struct GenerationError: Error, Sendable, Hashable {
     /// `server_error`, `rate_limit_exceeded`, `invalid_prompt`, … (Responses `error.code`).
     public var code: String
+    /// What went wrong, for people.
     public var message: String
     /// HTTP status for a client that has not seen any event yet.
     public var status: Int
-    /// `error.type` for HTTP answers: `server_error`, `invalid_request_error`, `rate_limit_error`, …
+    /// `error.type` of HTTP errors: `server_error`, `invalid_request_error`, `rate_limit_error`, …
     public var type: String
-    /// Seconds after which the client may try again, if the upstream said so.
+    /// Delay before a retry in seconds, if the upstream specified one.
     public var retryAfterSeconds: Double?
-    /// The member of the request that it is about, if the upstream said so.
+    /// The request member at fault, if the upstream specified one.
     public var param: String?
-    /// Whether a client that sends the request again by itself would only have the upstream asked more often than it should be.
+    /// Whether automatic retries by the client would only burden the upstream.
     public var forbidsRetry = false
 
+    /// An error with these members.
     public init(
         code: String, message: String, status: Int, type: String, retryAfterSeconds: Double? = nil, param: String? = nil
     ) {
@@ -66,18 +69,23 @@ public struct GenerationError: Error, Sendable, Hashable {
     }
 }
 
-/// Tokens of a response, as an upstream or a runner counted them: whatever it told, each count is 0 to ``maxTokens``.
+/// Token counts of a response, from an upstream or a runner; each is clamped to 0 to ``maxTokens``.
 public struct Usage: Sendable, Hashable {
-    /// Beyond every real count; far enough from the end of `Int` that sums of them never reach it.
+    /// Beyond any real count, yet small enough that sums never overflow `Int`.
     public static let maxTokens = 1 << 40
 
+    /// Tokens that the model read.
     public var inputTokens: Int { didSet { inputTokens = Self.bounded(inputTokens) } }
+    /// Tokens that the model generated.
     public var outputTokens: Int { didSet { outputTokens = Self.bounded(outputTokens) } }
+    /// Input tokens served from the upstream's cache.
     public var cachedTokens: Int { didSet { cachedTokens = Self.bounded(cachedTokens) } }
+    /// Output tokens spent on reasoning.
     public var reasoningTokens: Int { didSet { reasoningTokens = Self.bounded(reasoningTokens) } }
-    /// Whether it is our own count and not the upstream's (of a response that was cut, for example).
+    /// Whether the server estimated the counts, for example for an interrupted response.
     public var isEstimated: Bool
 
+    /// Counts that are exact unless estimated.
     public init(inputTokens: Int, outputTokens: Int, cachedTokens: Int = 0, reasoningTokens: Int = 0, isEstimated: Bool = false) {
         self.inputTokens = Self.bounded(inputTokens)
         self.outputTokens = Self.bounded(outputTokens)
@@ -86,7 +94,7 @@ public struct Usage: Sendable, Hashable {
         self.isEstimated = isEstimated
     }
 
-    /// Of prompt and answer together.
+    /// Tokens of prompt and output together.
     public var totalTokens: Int { inputTokens.saturatingAdding(outputTokens) }
 
     private static func bounded(_ count: Int) -> Int { min(max(count, 0), maxTokens) }

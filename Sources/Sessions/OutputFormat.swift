@@ -1,15 +1,16 @@
 public import JSON
 public import JSONSchema
 
-/// What the text of an answer must be: `text.format` of the Responses API, where it is more than text.
+/// The required format of a response's text: `text.format` of the Responses API, unless that is plain text.
 public enum OutputFormat: Sendable {
     /// `json_object`: any JSON object.
     case object
     /// `json_schema`: JSON that meets the schema.
     case schema(JSONSchema)
 
-    /// - Parameter format: the object as it was sent.
-    /// - Returns: nil for plain text, and for types that we do not know.
+    /// - Parameter format: the object in the request.
+    /// - Returns: nil for plain text, and for unknown types.
+    /// - Throws: ``JSONSchemaError`` for an invalid schema.
     public init?(_ format: JSONValue?) throws(JSONSchemaError) {
         switch format?["type"]?.string {
         case "json_object"?: self = .object
@@ -18,7 +19,7 @@ public enum OutputFormat: Sendable {
         }
     }
 
-    /// Whether a whole answer is as it must be. May take a second or two: not for a loop.
+    /// Validates a complete text. May take a second or two: not for a loop.
     public func verdict(on text: String) -> OutputVerdict {
         switch Self.parsed(text) {
         case .failure(let violation): .invalid(violation)
@@ -26,8 +27,8 @@ public enum OutputFormat: Sendable {
         }
     }
 
-    /// As ``verdict(on:)`` where that takes some milliseconds at most, else nil.
-    /// - Parameter format: as it was sent.
+    /// Like ``verdict(on:)`` if that takes some milliseconds at most, otherwise nil.
+    /// - Parameter format: the object in the request.
     static func quickVerdict(on text: String, format: JSONValue) -> OutputVerdict? {
         guard text.utf8.count <= 16 << 10, format.weight <= 1000, let wanted = try? OutputFormat(format) else { return nil }
         let value: JSONValue
@@ -59,19 +60,19 @@ public enum OutputFormat: Sendable {
     }
 }
 
-/// Whether an answer met the format that was asked for.
+/// Whether a response's text has the required format.
 public enum OutputVerdict: Sendable, Hashable {
     case valid
-    /// The first thing that is wrong, and where.
+    /// The first violation, and where it is.
     case invalid(JSONSchema.Violation)
 
-    /// Writes the members of `interject:validation`, and of `interject.validation` in the response.
+    /// Writes the members of `interject:validation`, and of `interject.validation` in the response object.
     public func write(to writer: inout JSONObjectWriter) {
         switch self {
         case .valid: writer.field("valid", true)
         case .invalid(let violation):
             writer.field("valid", false)
-            // Not `error`: SDKs raise every event that has such a member, and the stream would end there.
+            // Not `error`: SDKs raise any event with that member, which would end the stream.
             writer.object("violation") {
                 $0.field("path", violation.path)
                 $0.field("message", violation.message)
@@ -81,7 +82,7 @@ public enum OutputVerdict: Sendable, Hashable {
 }
 
 extension Generation {
-    /// Ends an answer that is whole, once it is known whether it is as it must be: at once, or when that has been told off the loop.
+    /// Ends a complete response once its format has been validated: at once, or off the loop.
     func judge() {
         guard let (format, text) = outputToJudge else { return conclude(nil) }
         if let verdict = OutputFormat.quickVerdict(on: text, format: format) { return conclude(verdict) }
@@ -89,13 +90,13 @@ extension Generation {
         context.host.compute(for: owner) {
             (try? OutputFormat(format))?.verdict(on: text)
         } then: { [self] verdict in
-            // It may have been cut meanwhile, or its session be gone.
+            // The response may have been interrupted meanwhile, or its session deleted.
             guard phase.isUnderWay else { return }
             conclude(verdict ?? .invalid(Self.unchecked))
         }
     }
 
-    /// On the loop.
+    /// Validates on the loop.
     func judgeNow() {
         guard verdict == nil, let (format, text) = outputToJudge else { return }
         verdict = (try? OutputFormat(format))?.verdict(on: text) ?? .invalid(Self.unchecked)
@@ -112,8 +113,8 @@ extension Generation {
         if case .invalid? = verdict { .incomplete(.invalidStructuredOutput) } else { .completed }
     }
 
-    /// What was said, which may be nothing, and the format that it must have; nil if none was asked for, or if the answer is another: a
-    /// tool was called, the model refused, or the text goes on from another response.
+    /// The text, possibly empty, and its required format; nil if none is required, or the output is something else: a tool call, a
+    /// refusal, or the continuation of another response.
     private var outputToJudge: (format: JSONValue, text: String)? {
         guard !request.continuesLastMessage, let format = parameters.members["text"]?["format"],
             !draft.items.contains(where: \.isCallOrRefusal)

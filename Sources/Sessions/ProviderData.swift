@@ -1,29 +1,31 @@
 import Bytes
 public import JSON
 
-/// What the provider of a model must get back with something that the model said: signatures of reasoning, for example.
+/// Data that must be returned to a model's provider with an output item, such as signatures of reasoning.
 ///
-/// Opaque to us and to clients. It goes back, as it came, to upstreams of the dialect that it came from, and to no others.
-/// Clients have it as a string: `encrypted_content` of a reasoning item, `interject.provider_data` of other items.
+/// Opaque to the server and to clients. It is returned verbatim to upstreams of the dialect that it came from, and to no others.
+/// Clients see it as a string: `encrypted_content` of a reasoning item, `interject.provider_data` of other items.
 public struct ProviderData: Sendable, Hashable {
     /// The dialect of Chat Completions upstreams.
     public static let openAI = "openai"
     /// The dialect of Anthropic's upstreams.
     public static let anthropic = "anthropic"
     private static let prefix = "interject."
-    /// Names of members that are ours, and not the provider's: what reasoning is called by the upstream, and its text.
+    /// Members that the server adds to the provider's: the upstream's name for reasoning, and its text.
     public static let ownMembers: Set<String> = ["member", "text"]
 
-    /// The dialect of the upstream that it came from.
+    /// The dialect of the upstream that sent it.
     public var dialect: String
+    /// The provider's members, and ``ownMembers``.
     public var members: JSONObject
 
+    /// Data of a dialect.
     public init(dialect: String, members: JSONObject) {
         self.dialect = dialect
         self.members = members
     }
 
-    /// nil when the text is not ours: encrypted reasoning of OpenAI, for example.
+    /// Nil if the text was not made by ``encoded``: OpenAI's encrypted reasoning, for example.
     public init?(encoded: String) {
         guard encoded.hasPrefix(Self.prefix) else { return nil }
         let parts = encoded.dropFirst(Self.prefix.count).split(separator: ".", maxSplits: 1)
@@ -33,7 +35,7 @@ public struct ProviderData: Sendable, Hashable {
         self.init(dialect: String(parts[0]), members: members)
     }
 
-    /// The form for clients and for the store: `interject.DIALECT.BASE64`.
+    /// The form for clients and the store: `interject.DIALECT.BASE64`.
     public var encoded: String {
         let bytes = Array(members.description.utf8)
         return "\(Self.prefix)\(dialect).\(bytes.withUnsafeBytes { Base64.encode($0) })"
@@ -41,7 +43,7 @@ public struct ProviderData: Sendable, Hashable {
 }
 
 extension ProviderData {
-    /// Of an item as clients have it.
+    /// The data in an item as clients see it; nil if there is none.
     public init?(ofItem item: JSONValue) {
         let isReasoning = item["type"]?.string == "reasoning"
         let text = isReasoning ? item["encrypted_content"] : item["interject"]?["provider_data"]
@@ -49,7 +51,7 @@ extension ProviderData {
         self.init(encoded: encoded)
     }
 
-    /// Takes what comes later: a signature in pieces, or details of the same part.
+    /// Merges data that arrives later: a signature in pieces, or details of the same part.
     mutating func merge(_ later: ProviderData) {
         guard dialect == later.dialect else { return }
         for (name, value) in later.members { members[name] = Self.joined(members[name], value) }
@@ -67,12 +69,12 @@ extension ProviderData {
         return .array(list)
     }
 
-    /// Pieces of one part, as streams have them: of the same type and index; texts go on, other members are the newest.
+    /// Pieces of one part, as in a stream: of the same type and index. Texts are concatenated, other members replaced.
     private static func continued(_ part: JSONValue, by piece: JSONValue) -> JSONValue? {
         guard var object = part.object, let more = piece.object, part["type"] == piece["type"], part["index"] == piece["index"],
             part["id"] == piece["id"] || part["id"]?.isNull ?? true || piece["id"]?.isNull ?? true
         else { return nil }
-        // A part that was signed is whole.
+        // A signed part is complete.
         if let signature = part["signature"], !signature.isNull, piece["index"] == nil { return nil }
         for (name, value) in more where !value.isNull {
             if ["text", "summary", "data"].contains(name), let before = object[name]?.string, let text = value.string {
@@ -86,6 +88,6 @@ extension ProviderData {
 }
 
 extension Item {
-    /// What the provider must get back with it.
+    /// The data to return to the provider with the item.
     public var provider: ProviderData? { ProviderData(ofItem: .object(body)) }
 }

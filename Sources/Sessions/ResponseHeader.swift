@@ -1,17 +1,19 @@
 import Synchronization
 
-/// What all events of a response share: what it was asked with, and, once it has ended, what came of it. An encoder needs it, the
-/// event and the items that the event is about, and nothing else. Compared by identity; safe from any thread.
+/// What all events of a response share: its parameters, and its outcome once it has ended. An encoder needs only the header, the
+/// event and the items that the event refers to. Compared by identity; safe from any thread.
 public final class ResponseHeader: Sendable {
     /// The response's identifier.
     public let id: String
     /// The session whose log it is in.
     public let sessionID: String
-    /// Its number among the responses of its session: 1, 2, 3 … in the order in which they were made. What events name it by.
+    /// Number among the session's responses, in order of creation: 1, 2, 3 … Events refer to the response by it.
     public let ordinal: Int
     /// Seconds since 1970.
     public let createdAt: Int
+    /// The parameters of the response.
     public let parameters: ResponseParameters
+    /// What happens when its last listener disconnects.
     public let policy: DisconnectPolicy
 
     private struct Known {
@@ -19,12 +21,13 @@ public final class ResponseHeader: Sendable {
         var failure: GenerationError?
         var upstream: String?
         var ending: ResponseState?
-        /// What is said, in its order; of a response that had ended when it was read, made when it is asked for.
+        /// The output in order; for a response that had ended when it was loaded, made on demand.
         var items: [ResponseItem] = []
     }
 
     private let known: Mutex<Known>
 
+    /// The header of a new response.
     public init(
         _ id: String, sessionID: String, ordinal: Int, createdAt: Int = 0,
         parameters: ResponseParameters = ResponseParameters(model: ""), policy: DisconnectPolicy = .continuing,
@@ -39,7 +42,7 @@ public final class ResponseHeader: Sendable {
         known = Mutex(Known(previousResponseID: previousResponseID))
     }
 
-    /// As it was stored.
+    /// The header of a stored response.
     public convenience init(_ record: GenerationRecord, sessionID: String) {
         self.init(
             record.id, sessionID: sessionID, ordinal: record.ordinal, createdAt: record.createdAt, parameters: record.parameters,
@@ -49,34 +52,34 @@ public final class ResponseHeader: Sendable {
         if record.status.isTerminal { end(as: ResponseState(record)) }
     }
 
-    /// The response before it in the conversation: settled when it begins, since others may cut in while it waits.
+    /// The previous response in the conversation; determined when this one begins, since others may come in between while it waits.
     public internal(set) var previousResponseID: String? {
         get { known.withLock { $0.previousResponseID } }
         set { known.withLock { $0.previousResponseID = newValue } }
     }
 
-    /// Why it failed, from the moment of its `error` event on: with what a client that has seen no event needs (its status, when to
-    /// try again) and the event does not hold.
+    /// Why the response failed, from its `error` event on: includes what a client without any event needs (HTTP status, delay
+    /// before a retry) and the event lacks.
     public internal(set) var failure: GenerationError? {
         get { known.withLock { $0.failure } }
         set { known.withLock { $0.failure = newValue } }
     }
 
-    /// The upstream that answers, or was asked last; by its name in the configuration.
+    /// The upstream that responds, or was tried last; its name in the configuration.
     public internal(set) var upstream: String? {
         get { known.withLock { $0.upstream } }
         set { known.withLock { $0.upstream = newValue } }
     }
 
-    /// What came of it; nil until its last event.
+    /// The outcome; nil until the last event.
     public var ending: ResponseState? { known.withLock { $0.ending } }
 
     func end(as state: ResponseState) { known.withLock { $0.ending = state } }
 
-    /// Takes the next item of what is said.
+    /// Adds the next output item.
     func add(_ item: ResponseItem) { known.withLock { $0.items.append(item) } }
 
-    /// An item of what was said so far; nil for an index that none has.
+    /// An output item; nil if there is none at this index.
     public func item(at index: Int) -> ResponseItem? {
         known.withLock { known in
             if known.items.isEmpty, let output = known.ending?.output {
@@ -88,23 +91,28 @@ public final class ResponseHeader: Sendable {
     }
 }
 
-/// A response as it stands at one moment: what its object tells besides its header.
+/// A response at one moment: the contents of its object besides those of its header.
 public struct ResponseState: Sendable {
+    /// The status.
     public var status: Generation.Status
     /// Seconds since 1970.
     public var completedAt: Int?
-    /// What was said.
+    /// The output items.
     public var output: [Item] = []
+    /// Token counts, once known.
     public var usage: Usage?
+    /// Whether the text has the required format; nil if none is required.
     public var verdict: OutputVerdict?
+    /// The upstreams that were tried.
     public var route = ResponseRoute()
+    /// The steps of an agent.
     public var steps: [Step] = []
-    /// Deltas received.
+    /// Number of deltas received.
     public var deltaCount = 0
-    /// The number of its last event.
+    /// Number of its last event.
     public var lastResponseSequence: Int
 
-    /// Bytes of all texts that were said, in UTF-8.
+    /// Size of all texts of the output in UTF-8 bytes.
     public var textByteCount: Int { output.reduce(0) { $0 + $1.byteCount } }
 
     init(_ record: GenerationRecord) {

@@ -2,25 +2,28 @@ import Bytes
 import JSON
 import Synchronization
 
-/// What kind of output item it is. The numbers stand on the disk.
+/// The kind of an output item. The numbers are stored.
 public enum OutputItemKind: UInt8, Sendable {
     case message = 1
     case refusal = 2
     case reasoning = 3
     case functionCall = 4
-    /// A call whose input is free text.
+    /// A call whose input is plain text.
     case customToolCall = 5
 }
 
-/// An output item of a response: what is known of it from its beginning, and the whole of it once it is closed. Shared by all events
-/// that are about it; safe from any thread.
+/// An output item of a response: what is known at its beginning, and all of it once it is closed. Shared by all events that refer
+/// to it; safe from any thread.
 public final class ResponseItem: Sendable {
+    /// The item's identifier.
     public let id: String
+    /// Index in the output.
     public let index: Int
+    /// The item's kind.
     public let kind: OutputItemKind
-    /// Of calls; empty for others.
+    /// Identifier of a call; empty for other kinds.
     public let callID: String
-    /// Of calls; empty for others.
+    /// Name of the called tool; empty for other kinds.
     public let name: String
     private let closedItem = Mutex<ClosedItem?>(nil)
 
@@ -32,7 +35,7 @@ public final class ResponseItem: Sendable {
         self.name = name
     }
 
-    /// Of a response that has ended.
+    /// An item of a response that has ended.
     init(_ item: Item, index: Int) {
         let body = item.body
         id = item.id
@@ -55,7 +58,7 @@ public final class ResponseItem: Sendable {
         closedItem.withLock { $0 = ClosedItem(item: item, text: text) }
     }
 
-    /// Reads what ``write(to:)`` wrote.
+    /// Decodes the output of ``write(to:)``.
     init(index: Int, _ parts: inout EventParts) {
         self.index = index
         kind = OutputItemKind(rawValue: parts.byte()) ?? .message
@@ -71,21 +74,22 @@ public final class ResponseItem: Sendable {
         body.append(counted: name)
     }
 
-    /// The whole of it; nil while it is written.
+    /// The complete item; nil while it is being generated.
     public var closed: ClosedItem? { closedItem.withLock { $0 } }
 
-    /// What it came to.
+    /// Closes the item.
     func close(_ item: Item, text: String) { closedItem.withLock { $0 = ClosedItem(item: item, text: text) } }
 
-    /// Whether it is a call of a tool, of either kind.
+    /// Whether it is a tool call, of either kind.
     public var isCall: Bool { kind == .functionCall || kind == .customToolCall }
+    /// Whether it is a message or a refusal.
     public var isMessage: Bool { kind == .message || kind == .refusal }
 }
 
-/// An output item that nothing is added to any more.
+/// A complete output item.
 public struct ClosedItem: Sendable {
-    /// As it stands in the conversation.
+    /// The item in the conversation.
     public let item: Item
-    /// Its text, or the arguments of its call: shares the storage of the item's own.
+    /// Its text, or the arguments of its call; shares storage with the item.
     public let text: String
 }

@@ -1,8 +1,8 @@
 public import JSON
 
-// The response object of the Responses API. The core has it only for the state of a session, which tells the active response.
+// The response object of the Responses API. The core needs it only for a session's state, which contains the active response.
 extension ResponseState {
-    /// Writes the response object: OpenAI's members, and all that Open Responses asks for.
+    /// Writes the response object: OpenAI's members, and all that Open Responses requires.
     public func write(_ header: ResponseHeader, to writer: inout JSONObjectWriter) {
         let parameters = header.parameters
         let members = parameters.members
@@ -83,7 +83,7 @@ extension ResponseState {
 }
 
 extension Generation.Status {
-    /// Writes the members `error` and `incomplete_details` of a response object, each of them null where the response ended otherwise.
+    /// Writes the members `error` and `incomplete_details` of a response object; each is null if it does not apply.
     public func writeReasons(to writer: inout JSONObjectWriter) {
         if case .failed(let error) = self {
             writer.object("error") {

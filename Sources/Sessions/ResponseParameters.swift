@@ -1,19 +1,20 @@
 public import JSON
 
-/// How a response is to be made: the members of a `POST /v1/responses` body that describe it, without its input.
+/// The parameters of a response: the members of a `POST /v1/responses` body except its input.
 public struct ResponseParameters: Sendable, Equatable {
     /// The model's public name.
     public var model: String
+    /// Instructions to the model.
     public var instructions: String?
-    /// All members as they came (Responses names), for echo and for the upstream's dialect.
+    /// All members verbatim (under Responses names), to echo them and for the upstream's dialect.
     public var members: JSONObject
-    /// Members of a Chat Completions request that are to be passed on as they came; nil when it was not one.
+    /// Members of a Chat Completions request to pass on verbatim; nil for any other request.
     public var chatMembers: JSONObject?
 
-    /// Types of tools that clients run; others are run by whoever answers.
+    /// Types of tools that clients run; others are run by the upstream.
     public static let clientTools: Set<String> = ["function", "custom"]
 
-    /// Types of the tools of a Responses request that no upstream is told of, each once.
+    /// Types of the tools in a Responses request that are not passed on to the upstream, without duplicates.
     public var ignoredTools: [String] {
         if chatMembers != nil { return [] }
         var types: [String] = []
@@ -24,11 +25,12 @@ public struct ResponseParameters: Sendable, Equatable {
         return types
     }
 
-    /// Bytes that they take, near enough.
+    /// Approximate size in memory, in bytes.
     public var byteCount: Int {
         model.utf8.count + (instructions?.utf8.count ?? 0) + members.approximateByteCount + (chatMembers?.approximateByteCount ?? 0)
     }
 
+    /// Parameters for a model.
     public init(model: String, instructions: String? = nil, members: JSONObject = [:], chatMembers: JSONObject? = nil) {
         self.model = model
         self.instructions = instructions

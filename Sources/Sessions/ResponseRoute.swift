@@ -1,28 +1,33 @@
 import JSON
 
-/// Which upstreams were asked for a response, by their names in the configuration.
+/// The upstreams that were tried for a response, by their names in the configuration.
 public struct ResponseRoute: Sendable, Hashable {
-    /// An attempt that failed before the answer began, or that broke it off.
+    /// A failed attempt, before or during the response.
     public struct Fault: Sendable, Hashable {
+        /// Name of the upstream.
         public let upstream: String
-        /// In a word: `unreachable`, `timeout`, `server_error`, …; `Protocols/upstreams.md` lists them.
+        /// What failed: `unreachable`, `timeout`, `server_error`, …; `Protocols/upstreams.md` lists them.
         public let fault: String
 
+        /// A failed attempt at an upstream.
         public init(upstream: String, fault: String) {
             self.upstream = upstream
             self.fault = fault
         }
     }
 
-    /// Who answers, or was asked last; nil before anybody was.
+    /// The upstream that responds, or was tried last; nil before the first attempt.
     public internal(set) var upstream: String?
+    /// Number of attempts.
     public internal(set) var attempts = 0
+    /// The failed attempts, in order.
     public internal(set) var faults: [Fault] = []
-    /// The upstream's own word for the end of the answer, where it is none of its dialect's.
+    /// The upstream's finish reason, if its dialect does not define it.
     public internal(set) var finishWord: String?
-    /// Calls of tools that the upstream never gave a name, and that are left out.
+    /// Number of tool calls without a name, which are left out.
     public internal(set) var unnamedToolCallCount = 0
 
+    /// A route without attempts, unless given.
     public init(
         upstream: String? = nil, attempts: Int = 0, faults: [Fault] = [], finishWord: String? = nil, unnamedToolCallCount: Int = 0
     ) {
@@ -33,7 +38,7 @@ public struct ResponseRoute: Sendable, Hashable {
         self.unnamedToolCallCount = unnamedToolCallCount
     }
 
-    /// Writes the members that the `interject` object of a response has of it.
+    /// Writes its members of a response's `interject` object.
     func write(to writer: inout JSONObjectWriter) {
         if let finishWord { writer.field("finish_reason", finishWord) }
         if unnamedToolCallCount > 0 { writer.field("unnamed_tool_calls", unnamedToolCallCount) }

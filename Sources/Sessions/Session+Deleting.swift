@@ -1,7 +1,7 @@
-/// Forgetting a response, and taking back what could not be committed in time.
+/// Deletes responses, and withdraws those that could not be committed in time.
 extension Session {
-    /// Forgets a response: cancels it if it runs or waits, and from then on nobody finds it by its identifier. What was said stays
-    /// in the conversation and its events in the log, whose numbers have no gaps.
+    /// Deletes a response, after cancelling it if it runs or waits; it can no longer be looked up. Its output stays in the
+    /// conversation and its events in the log, whose numbers have no gaps.
     /// - Returns: false if there is no such response.
     public func delete(responseID: String) -> Bool {
         guard let generation = queue.response(responseID) else { return false }

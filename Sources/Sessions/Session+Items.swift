@@ -1,11 +1,11 @@
 import Bytes
 public import JSON
 
-/// A conversation that is written to beside what is said in it: the Conversations API.
+/// Edits the conversation without generating responses: the Conversations API.
 extension Session {
-    /// Takes items into the conversation, without asking a model. They stand before what is being said and before the inputs that
-    /// wait, so that no result among them answers a call of those.
-    /// - Parameter encoded: the same items, where they are large.
+    /// Appends items to the conversation without a response. They precede the current output and the waiting inputs, so that no
+    /// result among them can answer a call in those.
+    /// - Parameter encoded: the same items, if they are large.
     public func add(_ new: [Item], encoded: EncodedItems? = nil) throws(SessionError) {
         if isClosed { throw .sessionClosed }
         try checkIdentifiers(of: new, keepsActive: true)
@@ -21,13 +21,12 @@ extension Session {
         queue.cancelWaitingResultsWithoutCall()
     }
 
-    /// Takes items into the conversation behind one that stands in it, without asking a model. What is being said stands in it when
-    /// it has ended.
+    /// Inserts items into the conversation without a response. The current output is not part of it until the response has ended.
     /// - Parameters:
-    ///   - previousID: identifier of the item before them; nil: the beginning of the conversation.
-    ///   - encoded: the same items, where they are large.
-    /// - Throws: ``SessionError/itemNotFound(_:)`` for an item that the conversation does not have, and what ``add(_:encoded:)``
-    ///   throws.
+    ///   - previousID: identifier of the preceding item; nil inserts at the beginning.
+    ///   - encoded: the same items, if they are large.
+    /// - Throws: ``SessionError/itemNotFound(_:)`` if the conversation does not have the preceding item, and the errors of
+    ///   ``add(_:encoded:)``.
     public func insert(_ new: [Item], after previousID: String?, encoded: EncodedItems? = nil) throws(SessionError) {
         if isClosed { throw .sessionClosed }
         guard let index = conversation.index(behind: previousID) else { throw .itemNotFound(previousID ?? "") }
@@ -48,10 +47,9 @@ extension Session {
         queue.cancelWaitingResultsWithoutCall()
     }
 
-    /// Puts an item in the position of the one with its identifier: what was heard of a user's speech, for example, once it is
-    /// transcribed.
+    /// Replaces the item with the same identifier: a user's speech, for example, by its transcript.
     /// - Throws: ``SessionError/itemNotFound(_:)``, ``SessionError/conversationTooLarge(limitBytes:)``, and
-    ///   ``SessionError/resultWithoutCall(callID:index:)`` where a tool's result and its call would be separated.
+    ///   ``SessionError/resultWithoutCall(callID:index:)`` if a tool result would be separated from its call.
     public func replace(with item: Item) throws(SessionError) {
         if isClosed { throw .sessionClosed }
         try conversation.checkReplacement(item)
@@ -60,10 +58,10 @@ extension Session {
         queue.cancelWaitingResultsWithoutCall()
     }
 
-    /// Cuts a message of the conversation down to what was heard of it: what comes next remembers no more. What the provider signed or
-    /// annotated in the whole text goes, too. A message that has no more text than that stays as it is, and nothing is told.
-    /// - Returns: the message as it is then.
-    /// - Throws: ``SessionError/itemNotFound(_:)``, and ``SessionError/itemNotTruncatable(_:)`` for an item that is no message.
+    /// Truncates a message of the conversation to what was heard of it; later responses read only that. Signatures and annotations
+    /// of the whole text are removed. No effect, and no event, if the text is not longer.
+    /// - Returns: the truncated message.
+    /// - Throws: ``SessionError/itemNotFound(_:)``, and ``SessionError/itemNotTruncatable(_:)`` for an item other than a message.
     public func truncate(_ command: SessionCommand.Truncate) throws(SessionError) -> Item {
         if isClosed { throw .sessionClosed }
         guard let item = conversation.item(command.itemID) else { throw .itemNotFound(command.itemID) }
@@ -71,14 +69,14 @@ extension Session {
         guard let cut = conversation.truncate(item.id, toUTF8Count: max(0, command.utf8Count)) else { return item }
         writer.append(.itemTruncated) { body in
             body.append(json: { $0.appendJSON(cut.json) })
-            // 0 stands for none.
+            // 0 means none.
             body.append(varint: command.audioEndMilliseconds.map { max(0, $0).saturatingAdding(1) } ?? 0)
         }
         return cut
     }
 
     /// See ``Conversation/checkIdentifiers(of:besides:)``.
-    /// - Parameter keepsActive: whether what is being said stays in the conversation.
+    /// - Parameter keepsActive: whether the current output stays in the conversation.
     func checkIdentifiers(of new: [Item], keepsActive: Bool) throws(SessionError) {
         let waiting = queue.waiting.flatMap { $0.input.map(\.id) }
         let said = keepsActive ? active?.draft.items.map(\.id) ?? [] : []
@@ -99,7 +97,7 @@ extension Session {
         return true
     }
 
-    /// Gives the session other metadata.
+    /// Replaces the session's metadata.
     public func setMetadata(_ new: JSONValue) {
         memory.changed(by: new.approximateByteCount - metadata.approximateByteCount)
         record.metadata = new

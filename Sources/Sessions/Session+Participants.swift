@@ -1,16 +1,17 @@
 import Bytes
 public import JSON
 
-/// Those who speak in a session.
+/// The participants of a session.
 struct Roster {
     var participants: [Participant] = []
-    /// Those who speak without a connection to join by, by name.
+    /// Participants without a connection to join through, by name.
     var guests: [String: Participant] = [:]
 }
 
-/// Those who speak in the session, by name.
+/// Joining and leaving.
 extension Session {
-    /// Lets somebody speak under a name.
+    /// Adds a participant.
+    /// - Throws: ``SessionError/tooManyParticipants(limit:)``.
     public func join(_ participant: Participant) throws(SessionError) {
         try checkRoomForParticipant()
         roster.participants.append(participant)
@@ -22,7 +23,7 @@ extension Session {
         guard participants.count < limits.maxParticipants else { throw .tooManyParticipants(limit: limits.maxParticipants) }
     }
 
-    /// Somebody who speaks by plain HTTP, without a connection to join by: the same name is the same participant.
+    /// A participant over plain HTTP, without a connection to join through: the same name means the same participant.
     public func guest(named name: String) -> Participant {
         if let known = participants.first(where: { $0.name == name }) ?? roster.guests[name] { return known }
         let guest = Participant(name: name)
@@ -30,13 +31,14 @@ extension Session {
         return guest
     }
 
+    /// Removes a participant.
     public func leave(_ participant: Participant) {
         guard !isClosed, let index = participants.firstIndex(of: participant) else { return }
         roster.participants.remove(at: index)
         writer.append(.participantLeft) { participant.write(to: &$0) }
     }
 
-    /// Those who had joined when the process ended have lost their connections with it.
+    /// Removes the participants of the last run, whose connections ended with the process.
     func leaveAllFromBefore() {
         for participant in joinedBefore { writer.append(.participantLeft) { participant.write(to: &$0) } }
     }
@@ -56,12 +58,13 @@ extension Session {
 }
 
 extension Participant {
-    /// As it stands in the log.
+    /// Encodes the participant for the log.
     func write(to body: inout ByteBuffer) {
         body.append(counted: id)
         body.append(counted: name)
     }
 
+    /// Writes the participant as a JSON object's members.
     public func write(to writer: inout JSONObjectWriter) {
         writer.field("id", id)
         writer.field("name", name)

@@ -1,27 +1,29 @@
-/// The readers of the session.
+/// Readers of the session.
 extension Session {
     /// Whether a listener follows the session.
     public var isFollowed: Bool { audience.isFollowed }
+    /// Number of attached cursors.
     public var cursorCount: Int { audience.cursors.count }
 
-    /// Starts to deliver what follows `sequence` to the cursor; what is there already at once, within this call.
+    /// Attaches a cursor and delivers the events after `sequence`; those already in the log at once, within this call.
     ///
-    /// When the log does not hold it any more, or never did, the cursor gets the state in its place, and then what follows that.
+    /// If the log no longer has them, or never did, the cursor gets a snapshot of the state, then the events that follow it.
+    /// - Throws: ``SessionError/tooManyCursors(limit:)``.
     public func attach(_ cursor: Cursor, after sequence: Int) throws(SessionError) {
         if isClosed { throw .sessionClosed }
         try audience.attach(cursor, after: sequence)
     }
 
-    /// Goes on with the delivery to a cursor that had paused.
+    /// Resumes delivery to a paused cursor.
     public func resume(_ cursor: Cursor) { audience.resume(cursor) }
 
-    /// Ends the delivery. When no listener is left, the running response's disconnect policy applies.
+    /// Ends delivery to a cursor. If no listener is left, the disconnect policies of the responses apply.
     public func detach(_ cursor: Cursor) { audience.detach(cursor) }
 
-    /// Tells the cursors that have got everything that the server stops.
+    /// Tells the cursors that have received everything that the server stops.
     public func announceStop() { audience.announceStop() }
 
-    /// Tells listeners that wait for events which cannot be committed that they wait for the storage.
+    /// Tells listeners that their next events are waiting for the disk.
     public func announceStall() { audience.announceStall() }
 }
 

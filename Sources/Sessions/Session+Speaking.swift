@@ -1,7 +1,7 @@
-/// Speaking, cutting in and cancelling: each in one iteration of the loop.
+/// Inputs, interruptions and cancels: each within one iteration of the loop.
 extension Session {
-    /// Takes an input in. When it returns, the input stands in the log, what it interrupts is closed, and what answers has begun
-    /// (or waits its turn).
+    /// Accepts an input. On return the input is in the log, the interrupted response is closed, and the new one has begun or is
+    /// waiting.
     public func submit(_ input: Input) throws(SessionError) -> Acceptance {
         if isClosed || isSuspended { throw .sessionClosed }
         guard let steered = steeredPredecessor(of: input) else { return try take(input) }
@@ -23,16 +23,17 @@ extension Session {
         return try queue.take(input, mode: mode)
     }
 
-    /// Answers an input beside the conversation, whatever runs in it: nothing of it is remembered, and the response has a log of its own.
-    /// - Parameter items: what the model reads before the input; nil: the conversation as it stands.
-    /// - Throws: ``SessionError/tooManyQueuedInputs(limit:)`` when as many run beside it as may wait.
+    /// Responds to an input beside the conversation, whatever runs in it: neither becomes part of it, and the response has a log of
+    /// its own.
+    /// - Parameter items: items that precede the input in the prompt; nil for the current conversation.
+    /// - Throws: ``SessionError/tooManyQueuedInputs(limit:)`` if as many responses run beside it as inputs may wait.
     public func answerBeside(_ input: Input, reading items: [Item]? = nil) throws(SessionError) -> OutOfBandResponse {
         if isClosed || isSuspended { throw .sessionClosed }
         return try queue.answerBeside(input, reading: items ?? self.items)
     }
 
     /// Cancels the running response, or a given one that runs or waits.
-    /// - Returns: the response as it ended.
+    /// - Returns: the cancelled response.
     @discardableResult
     public func cancel(
         responseID: String? = nil, by participant: Participant?, clientEventID: String? = nil, reason: CancelReason = .cancel
@@ -44,27 +45,27 @@ extension Session {
     /// Why a response was cancelled: `reason` of `interject:cancelled`.
     public enum CancelReason: String, Sendable {
         case cancel, disconnect
-        /// The server stops.
+        /// The server is stopping.
         case shutdown
-        /// The server was started again, and nobody was to hear the answer.
+        /// The server was restarted, and no client was to receive the response.
         case restart
         /// The input could not be committed, and its sender was told so.
         case storageUnavailable = "storage_unavailable"
     }
 
-    /// Drops the inputs that wait.
+    /// Drops the waiting inputs.
     public func dropQueued() { queue.dropWaiting() }
 
     /// Cancels the responses beside the conversation.
     public func cancelBeside() { queue.cancelBeside() }
 
-    /// Goes on with what had not ended when the process did, each by its disconnect policy: `continue` goes on where it was, `grace`
-    /// waits for a listener as long as it says, `cancel` is closed with what it had said. Call once, before anybody reads.
+    /// Resumes unfinished responses after a restart, each by its disconnect policy: `continue` resumes, `grace` waits for a
+    /// listener within the period, `cancel` is closed with its output so far. Must be called once, before any cursor is attached.
     public func recover() {
         leaveAllFromBefore()
         queue.recover()
     }
 
-    /// Somebody follows the session again, or asks what comes next: what waited for that since the restart goes on.
+    /// A client follows the session again, or polls: resumes what has waited for one since a restart.
     public func listenerReturned() { queue.listenerReturned() }
 }

@@ -1,26 +1,26 @@
 import Bytes
 public import JSON
 
-/// What has accumulated, read in one turn together with the sequence number up to which it holds: "fetch the state, then go on
-/// from there" has no seam.
+/// The session's contents, read in the same iteration as the sequence number of their last event: "fetch the state, then resume"
+/// has no seam.
 extension Session {
-    /// The session as `GET /v1/sessions/{id}` gives it, encoded now: for one that is known to be small, or where nothing may come
-    /// between.
+    /// The session as in `GET /v1/sessions/{id}`, encoded now: for a session that is known to be small, or where no event may come
+    /// in between.
     public func stateJSON() -> [UInt8] { state.json }
 
-    /// The session as it stands.
+    /// The current state of the session.
     public var state: SessionState {
         SessionState(record, log, conversation, queue, participants: participants)
     }
 
-    /// The session without its contents.
+    /// Writes the session without its contents.
     public func writeSummary(to writer: inout JSONObjectWriter) {
         record.write(isGenerating: active != nil, to: &writer)
     }
 }
 
 extension SessionRecord {
-    /// A session without its contents.
+    /// Writes the session without its contents.
     public func write(isGenerating: Bool, to writer: inout JSONObjectWriter) {
         writer.field("id", id)
         writer.field("object", "session")

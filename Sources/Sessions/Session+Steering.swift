@@ -1,27 +1,30 @@
-/// A steer that came when a response had ended with calls of tools: it waits for the response that brings their outputs.
+/// A steer that arrived after a response had ended with tool calls: it waits for the response that brings their outputs.
 public struct PendingSteer: Sendable {
+    /// The steer's identifier.
     public let id: String
+    /// Its items.
     public let items: [Item]
 
+    /// A steer with these items.
     public init(id: String, items: [Item]) {
         self.id = id
         self.items = items
     }
 
-    /// Of one response.
+    /// Maximum number for one response.
     public static let maxCount = 8
 }
 
-/// Steers that a response took from another one, as long as it may be withdrawn.
+/// Steers that a response took over from another, until it can no longer be withdrawn.
 struct TakenSteers {
-    /// That of the other one, which may be gone.
+    /// The queue of the other response, which may be gone.
     weak var queue: ResponseQueue?
     let responseID: String
     let steers: [PendingSteer]
 }
 
 extension TakenSteers {
-    /// The response that took them was withdrawn: they wait again.
+    /// The response was withdrawn: its steers wait again.
     func giveBack() {
         guard let queue, queue.lifecycle != .closed, let target = queue.response(responseID) else { return }
         target.steers.pending = steers + target.pendingSteers
@@ -29,9 +32,10 @@ extension TakenSteers {
     }
 }
 
-/// Steers that wait: kept with the response that they steer, over connections and restarts, until a response takes them.
+/// Pending steers: stored with the response that they steer, across connections and restarts, until another response takes them
+/// over.
 extension Session {
-    /// Keeps a steer for the response that goes on from this one.
+    /// Adds a pending steer to a response, for its successor.
     public func keep(_ steer: PendingSteer, for target: Generation) throws(SessionError) {
         if isClosed { throw .sessionClosed }
         guard target.pendingSteers.count < PendingSteer.maxCount else { throw .tooManyPendingSteers(limit: PendingSteer.maxCount) }
@@ -42,19 +46,19 @@ extension Session {
         target.store()
     }
 
-    /// Takes a steer back whose sender was told that it was not kept.
+    /// Withdraws a steer whose sender was told that it was not committed.
     public func withdraw(steerID: String, from target: Generation) {
         target.steers.pending.removeAll { $0.id == steerID }
         target.store()
     }
 
-    /// The response that an input goes on from, if steers wait at it.
+    /// The response that an input continues, if it has pending steers.
     func steeredPredecessor(of input: Input) -> Generation? {
         let named = input.previousResponseID.flatMap { queue.response($0) }
         return (named ?? generations.last).flatMap { $0.pendingSteers.isEmpty ? nil : $0 }
     }
 
-    /// A response has taken them.
+    /// Moves the pending steers of a response to its successor.
     public func takeSteers(of target: Generation, for taker: Generation) {
         if target.pendingSteers.isEmpty { return }
         taker.steers.taken = TakenSteers(queue: queue, responseID: target.id, steers: target.pendingSteers)

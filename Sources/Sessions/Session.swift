@@ -1,18 +1,20 @@
 public import JSON
 
-/// One conversation as its clients know it: coordinates the four parts that it consists of, and keeps no state of theirs.
+/// One conversation as its clients know it: coordinates its four parts and stores none of their state.
 ///
-/// - ``Conversation``: what was said.
-/// - ``ResponseQueue``: what answers, and what waits to.
+/// - ``Conversation``: the items so far.
+/// - ``ResponseQueue``: the responses, running and waiting.
 /// - ``Audience``: the readers.
-/// - ``SessionLog``: what happened, in order.
+/// - ``SessionLog``: all events, in order.
 ///
-/// Loop-confined: every method runs to its end within one iteration of the loop that the session lives on, and that is what makes an
-/// interjection atomic. Nothing here knows a socket, a clock or a thread; see ``SessionHost``.
+/// Loop-confined: every method runs to completion within one iteration of the session's loop, which makes an interjection atomic.
+/// Sockets, clocks and threads are unknown here; see ``SessionHost``.
 public final class Session {
-    /// What the session is made of.
+    /// The session's identity and parameters.
     public internal(set) var record: SessionRecord
+    /// The loop's services.
     public unowned let host: any SessionHost
+    /// The session's limits.
     public let limits: SessionLimits
     let conversation: Conversation
     let queue: ResponseQueue
@@ -21,6 +23,7 @@ public final class Session {
     let memory: MemoryTally
     var roster = Roster()
 
+    /// A new session.
     public convenience init(
         id: String = Identifier.make("sess_"), owner: String, host: any SessionHost, defaults: ResponseParameters,
         mode: InterjectionMode = .interrupt, policy: DisconnectPolicy = .continuing, metadata: JSONValue = [:],
@@ -40,9 +43,9 @@ public final class Session {
         }
     }
 
-    /// As it was stored. ``recover()`` goes on with what had not ended.
-    /// - Parameter log: holds the newest events already.
-    /// - Throws: ``JSON/JSONRecord/Malformed`` when what was said of an unfinished response cannot be read.
+    /// Restores a stored session. ``recover()`` resumes its unfinished responses.
+    /// - Parameter log: already contains the newest events.
+    /// - Throws: ``JSON/JSONRecord/Malformed`` if the output of an unfinished response cannot be read.
     public convenience init(restoring stored: StoredSession, host: any SessionHost, log: SessionLog, limits: SessionLimits) throws {
         self.init(stored.record, items: stored.items, host: host, log: log, limits: limits)
         try queue.restore(stored)
@@ -64,25 +67,26 @@ public final class Session {
         audience.delegate = self
     }
 
-    // MARK: The end
+    // MARK: Ending
 
-    /// The host lets go of a session that nothing happens in; it can be made again from what its log has stored.
+    /// Releases an idle session from memory; it can be restored from what its log has stored.
     public func unload() {
         queue.close()
         audience.unfollow()
     }
 
-    /// What is stored is not what is here: nothing more is told, and the readers are let go. It can be made again from what is stored.
+    /// Ends the session without further events and detaches the readers, since memory and store differ. It can be restored from the
+    /// store.
     public func abandon() {
         queue.abandon()
         audience.dismiss()
     }
 
-    /// The host stops, and has what is stored of the session when it starts again: what is to be made although nobody listens, or
-    /// waits for a listener since the last start, is left where it is, and goes on then; what is for a listener ends now.
+    /// The host is stopping, and can restore the session at the next start. Responses that continue without a listener, or have
+    /// waited for one since the last start, are left unfinished and resume then; those for a listener end now.
     public func suspend() { queue.suspend() }
 
-    /// Forgets everything: cancels what runs, tells the readers.
+    /// Deletes the session: cancels its responses and notifies the readers.
     public func close() {
         if isClosed { return }
         queue.dropWaiting()
@@ -94,30 +98,36 @@ public final class Session {
     }
 }
 
-// MARK: What it is
+// MARK: Properties
 
 extension Session {
+    /// The session's identifier.
     public var id: String { record.id }
-    /// The principal that made it: only this one reads or writes it.
+    /// The principal that owns it; no other may read or write it.
     public var owner: String { record.owner }
     /// Seconds since 1970.
     public var createdAt: Int { record.createdAt }
+    /// The client's metadata.
     public var metadata: JSONValue { record.metadata }
-    /// Parameters of inputs that bring none of their own.
+    /// Parameters of inputs without parameters of their own.
     public var defaults: ResponseParameters { record.defaults }
+    /// The mode of inputs without one of their own.
     public var defaultMode: InterjectionMode { record.mode }
+    /// The policy of inputs without one of their own.
     public var defaultPolicy: DisconnectPolicy { record.policy }
-    /// The response that this conversation was branched off.
+    /// The response at which this conversation was branched.
     public var forkedFrom: String? { record.forkedFrom }
 
+    /// The session's log.
     public var log: SessionLog { writer.log }
     /// The conversation, without the running response.
     public var items: [Item] { conversation.items }
-    /// Bytes of ``items``.
+    /// Size of ``items`` in bytes.
     public var conversationByteCount: Int { conversation.byteCount }
+    /// The participants who have joined.
     public var participants: [Participant] { roster.participants }
 
-    /// Bytes that the session takes: its log and its conversation, and the settings of its responses.
+    /// Size in memory, in bytes: log, conversation and response parameters.
     public var byteCount: Int { memory.byteCount }
     /// Called when ``byteCount`` changes: for budgets that span sessions.
     public var onAppend: ((_ byteCountChange: Int) -> Void)? {
@@ -125,39 +135,42 @@ extension Session {
         set { memory.onChange = newValue }
     }
 
+    /// Whether the session was deleted or has left memory.
     public var isClosed: Bool { queue.lifecycle == .closed }
-    /// Whether the host stops: what runs was left where it is, to go on when the session is made again. See ``suspend()``.
+    /// Whether the host is stopping: unfinished responses resume when the session is restored. See ``suspend()``.
     public var isSuspended: Bool { queue.lifecycle == .suspended }
 }
 
 // MARK: Responses
 
 extension Session {
+    /// The running response.
     public var active: Generation? { queue.active }
-    /// Those that wait for the active one.
+    /// Responses that wait for the active one.
     public var queued: [Generation] { queue.waiting }
-    /// Every response of the session, oldest first.
+    /// Every response that can be looked up, oldest first.
     public var generations: [Generation] { queue.all }
 
-    /// Whether a model answers here.
+    /// Whether a model is generating output for this session.
     public var isGenerating: Bool { queue.isGenerating }
-    /// Inputs that wait for what runs.
+    /// Number of inputs that wait for the running response.
     public var waitingCount: Int { isGenerating ? queue.waiting.count : 0 }
-    /// Whether nothing runs and nothing waits here, and nothing will.
+    /// Whether no response runs or waits, and none will begin.
     public var isAtRest: Bool { queue.isAtRest }
-    /// Whether nothing runs, nothing waits and nobody reads.
+    /// Whether no response runs or waits and no cursor is attached.
     public var isIdle: Bool { active == nil && queued.isEmpty && queue.beside.isEmpty && cursorCount == 0 }
 
-    /// What the events of a response share; nil for one that was deleted or forgotten. O(log n) in the responses.
+    /// The header of a response; nil if it was deleted or forgotten. O(log n) in the responses.
     public func header(_ ordinal: Int) -> ResponseHeader? { queue.header(ordinal) }
 
-    /// The conversation as it stood when a response had ended; nil while it runs.
+    /// The conversation as of the end of a response; nil while it runs.
     public func conversation(upTo generation: Generation) -> [Item]? {
         generation.conversationItemCount.map { Array(items.prefix($0)) }
     }
 
-    /// Has a listener told of the responses of this session alone, from now on.
+    /// Adds a listener for the responses of this session alone.
     public func add(listener: any GenerationListener) { queue.listeners.append(listener) }
 
+    /// Removes a listener.
     public func remove(listener: any GenerationListener) { queue.listeners.removeAll { $0 === listener } }
 }

@@ -1,48 +1,48 @@
-/// A command that a session does not carry out, with what the one who sent it may do.
+/// A command that a session refuses, with advice for its sender.
 public enum SessionError: Error, Sendable, Hashable {
-    /// Mode `reject`, and a response is running.
+    /// A response is running, and the mode is `reject`.
     case responseInProgress(responseID: String)
-    /// A cancel or steer names a response that has ended.
+    /// The response to cancel or steer has ended.
     case responseNotActive(responseID: String)
-    /// A cancel of a session in which nothing runs.
+    /// There is no running response to cancel.
     case noActiveResponse
-    /// As many inputs wait as may.
+    /// The maximum number of inputs is waiting.
     case tooManyQueuedInputs(limit: Int)
-    /// As many steers wait for the tools of a response as may.
+    /// The maximum number of steers is waiting for the response's tools.
     case tooManyPendingSteers(limit: Int)
-    /// The conversation is as long as it may be.
+    /// The conversation has reached its maximum size.
     case conversationTooLarge(limitBytes: Int)
-    /// An item has the identifier of one that the conversation has, or gets.
+    /// An item has the identifier of another one in the conversation, or about to be added.
     case duplicateItem(id: String)
-    /// A tool's result answers no call before it, or a change would separate a result from its call.
-    /// - `index`: of the item in the input.
+    /// A tool result answers no preceding call, or a change would separate a result from its call.
+    /// - `index`: index of the item in the input.
     case resultWithoutCall(callID: String, index: Int)
     case tooManyParticipants(limit: Int)
     case tooManyCursors(limit: Int)
-    /// The session was deleted while the command was under way.
+    /// The session was deleted before the command was performed.
     case sessionClosed
     case responseNotFound(String)
-    /// A client wants the events of a response after one that is no longer there, or that may never have been.
+    /// The client's last event of a response is no longer in the log, or may never have been.
     case eventsExpired(responseID: String)
-    /// An input goes on from a response that is not here, or that runs still.
+    /// The response that an input continues does not exist here, or is still running.
     case previousResponseNotFound(String)
-    /// A steer names a response that has completed.
+    /// The response to steer has already completed.
     case responseAlreadyCompleted(responseID: String)
-    /// The response that was to go on from a steered one cannot be made.
+    /// The successor of a steered response cannot be created.
     indirect case successorRefused(SessionError)
     case itemNotFound(String)
-    /// An item that is to be truncated is no message.
+    /// The item to truncate is not a message.
     case itemNotTruncatable(String)
-    /// A page is to begin behind an item that the list does not have.
+    /// The list does not have the item that a page is to follow.
     case itemNotInList(String)
     case tooManySteps(limit: Int)
-    /// An input names no model, the session has none, and no upstream has told of one.
+    /// The input names no model, the session has none, and no upstream has reported any.
     case missingModel
-    /// The host cannot have a response made with these parameters.
+    /// The host cannot create a response with these parameters.
     case parameterRefused(message: String, param: String?, code: String?)
-    /// What the command did could not be committed in time, and was taken back.
+    /// The effect could not be committed in time and was withdrawn.
     case notCommitted
-    /// The outcome is none that the command can come to: it was made by another version.
+    /// The outcome is not possible for the command: it was made by another version.
     case unexpectedOutcome
 
     /// Whether it is about the items of the command, not about what they are for.
@@ -83,6 +83,7 @@ public enum SessionError: Error, Sendable, Hashable {
         }
     }
 
+    /// What is wrong, and what the client can do.
     public var message: String {
         switch self {
         case .responseInProgress(let id):

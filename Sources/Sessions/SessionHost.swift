@@ -1,49 +1,49 @@
-/// What a session needs from the loop that it lives on. The core knows no clock and no thread.
+/// The services that a session needs from its loop. The core has no clock and no threads.
 public protocol SessionHost: AnyObject {
     /// Seconds since 1970.
     var unixTime: Int { get }
-    /// Runs the action on the session's loop after the delay, unless the returned closure was called before.
+    /// Runs the action on the session's loop after the delay, unless the returned closure is called first.
     func schedule(after delay: Duration, _ action: @escaping () -> Void) -> () -> Void
-    /// Does work that would hold the loop on another thread, and comes back to the session's loop.
+    /// Runs work that would block the loop on another thread, and returns to the session's loop.
     /// - Parameters:
-    ///   - owner: whose share it counts for.
-    ///   - then: gets nil when there was no room or no time for it.
+    ///   - owner: the owner whose share of worker time it is charged to.
+    ///   - then: gets nil if there was no capacity or time for the work.
     func compute<Value: Sendable>(
         for owner: String, _ work: @escaping @Sendable () -> Value, then: @escaping (Value?) -> Void)
-    /// The model by its public name.
+    /// The models, by public name.
     var model: any Model { get }
     /// Deletes a session.
     func forget(_ session: Session)
-    /// A session of this loop, by its identifier.
+    /// A session of this loop.
     func session(_ id: String) -> Session?
-    /// Makes a session that goes on from a response of another one, on the same loop.
+    /// Creates a session that continues from a response of another one, on the same loop.
     /// - Parameters:
-    ///   - items: the conversation that it begins with.
+    ///   - items: its initial conversation.
     ///   - isStored: whether it outlives its listeners.
-    ///   - isDurable: whether it is committed to the store, if there is one.
+    ///   - isDurable: whether it is stored, if there is a store.
     func makeBranch(
         of session: Session, at generation: Generation, _ items: [Item], defaults: ResponseParameters, isStored: Bool,
         isDurable: Bool
     ) -> Session
-    /// Whether the session is committed to the store exactly if that is asked for; where there is no store, none is.
+    /// Whether the session's durability is as requested; always without a store.
     func isDurable(_ session: Session, asAsked isAsked: Bool) -> Bool
-    /// Why no response can be made with these parameters; nil if one can.
+    /// Why no response can be created with these parameters; nil if one can.
     func refusal(of parameters: ResponseParameters) -> SessionError?
-    /// A response is about to begin, and its identifier is to be found before its events are read.
-    /// - Returns: the key that its usage is counted for.
+    /// A response is about to begin: makes it available by its identifier before its events are delivered.
+    /// - Returns: the key that its usage is attributed to.
     func willTake(responseID: String, into session: Session) -> String?
-    /// Tells that an input was taken in.
+    /// An input was accepted.
     func took(_ generation: Generation)
-    /// A response is about to be deleted, and is to be found no more.
+    /// A response is about to be deleted: makes it unavailable.
     func willDelete(responseID: String)
-    /// Tells that a response is found no more, since a session keeps only so many.
+    /// A response was forgotten, since a session retains a limited number.
     func forgot(responseID: String)
-    /// Tells that an interjection cut a running response, for metrics.
+    /// An interjection has interrupted a running response; for metrics.
     func interrupted(_ generation: Generation)
-    /// Those that want to know when responses of any session of this host begin and end, in the order in which they are told.
+    /// Listeners for the beginnings and ends of responses in all of this host's sessions, in the order of notification.
     var generationListeners: [any GenerationListener] { get }
-    /// Tells what a policy did to a reader that lagged, for metrics: so many events were joined to others, replaced by a snapshot,
-    /// or could not be had so that the reader was closed.
+    /// A policy was applied to a lagging reader; for metrics: `count` events were merged into others, replaced by a snapshot, or
+    /// lost, so that the reader was closed.
     func applied(_ policy: QueuePolicy, toEvents count: Int)
 }
 

@@ -1,19 +1,23 @@
-/// Bounds of one session. Operators set them; the defaults are documented in `Protocols/sessions.md`.
+/// Limits of a session. Operators set them; `Protocols/sessions.md` documents the defaults.
 public struct SessionLimits: Sendable {
-    /// Bytes of events that a log keeps; then the oldest go.
+    /// Size of the events in a log, in bytes; the oldest are dropped beyond it.
     public var maxLogBytes = 8 << 20
-    /// Bytes of a conversation, as JSON: what is said and answered together. More than any model reads.
+    /// Size of a conversation as JSON, in bytes, inputs and outputs together. More than any model reads.
     public var maxConversationBytes = 32 << 20
-    /// Bytes of one response's text, reasoning and arguments; then it ends as `incomplete`, reason `max_output_tokens`.
+    /// Size of one response's text, reasoning and arguments, in bytes; beyond it the response ends as `incomplete`, reason
+    /// `max_output_tokens`.
     public var maxOutputBytes = 16 << 20
-    /// Calls of tools in one response; one more, and it ends as `incomplete`, reason `max_output_tokens`, with these.
+    /// Number of tool calls in one response; a further call ends it as `incomplete`, reason `max_output_tokens`, with these.
     public var maxToolCalls = 256
-    /// Responses that can be found by their identifier; then the oldest are forgotten.
+    /// Number of responses that can be looked up; the oldest are forgotten beyond it.
     public var maxResponses = 4096
-    /// Inputs that wait for the current response.
+    /// Number of inputs that may wait for the running response.
     public var maxQueuedInputs = 16
+    /// Number of participants.
     public var maxParticipants = 256
+    /// Number of attached cursors.
     public var maxCursors = 4096
 
+    /// The defaults.
     public init() {}
 }

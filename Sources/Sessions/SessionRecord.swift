@@ -1,20 +1,28 @@
 public import JSON
 
-/// What a session is made of, without what has happened in it: to be kept, and to be made again from.
+/// The identity and parameters of a session, without its contents; stored, and used to restore it.
 public struct SessionRecord: Sendable, Equatable {
-    /// What the identifier of a session begins with that was made as a conversation.
+    /// Prefix of the identifiers of sessions created as conversations.
     public static let conversationPrefix = "conv_"
 
+    /// The session's identifier.
     public var id: String
+    /// The principal that owns it.
     public var owner: String
     /// Seconds since 1970.
     public var createdAt: Int
+    /// Parameters of inputs without parameters of their own.
     public var defaults: ResponseParameters
+    /// The mode of inputs without one of their own.
     public var mode: InterjectionMode
+    /// The policy of inputs without one of their own.
     public var policy: DisconnectPolicy
+    /// The client's metadata.
     public var metadata: JSONValue
+    /// The response at which the conversation was branched.
     public var forkedFrom: String?
 
+    /// A record with these members.
     public init(
         id: String, owner: String, createdAt: Int, defaults: ResponseParameters, mode: InterjectionMode, policy: DisconnectPolicy,
         metadata: JSONValue, forkedFrom: String?
@@ -30,32 +38,38 @@ public struct SessionRecord: Sendable, Equatable {
     }
 }
 
-/// A response as it stood when it was made, had begun or had ended.
+/// The stored form of a response, written when it is created, when it begins and when it ends.
 public struct GenerationRecord: Sendable {
+    /// The response's identifier.
     public var id: String
-    /// Its number among the responses of its session.
+    /// Number among the session's responses.
     public var ordinal: Int
     /// Seconds since 1970.
     public var createdAt: Int
+    /// The parameters of the response.
     public var parameters: ResponseParameters
+    /// The previous response in the conversation.
     public var previousResponseID: String?
-    /// What it was asked with.
+    /// The input and the conditions of the response.
     let request: GenerationRequest
+    /// The complete output; empty before the end.
     public var output: [Item]
+    /// The status.
     public var status: Generation.Status
     let tally: UsageTally
     let progress: GenerationProgress
-    /// Which upstreams were asked, also before the server was started again.
+    /// The upstreams that were tried, including before a restart.
     public var route: ResponseRoute
-    /// Whether its answer met the format that was asked for.
+    /// Whether the text has the required format.
     public var verdict: OutputVerdict?
-    /// What the agent behind the model did.
+    /// The steps of the agent behind the model.
     public var steps: [Step]
-    /// Steers that wait for the outputs of its tools.
+    /// Steers that wait for the outputs of its tool calls.
     public var pendingSteers: [PendingSteer]
-    /// How its end was being found or told, if it was whole and had not ended.
+    /// How the response was ending, if it was complete but had not ended.
     public var conclusion: Generation.Conclusion?
 
+    /// A record with these members.
     public init(
         id: String, ordinal: Int, createdAt: Int, completedAt: Int?, parameters: ResponseParameters, previousResponseID: String?,
         policy: DisconnectPolicy, input: [Item], output: [Item], status: Generation.Status, usage: Usage?, deltaCount: Int,
@@ -82,7 +96,7 @@ public struct GenerationRecord: Sendable {
         self.conclusion = conclusion
     }
 
-    /// A response as it stands.
+    /// The current state of a response.
     init(_ generation: Generation) {
         id = generation.id
         ordinal = generation.header.ordinal
@@ -103,44 +117,50 @@ public struct GenerationRecord: Sendable {
 }
 
 extension GenerationRecord {
+    /// What happens when its last listener disconnects.
     public var policy: DisconnectPolicy { request.policy }
+    /// The input that it responds to.
     public var input: [Item] { request.input }
-    /// Whether its text goes on from the assistant message before it.
+    /// Whether its text continues the previous assistant message.
     public var continuesLastMessage: Bool { request.continuesLastMessage }
-    /// The key that its usage is counted for.
+    /// The key that its usage is attributed to.
     public var keyID: String? { request.keyID }
 
+    /// Token counts, once known.
     public var usage: Usage? { tally.usage }
-    /// What was used of it before the server was started again.
+    /// Usage before a restart.
     public var spent: Usage? { tally.spent }
-    /// Bytes that the running attempt's upstream was sent to read.
+    /// Size of the current attempt's prompt in bytes.
     public var promptByteCount: Int { tally.promptByteCount }
-    /// Deltas received.
+    /// Number of deltas received.
     public var deltaCount: Int { tally.deltaCount }
 
     /// Session sequence number of its first event.
     public var firstSequence: Int? { progress.firstSequence }
-    /// Events so far.
+    /// Number of events so far.
     public var eventCount: Int { progress.eventCount }
     /// Seconds since 1970.
     public var completedAt: Int? { progress.completedAt }
-    /// Items in the conversation when it ended.
+    /// Number of items in the conversation when it ended.
     public var conversationItemCount: Int? { progress.conversationItemCount }
 }
 
-/// A session as it was kept: what ``Session/init(restoring:host:log:limits:)`` makes a session of.
+/// A stored session, as restored by ``Session/init(restoring:host:log:limits:)``.
 public struct StoredSession: Sendable {
+    /// Identity and parameters.
     public var record: SessionRecord
+    /// The conversation.
     public var items: [Item]
     /// Oldest first.
     public var generations: [GenerationRecord]
-    /// What the events of the log share, by the response's ordinal.
+    /// Response headers that events of the log refer to, by ordinal.
     public var headers: [Int: ResponseHeader]
-    /// The events of responses that had not ended, by the response's ordinal.
+    /// The events of unfinished responses, by ordinal.
     public var unfinishedEvents: [Int: [SessionEvent]]
-    /// Of the responses that were ever made, the ordinal of the newest.
+    /// Ordinal of the newest response ever made.
     public var newestOrdinal: Int
 
+    /// A stored session with these parts.
     public init(
         record: SessionRecord, items: [Item], generations: [GenerationRecord], headers: [Int: ResponseHeader],
         unfinishedEvents: [Int: [SessionEvent]], newestOrdinal: Int

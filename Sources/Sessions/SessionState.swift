@@ -1,24 +1,24 @@
 import Bytes
 import JSON
 
-/// A session as it stood in one iteration of its loop: what `GET /v1/sessions/{id}` gives, to be encoded anywhere.
+/// The state of a session as of one iteration of its loop: the contents of `GET /v1/sessions/{id}`, to be encoded on any thread.
 ///
-/// The conversation is shared, not copied; what is being said is encoded at once, since it goes on.
+/// The conversation is shared, not copied; the current output is encoded at once, since it changes.
 public struct SessionState: Sendable {
-    /// Conversations of so many bytes are encoded off the loop.
+    /// Size in bytes from which on conversations are encoded off the loop.
     private static let leastLargeByteCount = 64 << 10
 
     let record: SessionRecord
-    /// Position of the last event that it tells of.
+    /// Position of the last event included.
     public let lastPosition: LogPosition
     let oldestSequence: Int
     let items: [Item]
     let queued: [(id: String, input: [Item])]
     let participants: [Participant]
-    /// Items that are being said, each of them JSON.
+    /// The items of the current output, each as JSON.
     let openItems: [[UInt8]]
     let activeResponse: [UInt8]?
-    /// Whether it takes longer to encode than a loop should be held for.
+    /// Whether encoding would block a loop for too long.
     public let isLarge: Bool
 
     init(
@@ -33,12 +33,12 @@ public struct SessionState: Sendable {
         queued = queue.waiting.map { ($0.id, $0.input) }
         openItems = queue.active?.draft.items.map { item in Self.encoded(item.item.json) } ?? []
         activeResponse = queue.active.map { active in Self.encoded { active.write(to: &$0) } }
-        // Twice, since the response tells of its items, too.
+        // Counted twice, since the response also contains its items.
         let runningByteCount = openItems.reduce(activeResponse?.count ?? 0) { $0 + $1.count }
         isLarge = conversation.byteCount + queue.waitingByteCount + runningByteCount >= Self.leastLargeByteCount
     }
 
-    /// A state that was told elsewhere.
+    /// A state that was decoded.
     init(
         _ record: SessionRecord, _ lastPosition: LogPosition, oldestSequence: Int, items: [Item],
         queued: [(id: String, input: [Item])], participants: [Participant], openItems: [[UInt8]], activeResponse: [UInt8]?,
@@ -55,7 +55,7 @@ public struct SessionState: Sendable {
         self.isLarge = isLarge
     }
 
-    /// The state as JSON: not for a loop if it is large.
+    /// The state as JSON; not on a loop if it is large.
     public var json: [UInt8] { Self.encoded { write(to: &$0) } }
 
     private static func encoded(_ json: JSONValue) -> [UInt8] {

@@ -1,39 +1,44 @@
 import Bytes
 public import JSON
 
-/// What an agent does on the way to its answer: `step` of an `interject:step` event.
+/// A step of an agent on its way to the response: `step` of an `interject:step` event.
 ///
-/// A step is told of as often as it changes; the newest word on it, by ``id``, counts.
+/// A step is reported each time it changes; the newest report with its ``id`` counts.
 public struct Step: Sendable, Hashable {
+    /// The status of a step.
     public enum Status: String, Sendable, CaseIterable {
         case inProgress = "in_progress"
         case completed, failed
     }
 
-    /// Bounds of what is told of steps.
+    /// Limits of reported steps.
     public enum Limits {
-        /// Bytes of `id`, `kind`, `name` and `parent_id`, each.
+        /// Maximum size of `id`, `kind`, `name` and `parent_id`, each in bytes.
         public static let maxNameBytes = 128
-        /// Bytes of `title`.
+        /// Maximum size of `title` in bytes.
         public static let maxTitleBytes = 1024
-        /// Bytes of `detail` as JSON.
+        /// Maximum size of `detail` as JSON, in bytes.
         public static let maxDetailBytes = 8192
-        /// Steps of one response.
+        /// Maximum number of steps in one response.
         public static let maxCount = 256
     }
 
+    /// Identifier of the step, unique within the response.
     public var id: String
-    /// `tool`, `retrieval`, `progress`, or another word.
+    /// `tool`, `retrieval`, `progress`, or any other word.
     public var kind: String
+    /// Name of the tool, for example.
     public var name: String?
+    /// The step's status.
     public var status: Status
     /// For people: "found 12 results".
     public var title: String?
-    /// Whatever else the runner tells.
+    /// Further data of the runner.
     public var detail: JSONValue?
     /// The step that it is a part of.
     public var parentID: String?
 
+    /// A step with these members.
     public init(
         id: String, kind: String, name: String? = nil, status: Status, title: String? = nil, detail: JSONValue? = nil,
         parentID: String? = nil
@@ -58,7 +63,7 @@ public struct Step: Sendable, Hashable {
         writer.field("parent_id", parentID)
     }
 
-    /// As ``write(to:)`` wrote it.
+    /// Decodes the output of ``write(to:)``.
     /// - Throws: ``JSON/JSONRecord/Malformed`` for anything else.
     public init(_ value: JSONValue) throws {
         let record = try JSONRecord(value, of: "step")
@@ -71,10 +76,10 @@ public struct Step: Sendable, Hashable {
 }
 
 extension Generation {
-    /// The agent behind the model tells of a step: `interject:step`.
+    /// Reports a step of the agent behind the model: `interject:step`.
     ///
-    /// Steps stand beside the output: no item is opened or closed by one.
-    /// - Returns: false when the response has as many steps as it may; nothing is told then.
+    /// Steps accompany the output: they neither open nor close items.
+    /// - Returns: false if the response has the maximum number of steps; nothing is reported then.
     @discardableResult
     public func step(_ step: Step) -> Bool {
         guard isActive else { return true }
@@ -86,13 +91,13 @@ extension Generation {
         return true
     }
 
-    /// Whether another step, or a new word on a known one, can be told.
+    /// Whether another step, or an update of a known one, can be reported.
     public func hasRoom(forSteps ids: some Sequence<String>) -> Bool {
         let known = Set(steps.map(\.id))
         return Set(ids).subtracting(known).count + known.count <= Step.Limits.maxCount
     }
 
-    /// Remembers the newest word on a step.
+    /// Stores the newest report of a step.
     @discardableResult
     func take(_ step: Step) -> Bool {
         if let place = steps.lastIndex(where: { $0.id == step.id }) {

@@ -2,16 +2,17 @@ import GRDB
 import GRDBSQLite
 import Glibc
 
-/// The keys in a data directory, for a command that may run beside the server.
+/// API keys in a data directory, for a command that may run beside the server.
 ///
-/// The write-ahead log permits short transactions of a second process; the server sees them by ``APIKeyStore/revision()``. The
-/// lock on the directory is not taken, but to make the tables where they are missing.
+/// The write-ahead log permits short transactions of a second process; the server notices them through ``APIKeyStore/revision()``.
+/// The directory is locked only while missing tables are created.
 public struct APIKeyFile {
     private let queue: DatabaseQueue
     private let path: String
 
     /// Opens the database of a data directory.
-    /// - Parameter makesMissing: makes both where they are missing; else that is an error.
+    /// - Parameter makesMissing: creates a missing directory or database; false makes either an error.
+    /// - Throws: ``StorageError``, which says what to do.
     public init(directory: String, makesMissing: Bool = true) throws(StorageError) {
         path = DataFiles.databasePath(in: directory)
         if makesMissing {
@@ -31,7 +32,7 @@ public struct APIKeyFile {
             let keepsJournal = FileIdentity(of: path + "-wal") != nil
             configuration.prepareDatabase { db in
                 try db.execute(sql: "PRAGMA synchronous = FULL")
-                // One that a server left when it was killed tells the next that nothing was lost: see `Loss.journalAnew`.
+                // A journal left by a killed server tells the next run that nothing was lost: see `Loss.journalAnew`.
                 var keeps: CInt = keepsJournal ? 1 : 0
                 sqlite3_file_control(db.sqliteConnection, nil, SQLITE_FCNTL_PERSIST_WAL, &keeps)
             }
@@ -51,8 +52,8 @@ public struct APIKeyFile {
         }
     }
 
-    /// Whether there is or was a key: then nobody gets in without. Looks without making or changing anything.
-    /// - Throws: where there is no database, or none that can be read.
+    /// Whether the database has, or ever had, a key; clients then need one. Changes nothing.
+    /// - Throws: ``StorageError`` if the database is missing or unreadable.
     public static func hasKeys(directory: String) throws(StorageError) -> Bool {
         try DataFiles.requireDatabase(in: directory)
         var configuration = Configuration()
@@ -66,20 +67,22 @@ public struct APIKeyFile {
         }
     }
 
-    /// The oldest first.
+    /// All keys, oldest first.
     public func all() throws(StorageError) -> [APIKeyRecord] { try run { try queue.read(APIKeyTable.all) } }
 
+    /// Adds a key.
     public func insert(_ key: APIKeyRecord) throws(StorageError) {
         try run { try queue.write { try APIKeyTable.insert(key, $0) } }
     }
 
-    /// It lets nobody in from now on.
+    /// Revokes a key; clients can no longer authenticate with it.
+    /// - Parameter time: seconds since 1970.
     public func revoke(_ id: String, at time: Int) throws(StorageError) {
         try run { try queue.write { try APIKeyTable.revoke(id, at: time, $0) } }
     }
 
-    /// Gives a key another secret.
-    /// - Parameter previousUntil: until when the secret before is taken beside it; nil: no longer.
+    /// Replaces the secret of a key.
+    /// - Parameter previousUntil: when the previous secret expires, in seconds since 1970; nil revokes it at once.
     public func rotate(_ id: String, hash: [UInt8], hint: String, previousUntil: Int?) throws(StorageError) {
         try run {
             try queue.write { try APIKeyTable.rotate(id, hash: hash, hint: hint, previousUntil: previousUntil, $0) }

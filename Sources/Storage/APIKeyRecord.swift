@@ -1,34 +1,39 @@
-/// A key that lets somebody in, as it is kept: the digest of the secret, never the secret.
+/// An API key as it is stored: the digest of the secret, never the secret.
 public struct APIKeyRecord: Sendable, Hashable {
-    /// `key_…`: stays the same when the secret is changed.
+    /// `key_…`; does not change with the secret.
     public var id: String
     /// SHA-256 of the secret.
     public var hash: [UInt8]
-    /// SHA-256 of the secret before it was changed, which is still taken until ``previousUntil``.
+    /// SHA-256 of the previous secret, accepted until ``previousUntil``.
     public var previousHash: [UInt8]?
     /// Seconds since 1970.
     public var previousUntil: Int?
-    /// How the secret begins, for people to tell keys apart.
+    /// The first characters of the secret, for people to tell keys apart.
     public var hint: String
-    /// What people call it.
+    /// A label for people.
     public var name: String
-    /// Whom it stands for: owns what is made with it.
+    /// The principal that the key authenticates; owns the objects created with it.
     public var owner: String
-    /// Words with blanks between them.
+    /// Scopes, separated by spaces.
     public var scopes: String
-    /// Seconds since 1970, as all times here.
+    /// Seconds since 1970, as all times of a key.
     public var createdAt: Int
+    /// Seconds since 1970; nil for never.
     public var expiresAt: Int?
+    /// Seconds since 1970; nil if the key is not revoked.
     public var revokedAt: Int?
-    /// To the minute, near enough.
+    /// Precise to about a minute.
     public var lastUsedAt: Int?
-    /// Limits of its own; nil for the server's.
+    /// Limit on generations begun a minute; nil for the server's.
     public var requestsPerMinute: Int?
+    /// Limit on input and output tokens a minute; nil for the server's.
     public var tokensPerMinute: Int?
+    /// Limit on running and waiting generations; nil for the server's.
     public var maxConcurrent: Int?
-    /// How its clients are told of a cut, by the word of the faces; nil for the server's setting.
+    /// How the key's clients are told of an interrupted response, a raw value of `CutForm`; nil for the server's setting.
     public var cutAs: String?
 
+    /// A key that does not expire, with the server's limits.
     public init(id: String, hash: [UInt8], hint: String, name: String, owner: String, scopes: String, createdAt: Int) {
         self.id = id
         self.hash = hash
@@ -39,6 +44,6 @@ public struct APIKeyRecord: Sendable, Hashable {
         self.createdAt = createdAt
     }
 
-    /// Whether it lets anybody in at this time.
+    /// Whether clients can authenticate with the key at this time, in seconds since 1970.
     public func isValid(at unixTime: Int) -> Bool { revokedAt == nil && (expiresAt.map { unixTime < $0 } ?? true) }
 }

@@ -1,7 +1,7 @@
 import Foundation
 import GRDB
 
-/// The tables of keys, and what is asked of them.
+/// The tables of API keys and their queries.
 enum APIKeyTable {
     static func make(_ db: Database) throws {
         try db.execute(
@@ -46,7 +46,7 @@ enum APIKeyTable {
         try Int.fetchOne(db, sql: "SELECT value FROM revisions WHERE name = 'api_keys'") ?? 0
     }
 
-    /// The oldest first.
+    /// All keys, oldest first.
     static func all(_ db: Database) throws -> [APIKeyRecord] {
         try Row.fetchAll(db, sql: "SELECT * FROM api_keys ORDER BY created_at, id").map(record)
     }
@@ -70,7 +70,7 @@ enum APIKeyTable {
             arguments: [time, id])
     }
 
-    /// - Parameter previousUntil: until when the secret before is taken; nil: no longer.
+    /// - Parameter previousUntil: when the previous secret expires, in seconds since 1970; nil revokes it at once.
     static func rotate(_ id: String, hash: [UInt8], hint: String, previousUntil: Int?, _ db: Database) throws {
         try db.execute(
             sql: """

@@ -3,15 +3,16 @@ import GRDB
 import GRDBSQLite
 import Synchronization
 
-/// Brings what stands in the write-ahead log into the database without having commits wait for it.
+/// Copies the write-ahead log into the database without making commits wait.
 ///
-/// SQLite does so within a commit, which then takes as long as writing thousands of pages. Here a connection of its own writes nearly
-/// all of them while commits go on; only what came meanwhile is left to the writer, so that the log can begin anew.
+/// SQLite's own checkpoint runs within a commit, which then takes as long as writing thousands of pages. Here a separate connection
+/// writes nearly all of them while commits continue; the writer copies only the pages written meanwhile, so that the log can
+/// restart.
 final class Checkpointer: Sendable {
     private enum Phase {
         case idle
         case underWay
-        /// The rest is the writer's.
+        /// The writer copies the rest.
         case nearlyDone
     }
 
@@ -19,12 +20,12 @@ final class Checkpointer: Sendable {
     private let connection: DatabaseQueue
     private let queue = DispatchQueue(label: "interject.store.checkpoints")
 
-    /// Pages of the log from which on it is emptied.
+    /// Pages in the log at which a checkpoint begins.
     private static let pageCount = 4000
-    /// Pages that it may have at most before the writer does it all.
+    /// Pages in the log at which the writer runs the whole checkpoint itself.
     private static let maxPageCount = 4 * pageCount
 
-    /// - Parameter configuration: of the writer's connection: the database is to be as safe as the log was.
+    /// - Parameter configuration: the writer connection's, so that the database is as durable as the log.
     init(path: String, _ configuration: Configuration) throws {
         connection = try DatabaseQueue(path: path, configuration: configuration)
     }
@@ -42,7 +43,7 @@ final class Checkpointer: Sendable {
         sqlite3_wal_hook(db.sqliteConnection, hook, context)
     }
 
-    /// After a commit, on the writer's thread.
+    /// Called after a commit, on the writer's thread.
     private func logGrew(to pages: Int, of db: OpaquePointer) {
         guard pages >= Self.pageCount else { return }
         let (mustStart, mustFinish) = phase.withLock { phase in
@@ -56,7 +57,7 @@ final class Checkpointer: Sendable {
                 return (false, true)
             }
         }
-        // What fails is tried again at the next commit: the pages stay in the log until then.
+        // A failed checkpoint is retried at the next commit: the pages stay in the log until then.
         if mustFinish { sqlite3_wal_checkpoint_v2(db, nil, SQLITE_CHECKPOINT_PASSIVE, nil, nil) }
         guard mustStart else { return }
         queue.async {
@@ -65,7 +66,7 @@ final class Checkpointer: Sendable {
         }
     }
 
-    /// Ends when nothing is under way. The writer's connection commits nothing any more.
+    /// Returns when no checkpoint is running. The writer's connection must have made its last commit.
     func close() async {
         await withCheckedContinuation { continuation in queue.async { continuation.resume() } }
         try? connection.close()

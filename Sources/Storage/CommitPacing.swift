@@ -1,26 +1,26 @@
 import Bytes
 
-/// When the next commit may begin. What comes after a pause waits for nothing. Of many changes, each waits half of an interval on
-/// average, and shares the price of a commit with all that came meanwhile.
+/// Decides when the next commit may begin. A change that follows a pause is committed at once. Under load, a change waits half an
+/// interval on average and shares the cost of the commit with all changes that arrive meanwhile.
 struct CommitPacing {
-    /// Nanoseconds from the beginning of a commit until the next one begins, at least.
+    /// Minimum nanoseconds between the beginnings of two commits.
     private(set) var interval = leastInterval
     /// When the last commit began, in nanoseconds of the monotonic clock.
     private var lastBegan: UInt64 = 0
 
     static let leastInterval: UInt64 = 3_000_000
-    /// Bounds what a slow disk adds to the latency of an event, beyond its own.
+    /// Bounds the latency that a slow disk adds to an event beyond that of its own commit.
     static let mostInterval: UInt64 = 8_000_000
-    /// Commits of a busy server take this share of the time at most: each costs processor time in the kernel, most of all one that
+    /// A busy server spends at most one in `share` of its time on commits: each costs CPU time in the kernel, most of all one that
     /// waits for the disk.
     private static let share: UInt64 = 8
-    /// Changes in a commit from which on the server is busy.
+    /// Number of changes in a commit from which on the server counts as busy.
     static let busyChangeCount = 16
 
-    /// A commit has ended.
+    /// Takes note of a commit that has ended.
     /// - Parameters:
-    ///   - changes: how many were in it.
-    ///   - began: nanoseconds of the monotonic clock, as `ended`.
+    ///   - changes: number of changes in it.
+    ///   - began: nanoseconds of the monotonic clock, like `ended`.
     mutating func committed(changes: Int, began: UInt64, ended: UInt64) {
         lastBegan = began
         let wanted = changes < Self.busyChangeCount ? 0 : ended.saturatingSubtracting(began).multipliedClamping(by: Self.share)

@@ -5,22 +5,22 @@ import Glibc
 import Logging
 import Synchronization
 
-/// Something to be written.
+/// A change to be committed.
 protocol Change: Sendable {
-    /// Bytes of what was applied, near enough.
+    /// Approximate size of the changes applied, in bytes.
     var byteCount: Int { get }
-    /// How many there are in one.
+    /// Number of changes that this one combines.
     var count: Int { get }
-    /// Whatever it gathers from now on is for a later commit: what was submitted after others is never committed before them. Called
-    /// under the queue's lock.
+    /// Closes the change: whatever is added from now on goes into a later commit, so that nothing overtakes a change submitted
+    /// before it. Called under the queue's lock.
     func seal()
-    /// Makes the change. May be called again after the transaction was rolled back.
+    /// Applies the change. May be called again after a rollback.
     func apply(to db: Database) throws
-    /// It is committed, or was refused.
+    /// The change was committed, or refused with an error.
     func finish(_ error: StorageError?)
 }
 
-/// Changes on their way to the disk: what has come while one transaction was committed goes into the next one together.
+/// Changes on their way to the disk. Changes that arrive during one transaction are committed together in the next.
 final class CommitQueue: Sendable {
     private struct State {
         var pending: [any Change] = []
@@ -30,7 +30,7 @@ final class CommitQueue: Sendable {
         var statistics = Store.Statistics()
         var whenIdle: [@Sendable () -> Void] = []
         var pacing = CommitPacing()
-        /// Since when what is under way now is: it waits to be taken, or is being committed.
+        /// When the current batch began to wait, or its commit to run.
         var busySince: UInt64 = 0
     }
 
@@ -39,17 +39,17 @@ final class CommitQueue: Sendable {
     private let checkpointer: Checkpointer
     private let tail: EventTail
     private let files: FileWatch
-    /// Whose thread commits; nil: whoever calls ``commitNow()``.
+    /// The queue that commits; nil if only ``commitNow()`` does.
     private let queue: DispatchQueue?
     private let logger: Logger
 
-    /// How long a commit that failed waits before it is tried again.
+    /// Microseconds before a failed commit is retried, by attempt.
     private static let retryDelays: [UInt32] = [50_000, 100_000, 250_000, 500_000, 1_000_000]
-    /// Attempts after which a store that is to be closed gives up: what nobody was told of is gone then.
+    /// Attempts after which a store that is closing gives up; the changes then lost were never acknowledged.
     private static let lastAttempt = 3
 
-    /// - Parameter hasThread: whether it commits by itself; without, nothing is committed but by ``commitNow()``, for tests in which
-    ///   it matters what came before a commit and what after.
+    /// - Parameter hasThread: whether the queue commits by itself; false leaves it to ``commitNow()``, for tests that depend on
+    ///   what precedes a commit and what follows.
     init(
         _ pool: DatabasePool, _ checkpointer: Checkpointer, _ tail: EventTail, _ files: FileWatch, hasThread: Bool, logger: Logger
     ) {
@@ -62,15 +62,15 @@ final class CommitQueue: Sendable {
     }
 
     var failure: StorageError? { state.withLock { $0.failure } }
-    /// Whether a commit is not done within a second: the disk hangs, or does not say yet that it is full.
+    /// Whether a commit has taken more than a second: the disk hangs, or does not yet report that it is full.
     var isLate: Bool {
         let now = DispatchTime.now().uptimeNanoseconds
         return state.withLock { $0.isRunning && now - $0.busySince > 1_000_000_000 }
     }
     var statistics: Store.Statistics { state.withLock { $0.statistics } }
 
-    /// Takes a change in. Changes are made in the order in which they came.
-    /// - Parameter byteCount: bytes that it holds in memory until it is written.
+    /// Submits a change. Changes are applied in the order of submission.
+    /// - Parameter byteCount: memory that the change occupies until it is written, in bytes.
     func submit(_ change: any Change, byteCount: Int) {
         let (isClosed, mustStart) = state.withLock { state in
             if state.isClosed { return (true, false) }
@@ -88,10 +88,10 @@ final class CommitQueue: Sendable {
         }
     }
 
-    /// A change that waits holds so many bytes more.
+    /// A waiting change has grown by this many bytes.
     func grew(by byteCount: Int) { state.withLock { $0.statistics.pendingBytes += byteCount } }
 
-    /// Commits what was submitted until now, on the calling thread. Only for a queue without a thread of its own.
+    /// Commits all submitted changes on the calling thread. Only for a queue without a thread of its own.
     func commitNow() {
         while commitNext() {}
     }
@@ -109,8 +109,8 @@ final class CommitQueue: Sendable {
         await checkpointer.close()
     }
 
-    /// Commits until nothing comes any more for as long as a commit waits for company. To go on within one thread is cheaper than to
-    /// start it for each commit, which is what a busy server would do that has nothing to commit for a moment.
+    /// Commits until no change arrives for one commit interval. Staying on one thread is cheaper than dispatching a block for each
+    /// commit, as a busy server would that has nothing to commit for a moment.
     private func run() {
         repeat { waitForCompany() } while commitNext()
     }
@@ -158,22 +158,22 @@ final class CommitQueue: Sendable {
         return batch
     }
 
-    /// Commits all of them together.
-    /// - Returns: what was not made, by index.
+    /// Commits the batch in one transaction.
+    /// - Returns: the errors of refused changes, by index.
     private func commit(_ batch: [any Change]) -> [Int: StorageError] {
         guard let error = insist(on: batch[...]) else { return [:] }
         guard case .refused = error, batch.count > 1 else {
             // number-safe: indices
             return Dictionary(uniqueKeysWithValues: batch.indices.map { ($0, error) })
         }
-        // One of them cannot be made: each by itself, so that it costs nobody else anything.
+        // One change was refused: each is committed by itself, so that the others succeed.
         var failed: [Int: StorageError] = [:]
         for index in batch.indices { failed[index] = insist(on: batch[index...index]) }
         return failed
     }
 
-    /// Commits changes; when the disk fails, again until it works or the store is closed.
-    /// - Returns: why they were not made.
+    /// Commits changes; if the disk fails, retries until it works or the store is closed.
+    /// - Returns: the reason if they were refused or abandoned.
     private func insist(on changes: ArraySlice<any Change>) -> StorageError? {
         var attempt = 0
         while true {

@@ -1,16 +1,16 @@
 import Glibc
 
-/// The directory of the data and the database in it, as the file system sees them.
+/// The data directory and the database in it, as the file system sees them.
 ///
-/// What is wrong with them is said in the system's words before SQLite or anybody else sees it, who would blame the contents.
+/// Problems with them are reported in the system's words before SQLite finds them, which would blame the file's contents.
 package enum DataFiles {
     static func databasePath(in directory: String) -> String { directory + "/interject.sqlite" }
 
-    /// Makes the directory where it is missing, with those above it, for this user alone.
+    /// Creates the directory and its missing parents, accessible to this user only.
     package static func makeDirectory(_ directory: String) throws(StorageError) {
         var end = directory.startIndex
         repeat {
-            // The root and doubled slashes name nothing that could be missing.
+            // The root and doubled slashes are no components to create.
             end = directory[end...].dropFirst().firstIndex(of: "/") ?? directory.endIndex
             try make(directory, upTo: end)
         } while end < directory.endIndex
@@ -30,32 +30,32 @@ package enum DataFiles {
     }
 
     /// Whether there is a database in the directory.
-    /// - Throws: also when there is only what is left of one: SQLite would take it for a new one.
+    /// - Throws: ``StorageError`` also if only remains of a database are there, which SQLite would take for a new one.
     package static func hasDatabase(in directory: String) throws(StorageError) -> Bool {
         let path = databasePath(in: directory)
         var status = stat()
         if stat(path, &status) == 0 {
-            // We make a database under another name: an empty one was not begun, it was emptied.
+            // A database is created under another name and then renamed, so an empty file was truncated.
             if status.st_size == 0, status.st_mode & S_IFMT == S_IFREG { throw .empty(path: path) }
             return true
         }
         guard errno == ENOENT || errno == ENOTDIR else {
             throw .denied(path: directory, access: .read, reason: String(cString: strerror(errno)))
         }
-        // A new database would be given the pages in it.
+        // SQLite would replay these pages into a new database.
         if stat(path + "-wal", &status) == 0, status.st_size > 0 { throw .incomplete(path: path) }
         return false
     }
 
-    /// Makes the database where it is missing: whole, or not at all. Call with the directory locked.
-    /// - Parameter make: makes it at the path that it is given.
+    /// Creates a missing database: whole, or not at all. The directory must be locked.
+    /// - Parameter make: creates the database at the given path.
     static func makeDatabase(in directory: String, _ make: (String) throws -> Void) throws {
         if try hasDatabase(in: directory) { return }
         let path = databasePath(in: directory)
         let draft = path + ".new"
         for suffix in ["", "-journal", "-wal", "-shm"] { unlink(draft + suffix) }
         try make(draft)
-        // What users say is nobody else's.
+        // Only this user may read what clients say.
         chmod(draft, 0o600)
         for suffix in ["-wal", "-shm"] { unlink(path + suffix) }
         guard rename(draft, path) == 0 else {
@@ -64,7 +64,7 @@ package enum DataFiles {
         synchronize(directory: directory)
     }
 
-    /// Has the names in a directory stand on the disk.
+    /// Syncs the directory's entries to the disk.
     static func synchronize(directory: String) {
         let folder = open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
         guard folder >= 0 else { return }
@@ -72,13 +72,13 @@ package enum DataFiles {
         close(folder)
     }
 
-    /// - Throws: that there is no database in the directory, or that it may not be read.
+    /// - Throws: ``StorageError`` if there is no database in the directory, or it may not be read.
     static func requireDatabase(in directory: String) throws(StorageError) {
         guard try hasDatabase(in: directory) else { throw .noDatabase(path: directory) }
         try requirePermission(directory, databasePath(in: directory), forWriting: false)
     }
 
-    /// - Throws: that the directory, or a database that is in it, may not be read or written.
+    /// - Throws: ``StorageError`` if the directory, or a database in it, may not be read or written.
     package static func requirePermission(_ directory: String) throws(StorageError) {
         let path = databasePath(in: directory)
         try requirePermission(directory, try hasDatabase(in: directory) ? path : nil, forWriting: true)

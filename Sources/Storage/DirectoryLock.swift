@@ -1,10 +1,10 @@
 import Glibc
 import Synchronization
 
-/// Keeps a data directory to one process. The kernel lets go of it when the process ends, however it ends.
+/// Restricts a data directory to one process. The kernel releases the lock when the process ends, however it ends.
 ///
-/// The directory itself is locked: a lock file can be removed while it is held, and the next process would lock another one. The file
-/// is locked too, for file systems that lock no directories.
+/// The directory itself is locked: a lock file could be removed while locked, and the next process would lock another one. The file
+/// is locked too, for file systems that cannot lock directories.
 final class DirectoryLock: Sendable {
     private let descriptors: Mutex<[CInt]>
 
@@ -25,7 +25,7 @@ final class DirectoryLock: Sendable {
 
     deinit { release() }
 
-    /// - Returns: nil where the file system has no such locks.
+    /// - Returns: nil if the file system has no such locks.
     private static func lock(_ path: String, _ flags: CInt, in directory: String) throws(StorageError) -> CInt? {
         let descriptor = open(path, flags | O_CLOEXEC, 0o600)
         guard descriptor >= 0 else { throw .directoryUnusable(path: directory, reason: String(cString: strerror(errno))) }

@@ -3,10 +3,10 @@ import Glibc
 import Logging
 import Synchronization
 
-/// Whether the files of an open database are still those that stand in its directory.
+/// Watches whether the files of an open database are still the ones in its directory.
 ///
-/// A file that was removed or replaced is written to as before, and is gone when the process ends: what is acknowledged then is lost.
-/// So nothing is committed while they are not there.
+/// SQLite continues to write to a file that was removed or replaced, and its contents vanish when the process ends: acknowledged
+/// data would be lost. Nothing is committed while the files are missing.
 final class FileWatch: Sendable {
     private struct Identity: Equatable {
         let device: UInt
@@ -26,10 +26,10 @@ final class FileWatch: Sendable {
     private let queue = DispatchQueue(label: "interject.store.files")
     private let logger: Logger
 
-    /// How soon a loss is told when nothing is written.
+    /// How soon a loss is reported when nothing is written.
     private static let interval = DispatchTimeInterval.seconds(1)
 
-    /// - Parameter path: of a database in write-ahead mode that is open and was written to.
+    /// - Parameter path: of an open database in write-ahead mode that has been written to.
     init(_ path: String, logger: Logger) {
         files = ["", "-wal", "-shm"].compactMap { suffix in Identity(path + suffix).map { (path + suffix, $0) } }
         self.logger = logger
@@ -44,11 +44,11 @@ final class FileWatch: Sendable {
         }
     }
 
-    /// What was found at the last look.
+    /// Result of the last check.
     var failure: StorageError? { loss.withLock { $0 } }
 
-    /// Looks whether they are there: a system call for each.
-    /// - Throws: ``StorageError/unavailable(reason:)``. It is over when they are put back.
+    /// Checks that the files are there, with one system call for each.
+    /// - Throws: ``StorageError/unavailable(reason:)`` until the files are put back.
     func check() throws(StorageError) {
         let missing = files.first { Identity($0.path) != $0.identity }
         let found = missing.map { file -> StorageError in
@@ -67,6 +67,6 @@ final class FileWatch: Sendable {
         if let found { throw found }
     }
 
-    /// Looks no more by itself.
+    /// Stops the periodic checks.
     func stop() { isStopped.store(true, ordering: .relaxed) }
 }

@@ -1,25 +1,28 @@
 import Foundation
 import GRDB
 
-/// What a client's name for a command stands for: the command, and what came of it.
+/// A command with an idempotency key, and its answer.
 public struct IdempotencyRecord: Sendable, Hashable {
+    /// The principal that sent the command.
     public var owner: String
+    /// The idempotency key; unique for an owner.
     public var key: String
     /// Digest of the command.
     public var fingerprint: [UInt8]
-    /// The response that it began; nil for a command whose answer is kept whole.
+    /// The response that the command began; nil for a command whose answer is stored whole.
     public var responseID: String?
     /// The answer, once there is one.
     public var answer: [UInt8]?
-    /// Status of ``answer``; alone, it says that there was one, and that it was erased.
+    /// HTTP status of ``answer``; without an answer, it means that the answer was erased.
     public var status: Int?
-    /// What ``answer`` tells of, and goes with: a session, conversation, file or batch.
+    /// The object that ``answer`` describes and is deleted with: a session, conversation, file or batch.
     public var object: String?
-    /// The response whose words ``answer`` quotes, and goes with too.
+    /// The response that ``answer`` quotes and is deleted with.
     public var quoted: String?
     /// Seconds since 1970.
     public var createdAt: Int
 
+    /// A record of a command without an answer yet.
     public init(owner: String, key: String, fingerprint: [UInt8], responseID: String?, createdAt: Int) {
         self.owner = owner
         self.key = key
@@ -28,10 +31,10 @@ public struct IdempotencyRecord: Sendable, Hashable {
         self.createdAt = createdAt
     }
 
-    /// Whether the command was answered, and the answer went with what it told of.
+    /// Whether the command was answered and its answer deleted with the object that it described.
     public var isErased: Bool { answer == nil && status != nil }
 
-    /// The name stays, so that the command is not carried out once more; the words go.
+    /// Deletes the answer but not the key, so that a retry does not carry out the command again.
     public mutating func erase() {
         answer = nil
         status = Self.erasedStatus
@@ -39,25 +42,26 @@ public struct IdempotencyRecord: Sendable, Hashable {
         quoted = nil
     }
 
-    /// 410 Gone: what a retry is answered.
+    /// 410 Gone: the status of a retry's answer.
     static let erasedStatus = 410
 }
 
 /// Idempotency keys in a store.
 public struct IdempotencyStore: Sendable {
-    /// The rows of one change: what others wait for meanwhile takes a few milliseconds.
+    /// Maximum number of rows in one change: other changes wait a few milliseconds for it.
     public static let maxRowsAtATime = 500
 
     private let store: Store
 
+    /// The idempotency keys in `store`.
     public init(_ store: Store) { self.store = store }
 
-    /// Why nothing can be written at this time; nil when all is well.
+    /// Why nothing can be written at present; nil if writes succeed.
     public var failure: StorageError? { store.failure }
 
-    /// Keeps a record, in the place of one with the same owner and key. An answer that tells of what is not there, or not any more, is
-    /// kept as an erased one.
-    /// - Parameter then: called on the store's own thread when it is committed; never when the store was closed before.
+    /// Stores a record; replaces one with the same owner and key. If the object that the answer describes does not exist, or no
+    /// longer does, the answer is stored as erased.
+    /// - Parameter then: called on the store's own thread once the record is committed; never if the store was closed before.
     public func put(_ record: IdempotencyRecord, then: @escaping @Sendable () -> Void = {}) {
         store.write { db in
             var record = record
@@ -78,7 +82,7 @@ public struct IdempotencyStore: Sendable {
         }
     }
 
-    /// Removes records, each unless its name was used anew since.
+    /// Removes records, except those whose key has been reused since.
     public func remove(_ records: [IdempotencyRecord]) {
         if records.isEmpty { return }
         let names = records.map { ($0.owner, $0.key, $0.createdAt) }
@@ -89,8 +93,9 @@ public struct IdempotencyStore: Sendable {
         }
     }
 
-    /// Removes the oldest of those that were made before a time, at most ``maxRowsAtATime``.
-    /// - Returns: how many.
+    /// Removes the oldest records created before `time`, at most ``maxRowsAtATime``.
+    /// - Parameter time: seconds since 1970.
+    /// - Returns: the number of removed records.
     public func removeSome(before time: Int) async throws(StorageError) -> Int {
         try await store.write { db in
             try db.execute(
@@ -102,11 +107,10 @@ public struct IdempotencyStore: Sendable {
         }
     }
 
-    /// All that were made since a time and are answered, the oldest first, and of these the newest that are within the limits. The
-    /// others go.
+    /// Loads the answered records created since `time`, oldest first: the newest ones within the limits. All others are deleted.
     public func load(since time: Int, limit: Int, maxAnswerBytes: Int) async throws(StorageError) -> [IdempotencyRecord] {
         try await store.write { db in
-            // A command whose answer was not there when the process ended may be carried out again.
+            // A command without an answer when the process ended may be carried out again.
             try db.execute(
                 sql: """
                     DELETE FROM idempotency_keys
@@ -126,13 +130,14 @@ public struct IdempotencyStore: Sendable {
         }
     }
 
-    // MARK: What answers tell of
+    // MARK: Erasure
 
-    /// Those who hold in memory what the store has erased.
-    /// - Parameter action: called on any thread, with identifiers; not for what goes by a session's own log (``SessionChanges``).
+    /// Sets the handler for caches of erased answers.
+    /// - Parameter action: called on any thread with the identifiers of the erased objects, except those deleted through a
+    ///   session's own log (``SessionChanges``).
     public func onErase(_ action: @escaping @Sendable ([String]) -> Void) { store.onErase(action) }
 
-    /// Sessions, files, batches or responses are deleted in this transaction: answers that tell of them or quote them go too.
+    /// Erases the answers that describe or quote sessions, files, batches or responses deleted in this transaction.
     static func erase(_ ids: [String], _ db: Database) throws {
         for column in ["object", "quoted"] {
             let statement = try db.cachedStatement(
@@ -144,7 +149,7 @@ public struct IdempotencyStore: Sendable {
         }
     }
 
-    /// Whether what an answer tells of is kept. It may have been deleted while the answer was on its way here.
+    /// Whether the object that an answer describes is stored. It may have been deleted since the answer was made.
     private static func isThere(_ record: IdempotencyRecord, _ db: Database) throws -> Bool {
         if let quoted = record.quoted, try !exists("responses", quoted, db) { return false }
         guard let object = record.object else { return true }

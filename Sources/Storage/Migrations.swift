@@ -1,8 +1,8 @@
 import GRDB
 
-/// The tables, and how a file of an older version comes to have them. A migration that was released is never changed.
+/// The tables, and the migrations of files of older versions. A released migration never changes.
 enum Migrations {
-    /// What the first release makes of a new file.
+    /// Name of the migration that creates the tables of the first release.
     private static let first = "0.1.0"
 
     static var migrator: DatabaseMigrator {
@@ -21,17 +21,17 @@ enum Migrations {
         return migrator
     }
 
-    /// Makes a database with all tables, or brings one up to date.
-    /// - Throws: ``StorageError`` for a file that is not ours, or of another version that cannot be used.
+    /// Creates a database with all tables, or migrates one.
+    /// - Throws: ``StorageError`` for a file of another program, or of a version that cannot be used.
     static func apply(to writer: some DatabaseWriter, path: String) throws {
         try check(writer, path: path)
         if try !writer.read(migrator.hasCompletedMigrations) { try migrator.migrate(writer) }
     }
 
-    /// Whether a file can be used, or be made so. Nothing of it is changed.
+    /// Checks that a file can be used, or migrated. Changes nothing.
     static func check(_ reader: some DatabaseReader, path: String) throws {
         let applied = try reader.read { db in
-            // A database that we did not make is neither filled nor changed.
+            // A database of another program is left alone.
             guard try db.tableExists("grdb_migrations") else {
                 throw StorageError.unreadable(path: path, reason: "it is not one of Interject's")
             }
@@ -43,7 +43,7 @@ enum Migrations {
         if try reader.read(migrator.hasBeenSuperseded) { throw StorageError.newerVersion(path: path) }
     }
 
-    /// Makes a new database.
+    /// Creates a new database.
     static func makeDatabase(at path: String) throws {
         let queue = try DatabaseQueue(path: path)
         try migrator.migrate(queue)

@@ -3,13 +3,13 @@ import JSON
 import JSONSchema
 import Sessions
 
-// Records as JSON in columns of text. What is read is what was written, or an error: see `JSONRecord`.
+// Records as JSON in text columns. A read returns what was written, or throws: see `JSONRecord`.
 
 extension JSONValue {
-    /// A number of a record. What no clock, no counter and no log of ours comes to is none: somebody changed the file.
+    /// An integer of a record; nil beyond ±2^53, which no clock, counter or log reaches: the file was modified.
     var storedInt: Int? { int.flatMap { (-(1 << 53)...(1 << 53)).contains($0) ? $0 : nil } }
 
-    /// As it stands in a column.
+    /// The text stored in a column.
     var columnText: String {
         var buffer = ByteBuffer()
         buffer.appendJSON(self)
@@ -22,7 +22,7 @@ extension JSONValue {
     init(_ number: Int?) { self = number.map { JSONValue($0) } ?? .null }
 }
 
-/// A column that does not hold what it must.
+/// A column with an invalid value.
 typealias MalformedRecord = JSONRecord.Malformed
 
 extension ResponseParameters {
@@ -54,7 +54,7 @@ extension Item {
             body: try record.required("body", \.object), chatMessage: try record.optional("chat") { $0 })
     }
 
-    /// As its columns have it.
+    /// Decodes the columns of an item.
     init(id: String, status: String, body: String, chatMessage: String? = nil) throws {
         guard let status = Item.Status(rawValue: status) else { throw MalformedRecord(record: "item", member: "status") }
         guard let body = try JSONValue.column(body).object else { throw MalformedRecord(record: "item", member: "body") }

@@ -3,15 +3,18 @@ import GRDB
 import JSON
 public import Sessions
 
-/// Which sessions of a data directory are meant; all conditions must hold.
+/// Selects sessions of a data directory; all conditions must match.
 public struct SessionFilter: Sendable {
+    /// The principal that owns the session.
     public var owner: String?
+    /// Identifier of the one session.
     public var sessionID: String?
-    /// Used at this time or later; seconds since 1970.
+    /// Last used at this time or later, in seconds since 1970.
     public var usedSince: Int?
-    /// Not used since this time.
+    /// Not used since this time, in seconds since 1970.
     public var unusedSince: Int?
 
+    /// A filter of the given conditions; nil matches every session.
     public init(owner: String? = nil, sessionID: String? = nil, usedSince: Int? = nil, unusedSince: Int? = nil) {
         self.owner = owner
         self.sessionID = sessionID
@@ -36,14 +39,16 @@ public struct SessionFilter: Sendable {
     }
 }
 
-/// The sessions in a data directory, read beside a server that may be running: a connection that cannot write, and no lock.
+/// The sessions in a data directory, read beside a server that may be running, through a read-only connection without a lock.
 ///
-/// Each session is read within one state of the database. No transaction spans several, which would keep the server from emptying
-/// its write-ahead log.
+/// Each session is read from a single state of the database. No transaction spans several sessions: it would prevent the server
+/// from emptying its write-ahead log.
 public struct SessionArchive {
     private let queue: DatabaseQueue
     private let tail = TailScan()
 
+    /// Opens the database of a data directory for reading.
+    /// - Throws: ``StorageError``, which says what to do.
     public init(directory: String) throws(StorageError) {
         try DataFiles.requireDatabase(in: directory)
         let path = DataFiles.databasePath(in: directory)
@@ -60,16 +65,16 @@ public struct SessionArchive {
         }
     }
 
-    /// Their identifiers, the oldest first.
+    /// Identifiers of the matching sessions, oldest first.
     public func sessionIDs(_ filter: SessionFilter) throws(StorageError) -> [String] {
         do { return try queue.read(filter.identifiers) } catch { throw StorageError(error) }
     }
 
-    /// Reads a session: one JSON object for itself, each item, each response and each event (`Protocols/operations.md`).
+    /// Reads a session as JSON objects: one for the session, each item, each response and each event (`Protocols/operations.md`).
     /// - Parameters:
     ///   - encode: writes an event as JSON.
-    ///   - body: gets each object, without a line's end.
-    /// - Returns: false when it is gone.
+    ///   - body: gets each object, without a newline.
+    /// - Returns: false if the session does not exist.
     public func forEachRecord(
         ofSession id: String, encode: (SessionEvent, inout ByteBuffer) -> Void, _ body: (borrowing ByteBuffer) -> Void
     ) throws(StorageError) -> Bool {
@@ -128,7 +133,7 @@ private struct SessionExport {
     private func writeItems(_ body: (borrowing ByteBuffer) -> Void) throws {
         let rows = try Row.fetchCursor(
             db, sql: "SELECT id, status, body FROM items WHERE session = ? ORDER BY position", arguments: [key])
-        // Their numbers in the table have gaps where items were deleted.
+        // Stored positions have gaps where items were deleted.
         var position = 0
         while let row = try rows.next() {
             let item = try Item(id: row["id"], status: row["status"], body: row["body"])
@@ -179,7 +184,7 @@ private struct SessionExport {
         }
     }
 
-    /// Headers of the responses that have not ended, with what they have said so far.
+    /// Headers of the responses that have not ended, with their output so far.
     private func runningHeaders(_ reading: EventReading) throws -> [Int: ResponseHeader] {
         let rows = try Row.fetchAll(
             db, sql: "SELECT ordinal, id, status, record FROM responses WHERE session = ? AND status = 'in_progress'",
@@ -209,7 +214,7 @@ private struct SessionExport {
 }
 
 extension GenerationRecord {
-    /// Its members in OpenAI's words; all else of it stands in its last event.
+    /// Its members under OpenAI's names; its last event contains the rest.
     fileprivate func writeExport(to writer: inout JSONObjectWriter) {
         writer.field("id", id)
         writer.field("status", status.name)
@@ -236,12 +241,12 @@ extension GenerationRecord {
 }
 
 extension Store {
-    /// Identifiers of sessions, the oldest first.
+    /// Identifiers of the matching sessions, oldest first.
     public func sessionIDs(_ filter: SessionFilter) async throws(StorageError) -> [String] {
         try await read { db in try filter.identifiers(db) }
     }
 
-    /// Gives the room of what was deleted back to the disk, and its bytes with it.
+    /// Returns the space of deleted rows to the file system, and erases their bytes.
     public func compact() throws(StorageError) {
         do {
             try pool.vacuum()

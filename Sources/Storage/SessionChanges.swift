@@ -2,7 +2,7 @@ import GRDB
 public import JSON
 public import Sessions
 
-/// What happened in the sessions of one loop during an iteration: committed together, in its order.
+/// The changes to one loop's sessions during an iteration, in order; committed together.
 public struct SessionChanges: Sendable {
     private enum Operation: Sendable {
         case session(key: Int, SessionRecord, ordinal: Int)
@@ -15,30 +15,33 @@ public struct SessionChanges: Sendable {
         case responseDeletion(id: String)
     }
 
-    /// Runs of events for which room is retained: what a busy loop has in a few milliseconds.
+    /// Capacity for runs of events that is retained: a busy loop's runs of a few milliseconds.
     static let maxRetainedRunCount = 4096
 
     private var operations: [Operation] = []
     /// Events of all sessions.
     private var runs: [EventRun] = []
     private var deletedSessions: [Int] = []
-    /// Bytes that it holds until it is written, near enough.
+    /// Approximate memory occupied until the changes are written, in bytes.
     public private(set) var byteCount = 0
 
+    /// No changes.
     public init() {}
 
+    /// Whether there is nothing to commit.
     public var isEmpty: Bool { operations.isEmpty && runs.isEmpty && deletedSessions.isEmpty }
 
-    /// A session was made.
+    /// A session was created.
     /// - Parameters:
     ///   - key: from ``Store/makeKey()``.
-    ///   - ordinal: its place among all by age.
+    ///   - ordinal: index among all sessions by age.
     public mutating func insert(_ record: SessionRecord, key: Int, ordinal: Int) {
         operations.append(.session(key: key, record, ordinal: ordinal))
         byteCount += 1024
     }
 
-    /// - Parameter session: key of its session.
+    /// An event was appended to the log.
+    /// - Parameter session: key of the session.
     public mutating func append(_ event: SessionEvent, session: Int) {
         byteCount += event.byteCount
         let last = runs.count - 1
@@ -46,38 +49,41 @@ public struct SessionChanges: Sendable {
         runs.append(EventRun(event, session: session))
     }
 
-    /// - Parameter now: seconds since 1970, as everywhere here: retention goes by it.
+    /// Items were appended to a conversation.
+    /// - Parameter now: seconds since 1970, as in all changes; retention uses it.
     public mutating func insert(_ items: [Item], session: Int, position: Int, now: Int) {
         operations.append(.items(session: session, items, position: position, now: now))
         byteCount += items.count * 1024
     }
 
+    /// A response was created or has changed.
     /// - Parameter now: seconds since 1970.
     public mutating func put(_ record: GenerationRecord, session: Int, now: Int) {
         operations.append(.response(session: session, record, now: now))
         byteCount += 2048
     }
 
-    /// Items were put between others: in the positions from this one on.
+    /// Items were inserted into a conversation; `position` is the index of the first.
     /// - Parameter now: seconds since 1970.
     public mutating func insertBetween(_ items: [Item], session: Int, position: Int, now: Int) {
         operations.append(.itemInsertion(session: session, items, position: position, now: now))
         byteCount += items.count * 1024
     }
 
-    /// Another item stands in the position of one.
+    /// The item at `position` was replaced.
     /// - Parameter now: seconds since 1970.
     public mutating func replace(_ item: Item, session: Int, position: Int, now: Int) {
         operations.append(.itemReplacement(session: session, item, position: position, now: now))
         byteCount += 1024
     }
 
-    /// An item was taken out of a conversation; those after it move up.
+    /// An item was deleted from a conversation; those after it move up.
     public mutating func deleteItem(session: Int, position: Int, now: Int) {
         operations.append(.itemDeletion(session: session, position: position, now: now))
         byteCount += 64
     }
 
+    /// A session's metadata was replaced.
     public mutating func setMetadata(_ metadata: JSONValue, session: Int, now: Int) {
         operations.append(.metadata(session: session, metadata, now: now))
         byteCount += 1024
@@ -89,13 +95,13 @@ public struct SessionChanges: Sendable {
         byteCount += 64
     }
 
-    /// A session was deleted, with all that belongs to it.
+    /// A session was deleted with everything that belongs to it.
     public mutating func delete(session: Int) {
         deletedSessions.append(session)
         byteCount += 64
     }
 
-    /// Forgets all, but keeps room for as much.
+    /// Removes all changes but retains capacity.
     mutating func removeAll() {
         operations.removeAll(keepingCapacity: true)
         runs.removeAll(keepingCapacity: runs.capacity <= Self.maxRetainedRunCount)
@@ -103,7 +109,7 @@ public struct SessionChanges: Sendable {
         byteCount = 0
     }
 
-    /// Takes in what happened later.
+    /// Appends later changes.
     mutating func append(_ later: SessionChanges) {
         runs.append(contentsOf: later.runs)
         operations.append(contentsOf: later.operations)
@@ -113,9 +119,9 @@ public struct SessionChanges: Sendable {
 
     // MARK: Writing
 
-    /// - Parameter tail: takes the events, and writes them at the end of the transaction.
+    /// - Parameter tail: gathers the events and writes them at the end of the transaction.
     func apply(to db: Database, _ tail: EventTail) throws {
-        // Whatever is written to a session is a use of it; told once for each, however much was written.
+        // Every change to a session counts as a use; written once for each session, however many changes there are.
         var uses: [Int: Int] = [:]
         for operation in operations {
             switch operation {
@@ -164,7 +170,7 @@ public struct SessionChanges: Sendable {
                     .execute(arguments: [metadata.columnText, session])
             case .responseDeletion(let id):
                 try IdempotencyStore.erase([id], db)
-                // Events of the log are of it, and stay: what they need of it stays with them, found by nobody.
+                // Events in the log refer to it and stay, so the members that they need stay too, unreachable through the API.
                 try db.cachedStatement(
                     sql: """
                         UPDATE responses SET id = 'deleted ' || key, status = 'deleted', record = json_set(
@@ -179,13 +185,13 @@ public struct SessionChanges: Sendable {
             try db.cachedStatement(sql: "UPDATE sessions SET used_at = ? WHERE key = ?").execute(arguments: [now, session])
         }
         if !runs.isEmpty { try tail.append(runs, db) }
-        // Nothing happens to a session after its deletion.
+        // Nothing follows the deletion of a session.
         for session in deletedSessions { try Self.delete(session, db, tail) }
     }
 
-    /// Leaves a gap in the numbers: to move up what comes after would rewrite a whole conversation for each of its items, and have
-    /// everybody's commits wait for it.
-    /// - Parameter position: how many stand before it.
+    /// Leaves a gap in the stored positions: moving up the items behind it would rewrite a whole conversation for each deletion,
+    /// while all commits wait.
+    /// - Parameter position: number of items before it.
     private static func deleteItem(_ session: Int, _ position: Int, _ db: Database) throws {
         try db.cachedStatement(
             sql: """
@@ -206,15 +212,15 @@ public struct SessionChanges: Sendable {
         }
     }
 
-    /// Moves items down for others that come between.
-    /// - Parameter position: how many stand before those.
-    /// - Returns: the number of the first of them.
+    /// Moves items down to insert others.
+    /// - Parameter position: number of items before the inserted ones.
+    /// - Returns: stored position of the first inserted item.
     private static func makeRoom(_ session: Int, _ position: Int, count: Int, _ db: Database) throws -> Int {
         let number = try Int.fetchOne(
             db.cachedStatement(sql: "SELECT position FROM items WHERE session = ? ORDER BY position LIMIT 1 OFFSET ?"),
             arguments: [session, position])
         guard let number else { return try nextPosition(session, count: position, db) }
-        // By way of negative numbers: each must be unique at every moment.
+        // Through negative numbers, since positions must be unique at every moment.
         try db.cachedStatement(sql: "UPDATE items SET position = -(position + ?3) - 1 WHERE session = ?1 AND position >= ?2")
             .execute(arguments: [session, number, count])
         try db.cachedStatement(sql: "UPDATE items SET position = -position - 1 WHERE session = ? AND position < 0")
@@ -222,8 +228,8 @@ public struct SessionChanges: Sendable {
         return number
     }
 
-    /// The number of an item that is added at the end.
-    /// - Parameter count: items that there are: the number, unless some were deleted.
+    /// The stored position of an appended item.
+    /// - Parameter count: number of items, which is the position unless some were deleted.
     private static func nextPosition(_ session: Int, count: Int, _ db: Database) throws -> Int {
         let last = try Int.fetchOne(
             db.cachedStatement(sql: "SELECT max(position) FROM items WHERE session = ?"), arguments: [session])

@@ -1,17 +1,17 @@
 import GRDB
 import Synchronization
 
-/// The way of one loop's changes to the store. What is put in while a commit is under way leaves together for the next one, so that
-/// a busy loop costs the store one change a commit, and is told once of all that is committed. Safe from any thread.
+/// One loop's changes on their way to the store. Changes added during a commit leave together with the next one, so that a busy
+/// loop costs the store one change a commit and gets one callback for all of it. Safe from any thread.
 public final class SessionOutbox: Sendable {
     private struct State {
-        /// For the next commit.
+        /// Changes for the next commit.
         var gathered = SessionChanges()
         var gatheredCount = 0
-        /// In the commit under way.
+        /// Changes in the current commit.
         var sealed = SessionChanges()
         var sealedCount = 0
-        /// Empty, with the room of what was committed last.
+        /// Empty, with the capacity of the last commit.
         var spare = SessionChanges()
     }
 
@@ -20,14 +20,15 @@ public final class SessionOutbox: Sendable {
     private let tail: EventTail
     private let then: @Sendable (_ count: Int, StorageError?) -> Void
 
-    /// - Parameter then: called on the store's own thread when the next `count` of what was put in is committed, or refused.
+    /// An outbox to `store`.
+    /// - Parameter then: called on the store's own thread when the next `count` changes are committed, or refused.
     public init(_ store: Store, then: @escaping @Sendable (_ count: Int, StorageError?) -> Void) {
         commits = store.commits
         tail = store.tail
         self.then = then
     }
 
-    /// Takes changes, which are made in the order in which they came, and leaves none but room for as many.
+    /// Takes changes, to be applied in the order of these calls; leaves `changes` empty, with capacity for as many.
     public func take(_ changes: inout SessionChanges) {
         let byteCount = changes.byteCount
         let isFirst = state.withLock { state in

@@ -3,13 +3,13 @@ import GRDB
 import JSON
 import Sessions
 
-/// Reads sessions within one state of the database.
+/// Reads sessions from a single state of the database.
 struct SessionReading {
     private let db: Database
 
     init(_ db: Database) { self.db = db }
 
-    /// - Parameter pending: what the tail had of the session at this state of the database or before.
+    /// - Parameter pending: the session's events in the tail at this state of the database or before.
     func load(key: Int, pending: EventChunk?, maxTailBytes: Int) throws -> Store.LoadedSession? {
         guard let row = try Row.fetchOne(db, sql: "SELECT * FROM sessions WHERE key = ?", arguments: [key]) else { return nil }
         let record = try Self.record(row)
@@ -40,7 +40,7 @@ struct SessionReading {
             oldestSequence: try log.oldestSequence, epochs: log.epochs)
     }
 
-    /// Headers of responses, by their ordinals in the session.
+    /// Response headers by their ordinals in the session.
     func headers(session key: Int, _ ordinals: Set<Int>) throws -> [Int: ResponseHeader] {
         guard let id = try String.fetchOne(db, sql: "SELECT id FROM sessions WHERE key = ?", arguments: [key]) else { return [:] }
         var headers: [Int: ResponseHeader] = [:]
@@ -53,10 +53,10 @@ struct SessionReading {
         return headers
     }
 
-    /// One page. A row that cannot be read is passed over: it must not hide the others.
+    /// One page of sessions. An unreadable row is skipped: it must not hide the others.
     /// - Parameters:
     ///   - tails: sequence numbers of the last events in the tail, at this state of the database or before.
-    ///   - onBroken: gets the key of each row that is passed over, and what is wrong with it.
+    ///   - onBroken: gets the key of each skipped row and the error.
     func list(
         owner: String, before ordinal: Int?, limit: Int, tails: [Int: Int], onBroken: (Int, any Error) -> Void
     ) throws -> [Store.SessionSummary] {
@@ -101,12 +101,12 @@ struct SessionReading {
 }
 
 extension GenerationRecord {
-    /// As its row has it; of a deleted one, as it was.
+    /// Decodes a row; a deleted response as it was.
     init(_ row: Row) throws {
         let record = try JSONValue.column(row["record"])
         let deleted = record["deleted"]
         let ordinal: Int = row["ordinal"]
-        // What no session comes to: a file that was changed.
+        // No session reaches this number: the file was modified.
         guard ordinal > 0, ordinal < 1 << 53 else { throw MalformedRecord(record: "response", member: "ordinal") }
         try self.init(
             id: deleted?["id"]?.string ?? row["id"], ordinal: ordinal, status: deleted?["status"]?.string ?? row["status"],

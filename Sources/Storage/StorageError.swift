@@ -1,41 +1,42 @@
 import GRDB
 
-/// Why data could not be kept or read.
+/// Why data could not be stored or read.
 public enum StorageError: Error, Sendable, Hashable, CustomStringConvertible {
-    /// The directory cannot be made or written.
+    /// The directory cannot be used or written.
     case directoryUnusable(path: String, reason: String)
-    /// The directory is not there and cannot be made.
+    /// The directory does not exist and cannot be created.
     case cannotMakeDirectory(path: String, reason: String)
-    /// There is no database in the directory, and none is wanted.
+    /// There is no database in the directory, and none may be created.
     case noDatabase(path: String)
     /// The directory or its database may not be read or written.
     case denied(path: String, access: Access, reason: String)
-    /// Another process has the data directory.
+    /// Another process uses the data directory.
     case inUse(path: String)
-    /// Another process, which need not be an interject, keeps the database locked.
+    /// Another process, not necessarily an interject, has the database locked.
     case locked(path: String)
-    /// The database's file is there and empty.
+    /// The database file is empty.
     case empty(path: String)
-    /// The database is not there, but its write-ahead log is.
+    /// The database is missing, but its write-ahead log is there.
     case incomplete(path: String)
-    /// The file was written by a state of Interject before its first release.
+    /// The file was written by an unreleased version of Interject.
     case unreleasedVersion(path: String)
     /// The file was written by a newer Interject.
     case newerVersion(path: String)
     /// The file cannot be opened as a database.
     case unreadable(path: String, reason: String)
-    /// The disk is full, or fails; writing is tried again until it works.
+    /// The disk is full or fails; writes are retried until it works.
     case unavailable(reason: String)
-    /// The change itself cannot be made.
+    /// The change itself is invalid.
     case refused(reason: String)
-    /// The store was closed while the change waited.
+    /// The store was closed before the change was committed.
     case closed
 
-    /// What somebody wanted to do.
+    /// The kind of access that was denied.
     public enum Access: Sendable, Hashable {
         case read, write
     }
 
+    /// What happened, and what the operator may do.
     public var description: String {
         switch self {
         case .cannotMakeDirectory(let path, let reason):
@@ -74,13 +75,13 @@ public enum StorageError: Error, Sendable, Hashable, CustomStringConvertible {
         }
     }
 
-    /// Without the statement and its arguments: they may hold what users said.
+    /// Without the statement and its arguments, which may contain users' text.
     private static func text(_ error: DatabaseError) -> String {
         "SQLite \(error.extendedResultCode.rawValue): \(error.message ?? "")"
     }
 
-    /// Whether the trouble lies with the disk, the file or others who use it, and not with the change: a file that is broken refuses
-    /// every change, and then nothing may be acknowledged.
+    /// Whether the disk, the file or another process caused the error, not the change: a corrupt file refuses every change, and
+    /// then nothing may be acknowledged.
     private static func isOfTheDisk(_ code: ResultCode) -> Bool {
         switch code {
         case .SQLITE_CONSTRAINT, .SQLITE_MISMATCH, .SQLITE_TOOBIG, .SQLITE_RANGE, .SQLITE_ERROR, .SQLITE_MISUSE: false

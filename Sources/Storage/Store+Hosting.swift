@@ -4,8 +4,8 @@ extension SessionChanges: JournalChanges {}
 extension SessionOutbox: JournalOutbox {}
 
 extension Store {
-    /// A loop's way of changes to this store.
-    /// - Parameter then: called on the store's own thread, in the order of the commits.
+    /// Makes a loop's outbox to this store.
+    /// - Parameter then: called on the store's own thread, in commit order.
     package func makeOutbox(then: @escaping @Sendable (_ count: Int, CommitOutcome) -> Void) -> SessionOutbox {
         SessionOutbox(self) { count, error in then(count, CommitOutcome(error)) }
     }

@@ -6,30 +6,33 @@ import JSON
 public import Sessions
 
 extension Store {
-    /// A number for a session or response that is to be written.
+    /// A new row key for a session or response.
     public func makeKey() -> Int { keys.next() }
 
-    // MARK: Finding
+    // MARK: Lookup
 
-    /// A session with what is needed to go on with it.
+    /// A session with what it needs to resume.
     public struct LoadedSession: Sendable {
+        /// Row key of the session.
         public var key: Int
+        /// Index of the session among all by age.
         public var ordinal: Int
+        /// The session and its conversation.
         public var session: StoredSession
-        /// The newest events, oldest first.
+        /// Pages with the newest events, oldest first.
         public var tail: [LogPage]
         /// Sequence number of the newest event.
         public var lastSequence: Int
-        /// Sequence number of the oldest event that is kept.
+        /// Sequence number of the oldest event in the store.
         public var oldestSequence: Int
         /// The epochs of its log.
         public var epochs: LogEpochs
     }
 
-    /// Reads a session whole, with as many of the newest events as fit into so many bytes.
+    /// Reads a session, with the newest events up to a number of bytes.
     /// - Parameters:
-    ///   - owner: whose it must be; nil for anybody's.
-    ///   - then: called on one of the store's threads; with nil when there is none of this owner.
+    ///   - owner: the required owner; nil accepts any.
+    ///   - then: called on one of the store's threads; with nil if this owner has no such session.
     public func loadSession(
         _ id: String, owner: String?, maxTailBytes: Int,
         then: @escaping @Sendable (Result<LoadedSession?, StorageError>) -> Void
@@ -45,7 +48,7 @@ extension Store {
             case .failure(let error): then(.failure(error))
             case .success(nil): then(.success(nil))
             case .success(let key?):
-                // Before the state of the database that it goes with: see ``EventTail/events(of:)``.
+                // Read before the database state that it is used with: see ``EventTail/events(of:)``.
                 let pending = self.tail.events(of: key)
                 self.read(
                     { db in try SessionReading(db).load(key: key, pending: pending, maxTailBytes: maxTailBytes) }, then: then)
@@ -53,7 +56,7 @@ extension Store {
         }
     }
 
-    /// The identifier of the session that a response belongs to.
+    /// Finds the session that a response belongs to.
     public func sessionID(
         ofResponse id: String, owner: String, then: @escaping @Sendable (Result<String?, StorageError>) -> Void
     ) {
@@ -68,7 +71,7 @@ extension Store {
             }, then: then)
     }
 
-    /// Sessions in which something had not ended.
+    /// Sessions that had unfinished work when the last run ended.
     public func unfinishedSessions() async throws(StorageError) -> [(id: String, owner: String)] {
         let rows = try await read { db in
             try Row.fetchAll(
@@ -83,15 +86,18 @@ extension Store {
         return rows
     }
 
-    /// One page of an owner's sessions, newest first.
+    /// A session in a list.
     public struct SessionSummary: Sendable {
+        /// The session's row.
         public var record: SessionRecord
+        /// Index of the session among all by age.
         public var ordinal: Int
         /// Position of the newest event.
         public var lastPosition: LogPosition
     }
 
-    /// - Parameter before: the ordinal of the last of the page before.
+    /// One page of an owner's sessions, newest first.
+    /// - Parameter before: ordinal of the last session on the previous page.
     public func sessions(
         owner: String, before ordinal: Int?, limit: Int, then: @escaping @Sendable (Result<[SessionSummary], StorageError>) -> Void
     ) {
@@ -103,7 +109,7 @@ extension Store {
             }, then: then)
     }
 
-    /// The ordinal of a session, for pages.
+    /// Finds the ordinal of a session, for paging.
     public func ordinal(ofSession id: String, owner: String, then: @escaping @Sendable (Result<Int?, StorageError>) -> Void) {
         read(
             { db in
@@ -112,8 +118,8 @@ extension Store {
             }, then: then)
     }
 
-    /// A page of events that are no longer in memory: those after `sequence`, up to so many bytes and one more.
-    /// They do not know yet what they refer to: see ``Sessions/LogPage/resolve(_:)``.
+    /// Pages of events that are no longer in memory: those after `sequence`, up to a number of bytes and one page more. Their
+    /// references are unresolved: see ``Sessions/LogPage/resolve(_:)``.
     public func pages(
         ofSession key: Int, after sequence: Int, maxBytes: Int,
         then: @escaping @Sendable (Result<[LogPage], StorageError>) -> Void
@@ -125,7 +131,7 @@ extension Store {
             }, then: then)
     }
 
-    /// What events of a session refer to, by the responses' ordinals.
+    /// Response headers that events of a session refer to, by the responses' ordinals.
     public func headers(
         ofSession key: Int, _ ordinals: Set<Int>, then: @escaping @Sendable (Result<[Int: ResponseHeader], StorageError>) -> Void
     ) {
@@ -134,13 +140,13 @@ extension Store {
 
     // MARK: Retention
 
-    /// Takes the events of deleted sessions out of the rows that they share with others, if there are any.
+    /// Erases the events of deleted sessions from the rows that they share with other sessions.
     public func dropDeletedEvents() async throws(StorageError) {
         guard tail.holdsDeleted else { return }
         try await write { [tail] _ in tail.dropDeleted() }
     }
 
-    /// Sessions that were not used since a time, the oldest first.
+    /// Sessions not used since `time` (seconds since 1970), oldest first.
     public func sessionsUnused(since time: Int, limit: Int) async throws(StorageError) -> [String] {
         try await read { db in
             try String.fetchAll(
@@ -148,7 +154,7 @@ extension Store {
         }
     }
 
-    /// Bytes in use in the file, without what deletions have left free.
+    /// Size of the used pages of the file, in bytes.
     public func usedByteCount() async throws(StorageError) -> Int {
         try await read { db in
             let page = try Int.fetchOne(db, sql: "PRAGMA page_size") ?? 0
@@ -158,7 +164,8 @@ extension Store {
         }
     }
 
-    /// Deletes those of the sessions that were not used since a time. None of them may be in memory.
+    /// Deletes the sessions among `ids` that were not used since `time` (seconds since 1970). None may be in memory.
+    /// - Returns: the number of deleted sessions.
     @discardableResult
     public func deleteSessions(_ ids: [String], unusedSince time: Int = .max) async throws(StorageError) -> Int {
         let deleted = try await write { [tail] db in

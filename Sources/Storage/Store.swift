@@ -6,24 +6,25 @@ import Glibc
 public import Logging
 import Synchronization
 
-/// The data of one server: a SQLite database in write-ahead mode under a data directory. Safe from any thread.
+/// A server's data: a SQLite database in write-ahead mode in a data directory. Safe from any thread.
 ///
-/// What is written at about the same time is committed together (group commit): a change is committed when its call returns, and a
-/// busy server pays one `fsync` for many changes.
+/// Concurrent changes are committed together (group commit): each is committed when its call returns, and a busy server pays one
+/// `fsync` for many.
 public final class Store: Sendable {
-    /// What a commit outlives.
+    /// The failure that a commit survives.
     public enum Durability: String, Sendable, CaseIterable {
         /// A loss of power: each commit waits for the disk.
         case full
-        /// The death of the process at any moment, but not a loss of power: the last moments may be gone then.
+        /// The end of the process at any moment, but not a loss of power, which may lose the last moments.
         case process
     }
 
+    /// Path of the database file.
     public let path: String
     let pool: DatabasePool
     let commits: CommitQueue
     let tail: EventTail
-    /// Numbers for rows, unique for the life of the file.
+    /// Row keys, unique for the lifetime of the file.
     let keys: RowKeys
     let lock: DirectoryLock
     private let run: Mutex<StoreRun>
@@ -46,7 +47,7 @@ public final class Store: Sendable {
         self.logger = logger
     }
 
-    /// Opens the database of a data directory, or makes both.
+    /// Opens the database of a data directory; creates both if missing.
     /// - Throws: ``StorageError``, which says what to do.
     public static func open(directory: String, durability: Durability = .full, logger: Logger) throws(StorageError) -> Store {
         try open(directory: directory, durability: durability, surroundings: StoreRun.Surroundings(), logger: logger)
@@ -67,9 +68,10 @@ public final class Store: Sendable {
             try DataFiles.makeDatabase(in: directory, Migrations.makeDatabase)
             let found = StoreRun.Files(in: directory)
             let pool = try DatabasePool(path: path, configuration: configuration)
-            // Once more: GRDB sets NORMAL on the writer when it turns the write-ahead log on, which is after its preparation.
+            // Again: GRDB sets NORMAL on the writer when it enables the write-ahead log, which is after the connection's
+            // preparation.
             try pool.writeWithoutTransaction { try $0.execute(sql: synchronous(durability)) }
-            // What users say is nobody else's.
+            // Only this user may read what clients say.
             for suffix in ["", "-wal", "-shm"] { chmod(path + suffix, 0o600) }
             try Migrations.apply(to: pool, path: path)
             let (tail, run) = try pool.writeWithoutTransaction { db in
@@ -85,7 +87,7 @@ public final class Store: Sendable {
         } catch let error as StorageError {
             throw error
         } catch let error as DatabaseError where error.resultCode == .SQLITE_FULL {
-            // What a crash left in the tail needs room to be sorted in.
+            // Moving the tail of an unclean stop into chunks needs free space.
             throw .directoryUnusable(path: directory, reason: "the disk is full")
         } catch let error as DatabaseError where [.SQLITE_BUSY, .SQLITE_LOCKED].contains(error.resultCode) {
             throw .locked(path: path)
@@ -94,7 +96,7 @@ public final class Store: Sendable {
         }
     }
 
-    /// Sorts what is left in the tail, and then judges what is left of the logs: on the disk together.
+    /// Moves the tail into chunks, then judges what was lost: both in one transaction.
     private static func begin(
         _ directory: String, _ found: StoreRun.Files, _ durability: Durability, _ surroundings: StoreRun.Surroundings,
         maxTailByteCount: Int, _ db: Database
@@ -106,7 +108,7 @@ public final class Store: Sendable {
         }
     }
 
-    /// Whether each commit is on the disk before it counts.
+    /// Whether each commit waits for the disk.
     private static func synchronous(_ durability: Durability) -> String {
         "PRAGMA synchronous = \(durability == .full ? "FULL" : "NORMAL")"
     }
@@ -118,10 +120,11 @@ public final class Store: Sendable {
         configuration.busyMode = .timeout(5)
         configuration.prepareDatabase { db in
             try db.execute(sql: synchronous(durability))
-            // Readers look a position up and read on from there; what they read stays where it is needed: in the sessions. The writer
-            // comes back to what it wrote after minutes, if ever.
+            // Readers look up a position and read on from there; what they read is cached by the sessions. The writer returns to
+            // what it wrote after minutes, if ever.
             try db.execute(sql: "PRAGMA cache_size = \(db.configuration.readonly ? -1024 : -2048)")
-            // Debian's SQLite overwrites what is deleted, and so writes each page of the tail once more when it is freed.
+            // Debian's SQLite overwrites deleted content by default, and so writes each page of the tail once more when it is
+            // freed.
             try db.execute(sql: "PRAGMA secure_delete = FAST")
             try db.execute(sql: "PRAGMA temp_store = MEMORY")
             try db.execute(sql: "PRAGMA journal_size_limit = 67108864")
@@ -140,7 +143,7 @@ public final class Store: Sendable {
     }
 
     /// Runs a change in the next commit.
-    /// - Parameter then: called on the store's own thread when it is committed, or refused.
+    /// - Parameter then: called on the store's own thread when the change is committed, or refused.
     func write<Result: Sendable>(
         _ body: @escaping @Sendable (Database) throws -> Result,
         then: @escaping @Sendable (Swift.Result<Result, StorageError>) -> Void
@@ -149,8 +152,8 @@ public final class Store: Sendable {
         commits.submit(change, byteCount: change.byteCount)
     }
 
-    /// Runs a change in the next commit that nobody waits for. That it was refused is logged.
-    /// - Parameter name: what the change is about.
+    /// Runs a change in the next commit without a result. A refusal is logged.
+    /// - Parameter name: description of the change for the log.
     func write(_ name: String, _ body: @escaping @Sendable (Database) throws -> Void) {
         write(body) { [logger] result in
             guard case .failure(let error) = result, error != .closed else { return }
@@ -158,7 +161,7 @@ public final class Store: Sendable {
         }
     }
 
-    /// Has somebody told of what was deleted by other ways than a session's own log.
+    /// Sets the handler for objects that were deleted otherwise than through a session's own log.
     func onErase(_ action: @escaping @Sendable ([String]) -> Void) { eraseHandler.withLock { $0 = action } }
 
     func erased(_ ids: [String]) {
@@ -168,7 +171,7 @@ public final class Store: Sendable {
 
     // MARK: Reading
 
-    /// Reads a state that does not change meanwhile.
+    /// Reads from a snapshot of the database.
     func read<Result: Sendable>(_ body: @escaping @Sendable (Database) throws -> Result) async throws(StorageError) -> Result {
         let outcome = await withCheckedContinuation { continuation in
             read(body) { continuation.resume(returning: $0) }
@@ -176,6 +179,7 @@ public final class Store: Sendable {
         return try outcome.get()
     }
 
+    /// Reads from a snapshot of the database.
     /// - Parameter then: called on one of the store's threads.
     func read<Result: Sendable>(
         _ body: @escaping @Sendable (Database) throws -> Result,
@@ -190,19 +194,20 @@ public final class Store: Sendable {
         }
     }
 
-    /// Frees what is kept of the file in memory. Waits for what is being written and read.
+    /// Frees the database's page caches. Waits for current reads and writes.
     public func releaseMemory() { pool.releaseMemory() }
 
     // MARK: State
 
-    /// Why nothing can be written at this time; nil when all is well.
+    /// Why nothing can be written at present; nil if writes succeed.
     public var failure: StorageError? { files.failure ?? commits.failure }
-    /// Whether the disk keeps a commit waiting, whether or not it has said why.
+    /// Whether commits wait for the disk, whether or not it has reported an error.
     public var isLate: Bool { failure != nil || commits.isLate }
 
+    /// Counters for metrics.
     public var statistics: Statistics { commits.statistics }
 
-    /// Bytes of the database and its write-ahead log.
+    /// Size of the database and its write-ahead log, in bytes.
     public var fileByteCount: Int {
         ["", "-wal"].reduce(0) { sum, suffix in
             var status = stat()
@@ -210,17 +215,17 @@ public final class Store: Sendable {
         }
     }
 
-    /// For metrics: all since the start.
+    /// Counters for metrics, since the start.
     public struct Statistics: Sendable {
-        /// Transactions, each of which waited for the disk once where durability is full.
+        /// Transactions; under ``Durability/full`` each has waited for the disk once.
         public var commits = 0
-        /// Changes in them.
+        /// Changes in the transactions.
         public var changes = 0
-        /// Seconds that all commits took together.
+        /// Total duration of all commits, in seconds.
         public var commitSeconds = 0.0
-        /// Commits that failed and were tried again.
+        /// Commits that failed and were retried.
         public var failures = 0
-        /// Bytes that wait for the next commit.
+        /// Bytes of changes that wait for the next commit.
         public var pendingBytes = 0
     }
 
@@ -230,19 +235,19 @@ public final class Store: Sendable {
             metadata: ["key": "\(key)", "kind": "\(type(of: error))"])
     }
 
-    /// Ends when everything submitted before is committed. Nothing can be written afterwards.
+    /// Returns when everything submitted before is committed. Nothing can be written afterwards.
     public func close() async {
         await commits.close()
         files.stop()
-        // Where the files are not those that were opened, or take nothing more, the next start finds out what is there.
+        // If the files were replaced or cannot be written, the next start determines what they contain.
         let isMarked = (try? markEnd()) != nil
         closeConnections()
         if isMarked { run.withLock { $0.ended() } }
         lock.release()
     }
 
-    /// SQLite moves the write-ahead log into the database, and removes it, when the last connection closes, unless that can only read:
-    /// the readers are closed before the writer, once nothing is being read.
+    /// SQLite copies the write-ahead log into the database and removes it when the last connection closes, unless that one is
+    /// read-only: readers are closed before the writer, once no read is running.
     private func closeConnections() {
         try? pool.barrierWriteWithoutTransaction { _ in pool.invalidateReadOnlyConnections() }
         try? pool.close()
@@ -253,8 +258,8 @@ public final class Store: Sendable {
         try pool.writeWithoutTransaction { db in try run.withLock { try $0.end(db) } }
     }
 
-    /// Why events may have been lost before this store was opened; nil where none were.
+    /// Why events may have been lost before this store was opened; nil if none were.
     var loss: Loss? { run.withLock { $0.loss } }
-    /// The epoch of what is appended to logs that were there when events were lost last.
+    /// The epoch of events appended to logs that existed at the last loss.
     var epoch: Int { run.withLock { $0.mark.epoch } }
 }

@@ -1,16 +1,20 @@
 import Bytes
 import GRDB
 
-/// What one key used of one model within one hour.
+/// Usage of one model by one key within one hour.
 public struct UsageRow: Sendable, Hashable {
+    /// The key of a row.
     public struct Place: Sendable, Hashable {
-        /// Seconds since 1970 at which the hour began.
+        /// Beginning of the hour, in seconds since 1970.
         public var hour: Int
+        /// The principal that used the model.
         public var owner: String
-        /// Identifier of the key; empty where none is known any more.
+        /// Identifier of the API key; empty if unknown by now.
         public var key: String
+        /// Name of the model.
         public var model: String
 
+        /// The key of the hour that begins at `hour`.
         public init(hour: Int, owner: String, key: String, model: String) {
             self.hour = hour
             self.owner = owner
@@ -19,23 +23,31 @@ public struct UsageRow: Sendable, Hashable {
         }
     }
 
+    /// The counters of a row.
     public struct Counts: Sendable, Hashable {
+        /// Requests to the model.
         public var requests = 0
+        /// Tokens that the models read.
         public var inputTokens = 0
+        /// Tokens that the models generated.
         public var outputTokens = 0
+        /// Input tokens served from an upstream's cache.
         public var cachedTokens = 0
+        /// Output tokens spent on reasoning.
         public var reasoningTokens = 0
-        /// Generations that somebody cut: cancelled, interrupted or steered.
+        /// Generations that a client cut off: cancelled, interrupted or steered.
         public var cutGenerations = 0
-        /// Tokens of these that were delivered; counted in ``outputTokens`` too.
+        /// Output tokens that these delivered; included in ``outputTokens``.
         public var cutOutputTokens = 0
-        /// Of those that named the most that they may have: what was left of it when they were cut.
+        /// Tokens that these left unused of their request's limit, where there was one.
         public var savedTokensEstimated = 0
-        /// Requests whose tokens are our own count, since the upstream told none.
+        /// Requests whose tokens the server counted itself, since the upstream reported none.
         public var estimatedRequests = 0
 
+        /// All zero.
         public init() {}
 
+        /// Adds each counter.
         public static func += (left: inout Counts, right: Counts) {
             left.requests.saturatingAdd(right.requests)
             left.inputTokens.saturatingAdd(right.inputTokens)
@@ -49,28 +61,32 @@ public struct UsageRow: Sendable, Hashable {
         }
     }
 
+    /// The row's key.
     public var place: Place
+    /// The row's counters.
     public var counts: Counts
 
+    /// A row of counts.
     public init(place: Place, counts: Counts) {
         self.place = place
         self.counts = counts
     }
 }
 
-/// Usage in a store: kept as long as the data directory, since bills are.
+/// Usage in a store: never deleted, since bills refer to it.
 public struct UsageStore: Sendable {
     private let store: Store
 
+    /// The usage in `store`.
     public init(_ store: Store) { self.store = store }
 
-    /// Adds to what is there, in the next commit.
+    /// Adds the counts to the row with this key, in the next commit.
     public func add(_ row: UsageRow) {
         store.write("usage") { try Self.add(row, $0) }
     }
 
-    /// Hours from `start` up to `end`, the earliest first.
-    /// - Parameter owner: nil: of everybody.
+    /// Rows of the hours from `start` up to, not including, `end` (seconds since 1970), earliest first.
+    /// - Parameter owner: principal; nil for all.
     public func rows(from start: Int, to end: Int, owner: String?) async throws(StorageError) -> [UsageRow] {
         try await store.read { try Self.rows(from: start, to: end, owner: owner, $0) }
     }

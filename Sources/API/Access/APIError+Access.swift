@@ -3,7 +3,7 @@ import HTTP
 import Network
 
 extension APIError {
-    /// A refusal in the words of our HTTP API.
+    /// The HTTP error for a refused caller.
     package init(_ error: AccessError) {
         switch error {
         case .missingKey:
@@ -38,7 +38,7 @@ extension APIError {
         }
     }
 
-    /// The credential is for one session or response alone.
+    /// The error for a credential that is bound to another session or response.
     package static var boundElsewhere: APIError { APIError(.boundElsewhere) }
 
     private static func unauthorized(_ message: String, code: String) -> APIError {
@@ -53,7 +53,7 @@ extension APIError {
 }
 
 extension Caller {
-    /// - Throws: 403 that names the scope that is missing.
+    /// - Throws: ``APIError`` 403 with the name of the missing scope.
     package func require(_ scope: Scopes?) throws(APIError) {
         if let scope, !has(scope) { throw APIError(.missingScope(scope)) }
     }

@@ -4,7 +4,7 @@ import HTTP
 import Network
 
 extension RateLimiter.Standing {
-    /// The header fields that OpenAI sends.
+    /// OpenAI's `x-ratelimit-*` header fields.
     package var fields: [(name: String, value: String)] {
         var fields: [(name: String, value: String)] = []
         for (name, budget) in [("requests", requests), ("tokens", tokens)] {
@@ -18,6 +18,7 @@ extension RateLimiter.Standing {
 }
 
 extension APIError {
+    /// The 429 error for a refused generation.
     package init(_ refusal: RateLimiter.Refusal, keyID: String) {
         let (size, used, requested) = (refusal.size, refusal.used, refusal.requested)
         switch (refusal.limit, refusal.retryAfter) {
@@ -45,7 +46,7 @@ extension APIError {
 }
 
 extension Duration {
-    /// As OpenAI's `x-ratelimit-reset-*` has it, which is Go's form: `0s`, `17ms`, `1.5s`, `6m0s`, `1h0m0s`.
+    /// The format of OpenAI's `x-ratelimit-reset-*`, which is Go's: `0s`, `17ms`, `1.5s`, `6m0s`, `1h0m0s`.
     var goText: String {
         let milliseconds = Int(saturating: (Double(nanoseconds) / 1e6).rounded(.up))
         if milliseconds <= 0 { return "0s" }

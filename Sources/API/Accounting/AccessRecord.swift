@@ -5,19 +5,20 @@ import Network
 import Sessions
 import Synchronization
 
-/// What the access log tells of one request, gathered where it is known: the request on its connection's loop, the generation that it
-/// began on its session's. One line has all of it when the answer waits for the generation; else the generation has a line of its
-/// own when it ends.
+/// One request's entry in the access log, gathered where each part is known: the request on its connection's loop, its generation
+/// on the session's. A single line has all of it if the HTTP response waits for the generation; otherwise the generation gets its
+/// own line when it ends.
 package final class AccessRecord: Sendable {
-    /// How long the line of a request waits for the end of its generation, which comes a moment before or after the answer's.
+    /// How long a request's line waits for the end of its generation, which comes shortly before or after that of the HTTP
+    /// response.
     static let patience = Duration.seconds(1)
 
     private struct State {
         var metadata: Logger.Metadata
         var isWritten = false
-        /// Whether a generation was begun that has not ended.
+        /// Whether a generation was begun and has not ended.
         var isGenerating = false
-        /// Whether the request is over, and its line waits for the generation.
+        /// Whether the request is over and its line waits for the generation.
         var isWaiting = false
     }
 
@@ -32,7 +33,7 @@ package final class AccessRecord: Sendable {
 
     func set(_ key: String, _ value: String) { state.withLock { $0.metadata[key] = "\(value)" } }
 
-    /// The request begins a generation.
+    /// The request began a generation.
     func began(_ responseID: String) {
         state.withLock {
             $0.isGenerating = true
@@ -40,18 +41,18 @@ package final class AccessRecord: Sendable {
         }
     }
 
-    /// It did not begin.
+    /// The generation did not begin.
     func abandoned() { finish { $0.isGenerating = false } }
 
     /// The generation has ended.
-    /// - Parameter elapsed: since it was taken in.
+    /// - Parameter elapsed: time since its admission.
     func ended(_ generation: Generation, elapsed: Duration) {
         let more = Self.metadata(of: generation)
         let line = state.withLock { state -> Logger.Metadata? in
             state.isGenerating = false
             state.metadata.merge(more) { $1 }
             guard state.isWritten else { return nil }
-            // The request's own line has its status and its time.
+            // Status and duration are in the request's own line.
             var line = state.metadata
             for key in ["status", "method", "path"] { line[key] = nil }
             line["duration_ms"] = .stringConvertible(elapsed.nanoseconds / 1_000_000)
@@ -60,8 +61,8 @@ package final class AccessRecord: Sendable {
         if let line { logger.info("response", metadata: line) } else { finish { _ in } }
     }
 
-    /// The request is over.
-    /// - Returns: whether ``write()`` is to be called after ``patience``.
+    /// The request has ended.
+    /// - Returns: whether ``write()`` must be called after ``patience``.
     func requestEnded(_ metadata: Logger.Metadata) -> Bool {
         state.withLock {
             $0.metadata.merge(metadata) { $1 }
@@ -71,7 +72,7 @@ package final class AccessRecord: Sendable {
         return state.withLock { !$0.isWritten }
     }
 
-    /// Writes the line with what is known, if that is not done.
+    /// Writes the line with what is known, unless it has been written.
     func write() { finish { $0.isGenerating = false } }
 
     private func finish(_ change: (inout State) -> Void) {
@@ -84,7 +85,7 @@ package final class AccessRecord: Sendable {
         if let line { logger.info("request", metadata: line) }
     }
 
-    /// Model and tokens of a generation that has ended.
+    /// Model and tokens of an ended generation.
     static func metadata(of generation: Generation) -> Logger.Metadata {
         var metadata: Logger.Metadata = [
             "response_id": "\(generation.id)", "session_id": "\(generation.sessionID)", "model": "\(generation.parameters.model)",
@@ -99,11 +100,11 @@ package final class AccessRecord: Sendable {
     }
 }
 
-/// Writes the access log. nil in a server that keeps none.
+/// Writes the access log.
 package struct AccessLog: Sendable {
     private let logger: Logger
 
-    /// - Parameter logger: its level is lowered to `info`, whatever else is logged: who asks for the log wants to see it.
+    /// - Parameter logger: its level is lowered to `info`, so that the access log is written whatever the log level.
     package init(_ logger: Logger) {
         var logger = logger
         logger.logLevel = min(logger.logLevel, .info)
@@ -112,7 +113,7 @@ package struct AccessLog: Sendable {
 
     func record(_ metadata: Logger.Metadata = [:]) -> AccessRecord { AccessRecord(logger, metadata) }
 
-    /// A generation that no request waits for: of a batch or a WebSocket.
+    /// Writes the line of a generation without a request that waits for it, from a batch or a WebSocket.
     func write(_ generation: Generation, key: String, elapsed: Duration) {
         var metadata = AccessRecord.metadata(of: generation)
         metadata["key"] = "\(key)"
@@ -120,7 +121,7 @@ package struct AccessLog: Sendable {
         logger.info("response", metadata: metadata)
     }
 
-    /// A request that no handler saw.
+    /// Writes the line of a request that reached no handler.
     func write(_ request: RefusedRequest) {
         logger.info(
             "request",

@@ -6,16 +6,16 @@ import SessionHosting
 package import Sessions
 import Synchronization
 
-/// Who pays for which generation: takes generations in against the limits of their callers, and counts what they came to.
+/// Attributes generations to keys: admits them within their callers' limits, and counts their usage.
 package final class Metering: Sendable {
-    /// One generation that somebody pays for.
+    /// The account of one generation.
     struct Account: Sendable {
         let owner: String
         let keyID: String
-        /// Tokens taken from the budget before it began.
+        /// Tokens taken from the budget in advance.
         let estimate: Int
         let hasLimits: Bool
-        /// For the access log: how the key is called, the request that began it, and when.
+        /// For the access log: the key's label, the request's record, and the time of admission.
         let keyName: String
         let record: AccessRecord?
         let began: Instant
@@ -25,12 +25,13 @@ package final class Metering: Sendable {
     private let usage: UsageLedger
     private let idempotency: IdempotencyKeys
     private let accessLog: AccessLog?
-    /// By response identifier, until it ends. Bounded by the generations that sessions hold.
+    /// Number of refused generations, by limit.
     private let refused = Mutex<[String: UInt64]>([:])
+    /// By response identifier, until the generation ends. Bounded by the sessions' limits on generations.
     private let accounts = Mutex<[String: Account]>([:])
     private let limitsOfKey: @Sendable (String) -> RateLimits
 
-    /// - Parameter limitsOfKey: what a key may use, for generations that were taken in before the server was started again.
+    /// - Parameter limitsOfKey: limits of a key, for generations that were admitted before a restart.
     package init(
         usage: UsageLedger, idempotency: IdempotencyKeys, accessLog: AccessLog?,
         limitsOfKey: @escaping @Sendable (String) -> RateLimits
@@ -41,12 +42,13 @@ package final class Metering: Sendable {
         self.limitsOfKey = limitsOfKey
     }
 
-    /// Generations that were refused, by limit, for metrics.
+    /// Number of refused generations by limit, for metrics.
     package var refusals: [String: UInt64] { refused.withLock { $0 } }
 
-    /// Takes a generation in.
-    /// - Parameter record: of the request, in the access log.
-    /// - Returns: fields for the answer.
+    /// Admits a generation.
+    /// - Parameter record: the request's entry in the access log.
+    /// - Returns: header fields for the HTTP response.
+    /// - Throws: ``APIError`` 429.
     package func admit(
         _ caller: Caller, responseID: String, input: [Item], parameters: ResponseParameters, now: Instant,
         record: AccessRecord? = nil
@@ -67,8 +69,8 @@ package final class Metering: Sendable {
         return standing.fields
     }
 
-    /// Takes a generation in that counts as a key's usage but not against its limits, such as a request of a batch: batches have
-    /// limits of their own.
+    /// Admits a generation that counts as usage but not against the key's limits, such as a request of a batch: batches have limits
+    /// of their own.
     package func enter(_ responseID: String, owner: String, keyID: String) {
         accounts.withLock {
             $0[responseID] = Account(
@@ -76,10 +78,10 @@ package final class Metering: Sendable {
         }
     }
 
-    /// The key that a generation was taken in for; nil when it was not.
+    /// The key that a generation was admitted for; nil if it was not.
     package func keyID(of responseID: String) -> String? { accounts.withLock { $0[responseID]?.keyID } }
 
-    /// Takes a generation in again that runs since before the server was started: nothing of it is refused any more.
+    /// Admits again a generation that has run since before a restart: it is never refused.
     package func resume(_ responseID: String, owner: String, keyID: String, now: Instant) {
         let limits = limitsOfKey(keyID)
         limiter.resume(keyID, limits, now: now)
@@ -88,10 +90,10 @@ package final class Metering: Sendable {
         accounts.withLock { $0[responseID] = account }
     }
 
-    /// Sessions or responses are deleted: no stored answer may tell of them.
+    /// Erases stored answers that describe or quote deleted sessions or responses.
     func erase(_ ids: [String]) { idempotency.erase(ids) }
 
-    /// It did not begin.
+    /// A generation did not begin.
     package func abandon(_ responseID: String, now: Instant) {
         guard let account = accounts.withLock({ $0.removeValue(forKey: responseID) }) else { return }
         account.record?.abandoned()
@@ -99,7 +101,7 @@ package final class Metering: Sendable {
         limiter.giveBack(account.keyID, estimate: account.estimate, now: now)
     }
 
-    /// It has come to its end. On the session's loop.
+    /// A generation has ended. Called on the session's loop.
     func ended(_ generation: Generation, now: Instant, unixTime: Int) {
         let account = accounts.withLock { $0.removeValue(forKey: generation.id) }
         usage.add(
@@ -121,7 +123,7 @@ package final class Metering: Sendable {
         limiter.settle(account.keyID, estimate: account.estimate, actual: actual, now: now)
     }
 
-    /// Tokens of a request before anything is known of its answer: four bytes each, and the most that the answer may have.
+    /// Tokens of a request as estimated in advance: one for each four bytes of the prompt, plus the limit of the output.
     static func estimate(_ input: [Item], _ parameters: ResponseParameters) -> Int {
         let promptBytes = input.reduce(parameters.instructions?.utf8.count ?? 0) { $0.saturatingAdding($1.textByteCount) }
         let answer = parameters.members["max_output_tokens"]?.int ?? 0
@@ -131,11 +133,12 @@ package final class Metering: Sendable {
 
 extension Metering: SessionAccounting {}
 
-/// Counts what responses of one loop came to, and settles it with the limits of their callers. Loop-confined.
+/// Counts the usage of one loop's responses and settles it with their callers' limits. Loop-confined.
 package final class MeteringListener: GenerationListener {
     private let metering: Metering
     private let loop: EventLoop
 
+    /// A listener on `loop`.
     package init(_ metering: Metering, on loop: EventLoop) {
         self.metering = metering
         self.loop = loop
@@ -145,12 +148,13 @@ package final class MeteringListener: GenerationListener {
 }
 
 extension Call {
-    /// Takes a generation of this call in, and gives the answer its fields; ``abandon(_:)`` when it does not begin.
+    /// Admits a generation of this call and adds its header fields to the HTTP response; ``abandon(_:)`` if it does not begin.
     package func admit(_ responseID: String, _ input: [Item], _ parameters: ResponseParameters) throws(APIError) {
         exchange.commonFields += try services.metering.admit(
             caller, responseID: responseID, input: input, parameters: parameters, now: loop.now,
             record: exchange.record as? AccessRecord)
     }
 
+    /// A generation of this call did not begin.
     package func abandon(_ responseID: String) { services.metering.abandon(responseID, now: loop.now) }
 }

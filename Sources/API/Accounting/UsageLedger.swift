@@ -4,13 +4,13 @@ import Sessions
 package import Storage
 import Synchronization
 
-/// What each key used, by model and hour. In the store where there is one, else in memory.
+/// Usage of each key, by model and hour. In the store if there is one, otherwise in memory.
 package final class UsageLedger: Sendable {
-    /// Rows kept in memory; beyond it the earliest hours go.
+    /// Maximum number of rows in memory; the earliest hours are dropped first.
     static let maxRows = 20_000
     static let hourSeconds = 3600
 
-    /// Models by which one key's usage of one hour is told apart; further ones are ``otherModel``.
+    /// Maximum number of models counted for a key in an hour; further ones count as ``otherModel``.
     static let maxModels = 100
     static let otherModel = "other"
 
@@ -18,14 +18,15 @@ package final class UsageLedger: Sendable {
     private let models = Mutex(Models())
     private let rows = Mutex<[UsageRow.Place: UsageRow.Counts]>([:])
 
+    /// - Parameter store: nil to count in memory.
     package init(_ store: Store?) { self.store = store.map(UsageStore.init) }
 
-    /// Counts a generation that has ended. Where there is a store it goes into the commit that its last event goes into, or the
-    /// next one: what a client was told to have ended is counted also when the process is killed.
+    /// Counts an ended generation. The store commits it with the generation's last event, or in the next commit: an end that a
+    /// client has seen is counted even if the process is killed.
     func add(_ generation: Generation, owner: String, keyID: String, unixTime: Int) {
         guard let counts = UsageRow.Counts(generation) else { return }
         let place = UsageRow.Place(
-            // number-safe: a multiple that is nearer to zero than what it is made of
+            // number-safe: rounding toward zero cannot overflow
             hour: unixTime / Self.hourSeconds * Self.hourSeconds, owner: owner, key: keyID,
             model: models.withLock { $0.name(generation.parameters.model, of: keyID, at: unixTime / Self.hourSeconds) })
         if let store {
@@ -40,7 +41,8 @@ package final class UsageLedger: Sendable {
         }
     }
 
-    /// - Parameter owner: nil: of everybody.
+    /// Rows of the hours from `start` up to, not including, `end`, in seconds since 1970.
+    /// - Parameter owner: nil for all.
     package func rows(from start: Int, to end: Int, owner: String?) async throws(StorageError) -> [UsageRow] {
         if let store { return try await store.rows(from: start, to: end, owner: owner) }
         return rows.withLock { rows in
@@ -50,7 +52,7 @@ package final class UsageLedger: Sendable {
     }
 }
 
-/// Which models each key has used in this hour: names that clients make up do not become rows without end.
+/// The models that each key has used in this hour: invented model names must not become unlimited rows.
 private struct Models {
     private var hour = 0
     private var byKey: [String: Set<String>] = [:]
@@ -70,7 +72,7 @@ private struct Models {
 }
 
 extension UsageRow.Counts {
-    /// nil for a generation of which no upstream heard, or that an upstream refused before it said anything.
+    /// Nil for a generation that never reached an upstream, or was refused by it before any output.
     init?(_ generation: Generation) {
         guard let usage = generation.usage else { return nil }
         if case .failed = generation.status, usage.isEstimated, usage.outputTokens == 0 { return nil }

@@ -1,7 +1,7 @@
 import HTTP
 
 extension APIError {
-    /// The disk did not take in time what the answer would have told of.
+    /// The change was not committed within the deadline and has been withdrawn.
     package static var notCommitted: APIError {
         APIError(
             status: .serviceUnavailable,
@@ -9,7 +9,7 @@ extension APIError {
             type: "server_error", code: "storage_unavailable", retryAfterSeconds: 5)
     }
 
-    /// The disk did not take a change in time, which waits for it still, or gave no answer.
+    /// The change was not committed within the deadline and is still waiting for the disk.
     static var notCommittedInTime: APIError {
         APIError(
             status: .serviceUnavailable,
@@ -17,7 +17,7 @@ extension APIError {
             type: "server_error", code: "storage_unavailable", retryAfterSeconds: 5)
     }
 
-    /// The same in the words for somebody who has sent nothing.
+    /// The same error for a request that changes nothing.
     var ofRead: APIError {
         guard code == Self.notCommitted.code, message == Self.notCommitted.message else { return self }
         var error = self
@@ -25,7 +25,7 @@ extension APIError {
         return error
     }
 
-    /// The disk takes nothing, and a response that runs cannot be brought to its end.
+    /// The disk accepts no writes, and a running response cannot be completed.
     package static var storageStalled: APIError {
         APIError(
             status: .serviceUnavailable,

@@ -4,12 +4,12 @@ package import SessionHosting
 package import Sessions
 
 extension Call {
-    /// Has a session carry a command out. A refusal is the answer of the call, unless `refuse` says otherwise.
+    /// Performs a command on a session. A refusal fails the call unless `refuse` handles it.
     /// - Parameters:
     ///   - reader: attached as the command says.
     ///   - listens: whether the reader counts as a listener, for disconnect policies.
-    ///   - refuse: answers a refusal; nil: ``fail(_:)``.
-    ///   - then: answers; its refusals are answered, too.
+    ///   - refuse: handles a refusal; nil for ``fail(_:)``.
+    ///   - then: responds; errors that it throws fail the call.
     package func perform(
         _ command: SessionCommand.Kind, on session: SessionReference, reader: EventReader? = nil, listens: Bool = true,
         orElse refuse: ((APIError) -> Void)? = nil, then: @escaping (SessionOutcome) throws(SessionError) -> Void
@@ -25,7 +25,7 @@ extension Call {
 }
 
 extension APIError {
-    /// A refusal in the words of our HTTP API, and of OpenAI's where that has any.
+    /// The HTTP error for a refused command, with OpenAI's code if there is one.
     package init(_ error: SessionError) {
         switch error {
         case .responseInProgress, .responseNotActive, .noActiveResponse, .responseAlreadyCompleted:

@@ -6,16 +6,20 @@ package import Jobs
 package import Network
 import Sessions
 
-/// A JSON answer in the making, off the loop.
+/// A JSON response made off the loop.
 package struct JSONAnswer: Sendable {
+    /// The body.
     package var json: [UInt8]
+    /// Header fields.
     package var fields: [(name: String, value: String)] = []
 
+    /// A response with this body.
     package init(json: [UInt8], fields: [(name: String, value: String)]) {
         self.json = json
         self.fields = fields
     }
 
+    /// A response whose body is one object.
     package init(fields: [(name: String, value: String)] = [], _ body: (inout JSONObjectWriter) -> Void) {
         var buffer = ByteBuffer()
         buffer.appendJSONObject(body)
@@ -41,31 +45,34 @@ package struct JSONAnswer: Sendable {
     }
 }
 
-/// An answer with the tag that its client may know it by.
+/// A response with an entity tag (RFC 9110 §8.8.3).
 package struct TaggedAnswer: Sendable {
+    /// The response.
     package let answer: JSONAnswer
+    /// The entity tag, with its quotes.
     package let tag: String
 
+    /// Computes the tag of `answer`.
     package init(_ answer: JSONAnswer) {
         self.answer = answer
-        // FNV-1a: it tells two states of one object apart, and need not withstand anybody.
+        // FNV-1a: distinguishes states of one object; need not resist attacks.
         let hash = answer.json.reduce(0xCBF2_9CE4_8422_2325 as UInt64) { ($0 ^ UInt64($1)) &* 0x100_0000_01B3 }
         tag = "\"\(String(hash, radix: 16))\""
     }
 }
 
 extension Call {
-    /// Does something that waits, off the loop, and answers with what comes of it.
-    /// - Parameter deadline: how long it waits for that; then 503 is the answer.
+    /// Runs asynchronous work off the loop, and responds with its result.
+    /// - Parameter deadline: maximum duration of the work; then the response is 503.
     package func respondLater(
         within deadline: Duration = CommitWait.deadline, _ work: @escaping @Sendable () async throws(JobError) -> JSONAnswer
     ) {
         later(within: deadline, work) { call, answer in call.respond(json: answer.json, fields: answer.fields) }
     }
 
-    /// Does something that waits, off the loop, and goes on with what comes of it; an error is the answer.
+    /// Runs asynchronous work off the loop, and continues with its result; an error fails the call.
     /// - Parameters:
-    ///   - deadline: how long it waits for that; then 503 is the answer.
+    ///   - deadline: maximum duration of the work; then the response is 503.
     ///   - then: called on the loop.
     package func later<Value: Sendable>(
         within deadline: Duration = CommitWait.deadline, _ work: @escaping @Sendable () async throws(JobError) -> Value,
@@ -82,7 +89,7 @@ extension Call {
             bound.run { waiting in
                 waiting.timer.cancel()
                 let call = waiting.call
-                // What has a name is settled also when it comes too late to be told.
+                // A command with an idempotency key is completed even if the response is too late.
                 if call.exchange.isEnded, call.onceName == nil { return }
                 switch result {
                 case .success(let value): then(call, value)
@@ -92,32 +99,34 @@ extension Call {
         }
     }
 
-    /// A disk that is full, or hangs, keeps nobody waiting for longer. What was begun goes on, and its name stands for it.
+    /// Fails the call with 503 after `deadline`, since a full or hanging disk must not keep a client waiting. Work that was begun
+    /// continues, and its idempotency key leads to its result.
     package func failUnlessAnswered(within deadline: Duration) -> LoopTimer {
         var nameless = self
         nameless.onceName = nil
         return loop.schedule(after: deadline) { [nameless] in nameless.fail(.notCommittedInTime) }
     }
 
-    /// Answers with JSON that is asked for again and again: with its tag, and not at all when the client has it.
+    /// Responds with JSON that clients poll: with its entity tag, or 304 if the client has it.
     package func respond(tagged answer: JSONAnswer) { respond(TaggedAnswer(answer)) }
 
+    /// Responds with a tagged answer, or 304 if the client has it.
     package func respond(_ tagged: TaggedAnswer) {
         let fields = tagged.answer.fields + [("ETag", tagged.tag), ("Cache-Control", "no-cache")]
         let known = request.fields.noneMatch(names: tagged.tag)
         if known { exchange.respond(.notModified, fields: fields) } else { respond(json: tagged.answer.json, fields: fields) }
     }
 
-    /// Makes a part of the answer: at once, or, if it is large, off the loop.
-    /// - Parameter then: called on the loop; not when the client has gone meanwhile.
+    /// Computes a part of the response: at once, or off the loop if it is large.
+    /// - Parameter then: called on the loop; not if the client has disconnected.
     package func compute<Value: Sendable>(
         ifLarge isLarge: Bool, _ work: @escaping @Sendable () -> Value, then: @escaping (Value) -> Void
     ) {
         guard isLarge else { return then(work()) }
         WorkerPool.shared.run(for: owner, on: loop, work) { [exchange] value in
-            // What has a name is settled also when it comes too late to be told.
+            // A command with an idempotency key is completed even if the response is too late.
             if exchange.isEnded, onceName == nil { return }
-            // What was done is told, though the loop is held for it: told to try again, the client would do it twice.
+            // A completed change is reported even if that blocks the loop: told to retry, the client would make it twice.
             if let value { then(value) } else if isRead { fail(.overloaded) } else { then(work()) }
         }
     }
@@ -133,6 +142,7 @@ extension Call {
 }
 
 extension APIError {
+    /// The HTTP error for a failed job operation.
     package init(_ error: JobError) {
         switch error {
         case .invalid(let message, let param, let code): self = .invalid(message, param: param, code: code)
@@ -153,7 +163,7 @@ extension APIError {
             self.init(
                 status: .conflict, message: "Cannot cancel a batch with status '\(status)'.", code: "batch_not_cancellable")
         case .storageUnavailable:
-            // The reason is for the operator's log.
+            // The reason goes to the operator's log only.
             self.init(
                 status: .serviceUnavailable, message: "The server cannot read or write its data now. Try again later.",
                 type: "server_error", code: "storage_unavailable", retryAfterSeconds: 5)

@@ -6,20 +6,20 @@ package import Sessions
 package import Storage
 
 extension APIServices {
-    /// The sessions that live on a loop. Call on that loop.
+    /// The sessions that live on a loop. Must be called on that loop.
     package func sessions(on loop: EventLoop) -> SessionLoop { sessions.sessions(on: loop) }
 
-    /// As ``SessionHosting/SessionDirectory/sessions(placedFrom:)``.
+    /// Like ``SessionHosting/SessionDirectory/sessions(placedFrom:)``.
     package func sessions(placedFrom loop: EventLoop) -> SessionLoop { sessions.sessions(placedFrom: loop) }
 
-    /// As ``SessionHosting/SessionDirectory/find(session:owner:from:then:)``, with the error that the client is to have.
+    /// Like ``SessionHosting/SessionDirectory/find(session:owner:from:then:)``, with an HTTP error.
     package func find(
         session id: String, owner: String, from loop: EventLoop, then: @escaping (Result<SessionReference?, APIError>) -> Void
     ) {
         sessions.find(session: id, owner: owner, from: loop) { then($0.mapError { _ in .storageUnavailable }) }
     }
 
-    /// As ``SessionHosting/SessionDirectory/find(response:owner:from:then:)``, with the error that the client is to have.
+    /// Like ``SessionHosting/SessionDirectory/find(response:owner:from:then:)``, with an HTTP error.
     package func find(
         response id: String, owner: String, from loop: EventLoop, then: @escaping (Result<SessionReference?, APIError>) -> Void
     ) {
@@ -28,9 +28,10 @@ extension APIServices {
 }
 
 extension APIError {
+    /// The HTTP error for a failed store operation.
     package init(_ error: StorageError) { self = .storageUnavailable }
 
-    /// The store cannot be read or written.
+    /// 503: the store cannot be read or written.
     static var storageUnavailable: APIError {
         APIError(
             status: .serviceUnavailable, message: "The store cannot be used at this time. Try again later.", type: "server_error",
@@ -56,7 +57,7 @@ extension Call {
         }
     }
 
-    /// Goes on with the session of a response of the caller's, or answers that there is none.
+    /// Continues with the session of one of the caller's responses; fails the call with 404 if there is none.
     package func findSession(ofResponse id: String, _ body: @escaping (SessionReference) throws(APIError) -> Void) {
         services.find(response: id, owner: owner, from: loop) { result in
             go(on: result, orElse: .notFound("response", id: id, code: "response_not_found"), body)

@@ -6,41 +6,48 @@ package import JSON
 package import Network
 import Sessions
 
-/// One HTTP call, with who makes it, on its way to a face.
+/// One HTTP call with its caller, on its way to a face.
 package struct Call {
+    /// The request, and the response to it.
     package let exchange: HTTPExchange
+    /// The server's services.
     package let services: APIServices
     let arrival: Arrival
-    /// What it is for.
+    /// The route that it matched.
     var match: RouteMatch { arrival.match }
-    /// Who calls, and what it may do.
+    /// The authenticated caller.
     package var caller: Caller
-    /// Whom the caller's key stands for.
+    /// The owner of the caller's objects.
     package var owner: String { caller.owner }
+    /// The `x-request-id` of the response.
     package let requestID: String
     /// The loop of the connection.
     package let loop: EventLoop
-    /// The query. HEAD waits for nothing and follows nothing: it has the head of what is there now.
+    /// The query. HEAD ignores `wait`: it responds with the header of what is there now.
     package let query: QueryItems
-    /// The client's name for the command, if it is the first that bears it.
+    /// The idempotency key, if this is the first call with it.
     package var onceName: IdempotencyKeys.Name?
-    /// The identifier that the response is to have then.
+    /// The identifier reserved for the response that such a call begins.
     package var onceResponseID: String?
-    /// Whether it begins something: refused while the server drains, has no room, or can write nothing.
+    /// Whether the call begins work: refused while the server drains, is out of memory, or cannot write.
     var isNewWork = false
-    /// The body as it was read off the loop, when it is a large one.
+    /// The body parsed off the loop, if it is large.
     var largeBody: LargeBody?
 
+    /// The request.
     package var request: RequestHead { exchange.request }
-    /// Whether only the head of the answer is wanted, and nothing may come of the call.
+    /// Whether only the header of the response is wanted, without any effect.
     package var isHead: Bool { request.method == .head }
 
-    /// Whether it changes nothing, and can be made again.
+    /// Whether the call changes nothing and can be repeated.
     var isRead: Bool { request.method == .get || isHead }
 
-    /// Items of a query by which GET waits for something, or goes on.
+    /// Query items that make GET wait or follow.
     private static let lastingItems: Set<String> = ["wait"]
 
+    /// - Parameters:
+    ///   - arrival: the matched route and the verified credential.
+    ///   - loop: the loop of the connection.
     package init(
         exchange: HTTPExchange, services: APIServices, arrival: Arrival, caller: Caller, requestID: String, loop: EventLoop
     ) {
@@ -56,7 +63,7 @@ package struct Call {
 
     static let maxRetryAfterSeconds = 31_536_000.0
 
-    /// Answers with JSON.
+    /// Responds with JSON.
     package func respond(_ status: HTTPStatus = .ok, json: [UInt8], fields: [(name: String, value: String)] = []) {
         if let onceName {
             if status.code >= 400 {
@@ -76,7 +83,7 @@ package struct Call {
         exchange.respond(status, contentType: "application/json", fields: fields, body: json)
     }
 
-    /// Answers with a JSON object.
+    /// Responds with a JSON object.
     package func respond(
         _ status: HTTPStatus = .ok, fields: [(name: String, value: String)] = [], _ body: (inout JSONObjectWriter) -> Void
     ) {
@@ -85,17 +92,18 @@ package struct Call {
         respond(status, json: buffer.array, fields: fields)
     }
 
+    /// Responds with an error.
     package func fail(_ error: APIError) {
         var fields = error.fields
-        // SDKs take every 409 for a passing one and send the command again; ours stand until somebody acts.
+        // SDKs retry every 409 as transient; ours persist until a client acts.
         if error.status == .conflict, fields.allSatisfy({ $0.name != "x-should-retry" }) {
             fields.append(("x-should-retry", "false"))
         }
         if let asked = error.retryAfterSeconds {
-            // Whatever number an upstream made up: a year is as good as never.
+            // An upstream may send any number: a year is as good as never.
             let seconds = min(max(asked, 0), Self.maxRetryAfterSeconds)
             fields.append(("Retry-After", String(Int(saturating: seconds.rounded(.up)))))
-            // SDKs go by this one first.
+            // SDKs prefer this field.
             fields.append(("retry-after-ms", String(Int(saturating: (seconds * 1000).rounded(.up)))))
         }
         respond(error.status, json: isRead ? error.ofRead.body : error.body, fields: fields)
@@ -103,7 +111,7 @@ package struct Call {
 
     private static let byteOrderMark: [UInt8] = [0xEF, 0xBB, 0xBF]
 
-    /// A body's JSON. A byte order mark in front says nothing (RFC 8259 §8.1).
+    /// Parses a JSON body. A leading byte order mark is ignored (RFC 8259 §8.1).
     package static func json(of body: [UInt8]) throws(JSONError) -> JSONValue {
         let text = body.starts(with: byteOrderMark) ? Array(body.dropFirst(byteOrderMark.count)) : body
         return try JSONValue.parse(text, limits: .received)
@@ -126,7 +134,7 @@ package struct Call {
         return object
     }
 
-    /// A query parameter that is a whole number of zero or more.
+    /// A query parameter that is a non-negative integer.
     package func count(_ name: String, default missing: Int, max: Int = .max) throws(APIError) -> Int {
         guard let text = query[name] else { return missing }
         guard let number = Int(text), number >= 0 else {

@@ -4,27 +4,29 @@ import Hosting
 public import Network
 public import Sessions
 
-/// The response of a face that streams server-sent events: head, events, heartbeats, end. Loop-confined.
+/// A response of server-sent events: header, events, heartbeats, end. Loop-confined.
 @usableFromInline
 package final class EventStream {
+    /// The media type.
     package static let contentType = "text/event-stream; charset=utf-8"
-    /// No proxy may hold or change the stream: a token that waits in a buffer is a token too late.
+    /// Keeps proxies from buffering or transforming the stream: a buffered token arrives too late.
     package static let fields: [(name: String, value: String)] = [
         ("Cache-Control", "no-cache, no-transform"), ("X-Accel-Buffering", "no"), ("X-Content-Type-Options", "nosniff"),
     ]
 
-    /// Answers HEAD where GET would begin a stream: nobody listens.
+    /// Responds to HEAD where GET would begin a stream.
     package static func answerHead(_ call: Call, fields: [(name: String, value: String)]) {
         call.exchange.beginStream(.ok, contentType: contentType, fields: self.fields + fields)
     }
 
-    /// How the face tells of an error when the status is sent already.
+    /// How a face reports an error after the status has been sent.
     package struct ErrorForm: Sendable {
-        /// Appends a whole event.
+        /// Appends a complete event.
         let append: @Sendable (APIError, inout ByteBuffer) -> Void
         /// Whether `data: [DONE]` follows the error.
         let isDone: Bool
 
+        /// - Parameter append: appends a complete event.
         package init(append: @escaping @Sendable (APIError, inout ByteBuffer) -> Void, isDone: Bool) {
             self.append = append
             self.isDone = isDone
@@ -44,7 +46,7 @@ package final class EventStream {
     private var timer: LoopTimer?
     @usableFromInline var lastWrite: Instant
 
-    /// The answer to a call.
+    /// The response to a call.
     package init(_ call: Call, errors: ErrorForm) {
         exchange = call.exchange
         loop = call.loop
@@ -57,10 +59,12 @@ package final class EventStream {
     deinit { timer?.cancel() }
 
     @inlinable package var hasBegun: Bool { exchange.hasBegun }
+    /// Whether the response has ended.
     @inlinable package var isEnded: Bool { exchange.isEnded }
+    /// Whether the client reads too slowly.
     @inlinable package var isCongested: Bool { exchange.isCongested }
 
-    /// Sends the head, and a heartbeat at once: proxies and clients that wait for a first byte get it.
+    /// Sends the header and a first heartbeat at once, for proxies and clients that wait for a first byte.
     package func begin(fields: [(name: String, value: String)]) {
         guard !exchange.hasBegun else { return }
         exchange.beginStream(.ok, contentType: Self.contentType, fields: Self.fields + fields)
@@ -68,7 +72,7 @@ package final class EventStream {
         schedule()
     }
 
-    /// Sends what `body` appends: whole events.
+    /// Sends complete events, appended by `body`.
     @inlinable
     package func write(_ body: (inout ByteBuffer) -> Void) {
         lastWrite = loop.now
@@ -76,8 +80,8 @@ package final class EventStream {
         exchange.write(body)
     }
 
-    /// Sends what `body` appends, whole events: in slices if they are long, as fast as the client takes them.
-    /// - Parameter byteCount: of the events, near enough.
+    /// Sends complete events, appended by `body`; long ones in slices, as fast as the client reads.
+    /// - Parameter byteCount: approximate size of the events.
     @inlinable
     package func write(byteCount: Int, _ body: (inout ByteBuffer) -> Void) {
         guard byteCount >= HTTPExchange.leastLongByteCount else { return write(body) }
@@ -89,7 +93,7 @@ package final class EventStream {
     }
 
     /// Sends an event of a log.
-    /// - Parameter id: the position to come back with, where the face has them.
+    /// - Parameter id: the position to resume from, for faces with event identifiers.
     @inlinable @inline(__always)
     package func write<Encoder: EventEncoder>(
         _ event: SessionEvent, _ type: StaticString, id: LogPosition? = nil, retryMilliseconds: Int? = nil,
@@ -106,8 +110,8 @@ package final class EventStream {
         }
     }
 
-    /// Sends an event whose data may be long: it leaves in slices then, as fast as the client takes them.
-    /// - Parameter data: one line.
+    /// Sends an event whose data may be long; it is then sent in slices, as fast as the client reads.
+    /// - Parameter data: a single line.
     @usableFromInline
     package func write(_ type: StaticString, id: LogPosition? = nil, retryMilliseconds: Int? = nil, long data: [UInt8]) {
         write {
@@ -118,19 +122,20 @@ package final class EventStream {
         exchange.write { ServerSentEventWriter.end(into: &$0) }
     }
 
-    /// Sends `data: [DONE]` if asked, and ends.
+    /// Ends the stream, with `data: [DONE]` before if `done` is true.
     package func end(done: Bool) {
         timer?.cancel()
         if done { exchange.write { ServerSentEventWriter.appendDone(into: &$0) } }
         exchange.end()
     }
 
-    /// Tells of an error, and ends.
+    /// Reports an error and ends the stream.
     package func end(telling error: APIError) {
         write { errors.append(error, &$0) }
         end(done: errors.isDone)
     }
 
+    /// Sends no more heartbeats.
     package func stopHeartbeats() { timer?.cancel() }
 
     private func sendHeartbeat() {

@@ -6,13 +6,13 @@ import Network
 import SessionHosting
 import Sessions
 
-/// What was made of a large body off the loop: its JSON, and what it is known by.
+/// A large body parsed off the loop: its JSON and its fingerprint.
 package struct LargeBody: Sendable {
-    /// What is smaller is read within a millisecond or two.
+    /// Smaller bodies are parsed within a millisecond or two.
     package static let leastByteCount = 32 << 10
 
     let json: Result<JSONValue, JSONError>
-    /// Of method, path and body, for `Idempotency-Key`; empty when it has none.
+    /// Digest of method, path and body for `Idempotency-Key`; empty without one.
     let fingerprint: [UInt8]
 
     init(_ received: ReceivedBody, head: String?) {
@@ -23,7 +23,7 @@ package struct LargeBody: Sendable {
 }
 
 extension Router {
-    /// Goes on with what the body says; a large one is read off the loop first.
+    /// Continues once the body is parsed; a large one is parsed off the loop.
     func read(_ call: Call, _ then: @escaping (Call) throws(APIError) -> Void) throws(APIError) {
         let body = call.exchange.received
         guard case .json? = call.match.route?.body, body.count >= LargeBody.leastByteCount else { return try then(call) }
@@ -40,7 +40,7 @@ extension Router {
             } catch {
                 self.refuse(call, error)
             }
-            // Many values take as long to release as to make.
+            // Releasing many values takes as long as parsing them.
             call.largeBody = nil
             WorkerPool.shared.release(read)
         }
@@ -48,17 +48,17 @@ extension Router {
 }
 
 extension Call {
-    /// Whether new work is taken now.
+    /// Whether new work is accepted now.
     func checkNewWork() throws(APIError) {
         if services.lifecycle.isDraining { throw .shuttingDown }
         if services.sessions(on: loop).isOverloaded() { throw .overloaded }
         if let failure = services.storageFailure { throw failure }
     }
 
-    /// Goes on with the request that the body makes: at once, or, of a large body, when it has been checked off the loop.
+    /// Continues with the request in the body: at once, or, for a large body, once it has been validated off the loop.
     /// - Parameters:
-    ///   - make: checks the body. Called with an empty object when there is no body and `isOptional` says that there need be none.
-    ///   - then: called on the loop. The call has no ``largeBody`` then: what is wanted of it must be in the request.
+    ///   - make: validates the body. Called with an empty object if there is no body and `isOptional` permits that.
+    ///   - then: called on the loop. ``largeBody`` is nil by then: the request must contain everything needed from it.
     package func read<Request: Sendable>(
         isOptional: Bool = false, _ make: @escaping @Sendable (JSONObject) throws(RequestError) -> Request,
         then: @escaping (Call, Request) throws(APIError) -> Void
@@ -70,11 +70,11 @@ extension Call {
         WorkerPool.shared.run(for: owner, on: loop) {
             Result { () throws(RequestError) in try make(body) }
         } then: { [call] made in
-            // Also when nobody is left to tell: its name must be free for who sends the command again.
+            // Also if the client has disconnected: its idempotency key must become free for a retry.
             guard let made, !call.exchange.isEnded else { return call.fail(.overloaded) }
             do throws(APIError) {
                 let request = try checked(try made.get())
-                // It may have waited for long.
+                // The request may have waited for long.
                 if call.isNewWork { try call.checkNewWork() }
                 try then(call, request)
             } catch {

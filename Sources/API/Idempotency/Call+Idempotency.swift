@@ -5,8 +5,8 @@ import SessionHosting
 import Storage
 
 extension Call {
-    /// Keeps the answer of a command that bears a name.
-    /// - Parameter then: called on any thread when the answer may leave.
+    /// Stores the answer of a command with an idempotency key.
+    /// - Parameter then: called on any thread when the answer may be sent.
     func keep(
         answerOf name: IdempotencyKeys.Name, _ status: HTTPStatus, _ json: [UInt8], fields: [(name: String, value: String)],
         then: @escaping @Sendable () -> Void
@@ -17,7 +17,7 @@ extension Call {
             status: status.code, body: json, object: session ?? members["id"]?.string,
             quoted: members["interrupted"]?["response_id"]?.string)
         services.idempotency.setAnswer(name, answer, then: then)
-        // A session that was deleted meanwhile had its answers erased before this one was there.
+        // If the session was deleted meanwhile, its answers were erased before this one was stored.
         if let session, services.sessions.resident(session) == nil { services.idempotency.erase([session]) }
     }
 }

@@ -9,15 +9,15 @@ import Storage
 /// `Idempotency-Key`: `Protocols/http.md`.
 extension Call {
     private static let maxIdempotencyKeyBytes = 255
-    /// How often a command that was sent again looks whether the first has got anywhere.
+    /// How often a repeated command checks for progress of the first.
     private static let pollInterval = Duration.milliseconds(10)
-    /// How long it does: then it is told to come again.
+    /// How long it does; then the client is told to retry later.
     private static let pollSeconds = 5
 
-    /// What a request is for, in front of its body: the same key with another path is another request.
+    /// Prefix of the body for the fingerprint: the same key with another path is another request.
     var fingerprintHead: String { "\(request.method.name) \(request.target.path)\n" }
 
-    /// Carries a command out, or gives what came of it when it was sent before.
+    /// Carries out a command, or responds with the outcome of an earlier one with the same key.
     func once(_ carryOut: @escaping (Call) -> Void) throws(APIError) {
         guard let idempotency = match.route?.idempotency, let key = request.fields["idempotency-key"] else {
             carryOut(self)
@@ -33,9 +33,9 @@ extension Call {
         try resolve(idempotency, IdempotencyKeys.Name(owner: owner, key: key), fingerprint, carryOut)
     }
 
-    /// As ``once(_:)`` for a command whose body was taken as it came. Its key is taken only now: a body that breaks off leaves it
+    /// Like ``once(_:)`` for a command whose body is streamed. Its key is claimed only at the end: an interrupted body leaves it
     /// free.
-    /// - Parameter content: the digest of what the body says; empty when there is none, which equals no other.
+    /// - Parameter content: digest of the body's content; empty if there is none, which equals no other.
     package func onceReceived(_ content: [UInt8], _ carryOut: @escaping (Call) -> Void) throws(APIError) {
         guard let key = request.fields["idempotency-key"] else { return carryOut(self) }
         let fingerprint = content.isEmpty ? [] : (Array(fingerprintHead.utf8) + content).withUnsafeBytes(SHA256.digest)

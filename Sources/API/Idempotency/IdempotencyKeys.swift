@@ -3,48 +3,53 @@ import HTTP
 package import Storage
 import Synchronization
 
-/// What the clients' names for their commands stand for, so that a command that is sent again is not carried out again.
+/// The clients' idempotency keys and the outcomes of their commands, so that no command is carried out twice.
 package final class IdempotencyKeys: Sendable {
+    /// An idempotency key and its owner.
     package typealias Name = IdempotencyNames.Name
 
-    /// Bytes of one answer that is kept to be given again: a name with a larger one is let go.
+    /// Maximum size of a stored answer, in bytes: a key with a larger one is released.
     static let maxAnswerBytes = 1 << 20
-    /// Names that go at a time when their time is over: others wait meanwhile.
+    /// Maximum number of expired keys removed at a time: other changes wait meanwhile.
     private static let maxNamesAtATime = 500
 
-    /// What a command is told that bears a name.
+    /// What a command with an idempotency key must do.
     enum Claim: Sendable {
-        /// It is the first: carry it out.
+        /// The first with this key: carry it out.
         case first
-        /// It began this response, at this time.
+        /// An earlier one began this response, at this time in seconds since 1970.
         case response(String, createdAt: Int)
         case answer(status: Int, [UInt8])
-        /// It was carried out, and what came of it is deleted.
+        /// An earlier one was carried out, and its outcome has been deleted.
         case erased
-        /// The first is being carried out, since this time.
+        /// The first is being carried out, since this time in seconds since 1970.
         case running(since: Int)
-        /// The name was used for another command.
+        /// The key was used for a different command.
         case differs
-        /// It is the first, and nothing can be written: what its names and others' would have the store do must not pile up.
+        /// The first, but nothing can be written: pending changes must not pile up.
         case unavailable(StorageError)
     }
 
-    /// An answer, and what it is kept with.
+    /// A stored answer, and the objects that it is deleted with.
     struct Answer: Sendable {
         var status: Int
         var body: [UInt8]
-        /// The session, conversation, file or batch that it tells of.
+        /// The session, conversation, file or batch that it describes.
         var object: String?
-        /// The response whose words it quotes.
+        /// The response that it quotes.
         var quoted: String?
     }
 
-    /// What is written for a name is given to the store under this lock: so that it comes there in the order of its changes here.
+    /// Writes to the store are submitted under this lock, so that they have the order of the changes in memory.
     private let state: Mutex<IdempotencyNames>
     private let store: IdempotencyStore?
-    /// How long a name is remembered.
+    /// How long a key is remembered.
     private let retentionSeconds: Int
 
+    /// Loads the keys in the store, if there is one.
+    /// - Parameters:
+    ///   - retention: how long a key is remembered.
+    ///   - unixTime: seconds since 1970.
     package init(
         _ store: Store?, retention: Duration, limits: IdempotencyNames.Limits = .init(), unixTime: Int
     ) async throws(StorageError) {
@@ -60,7 +65,8 @@ package final class IdempotencyKeys: Sendable {
         }
     }
 
-    /// - Parameter responseID: the identifier of the response that the command begins, if it is the first; nil for a command that
+    /// Claims a key for a command.
+    /// - Parameter responseID: identifier of the response that the command will begin if it is the first; nil for a command that
     ///   begins none.
     func claim(_ name: Name, fingerprint: [UInt8], responseID: String?, unixTime: Int) -> Claim {
         state.withLock { state -> Claim in
@@ -70,7 +76,7 @@ package final class IdempotencyKeys: Sendable {
                     owner: name.owner, key: name.key, fingerprint: fingerprint, responseID: responseID, createdAt: unixTime)
                 let removed = state.insert(record)
                 store?.remove(removed)
-                // Before the command writes anything: what comes later into the store is never there without its name.
+                // Before the command writes anything: nothing that it stores later is there without its key.
                 store?.put(record)
                 return .first
             }
@@ -81,8 +87,9 @@ package final class IdempotencyKeys: Sendable {
         }
     }
 
-    /// The command is about to be answered.
-    /// - Parameter then: called on any thread when the answer is kept, and may leave: who has it must get it again.
+    /// Stores the answer of a command before it is sent.
+    /// - Parameter then: called on any thread when the answer is stored and may be sent; a client that has it must get the same one
+    ///   again.
     func setAnswer(_ name: Name, _ answer: Answer, then: @escaping @Sendable () -> Void) {
         guard answer.body.count <= Self.maxAnswerBytes else {
             release(name, responseID: nil)
@@ -104,8 +111,8 @@ package final class IdempotencyKeys: Sendable {
         if !isOnItsWay { then() }
     }
 
-    /// Nothing came of the command: the next one with its name is carried out.
-    /// - Parameter responseID: what the command began; when the name stands for another by now, that stays.
+    /// Releases the key of a command without an outcome: the next one with the key is carried out.
+    /// - Parameter responseID: the response that the command would have begun; no effect if the key has another by now.
     func release(_ name: Name, responseID: String?) {
         state.withLock { state in
             guard let record = state[name], record.responseID == responseID else { return }
@@ -114,18 +121,18 @@ package final class IdempotencyKeys: Sendable {
         }
     }
 
-    /// A response failed or was cancelled: whoever asks again wants another.
+    /// Releases the key of a failed or cancelled response: a retry begins a new one.
     func release(responseID: String) {
         if let name = state.withLock({ $0.name(ofResponse: responseID) }) { release(name, responseID: responseID) }
     }
 
-    /// Sessions, conversations, files, batches or responses are deleted: no answer may tell of them or quote them any more. In the store
-    /// their answers go with themselves.
+    /// Erases the answers that describe or quote deleted sessions, conversations, files, batches or responses. The store erases its
+    /// own together with the objects.
     func erase(_ ids: [String]) {
         state.withLock { $0.erase(ids) }
     }
 
-    /// Forgets names whose time is over, a few at a time: here, and in the store, which commits what others wait for in between.
+    /// Removes expired keys, a few at a time: in memory, and in the store, so that other commits come in between.
     func sweep(unixTime: Int) async throws(StorageError) {
         let time = unixTime.saturatingSubtracting(retentionSeconds - 1)
         while state.withLock({ $0.removeSome(before: time, limit: Self.maxNamesAtATime) }) == Self.maxNamesAtATime {}

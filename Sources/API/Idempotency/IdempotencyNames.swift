@@ -1,19 +1,23 @@
 import DequeModule
 import Storage
 
-/// Names of commands with what they stand for, in memory and within bounds. Each owner has a share that others cannot take: beyond a
-/// bound of an owner, its own oldest names go; beyond a bound of all, the oldest of those owners that have the most.
+/// Idempotency keys with their records, bounded and in memory. Each owner has a share that others cannot take: beyond an owner's
+/// bound, its own oldest keys are dropped; beyond the total bound, the oldest of the owners with the most.
 package struct IdempotencyNames {
+    /// An idempotency key and its owner.
     package struct Name: Hashable, Sendable {
+        /// The principal that sent the command.
         package var owner: String
+        /// The value of `Idempotency-Key`.
         package var key: String
     }
 
+    /// Bounds of the keys in memory.
     package struct Limits: Sendable {
-        /// Names of all, and of one owner.
+        /// Maximum number of keys: total, and for one owner.
         package var count = 100_000
         var ownerCount = 50_000
-        /// Bytes of the answers of all, and of one owner.
+        /// Maximum bytes of stored answers: total, and for one owner.
         var answerBytes = 64 << 20
         var ownerAnswerBytes = 32 << 20
     }
@@ -24,7 +28,7 @@ package struct IdempotencyNames {
     }
 
     private struct Owner {
-        /// By age. A name may stand here longer than its entry, whose serial number is then another.
+        /// By age. A key may be listed longer than its entry exists, whose serial number is then another.
         var order: Deque<(key: String, serial: Int)> = []
         var count = 0
         var answerBytes = 0
@@ -34,7 +38,7 @@ package struct IdempotencyNames {
     private var entries: [Name: Entry] = [:]
     private var owners: [String: Owner] = [:]
     private var responses: [String: Name] = [:]
-    /// By what answers tell of or quote.
+    /// Keys by the objects that their answers describe or quote.
     private var objects: [String: Set<Name>] = [:]
     private(set) var answerBytes = 0
     private var lastSerial = 0
@@ -47,8 +51,8 @@ package struct IdempotencyNames {
 
     func name(ofResponse id: String) -> Name? { responses[id] }
 
-    /// Takes a record in, as the newest.
-    /// - Returns: those that had to go for it.
+    /// Adds a record as the newest.
+    /// - Returns: the records dropped to make room.
     mutating func insert(_ record: IdempotencyRecord) -> [IdempotencyRecord] {
         let name = Name(owner: record.owner, key: record.key)
         remove(name)
@@ -62,8 +66,8 @@ package struct IdempotencyNames {
         return makeRoom(name.owner)
     }
 
-    /// Puts a record in the place of that which its name stands for.
-    /// - Returns: those that had to go for it.
+    /// Replaces the record of a key.
+    /// - Returns: the records dropped to make room.
     mutating func update(_ record: IdempotencyRecord) -> [IdempotencyRecord] {
         let name = Name(owner: record.owner, key: record.key)
         guard let old = entries[name]?.record else { return [] }
@@ -83,8 +87,8 @@ package struct IdempotencyNames {
         return record
     }
 
-    /// Removes names that were first used before a time, at most so many.
-    /// - Returns: how many.
+    /// Removes keys first used before `time`, at most `limit`.
+    /// - Returns: the number of removed keys.
     mutating func removeSome(before time: Int, limit: Int) -> Int {
         var removed = 0
         for owner in owners.keys {
@@ -96,7 +100,7 @@ package struct IdempotencyNames {
         return removed
     }
 
-    /// What answers tell of is deleted: they go, and the names stay.
+    /// Erases the answers that describe or quote deleted objects; the keys stay.
     mutating func erase(_ ids: [String]) {
         for id in ids {
             for name in objects[id] ?? [] {
@@ -107,7 +111,7 @@ package struct IdempotencyNames {
         }
     }
 
-    // MARK: Parts
+    // MARK: Bookkeeping
 
     private mutating func weigh(_ record: IdempotencyRecord, _ name: Name, _ sign: Int) {
         let bytes = sign * (record.answer?.count ?? 0)
@@ -133,7 +137,7 @@ package struct IdempotencyNames {
         return nil
     }
 
-    /// Names that are used and let go again and again cost no more than those that stay.
+    /// Keys that are claimed and released repeatedly cost no more than others.
     private mutating func dropStalePlaces(of owner: String) {
         guard let state = owners[owner], state.order.count > 2 * state.count + 32 else { return }
         owners[owner]?.order.removeAll { entries[Name(owner: owner, key: $0.key)]?.serial != $0.serial }
@@ -154,7 +158,7 @@ package struct IdempotencyNames {
         return removed
     }
 
-    /// A little below the bound: so that it is seldom that all owners are looked at.
+    /// A little below the bound, so that all owners are compared only rarely.
     private static func goal(_ limit: Int) -> Int { limit - limit / 256 }
 
     private mutating func removeOldest(of owner: String, _ removed: inout [IdempotencyRecord]) -> Bool {
@@ -163,7 +167,7 @@ package struct IdempotencyNames {
         return true
     }
 
-    /// Takes the oldest names of those owners that have more than an even share of the goal, from who has most on.
+    /// Drops the oldest keys of the owners with more than an even share of the goal, largest owner first.
     private mutating func level(
         _ size: KeyPath<Owner, Int>, _ total: KeyPath<IdempotencyNames, Int>, to goal: Int, _ removed: inout [IdempotencyRecord]
     ) {

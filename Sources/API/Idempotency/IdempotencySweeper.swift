@@ -3,13 +3,16 @@ package import Logging
 package import Network
 import Storage
 
-/// Has the names of commands forgotten in time while the server runs.
+/// Removes expired idempotency keys periodically.
 package struct IdempotencySweeper: Sendable {
+    /// The keys.
     package let keys: IdempotencyKeys
-    /// How long a name is remembered.
+    /// How long a key is remembered.
     package let retention: Duration
+    /// Logs failed sweeps.
     package let logger: Logger
 
+    /// A sweeper of `keys`.
     package init(keys: IdempotencyKeys, retention: Duration, logger: Logger) {
         self.keys = keys
         self.retention = retention
@@ -19,8 +22,8 @@ package struct IdempotencySweeper: Sendable {
     private static let maxInterval = Duration.seconds(60)
     private static let minInterval = Duration.seconds(1)
 
-    /// Looks once a minute, or ten times while a name is remembered, until the server stops.
-    /// - Parameter clock: tells the time.
+    /// Sweeps once a minute, or ten times within a shorter retention, until the server stops.
+    /// - Parameter clock: provides the time.
     package func start(until lifecycle: Lifecycle, clock: EventLoop) {
         let interval = min(Self.maxInterval, max(Self.minInterval, retention / 10))
         Task {

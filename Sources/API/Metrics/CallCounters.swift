@@ -1,14 +1,14 @@
 import HTTP
 
-/// How the calls of one loop were answered. Confined to that loop; the sum is made when it is asked for.
+/// Counts the HTTP responses to one loop's calls. Confined to that loop; summed when read.
 ///
-/// Our own plain numbers and not the swift-metrics facade: there each counter is an existential that is reached through a factory
-/// of the whole process and adds atomically, which is paid on every message; these cost one addition, and everything that is
-/// read is read on the loop that wrote it.
+/// Plain integers, not the swift-metrics facade, where each counter is an existential from a process-wide factory and adds
+/// atomically on every message. These cost one addition, and are read on the loop that writes them.
 package struct CallCounters: Sendable {
-    /// Answers by label (its index in ``RouteTable/labels``) and first digit of the status; as long as the last label that was counted.
+    /// HTTP responses by label (its index in ``RouteTable/labels``) and first digit of the status; as long as the highest label
+    /// counted so far requires.
     private var requests: [UInt64] = []
-    /// Requests for a WebSocket that did not become one, by reason.
+    /// Failed WebSocket handshakes, by reason.
     package private(set) var handshakeFailures: [String: UInt64] = [:]
 
     mutating func countAnswer(_ label: UInt8, _ status: HTTPStatus) {
@@ -17,6 +17,8 @@ package struct CallCounters: Sendable {
         requests[index] += 1
     }
 
+    /// Number of HTTP responses.
+    /// - Parameter statusClass: first digit of the status.
     package func requests(label: Int, statusClass: Int) -> UInt64 {
         let index = label * 6 + statusClass
         return index < requests.count ? requests[index] : 0

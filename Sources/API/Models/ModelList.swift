@@ -2,21 +2,24 @@ import Glibc
 package import Network
 package import Upstreams
 
-/// Asks the upstreams what they have, for `GET /v1/models`.
+/// Queries the upstreams for their models, for `GET /v1/models`.
 package struct ModelList: Sendable {
+    /// The configured upstreams.
     package let upstreams: [UpstreamConfiguration]
+    /// Whether the upstream is the rehearsal model.
     package let isRehearsal: Bool
-    /// Where the requests run.
+    /// The loop that sends the requests.
     package let loop: EventLoop
 
+    /// A list of the upstreams' models.
     package init(_ upstreams: [UpstreamConfiguration], isRehearsal: Bool, loop: EventLoop) {
         self.upstreams = upstreams
         self.isRehearsal = isRehearsal
         self.loop = loop
     }
 
-    /// An upstream that does not answer has the names that the operator gave.
-    /// - Returns: the names, and whether all upstreams answered.
+    /// Fetches the list. For an unavailable upstream, it contains the configured names.
+    /// - Returns: the models, and whether all upstreams responded.
     func fetch() async -> (entries: [ModelNames.Entry], isWhole: Bool) {
         var isWhole = true
         let now = time(nil)
@@ -26,7 +29,7 @@ package struct ModelList: Sendable {
             let owner = isRehearsal ? "interject-rehearsal" : "upstream"
             let report = await UpstreamProbe.check(upstream, on: loop)
             if !report.isServing { isWhole = false }
-            // What it has beyond what it is there for is not offered.
+            // An upstream may have models outside of those configured for it; these are not listed.
             for name in report.models where upstream.closeness(to: name) != nil {
                 entries.append(.init(name: name, ownedBy: owner, created: now))
             }
@@ -35,7 +38,7 @@ package struct ModelList: Sendable {
         return (entries.filter { seen.insert($0.name).inserted }, isWhole)
     }
 
-    /// For a session that names no model: the first name that the operator gave; empty if there is none.
+    /// The model of a session that names none: the first configured one; empty if there is none.
     var preferredName: String {
         if isRehearsal { return "rehearsal" }
         for upstream in upstreams {

@@ -1,27 +1,30 @@
 package import Network
 import Synchronization
 
-/// The models that can be asked for: what the upstreams say they have, and the names that the operator gave.
+/// The models that clients can request: those reported by the upstreams, and those in the configuration.
 package final class ModelNames: Sendable {
+    /// One model.
     package struct Entry: Sendable {
+        /// The name that clients use.
         package let name: String
+        /// OpenAI's `owned_by`.
         package let ownedBy: String
         /// Seconds since 1970.
         package let created: Int
     }
 
     private let entries = Mutex<[Entry]>([])
-    /// The first name that the operator gave; empty if there is none.
+    /// The first configured name; empty if there is none.
     private let preferred: String
 
-    /// That of runners; nil: there are none.
+    /// The runners' model; nil if there is none.
     private let runner: Entry?
 
     private let list: ModelList
 
     /// - Parameters:
-    ///   - list: where the names come from; it is asked once ``askAgain(at:)`` is called.
-    ///   - runner: the name that programs which ask for work answer to.
+    ///   - list: queries the upstreams; first used by ``askAgain(at:)``.
+    ///   - runner: name of the model that runners implement.
     ///   - now: seconds since 1970.
     package init(_ list: ModelList, runner: String?, now: Int) {
         self.list = list
@@ -29,18 +32,19 @@ package final class ModelNames: Sendable {
         self.runner = runner.map { Entry(name: $0, ownedBy: "runner", created: now) }
     }
 
-    /// The model of a session that names none: the first in the order of the configuration, else of what the first upstream has.
-    /// Runners answer for nobody who did not ask for them. Nil as long as no upstream has told what it has.
+    /// The model of a session that names none: the first in the configuration, otherwise the first upstream's first. Never the
+    /// runners', which must be requested by name. Nil until an upstream has reported its models.
     package var first: String? {
         if !preferred.isEmpty { return preferred }
         return entries.withLock { $0 }.first { $0.name != runner?.name }?.name
     }
 
-    /// How long a session waits for its model's name when no upstream has told any yet.
+    /// How long a session without a model waits for an upstream's report.
     private static let patience = Duration.seconds(2)
     private static let lookInterval = Duration.milliseconds(50)
 
-    /// - Parameter then: gets ``first`` on `loop`: at once if it is known, else as soon as an upstream has told it; nil after 2 s.
+    /// - Parameter then: gets ``first`` on `loop`: at once if known, otherwise as soon as an upstream has reported it; nil after 2
+    ///   s.
     package func first(on loop: EventLoop, then: @escaping (String?) -> Void) {
         first(on: loop, until: loop.now + Self.patience, then: then)
     }
@@ -52,13 +56,13 @@ package final class ModelNames: Sendable {
         loop.schedule(after: Self.lookInterval) { [self] in first(on: loop, until: deadline, then: then) }
     }
 
-    /// What upstreams have under the runners' name is never asked for.
+    /// All models. The runners' model hides an upstream's of the same name.
     package var all: [Entry] { entries.withLock { $0 }.filter { $0.name != runner?.name } + [runner].compactMap { $0 } }
 
-    /// How often upstreams that did not answer are asked again, at most.
+    /// Minimum delay before unavailable upstreams are queried again.
     private static let retryInterval = Duration.seconds(1)
 
-    /// How far the list is known.
+    /// How much of the list is known.
     private struct Progress {
         var isAsking = false
         var isWhole = false
@@ -67,7 +71,7 @@ package final class ModelNames: Sendable {
 
     private let progress = Mutex(Progress())
 
-    /// Asks for what is still missing: an upstream may come up after the server. Returns at once.
+    /// Queries the upstreams that have not responded: one may start after the server. Returns at once.
     package func askAgain(at now: Instant) {
         let isDue = progress.withLock { progress in
             if progress.isAsking || progress.isWhole { return false }

@@ -5,11 +5,11 @@ public import Network
 import SessionHosting
 public import WebSocket
 
-/// A WebSocket of a face. It has the duties of every one of them, and leaves what is said to the face.
+/// A WebSocket of a face. Fulfils the duties that all of them share, and leaves the messages to the face.
 ///
-/// - It is in the ``OpenRegistry`` of its loop from its beginning to its end.
+/// - It is in its loop's ``OpenRegistry`` from beginning to end.
 /// - When the server stops, it closes with 1012 as soon as it is at rest.
-/// - When the key that opened it ends, it tells so and closes with 1008.
+/// - When the key that opened it expires or is revoked, it sends the error and closes with 1008.
 /// - Sessions that live as long as the connection are forgotten at its end: ``own(_:on:)``.
 /// - A command that was received is carried out, whatever comes after it. Whichever step of it ends in a later iteration goes through
 ///   ``find(session:then:)`` and the methods beside it, or through ``Network/WebSocketConnection/delayingEnd(until:)``: the end of the
@@ -18,15 +18,17 @@ public import WebSocket
 /// A face subclasses it, overrides the methods under "For the face" and those of ``Network/WebSocketConnection``, and lists a
 /// ``Route/socket(_:label:scope:binding:_:)`` that makes it. Subprotocols are agreed on by the route's ``SocketOpening``.
 open class FaceSocket: WebSocketConnection {
+    /// The server's services.
     package let services: APIServices
     /// The caller that opened it.
     package let caller: Caller
+    /// The owner of the caller's objects.
     package final var owner: String { caller.owner }
     private var ephemeral = EphemeralSessions()
     /// Steps that the client's next messages wait for.
     private var pausingStepCount = 0
 
-    /// - Parameter call: the one that asked for the socket.
+    /// - Parameter call: the call that opens the socket.
     package init(_ transport: WebSocketTransport, for call: Call) {
         services = call.services
         caller = call.caller
@@ -38,9 +40,9 @@ open class FaceSocket: WebSocketConnection {
 
     /// Whether nothing runs or waits here whose end the client is owed, besides commands under way.
     open var isAtRest: Bool { true }
-    /// Tells of an error that no command has caused.
+    /// Sends an error that no command has caused.
     open func tell(_ error: APIError) {}
-    /// The last call, whatever the cause.
+    /// The connection has ended, for whatever reason; the last call.
     open func left() {}
 
     /// Forgets a session when the connection ends.
@@ -49,8 +51,8 @@ open class FaceSocket: WebSocketConnection {
         ephemeral.insert(sessionID, on: loop, services.sessions.residency)
     }
 
-    /// To be called before each command: the credential may have ended since.
-    /// - Parameter tell: called with the error when it has, before the socket closes.
+    /// Must be called before each command, since the credential may have expired.
+    /// - Parameter tell: called with the error, if any, before the socket closes.
     package final func checkCredential(telling tell: (APIError) -> Void) throws(APIError) {
         if services.authentication.stillKnows(caller) { return }
         let error = APIError(.unknownKey)
@@ -59,7 +61,7 @@ open class FaceSocket: WebSocketConnection {
         throw error
     }
 
-    /// What its lines in the log begin with: the access line of the upgrade has the request's identifier and the same connection.
+    /// Metadata of its log lines; the access log's line for the upgrade has the same connection, and the request's identifier.
     package final var logMetadata: Logger.Metadata { ["connection": "\(connectionID ?? "")"] }
 
     // MARK: Steps of commands
@@ -76,7 +78,7 @@ open class FaceSocket: WebSocketConnection {
 
     // MARK: Duties
 
-    /// Closes once what runs has come to its end here.
+    /// Closes once the current work has ended.
     final func closeWhenAtRest() {
         guard isOpen else { return }
         if isAtRest, !hasCommandsUnderWay {

@@ -4,10 +4,9 @@ import HTTP
 import Network
 import WebSocket
 
-/// What clients have open on one loop: calls that are not answered yet, streams and WebSockets. Loop-confined.
+/// Everything that clients have open on one loop: unanswered calls, streams and WebSockets. Loop-confined.
 ///
-/// The one place that knows all of them. It ends what a key has opened when the key ends, lets connections go when the server stops,
-/// and counts.
+/// Ends what a key has opened when the key expires or is revoked, closes connections when the server stops, and counts.
 package final class OpenRegistry {
     private enum Entry {
         case call(Call)
@@ -15,10 +14,13 @@ package final class OpenRegistry {
         case socket(FaceSocket)
     }
 
-    /// How many are open.
+    /// Number of open calls, streams and WebSockets.
     package struct Counts: Sendable, Equatable {
+        /// Calls that have not been answered.
         package var calls = 0
+        /// Responses that are streams.
         package var streams = 0
+        /// WebSockets.
         package var sockets = 0
 
         static func + (left: Counts, right: Counts) -> Counts {
@@ -33,7 +35,7 @@ package final class OpenRegistry {
     private var keyIDs: [ObjectIdentifier: String] = [:]
     private var isScheduled = false
 
-    /// How often the keys are looked at. A revoked key is known after half a second: ``KeyRing/pollInterval``.
+    /// How often the keys are checked. A revoked key is known within half a second: ``KeyRing/pollInterval``.
     private static let interval = Duration.seconds(1)
 
     init(loop: EventLoop, authentication: Authentication) {
@@ -41,19 +43,19 @@ package final class OpenRegistry {
         self.authentication = authentication
     }
 
-    // MARK: What is open
+    // MARK: Registration
 
-    /// A call whose caller is known; until ``remove(_:)`` with its exchange.
+    /// Registers an authenticated call; until ``remove(_:)`` with its exchange.
     func insert(_ call: Call) { insert(.call(call), ObjectIdentifier(call.exchange), call.caller) }
 
-    /// A call is answered by a stream.
+    /// Registers the stream that answers a call.
     func insert(_ stream: EventStream, answering call: Call) {
         let id = ObjectIdentifier(call.exchange)
         guard let keyID = keyIDs[id] else { return }
         entries[keyID]?[id] = .stream(stream, call)
     }
 
-    /// Until ``remove(_:)`` with the socket.
+    /// Registers a socket; until ``remove(_:)`` with it.
     func insert(_ socket: FaceSocket) { insert(.socket(socket), ObjectIdentifier(socket), socket.caller) }
 
     func remove(_ object: AnyObject) {
@@ -85,7 +87,7 @@ package final class OpenRegistry {
         entries.values.flatMap { $0.values.compactMap { if case .socket(let socket) = $0 { socket } else { nil } } }
     }
 
-    // MARK: A key ends
+    // MARK: Ended keys
 
     private func schedule() {
         if isScheduled { return }
@@ -98,10 +100,10 @@ package final class OpenRegistry {
         }
     }
 
-    /// Ends what a key has opened that was revoked, or whose own time is over.
+    /// Ends everything that a revoked or expired key has opened.
     ///
-    /// A client token or JSON Web Token that expires ends nothing: it is short-lived so that it can be handed out, and what it has
-    /// opened may come to its end.
+    /// The expiry of a client token or JSON Web Token ends nothing: it is short-lived so that it can be handed out, and what it has
+    /// opened may run to its end.
     private func end(_ keyID: String) {
         for entry in entries[keyID].map({ Array($0.values) }) ?? [] {
             switch entry {
@@ -112,10 +114,10 @@ package final class OpenRegistry {
         }
     }
 
-    // MARK: The server stops
+    // MARK: Shutdown
 
-    /// Lets connections go: those between two requests now, others behind their answer, WebSockets when they are at rest, each at a
-    /// moment of its own within the window, so that not all of them come back at once elsewhere.
+    /// Closes connections: idle ones now, others after their response, WebSockets when they are at rest, each after a random delay
+    /// within the window, so that clients do not all reconnect elsewhere at once.
     func drain(window: Duration) {
         loop.finishConnections()
         for socket in sockets {
@@ -124,7 +126,7 @@ package final class OpenRegistry {
         }
     }
 
-    /// Closes everything behind what is due to it.
+    /// Closes all connections after their pending output.
     func closeAll() {
         for socket in sockets { socket.closeForRestart() }
         loop.finishConnections()
@@ -132,9 +134,9 @@ package final class OpenRegistry {
 }
 
 extension Call {
-    /// Ends what goes on for long: streams, and answers that are waited for. A call that waits for nothing is answered.
+    /// Ends streams and waiting calls. A call that waits for nothing is answered.
     fileprivate func endForRevokedKey(_ stream: EventStream?) {
-        // As if the client had gone: a response that was for it alone goes by its disconnect policy.
+        // As if the client had disconnected: a response that only it listens to follows its disconnect policy.
         guard !exchange.isEnded, let leave = exchange.onDisconnect else { return }
         exchange.onDisconnect = nil
         leave()

@@ -1,9 +1,9 @@
 import Access
 
-/// A request as it was understood when its head came: its route, and the credential that was verified for it.
+/// What is known about a request from its header: its route, and its verified credential.
 package final class Arrival: Sendable {
     let match: RouteMatch
-    /// What was found out about the JSON Web Token that it bears; nil: it bears none.
+    /// The outcome for the request's JSON Web Token; nil if it carries none.
     let token: JWTVerifier.Outcome?
 
     init(_ match: RouteMatch, token: JWTVerifier.Outcome? = nil) {
@@ -11,6 +11,6 @@ package final class Arrival: Sendable {
         self.token = token
     }
 
-    /// Whether the request is answered before its body, which is of no use then.
+    /// Whether the request is refused before its body, which is then of no use.
     var isRefusedForNow: Bool { token?.isPassing ?? false }
 }

@@ -1,9 +1,9 @@
 import HTTP
 
-/// Which web pages may call (CORS), and what they are told.
+/// Decides which web pages may call (CORS), and writes the header fields for them.
 ///
-/// Without a setting: any page when keys are needed (a page without a key gets nowhere); else only pages served from this
-/// machine, since otherwise every page that its user visits could use the models behind the server.
+/// Without a setting: any page if keys are required (a page without a key gets nowhere), otherwise only pages served from this
+/// machine, since every page that its user visits could otherwise use the models behind the server.
 struct CrossOrigin: Sendable {
     /// Response headers that a page may read.
     private static let exposedFields = [
@@ -15,13 +15,13 @@ struct CrossOrigin: Sendable {
 
     private enum Rule {
         case any
-        /// Pages of this machine.
+        /// Pages served from this machine.
         case local
-        /// Those of the setting, and whether those without an origin (`null`: files, sandboxed frames) are among them.
+        /// Pages in the setting, and whether it includes those without an origin (`null`: files, sandboxed frames).
         case listed(Set<WebOrigin>, opaque: Bool)
     }
 
-    /// Where a request comes from, by its Origin field.
+    /// The source of a request, from its Origin field.
     private enum Source {
         case unnamed
         case page(WebOrigin)
@@ -39,11 +39,11 @@ struct CrossOrigin: Sendable {
     }
 
     private let rule: Rule
-    /// Whether the name that the client calls the server by must be one of this machine's: on a server without keys that only
-    /// this machine can reach, another name means that a page has its own name resolve to the loopback address (DNS rebinding).
+    /// Whether the client must call the server by a name of this machine: on a server without keys that is reachable from this
+    /// machine only, any other name means that a page resolves its own name to the loopback address (DNS rebinding).
     private let checksHost: Bool
 
-    /// - Parameter allowed: origins, `null`, or `*`; nil: the setting is not given.
+    /// - Parameter allowed: origins, `null`, or `*`; nil if not set.
     init(allowed: [String]?, keysAreRequired: Bool, isLoopbackOnly: Bool) {
         if let allowed {
             rule =
@@ -54,15 +54,15 @@ struct CrossOrigin: Sendable {
         checksHost = !keysAreRequired && isLoopbackOnly
     }
 
-    /// Refuses what a page that may not call has sent. A browser hides the answer from such a page, but lets it ask.
+    /// Refuses requests of pages that may not call. A browser hides the response from such a page, but does send the request.
     ///
-    /// - Parameter isByUnixSocket: a browser reaches that by a proxy only. Its pages are looked at all the same; the name is the
-    ///   proxy's affair.
+    /// - Parameter isByUnixSocket: a browser reaches a Unix socket only through a proxy. Its pages are checked all the same; the
+    ///   name is up to the proxy.
     func check(_ request: RequestHead, isByUnixSocket: Bool) throws(APIError) {
         let text = request.fields["origin"]
         let source = Source(text)
         if case .unnamed = source {
-            // An image, a script, a link: no Origin, and a GET all the same.
+            // An image, a script or a link: a GET without Origin.
             guard allowsUnnamed(request) else {
                 throw APIError(
                     status: .forbidden,
@@ -87,19 +87,19 @@ struct CrossOrigin: Sendable {
         }
     }
 
-    /// What a browser says of a request without Origin (Fetch Metadata): such as an image or a link from elsewhere causes. Programs
-    /// send no such field.
+    /// Checks Fetch Metadata in a request without Origin, such as for an image or a link from another site. Only browsers send
+    /// these fields.
     private func allowsUnnamed(_ request: RequestHead) -> Bool {
         guard let site = request.fields["sec-fetch-site"]?.lowercased(), site != "none", site != "same-origin" else { return true }
         switch rule {
         case .any: return true
-        // Another port of the same name: of this machine, if the name is.
+        // Another port of the same host: of this machine, if the host is.
         case .local: return site == "same-site" && request.authority.flatMap { WebOrigin("http://" + $0) }?.isLoopback ?? false
         case .listed: return false
         }
     }
 
-    /// Whether the name is this machine's, or one that the operator expects.
+    /// Whether the name is this machine's, or one expected by the operator.
     private func isOwnName(_ authority: String) -> Bool {
         if WebOrigin("http://" + authority)?.isLoopback ?? false { return true }
         switch rule {
@@ -109,13 +109,13 @@ struct CrossOrigin: Sendable {
         }
     }
 
-    /// Whether a page was served by the very host and port that it calls.
+    /// Whether a page was served from the host and port that it calls.
     private static func isSame(_ source: Source, _ authority: String?) -> Bool {
         guard case .page(let origin) = source, let authority else { return false }
         return origin.isServed(by: authority)
     }
 
-    /// - Parameter origin: as a browser sent it.
+    /// - Parameter origin: as sent by a browser.
     func allows(_ origin: String) -> Bool { allows(Source(origin)) }
 
     private func allows(_ source: Source) -> Bool {
@@ -128,12 +128,12 @@ struct CrossOrigin: Sendable {
         }
     }
 
-    /// The fields that every answer has: which origins it is for, and to a page that may call, that it may read it.
+    /// CORS fields of every response: that it varies by origin, and, for a page that may call, that it may be read.
     func fields(for request: RequestHead) -> [(name: String, value: String)] { fields(origin: request.fields["origin"]) }
 
     /// - Parameters:
-    ///   - origin: as it was sent.
-    ///   - isHeadWhole: whether there is no other field when it is nil.
+    ///   - origin: the Origin field.
+    ///   - isHeadWhole: whether a nil origin means that there was none.
     func fields(origin: String?, isHeadWhole: Bool = true) -> [(name: String, value: String)] {
         if let origin {
             switch Source(origin) {
@@ -141,7 +141,7 @@ struct CrossOrigin: Sendable {
             case .unnamed, .malformed: return [Self.vary]
             }
         }
-        // Whoever sent it was not read: where any page may call, the answer may be read by any.
+        // The origin was not read: if any page may call, any may read the response.
         if !isHeadWhole, case .any = rule { return Self.allowing("*") }
         return [Self.vary]
     }
@@ -150,12 +150,12 @@ struct CrossOrigin: Sendable {
         [("Access-Control-Allow-Origin", origin), vary, ("Access-Control-Expose-Headers", exposedFields)]
     }
 
-    /// The further fields for an answer to a preflight.
-    /// - Parameter methods: names of those that the server takes.
+    /// Further fields for a preflight response.
+    /// - Parameter methods: names of the supported methods.
     func preflightFields(for request: RequestHead, methods: String) -> [(name: String, value: String)] {
         [
             ("Access-Control-Allow-Methods", methods),
-            // What the page asks for: headers of SDKs change with each version, and none of them is a privilege here.
+            // Whatever the page requests: SDKs' fields change with each version, and none confers a privilege here.
             ("Access-Control-Allow-Headers", request.fields["access-control-request-headers"] ?? "authorization, content-type"),
             ("Access-Control-Max-Age", "86400"),
         ]

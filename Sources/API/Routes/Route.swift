@@ -11,46 +11,51 @@ package import HTTP
 ///         Route(.get, "/v1/notes/{note_id}", label: "notes", scope: .one(.chat), retrieve),
 ///     ]
 package struct Route: Sendable {
-    /// `GET` answers `HEAD`, too.
+    /// `GET` also handles `HEAD`.
     package let method: HTTPMethod
+    /// The path's segments and parameters.
     let path: RoutePattern
-    /// The metrics count answers by it.
+    /// Label of its responses in the metrics.
     package let label: String
+    /// The scopes that a caller must have.
     package let scope: RouteScope
+    /// What a bound credential must be bound to.
     package let binding: RouteBinding
+    /// When a call is refused.
     package let admission: Admission
-    /// nil: an `Idempotency-Key` is ignored.
+    /// Nil ignores an `Idempotency-Key`.
     package let idempotency: Idempotency?
+    /// How the body is read.
     package let body: Body
     let action: Action
 
-    /// What refuses a call before its handler runs.
+    /// Conditions under which a call is refused before its handler runs.
     package enum Admission: Sendable {
-        /// Nothing: reads, and whatever stops something.
+        /// Never: for reads, and for calls that stop something.
         case always
-        /// A store that cannot be written.
+        /// While the store cannot be written.
         case writes
-        /// Also a server that drains, or whose memory is used up.
+        /// Also while the server drains or is out of memory.
         case newWork
     }
 
-    /// What `Idempotency-Key` stands for.
+    /// The outcome that an `Idempotency-Key` leads to.
     package enum Idempotency: Sendable {
         /// A response.
         /// - Parameters:
-        ///   - prefix: of its identifier.
-        ///   - replay: answers a repeated call with the response that the first call has begun.
+        ///   - prefix: prefix of its identifier.
+        ///   - replay: answers a repeated call with the response that the first call began.
         case response(prefix: String, replay: @Sendable (Call, String) throws(APIError) -> Void)
         /// The answer itself, which is stored.
         case answer
-        /// As ``answer``, of a body that is read while it arrives: the handler calls ``Call/onceReceived(_:_:)`` at its end.
+        /// Like ``answer``, for a streamed body: the handler calls ``Call/onceReceived(_:_:)`` at its end.
         case received
     }
 
-    /// What the handler does with the body of a request.
+    /// How a request's body reaches the handler.
     package enum Body: Sendable {
         case none
-        /// Parses it whole; a large one off the loop.
+        /// Parsed whole; off the loop if large.
         case json
         /// Reads it while it arrives.
         case streamed(maxBytes: Int)
@@ -83,6 +88,7 @@ package struct Route: Sendable {
         self.action = action
     }
 
+    /// A call whose path has no parameter.
     package init(
         _ method: HTTPMethod, _ path: RoutePattern, label: String = RouteTable.unlabelled, scope: RouteScope,
         binding: RouteBinding = .unbound, admission: Admission = .always, idempotency: Idempotency? = nil, body: Body = .none,
@@ -94,7 +100,8 @@ package struct Route: Sendable {
             action: .respond { (call, _) throws(APIError) in try handler(call) })
     }
 
-    /// - Parameter handler: gets the path's parameter, percent-decoded.
+    /// A call whose path has one parameter.
+    /// - Parameter handler: gets the parameter, percent-decoded.
     package init(
         _ method: HTTPMethod, _ path: RoutePattern, label: String = RouteTable.unlabelled, scope: RouteScope,
         binding: RouteBinding = .unbound, admission: Admission = .always, idempotency: Idempotency? = nil, body: Body = .none,
@@ -106,7 +113,8 @@ package struct Route: Sendable {
             action: .respond { (call, parameters) throws(APIError) in try handler(call, parameters[0]) })
     }
 
-    /// - Parameter handler: gets the path's two parameters, percent-decoded.
+    /// A call whose path has two parameters.
+    /// - Parameter handler: gets the parameters, percent-decoded.
     package init(
         _ method: HTTPMethod, _ path: RoutePattern, label: String = RouteTable.unlabelled, scope: RouteScope,
         binding: RouteBinding = .unbound, admission: Admission = .always, idempotency: Idempotency? = nil, body: Body = .none,
@@ -118,7 +126,7 @@ package struct Route: Sendable {
             action: .respond { (call, parameters) throws(APIError) in try handler(call, parameters[0], parameters[1]) })
     }
 
-    /// A WebSocket: a `GET` that becomes one.
+    /// A WebSocket: a `GET` that is upgraded.
     package static func socket(
         _ path: RoutePattern, label: String, scope: RouteScope, binding: RouteBinding = .unbound, _ opening: SocketOpening
     ) -> Route {
@@ -127,7 +135,7 @@ package struct Route: Sendable {
             body: .none, parameterCount: path.parameterCount, action: .openSocket(opening))
     }
 
-    /// The same call with another handler: for tests of what comes before it.
+    /// The same call with another handler: for tests of what precedes it.
     func handled(by handler: @escaping @Sendable (Call, PathParameters) throws(APIError) -> Void) -> Route {
         Route(
             method: method, path: path, label: label, scope: scope, binding: binding, admission: admission,

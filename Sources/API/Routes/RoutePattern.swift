@@ -1,13 +1,14 @@
-/// The path of a route: segments that are given and segments that are parameters, as in `/v1/sessions/{session_id}/events`.
+/// The path of a route: literal segments and parameters, as in `/v1/sessions/{session_id}/events`.
 package struct RoutePattern: Sendable, Hashable, ExpressibleByStringLiteral, CustomStringConvertible {
     enum Segment: Sendable, Hashable {
         case literal(String)
-        /// Any text but none.
+        /// Any non-empty text.
         case parameter(String)
     }
 
     let segments: [Segment]
 
+    /// - Parameter path: begins with a slash; parameters are in braces.
     package init(stringLiteral path: StaticString) { self.init("\(path)") }
 
     init(_ path: String) {
@@ -21,7 +22,7 @@ package struct RoutePattern: Sendable, Hashable, ExpressibleByStringLiteral, Cus
         }
     }
 
-    /// As in OpenAPI.
+    /// The path as in OpenAPI.
     package var description: String {
         segments.map { segment in
             switch segment {
@@ -33,12 +34,12 @@ package struct RoutePattern: Sendable, Hashable, ExpressibleByStringLiteral, Cus
 
     var parameterCount: Int { parameterPositions.count }
 
-    /// Indices of the segments that are parameters.
+    /// Indices of the parameters among the segments.
     var parameterPositions: [Int] {
         segments.indices.filter { if case .parameter = segments[$0] { true } else { false } }
     }
 
-    /// Whether some path matches both.
+    /// Whether a path can match both.
     func overlaps(_ other: RoutePattern) -> Bool {
         guard segments.count == other.segments.count else { return false }
         return zip(segments, other.segments).allSatisfy { pair in
@@ -47,7 +48,7 @@ package struct RoutePattern: Sendable, Hashable, ExpressibleByStringLiteral, Cus
     }
 }
 
-/// The parameters of a path that has matched a route, percent-decoded.
+/// The parameters of a matched path, percent-decoded.
 struct PathParameters: Sendable {
     let segments: [String]
     let positions: [Int]

@@ -3,23 +3,24 @@ import HTTP
 
 /// The routes of a server, by path.
 ///
-/// A tree of segments: a path is looked up segment by segment, a literal before a parameter. Made once, when the server starts.
+/// A tree of segments, searched segment by segment, literals before parameters. Built once, at the start.
 package struct RouteTable: Sendable {
-    /// Label of what belongs to no face.
+    /// Label of requests that belong to no face.
     static let unlabelled = "other"
-    /// First segment of every path that needs a key: what is not found behind it is told to callers alone.
+    /// First segment of all paths that need a key: only authenticated callers learn which of these exist.
     private static let version = "v1"
 
+    /// All routes, in the order in which they were given.
     package let routes: [Route]
-    /// Labels of the metrics. Their indices are the ``Endpoint/label`` of routes; the first is ``unlabelled``.
+    /// Labels for the metrics, indexed by ``Endpoint/label``; the first is ``unlabelled``.
     package let labels: [String]
-    /// Which of them have a WebSocket.
+    /// Whether each label has a WebSocket.
     private let socketLabels: [Bool]
     private let nodes: [Node]
-    /// Every method that some route takes, for preflights.
+    /// Names of all methods in use, for preflights.
     let methodNames: String
 
-    /// A route with what is known of it from its list.
+    /// A route with its index and label.
     final class Endpoint: Sendable {
         let route: Route
         let label: UInt8
@@ -35,13 +36,14 @@ package struct RouteTable: Sendable {
     private struct Node {
         var literals: [String: Int] = [:]
         var parameter: Int?
-        /// Those that end here, in the order of the list.
+        /// Routes of this path, in the order of the list.
         var endpoints: [Endpoint] = []
-        /// The first that ends here or below.
+        /// The first route of this path or below.
         var first: Endpoint?
         var isLeaf: Bool { literals.isEmpty && parameter == nil }
     }
 
+    /// Builds the table. Two routes must not match the same request.
     package init(_ routes: [Route]) {
         var labels = [Self.unlabelled]
         var nodes = [Node()]
@@ -85,16 +87,16 @@ package struct RouteTable: Sendable {
 
     func hasSocket(label: UInt8) -> Bool { socketLabels[Int(label)] }
 
-    // MARK: Looking up
+    // MARK: Lookup
 
-    /// What a request is for.
-    /// - Parameter segments: of its path, percent-decoded.
+    /// Finds the route of a request.
+    /// - Parameter segments: the path's segments, percent-decoded.
     func match(_ method: HTTPMethod, _ segments: [String]) -> RouteMatch {
         let asked = method == .head ? .get : method
         if let endpoint = find(asked, 0, segments[...]) {
             return RouteMatch(.found(endpoint), scope: endpoint.route.scope, rules: endpoint, segments: segments)
         }
-        // A caller that may not call what is there is told so, whatever the method; and so it is with what is beside it.
+        // Access is checked first, whatever the method, and also for paths that do not exist.
         var taken: [Endpoint] = []
         collect(0, segments[...], into: &taken)
         if let first = taken.first {
@@ -107,7 +109,7 @@ package struct RouteTable: Sendable {
         } else if case .operatorKey? = nearest?.route.scope {
             scope = .operatorKey
         } else {
-            // Needs no key: a client whose base URL is wrong may well have the right key, and would be told of scopes.
+            // Needs no key: a client with a wrong base URL may have a valid key, and should not get an error about scopes.
             scope = .open
         }
         return RouteMatch(.notFound, scope: scope, rules: nearest, segments: segments)
@@ -120,14 +122,14 @@ package struct RouteTable: Sendable {
         return find(method, next, segments.dropFirst())
     }
 
-    /// The routes of a path, whatever their method: of two nodes where a literal and a parameter match the same segment.
+    /// The routes of a path with any method: of two nodes where both a literal and a parameter match a segment.
     private func collect(_ node: Int, _ segments: ArraySlice<String>, into endpoints: inout [Endpoint]) {
         guard let segment = segments.first else { return endpoints += nodes[node].endpoints }
         if let next = nodes[node].literals[segment] { collect(next, segments.dropFirst(), into: &endpoints) }
         if let next = nodes[node].parameter, !segment.isEmpty { collect(next, segments.dropFirst(), into: &endpoints) }
     }
 
-    /// The route whose rules hold for a path that leads nowhere: of the deepest segments that lead on to some route.
+    /// The route whose access rules apply to a path that does not exist: one below the longest prefix that does.
     private func nearest(to segments: [String]) -> Endpoint? {
         let isVersioned = segments.first == Self.version
         var node = 0
@@ -140,9 +142,9 @@ package struct RouteTable: Sendable {
         return nearest
     }
 
-    // MARK: Paths that lead nowhere
+    // MARK: Unknown paths
 
-    /// 404, with the path that was meant, if that can be told.
+    /// 404, with the path that was probably meant, if there is one.
     func noSuchPath(_ request: RequestHead) -> APIError {
         let asked = "\(request.method.name) \(request.target.path)"
         guard let path = meantPath(request.target.pathSegments), path != request.target.path else {
@@ -155,14 +157,14 @@ package struct RouteTable: Sendable {
             code: "unknown_url")
     }
 
-    /// The path with one `/v1` in front and no empty segments, if something is served there.
+    /// The path with a single leading `/v1` and no empty segments, if there are routes below it.
     private func meantPath(_ segments: [String]) -> String? {
         let named = segments.filter { !$0.isEmpty }
         let behind = named.lastIndex(of: Self.version).map { named[($0 + 1)...] } ?? named[...]
         guard let first = behind.first, let root = nodes[0].literals[Self.version], nodes[root].literals[first] != nil else {
             return nil
         }
-        // The segments are repeated as they were sent, and only if they can be.
+        // The segments are echoed verbatim, and only if that is possible.
         guard
             behind.allSatisfy({
                 $0.utf8.allSatisfy { $0 > 0x20 && $0 < 0x7F && $0 != UInt8(ascii: "/") && $0 != UInt8(ascii: "%") }
@@ -172,19 +174,19 @@ package struct RouteTable: Sendable {
     }
 }
 
-/// What a request's method and path are in a ``RouteTable``.
+/// The result of looking up a request's method and path in a ``RouteTable``.
 struct RouteMatch: Sendable {
     enum Outcome: Sendable {
         case found(RouteTable.Endpoint)
-        /// The path is there, with these methods.
+        /// The path exists, with these methods.
         case wrongMethod([HTTPMethod])
         case notFound
     }
 
     let outcome: Outcome
-    /// Who may ask: also for what is not there.
+    /// The required scope, also for paths that do not exist.
     let scope: RouteScope
-    /// The route asked for, or the one whose rules hold in its place; nil: none.
+    /// The matched route, or the one whose access rules apply instead; nil for none.
     private let rules: RouteTable.Endpoint?
     private let segments: [String]
 
@@ -202,7 +204,7 @@ struct RouteMatch: Sendable {
     var binding: RouteBinding { rules?.route.binding ?? .unbound }
     var parameters: PathParameters { PathParameters(segments: segments, positions: endpoint?.parameterPositions ?? []) }
 
-    /// The first parameter of the route whose rules hold, if the path has as much.
+    /// The first parameter of that route, if the path is long enough.
     var boundID: String? {
         guard let position = rules?.parameterPositions.first, position < segments.count else { return nil }
         return segments[position]
@@ -210,7 +212,7 @@ struct RouteMatch: Sendable {
 }
 
 extension APIError {
-    /// - Parameter taken: in the order of the list.
+    /// - Parameter taken: the path's methods, in the order of the list.
     static func methodNotAllowed(_ taken: [HTTPMethod]) -> APIError {
         let names = taken.map(\.name)
         let heads = taken.contains(.get) ? [HTTPMethod.head.name] : []

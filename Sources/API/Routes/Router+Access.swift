@@ -3,9 +3,9 @@ import HTTP
 import Network
 import SessionHosting
 
-/// Identifies the caller, and checks what it may call.
+/// Authenticates callers and checks their access.
 extension Router {
-    /// Goes on with the caller by its key or its ticket, if its scopes and what it is bound to permit the call.
+    /// Continues with the caller by its key or ticket, if its scopes and binding permit the call.
     package func admit(_ call: Call, _ then: @escaping (Call) throws(APIError) -> Void) throws(APIError) {
         var call = call
         call.caller = try identify(call)
@@ -26,7 +26,7 @@ extension Router {
 
     private func identify(_ call: Call) throws(APIError) -> Caller {
         let services = call.services
-        // A ticket opens streams and sockets, and nothing that changes anything by itself.
+        // A ticket opens streams and sockets only; neither changes anything by itself.
         if call.isRead, let ticket = call.query["ticket"] {
             // HEAD does not use it up.
             let holder =
@@ -45,7 +45,7 @@ extension Router {
         }
     }
 
-    /// Checks the operator's key.
+    /// Checks the operator key.
     func checkOperator(_ call: Call) throws(APIError) {
         let authentication = call.services.authentication
         do throws(AccessError) {
@@ -63,7 +63,7 @@ extension Router {
         case ifResponse(String, of: String)
     }
 
-    /// A credential for one session or response is for nothing else: everything else is not there.
+    /// A credential bound to one session or response sees no other object.
     private static func check(_ binding: Caller.Binding, _ match: RouteMatch) throws(APIError) -> Check {
         switch (match.binding, match.boundID) {
         case (.any, _): return .admitted

@@ -2,12 +2,12 @@ import Access
 package import HTTP
 package import Network
 
-/// Finds the route and the credential of a request before anything of its body is read: strangers may send little.
+/// Finds the route and the credential of a request before its body is read: unauthenticated clients may send only little.
 extension Router {
-    /// Bytes of a body that comes without a key: enough to be told so.
+    /// Maximum body of a request without a key: large enough to receive the error.
     private static let maxStrangersBodyBytes = 64 << 10
 
-    /// - Returns: nil for a JSON Web Token that was not seen before: it is verified, and not on the loop.
+    /// - Returns: nil for a JSON Web Token that has not been seen before: it is verified off the loop.
     package func terms(for request: RequestHead) -> RequestTerms? {
         switch services.authentication.token(of: request) {
         case .none: terms(request, nil)
@@ -22,7 +22,7 @@ extension Router {
 
     private func terms(_ request: RequestHead, _ token: JWTVerifier.Outcome?) -> RequestTerms {
         let arrival = Arrival(services.routes.match(request.method, request.target.pathSegments), token: token)
-        // Told at once to come again, and not that the body is too large.
+        // Refused at once with a retry, whatever the size of the body.
         if arrival.isRefusedForNow { return RequestTerms(maxBodyBytes: .max, streamsBody: true, credential: arrival) }
         var terms = RequestTerms(maxBodyBytes: services.settings.maxBodyBytes, credential: arrival)
         if case .streamed(let maxBytes)? = arrival.match.route?.body {

@@ -6,10 +6,12 @@ package import Network
 import SessionHosting
 import Sessions
 
-/// Takes each request to the handler of its route: checks the caller, and answers errors.
+/// Dispatches each request to the handler of its route: checks access, and responds to errors.
 package final class Router: HTTPRequestHandler {
+    /// The server's services.
     package let services: APIServices
 
+    /// A router to the routes in `services`.
     package init(services: APIServices) { self.services = services }
 
     package func handle(_ exchange: HTTPExchange) {
@@ -22,7 +24,7 @@ package final class Router: HTTPRequestHandler {
         exchange.label = arrival.match.label
         exchange.record = services.accessLog?.record()
         let isRefusedForNow = exchange.request.body != .none && arrival.isRefusedForNow
-        // A balancer that keeps connections open must let go of them, too.
+        // A load balancer's persistent connections must end, too.
         if services.lifecycle.stage != .serving || isRefusedForNow { exchange.closeAfterwards() }
         let call = Call(
             exchange: exchange, services: services, arrival: arrival, caller: .everybody(), requestID: requestID, loop: loop)
@@ -81,6 +83,7 @@ package final class Router: HTTPRequestHandler {
         }
     }
 
+    /// Responds to a call with an error; also counts it as a failed handshake if a WebSocket was requested.
     package func refuse(_ call: Call, _ error: APIError) {
         if Self.isForWebSocket(call.request), services.routes.hasSocket(label: call.exchange.label) {
             services.calls(on: call.loop).counters.countHandshakeFailure(error.handshakeLabel ?? error.code ?? "refused")
@@ -92,7 +95,7 @@ package final class Router: HTTPRequestHandler {
         request.method == .get && request.fields.list("upgrade", contains: "websocket")
     }
 
-    // MARK: What no handler answers
+    // MARK: Connection-level answers
 
     package func errorAnswer(for status: HTTPStatus, _ message: String) -> HTTPErrorAnswer {
         HTTPErrorAnswer(
@@ -102,7 +105,7 @@ package final class Router: HTTPRequestHandler {
 
     private static func error(_ status: HTTPStatus, _ message: String) -> APIError {
         switch status {
-        // Too many connections, of all or of one client.
+        // Too many connections: in total, or of one client.
         case .serviceUnavailable: APIError(status: status, message: message, type: "server_error", code: "overloaded")
         case .tooManyRequests: APIError(status: status, message: message, type: "rate_limit_error", code: "too_many_connections")
         case .unsupportedMediaType: APIError(status: status, message: message, code: "unsupported_content_encoding")
@@ -133,7 +136,7 @@ package final class Router: HTTPRequestHandler {
         services.calls(on: loop).counters.countAnswer(exchange.label, status)
     }
 
-    /// The access line. No query and no fields: they may hold keys.
+    /// Writes the access log's line. Without query and header fields, which may contain keys.
     package func exchangeEnded(_ exchange: HTTPExchange) {
         guard let loop = EventLoop.current else { return }
         services.calls(on: loop).open.remove(exchange)

@@ -4,15 +4,18 @@ package import Network
 import SessionHosting
 import WebSocket
 
-/// How a route becomes a WebSocket.
+/// How a route opens a WebSocket.
 package struct SocketOpening: Sendable {
-    /// What to do, for a caller that asks without the upgrade: goes behind "connect with wss:// or ws://".
+    /// Advice for a request without an upgrade: continues "connect with wss:// or ws://".
     package let advice: String
-    /// Subprotocols that the face speaks: the first one offered is agreed on.
+    /// Subprotocols of the face: the first one offered is accepted.
     package let subprotocols: Set<String>
-    /// Checks the call, and gives what makes the socket when the handshake has succeeded.
+    /// Checks the call and returns the function that makes the socket after a successful handshake.
     package let open: @Sendable (Call) throws(APIError) -> (WebSocketTransport) -> FaceSocket
 
+    /// - Parameters:
+    ///   - advice: continues "connect with wss:// or ws://".
+    ///   - open: checks the call and returns the function that makes the socket.
     package init(
         advice: String = ".", subprotocols: Set<String> = [],
         open: @escaping @Sendable (Call) throws(APIError) -> (WebSocketTransport) -> FaceSocket
@@ -24,7 +27,7 @@ package struct SocketOpening: Sendable {
 }
 
 extension Call {
-    /// Makes the handshake (RFC 6455 §4.2).
+    /// Performs the handshake (RFC 6455 §4.2).
     func upgrade(_ opening: SocketOpening) throws(APIError) {
         let handshake = HandshakeRequest(
             method: request.method.name, httpMinorVersion: request.minorVersion,
@@ -40,7 +43,7 @@ extension Call {
         let make = try opening.open(self)
         do {
             var acceptance = try ServerHandshake(origins: .any, deflate: services.settings.webSockets.deflate).accept(handshake)
-            // A browser that sent its key as a subprotocol wants to hear one of its offers: never the key.
+            // A browser that offers its key as a subprotocol expects one of its offers to be accepted: never the key.
             acceptance.subprotocol = handshake.offeredSubprotocols.first { opening.subprotocols.contains($0) }
             exchange.upgrade(
                 acceptance, limits: WebSocketLimits(maxMessageBytes: services.settings.webSockets.maxMessageBytes),
@@ -56,7 +59,7 @@ extension Call {
 }
 
 extension HandshakeRejection {
-    /// In a word, for counters.
+    /// Label of a failed handshake, for counters.
     fileprivate var label: String {
         switch self {
         case .methodNotGET: "method"

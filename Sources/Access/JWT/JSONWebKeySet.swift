@@ -1,25 +1,25 @@
 import JSON
 
-/// Public keys of an issuer (RFC 7517 §5), by what a token's head must say for each to be tried.
+/// Public keys of an issuer (RFC 7517 §5), by the header members that select them for a token.
 struct JSONWebKeySet: Sendable {
-    /// Keys of a set that are looked at.
+    /// Maximum number of keys of a set that are read.
     static let maxKeys = 256
 
     private struct Selector: Hashable {
         let algorithm: JWSAlgorithm
-        /// nil: for tokens that name no key.
+        /// Nil for tokens without a key identifier.
         let keyID: String?
     }
 
-    /// Several may have signed the same token: of those without names, or where two have the same.
+    /// Several keys match if they have no identifier or share one.
     private var keys: [Selector: [JWSKey]] = [:]
     private var keyIDs: Set<String> = []
 
-    /// The set of an issuer that has none.
+    /// The empty set, of an issuer without a key set.
     init() {}
 
-    /// - Returns: nil when the text is no JWK set. Keys that are not for signatures, too weak, broken, or of a kind that is not
-    ///   known here, are passed over (RFC 7517 §5).
+    /// - Returns: nil if the text is not a JWK set. Keys that are not for signatures, too weak, malformed, or of an unknown kind
+    ///   are skipped (RFC 7517 §5).
     init?(_ text: [UInt8]) {
         guard let list = (try? text.withUnsafeBytes { try JSONValue.parse($0, limits: .received) })?["keys"]?.array else {
             return nil
@@ -45,11 +45,11 @@ struct JSONWebKeySet: Sendable {
 
     var isEmpty: Bool { keys.isEmpty }
 
-    /// The keys that may have signed a token; nil: none.
+    /// The keys that may have signed a token; nil if there are none.
     func keys(for algorithm: JWSAlgorithm, keyID: String?) -> [JWSKey]? {
         keys[Selector(algorithm: algorithm, keyID: keyID)]
     }
 
-    /// Whether some key has the name.
+    /// Whether a key has this identifier.
     func names(_ keyID: String) -> Bool { keyIDs.contains(keyID) }
 }

@@ -3,16 +3,16 @@ import Logging
 import Network
 import Synchronization
 
-/// The issuer's keys in memory, read again from time to time, and soon when a token bears a key's name that is not among them.
+/// The issuer's keys in memory, fetched again periodically, and soon after a token names a key that is not among them.
 package final class JSONWebKeySource: Sendable {
-    /// How often keys are read again, so that one that was taken back is not believed for long.
+    /// How often keys are fetched again, so that a revoked one is not trusted for long.
     static let interval = Duration.seconds(300)
-    /// Tokens with made-up names must not have us ask the issuer all the time.
+    /// Tokens with invented key identifiers must not cause a fetch each.
     static let minInterval = Duration.seconds(10)
     private static let timeout = Duration.seconds(10)
     private static let maxFileBytes = 4 << 20
 
-    /// The keys, and how often they were others before.
+    /// The keys, and how often they have changed.
     struct Edition: Sendable {
         var keys = JSONWebKeySet()
         var number = 0
@@ -20,7 +20,7 @@ package final class JSONWebKeySource: Sendable {
 
     private struct State {
         var edition = Edition()
-        /// What the edition was read from.
+        /// The text from which the edition was read.
         var text: [UInt8]?
         var lastAttempt: Instant?
         var task: Task<Void, Never>?
@@ -38,10 +38,10 @@ package final class JSONWebKeySource: Sendable {
     }
 
     var edition: Edition { state.withLock { $0.edition } }
-    /// ``Edition/number`` of the keys that count now: what was found out with others does not hold.
+    /// ``Edition/number`` of the current keys; outcomes found with others are void.
     var editionNumber: Int { state.withLock { $0.edition.number } }
 
-    /// Reads the keys, and again until ``stop()``.
+    /// Fetches the keys, and again until ``stop()``.
     func start() async {
         await refresh()
         let task = Task { [weak self] in
@@ -56,8 +56,8 @@ package final class JSONWebKeySource: Sendable {
 
     func stop() { state.withLock { $0.task?.cancel() } }
 
-    /// A token names a key that is not here.
-    /// - Returns: whether the keys are being read again now.
+    /// Reports that a token names an unknown key.
+    /// - Returns: whether the keys are being fetched again now.
     func lacksKey() -> Bool {
         let now = Instant.monotonicNow
         let isDue = state.withLock { state in
@@ -72,7 +72,7 @@ package final class JSONWebKeySource: Sendable {
     func refresh() async {
         state.withLock { $0.lastAttempt = .monotonicNow }
         guard let text = await read() else { return warn() }
-        // The same keys: what was verified with them holds.
+        // The same keys: outcomes found with them remain valid.
         if state.withLock({ $0.text == text }) { return }
         guard let keys = JSONWebKeySet(text), !keys.isEmpty else { return warn() }
         state.withLock { state in
@@ -100,7 +100,7 @@ package final class JSONWebKeySource: Sendable {
         }
     }
 
-    /// Blocks, and not a loop.
+    /// Blocks: not for a loop.
     private static func contents(of path: String) -> [UInt8]? {
         let descriptor = open(path, O_RDONLY | O_CLOEXEC)
         guard descriptor >= 0 else { return nil }

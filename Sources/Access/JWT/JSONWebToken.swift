@@ -1,18 +1,18 @@
 import Bytes
 import JSON
 
-/// A signed token in its compact form (RFC 7515 §7.1), taken apart and not yet believed.
+/// A signed token in compact form (RFC 7515 §7.1), parsed but not verified.
 struct JSONWebToken {
-    /// nil: none that is taken here.
+    /// Nil for an algorithm that is not accepted.
     let algorithm: JWSAlgorithm?
     let keyID: String?
-    /// Whether it demands that extensions are understood: none are here (§4.1.11).
+    /// Whether the token requires extensions to be understood; none are supported (§4.1.11).
     let isCritical: Bool
     let claims: JSONObject
     private let message: [UInt8]
     private let signature: [UInt8]
 
-    /// - Returns: nil for what is no token. Base64 must be as RFC 7515 §2 has it, without padding.
+    /// - Returns: nil if the text is not a token. Base64 must be unpadded (RFC 7515 §2).
     init?(_ text: [UInt8]) {
         let parts = text.split(separator: UInt8(ascii: "."), omittingEmptySubsequences: false)
         guard parts.count == 3, let head = Self.object(parts[0]), let algorithm = head["alg"]?.string,
@@ -34,6 +34,6 @@ struct JSONWebToken {
         return (try? text.withUnsafeBytes { try JSONValue.parse($0, limits: .received) })?.object
     }
 
-    /// Whether one of the keys made its signature.
+    /// Whether one of the keys made the signature.
     func isSigned(byOneOf keys: [JWSKey]) -> Bool { keys.contains { $0.verifies(signature, of: message) } }
 }

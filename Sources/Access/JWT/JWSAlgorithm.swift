@@ -1,7 +1,7 @@
-/// Signatures that are taken (RFC 7518 §3.1, RFC 8037 §3.1).
+/// Accepted signature algorithms (RFC 7518 §3.1, RFC 8037 §3.1).
 ///
-/// Those of key pairs, and HS256 by a secret of its own. What is not here is refused whatever the keys could do: `none`, and
-/// HS384 and HS512, for which no setting has a secret.
+/// Those of key pairs, and HS256 with a secret of its own. All others are refused, whatever the keys support: `none`, and HS384 and
+/// HS512, for which no setting has a secret.
 enum JWSAlgorithm: String, Sendable, CaseIterable {
     case rs256 = "RS256"
     case rs384 = "RS384"
@@ -11,15 +11,15 @@ enum JWSAlgorithm: String, Sendable, CaseIterable {
     case edDSA = "EdDSA"
     case hs256 = "HS256"
 
-    /// Which public keys make it (RFC 7518 §6.1).
+    /// The kind of public key that verifies it (RFC 7518 §6.1).
     enum KeyKind: Sendable, Hashable {
         case rsa
         /// - Parameters:
-        ///   - curve: as JWK and libcrypto alike call it.
-        ///   - byteCount: of a coordinate, and of each half of a signature.
+        ///   - curve: the curve's name, the same in JWK and libcrypto.
+        ///   - byteCount: size of a coordinate, and of each half of a signature.
         case elliptic(curve: String, byteCount: Int)
         case ed25519
-        /// No key of a set: a secret of the settings.
+        /// Not a key of a set: a secret in the settings.
         case secret
     }
 

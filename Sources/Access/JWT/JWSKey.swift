@@ -3,11 +3,11 @@ import COpenSSL
 import Digests
 import JSON
 
-/// A key that verifies signatures of one algorithm (RFC 7515), by libcrypto.
+/// A key that verifies signatures of one algorithm (RFC 7515), through libcrypto.
 ///
-/// `@unchecked`: nothing of it changes after `init`, and libcrypto verifies with one key on several threads.
+/// `@unchecked`: nothing changes after `init`, and libcrypto may verify with one key on several threads.
 final class JWSKey: @unchecked Sendable {
-    /// Bits of a modulus: at least as RFC 7518 §3.3 has it, and not more than a strangers' server may have us work for.
+    /// Size of a modulus in bits: at least that of RFC 7518 §3.3, and at most what an untrusted server may make us compute.
     private static let modulusBits = Int32(2048)...8192
 
     private enum Material {
@@ -18,14 +18,14 @@ final class JWSKey: @unchecked Sendable {
     private let algorithm: JWSAlgorithm
     private let material: Material
 
-    /// A secret of HS256.
+    /// An HS256 secret.
     init(secret: String) {
         algorithm = .hs256
         material = .secret(Array(secret.utf8))
     }
 
-    /// - Parameter key: a JWK (RFC 7517 §4), of which the public half is looked at.
-    /// - Returns: nil if it is for another algorithm, too weak, broken, or not on its curve.
+    /// - Parameter key: a JWK (RFC 7517 §4), of which only the public half is read.
+    /// - Returns: nil if it is for another algorithm, too weak, malformed, or not on its curve.
     init?(_ key: JSONObject, for algorithm: JWSAlgorithm) {
         if let named = key["alg"], named.string != algorithm.rawValue { return nil }
         let made: OpaquePointer?
@@ -46,7 +46,7 @@ final class JWSKey: @unchecked Sendable {
 
     deinit { if case .publicKey(let key) = material { EVP_PKEY_free(key) } }
 
-    // MARK: Making
+    // MARK: Creation
 
     private static func bytes(_ key: JSONObject, _ name: String) -> [UInt8]? { key[name]?.string.flatMap(Base64URL.decode) }
 
@@ -106,7 +106,7 @@ final class JWSKey: @unchecked Sendable {
         octets.withUnsafeBufferPointer { BN_bin2bn($0.baseAddress, Int32(clamping: $0.count), nil) }
     }
 
-    // MARK: Verifying
+    // MARK: Verification
 
     /// Whether the key made the signature of the message.
     func verifies(_ signature: [UInt8], of message: [UInt8]) -> Bool {
@@ -124,7 +124,7 @@ final class JWSKey: @unchecked Sendable {
             && EVP_DigestVerify(context, signature, signature.count, message, message.count) == 1
     }
 
-    /// nil for Ed25519, which digests by itself.
+    /// Nil for Ed25519, which includes the digest.
     private var digest: OpaquePointer? {
         switch algorithm {
         case .rs256, .es256, .hs256: EVP_sha256()
@@ -134,8 +134,8 @@ final class JWSKey: @unchecked Sendable {
         }
     }
 
-    /// As libcrypto takes it: an elliptic curve's two numbers as a sequence of DER, where a token has them side by side
-    /// (RFC 7518 §3.4).
+    /// The signature as libcrypto expects it: an elliptic curve's two numbers as a DER sequence, where a token has them side by
+    /// side (RFC 7518 §3.4).
     private func encoded(_ signature: [UInt8]) -> [UInt8]? {
         guard case .elliptic(_, let byteCount) = algorithm.keyKind else { return signature }
         guard signature.count == 2 * byteCount, let pair = ECDSA_SIG_new() else { return nil }

@@ -1,24 +1,24 @@
 import Bytes
 import JSON
 
-/// What a token says of whose it is, what it may, and until when (RFC 7519 §4.1).
+/// A token's claims about its owner, scopes and lifetime (RFC 7519 §4.1).
 struct JWTClaims {
-    /// Seconds by which clocks differ.
+    /// Tolerated difference between clocks, in seconds.
     static let leeway = 30.0
     static let maxOwnerBytes = 256
-    /// An end beyond all time, in seconds since 1970.
+    /// The expiry, in seconds since 1970, from which on a token counts as malformed.
     private static let endOfTime = 1e15
 
     let owner: String
-    /// nil: the claim is not there.
+    /// Nil if the claim is missing.
     let scopes: [String]?
-    /// Seconds since 1970 at which the token ends here.
+    /// When the token expires on this server, in seconds since 1970.
     let expiresAt: Int
 
     /// - Parameters:
-    ///   - claims: of a token whose signature holds.
+    ///   - claims: of a token with a valid signature.
     ///   - time: seconds since 1970.
-    /// - Returns: nil unless the token is for here and for now.
+    /// - Returns: nil unless the token is for this server and valid at this time.
     init?(_ claims: JSONObject, for settings: JWTSettings, at time: Double) {
         guard claims["iss"]?.string == settings.issuer, let audiences = claims["aud"].flatMap(Self.words),
             audiences.contains(settings.audience), let expiration = claims["exp"]?.double, expiration < Self.endOfTime,
@@ -31,10 +31,10 @@ struct JWTClaims {
             !owner.utf8.contains(0)
         else { return nil }
         self.owner = owner
-        // A null is a claim that says nothing we know: not everything.
+        // A null claim grants nothing, unlike a missing one.
         switch claims[settings.scopeClaim] {
         case nil: scopes = nil
-        // One text is several words with blanks between them (RFC 8693 §4.2).
+        // A string is a list of scopes separated by spaces (RFC 8693 §4.2).
         case .string(let text)?: scopes = text.split(separator: " ").map(String.init)
         case let value?:
             guard let words = Self.words(value) else { return nil }
@@ -43,7 +43,7 @@ struct JWTClaims {
         expiresAt = Int(saturating: expiration + Self.leeway)
     }
 
-    /// A text, or a list of nothing but texts.
+    /// A string, or an array of strings only.
     private static func words(_ value: JSONValue) -> [String]? {
         if let text = value.string { return [text] }
         guard let list = value.array else { return nil }

@@ -1,25 +1,26 @@
-/// Whose JSON Web Tokens let in.
+/// The issuer whose JSON Web Tokens are accepted.
 public struct JWTSettings: Sendable, Hashable {
-    /// Where the issuer's public keys are, as a JWK set (RFC 7517 §5).
+    /// Location of the issuer's public keys, a JWK set (RFC 7517 §5).
     public enum KeySet: Sendable, Hashable {
         case file(String)
-        /// https, or http of this machine.
+        /// https, or http on this machine.
         case url(String)
     }
 
-    /// nil: only tokens that are signed with ``secret``.
+    /// Nil to accept only tokens signed with ``secret``.
     public var keySet: KeySet?
-    /// What `iss` must be.
+    /// The required value of `iss`.
     public var issuer: String
-    /// What `aud` must be or hold.
+    /// The value that `aud` must equal or contain.
     public var audience: String
-    /// The claim that tells the owner.
+    /// The claim with the owner.
     public var ownerClaim = "sub"
-    /// The claim that tells the scopes.
+    /// The claim with the scopes.
     public var scopeClaim = "scope"
-    /// For tokens that are signed with HS256.
+    /// The key of HS256 signatures; nil refuses them.
     public var secret: String?
 
+    /// Settings without a secret.
     public init(keySet: KeySet?, issuer: String, audience: String) {
         self.keySet = keySet
         self.issuer = issuer

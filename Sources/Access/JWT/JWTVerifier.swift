@@ -5,31 +5,32 @@ import Glibc
 import Network
 import Synchronization
 
-/// Lets in by JSON Web Tokens of an issuer that the operator trusts (RFC 7519, checked as RFC 8725 says).
+/// Authenticates callers by JSON Web Tokens of a trusted issuer (RFC 7519, verified as RFC 8725 recommends).
 ///
-/// libcrypto verifies, off the loops. What it found good is known from then on, so that a connection waits once for each token.
+/// libcrypto verifies off the loops. Valid tokens are remembered, so that clients wait only once for each.
 package final class JWTVerifier: Sendable {
     static let maxTokenBytes = 16 << 10
-    /// What the owner's name begins with, so that no issuer can name an owner of keys.
+    /// Prefix of the owner, so that no issuer can impersonate the owner of a key.
     static let ownerPrefix = "jwt:"
     private static let maxKnown = 4096
-    /// Tokens that are verified, or wait for it, at a time.
+    /// Maximum number of tokens being verified, or waiting for it.
     static let maxUnderWay = 512
     /// How long a request waits: a verification takes a fraction of a millisecond.
     static let deadline = Duration.seconds(5)
-    /// How often a token is verified anew when the keys change meanwhile.
+    /// How often a token is verified again if the keys change meanwhile.
     private static let maxEditions = 3
 
+    /// The result of a verification.
     package enum Outcome: Sendable {
         case caller(Caller)
-        /// It is no token of the issuer's, or not for here, or not for now.
+        /// Not a token of this issuer, not for this server, or not valid now.
         case refused
-        /// Its key is not known yet: the issuer is asked.
+        /// Its key is not known yet: the issuer's keys are being fetched.
         case keyIsBeingFetched
-        /// There is no room to verify it, or no time.
+        /// Too many tokens are waiting, or the verification took too long.
         case busy
 
-        /// Whether the same request may be let in soon.
+        /// Whether the same request may succeed soon.
         package var isPassing: Bool {
             switch self {
             case .keyIsBeingFetched, .busy: true
@@ -38,7 +39,7 @@ package final class JWTVerifier: Sendable {
         }
     }
 
-    /// Tokens that were found good, by digest, and the keys by which they were.
+    /// Valid tokens by digest, and the edition of the keys that verified them.
     private struct Known {
         var callers: [[UInt8]: Caller] = [:]
         var edition = 0
@@ -52,14 +53,17 @@ package final class JWTVerifier: Sendable {
 
     private let settings: JWTSettings
     private let source: JSONWebKeySource?
-    /// The one key of HS256: no key of a set is ever beside it.
+    /// The only HS256 key: key sets contribute none.
     private let secret: JWSKey?
     private let limits: RateLimits
     private let known = Mutex(Known())
     private let underWay = Atomic(0)
-    /// A thread of its own, which waits for nothing else: some thousands of signatures a second are verified on it.
+    /// A thread of its own, used for nothing else: it verifies some thousands of signatures a second.
     private let queue = DispatchQueue(label: "interject.web-tokens")
 
+    /// - Parameters:
+    ///   - keys: the issuer's public keys; nil if only the secret counts.
+    ///   - limits: the limits of each owner.
     package init(_ settings: JWTSettings, keys: JSONWebKeySource?, limits: RateLimits) {
         self.settings = settings
         self.limits = limits
@@ -67,6 +71,7 @@ package final class JWTVerifier: Sendable {
         secret = settings.secret.map { JWSKey(secret: $0) }
     }
 
+    /// Stops fetching keys.
     package func stop() { source?.stop() }
 
     /// Whether the text looks like a token: two dots, and a JSON object in front.
@@ -74,7 +79,7 @@ package final class JWTVerifier: Sendable {
 
     private var edition: Int { source?.editionNumber ?? 0 }
 
-    /// What is known of a token without verifying it; nil: nothing.
+    /// The outcome for a token as far as known without verification; nil if unknown.
     func recall(_ token: String, at time: Int) -> Outcome? {
         guard Self.resembles(token), token.utf8.count <= Self.maxTokenBytes else { return .refused }
         let digest = SHA256.digest(token)
@@ -86,7 +91,7 @@ package final class JWTVerifier: Sendable {
         return caller.map { time < $0.expiresAt ?? 0 ? .caller($0) : .refused }
     }
 
-    /// Verifies a token, and comes back on the loop, later, whatever happens.
+    /// Verifies a token. Always calls `then` on the loop, later.
     func verify(_ token: String, on loop: EventLoop, _ then: @escaping (Outcome) -> Void) {
         let wait = LoopBound(Wait(then), on: loop)
         guard underWay.add(1, ordering: .relaxed).newValue <= Self.maxUnderWay else {
@@ -102,7 +107,7 @@ package final class JWTVerifier: Sendable {
         }
     }
 
-    /// A request that waits. Loop-confined.
+    /// A waiting request. Loop-confined.
     private final class Wait {
         private var then: ((Outcome) -> Void)?
         var deadline: LoopTimer?
@@ -122,7 +127,7 @@ package final class JWTVerifier: Sendable {
         for _ in 0..<Self.maxEditions {
             let keys = source?.edition ?? JSONWebKeySource.Edition()
             let outcome = verify(Array(token.utf8), with: keys.keys)
-            // A key that was taken back meanwhile lets nobody in.
+            // A key revoked meanwhile authenticates no caller.
             guard edition == keys.number else { continue }
             if case .caller(let caller) = outcome { remember(SHA256.digest(token), caller, edition: keys.number) }
             return outcome
@@ -134,7 +139,7 @@ package final class JWTVerifier: Sendable {
         guard let token = JSONWebToken(text), let algorithm = token.algorithm, !token.isCritical else { return .refused }
         let candidates = algorithm == .hs256 ? secret.map { [$0] } : keys.keys(for: algorithm, keyID: token.keyID)
         guard let candidates else {
-            // A key that is known and signs otherwise is not going to be another.
+            // A known key with another algorithm will not be replaced by a matching one.
             let mayCome = algorithm != .hs256 && !(token.keyID.map(keys.names) ?? false)
             return mayCome && source?.lacksKey() ?? false ? .keyIsBeingFetched : .refused
         }
@@ -162,7 +167,7 @@ package final class JWTVerifier: Sendable {
         return caller
     }
 
-    /// Words that are no scopes of ours are for others. Without the claim: everything of one's own.
+    /// Unknown scopes are ignored. Without the claim, the token may do everything with its own objects.
     private static func scopes(_ words: [String]?) -> Scopes {
         guard let words else { return .all }
         return words.reduce(into: []) { scopes, word in

@@ -59,7 +59,7 @@ package struct BatchesFace: Sendable {
         }
     }
 
-    /// How often a batch is looked at for who waits for its end.
+    /// How often a batch is checked for a client that waits for its end.
     private static let lookInterval = Duration.milliseconds(250)
 
     /// `GET /v1/batches/{id}`, with when to ask again, and 304 for who knows it as it stands; with `wait` when it has ended, or the time
@@ -67,7 +67,7 @@ package struct BatchesFace: Sendable {
     func retrieve(_ call: Call, id: String) throws(APIError) {
         let engine = try requireEngine()
         let wait = try call.count("wait", default: 0, max: 60)
-        // It waits for long: it ends with its key.
+        // A call that waits ends with its key.
         if wait > 0 { call.exchange.onDisconnect = {} }
         Self.look(call, id: id, engine, until: call.loop.now + .seconds(wait))
     }

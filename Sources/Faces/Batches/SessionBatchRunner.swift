@@ -9,12 +9,13 @@ package import SessionHosting
 import Sessions
 import Synchronization
 
-/// Runs each request of a batch as a session of its own, which is forgotten afterwards: the answer is kept by the batch.
+/// Runs each request of a batch in a session of its own, which is then deleted: the batch stores the result.
 package final class SessionBatchRunner: BatchRunner {
     private let services: BatchLineServices
     private let loops: [LoopBound<BatchLoad>]
     private let turn = Atomic<Int>(0)
 
+    /// A runner with the server's services.
     package init(sessions: SessionDirectory, metering: Metering, lifecycle: Lifecycle) {
         services = BatchLineServices(sessions: sessions, metering: metering, lifecycle: lifecycle)
         loops = sessions.loops.map { LoopBound(transferring: BatchLoad(), to: $0.loop) }
@@ -42,7 +43,7 @@ package final class SessionBatchRunner: BatchRunner {
     }
 }
 
-/// What the requests of batches need of the process.
+/// Services that the requests of batches use.
 private struct BatchLineServices: Sendable {
     let sessions: SessionDirectory
     let metering: Metering
@@ -54,7 +55,7 @@ private final class BatchLoad {
     var sessionIDs: Set<String> = []
 }
 
-/// One request of a batch on its way. Loop-confined.
+/// One running request of a batch. Loop-confined.
 private final class BatchLineRun {
     private let services: BatchLineServices
     private let loop: EventLoop
@@ -86,7 +87,7 @@ private final class BatchLineRun {
         }
     }
 
-    /// Ends it as soon as its upstream is closed; it counts as not run, unless it was over.
+    /// Ends the run as soon as its upstream is closed; unless it was over, it counts as not run.
     func stop() {
         isStopped = true
         session?.perform(.cancel(SessionCommand.Cancel()), from: loop) { _ in }
@@ -125,7 +126,7 @@ private final class BatchLineRun {
             collector = reader
             fail = { reader.fail($0) }
         }
-        // A batch has no use for a request that generates nothing.
+        // A warm-up request is of no use in a batch.
         submit.isWarmUp = false
         responseID = id
         if let keyID { services.metering.enter(id, owner: owner, keyID: keyID) }
@@ -144,7 +145,7 @@ private final class BatchLineRun {
         switch result {
         case .success(let response):
             let isWhole = response.ending == .responseCompleted || response.ending == .responseIncomplete
-            // What the server's end has cut is run again after the next start.
+            // A request interrupted by the server's shutdown runs again after the next start.
             let isCut = response.ending == .responseIncomplete && services.lifecycle.isDraining
             then(isWhole && !isCut ? BatchAnswer(status: 200, requestID: requestID, body: response.json) : nil)
         case .failure(let error):
@@ -159,11 +160,11 @@ private final class BatchLineRun {
         guard let session else { return }
         self.session = nil
         let services = services
-        // Not within the session's own iteration.
+        // After the session's own iteration.
         let load = load
         let responseID = responseID
         loop.execute { [loop] in
-            // If it never began: what has ended is counted already.
+            // In case it never began; a response that has ended is already counted.
             if let responseID { services.metering.abandon(responseID, now: loop.now) }
             load.value.sessionIDs.remove(session.id)
             session.perform(.deleteSession, from: loop) { _ in }

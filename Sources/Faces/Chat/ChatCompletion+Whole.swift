@@ -3,7 +3,7 @@ import JSON
 import Sessions
 
 extension ChatCompletion {
-    /// The whole completion off its last event; nil when that cannot be read.
+    /// The complete completion from its last event; nil if that is unreadable.
     func collected(_ event: SessionEvent, _ header: ResponseHeader) -> CollectedResponse? {
         guard let ending = Ending(event, cutForm: cutForm) else { return nil }
         return CollectedResponse(

@@ -5,32 +5,32 @@ import JSON
 import ResponsesWire
 import Sessions
 
-/// What all chunks of one chat completion share, and how a response's end is told in Chat Completions' words.
+/// What all chunks of a chat completion share, and the mapping of a response's end to Chat Completions.
 struct ChatCompletion: Sendable {
     let id: String
     let model: String
     let created: Int
-    /// Whether the client speaks of `functions`, as was done before there were tools.
+    /// Whether the client uses the deprecated `functions` instead of tools.
     var usesFunctions = false
     /// How the client is told of a cut.
     var cutForm = CutForm.native
 
-    /// A word that the client knows.
+    /// A finish reason that clients know.
     func finishReason(_ ending: Ending) -> String {
         let reason = ending.finishReason
         return usesFunctions && reason == "tool_calls" ? "function_call" : reason
     }
 
-    /// How a response ended, read from its terminal event.
+    /// The end of a response, from its terminal event.
     struct Ending {
         let response: JSONValue
         let status: String
         let incompleteReason: String?
-        /// nil when nobody has cut it.
+        /// Nil if the response was not cut off.
         let cut: Cut?
         private let cutForm: CutForm
 
-        /// nil when the event does not hold the response.
+        /// Nil if the event does not contain the response.
         init?(_ event: SessionEvent, cutForm: CutForm) {
             guard let bytes = event.responseObject, let response = try? JSONValue.parse(bytes, limits: .own) else { return nil }
             self.response = response
@@ -44,12 +44,12 @@ struct ChatCompletion: Sendable {
         var output: [JSONValue] { response["output"]?.array ?? [] }
         var hasToolCalls: Bool { output.contains(where: ChatToolCall.isCall) }
 
-        /// What the client is told in place of an answer, if it wants cuts to be errors.
+        /// The error to send instead of a completion, if the client prefers errors for cuts.
         func failure(completionID: String) -> APIError? {
             cutForm == .failed ? cut.map { APIError.cut($0, responseID: completionID) } : nil
         }
 
-        /// One of the words that clients know; `interject` beside it says more.
+        /// A finish reason that clients know; `interject` contains the details.
         var finishReason: String {
             switch incompleteReason {
             case "max_output_tokens": "length"
@@ -63,8 +63,8 @@ struct ChatCompletion: Sendable {
             }
         }
 
-        /// Whether a cut is told by the word for the token limit. Of `stop` SDKs parse what they got as JSON, and ask again when that
-        /// fails; prose is whole as far as it goes.
+        /// Whether a cut is reported as `length`. On `stop` SDKs parse the text as JSON, and retry if that fails; prose is usable
+        /// as far as it goes.
         private func isTold(asPart cut: Cut) -> Bool {
             switch cutForm {
             case .native: cut.leavesCallOpen || cut.isFormatted
@@ -73,16 +73,16 @@ struct ChatCompletion: Sendable {
             }
         }
 
-        /// What was found of the format that was asked for; nil when none was.
+        /// The result of validating the text's format; nil if none was required.
         var verdict: JSONValue? { response["interject"]?["validation"] }
-        /// The upstream's own word for the end, where it is none of its dialect's.
+        /// The upstream's own finish reason, if its dialect does not define it.
         private var finishWord: String? { response["interject"]?["finish_reason"]?.string }
-        /// Calls of tools that are left out for want of a name.
+        /// Number of tool calls without a name, which are left out.
         private var unnamedToolCallCount: Int { response["interject"]?["unnamed_tool_calls"]?.int ?? 0 }
-        /// Whether the usage is our own count, or part of it.
+        /// Whether the usage is, at least in part, the server's estimate.
         private var isEstimated: Bool { response["interject"]?["usage_estimated"]?.bool ?? false }
 
-        /// - Parameter tellsUsage: the client is told the usage.
+        /// - Parameter tellsUsage: whether the client gets the usage.
         func hasExtension(tellsUsage: Bool) -> Bool {
             cut != nil || verdict != nil || finishWord != nil || unnamedToolCallCount > 0 || tellsUsage && isEstimated
         }
@@ -103,7 +103,7 @@ struct ChatCompletion: Sendable {
             }
         }
 
-        /// The members of the `interject` object of a completion of which there is more to tell than Chat Completions has words for.
+        /// Writes the members of a completion's `interject` object, for what Chat Completions has no terms for.
         func writeExtension(sessionID: String?, to writer: inout JSONObjectWriter) {
             writer.field("session_id", sessionID)
             writer.field("status", status)
@@ -124,14 +124,14 @@ struct ChatCompletion: Sendable {
 }
 
 extension JSONObjectWriter {
-    /// A member whose value is a constant.
+    /// Writes a member with a constant value.
     fileprivate mutating func key(_ name: StaticString, _ value: StaticString) {
         field(name, utf8: UnsafeRawBufferPointer(start: value.utf8Start, count: value.utf8CodeUnitCount))
     }
 }
 
 extension APIError {
-    /// A cut, for clients that want it to be an error. The status is one that SDKs do not act on by asking again, as it is told.
+    /// A cut, for clients that prefer an error. SDKs do not retry on this status, as sent here.
     fileprivate static func cut(_ cut: Cut, responseID: String) -> APIError {
         APIError(
             status: .conflict, message: "\(cut.message) What it had said stands in GET /v1/responses/\(responseID).",

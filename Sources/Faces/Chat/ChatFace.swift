@@ -5,7 +5,8 @@ import ResponsesWire
 import SessionHosting
 import Sessions
 
-/// OpenAI's Chat Completions API: `Protocols/chat-completions.md`. Each call is a session of its own, or an input to one.
+/// OpenAI's Chat Completions API: `Protocols/chat-completions.md`. Each call is a session of its own, or an input to an existing
+/// one.
 package enum ChatFace {
     /// `POST /v1/chat/completions`
     static func create(_ call: Call) throws(APIError) {
@@ -40,7 +41,7 @@ package enum ChatFace {
             call.abandon(id)
             refuse(error)
         }
-        // A named session decides for itself what is kept.
+        // A named session decides for itself whether it is stored.
         let submit = { (target: SessionReference) in
             found(target)
             let refuse = { (error: APIError) in fail(ChatRequest.inItsWords(error)) }
@@ -49,7 +50,7 @@ package enum ChatFace {
             }
         }
         guard let sessionID = request.extensions.sessionID else {
-            // As with OpenAI, a completion is kept only if it says so; without that it stays in memory.
+            // As in OpenAI's API, a completion is stored only if requested; otherwise it stays in memory.
             submit(
                 call.services.sessions(placedFrom: call.loop).makeSession(
                     owner: call.owner, defaults: request.parameters, isDurable: request.isStored))
@@ -64,7 +65,7 @@ package enum ChatFace {
         }
     }
 
-    /// What a call began that was sent before: from its start, or whole once it is there.
+    /// Replays the completion begun by an earlier call: streamed from its beginning, or whole once it is complete.
     static func replay(_ call: Call, id: String) throws(APIError) {
         try call.read { (body) throws(RequestError) in
             try ChatRequest(body)
@@ -112,7 +113,7 @@ package enum ChatFace {
 }
 
 extension ChatCompletion {
-    /// Answers a call with the completion when it is whole.
+    /// Responds with the completion once it is complete.
     fileprivate func collector(_ call: Call) -> ResponseCollector {
         ResponseCollector(call, responseID: id, noun: "completion", read: collected)
     }

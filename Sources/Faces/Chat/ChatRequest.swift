@@ -3,20 +3,20 @@ import JSON
 import ResponsesWire
 import Sessions
 
-/// The body of `POST /v1/chat/completions`, checked.
+/// The body of `POST /v1/chat/completions`, validated.
 struct ChatRequest: InputRequest {
     var items: [Item]
-    /// The items as their event has them, if they are many or large.
+    /// The items as encoded for their event, if they are many or large.
     var encoded: EncodedItems?
     var parameters: ResponseParameters
     var isStream: Bool
     var includesUsage: Bool
     var isStored: Bool
     var extensions: InterjectMembers
-    /// Whether it has `functions` in the place of tools, so that its calls are to come as `function_call`.
+    /// Whether the request has `functions` instead of tools, so that calls are sent as `function_call`.
     var usesFunctions: Bool
 
-    /// Members that are made anew for the upstream, or are ours.
+    /// Members that are rewritten for the upstream, or are the server's own.
     private static let ownMembers: Set<String> = ["model", "messages", "stream", "stream_options", "interject", "store"]
     private static let roles: Set<String> = ["user", "assistant", "system", "developer", "tool", "function"]
 
@@ -45,7 +45,7 @@ struct ChatRequest: InputRequest {
         parameters = ResponseParameters(model: model, members: Self.responseMembers(body), chatMembers: members)
     }
 
-    /// As a command to a session.
+    /// The request as a command to a session.
     func submit(_ id: String, policy: DisconnectPolicy) -> SessionCommand.Submit {
         var submit = SessionCommand.Submit(new, responseID: id, parameters: .whole(parameters))
         submit.mode = extensions.mode ?? .queue
@@ -53,14 +53,14 @@ struct ChatRequest: InputRequest {
         return submit
     }
 
-    /// An error about the input in the words of this face.
+    /// The error with this face's name for the input.
     static func inItsWords(_ error: APIError) -> APIError {
         var error = error.renamingParam("input", to: "messages")
         if let param = error.param, param.hasSuffix("].call_id") { error.param = param.dropLast(7) + "tool_call_id" }
         return error
     }
 
-    /// The message as a conversation item: readable for those who watch, and itself beside it for the upstream.
+    /// The message as a conversation item: readable for other clients of the session, with the original message for the upstream.
     private static func item(_ message: JSONValue, param: String) throws(RequestError) -> Item {
         guard let object = message.object else { throw .invalid("'\(param)' must be an object.", param: param) }
         guard let role = try object.optionalString("role"), roles.contains(role) else {
@@ -108,12 +108,12 @@ struct ChatRequest: InputRequest {
         }
     }
 
-    /// The format of the answer in the shape of Responses: flat.
+    /// The format of the text in the flat form of Responses.
     private static func format(_ format: JSONValue?) -> JSONValue? {
         switch format?["type"]?.string {
         case "json_object"?: return ["type": "json_object"]
         case "json_schema"?:
-            // Other servers have forms of their own: what we do not understand is passed on, and not judged.
+            // Other servers' own forms are passed on without validation.
             guard let nested = format?["json_schema"]?.object, nested["schema"] != nil else { return nil }
             var flat: JSONObject = ["type": "json_schema"]
             for (name, value) in nested { flat[name] = value }
@@ -122,7 +122,7 @@ struct ChatRequest: InputRequest {
         }
     }
 
-    /// What the response object shows of the parameters.
+    /// The parameters as shown in the response object.
     private static func responseMembers(_ body: JSONObject) -> JSONObject {
         var members = JSONObject()
         let shown = [

@@ -8,7 +8,7 @@ import SessionHosting
 import Sessions
 
 extension EventStream.ErrorForm {
-    /// SDKs raise it.
+    /// The form that SDKs raise.
     fileprivate static let chat = EventStream.ErrorForm(
         append: { error, output in
             ServerSentEventWriter.begin(into: &output)
@@ -23,7 +23,7 @@ final class ChatStream: EventReader {
     private let stream: EventStream
     private let completion: ChatCompletion
     private let includesUsage: Bool
-    /// For the head; known from the submission on.
+    /// For the header; known once the input is submitted.
     var sessionID: String?
     private var response: ResponseHeader?
     private var statusHold: StatusHold?
@@ -89,12 +89,12 @@ final class ChatStream: EventReader {
         fail(.sessionDeleted)
     }
 
-    /// The response goes on when the server is started again.
+    /// The response resumes after a restart of the server.
     override func serverStopping() { fail(.shuttingDown) }
 
     override func storageStalled() { fail(.storageStalled) }
 
-    /// Answers with an error by status if no byte has gone out, else in the stream.
+    /// Sends an error: as the status if nothing has been sent yet, otherwise in the stream.
     func fail(_ error: APIError) {
         statusHold?.cancel()
         stop()
@@ -105,7 +105,7 @@ final class ChatStream: EventReader {
         }
     }
 
-    /// As ``fail(_:)``; the name of the command goes on to stand for the completion.
+    /// Like ``fail(_:)``, but the idempotency key stays assigned to the completion.
     private func fail(cut: APIError) {
         if stream.hasBegun { return fail(cut) }
         statusHold?.cancel()
@@ -131,7 +131,7 @@ final class ChatStream: EventReader {
         }
     }
 
-    /// A tool call begins: its index, identifier and name. Its `item` stands in the event.
+    /// Begins a tool call: its index, identifier and name, from the event's `item`.
     private func writeToolCall(_ event: SessionEvent) {
         guard event.item?.isCall == true, let item = event.announced?.json,
             let call = ChatToolCall(item, index: calls.count, usesFunctions: completion.usesFunctions)
@@ -140,7 +140,7 @@ final class ChatStream: EventReader {
         writeChunk { call.appendStart(to: &$0) }
     }
 
-    /// What its provider must get back with an item, where it has not been told with the item's beginning.
+    /// Sends an item's data for the provider, unless it was sent at the item's beginning.
     private func writeProviderMembers(_ event: SessionEvent) {
         guard event.hasProviderData, let item = event.item?.closed?.item.json else { return }
         let members = ProviderMembers(item)
@@ -159,7 +159,7 @@ final class ChatStream: EventReader {
         }
     }
 
-    /// A step of the agent, beside an empty delta: clients that do not know it pass over it.
+    /// Sends a step of the agent with an empty delta, which other clients ignore.
     private func writeStep(_ event: SessionEvent) {
         commit()
         stream.write { output in
@@ -173,7 +173,7 @@ final class ChatStream: EventReader {
         }
     }
 
-    /// - Parameter byteCount: of what `delta` appends, near enough.
+    /// - Parameter byteCount: approximate size of what `delta` appends.
     private func writeChunk(byteCount: Int = 0, _ delta: (inout ByteBuffer) -> Void) {
         commit()
         stream.write(byteCount: byteCount) { output in

@@ -3,18 +3,18 @@ import JSON
 import ResponsesWire
 import Sessions
 
-/// A tool call of an answer in Chat Completions' form: `tool_calls` of type `function` or `custom`, or the old `function_call`.
+/// A tool call in the form of Chat Completions: `tool_calls` of type `function` or `custom`, or the deprecated `function_call`.
 final class ChatToolCall {
     let index: Int
     let callID: String
     let name: String
-    /// Arguments, or the text of a custom tool.
+    /// The arguments, or the text of a custom tool.
     let input: String
     let isCustom: Bool
     let usesFunctions: Bool
     private let members: ProviderMembers
 
-    /// Whether it was told with the call's beginning what its provider must get back.
+    /// Whether the data for the provider was sent at the call's beginning.
     var hasProviderMembers: Bool { !members.isEmpty }
 
     static func isCall(_ item: JSONValue) -> Bool {
@@ -22,7 +22,7 @@ final class ChatToolCall {
         return type == "function_call" || type == "custom_tool_call"
     }
 
-    /// nil for an item that is no call.
+    /// Nil if the item is not a call.
     init?(_ item: JSONValue, index: Int, usesFunctions: Bool) {
         guard Self.isCall(item) else { return nil }
         self.index = index
@@ -34,7 +34,7 @@ final class ChatToolCall {
         members = ProviderMembers(item)
     }
 
-    // MARK: Whole
+    // MARK: Complete calls
 
     /// Writes the members of an element of `tool_calls`.
     func write(to writer: inout JSONObjectWriter) { write(to: &writer, input: input) }
@@ -52,9 +52,9 @@ final class ChatToolCall {
         writer.field(isCustom ? "input" : "arguments", input)
     }
 
-    // MARK: In pieces
+    // MARK: Streamed calls
 
-    /// Appends the member of a delta in which the call begins.
+    /// Appends the member of the delta in which the call begins.
     func appendStart(to output: inout ByteBuffer) {
         if usesFunctions {
             output.append("\"function_call\":" as StaticString)
@@ -69,7 +69,7 @@ final class ChatToolCall {
         output.append("]" as StaticString)
     }
 
-    /// Appends a piece of its arguments, which a delta has.
+    /// Appends a delta of the arguments.
     func appendInput(_ event: SessionEvent, to output: inout ByteBuffer) {
         if usesFunctions {
             output.append("\"function_call\":{\"arguments\":\"" as StaticString)
@@ -84,7 +84,7 @@ final class ChatToolCall {
         output.append("\"}}]" as StaticString)
     }
 
-    /// Appends what its provider must get back.
+    /// Appends the data for the provider.
     func append(_ members: ProviderMembers, to output: inout ByteBuffer) {
         if usesFunctions { return members.append(to: &output) }
         output.append("\"tool_calls\":[" as StaticString)

@@ -2,10 +2,10 @@ import Bytes
 import JSON
 import Sessions
 
-/// What a provider must get back, as a client of Chat Completions has it: members beside the message's or the call's own.
+/// Data that must be returned to the provider, in the form of Chat Completions: members of the message or the tool call.
 ///
-/// Of a `chat/completions` upstream as they came; of Anthropic its blocks, as `thinking_blocks`. Clients send them back in the same
-/// place.
+/// Those of a `chat/completions` upstream are passed on verbatim, Anthropic's blocks as `thinking_blocks`. Clients send them back
+/// in the same members.
 struct ProviderMembers {
     private var members = JSONObject()
 
@@ -13,7 +13,7 @@ struct ProviderMembers {
 
     init() {}
 
-    /// - Parameter item: as it stands in an event.
+    /// - Parameter item: the item as in an event.
     init(_ item: JSONValue) {
         guard let data = ProviderData(ofItem: item) else { return }
         if data.dialect == ProviderData.anthropic {
@@ -30,7 +30,7 @@ struct ProviderMembers {
         return ["type": "thinking", "thinking": .string(text), "signature": signature]
     }
 
-    /// Takes those of another item of the same message: lists grow.
+    /// Merges the members of another item of the same message: lists are concatenated.
     mutating func take(_ other: ProviderMembers) {
         for (name, value) in other.members {
             if let list = members[name]?.array, let more = value.array {
@@ -41,12 +41,12 @@ struct ProviderMembers {
         }
     }
 
-    /// Writes them into an object.
+    /// Writes the members into an object.
     func write(to writer: inout JSONObjectWriter) {
         for (name, value) in members { writer.member(name, value) }
     }
 
-    /// Appends them as members of an object that others may stand in, without its braces.
+    /// Appends the members without braces, to a partly written object.
     func append(to output: inout ByteBuffer) {
         var object = ByteBuffer()
         object.appendJSONObject { write(to: &$0) }

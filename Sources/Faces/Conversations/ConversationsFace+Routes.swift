@@ -2,9 +2,10 @@ package import API
 import HTTP
 
 extension ConversationsFace {
-    /// A conversation is part of the Responses API, in its scopes and in the metrics.
+    /// Conversations are part of the Responses API, in scopes and metrics, too.
     private static let label = "responses"
 
+    /// The routes of the Conversations API.
     package static let routes = [
         Route(
             .post, "/v1/conversations", label: label, scope: .responses, admission: .newWork, idempotency: .answer, body: .json,

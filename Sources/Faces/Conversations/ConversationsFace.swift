@@ -8,7 +8,7 @@ import Sessions
 
 /// OpenAI's Conversations API: `Protocols/conversations.md`. A conversation is a session whose identifier begins with `conv_`.
 package enum ConversationsFace {
-    /// Items that one call may add, as with OpenAI.
+    /// Maximum number of items added by one call, as in OpenAI's API.
     static let maxItems = 20
 
     /// `POST /v1/conversations`
@@ -39,7 +39,7 @@ package enum ConversationsFace {
         }
     }
 
-    /// `POST /v1/conversations/{id}`: other metadata.
+    /// `POST /v1/conversations/{id}`: replaces the metadata.
     static func update(_ call: Call, id: String) throws(APIError) {
         try call.read { (body) throws(RequestError) in
             guard let metadata = try metadata(body) else {
@@ -55,7 +55,7 @@ package enum ConversationsFace {
         }
     }
 
-    /// `DELETE /v1/conversations/{id}`: with all that was said in it, and its responses.
+    /// `DELETE /v1/conversations/{id}`: deletes its items and responses, too.
     static func delete(_ call: Call, id: String) throws(APIError) {
         findConversation(call, id) { reference in
             perform(.deleteSession, on: reference, call) { (outcome) throws(SessionError) in
@@ -113,7 +113,7 @@ package enum ConversationsFace {
         }
     }
 
-    /// `DELETE /v1/conversations/{id}/items/{item}`: gives the conversation.
+    /// `DELETE /v1/conversations/{id}/items/{item}`: responds with the conversation.
     static func deleteItem(_ call: Call, id: String, item: String) throws(APIError) {
         findConversation(call, id) { reference in
             perform(.deleteItem(id: item), on: reference, call) { (outcome) throws(SessionError) in
@@ -135,7 +135,7 @@ package enum ConversationsFace {
         }
     }
 
-    /// As ``Call/perform(_:on:reader:listens:orElse:then:)``, with refusals in the words of this face.
+    /// Like ``Call/perform(_:on:reader:listens:orElse:then:)``, with this face's errors.
     private static func perform(
         _ command: SessionCommand.Kind, on reference: SessionReference, _ call: Call,
         then: @escaping (SessionOutcome) throws(SessionError) -> Void
@@ -148,7 +148,7 @@ package enum ConversationsFace {
         [("Interject-Session", reference.id)]
     }
 
-    /// Encodes the items if they are large: to be called off the loop then.
+    /// Encodes the items if they are large; must then be called off the loop.
     private static func newItems(_ items: [Item]) -> NewItems {
         NewItems(items, encoded: ItemList(items).isLarge ? EncodedItems(items) : nil)
     }

@@ -7,7 +7,7 @@ import JSON
 import Network
 import SessionHosting
 
-/// What a back end makes for its pages, so that no key leaves it: `Protocols/authentication.md`.
+/// Credentials that a back end makes for its pages, so that they need no key: `Protocols/authentication.md`.
 package enum CredentialsFace {
     static let defaultTokenSeconds = 600
     static let maxTicketSeconds = 60
@@ -34,7 +34,7 @@ package enum CredentialsFace {
     }
 
     private static func answer(_ call: Call, _ caller: Caller, seconds: Int, _ signer: ClientTokens) {
-        // Not longer than what it is made with.
+        // Never longer than the credential that it is made with.
         let expiresAt = min(time(nil).saturatingAdding(seconds), call.caller.expiresAt ?? .max)
         let token = signer.sign(caller, expiresAt: expiresAt)
         call.respond(.created, fields: [("Cache-Control", "no-store")]) { object in

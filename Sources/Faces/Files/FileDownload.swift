@@ -4,7 +4,7 @@ import HTTP
 import Jobs
 import Network
 
-/// Sends a file from the disk, a piece at a time, as fast as the client takes it. Loop-confined.
+/// Sends a file from the disk in pieces, as fast as the client reads. Loop-confined.
 final class FileDownload {
     private static let pieceBytes = 256 << 10
 
@@ -51,7 +51,7 @@ final class FileDownload {
     private func send(_ result: Result<[UInt8], JobError>) {
         isReading = false
         guard case .success(let bytes) = result, !bytes.isEmpty else {
-            // The head is sent: only a break says that this is not all.
+            // The header has been sent: only an aborted connection shows that the file is incomplete.
             call.exchange.abort()
             return
         }
@@ -60,7 +60,7 @@ final class FileDownload {
         goOn()
     }
 
-    /// In ASCII, for a quoted string.
+    /// As ASCII, for a quoted string.
     private static func quoted(_ name: String) -> String {
         String(name.unicodeScalars.map { (0x20..<0x7F).contains($0.value) && $0 != "\"" && $0 != "\\" ? Character($0) : "_" })
     }

@@ -6,26 +6,26 @@ import Jobs
 import Network
 import Sessions
 
-/// Takes the form of `POST /v1/files` as it comes and hands the file's bytes to the disk, never more of them in memory than a
-/// window: the client is made to wait for the disk. Loop-confined.
+/// Receives the form of `POST /v1/files` as a stream and writes the file to the disk, with at most a window of it in memory: the
+/// client is slowed to the speed of the disk. Loop-confined.
 final class FileReception {
-    /// Bytes that a form may have besides its file.
+    /// Maximum size of a form without its file, in bytes.
     static let maxFormBytes = 1 << 20
-    /// Bytes of one field that is no file.
+    /// Maximum size of a field other than the file, in bytes.
     private static let maxFieldBytes = 4096
-    /// Bytes that go to the disk at a time.
+    /// Size of a write to the disk, in bytes.
     private static let pieceBytes = 256 << 10
-    /// Bytes that may be on their way to the disk.
+    /// Maximum number of bytes on their way to the disk.
     private static let windowBytes = 1 << 20
     private static let maxFilenameBytes = 512
 
     private let call: Call
     private let library: FileLibrary
-    /// Of the file's bytes, when the command has a name: it stands for one file.
+    /// Digest of the file, if the command has an idempotency key, which must not be reused for another file.
     private let digest: SHA256.Running?
     private var parser: MultipartParser
     private var fields: [String: String] = [:]
-    /// The field that is being read, and what came of it.
+    /// The current field and its value so far.
     private var field: (name: String, value: [UInt8])?
     private var filename: String?
     private var upload: FileUpload?
@@ -45,7 +45,7 @@ final class FileReception {
         exchange.onBody = { [self] in receive($0) }
         exchange.onBodyEnd = { [self] in receivedAll() }
         exchange.onDisconnect = { [self] in giveUp() }
-        // Where there is no body, not even its end comes.
+        // Without a body, not even its end is reported.
         if exchange.request.body == .none { receivedAll() }
     }
 
@@ -166,7 +166,7 @@ final class FileReception {
         try handOver()
         isOver = true
         self.upload = nil
-        // Whoever lets go of the upload gives it up: so does a retry that is answered with what the first came to.
+        // An upload that is released is abandoned, as for a retry that is answered with the earlier outcome.
         try call.onceReceived(fingerprint(filename)) { call in
             call.respondLater(within: upload.commitDeadline) { () throws(JobError) in
                 let file = try await upload.commit(purpose: purpose, filename: filename, expires: expires)
@@ -175,11 +175,11 @@ final class FileReception {
         }
     }
 
-    /// Digest of what the form says, which is the same however it is written: SDKs draw a new boundary for each attempt.
+    /// Digest of the form's content, which is independent of its encoding: SDKs generate a new boundary for each attempt.
     private func fingerprint(_ filename: String) -> [UInt8] {
         guard let digest = digest?.finish(), !digest.isEmpty else { return [] }
         let fields = fields.sorted { $0.key < $1.key }.flatMap { [$0.key, $0.value] }
-        // Each with its length, so that what belongs to one is never taken for another's.
+        // With lengths, so that fields cannot be confused.
         let told = ([filename] + fields).map { "\($0.utf8.count) \($0)" }.joined()
         return (digest + told.utf8).withUnsafeBytes(SHA256.digest)
     }
@@ -209,6 +209,6 @@ final class FileReception {
 }
 
 extension FileUpload {
-    /// How long its answer waits for the disk: longer for a large one, as for a disk that writes 8 MiB in a second.
+    /// How long the response waits for the disk: longer for a large file, at 8 MiB a second.
     fileprivate var commitDeadline: Duration { CommitWait.deadline + .seconds(byteCount >> 23) }
 }

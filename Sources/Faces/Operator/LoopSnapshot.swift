@@ -4,7 +4,7 @@ import Network
 import SessionHosting
 import Upstreams
 
-/// Everything that one loop knows of itself, copied on it in one iteration.
+/// The counters of one loop, copied on it in one iteration.
 struct LoopSnapshot: Sendable {
     let index: Int
     let network: LoopCounters

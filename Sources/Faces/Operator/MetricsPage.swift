@@ -8,7 +8,7 @@ import Runners
 import SessionHosting
 import Upstreams
 
-/// The page of `GET /metrics`: what all loops have counted, by family. Documented in `Protocols/operations.md`.
+/// The page of `GET /metrics`: the counters of all loops, by family. Documented in `Protocols/operations.md`.
 struct MetricsPage: Sendable {
     /// ``RouteTable/labels``.
     let labels: [String]
@@ -17,16 +17,16 @@ struct MetricsPage: Sendable {
     let heldBytes: Int
     let budgetBytes: Int
     let isReady: Bool
-    /// Wrong keys that somebody showed.
+    /// Wrong keys so far.
     let failedAttempts: UInt64
     /// Generations refused by a limit of their key, by limit.
     let limited: [String: UInt64]
-    /// nil: no TLS.
+    /// Nil without TLS.
     let tls: TLSServerContext?
     let routing: RoutingReport
     let webhooks: WebhookStatistics
     let runners: RunnerBoard.Statistics
-    /// nil: nothing is kept.
+    /// Nil without a store.
     let store: StoreReport?
 
     /// Gathers what all loops have counted, one loop after the other.
@@ -74,7 +74,7 @@ struct MetricsPage: Sendable {
         loops.reduce(into: [:]) { $0.merge(value($1), uniquingKeysWith: +) }
     }
 
-    /// One sample for each key, in order, so that two scrapes can be compared.
+    /// One sample for each key, in order, so that scrapes can be compared.
     private func samples<Key: Comparable>(_ label: String, _ counts: [Key: UInt64]) -> [(MetricsText.Labels, UInt64)] {
         counts.sorted { $0.key < $1.key }.map { ([(label, "\($0.key)")], $0.value) }
     }

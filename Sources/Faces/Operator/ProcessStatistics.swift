@@ -2,7 +2,7 @@ import Bytes
 import Glibc
 import Network
 
-/// What the kernel knows of this process, under Prometheus' usual names.
+/// The kernel's statistics of this process, under Prometheus' usual names.
 package struct ProcessStatistics: Sendable {
     let cpuSeconds: Double
     let residentBytes: Int
@@ -10,10 +10,10 @@ package struct ProcessStatistics: Sendable {
     let maxDescriptors: Int
     let startTimeSeconds: Double
 
-    /// Seconds since 1970 at which this program began to serve: near enough to its start.
+    /// When the program began to serve, in seconds since 1970; close enough to its start.
     package static let startTime = Double(SystemClock.unixNanoseconds) / 1e9
 
-    /// Reads `/proc`, which is memory and does not block.
+    /// Reads `/proc`, which is in memory and does not block.
     init() {
         cpuSeconds = Double(SystemClock.processNanoseconds) / 1e9
         residentBytes = ResidentMemory.current.total
@@ -22,7 +22,7 @@ package struct ProcessStatistics: Sendable {
         startTimeSeconds = Self.startTime
     }
 
-    /// Descriptors that this process may have.
+    /// Maximum number of open descriptors.
     package static var descriptorLimit: Int {
         var limit = rlimit()
         getrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit)

@@ -2,7 +2,7 @@ import API
 import Upstreams
 
 extension RoutingReport {
-    /// The families of single upstreams, and of the queue for them.
+    /// Writes the families of single upstreams, and of their queue.
     func write(to page: inout MetricsText) {
         var attempts: [(MetricsText.Labels, UInt64)] = []
         var states: [(MetricsText.Labels, Double)] = []

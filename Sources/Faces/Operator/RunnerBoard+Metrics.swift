@@ -2,7 +2,7 @@ import API
 import Runners
 
 extension RunnerBoard.Statistics {
-    /// The families of external runners.
+    /// Writes the families of external runners.
     func write(to page: inout MetricsText) {
         page.gauge(
             "interject_runner_requests", "Responses for runners that have not ended, by where they are.",

@@ -1,7 +1,7 @@
 import API
 import Storage
 
-/// What the store has done, for metrics.
+/// The store's counters, for metrics.
 struct StoreReport: Sendable {
     let statistics: Store.Statistics
     let fileByteCount: Int

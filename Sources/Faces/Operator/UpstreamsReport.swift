@@ -3,7 +3,7 @@ import JSON
 import Network
 import Upstreams
 
-/// `GET /debug/upstreams`: which upstreams there are and how each is. No key, no content.
+/// `GET /debug/upstreams`: the upstreams and their health. No keys, no content.
 enum UpstreamsReport {
     static func json(_ report: RoutingReport) -> [UInt8] {
         var buffer = ByteBuffer()
@@ -46,14 +46,14 @@ extension JSONObjectWriter {
         if let count { field(name, count) } else { null(name) }
     }
 
-    /// In whole milliseconds.
+    /// Writes a duration in whole milliseconds.
     fileprivate mutating func field(_ name: StaticString, _ duration: Duration?) {
         field(name, duration.map { Int($0.nanoseconds / 1_000_000) })
     }
 }
 
 extension UpstreamConfiguration {
-    /// Its URL without user, password and query, which may hold secrets.
+    /// The URL without user, password and query, which may contain secrets.
     fileprivate var publicURL: String {
         let scheme = baseURL.lowercased().hasPrefix("https:") ? "https" : "http"
         return "\(scheme)://\(HTTPClientRequest.authority(of: baseURL))"

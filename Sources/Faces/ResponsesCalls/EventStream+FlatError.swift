@@ -4,7 +4,7 @@ import JSON
 import ResponsesWire
 
 extension EventStream.ErrorForm {
-    /// An event with the flat form of the error.
+    /// Sends errors as an event in flat form.
     /// - Parameter type: `event:` of the server-sent event.
     static func flat(_ type: StaticString, isDone: Bool) -> EventStream.ErrorForm {
         EventStream.ErrorForm(

@@ -5,30 +5,30 @@ import ResponsesWire
 import SessionHosting
 import Sessions
 
-/// A response that has ended, in the form of a face.
+/// An ended response, in the form of a face.
 struct CollectedResponse: Sendable {
     var json: [UInt8]
     var reference: ResponseHeader
-    /// How it ended, whatever the reader is told.
+    /// How the response ended, whatever the reader is told.
     var ending: EventKind
-    /// Told in its place to a client that wants cuts to be errors.
+    /// The error for a client that prefers errors for cuts.
     var cut: APIError?
 }
 
 extension CollectedResponse {
-    /// A response as the Responses API has it; nil when its last event cannot be read.
+    /// A response of the Responses API; nil if its last event is unreadable.
     init?(_ event: SessionEvent, _ header: ResponseHeader, in cutForm: CutForm) {
         guard let object = event.responseObject else { return nil }
         self.init(json: cutForm.retold(response: object), reference: header, ending: event.kind)
     }
 }
 
-/// Waits for the end of one response and gives the whole of it, in the form of a face.
+/// Waits for the end of a response and returns the whole of it, in the form of a face.
 final class ResponseCollector: EventReader {
-    /// Reads the response off its last event; nil when that cannot be read. Called off the loop for a large response.
+    /// Reads the response from its last event; nil if that is unreadable. Called off the loop for a large response.
     typealias Reading = @Sendable (SessionEvent, ResponseHeader) -> CollectedResponse?
 
-    /// Events of so many bytes are read off the loop.
+    /// Size in bytes from which on events are read off the loop.
     private static let leastLargeByteCount = 256 << 10
 
     private let responseID: String
@@ -38,7 +38,7 @@ final class ResponseCollector: EventReader {
 
     /// - Parameters:
     ///   - noun: what errors call the response.
-    ///   - then: called once on `loop`, unless the reader is stopped before.
+    ///   - then: called once on `loop`, unless the reader is stopped first.
     init(
         loop: EventLoop, responseID: String, noun: String = "response", read: @escaping Reading,
         then: @escaping (Result<CollectedResponse, APIError>) -> Void
@@ -50,7 +50,7 @@ final class ResponseCollector: EventReader {
         super.init(loop: loop, catchUp: .losslessOrClose)
     }
 
-    /// Answers the call.
+    /// Collects the response to a call.
     convenience init(_ call: Call, responseID: String, noun: String = "response", read: @escaping Reading) {
         self.init(loop: call.loop, responseID: responseID, noun: noun, read: read) { call.answer($0) }
         call.exchange.endsWithInput = true
@@ -70,7 +70,7 @@ final class ResponseCollector: EventReader {
             then(response.map { .success($0) } ?? .failure(.unreadableResponse))
         }
         guard event.encodedByteCount >= Self.leastLargeByteCount else { return then(read(event, header)) }
-        // The response has been made: told to try again, its client would have it made twice.
+        // The response has been generated: a client told to retry would pay for it twice.
         WorkerPool.shared.runAnyway(for: owner, on: loop) {
             read(event, header)
         } then: {
@@ -86,7 +86,7 @@ final class ResponseCollector: EventReader {
         fail(.sessionDeleted)
     }
 
-    /// The response goes on when the server is started again.
+    /// The response resumes after a restart of the server.
     override func serverStopping() { fail(.shuttingDown) }
 
     override func storageStalled() { fail(.storageStalled) }
@@ -98,7 +98,7 @@ final class ResponseCollector: EventReader {
 }
 
 extension Call {
-    /// Answers with a response that was waited for.
+    /// Responds with the collected response.
     func answer(_ result: Result<CollectedResponse, APIError>) {
         switch result {
         case .success(let response):
@@ -113,7 +113,7 @@ extension Call {
 }
 
 extension Call {
-    /// Tells of a cut as an error. The command was carried out all the same: its name stands for what came of it.
+    /// Sends a cut as an error. The command was carried out all the same, and its idempotency key stays assigned.
     func tell(_ cut: APIError) {
         var nameless = self
         nameless.onceName = nil
@@ -122,12 +122,12 @@ extension Call {
 }
 
 extension APIError {
-    /// Somebody deleted it while it was followed.
+    /// The session was deleted while it was followed.
     static var sessionDeleted: APIError {
         APIError(status: .gone, message: "The session was deleted.", code: "session_deleted")
     }
 
-    /// A response has ended, and the event that says so does not hold it.
+    /// A response has ended, but its last event does not contain it.
     static var unreadableResponse: APIError {
         APIError(
             status: .internalServerError, message: "The response has ended, and cannot be read.", type: "server_error",

@@ -34,7 +34,7 @@ package struct RunnerFace: Sendable {
         guard models.count <= Self.maxModels else {
             throw .invalid("'model' may have \(Self.maxModels) names.", param: "model")
         }
-        // What is handed out is leased.
+        // HEAD would lease the work.
         if call.isHead { return call.exchange.respond(.noContent) }
         let runner = call.query["runner"].map { String($0.prefix(64)) }
         let owner = call.caller.scopes.isSuperset(of: .runnerOfAll) ? nil : call.owner
@@ -79,7 +79,7 @@ package struct RunnerFace: Sendable {
         return place
     }
 
-    /// Steps of somebody beside the one who answers, whichever model that is.
+    /// Adds steps from a program other than the model, whichever model that is.
     private static func addSteps(_ call: Call, id: String, _ post: RunnerPost) {
         call.findSession(ofResponse: id) { session in
             call.perform(.addSteps(responseID: id, post.steps), on: session) { (outcome) throws(SessionError) in
@@ -90,7 +90,7 @@ package struct RunnerFace: Sendable {
         }
     }
 
-    // MARK: Answers
+    // MARK: Responses
 
     private static func answer(_ call: Call, _ outcome: RunnerCall.Outcome) {
         switch outcome {

@@ -71,7 +71,7 @@ extension RunnerPost {
         return buffer.array
     }
 
-    /// `step` of an event, in the form in which it is told to those who listen.
+    /// `step` of an event, in the form in which readers get it.
     static func step(_ object: JSONObject) throws(RequestError) -> Step {
         guard let id = try bounded(object, "id", Step.Limits.maxNameBytes, prefix: "step."), !id.isEmpty else {
             throw .invalid("'step.id' is missing.", param: "step.id")

@@ -4,7 +4,7 @@ import Hosting
 import Network
 import Runners
 
-/// One `GET /v1/runner/work` that waits. Confined to the connection's loop.
+/// A waiting `GET /v1/runner/work`. Confined to the connection's loop.
 final class WorkPoll {
     private enum State {
         case waiting(UInt64, LoopTimer)
@@ -30,7 +30,7 @@ final class WorkPoll {
         call.exchange.onDisconnect = { [self] in disconnected() }
     }
 
-    /// Asks the board; waits there until the deadline when it has nothing.
+    /// Takes work from the board; if there is none, waits for it until the deadline.
     func begin() {
         let left = call.services.lifecycle.isDraining ? .zero : deadline - call.loop.now
         guard left > .zero else {
@@ -59,7 +59,7 @@ final class WorkPoll {
     }
 
     private func timeIsOver() {
-        // Else an offer is on its way.
+        // Otherwise an offer is on its way.
         if case .waiting(let id, _) = state, board.stopWaiting(id) { finishEmpty() }
     }
 
@@ -73,7 +73,7 @@ final class WorkPoll {
     private func lease(_ offer: RunnerBoard.Offer) {
         state = .leasing
         if isGone {
-            // It goes to the next who asks.
+            // The work is offered to another runner.
             offer.call.run { $0.offerAgain() }
             return
         }
@@ -93,7 +93,7 @@ final class WorkPoll {
             state = .ended
             call.respond(json: work)
         } else {
-            // It was cancelled meanwhile.
+            // The work was cancelled meanwhile.
             begin()
         }
     }
@@ -104,7 +104,7 @@ final class WorkPoll {
     }
 }
 
-/// One `GET /v1/responses/{id}/runner` that waits. Confined to the connection's loop.
+/// A waiting `GET /v1/responses/{id}/runner`. Confined to the connection's loop.
 final class RunnerWatch {
     private let call: Call
     private let runner: LoopBound<RunnerCall>
@@ -132,7 +132,7 @@ final class RunnerWatch {
         }
     }
 
-    /// - Parameter leaseID: the lease whose end is told of, too.
+    /// - Parameter leaseID: the lease whose end is also reported.
     func begin(leaseID: String?) {
         let bound = LoopBound(self, on: call.loop)
         let id = id

@@ -2,6 +2,7 @@ package import API
 import HTTP
 
 extension ServiceFace {
+    /// The routes of models and health checks.
     package static let routes = [
         Route(.get, "/healthz", label: "service", scope: .open, health),
         Route(.get, "/readyz", label: "service", scope: .open, readiness),

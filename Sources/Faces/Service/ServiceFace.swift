@@ -4,7 +4,7 @@ import Hosting
 import JSON
 import Network
 
-/// Models, and whether the server is there and ready.
+/// Models and health checks.
 package enum ServiceFace {
     /// `GET /v1/models`
     static func models(_ call: Call) {
@@ -34,12 +34,12 @@ package enum ServiceFace {
         writer.field("owned_by", model.ownedBy)
     }
 
-    /// `GET /healthz`: the process runs, and so does its loop.
+    /// `GET /healthz`: the process and this loop are running.
     static func health(_ call: Call) {
         call.respond { $0.field("status", "ok") }
     }
 
-    /// `GET /readyz`: it takes new work.
+    /// `GET /readyz`: the server accepts new work.
     static func readiness(_ call: Call) {
         let isServing = call.services.lifecycle.stage == .serving
         let canWrite = call.services.storageFailure == nil

@@ -6,13 +6,12 @@ import SessionHosting
 import Sessions
 import Storage
 
-/// A page of the caller's sessions, newest first: those in memory, from the loops that they live on, and those that only the store
-/// has.
+/// A page of the caller's sessions, newest first: those in memory, from their loops, and those in the store only.
 final class SessionListing {
     private let call: Call
     private let limit: Int
     private let after: String?
-    /// Sessions by their places among all, newest first, one more than the page has.
+    /// Sessions with their ordinals, newest first; one more than the page has.
     private var entries: [(ordinal: Int, id: String, json: [UInt8])] = []
     private var missing = 0
 
@@ -73,7 +72,7 @@ final class SessionListing {
         if residents.isEmpty { answer() }
         for reference in residents {
             call.perform(.readSummary, on: reference) { (outcome) throws(SessionError) in
-                // One that was deleted meanwhile is left out.
+                // A session deleted meanwhile is left out.
                 if outcome != .refused(.sessionClosed) {
                     self.entries.append((reference.ordinal, reference.id, Self.json(try outcome.summary())))
                 }

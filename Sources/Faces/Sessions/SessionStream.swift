@@ -9,7 +9,7 @@ import Sessions
 
 /// A session's log as an EventSource stream: `id:` is the position in the log.
 final class SessionStream: EventReader {
-    /// What a client waits before it connects again, in milliseconds.
+    /// Delay before a client reconnects, in milliseconds.
     static let retryMilliseconds = 1000
 
     private let call: Call
@@ -22,7 +22,7 @@ final class SessionStream: EventReader {
         self.call = call
         self.sessionID = sessionID
         pass = call.services.sessions(on: call.loop).passes.pass(ResponsesEncoder.self)
-        // EventSource fires its own `error` when a connection fails: ours must not look like that.
+        // EventSource fires `error` for failed connections; the server's events must not look like that.
         stream = EventStream(call, errors: .flat("interject:error", isDone: false))
         super.init(loop: call.loop, catchUp: catchUp)
         call.exchange.onDisconnect = { [self] in
@@ -32,19 +32,19 @@ final class SessionStream: EventReader {
         call.exchange.onDrained = { [self] in resume() }
     }
 
-    /// Answers with an error by status if no byte has gone out; else the stream ends, and EventSource comes back by itself.
+    /// Sends an error as the status if nothing has been sent yet; otherwise ends the stream, and EventSource reconnects.
     func fail(_ error: APIError) {
         stop()
         if stream.hasBegun { stream.end(done: false) } else { call.fail(error) }
     }
 
-    /// Sends the head, once it is clear that the session can be followed.
+    /// Sends the header, once it is clear that the session can be followed.
     func begin() {
         stream.begin(fields: [("Interject-Session", sessionID)])
     }
 
     override func receive(_ event: SessionEvent) -> Cursor.Demand {
-        // EventSource fires its own `error` when a connection fails: ours must not look like that.
+        // EventSource fires `error` for failed connections; the server's events must not look like that.
         let type: StaticString = event.kind == .error ? "interject:error" : event.kind.responsesType
         if !stream.hasBegun { begin() }
         if let first = event.mergedFrom {
@@ -72,8 +72,8 @@ final class SessionStream: EventReader {
         stream.end(done: false)
     }
 
-    /// The client comes back elsewhere, or here when the server is there again: after a wait of its own, so that not all come at
-    /// once. No `id:`: its place in the log stays what it was.
+    /// The client reconnects to another server, or to this one after its restart; after a random delay, so that clients do not all
+    /// reconnect at once. No `id:`: the client's position in the log stays the same.
     override func serverStopping() {
         begin()
         let spread = max(1, Int(call.services.settings.drainWindow.nanoseconds / 1_000_000))
@@ -91,7 +91,7 @@ final class SessionStream: EventReader {
         stop()
     }
 
-    /// Within the first event, since SDKs take a block of its own for an event without data.
+    /// Within the first event, since SDKs treat a separate block as an event without data.
     private func takeRetry() -> Int? {
         defer { sentRetry = true }
         return sentRetry ? nil : Self.retryMilliseconds

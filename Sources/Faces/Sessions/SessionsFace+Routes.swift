@@ -4,6 +4,7 @@ import HTTP
 extension SessionsFace {
     private static let label = "sessions"
 
+    /// The routes of sessions.
     package static let routes = [
         Route(
             .post, "/v1/sessions", label: label, scope: .sessions, admission: .newWork, idempotency: .answer, body: .json, create),

@@ -38,7 +38,7 @@ package enum SessionsFace {
         listing.start()
     }
 
-    /// `GET /v1/sessions/{id}/events`: as a stream, or what is there now.
+    /// `GET /v1/sessions/{id}/events`: a stream, or the events that are there now.
     static func events(_ call: Call, id: String) throws(APIError) {
         let after = try position(call)
         let mergesDeltas = try checked(try CatchUp.mergesDeltas(call.query["merge"]))
@@ -133,9 +133,10 @@ package enum SessionsFace {
         }
     }
 
-    // MARK: Parts
+    // MARK: Helpers
 
-    /// Where a reader goes on. EventSource sends the header by itself when it connects again, so the header is the newest word.
+    /// The position after which a reader continues. EventSource sends the header field when it reconnects, so that takes
+    /// precedence.
     private static func position(_ call: Call) throws(APIError) -> LogPosition {
         // An empty one is none: HTML, "Server-sent events", last event ID string.
         if let text = call.request.fields["last-event-id"], !text.isEmpty { return try call.position(text, param: "Last-Event-ID") }
@@ -144,7 +145,7 @@ package enum SessionsFace {
         return try call.position(text, param: "starting_after")
     }
 
-    /// EventSource, curl and browsers get the stream; JSON is for those who want it more.
+    /// EventSource, curl and browsers get the stream; JSON is for clients that prefer it.
     private static func wantsJSON(_ call: Call) -> Bool {
         call.request.fields.prefers("application/json", over: "text/event-stream")
     }

@@ -23,7 +23,7 @@ package struct UsageFace: Sendable {
         var maxLimit: Int { self == .hour ? 168 : 31 }
     }
 
-    /// What rows are told apart by.
+    /// What rows are grouped by.
     struct Grouping: OptionSet, Sendable {
         let rawValue: Int
         static let model = Grouping(rawValue: 1)
@@ -47,7 +47,7 @@ package struct UsageFace: Sendable {
         }
         let end = try call.count("end_time", default: now + 1, max: now + 1)
         let limit = max(1, try call.count("limit", default: width.defaultLimit, max: width.maxLimit))
-        // The newest bucket is the one that is being filled.
+        // The newest bucket is the current one.
         let asked = try call.count(
             "start_time",
             default: Self.rounded(end.saturatingAdding(width.seconds - 1), to: width).saturatingSubtracting(
@@ -73,9 +73,9 @@ package struct UsageFace: Sendable {
         }
     }
 
-    /// The start of the bucket that a time lies in.
+    /// The start of the bucket that contains a time.
     private static func rounded(_ time: Int, to width: Width) -> Int {
-        // number-safe: a multiple that is nearer to zero than what it is made of
+        // number-safe: rounding toward zero cannot overflow
         time / width.seconds * width.seconds
     }
 

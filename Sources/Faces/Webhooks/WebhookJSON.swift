@@ -2,7 +2,7 @@ import Bytes
 import JSON
 import Jobs
 
-/// Endpoints and deliveries as OpenAI's API shows them; what it does not have stands in `interject`.
+/// Endpoints and deliveries in the form of OpenAI's API; further members are in `interject`.
 enum WebhookJSON {
     static func endpoint(_ status: WebhookEndpointStatus, showsSecret: Bool = false) -> [UInt8] {
         var buffer = ByteBuffer()

@@ -3,11 +3,12 @@ package import Jobs
 import SessionHosting
 package import Sessions
 
-/// Notifies endpoints of responses of one loop that have ended. Loop-confined.
+/// Notifies webhook endpoints when responses of one loop have ended. Loop-confined.
 package final class WebhookListener: GenerationListener {
     private let webhooks: Webhooks
     private let residents: Residents<Session>
 
+    /// A listener for the sessions of one loop.
     package init(_ webhooks: Webhooks, of residents: Residents<Session>) {
         self.webhooks = webhooks
         self.residents = residents
@@ -15,18 +16,18 @@ package final class WebhookListener: GenerationListener {
 
     package func ended(_ generation: Generation) {
         guard !generation.isWithdrawn, let type = Self.eventType(of: generation.status) else { return }
-        // Not with `store: false`, nor when it is one request of a batch, nor beside a conversation: it cannot be asked for afterwards.
+        // Responses with `store: false`, of a batch or beside a conversation are excluded: they cannot be retrieved afterwards.
         let isStored = !(generation.log is EphemeralLog) && outlivesConnection(generation.sessionID)
-        // What goes on when nobody listens has no other way to tell of its end.
+        // A response that continues without listeners has no other way to report its end.
         let held = webhooks.hold(
             type: type, owner: generation.owner, objectID: generation.id,
             isBackground: isStored && generation.policy == .continuing, awaitsEnd: generation.log is DurableLog)
         guard let held else { return }
-        // Whoever is told asks for the response at once: its end must be what the server has, also after a crash.
+        // The endpoint may retrieve the response at once: its end must be committed, so that a crash cannot undo it.
         generation.log.whenCommitted { held.release() }
     }
 
-    /// Whether a session can be asked for after its connection is gone.
+    /// Whether a session can be retrieved after its connection is gone.
     private func outlivesConnection(_ sessionID: String) -> Bool {
         switch residents.lifetime(of: sessionID) {
         case .inMemory, .stored: true

@@ -2,13 +2,13 @@ import API
 import JSON
 import Jobs
 
-/// What somebody asks of an endpoint: the body of a create or an update.
+/// The body of a request to create or update an endpoint.
 struct WebhookRequest: Sendable {
     var name: String?
     var url: String?
     var eventTypes: [String]?
     var responses: WebhookEndpoint.Responses?
-    /// true: to be told again; false: no more.
+    /// True to enable the endpoint again, false to disable it.
     var isEnabled: Bool?
 
     init(_ body: JSONObject, allowsPrivate: Bool) throws(RequestError) {
@@ -53,7 +53,7 @@ struct WebhookRequest: Sendable {
         return types
     }
 
-    /// A type that happens here.
+    /// Validates an event type.
     static func eventType(_ text: String?, param: String) throws(RequestError) -> String {
         guard let text, WebhookEvent.types.contains(text) else {
             throw .invalid(
@@ -63,7 +63,7 @@ struct WebhookRequest: Sendable {
         return text
     }
 
-    /// Changes what was given.
+    /// Applies the members that are present.
     func apply(to endpoint: inout WebhookEndpoint, unixTime: Int) {
         if let name { endpoint.name = name }
         if let url { endpoint.url = url }

@@ -148,7 +148,7 @@ package struct WebhooksFace: Sendable {
         }
     }
 
-    // MARK: Parts
+    // MARK: Helpers
 
     private static func body(_ call: Call) throws(APIError) -> JSONObject {
         call.exchange.received.isEmpty ? JSONObject() : try call.jsonBody()

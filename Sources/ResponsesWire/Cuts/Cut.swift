@@ -1,22 +1,25 @@
 package import JSON
 package import Sessions
 
-/// How an answer ended that somebody, or the end of the server, has cut. Ends that OpenAI has itself are none: each client knows them.
+/// The end of a response that was cut off, by a participant or by the end of the server. OpenAI's own kinds of ends are not cuts:
+/// every client knows them.
 package struct Cut {
+    /// Code of the error for a cut.
     package static let errorCode = "response_cut"
 
+    /// The status of the response.
     package let status: String
-    /// Of `incomplete_details`; nil of one that was cancelled.
+    /// From `incomplete_details`; nil if the response was cancelled.
     package let reason: Generation.IncompleteReason?
-    /// It was cut within a call of a tool: part of the arguments may read as all of them.
+    /// Whether a tool call was cut off: its partial arguments may look complete.
     package let leavesCallOpen: Bool
-    /// It was to be JSON.
+    /// Whether the text was required to be JSON.
     package let isFormatted: Bool
 
-    /// In a sentence.
+    /// The cut as a sentence.
     package var message: String { "The answer was cut (\(reason?.rawValue ?? status))." }
 
-    /// - Parameter response: a response object, from its beginning; nil when it was not cut.
+    /// - Parameter response: a response object, from its beginning; nil if the response was not cut off.
     package init?(_ response: JSONReader) throws(JSONError) {
         var reader = response
         var status = ""
@@ -53,7 +56,7 @@ package struct Cut {
         if !isCut { return nil }
     }
 
-    /// Reads an item: whether it is a call whose arguments did not come to their end.
+    /// Reads an item: whether it is a tool call with incomplete arguments.
     private static func readOpenCall(_ reader: inout JSONReader) throws(JSONError) -> Bool {
         var isCall = false
         var isIncomplete = false

@@ -2,16 +2,16 @@ import Bytes
 import JSON
 package import Sessions
 
-/// Cuts in the vocabulary of Responses. Nothing here is done for a token: only ends are ever written anew.
+/// Cuts in the Responses vocabulary. Nothing here runs for a token: only ends are rewritten.
 extension CutForm {
-    /// The event as this reader gets it, where that is not as the log has it.
+    /// The event in this reader's form; nil if that is the same as in the log.
     package func retold(_ event: SessionEvent) -> (type: StaticString, json: [UInt8])? {
         guard self != .native, event.kind == .responseIncomplete || event.kind == .responseCancelled else { return nil }
         return retold(end: ResponsesEncoder.json(event))
     }
 
-    /// The last event of a response as this reader gets it; nil where it was not cut.
-    /// - Parameter json: as it stands in the log.
+    /// A response's last event in this reader's form; nil if the response was not cut off.
+    /// - Parameter json: the event as in the log.
     package func retold(end json: [UInt8]) -> (type: StaticString, json: [UInt8])? {
         if self == .native { return nil }
         return json.withUnsafeBytes { bytes in
@@ -22,20 +22,20 @@ extension CutForm {
         }
     }
 
-    /// A response object as this reader gets it.
-    /// - Parameter json: as it stands.
+    /// A response object in this reader's form.
+    /// - Parameter json: the object in its native form.
     package func retold(response json: [UInt8]) -> [UInt8] {
         if self == .native { return json }
         return json.withUnsafeBytes { bytes in
             var reader = JSONReader(bytes, limits: .own)
             var output = ByteBuffer()
-            // What we wrote ourselves can be read; if it cannot, the truth is better than nothing.
+            // The server's own JSON is valid; if it cannot be parsed after all, the native form is better than nothing.
             guard (try? rewrite(response: &reader, into: &output)) != nil else { return json }
             return output.array
         }
     }
 
-    /// The event that tells this form.
+    /// The kind of the last event in this form.
     private var endKind: EventKind {
         switch self {
         case .native, .incomplete: .responseIncomplete
@@ -44,7 +44,7 @@ extension CutForm {
         }
     }
 
-    /// - Returns: the type that it is told by; nil when the response was not cut.
+    /// - Returns: the kind of the rewritten event; nil if the response was not cut off.
     private func rewrite(end reader: inout JSONReader, into output: inout ByteBuffer) throws(JSONError) -> EventKind? {
         guard let cut = try Self.cut(ofEnd: reader) else { return nil }
         let form = resolved(for: cut)
@@ -70,7 +70,7 @@ extension CutForm {
         return nil
     }
 
-    /// - Returns: nil when the response was not cut.
+    /// - Returns: nil if the response was not cut off.
     private func rewrite(response reader: inout JSONReader, into output: inout ByteBuffer) throws(JSONError) -> Void? {
         guard let cut = try Cut(reader) else { return nil }
         return try resolved(for: cut).rewrite(response: &reader, of: cut, into: &output)
@@ -89,7 +89,7 @@ extension CutForm {
                     $0.field("message", cut.message)
                 }
             case "interject":
-                // The truth, in front of its closing brace.
+                // The native status and reason, before the object's closing brace.
                 output.append(UnsafeRawBufferPointer(rebasing: value.dropLast()))
                 output.append(",\"status\":")
                 output.appendJSONString(cut.status)
@@ -105,7 +105,7 @@ extension CutForm {
         }
     }
 
-    /// Copies an object, the value of each member as `member` writes it.
+    /// Copies an object, with each value written by `member`.
     private static func rewriteObject(
         _ reader: inout JSONReader, into output: inout ByteBuffer,
         _ member: (RawString, inout JSONReader, inout ByteBuffer) throws(JSONError) -> Void

@@ -2,7 +2,8 @@ package import JSON
 package import Sessions
 
 extension CutForm {
-    /// - Parameter param: what the error names.
+    /// Parses the name of a form.
+    /// - Parameter param: the request member that the error names.
     package static func parse(_ text: String, param: String) throws(RequestError) -> CutForm {
         guard let form = CutForm(rawValue: text) else {
             throw .invalid(
@@ -12,7 +13,7 @@ extension CutForm {
         return form
     }
 
-    /// The form of one cut: of half a call or half an object nobody may believe that it is whole.
+    /// The form of a particular cut: partial tool arguments or JSON must never look complete.
     package func resolved(for cut: Cut) -> CutForm {
         guard self == .completed else { return self }
         if cut.leavesCallOpen { return .failed }

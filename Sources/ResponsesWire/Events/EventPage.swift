@@ -2,13 +2,14 @@ import Bytes
 import JSON
 package import Sessions
 
-/// One page of a session's log as JSON, for clients that poll.
+/// A page of a session's log as JSON, for clients that poll.
 package struct EventPage: Sendable {
     private let read: EventRead
     private let sessionID: String
-    /// Where the next page begins.
+    /// The position after which the next page begins.
     private let position: LogPosition
 
+    /// A page of a session's log.
     package init(_ read: EventRead, sessionID: String) {
         self.read = read
         self.sessionID = sessionID
@@ -18,14 +19,15 @@ package struct EventPage: Sendable {
         }
     }
 
+    /// Whether the page has no events.
     package var isEmpty: Bool { if case .events(let events, _, _) = read { events.isEmpty } else { false } }
 
     private var hasMore: Bool { if case .events(_, _, let hasMore) = read { hasMore } else { false } }
 
-    /// Pages of so many bytes are encoded off the loop.
+    /// Size in bytes from which on pages are encoded off the loop.
     private static let leastLargeByteCount = 256 << 10
 
-    /// Whether the page takes longer to encode than a loop should be blocked.
+    /// Whether encoding would block a loop for too long.
     package var isLarge: Bool {
         switch read {
         case .events(let events, _, _): events.reduce(0) { $0 + $1.encodedByteCount } >= Self.leastLargeByteCount
@@ -33,6 +35,7 @@ package struct EventPage: Sendable {
         }
     }
 
+    /// The page as JSON; not on a loop if it is large.
     package var json: [UInt8] {
         var page = ByteBuffer()
         page.appendJSONObject { page in

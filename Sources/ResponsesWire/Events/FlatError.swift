@@ -1,7 +1,7 @@
 package import JSON
 
-/// The flat form of an error within a stream, `{"type":"error","code":…,"message":…,"param":…}`: SDKs yield it as an event and do not
-/// raise it.
+/// The flat form of an error in a stream, `{"type":"error","code":…,"message":…,"param":…}`: SDKs yield it as an event instead of
+/// raising it.
 package enum FlatError {
     /// Writes the members after `type`.
     package static func write(code: String?, message: String, param: String?, to writer: inout JSONObjectWriter) {

@@ -2,12 +2,14 @@ import Bytes
 import JSON
 package import Sessions
 
-/// A list of conversation items, as OpenAI's list objects have them. Encode it on any thread.
+/// A list of conversation items in the form of OpenAI's list objects. May be encoded on any thread.
 package struct ItemList: Sendable {
-    /// Items of fewer bytes are encoded within a millisecond or two, on a loop as well.
+    /// Smaller lists are encoded within a millisecond or two, also on a loop.
     private static let leastLargeByteCount = 32 << 10
 
+    /// The items, in the order of the list.
     package let items: [Item]
+    /// Whether more items follow.
     package let hasMore: Bool
 
     /// A complete list.
@@ -19,9 +21,10 @@ package struct ItemList: Sendable {
         hasMore = page.hasMore
     }
 
-    /// Whether the list takes longer to encode than a loop should be blocked.
+    /// Whether encoding would block a loop for too long.
     package var isLarge: Bool { items.reduce(0) { $0 + $1.byteCount } >= Self.leastLargeByteCount }
 
+    /// The list as JSON; not on a loop if it is large.
     package var json: [UInt8] {
         var buffer = ByteBuffer()
         buffer.appendJSONObject { list in

@@ -1,11 +1,12 @@
 package import Bytes
 package import Sessions
 
-/// An event's JSON with its position in the session's log: `"interject":{"session_id":…,"sequence":41}`, and with it the
-/// epoch, unless that is 0: `"sequence":41,"epoch":2`.
+/// An event's JSON with its position in the session's log: `"interject":{"session_id":…,"sequence":41}`, or, unless the epoch is 0,
+/// `"sequence":41,"epoch":2`.
 ///
-/// The JSON is shared by all readers; what belongs to the envelope is put in front of its closing brace.
+/// The JSON is shared by all readers; the position is inserted before its closing brace.
 package enum SequencedPayload {
+    /// Appends the event's JSON with its position.
     package static func append(_ event: SessionEvent, json: UnsafeRawBufferPointer, sessionID: String, to output: inout ByteBuffer)
     {
         output.append(UnsafeRawBufferPointer(rebasing: json.dropLast()))
@@ -13,7 +14,7 @@ package enum SequencedPayload {
         output.append("}" as StaticString)
     }
 
-    /// The member alone, with a comma before it.
+    /// Appends only the member with the position, preceded by a comma.
     package static func appendPosition(_ event: SessionEvent, sessionID: String, to output: inout ByteBuffer) {
         // As in the encoder: the number has 20 digits at most.
         output.reserve(64 + sessionID.utf8.count)
@@ -33,7 +34,7 @@ package enum SequencedPayload {
         output.append("}" as StaticString)
     }
 
-    /// For envelopes that hold the position themselves: the JSON of joined deltas, and in it only what they do not say.
+    /// For envelopes with a position of their own: appends the JSON of merged deltas with only `merged_from`.
     package static func append(
         _ event: SessionEvent, mergedFrom first: Int, json: UnsafeRawBufferPointer, to output: inout ByteBuffer
     ) {

@@ -2,8 +2,8 @@ package import JSON
 package import Sessions
 
 extension SessionOutcome.Accepted {
-    /// Writes the members of `interject.input`: the receipt for an input that stands in the log.
-    /// - Parameter clientEventID: the client's own identifier of the command.
+    /// Writes the members of `interject.input`: the receipt for an accepted input.
+    /// - Parameter clientEventID: the client's identifier of the command.
     package func write(clientEventID: String?, to object: inout JSONObjectWriter) {
         object.field("object", "interject.input")
         object.field("session_id", sessionID)

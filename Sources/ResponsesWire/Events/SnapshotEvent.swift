@@ -2,9 +2,10 @@ import Bytes
 import JSON
 package import Sessions
 
-/// `interject:snapshot`: the truth for a reader whose place the log no longer holds.
+/// `interject:snapshot`: the state of the session, for a reader whose next event is no longer in the log.
 package enum SnapshotEvent {
-    /// - Parameter sessionID: for envelopes that hold the event's place in its JSON.
+    /// The event as JSON.
+    /// - Parameter sessionID: for envelopes that expect the position within the event's JSON.
     package static func payload(_ state: [UInt8], at position: LogPosition, sessionID: String? = nil) -> [UInt8] {
         var buffer = ByteBuffer(capacity: state.count + 128)
         buffer.appendJSONObject { event in

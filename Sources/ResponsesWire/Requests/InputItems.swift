@@ -1,14 +1,15 @@
 package import JSON
 package import Sessions
 
-/// Reads `input` of the Responses API: a string, or items. `Protocols/upstreams.md` has the table of what becomes of each type.
+/// Parses `input` of the Responses API: a string, or items. `Protocols/upstreams.md` lists the treatment of each type.
 package enum InputItems {
-    /// Items in one input, at most.
+    /// Maximum number of items in one input.
     package static let maxCount = 10_000
 
     private static let roles: Set<String> = ["user", "assistant", "system", "developer"]
 
-    /// - Parameter name: the member, as errors name it.
+    /// Parses the items of an input.
+    /// - Parameter name: the name of the member in errors.
     package static func parse(_ input: JSONValue, named name: String = "input") throws(RequestError) -> [Item] {
         switch input {
         case .string(let text): return [.userMessage(text)]
@@ -23,7 +24,7 @@ package enum InputItems {
         }
     }
 
-    /// The items of a steer, which must have some.
+    /// The items of a steer; at least one is required.
     package static func ofSteer(_ body: JSONObject) throws(RequestError) -> [Item] {
         guard let value = body["input"] else { throw .invalid("'input' is missing.", param: "input") }
         return try parse(value)
@@ -37,9 +38,9 @@ package enum InputItems {
             let maxBytes = isCall && name != "id" ? RequestBounds.maxCallNameBytes : RequestBounds.maxNameBytes
             try RequestBounds.checkName(body[name], param: "\(param).\(name)", maxBytes: maxBytes)
         }
-        // No name is none.
+        // An empty identifier counts as none.
         let id = named?.isEmpty == true ? nil : named
-        // The store's texts end there: the item would come back under another name.
+        // The store's texts end at NUL: the item would come back with another identifier.
         if id?.utf8.contains(0) == true { throw .invalid("'\(param).id' must not contain U+0000.", param: "\(param).id") }
         let status = try body.optionalString("status").flatMap(Item.Status.init) ?? .completed
         body["id"] = nil
@@ -93,9 +94,9 @@ package enum InputItems {
     }
 }
 
-/// Content of messages and results: a string, or parts.
+/// Parses the content of messages and results: a string, or parts.
 package enum InputContent {
-    /// As an array of parts, each of a type that some upstream can read.
+    /// The content as an array of parts, each of a type that some upstream supports.
     package static func parts(_ value: JSONValue?, role: String, param: String) throws(RequestError) -> JSONValue {
         switch value {
         case .string(let text)?:

@@ -1,21 +1,22 @@
 package import JSON
 package import Sessions
 
-/// A request that brings items of a conversation.
+/// A request with items for a conversation.
 package protocol InputRequest: Sendable {
+    /// The items.
     var items: [Item] { get }
-    /// The items as their event has them, if they were encoded off the loop.
+    /// The items as encoded for their event, if that was done off the loop.
     var encoded: EncodedItems? { get set }
 }
 
 extension InputRequest {
-    /// The items, as a command takes them.
+    /// The items for a command.
     package var new: NewItems { NewItems(items, encoded: encoded) }
 
-    /// Whether the items take longer to encode than a loop should be blocked.
+    /// Whether encoding the items would block a loop for too long.
     package var isLarge: Bool { ItemList(items).isLarge }
 
-    /// The request with its items encoded, if they are large: call it off the loop then.
+    /// The request with its items encoded, if they are large; must then be called off the loop.
     package func prepared() -> Self {
         guard isLarge else { return self }
         var request = self
@@ -24,9 +25,9 @@ extension InputRequest {
     }
 }
 
-// What clients name beside the input of a command.
+// Members that accompany an input.
 extension JSONObject {
-    /// A position in a session's log: a whole number of zero or more, or a string with the epoch before it.
+    /// A position in a session's log: a non-negative integer, or a string that begins with the epoch.
     package func optionalPosition(_ key: String) throws(RequestError) -> LogPosition? {
         guard let value = self[key], !value.isNull else { return nil }
         if let number = value.int, number >= 0 { return LogPosition(sequence: number) }
@@ -38,7 +39,7 @@ extension JSONObject {
         return position
     }
 
-    /// The name by which a client speaks in a session, checked; nil when the member is missing or null.
+    /// The name of the speaking participant, validated; nil if the member is missing or null.
     package func optionalParticipantName(_ key: String) throws(RequestError) -> String? {
         guard let name = try optionalString(key) else { return nil }
         try Participant.check(name, param: key)
@@ -47,8 +48,8 @@ extension JSONObject {
 }
 
 extension Participant {
-    /// Checks the name of a participant.
-    /// - Parameter param: the member that the error names.
+    /// Validates the name of a participant.
+    /// - Parameter param: the request member that the error names.
     package static func check(_ name: String, param: String) throws(RequestError) {
         guard !name.isEmpty, name.utf8.count <= maxNameBytes else {
             throw .invalid("'\(param)' must be a name of 1 to \(maxNameBytes) bytes.", param: param)
@@ -57,7 +58,7 @@ extension Participant {
 }
 
 extension CatchUp {
-    /// Whether a reader that lags gets adjacent deltas of one item as one event: `merge=deltas`.
+    /// Whether adjacent deltas of one item are merged for a lagging reader: `merge=deltas`.
     package static func mergesDeltas(_ text: String?) throws(RequestError) -> Bool {
         guard let text else { return false }
         guard text == "deltas" else {

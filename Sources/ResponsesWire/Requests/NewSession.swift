@@ -1,15 +1,20 @@
 package import JSON
 package import Sessions
 
-/// The body of `POST /v1/sessions`, checked.
+/// The body of `POST /v1/sessions`, validated.
 package struct NewSession: Sendable {
-    /// nil: the server's first model.
+    /// Nil for the server's first model.
     package let model: String?
+    /// Default instructions to the model.
     package let instructions: String?
+    /// The client's metadata.
     package let metadata: JSONObject
+    /// The mode of inputs without one of their own.
     package let mode: InterjectionMode
+    /// The policy of inputs without one of their own.
     package let policy: DisconnectPolicy
 
+    /// Parses and validates the body.
     package init(_ body: JSONObject) throws(RequestError) {
         try RequestBounds.check(body)
         let extensions = try InterjectMembers(body)

@@ -1,23 +1,29 @@
 package import JSON
 import Sessions
 
-/// How large the members of a request may be that are kept, echoed in each event of a response, or used as names:
-/// `Protocols/http.md`, "Bounds". What is larger is refused, and named.
+/// Size limits of request members that are stored, echoed in each event of a response, or used as names: `Protocols/http.md`,
+/// "Bounds". A larger member is refused by name.
 package enum RequestBounds {
     /// Names of models, and identifiers.
     package static let maxNameBytes = 256
-    /// Of a call of a tool in an item: its identifier and name are a model's words, and come back from whoever got them. LiteLLM puts
-    /// Gemini's signatures of some 3,000 bytes into identifiers.
+    /// Identifier and name of a tool call in an item: models invent them, and clients send them back. LiteLLM puts Gemini's
+    /// signatures of some 3,000 bytes into identifiers.
     package static let maxCallNameBytes = Item.maxCallNameBytes
+    /// Instructions to the model, in bytes.
     package static let maxInstructionsBytes = 1 << 20
+    /// Number of tools.
     package static let maxTools = 128
-    /// All of them together, as JSON.
+    /// All tools together, as JSON, in bytes.
     package static let maxToolsBytes = 1 << 20
+    /// Number of metadata pairs, as in OpenAI's API.
     package static let maxMetadataPairs = 16
+    /// One metadata key, in bytes.
     package static let maxMetadataKeyBytes = 64
+    /// One metadata value, in bytes.
     package static let maxMetadataValueBytes = 512
-    /// All members besides those named here and the input, as JSON, and their values.
+    /// All other members except the input together, as JSON, in bytes.
     package static let maxOtherBytes = 1 << 20
+    /// Number of values in all other members together.
     package static let maxOtherValues = 20_000
 
     private static let names = [
@@ -26,7 +32,7 @@ package enum RequestBounds {
     ]
     private static let apart: Set<String> = ["input", "messages", "items", "events", "instructions", "tools", "functions"]
 
-    /// Checks the members of a request's body, whichever of these it has.
+    /// Validates the members of a request body, as far as present.
     package static func check(_ body: JSONObject) throws(RequestError) {
         for name in names { try checkName(body[name], param: name) }
         try checkName(body["conversation"]?["id"] ?? body["conversation"], param: "conversation")
@@ -47,6 +53,7 @@ package enum RequestBounds {
         }
     }
 
+    /// Validates the size of a name; null and missing are valid.
     package static func checkName(_ value: JSONValue?, param: String, maxBytes: Int = maxNameBytes) throws(RequestError) {
         guard let text = value?.string, text.utf8.count > maxBytes else { return }
         throw tooLong("'\(param)' may have \(maxBytes) bytes.", param: param)
@@ -64,6 +71,7 @@ package enum RequestBounds {
         }
     }
 
+    /// Validates metadata; null and missing are valid.
     package static func checkMetadata(_ value: JSONValue?) throws(RequestError) {
         guard let value, !value.isNull else { return }
         let isRight =
@@ -85,6 +93,6 @@ package enum RequestBounds {
         .invalid(message, param: param, code: "too_long")
     }
 
-    /// A name that the client made up, for a message.
+    /// An invented name, shortened for a message.
     private static func shown(_ name: String) -> String { name.utf8.count <= 64 ? name : String(name.prefix(16)) + "…" }
 }

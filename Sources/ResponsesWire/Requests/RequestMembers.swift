@@ -1,19 +1,19 @@
 package import JSON
 
-/// Members of requests that ask for what is not here are refused by name: left out, they would change the answer without a word.
-/// Values that ask for nothing are taken.
+/// Refuses request members that ask for unsupported features: ignoring them would silently change the response. Values that ask for
+/// nothing are accepted.
 package enum RequestMembers {
-    /// What neither face can do, whatever the upstream.
+    /// Supported by neither face, whatever the upstream.
     private static let unsupported: Set<String> = [
         "logprobs", "top_logprobs", "prompt_logprobs", "audio", "prompt", "context_management", "background_options", "moderation",
     ]
-    /// What `include` may ask for: the first has an effect; of the others there is nothing to include, or it is always there.
+    /// Values of `include`: the first has an effect; the others never apply, or are always included.
     private static let includable: Set<String> = [
         "reasoning.encrypted_content", "message.input_image.image_url", "web_search_call.action.sources", "web_search_call.results",
         "file_search_call.results", "code_interpreter_call.outputs", "computer_call_output.output.image_url",
     ]
 
-    /// Members that both faces know.
+    /// Members common to both faces.
     private static func checkCommon(_ members: JSONObject) throws(RequestError) {
         for (name, value) in members where unsupported.contains(name) && value.asksForSomething {
             throw .unsupported(name)
@@ -26,7 +26,7 @@ package enum RequestMembers {
         }
     }
 
-    /// The members of a Responses request.
+    /// Checks the members of a Responses request.
     package static func check(responses members: JSONObject) throws(RequestError) {
         try checkCommon(members)
         for (index, entry) in (members["include"]?.array ?? []).enumerated() {
@@ -45,13 +45,13 @@ package enum RequestMembers {
         try check(members["text"], knows: ["format", "verbosity"], param: "text")
     }
 
-    /// The members of a Chat Completions request.
+    /// Checks the members of a Chat Completions request.
     package static func check(chat members: JSONObject) throws(RequestError) {
         try checkCommon(members)
         try checkStreamOptions(members["stream_options"])
     }
 
-    /// `stream_options` of either face: what we know, or nothing.
+    /// Checks `stream_options` of either face: only known options are accepted.
     package static func checkStreamOptions(_ options: JSONValue?) throws(RequestError) {
         try check(options, knows: ["include_usage"], param: "stream_options")
     }
@@ -70,7 +70,7 @@ extension RequestError {
 }
 
 extension JSONValue {
-    /// Whether it is more than nothing: null, false, 0, and what is empty ask for nothing.
+    /// Whether the value asks for anything: null, false, 0 and empty values do not.
     package var asksForSomething: Bool {
         switch self {
         case .null: false

@@ -1,30 +1,37 @@
 package import JSON
 package import Sessions
 
-/// The body of `POST /v1/responses` and of `response.create`, checked.
+/// The body of `POST /v1/responses` and of `response.create`, validated.
 package struct ResponsesRequest: InputRequest {
+    /// The input.
     package var items: [Item]
-    /// The items as their event has them, if they are many or large.
+    /// The items as encoded for their event, if they are many or large.
     package var encoded: EncodedItems?
+    /// The parameters of the response.
     package var parameters: ResponseParameters
+    /// Whether the response is streamed.
     package var isStream: Bool
+    /// Whether the response is stored (`store`).
     package var isStored: Bool
-    /// It outlives whoever asked for it, and the answer does not wait for its end.
+    /// Whether the response continues without its client, and the request does not wait for its end (`background`).
     package var isBackground: Bool
+    /// Whether no response is generated (`generate: false`).
     package var isWarmUp: Bool
+    /// The response that the input continues.
     package var previousResponseID: String?
+    /// The members of `interject`.
     package var extensions: InterjectMembers
 
-    /// Whether there is a conversation that it belongs to.
+    /// Whether the input continues a conversation.
     package var continuesSomething: Bool { previousResponseID != nil || extensions.sessionID != nil }
 
-    /// As a command to a session.
+    /// The request as a command to a session.
     /// - Parameters:
-    ///   - isStored: whether a branch that it goes on in outlives its listeners.
-    ///   - isDurable: whether it is committed to the store.
+    ///   - isStored: whether a branch for the input outlives its listeners.
+    ///   - isDurable: whether the input is stored.
     package func submit(_ responseID: String, policy: DisconnectPolicy, isStored: Bool, isDurable: Bool) -> SessionCommand.Submit {
         var submit = SessionCommand.Submit(new, responseID: responseID, parameters: .whole(parameters))
-        // OpenAI's own verbs wait for what runs, as its clients expect, unless they say otherwise.
+        // OpenAI's own operations wait for a running response by default, as its clients expect.
         submit.mode = extensions.mode ?? .queue
         submit.policy = policy
         submit.isWarmUp = isWarmUp
@@ -34,12 +41,16 @@ package struct ResponsesRequest: InputRequest {
         return submit
     }
 
-    /// Members that the server itself understands; all others are for echo and for the upstream.
+    /// Members that the server handles itself; all others are echoed and passed to the upstream.
     private static let ownMembers: Set<String> = [
         "input", "stream", "stream_options", "previous_response_id", "interject", "model", "instructions", "type", "stream_id",
         "generate", "event_id", "conversation",
     ]
 
+    /// Parses and validates a body.
+    /// - Parameters:
+    ///   - defaultModel: the model of a request that names none.
+    ///   - inputIsOptional: whether `input` may be missing.
     package init(_ body: JSONObject, defaultModel: String? = nil, inputIsOptional: Bool = false) throws(RequestError) {
         try RequestBounds.check(body)
         let model = try body.optionalString("model") ?? defaultModel
@@ -81,7 +92,7 @@ package struct ResponsesRequest: InputRequest {
         }
     }
 
-    /// An identifier, or an object that has it.
+    /// An identifier, or an object that contains it.
     private static func conversation(_ value: JSONValue?) throws(RequestError) -> String? {
         guard let value, !value.isNull else { return nil }
         guard let id = value.string ?? value["id"]?.string, id.hasPrefix(SessionRecord.conversationPrefix) else {
@@ -92,7 +103,7 @@ package struct ResponsesRequest: InputRequest {
         return id
     }
 
-    /// The format of the answer, as Responses has it: we judge by it, so we must understand it.
+    /// Validates the format of the text, as in Responses: the server validates the response against it.
     package static func checkFormat(_ format: JSONValue?, param: String) throws(RequestError) {
         guard let format, !format.isNull else { return }
         switch format["type"]?.string {
@@ -117,7 +128,7 @@ package struct ResponsesRequest: InputRequest {
         }
     }
 
-    /// The members whose wrong values an upstream would refuse, or, worse, would not.
+    /// Validates members with values that an upstream would refuse or, worse, misinterpret.
     package static func check(_ members: JSONObject) throws(RequestError) {
         try members.checkNumber("temperature", 0...2)
         try members.checkNumber("top_p", 0...1)
@@ -136,7 +147,7 @@ package struct ResponsesRequest: InputRequest {
 }
 
 extension UInt8 {
-    /// Whether the byte may stand in the name of a format.
+    /// Whether the byte may occur in the name of a format.
     fileprivate var isOfAName: Bool {
         switch self {
         case UInt8(ascii: "A")...UInt8(ascii: "Z"), UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "0")...UInt8(ascii: "9"),

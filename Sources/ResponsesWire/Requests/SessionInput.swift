@@ -1,20 +1,27 @@
 package import JSON
 package import Sessions
 
-/// The body of `POST /v1/sessions/{id}/input` and of `interject:input`, checked.
+/// The body of `POST /v1/sessions/{id}/input` and of `interject:input`, validated.
 package struct SessionInput: InputRequest {
+    /// The input.
     package var items: [Item]
-    /// The items as their event has them, if they are many or large.
+    /// The items as encoded for their event, if they are many or large.
     package var encoded: EncodedItems?
+    /// The interjection mode; nil for the session's default.
     package var mode: InterjectionMode?
+    /// The disconnect policy; nil for the session's default.
     package var policy: DisconnectPolicy?
-    /// Members that describe the response; those that are missing come from the session.
+    /// Members that describe the response; missing ones come from the session.
     package var members: JSONObject
+    /// The model; nil for the session's.
     package var model: String?
+    /// Instructions to the model; nil for the session's.
     package var instructions: String?
+    /// The name of the speaking participant; nil if unnamed.
     package var participantName: String?
+    /// The client's identifier of the command.
     package var clientEventID: String?
-    /// Whose name the items have already: see ``spoken(by:)``.
+    /// The name that the items already contain: see ``spoken(by:)``.
     package private(set) var speaker: String?
 
     private static let ownMembers: Set<String> = [
@@ -22,6 +29,7 @@ package struct SessionInput: InputRequest {
         "client_event_id", "interject", "name", "role", "stream", "store", "event_id", "generate", "previous_response_id",
     ]
 
+    /// Parses and validates the body.
     package init(_ body: JSONObject) throws(RequestError) {
         try RequestBounds.check(body)
         guard let value = body["input"], !value.isNull else {
@@ -40,7 +48,7 @@ package struct SessionInput: InputRequest {
         try ResponsesRequest.check(members)
     }
 
-    /// With the name of who says it: to be called off the loop if it is large.
+    /// The input with the speaker's name in its items; must be called off the loop if it is large.
     package func spoken(by name: String) -> SessionInput {
         var spoken = self
         let participant = Participant(name: name)
@@ -50,10 +58,10 @@ package struct SessionInput: InputRequest {
         return spoken.prepared()
     }
 
-    /// As a command to a session, whose defaults it goes by.
+    /// The input as a command to a session, with the session's defaults.
     /// - Parameters:
     ///   - participant: the speaker, if it has joined.
-    ///   - firstModel: for a session that has no model of its own.
+    ///   - firstModel: the model for a session that has none.
     package func submit(_ responseID: String, participant: Participant?, firstModel: String?) -> SessionCommand.Submit {
         var submit = SessionCommand.Submit(
             new, responseID: responseID,

@@ -44,13 +44,13 @@ package struct ToolRules: Sendable {
         if isChat { try checkFunctionCall(members) }
         guard let choice = members["tool_choice"], !choice.isNull else { return }
         if isChat {
-            // A chat client's tools go to the upstream as they came, also those of a kind that only that knows.
+            // A chat client's tools are passed to the upstream verbatim, including types that only the upstream knows.
             for tool in tools { if let name = Self.name(of: tool) { names.insert(name) } }
         }
         try check(choice, names, hasTools: !tools.isEmpty, isChat: isChat)
     }
 
-    /// The old form of a choice, among `functions`.
+    /// The deprecated form of a tool choice, with `functions`.
     private func checkFunctionCall(_ members: JSONObject) throws(SessionError) {
         guard let name = members["function_call"]?["name"] else { return }
         let functions = members["functions"]?.array ?? []
@@ -68,7 +68,7 @@ package struct ToolRules: Sendable {
 
     private func check(_ choice: JSONValue, _ names: Set<String>, hasTools: Bool, isChat: Bool) throws(SessionError) {
         if let word = choice.string {
-            // Some upstreams have words of their own, which are theirs to judge.
+            // Some upstreams have values of their own, and check them.
             if isChat { return }
             guard ["none", "auto", "required"].contains(word) else {
                 throw .invalid("'tool_choice' must be none, auto, required or an object.", param: "tool_choice")
@@ -81,7 +81,7 @@ package struct ToolRules: Sendable {
             return
         }
         guard let type = choice["type"]?.string else {
-            // As some clients of Chat Completions have it, and most upstreams take it.
+            // The form of some Chat Completions clients, accepted by most upstreams.
             if isChat, choice["function"] != nil { return try checkTool(choice, names, param: "tool_choice") }
             throw .invalid("'tool_choice' must be a string or an object with a type.", param: "tool_choice")
         }

@@ -1,6 +1,6 @@
-/// Readers that are behind: from the log's memory, from where the log keeps what memory does not hold, or by the state in its place.
+/// Readers that are behind: served from the log's memory, from its store, or with a snapshot of the state.
 extension Audience {
-    /// Serves a reader that takes more, and lets go of what it needs no more.
+    /// Serves a reader that is ready for more, and drops pages that no reader needs any more.
     func serve(_ cursor: Cursor) {
         catchUp(cursor)
         trimLog()
@@ -9,7 +9,7 @@ extension Audience {
 
     private func catchUp(_ cursor: Cursor) {
         while cursor.state == .following {
-            // What its page holds it reads also when the log has dropped the page.
+            // The reader retains its page, and reads it even if the log has dropped it.
             guard cursor.position < log.committedPosition || cursor.position > log.lastPosition || cursor.position < 0 else {
                 return
             }
@@ -18,7 +18,7 @@ extension Audience {
             deliver(&source, to: cursor)
             guard cursor.state == .following else { return }
             if source.place.position > cursor.position {
-                // Events of unknown kinds alone.
+                // Only events of unknown kinds.
                 cursor.place = source.place
             } else if cursor.position == log.committedPosition {
                 return
@@ -30,7 +30,7 @@ extension Audience {
         }
     }
 
-    /// What the cursor wants next is stored, but not in memory.
+    /// Fetches the cursor's next events, which are in the store but not in memory.
     private func fetch(for cursor: Cursor) {
         cursor.state = .awaiting
         let position = cursor.position
@@ -50,17 +50,17 @@ extension Audience {
         let events = pages.events(after: position, upTo: log.committedPosition)
         var source = EventSource.read(cursor.catchUp.mergesDeltas ? DeltaRun.merged(events) : events)
         deliver(&source, to: cursor)
-        // The pages that were read do not know where in the log they stand.
+        // Fetched pages do not know their offset in the log.
         if log.holdsAll(after: cursor.position) { cursor.byteOffset = log.byteOffset(of: cursor.position) }
         if events.isEmpty, let last = pages.last {
-            // Events of unknown kinds alone.
+            // Only events of unknown kinds.
             cursor.place = log.place(after: max(position, min(last.lastPosition, log.committedPosition)))
         }
     }
 
-    /// The log has lost what the cursor wants next.
+    /// Handles a cursor whose next events the log no longer has.
     private func replacePlace(of cursor: Cursor) {
-        // A place that the log never had is no loss of ours.
+        // A position that the log never had does not count as lost events.
         let lost = max(0, min(log.oldestPosition, log.oldestStoredPosition) - 1 - max(0, cursor.position))
         guard cursor.catchUp.whenPlaceIsGone == .snapshot, let state = delegate?.snapshot() else {
             host.applied(.losslessOrClose, toEvents: lost)
@@ -86,7 +86,7 @@ extension Audience {
 
     private func deliver(_ state: [UInt8], asOf sequence: Int, to cursor: Cursor) {
         if log.committedPosition >= sequence { return cursor.deliverSnapshot(state, sequence: sequence) }
-        // What it tells of must be committed first; what is said meanwhile comes after it.
+        // The state must be committed first; later events follow it.
         cursor.state = .awaiting
         log.whenCommitted { [weak self, weak cursor] in
             guard let self, let cursor, self.isAwaiting(cursor, at: sequence) else { return }
@@ -96,7 +96,7 @@ extension Audience {
         }
     }
 
-    /// Whether a cursor still waits for what is being made for it.
+    /// Whether a cursor is still waiting for the pages or snapshot requested at `position`.
     private func isAwaiting(_ cursor: Cursor, at position: Int) -> Bool {
         cursor.audience === self && cursor.state == .awaiting && cursor.position == position
     }

@@ -1,13 +1,14 @@
-/// Readers that lag: what the log keeps for them, when the upstream waits for them, and what they are told while nothing comes.
+/// Readers that lag: which events the log retains for them, when the upstream is paused, and what they are told while no events
+/// come.
 extension Audience {
-    /// Of those that must get every event, and still can, the position of the one furthest behind.
+    /// Position of the slowest reader that must get every event and still can.
     var leastNeededPosition: Int {
         let first = log.oldestPosition - 1
         let needing = cursors.lazy.filter { $0.isAttached && $0.catchUp.whenPlaceIsGone == .close && $0.position >= first }
         return needing.map(\.position).min() ?? .max
     }
 
-    /// Lets go of what one of them has got, or does not want any more.
+    /// Drops pages from the log that no reader needs any more.
     func trimLog() {
         let before = log.byteCount
         log.trim()
@@ -16,17 +17,17 @@ extension Audience {
 
     // MARK: The upstream
 
-    /// A response begins, whose upstream is made to wait when all listeners lag, or there is none any more.
+    /// The active response has begun, and its upstream is paused when all listeners lag; or it has ended.
     func upstreamChanged(isFlowing: Bool) { upstream = isFlowing ? .flowing : .idle }
 
-    /// Bytes by which the foremost of the listeners lags; 0 without a listener.
+    /// Number of bytes by which the fastest listener lags; 0 without a listener.
     private var lagByteCount: Int {
         let foremost = cursors.lazy.filter { $0.listens && $0.isAttached }.map(\.byteOffset).max()
         return foremost.map { log.endOffset - $0 } ?? 0
     }
 
-    /// An upstream that is faster than all listeners would drive events out of the log before one of them had read them: it waits.
-    /// One reader that keeps up is enough for it to go on, so that a slow one delays no other.
+    /// An upstream faster than all listeners would push events out of the log before they are read, so it is paused. One reader
+    /// that keeps up is enough to resume it: a slow reader delays no other.
     @inline(__always)
     func holdUpstreamIfNeeded() { if upstream == .flowing { holdUpstreamIfAllLag() } }
 
@@ -47,7 +48,7 @@ extension Audience {
 
     // MARK: Announcements
 
-    /// Tells the cursors that have got everything that the server stops.
+    /// Tells the cursors that have received everything that the server stops.
     func announceStop() {
         for cursor in cursors where cursor.state == .following || cursor.state == .paused {
             if cursor.knowsOfStop || cursor.position < log.lastPosition { continue }
@@ -56,7 +57,7 @@ extension Audience {
         }
     }
 
-    /// Tells listeners that wait for events which cannot be committed that they wait for the storage.
+    /// Tells listeners that their next events are waiting for the disk.
     func announceStall() {
         for cursor in cursors where cursor.isAttached && cursor.listens && cursor.position < log.lastPosition {
             cursor.storageStalled()

@@ -1,41 +1,41 @@
-/// What an audience needs of the session whose log it follows.
+/// The audience's view of its session.
 protocol AudienceDelegate: AnyObject {
-    /// The state that replaces events which the log no longer holds; nil where there is none to tell.
+    /// The state that replaces events which the log no longer has; nil if there is none.
     func snapshot() -> SessionState?
-    /// A listener was attached, and gets now what is in the log already.
+    /// A listener was attached; the events in the log are delivered next.
     func listenerAttached()
-    /// The listener has got what was in the log.
+    /// The events in the log have been delivered to the listener.
     func listenerFollows()
-    /// No listener is left.
+    /// The last listener has left.
     func lastListenerLeft()
-    /// The readers lag so far that the model must wait, or keep up again.
+    /// Pauses the model because the readers lag, or resumes it.
     func holdUpstream(_ isHeld: Bool)
 }
 
-/// The readers of one log: gives each the events in order, as fast as it takes them, and has the upstream wait when all lag.
+/// The readers of one log: delivers the events in order, as fast as each reader takes them, and pauses the upstream when all lag.
 /// Loop-confined.
 final class Audience {
-    /// What answers, as far as its speed concerns the readers.
+    /// The active response's upstream, as far as the readers slow it down.
     enum Upstream {
-        /// Nothing is being made.
+        /// No response is running.
         case idle
         case flowing
-        /// It was asked to wait, since all listeners lag far behind.
+        /// Paused, since all listeners lag far behind.
         case held
     }
 
     let log: SessionLog
     let limits: SessionLimits
-    /// Whose share the making of snapshots counts for.
+    /// Owner whose share of worker time snapshots are charged to.
     let owner: String
     unowned let host: any SessionHost
     let memory: MemoryTally
     weak var delegate: (any AudienceDelegate)?
     var cursors: [Cursor] = []
     var upstream = Upstream.idle
-    /// Behind the last event that a commit had delivered.
+    /// Where the last commit's delivery ended.
     private var commitPlace = LogPlace(position: 0)
-    /// How deep the list of cursors is being walked.
+    /// Nesting depth of loops over the cursors.
     private var deliveryDepth = 0
 
     init(of log: SessionLog, owner: String, host: any SessionHost, limits: SessionLimits, memory: MemoryTally) {
@@ -64,16 +64,16 @@ final class Audience {
 
     // MARK: Joining and leaving
 
-    /// Starts to deliver what follows `sequence` to the cursor; what is there already at once, within this call.
+    /// Attaches a cursor and delivers the events after `sequence`; those already in the log at once, within this call.
     ///
-    /// When the log does not hold it any more, or never did, the cursor gets the state in its place, and then what follows that.
+    /// If the log no longer has them, or never did, the cursor gets a snapshot of the state, then the events that follow it.
     /// - Throws: ``SessionError/tooManyCursors(limit:)``.
     func attach(_ cursor: Cursor, after sequence: Int) throws(SessionError) {
         try enter(cursor, after: sequence)
         begin(cursor)
     }
 
-    /// Enters a reader whose command may still be refused: it gets what is appended, and counts as a listener from ``begin(_:)`` on.
+    /// Adds a reader whose command may still be refused; delivery begins, and it counts as a listener, with ``begin(_:)``.
     /// - Throws: ``SessionError/tooManyCursors(limit:)``.
     func enter(_ cursor: Cursor, after sequence: Int) throws(SessionError) {
         guard cursors.count < limits.maxCursors else { throw .tooManyCursors(limit: limits.maxCursors) }
@@ -81,12 +81,12 @@ final class Audience {
         cursor.place = log.place(after: sequence)
         cursor.byteOffset = log.byteOffset(of: sequence)
         cursor.state = .following
-        // It may still be in the list, when it detached itself in this iteration.
+        // It may still be listed if it detached itself in this iteration.
         cursor.wasListed = cursors.contains { $0 === cursor }
         if !cursor.wasListed { cursors.append(cursor) }
     }
 
-    /// An entered reader follows the log: it gets what is there already. Nothing happens to one that has detached itself since.
+    /// Begins delivery to an added reader with the events already in the log. No effect if it has detached itself since.
     func begin(_ cursor: Cursor) {
         guard cursor.audience === self else { return }
         if cursor.listens { delegate?.listenerAttached() }
@@ -94,29 +94,30 @@ final class Audience {
         if cursor.listens, cursor.isAttached { delegate?.listenerFollows() }
     }
 
-    /// Takes back an entered reader whose command was refused. By this command it was no listener, so none has left.
+    /// Removes an added reader whose command was refused. It never counted as a listener, so none has left.
     func withdraw(_ cursor: Cursor) {
         guard cursor.audience === self else { return }
         release(cursor)
-        // One that had detached itself in this iteration is a listener that leaves: `settle()` is scheduled, and takes it out.
+        // A listener that detached itself in this iteration: the scheduled `settle()` removes it.
         if cursor.wasListed { return }
-        // Also while the list is walked: those behind it joined later, and have the event that is delivered.
+        // Safe during a delivery: the cursors after it joined later, and already have the event.
         cursors.removeAll { $0 === cursor }
     }
 
-    /// Goes on with the delivery to a cursor that had paused.
+    /// Resumes delivery to a paused cursor.
     func resume(_ cursor: Cursor) {
         guard cursor.audience === self else { return }
         if cursor.state == .paused { cursor.state = .following }
         serve(cursor)
     }
 
-    /// Ends the delivery.
+    /// Ends delivery to a cursor.
     func detach(_ cursor: Cursor) {
         guard cursor.audience === self else { return }
         release(cursor)
         guard deliveryDepth == 0 else {
-            // From within its own delivery: the list is being walked, and an event is being made. Settle after this iteration.
+            // Called from within its own delivery: the cursors are being iterated, and an event is being appended. Settle after
+            // this iteration.
             _ = host.schedule(after: .zero) { [weak self] in self?.settle() }
             return
         }
@@ -136,10 +137,10 @@ final class Audience {
         if listenerLeft, !isFollowed { delegate?.lastListenerLeft() }
     }
 
-    /// Stops to follow the log: nothing more is delivered, and the log calls no more.
+    /// Stops following the log: ends all delivery and removes the log's callback.
     func unfollow() { log.onCommit = nil }
 
-    /// Lets all readers go: their session is gone.
+    /// Detaches all readers: their session is gone.
     func dismiss() {
         unfollow()
         for cursor in cursors {
@@ -151,11 +152,11 @@ final class Audience {
 
     // MARK: Delivery
 
-    /// Token path: gives an event that was just appended, and is committed, to all who stand right before it.
+    /// Token path: delivers an event that was just appended and is committed to all readers directly before it.
     @inline(__always)
     func deliver(_ event: consuming SessionEvent) { if !cursors.isEmpty { hand(event) } }
 
-    /// Delivers what is in the log, committed or not: of a session that is deleted, nothing need be committed first.
+    /// Delivers the log to its end, committed or not: nothing of a deleted session need be committed first.
     func deliverAll() { deliver(upTo: log.lastPosition, toThoseAt: log.committedPosition) }
 
     private func committed(after previous: Int) {
@@ -163,8 +164,8 @@ final class Audience {
         releaseUpstreamIfOneKeepsUp()
     }
 
-    /// More of the log is committed: the readers that had everything until then get it now, event by event, so that what one encoding
-    /// makes of an event serves all of them.
+    /// Delivers newly committed events to the readers that had everything before, event by event, so that one encoding serves all
+    /// of them.
     private func deliver(upTo last: Int, toThoseAt previous: Int) {
         if cursors.isEmpty { return }
         let place = commitPlace.position == previous ? commitPlace : log.place(after: previous)
@@ -173,7 +174,7 @@ final class Audience {
         commitPlace = source.place(behind: last, in: log)
     }
 
-    /// The delivery loop: hands the events of a source to one reader as long as it takes more, or to all readers.
+    /// The delivery loop: hands the events of a source to one reader while it takes more, or to all readers.
     func deliver(_ source: inout EventSource, to reader: Cursor?) {
         while reader == nil || reader?.state == .following, let event = source.next(in: log) {
             if let reader {
@@ -190,11 +191,11 @@ final class Audience {
     private func hand(_ event: consuming SessionEvent) {
         deliveryDepth += 1
         event.isShared = cursors.count > 1
-        // By index: a reader that joins while others are served is at the end of the list, and has the event already.
+        // By index: a reader that joins meanwhile is appended, and has the event already.
         var index = 0
         while index < cursors.count {
             let cursor = cursors[index]
-            // One that waits for a page or a snapshot gets it first, and this event behind it.
+            // A reader that waits for a page or snapshot gets that first, then this event.
             if cursor.state == .following, cursor.position == event.position - 1 {
                 cursor.place.move(behind: event)
                 take(event, by: cursor)
@@ -212,42 +213,42 @@ final class Audience {
     @inline(__always)
     private func take(_ event: borrowing SessionEvent, by cursor: Cursor) {
         cursor.byteOffset = event.endOffset
-        // Within the call it may have detached itself.
+        // The call may have detached it.
         if cursor.deliver(event) == .pause, cursor.state == .following { cursor.state = .paused }
     }
 }
 
-/// Where the delivery loop takes events from.
+/// A source of events for the delivery loop.
 struct EventSource {
-    /// Where the log is read on, up to ``last``.
+    /// Where reading continues, up to ``last``.
     private(set) var place: LogPlace
     private let last: Int
     private let mergesDeltas: Bool
-    /// What was read for one reader, from pages that do not know where in the log they stand; nil: what is in memory.
+    /// Events fetched for one reader, on pages that do not know their offset in the log; nil to read from memory.
     private var read: ArraySlice<SessionEvent>?
 
-    /// The log's pages in memory.
-    /// - Parameter last: position of the last event to be taken.
+    /// Reads the log's pages in memory.
+    /// - Parameter last: position of the last event to read.
     static func memory(_ place: LogPlace, upTo last: Int, mergesDeltas: Bool) -> EventSource {
         EventSource(place: place, last: last, mergesDeltas: mergesDeltas)
     }
 
-    /// Events that memory does not hold, as they were read.
+    /// Reads events fetched from the store.
     static func read(_ events: [SessionEvent]) -> EventSource {
         EventSource(place: LogPlace(position: 0), last: .max, mergesDeltas: false, read: events[...])
     }
 
-    /// The next event; nil at the end, and where memory does not hold it.
+    /// The next event; nil at the end, or if it is not in memory.
     mutating func next(in log: SessionLog) -> SessionEvent? {
         if read != nil { return read?.popFirst() }
         guard place.position < last, let event = mergesDeltas ? log.nextMerged(&place) : log.next(&place) else { return nil }
         if event.position <= last { return event }
-        // Behind events of unknown kinds there may be one that is not committed yet.
+        // The event that follows those of unknown kinds may be uncommitted.
         place = log.place(after: event.position - 1)
         return nil
     }
 
-    /// Where a reader goes on that has got everything up to `position`.
+    /// Where a reader that has everything up to `position` continues.
     func place(behind position: Int, in log: SessionLog) -> LogPlace {
         read == nil && place.position >= position ? place : log.place(after: position)
     }

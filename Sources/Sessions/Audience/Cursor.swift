@@ -1,25 +1,25 @@
-/// A position in a session's log that moves on as events are delivered: what a connection holds, whatever its transport.
+/// A position in a session's log that advances as events are delivered: a connection's view of the session, whatever the transport.
 ///
-/// Loop-confined, like its session. A face subclasses it. A cursor that cannot take more says so and stays where it is: it costs
-/// nothing while it waits, since the log is its buffer; ``resume()`` goes on from there.
+/// Loop-confined, like its session. Faces subclass it. A cursor that cannot take more returns `pause` and stays where it is. A
+/// paused cursor costs nothing, since the log is its buffer; ``resume()`` continues from there.
 open class Cursor {
-    /// What a cursor answers to an event: whether it takes the next.
+    /// Whether a cursor takes more events.
     public enum Demand: Sendable { case more, pause }
 
     enum State {
-        /// Nothing is delivered to it.
+        /// Not attached.
         case detached
-        /// It takes what comes next.
+        /// Ready for the next event.
         case following
-        /// It has said that it takes no more for now.
+        /// Takes no more for now.
         case paused
-        /// Pages or a snapshot are on their way to it: what happens meanwhile comes after them.
+        /// Waits for pages or a snapshot; later events follow them.
         case awaiting
     }
 
-    /// Sequence number of the last event that was delivered or passed over.
+    /// Sequence number of the last event that was delivered or skipped.
     public var position: Int { place.position }
-    /// Where it reads on.
+    /// Where reading continues.
     var place = LogPlace(position: 0)
     var state = State.detached
     /// The audience that has it in its list, which sets it to nil when it ends.
@@ -30,9 +30,12 @@ open class Cursor {
     var byteOffset = 0
     /// Whether this cursor counts as a listener, for disconnect policies.
     public let listens: Bool
-    /// What it gets when it lags.
+    /// How it catches up when it lags.
     public let catchUp: CatchUp
 
+    /// - Parameters:
+    ///   - listens: whether the cursor counts as a listener, for disconnect policies.
+    ///   - catchUp: how it catches up when it lags.
     public init(listens: Bool = true, catchUp: CatchUp = .snapshot) {
         self.listens = listens
         self.catchUp = catchUp
@@ -40,34 +43,34 @@ open class Cursor {
 
     var isAttached: Bool { state != .detached }
 
-    /// Goes on with the delivery to a cursor that had paused. Nothing happens to one that is not attached.
+    /// Resumes delivery after a pause. No effect on a cursor that is not attached.
     public final func resume() { audience?.resume(self) }
 
-    /// The position of an event of the log that it follows, with the epoch that the event belongs to.
+    /// The position of an event of the log, with the event's epoch.
     public final func position(of sequence: Int) -> LogPosition {
         audience?.log.epochs.position(of: sequence) ?? LogPosition(sequence: sequence)
     }
 
-    /// Ends the delivery. When no listener is left, the disconnect policies of the session's responses apply.
+    /// Ends delivery. If no listener is left, the disconnect policies of the session's responses apply.
     public final func detach() { audience?.detach(self) }
 
-    /// The next event of the log, in order. Also called from within ``Session/attach(_:after:)``.
+    /// Receives the next event of the log, in order. Also called from within ``Session/attach(_:after:)``.
     ///
-    /// Called in the middle of the session's iteration: it may detach itself, and must give the session no other command.
+    /// Called during the session's iteration: it may detach the cursor, but must not send any other command to the session.
     open func deliver(_ event: SessionEvent) -> Demand { .more }
 
-    /// The log no longer holds what comes after ``position``: the state in its place, and the number up to which it holds.
+    /// Receives the state instead of events that the log no longer has; delivery continues after event `sequence`.
     open func deliverSnapshot(_ state: [UInt8], sequence: Int) {}
 
-    /// The server stops, nothing runs in the session any more, and everything that its log holds was delivered: a good moment to
-    /// tell the client to go elsewhere. Called once.
+    /// The server is stopping, the session is at rest, and all events have been delivered: a good moment to send the client
+    /// elsewhere. Called once.
     open func hostStopping() {}
     var knowsOfStop = false
-    /// The storage has committed nothing for long, and what comes next waits for that.
+    /// The disk has committed nothing for long, and further events wait for it.
     open func storageStalled() {}
-    /// The log no longer holds what comes after ``position``, and a state would not do: nothing more comes. It is detached.
+    /// The log no longer has the next event, and the reader takes no snapshot: delivery ends. The cursor is detached.
     open func deliverPlaceGone() {}
 
-    /// The session is gone; nothing more comes.
+    /// The session is gone; delivery ends.
     open func sessionClosed() {}
 }

@@ -1,32 +1,33 @@
 import Bytes
 import JSON
 
-// Commands and outcomes as bytes, for another machine:
+// Binary encoding of commands and outcomes, for another machine:
 //
 //     version        1 byte
-//     case           1 byte, and the values of the case in their order
+//     case           1 byte, followed by the case's values in order
 //
 //     whole number   LEB128 of its zigzag form
-//     text, bytes    byte count, content
+//     text, bytes    byte count, contents
 //     JSON           its text, as text
 //     list           count, elements
 //     optional       0, or 1 and the value
 //
-// Unlike an event of the log, a command that a reader does not know whole is refused: to carry half of it out would be worse.
+// Unlike an event of the log, a command with unknown parts is refused: to carry it out in part would be worse.
 
-/// Bytes are no command or outcome of this version.
+/// The bytes are not a command or outcome of this version.
 public struct MalformedCommand: Error, Sendable, Equatable {
+    /// The only value.
     public init() {}
 }
 
-/// A value that commands and outcomes are made of.
+/// A value within a command or outcome.
 protocol CommandCoded {
     func encode(into buffer: inout ByteBuffer)
     init(from reader: inout CommandReader) throws(MalformedCommand)
 }
 
 extension CommandCoded {
-    /// The value with the version before it.
+    /// The encoded value, preceded by the version.
     func encodedWithVersion() -> [UInt8] {
         var buffer = ByteBuffer()
         buffer.append(CommandReader.version)
@@ -42,7 +43,7 @@ extension CommandCoded {
     }
 }
 
-/// A value that is coded as the parts that it consists of, in their order: one layout says both how it is written and how it is read.
+/// A value coded as its parts, in order: a single layout describes both writing and reading.
 protocol CommandRecord: CommandCoded {
     associatedtype Layout: CommandLayout<Self>
     static var layout: Layout { get }
@@ -53,14 +54,14 @@ extension CommandRecord {
     init(from reader: inout CommandReader) throws(MalformedCommand) { self = try Self.layout.read(from: &reader) }
 }
 
-/// How a value is coded.
+/// The encoding of a value.
 protocol CommandLayout<Value> {
     associatedtype Value
     func encode(_ value: Value, into buffer: inout ByteBuffer)
     func read(from reader: inout CommandReader) throws(MalformedCommand) -> Value
 }
 
-/// The parts of a value, and how it is made of them.
+/// A value's parts, and how it is made from them.
 struct CommandParts<Value, each Part: CommandCoded>: CommandLayout {
     private let parts: (repeat (Value) -> each Part)
     private let make: (repeat each Part) throws(MalformedCommand) -> Value
@@ -78,8 +79,8 @@ struct CommandParts<Value, each Part: CommandCoded>: CommandLayout {
     func read(from reader: inout CommandReader) throws(MalformedCommand) -> Value { try reader.value(make) }
 }
 
-/// Reads what ``CommandCoded/encode(into:)`` wrote. Whatever the bytes are, it throws and never traps, and allocates no more than a
-/// small multiple of them.
+/// Reads the output of ``CommandCoded/encode(into:)``. On any other bytes it throws, never traps, and allocates at most a small
+/// multiple of their size.
 struct CommandReader {
     static let version: UInt8 = 1
 
@@ -96,14 +97,14 @@ struct CommandReader {
         return bytes[position]
     }
 
-    /// A value that is made of parts, which are read in their order.
+    /// A value made from parts, which are read in order.
     mutating func value<each Part: CommandCoded, Value>(
         _ make: (repeat each Part) throws(MalformedCommand) -> Value
     ) throws(MalformedCommand) -> Value {
         try make(repeat try (each Part)(from: &self))
     }
 
-    /// The number of a case.
+    /// The tag of a case.
     mutating func tag<Tag: RawRepresentable<UInt8>>(_ type: Tag.Type = Tag.self) throws(MalformedCommand) -> Tag {
         guard let tag = Tag(rawValue: try byte()) else { throw MalformedCommand() }
         return tag
@@ -114,7 +115,7 @@ struct CommandReader {
         var shift: UInt64 = 0
         while true {
             let byte = try byte()
-            // The tenth byte has room for one bit.
+            // The tenth byte may use one bit only.
             if shift == 63, byte > 1 { throw MalformedCommand() }
             value |= UInt64(byte & 0x7F) << shift
             if byte < 0x80 { break }
@@ -123,14 +124,14 @@ struct CommandReader {
         return Int(truncatingIfNeeded: value >> 1) ^ (value & 1 == 1 ? -1 : 0)
     }
 
-    /// A count of things of one byte or more each.
+    /// The count of elements that occupy at least one byte each.
     mutating func count() throws(MalformedCommand) -> Int {
         let count = try number()
         guard count >= 0, count <= bytes.count - position else { throw MalformedCommand() }
         return count
     }
 
-    /// Bytes with their count before them; a view of the input.
+    /// Bytes with a leading count; a view of the input.
     mutating func slice() throws(MalformedCommand) -> UnsafeRawBufferPointer {
         let count = try count()
         defer { position += count }
@@ -139,7 +140,7 @@ struct CommandReader {
 }
 
 extension ByteBuffer {
-    /// Appends the number of a case, and its values in their order.
+    /// Appends the tag of a case and its values in order.
     mutating func append<each Part: CommandCoded>(case tag: some RawRepresentable<UInt8>, _ parts: repeat each Part) {
         append(tag.rawValue)
         for part in repeat each parts { part.encode(into: &self) }
@@ -191,7 +192,7 @@ extension String: CommandCoded {
     }
 }
 
-/// Bytes that are nothing else to a command.
+/// Bytes without further structure.
 struct OpaqueBytes: CommandCoded {
     let array: [UInt8]
     init(_ array: [UInt8]) { self.array = array }
@@ -247,7 +248,7 @@ extension JSONObject: CommandCoded {
     }
 }
 
-/// Words that stand for the cases of an enum, on the wire of clients and here.
+/// Enums with string values, the same as on the clients' wire.
 extension CommandCoded where Self: RawRepresentable, RawValue == String {
     func encode(into buffer: inout ByteBuffer) { rawValue.encode(into: &buffer) }
     init(from reader: inout CommandReader) throws(MalformedCommand) {
@@ -256,7 +257,7 @@ extension CommandCoded where Self: RawRepresentable, RawValue == String {
     }
 }
 
-/// Cases by numbers that they keep.
+/// Enums with fixed numbers.
 extension CommandCoded where Self: RawRepresentable, RawValue == UInt8 {
     func encode(into buffer: inout ByteBuffer) { buffer.append(rawValue) }
     init(from reader: inout CommandReader) throws(MalformedCommand) { self = try reader.tag() }

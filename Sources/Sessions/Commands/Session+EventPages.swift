@@ -1,18 +1,18 @@
-/// Events of a log that are read at once, by a client that polls: a cursor for one page.
+/// A page of events for a client that polls, or the state instead.
 public enum EventRead: Sendable {
-    /// - `upTo`: position of the last event that the client has then.
+    /// - `upTo`: position up to which the client then has all events.
     case events([SessionEvent], upTo: LogPosition, hasMore: Bool)
-    /// In the place of events that are no longer stored.
+    /// The state, if the events are no longer stored.
     case state(SessionState)
 }
 
 extension Session {
-    /// Reads what the log has behind `position`, from memory or from where it keeps older events.
+    /// Reads the events after `position`, from memory or from the store.
     /// - Parameters:
-    ///   - limit: the most events.
-    ///   - then: called once on the session's loop, at once if memory has it all. A state in it may not be committed yet.
+    ///   - limit: the maximum number of events.
+    ///   - then: called once on the session's loop, at once if all are in memory. A state may include uncommitted changes.
     public func readEvents(after position: LogPosition, limit: Int, mergesDeltas: Bool, then: @escaping (EventRead) -> Void) {
-        // A client that polls is no listener that could leave, but one that has come back after a restart.
+        // Polling does not make a client a listener, but shows that one has returned after a restart.
         listenerReturned()
         let start = log.sequence(of: position)
         if log.holdsAll(after: start) {

@@ -1,7 +1,8 @@
 /// Commands: each within one iteration of the session's loop.
 extension Session {
-    /// Carries a command out.
-    /// - Parameter cursor: attached as the command says, before anything that it causes is delivered; detached if it is refused.
+    /// Performs a command.
+    /// - Parameter cursor: attached as the command says, before any resulting event is delivered; detached if the command is
+    ///   refused.
     public func handle(_ command: SessionCommand, following cursor: Cursor? = nil) -> SessionOutcome {
         do throws(SessionError) {
             return try carryOut(command.kind, cursor)
@@ -11,16 +12,16 @@ extension Session {
         }
     }
 
-    /// Where an outcome must be committed before it is told: here, or on the branch that an input went to.
+    /// The session whose log must be committed before the outcome is reported: this one, or the branch that took an input.
     public func destination(of outcome: SessionOutcome) -> Session {
         guard case .accepted(let accepted) = outcome, accepted.sessionID != id else { return self }
         return host.session(accepted.sessionID) ?? self
     }
 
-    /// Takes back what a command did that could not be committed in time. Its sender is told that it failed, and sends it again. Call
+    /// Undoes a command that could not be committed in time: its sender is told that it failed, and sends it again. Must be called
     /// on the outcome's ``destination(of:)``.
     ///
-    /// Deletions, cancels, replaced and truncated items and changes of metadata stand: to do them twice does no harm.
+    /// Deletions, cancels, replaced or truncated items and changed metadata stay: repeating them does no harm.
     public func withdraw(_ command: SessionCommand, _ outcome: SessionOutcome) {
         switch (command.kind, outcome) {
         case (.submit, .accepted(let accepted)), (.steer, .accepted(let accepted)): withdraw(responseID: accepted.responseID)
@@ -64,7 +65,7 @@ extension Session {
         return .summary(SessionSummary(self))
     }
 
-    /// The one way to cancel, for every face.
+    /// Cancels a response, on behalf of any face.
     private func carryOut(_ command: SessionCommand.Cancel) throws(SessionError) -> SessionOutcome {
         if command.dropsQueued { dropQueued() }
         let cancelled: Generation
@@ -81,7 +82,7 @@ extension Session {
     }
 
     private func add(_ steps: [Step], to generation: Generation) throws(SessionError) -> SessionOutcome {
-        // As it stood before: its runner is told of the response that its steps are about.
+        // The state before the steps, which tells the runner what response they belong to.
         let standing = ResponseStanding(generation, in: self, withObject: false)
         guard generation.isActive else { return .steps(standing, areTaken: false) }
         guard generation.hasRoom(forSteps: steps.map(\.id)) else { throw .tooManySteps(limit: Step.Limits.maxCount) }

@@ -1,6 +1,6 @@
 import JSON
 
-/// Reads, and readers that are attached.
+/// Read commands, and the attachment of readers.
 extension Session {
     func read(_ kind: SessionCommand.Kind) throws(SessionError) -> SessionOutcome {
         switch kind {
@@ -22,12 +22,12 @@ extension Session {
         }
     }
 
-    /// - Parameter items: all of them, oldest first.
+    /// - Parameter items: the whole list, oldest first.
     private static func page(_ range: SessionCommand.ItemRange, of items: [Item]) throws(SessionError) -> SessionOutcome {
         let ordered = range.isAscending ? items : items.reversed()
         var start = 0
         if let after = range.after {
-            // The last one of this name, so that a client that turns pages always gets on.
+            // The last item with this identifier, so that paging always advances.
             guard let index = ordered.lastIndex(where: { $0.id == after }) else { throw .itemNotInList(after) }
             start = index + 1
         }
@@ -40,11 +40,11 @@ extension Session {
     func carryOut(_ command: SessionCommand.Join, _ cursor: Cursor?) throws(SessionError) -> SessionOutcome {
         let standing = SessionStanding(self)
         let start = command.after.map(log.sequence) ?? standing.state.lastPosition.sequence
-        // Before the reader is attached: one whose join is refused is no listener that could leave.
+        // Checked before the reader is attached: a refused join must not count as a listener that leaves.
         if command.participant != nil { try checkRoomForParticipant() }
         if let cursor { try attach(cursor, after: start) }
         if let participant = command.participant { try join(participant) }
-        // A position that the log does not have is replaced by a snapshot: all that comes is told by this reader, and none twice.
+        // An unknown position is replaced by a snapshot, so that this reader delivers everything, and nothing twice.
         let isKnown = start >= 0 && start <= standing.state.lastPosition.sequence
         return .joined(standing, after: log.epochs.position(of: isKnown ? start : 0))
     }
@@ -66,11 +66,11 @@ extension Session {
     private func follow(after sequence: Int, _ cursor: Cursor?) throws(SessionError) {
         guard let cursor else { return }
         try attach(cursor, after: sequence)
-        // A client that polls with `wait` is no listener that could leave, but one that has come back after a restart.
+        // Polling with `wait` does not make a client a listener, but shows that one has returned after a restart.
         if !cursor.listens { listenerReturned() }
     }
 
-    /// - Parameter after: the `sequence_number` up to which the client has the events, and the epoch that it knows it from.
+    /// - Parameter after: the last `sequence_number` that the client has, with its epoch.
     private func follow(
         _ generation: Generation, after: LogPosition, _ cursor: Cursor?
     ) throws(SessionError) -> SessionOutcome.Following {
@@ -90,8 +90,8 @@ extension Session {
         return isCut && after.sequence >= 0 ? .unverified : .begun
     }
 
-    /// Where to begin to read a response.
-    /// - Parameter after: `sequence_number` up to which its events are known.
+    /// The position at which reading of a response begins.
+    /// - Parameter after: the last `sequence_number` that the client has.
     private func position(before generation: Generation, after: Int) -> Int {
         let first = generation.firstSequence ?? log.lastPosition + 1
         // The events that the client has may be gone.
@@ -103,7 +103,7 @@ extension Session {
 }
 
 extension Item {
-    /// Bytes of text that a model reads of it, near enough.
+    /// Approximate size of the text that a model reads, in bytes.
     public var promptByteCount: Int {
         text.utf8.count + (body["arguments"]?.string?.utf8.count ?? 0) + (body["output"]?.string?.utf8.count ?? 0)
     }

@@ -12,7 +12,7 @@ extension Session {
         input.previousResponseID = previous.id
         guard needsBranch(at: previous, continuation) else { return try take(input, of: command, cursor) }
         guard let items = conversation(upTo: previous) else { throw .previousResponseNotFound(previous.id) }
-        // Steers that wait at the response that the branch begins with are the branch's own.
+        // Steers pending at the response that the branch begins with belong to the branch.
         if !previous.pendingSteers.isEmpty { input.items = previous.pendingSteers.flatMap(\.items) + input.items }
         let branch = host.makeBranch(
             of: self, at: previous, items, defaults: input.parameters, isStored: continuation.isStored,
@@ -36,20 +36,20 @@ extension Session {
         return Accepted(try take(input, cursor), in: self, withObject: command.withObject, standing: standing)
     }
 
-    /// Whether the input cannot go on in this conversation.
+    /// Whether the input must continue on a branch.
     ///
-    /// It may have gone on without the response: by one that was deleted since, or by items that were added. What is not to be stored
-    /// is said on a branch of its own, and so is what is to be stored after what was not.
+    /// The conversation may have moved on from the response: through one deleted since, or through added items. Input that must not
+    /// be stored goes to a branch of its own, and so does stored input that follows unstored.
     private func needsBranch(at previous: Generation, _ continuation: SessionCommand.Submit.Continuation) -> Bool {
         let wentOn = previous.conversationItemCount.map { $0 != items.count } ?? false
         return generations.last !== previous || wentOn || !host.isDurable(self, asAsked: continuation.isDurable)
     }
 
-    /// - Parameter cursor: gets all that the input causes; a refusal leaves no trace of it.
+    /// - Parameter cursor: gets all events that the input causes; a refusal leaves no trace of it.
     private func take(_ input: Input, _ cursor: Cursor?) throws(SessionError) -> Acceptance {
         if let cursor { try audience.enter(cursor, after: log.lastPosition) }
         var input = input
-        // Before the events go out: whoever reads the identifier in them may ask for it at once.
+        // Before the events are delivered: a reader may request the response as soon as it sees the identifier.
         input.keyID = host.willTake(responseID: input.responseID ?? "", into: self)
         let acceptance: Acceptance
         do throws(SessionError) {

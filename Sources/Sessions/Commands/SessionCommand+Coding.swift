@@ -2,18 +2,18 @@ import Bytes
 import JSON
 
 extension SessionCommand: CommandRecord {
-    /// The command as bytes: what ``init(_:)`` reads.
+    /// The encoded command, for ``init(_:)``.
     public var encoded: [UInt8] { encodedWithVersion() }
 
-    /// Reads a command of another machine.
-    /// - Throws: ``MalformedCommand`` for bytes of another version, and for any that are not a whole command.
+    /// Decodes a command from another machine.
+    /// - Throws: ``MalformedCommand`` for bytes of another version, or that are not a complete command.
     public init(_ encoded: UnsafeRawBufferPointer) throws(MalformedCommand) { self = try Self(withVersion: encoded) }
 
     static var layout: some CommandLayout<Self> { CommandParts(\.id, \.kind) { SessionCommand($1, id: $0) } }
 }
 
 extension SessionCommand.Kind: CommandCoded {
-    /// Each case by a number that it keeps.
+    /// Fixed numbers of the cases.
     private enum Tag: UInt8 {
         case submit = 1
         case steer, cancel, addItems, deleteItem, setMetadata, deleteResponse, deleteSession, addSteps, join, leave, follow
@@ -199,7 +199,7 @@ extension SessionCommand.ItemSource: CommandRecord {
         CommandParts(\.responseID) { (id: String?) in id.map { .input(ofResponse: $0) } ?? .conversation }
     }
 
-    /// nil: the conversation.
+    /// Nil for the conversation.
     private var responseID: String? { if case .input(let id) = self { id } else { nil } }
 }
 

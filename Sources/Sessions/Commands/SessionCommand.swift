@@ -1,77 +1,81 @@
 public import JSON
 
-/// A request to one session, as a value: it holds no closure, no connection and no live object, so it can be sent to the loop, and
-/// later to the machine, that the session lives on. ``Session/handle(_:following:)`` carries it out; the answer is a
+/// A request to one session, as a value: without closures, connections or live objects, so that it can be sent to the loop, and
+/// later to the machine, that the session lives on. ``Session/handle(_:following:)`` performs it; its result is a
 /// ``SessionOutcome``.
 public struct SessionCommand: Sendable, Equatable {
-    /// Names this command among all others: an owner that gets it twice can tell.
+    /// Unique identifier of the command, by which a repeated delivery is recognized.
     public let id: String
+    /// What is to be done.
     public let kind: Kind
 
+    /// A command with a new identifier, unless one is given.
     public init(_ kind: Kind, id: String = Identifier.make("cmd_")) {
         self.id = id
         self.kind = kind
     }
 
-    /// All commands there are. The outcome of each, besides ``SessionOutcome/refused(_:)``, stands beside it.
+    /// All commands, with their outcomes other than ``SessionOutcome/refused(_:)``.
     public enum Kind: Sendable, Equatable {
-        /// Takes an input in: ``SessionOutcome/accepted(_:)``.
+        /// Accepts an input: ``SessionOutcome/accepted(_:)``.
         case submit(Submit)
         /// Steers a response: ``SessionOutcome/accepted(_:)`` or ``SessionOutcome/steerKept(callIDs:)``.
         case steer(Steer)
-        /// Cancels a response: ``SessionOutcome/response(_:)`` if that was asked for, otherwise ``SessionOutcome/done``.
+        /// Cancels a response: ``SessionOutcome/response(_:)`` if requested, otherwise ``SessionOutcome/done``.
         case cancel(Cancel)
 
-        /// Adds items to the conversation without asking a model: ``SessionOutcome/summary(_:)``.
+        /// Appends items to the conversation without a response: ``SessionOutcome/summary(_:)``.
         case addItems(NewItems)
-        /// Puts items behind another one, or before all others: ``SessionOutcome/summary(_:)``.
-        /// - `after`: identifier of the item before them; nil: the beginning of the conversation.
+        /// Inserts items into the conversation: ``SessionOutcome/summary(_:)``.
+        /// - `after`: identifier of the preceding item; nil inserts at the beginning.
         case insertItems(NewItems, after: String?)
-        /// Puts an item in the position of the one with its identifier: ``SessionOutcome/summary(_:)``.
+        /// Replaces the item with the same identifier: ``SessionOutcome/summary(_:)``.
         case replaceItem(Item)
-        /// Cuts a message down to what was heard of it: ``SessionOutcome/items(_:hasMore:)`` with the message as it is then.
+        /// Truncates a message to what was heard of it: ``SessionOutcome/items(_:hasMore:)`` with the truncated message.
         case truncateItem(Truncate)
-        /// Takes an item out of the conversation: ``SessionOutcome/summary(_:)``.
+        /// Deletes an item from the conversation: ``SessionOutcome/summary(_:)``.
         case deleteItem(id: String)
         /// Replaces the session's metadata: ``SessionOutcome/summary(_:)``.
         case setMetadata(JSONValue)
-        /// Cancels a response if it runs, and forgets it: ``SessionOutcome/done``.
+        /// Deletes a response, after cancelling it if it runs: ``SessionOutcome/done``.
         case deleteResponse(id: String)
-        /// Cancels what runs, and forgets the session: ``SessionOutcome/done``.
+        /// Deletes the session, after cancelling its responses: ``SessionOutcome/done``.
         case deleteSession
-        /// Tells of steps beside the answer of a response: ``SessionOutcome/steps(_:areTaken:)``.
+        /// Reports steps that accompany a response's output: ``SessionOutcome/steps(_:areTaken:)``.
         case addSteps(responseID: String, [Step])
 
-        /// Follows the session from a position, perhaps as a participant: ``SessionOutcome/joined(_:after:)``. Needs a cursor.
+        /// Follows the session from a position, optionally as a participant: ``SessionOutcome/joined(_:after:)``. Needs a cursor.
         case join(Join)
-        /// Ends the participation that a join began: ``SessionOutcome/done``.
+        /// Ends the participation begun by a join: ``SessionOutcome/done``.
         case leave(Participant)
-        /// Reads the log from a position: ``SessionOutcome/following(_:)``. Needs a cursor.
+        /// Follows the log from a position: ``SessionOutcome/following(_:)``. Needs a cursor.
         case follow(Follow)
 
-        /// ``SessionOutcome/state(_:)``
+        /// Reads the session with its contents: ``SessionOutcome/state(_:)``.
         case readState
-        /// ``SessionOutcome/summary(_:)``
+        /// Reads the session without its contents: ``SessionOutcome/summary(_:)``.
         case readSummary
-        /// ``SessionOutcome/response(_:)``
-        /// - `withObject`: whether the response object is to be encoded.
+        /// Reads a response: ``SessionOutcome/response(_:)``.
+        /// - `withObject`: whether to encode the response object.
         case readResponse(id: String, withObject: Bool)
-        /// ``SessionOutcome/items(_:hasMore:)``
+        /// Reads a page of items: ``SessionOutcome/items(_:hasMore:)``.
         case readItems(ItemSource, ItemRange)
-        /// One item of the conversation: ``SessionOutcome/items(_:hasMore:)``.
+        /// Reads one item of the conversation: ``SessionOutcome/items(_:hasMore:)``.
         case readItem(id: String)
-        /// Bytes of text in the conversation, or in it up to the end of a response: ``SessionOutcome/byteCount(_:)``.
+        /// Measures the text of the conversation in bytes, as a whole or up to the end of a response:
+        /// ``SessionOutcome/byteCount(_:)``.
         case measurePrompt(upTo: String?)
     }
 }
 
-/// Items that a command brings.
+/// The items of a command.
 public struct NewItems: Sendable, Equatable {
+    /// The items.
     public var items: [Item]
-    /// The items as the log has them, where they were encoded off the loop. Made again where it is missing, so it is no part of the
-    /// value.
+    /// The items as encoded for the log, if that was done off the loop. Encoded again if missing, so not part of the value.
     public var encoded: EncodedItems?
 
+    /// Items, with their encoding if there is one.
     public init(_ items: [Item], encoded: EncodedItems? = nil) {
         self.items = items
         self.encoded = encoded
@@ -81,59 +85,66 @@ public struct NewItems: Sendable, Equatable {
 }
 
 extension SessionCommand {
-    /// An input, from any face.
+    /// An input from any face.
     public struct Submit: Sendable, Equatable {
+        /// Its items.
         public var new: NewItems
-        /// The identifier of the response that answers.
+        /// The identifier of its response.
         public var responseID: String
+        /// The parameters of its response.
         public var parameters: Parameters
-        /// nil: the session's default.
+        /// Nil for the session's default.
         public var mode: InterjectionMode?
-        /// nil: the session's default.
+        /// Nil for the session's default.
         public var policy: DisconnectPolicy?
+        /// The participant that it is from; nil if unnamed.
         public var speaker: Speaker?
-        /// The name that the items have in them already.
+        /// The name that the items already contain.
         public var itemsSpeaker: String?
-        /// The client's own name for the command, given back in the acknowledgement.
+        /// The client's identifier of the command, echoed in the acknowledgement.
         public var clientEventID: String?
-        /// Take the input in, but generate nothing (`generate: false`).
+        /// Whether to accept the input without generating a response (`generate: false`).
         public var isWarmUp = false
-        /// nil: the input belongs to this session's conversation as it stands.
+        /// Nil to continue this session's conversation as it is.
         public var continuation: Continuation?
-        /// Whether the outcome has the response object as it stands right after.
+        /// Whether the outcome includes the response object.
         public var withObject = false
         /// Whether the outcome has the session as it stood right before, for a cursor that joins with the input.
         public var withStanding = false
 
+        /// An input with the session's defaults.
         public init(_ new: NewItems, responseID: String, parameters: Parameters) {
             self.new = new
             self.responseID = responseID
             self.parameters = parameters
         }
 
-        /// How the response is to be made.
+        /// The parameters of a response.
         public enum Parameters: Sendable, Equatable {
             case whole(ResponseParameters)
-            /// Missing members come from the session's defaults.
-            /// - `firstModel`: for a session whose defaults name no model.
+            /// The session's defaults, overridden by the given members.
+            /// - `firstModel`: the model for a session whose defaults have none.
             case overDefaults(model: String?, instructions: String?, members: JSONObject, firstModel: String?)
         }
 
         /// The participant that an input is from.
         public enum Speaker: Sendable, Equatable {
             case participant(Participant)
-            /// A caller without a connection to join by: the same name is the same participant.
+            /// A caller without a connection to join through: the same name means the same participant.
             case guest(name: String)
         }
 
-        /// The input goes on from a response: in this session if that is its last, otherwise on a branch, a session of its own.
+        /// A previous response that the input continues: in this session if it is the last, otherwise on a branch, which is a
+        /// session of its own.
         public struct Continuation: Sendable, Equatable {
+            /// The identifier of the previous response.
             public var previousResponseID: String
             /// Whether a branch outlives its listeners.
             public var isStored: Bool
-            /// Whether the input is to be committed to the store. If this session differs, the input goes to a branch.
+            /// Whether the input is stored. If this session differs, the input goes to a branch.
             public var isDurable: Bool
 
+            /// A continuation of a response.
             public init(of previousResponseID: String, isStored: Bool, isDurable: Bool) {
                 self.previousResponseID = previousResponseID
                 self.isStored = isStored
@@ -142,18 +153,20 @@ extension SessionCommand {
         }
     }
 
-    /// An input to a response that runs: it is cut, and a successor goes on with both in mind.
+    /// An input to a running response: interrupts it, and a successor continues with both in mind.
     public struct Steer: Sendable, Equatable {
-        /// The steer's identifier and the response that is steered.
+        /// The identifiers of the steer and of the steered response.
         public var steer: Input.Steer
+        /// Its items.
         public var items: [Item]
-        /// The identifier of the response that goes on.
+        /// The identifier of the successor.
         public var successorID: String
-        /// nil: that of the steered response.
+        /// Nil for the policy of the steered response.
         public var policy: DisconnectPolicy?
-        /// Whether the steer waits if the response has completed with calls of tools, until their outputs come.
+        /// Whether the steer waits for tool outputs if the response has completed with tool calls.
         public var waitsForToolOutputs: Bool
 
+        /// A steer that does not wait for tool outputs unless told to.
         public init(
             _ steer: Input.Steer, items: [Item], successorID: String, policy: DisconnectPolicy? = nil, waitsForToolOutputs: Bool
         ) {
@@ -165,29 +178,33 @@ extension SessionCommand {
         }
     }
 
-    /// Ends a response before its time.
+    /// Cancels a response.
     public struct Cancel: Sendable, Equatable {
-        /// A response that runs or waits; nil: the one that runs.
+        /// A running or waiting response; nil for the running one.
         public var responseID: String?
+        /// The participant that cancels; nil if unnamed.
         public var participant: Participant?
-        /// The client's own name for the command, given back in the acknowledgement.
+        /// The client's identifier of the command, echoed in the acknowledgement.
         public var clientEventID: String?
+        /// The reason that readers are told.
         public var reason: Session.CancelReason
-        /// Whether the inputs that wait are dropped, too.
+        /// Whether waiting inputs are dropped, too.
         public var dropsQueued: Bool
-        /// What the outcome tells of the response.
+        /// What the outcome contains.
         public var answer: Answer
 
+        /// The response object, or nothing.
         public enum Answer: UInt8, Sendable {
             case nothing
             /// The response object.
             case object
-            /// The response object, also of a response that had ended before.
+            /// The response object, even if the response had already ended.
             case objectInAnyCase
             /// The response, without its object.
             case standing
         }
 
+        /// A cancel without a response object unless requested.
         public init(
             responseID: String? = nil, by participant: Participant? = nil, clientEventID: String? = nil,
             reason: Session.CancelReason = .cancel, dropsQueued: Bool = false, answer: Answer = .nothing
@@ -201,14 +218,17 @@ extension SessionCommand {
         }
     }
 
-    /// How much of a message stays.
+    /// The part of a message that remains.
     public struct Truncate: Sendable, Equatable {
+        /// The identifier of the message.
         public var itemID: String
-        /// Bytes of its text that stay, in UTF-8; a character that they would cut in two goes whole. More than it has leave it as it is.
+        /// Bytes of its text that remain, in UTF-8; a character that would be split is removed. No effect if the text is not
+        /// longer.
         public var utf8Count: Int
-        /// Milliseconds of its audio that were heard, told to readers as they are; nil: it was cut by its text.
+        /// Milliseconds of its audio that were heard, passed on to readers; nil if it was truncated by text.
         public var audioEndMilliseconds: Int?
 
+        /// A truncation of one message.
         public init(itemID: String, toUTF8Count utf8Count: Int, audioEndMilliseconds: Int? = nil) {
             self.itemID = itemID
             self.utf8Count = utf8Count
@@ -216,27 +236,29 @@ extension SessionCommand {
         }
     }
 
+    /// The start of following a session.
     public struct Join: Sendable, Equatable {
-        /// nil: it only watches.
+        /// Nil to watch only.
         public var participant: Participant?
-        /// Position after which events are delivered; nil: after the state in the outcome.
+        /// Position after which events are delivered; nil for the position of the state in the outcome.
         public var after: LogPosition?
 
+        /// Follows after a position, optionally as a participant.
         public init(participant: Participant?, after: LogPosition?) {
             self.participant = participant
             self.after = after
         }
     }
 
-    /// Where a reader of the log begins.
+    /// The position at which a reader of the log begins.
     public enum Follow: Sendable, Equatable {
-        /// Behind an event of the log.
+        /// After an event of the log.
         case after(LogPosition)
-        /// With a response, behind the event of that `sequence_number`, in the epoch that the client knows it from; -1: from its first
-        /// event. Refused with ``SessionError/eventsExpired(responseID:)`` where that event is none of the log's.
+        /// With a response, after the event with this `sequence_number`, in the epoch that the client knows; -1 for all of its
+        /// events. Refused with ``SessionError/eventsExpired(responseID:)`` if the log does not have that event.
         case response(id: String, after: LogPosition)
-        /// At the end of the log, for the end of a response. If it has ended, the outcome is the response object, and the cursor is not
-        /// attached.
+        /// At the end of the log, to wait for the end of a response. If it has already ended, the outcome is the response object,
+        /// and the cursor is not attached.
         case endOfResponse(id: String)
     }
 
@@ -249,13 +271,14 @@ extension SessionCommand {
 
     /// A page of a list of items.
     public struct ItemRange: Sendable, Equatable {
-        /// The most items of the page.
+        /// The maximum number of items.
         public var limit: Int
         /// Oldest first.
         public var isAscending: Bool
-        /// The identifier of the item before the page.
+        /// The identifier of the item before the page; nil for the first page.
         public var after: String?
 
+        /// A page of at most `limit` items.
         public init(limit: Int, isAscending: Bool, after: String?) {
             self.limit = limit
             self.isAscending = isAscending

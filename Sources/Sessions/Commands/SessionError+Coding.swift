@@ -1,7 +1,7 @@
 import Bytes
 
 extension SessionError: CommandCoded {
-    /// Each case by a number that it keeps.
+    /// Fixed numbers of the cases.
     private enum Tag: UInt8 {
         case responseInProgress = 1
         case responseNotActive, noActiveResponse, tooManyQueuedInputs, tooManyPendingSteers, conversationTooLarge, duplicateItem
@@ -60,7 +60,7 @@ extension SessionError: CommandCoded {
         case .previousResponseNotFound: self = try reader.value(Self.previousResponseNotFound)
         case .responseAlreadyCompleted: self = try reader.value(Self.responseAlreadyCompleted)
         case .successorRefused:
-            // The reason is never another of these: hostile bytes nest no deeper.
+            // A reason is never nested itself: this bounds recursion on hostile bytes.
             let inner = try reader.tag(Tag.self)
             guard inner != .successorRefused else { throw MalformedCommand() }
             self = .successorRefused(try Self(inner, from: &reader))

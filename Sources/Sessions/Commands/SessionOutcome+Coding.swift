@@ -1,14 +1,14 @@
 import Bytes
 
 extension SessionOutcome: CommandCoded {
-    /// The outcome as bytes: what ``init(_:)`` reads.
+    /// The encoded outcome, for ``init(_:)``.
     public var encoded: [UInt8] { encodedWithVersion() }
 
-    /// Reads an outcome of another machine.
-    /// - Throws: ``MalformedCommand`` for bytes of another version, and for any that are not a whole outcome.
+    /// Decodes an outcome from another machine.
+    /// - Throws: ``MalformedCommand`` for bytes of another version, or that are not a complete outcome.
     public init(_ encoded: UnsafeRawBufferPointer) throws(MalformedCommand) { self = try Self(withVersion: encoded) }
 
-    /// Each case by a number that it keeps.
+    /// Fixed numbers of the cases.
     private enum Tag: UInt8 {
         case done = 1
         case accepted, steerKept, response, summary, state, joined, items, byteCount, following, steps, refused

@@ -1,26 +1,27 @@
 import Bytes
 public import JSON
 
-/// A response as it stood in one iteration of its session's loop.
+/// A response as of one iteration of its session's loop.
 public struct ResponseStanding: Sendable, Equatable {
+    /// The response's identifier.
     public let id: String
-    /// The word on the wire.
+    /// The status on the wire.
     public let status: String
-    /// Why it is incomplete, in the word on the wire.
+    /// Why the response is incomplete, as on the wire.
     public let incompleteReason: String?
-    /// Whether it has not ended: it runs or waits.
+    /// Whether the response is running or waiting.
     public let isOpen: Bool
     /// Seconds since 1970.
     public let createdAt: Int
-    /// Events so far.
+    /// Number of events so far.
     public let eventCount: Int
-    /// Position of the session's event before its first one, or of the last event if it has none yet.
+    /// Position of the event before the response's first, or of the session's last event if the response has none yet.
     public let precedingPosition: LogPosition
     /// Position of the session's last event.
     public let lastPosition: LogPosition
-    /// The epoch of the session's events to come.
+    /// The epoch of the session's next events.
     public let epoch: Int
-    /// The response object as JSON, if that was asked for.
+    /// The response object as JSON, if requested.
     public let object: [UInt8]?
 }
 
@@ -48,9 +49,11 @@ extension Generation {
     }
 }
 
-/// A session without its contents, as it stood in one iteration of its loop.
+/// A session without its contents, as of one iteration of its loop.
 public struct SessionSummary: Sendable, Equatable {
+    /// The session's parameters.
     public let record: SessionRecord
+    /// Whether a response is running.
     public let isGenerating: Bool
     /// Position of the last event.
     public let lastPosition: LogPosition
@@ -63,7 +66,7 @@ extension SessionSummary {
         lastPosition = session.log.end
     }
 
-    /// Writes the session as lists tell of it.
+    /// Writes the session as it is listed.
     public func write(to writer: inout JSONObjectWriter) {
         record.write(isGenerating: isGenerating, to: &writer)
         writer.field("last_sequence_number", lastPosition.sequence)
@@ -71,10 +74,11 @@ extension SessionSummary {
     }
 }
 
-/// A session with its contents, as it stood in one iteration of its loop.
+/// A session with its contents, as of one iteration of its loop.
 public struct SessionStanding: Sendable, Equatable {
+    /// The session's state.
     public let state: SessionState
-    /// When the response that runs, or the first one that waits, was made, in seconds since 1970; nil: neither does.
+    /// When the running response, or else the first waiting one, was created, in seconds since 1970; nil if there is neither.
     public let busySince: Int?
 }
 

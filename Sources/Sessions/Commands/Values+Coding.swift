@@ -1,7 +1,7 @@
 import Bytes
 import JSON
 
-// The parts of commands and outcomes that sessions know anyway.
+// Encodings of the sessions' types that occur in commands and outcomes.
 
 extension Item: CommandRecord {
     static var layout: some CommandLayout<Self> {
@@ -37,7 +37,7 @@ extension Input.Steer: CommandRecord {
 extension LogPosition: CommandRecord {
     static var layout: some CommandLayout<Self> {
         CommandParts(\.epoch, \.sequence) { (epoch, sequence) throws(MalformedCommand) in
-            // -1 is before the first event of a response.
+            // -1 is before a response's first event.
             guard epoch >= 0, sequence >= -1 else { throw MalformedCommand() }
             return Self(epoch: epoch, sequence: sequence)
         }
@@ -53,7 +53,7 @@ extension Step: CommandRecord {
 }
 
 extension Interrupted: CommandRecord, Equatable {
-    /// By what a client is told; where the log tells it belongs to the log.
+    /// Compares what clients are told; references to the log belong to the log.
     public static func == (left: Interrupted, right: Interrupted) -> Bool {
         left.responseID == right.responseID && left.itemID == right.itemID && left.outputText == right.outputText
             && left.outputTokens == right.outputTokens
@@ -97,7 +97,7 @@ extension SessionState: CommandRecord, Equatable {
     private var opaqueActiveResponse: OpaqueBytes? { activeResponse.map(OpaqueBytes.init) }
 }
 
-/// An input that waits for the response before it.
+/// An input that waits for a running response.
 private struct QueuedInput: CommandRecord {
     let id: String
     let items: [Item]

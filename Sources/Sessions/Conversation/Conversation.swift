@@ -1,18 +1,18 @@
 import JSON
 
-/// What was said so far, in order, without what is being said: the items that the next response reads. Loop-confined.
+/// The items that the next response reads, in order, without the current output. Loop-confined.
 ///
-/// Every change is stored with the log that the conversation belongs to, and counts in the session's memory.
+/// Every change is stored with the conversation's log and counts towards the session's memory.
 final class Conversation {
     private(set) var items: [Item]
-    /// Bytes of ``items``.
+    /// Size of ``items`` in bytes.
     private(set) var byteCount: Int
     private let maxByteCount: Int
     private let log: SessionLog
     private let memory: MemoryTally
 
     /// - Parameters:
-    ///   - items: what it begins with; stored already.
+    ///   - items: the initial items, already stored.
     ///   - maxByteCount: see ``SessionLimits/maxConversationBytes``.
     init(_ items: [Item] = [], maxByteCount: Int, log: SessionLog, memory: MemoryTally) {
         self.items = items
@@ -25,11 +25,11 @@ final class Conversation {
 
     // MARK: Changes
 
-    /// Takes items in, behind all others.
+    /// Appends items.
     func append(_ new: [Item]) { insert(new, at: items.count) }
 
-    /// Takes items in behind another one.
-    /// - Parameter id: of the item before them; nil for the beginning.
+    /// Inserts items after another one.
+    /// - Parameter id: identifier of the preceding item; nil inserts at the beginning.
     /// - Returns: false if there is no such item.
     @discardableResult
     func insert(_ new: [Item], after id: String?) -> Bool {
@@ -38,7 +38,7 @@ final class Conversation {
         return true
     }
 
-    /// Takes items in, from an index on; those behind it move down.
+    /// Inserts items at an index.
     func insert(_ new: [Item], at index: Int) {
         if new.isEmpty { return }
         log.store(
@@ -47,7 +47,7 @@ final class Conversation {
         count(new.reduce(0) { $0 + $1.byteCount })
     }
 
-    /// Puts an item in the position of the one with its identifier.
+    /// Replaces the item with the same identifier.
     /// - Returns: false if there is no such item.
     @discardableResult
     func replace(with item: Item) -> Bool {
@@ -59,9 +59,9 @@ final class Conversation {
         return true
     }
 
-    /// Cuts a message down to what was heard of it.
-    /// - Parameter utf8Count: bytes of its text that stay; a character that they would cut in two goes whole.
-    /// - Returns: the item as it is now; nil if there is no such message, or if it has no more text than that.
+    /// Truncates a message to what was heard of it.
+    /// - Parameter utf8Count: bytes of its text that remain; a character that would be split is removed.
+    /// - Returns: the truncated item; nil if there is no such message, or its text is not longer.
     @discardableResult
     func truncate(_ id: String, toUTF8Count utf8Count: Int) -> Item? {
         guard let index = index(of: id), let item = items[index].truncated(toUTF8Count: utf8Count) else { return nil }
@@ -69,8 +69,8 @@ final class Conversation {
         return item
     }
 
-    /// Takes an item out.
-    /// - Returns: the index that it had; nil if there is no such item.
+    /// Deletes an item.
+    /// - Returns: its index; nil if there is no such item.
     func delete(_ id: String) -> Int? {
         guard let index = index(of: id) else { return nil }
         let byteCount = items[index].byteCount
@@ -83,7 +83,7 @@ final class Conversation {
     /// The item with an identifier; nil if there is none.
     func item(_ id: String) -> Item? { items.last { $0.id == id } }
 
-    /// Index behind the item with an identifier, or of the first one for nil; nil if there is no such item.
+    /// Index after the item with an identifier, or 0 for nil; nil if there is no such item.
     func index(behind id: String?) -> Int? {
         guard let id else { return 0 }
         return index(of: id).map { $0 + 1 }
@@ -98,8 +98,8 @@ final class Conversation {
 
     // MARK: Checks
 
-    /// Refuses items for which there is no room.
-    /// - Parameter waitingByteCount: bytes of what will come in before them.
+    /// Refuses items that exceed the conversation's limit.
+    /// - Parameter waitingByteCount: bytes of inputs that come first.
     func checkRoom(for new: [Item], waitingByteCount: Int = 0) throws(SessionError) {
         guard byteCount + waitingByteCount + new.reduce(0, { $0 + $1.byteCount }) <= maxByteCount else {
             throw .conversationTooLarge(limitBytes: maxByteCount)
@@ -123,8 +123,8 @@ final class Conversation {
         for id in others where ids.contains(id) { throw .duplicateItem(id: id) }
     }
 
-    /// Refuses a tool's result whose call is nowhere: no upstream takes one, and left out it would be lost without a word.
-    /// - Parameter coming: what will stand between the conversation and the new items.
+    /// Refuses a tool result without a call: no upstream accepts one, and dropping it would lose it silently.
+    /// - Parameter coming: items that will come between the conversation and the new ones.
     func checkResults(in new: [Item], behind coming: @autoclosure () -> [Item]) throws(SessionError) {
         guard new.contains(where: \.isToolResult) else { return }
         let before = items + coming()
@@ -134,12 +134,11 @@ final class Conversation {
         throw .resultWithoutCall(callID: new[index].body["call_id"]?.string ?? "", index: index)
     }
 
-    /// Refuses items of which one is a tool's result without a call before it, or which would change what a result of the
-    /// conversation answers.
-    /// - Parameter index: where they are to stand.
+    /// Refuses insertions that contain a tool result without a preceding call, or that change which call a result answers.
+    /// - Parameter index: index of the first inserted item.
     func checkResults(in new: [Item], insertedAt index: Int) throws(SessionError) {
-        // Items at the end change no pair before them, but a result among them may lack its call. Before the end, a call or a message
-        // is enough to give a result another call.
+        // Appended items change no existing pair, but a result among them may lack its call. Inserted earlier, a call or a message
+        // is enough to pair a result with another call.
         guard index < items.count || new.contains(where: \.isToolResult) else { return }
         var changed = items
         changed.insert(contentsOf: new, at: index)
@@ -148,8 +147,7 @@ final class Conversation {
         throw .resultWithoutCall(callID: callID, index: named.first { new[$0].isToolResult } ?? named.first ?? 0)
     }
 
-    /// Refuses an item that cannot stand in the position of the one with its identifier: there is none, there is no room, or a tool's
-    /// result and its call would be separated.
+    /// Refuses a replacement if there is no such item, it exceeds the limit, or it separates a tool result from its call.
     func checkReplacement(_ item: Item) throws(SessionError) {
         guard let index = index(of: item.id) else { throw .itemNotFound(item.id) }
         let change = item.byteCount - items[index].byteCount
@@ -159,8 +157,8 @@ final class Conversation {
         if let callID = callOfBrokenPair(in: changed) { throw .resultWithoutCall(callID: callID, index: 0) }
     }
 
-    /// The `call_id` of a tool's result that has no call in the changed conversation, unless it has none already; or of a call that
-    /// another result, or none, would answer there. nil if all pairs stay.
+    /// The `call_id` of a result that loses its call in the changed conversation, or of a call that another result, or none, would
+    /// answer. Nil if all pairs stay.
     private func callOfBrokenPair(in changed: [Item]) -> String? {
         let (before, after) = (ToolPairs(items), ToolPairs(changed))
         let known = Set(before.orphans.lazy.map { self.items[$0].id })
@@ -168,22 +166,23 @@ final class Conversation {
         if let orphan { return orphan.body["call_id"]?.string ?? "" }
         let answers = after.answers(in: changed)
         let broken = before.answers(in: items).filter { answers[$0.key] != $0.value }
-        // The same one each time, of several.
+        // Deterministic if there are several.
         return broken.values.map(\.callID).min()
     }
 }
 
 extension Item {
-    /// A message with the beginning of its text, as incomplete; nil for other items, and where it has no more text than that.
+    /// A message with the beginning of its text, marked incomplete; nil for other items, and if the text is not longer.
     ///
-    /// What refers to the whole text goes: a provider refuses a signature over another text, and annotations may lie behind the end.
+    /// Data about the whole text is dropped: a provider refuses a signature of another text, and annotations may lie beyond the
+    /// end.
     fileprivate func truncated(toUTF8Count utf8Count: Int) -> Item? {
         guard type == "message", utf8Count >= 0, utf8Count < textByteCount else { return nil }
         var left = utf8Count
         func cut(_ text: String) -> String {
             let kept = text.prefix(utf8Count: left)
             left -= kept.utf8.count
-            // What follows a character that was cut away goes, too.
+            // Parts after a removed character are removed, too.
             if kept.utf8.count < text.utf8.count { left = 0 }
             return kept
         }
@@ -212,7 +211,7 @@ extension Item {
             extensions["provider_data"] = nil
             body["interject"] = extensions.isEmpty ? nil : .object(extensions)
         }
-        // What goes to the upstream as it came is cut, too.
+        // The message that is passed to the upstream verbatim is truncated, too.
         var message = chatMessage?.object
         if let whole = message?["content"] {
             left = utf8Count
@@ -225,18 +224,18 @@ extension Item {
 }
 
 extension JSONObject {
-    /// Empties what describes ranges or tokens of a text that was cut.
+    /// Empties the members that describe ranges or tokens of the whole text.
     fileprivate mutating func emptyTextDetails() {
         for name in ["annotations", "logprobs"] where self[name]?.array != nil { self[name] = [] }
     }
 }
 
 extension String {
-    /// The longest beginning of whole characters that has at most so many bytes. O(1) but for the copy: a message may have MiBs.
+    /// The longest prefix of whole characters within a number of bytes. O(1) apart from the copy: a message may have several MiB.
     fileprivate func prefix(utf8Count: Int) -> String {
         guard utf8Count < utf8.count else { return self }
         let limit = utf8.index(startIndex, offsetBy: max(0, utf8Count))
-        // Steps of a string's characters round their index down to a character.
+        // String indices round down to a character.
         return String(self[..<index(before: index(after: limit))])
     }
 }

@@ -1,26 +1,26 @@
 import JSON
 
-/// Which result answers which tool call of a conversation.
+/// Pairs tool calls with their results in a conversation.
 ///
-/// Identifiers alone do not tell: many servers count their calls from 0 in each answer, so that an identifier comes again in a
-/// later turn, or twice in one answer. A result belongs to the nearest answer before it that has an open call of its identifier,
-/// and there to the first one.
+/// Identifiers alone are ambiguous: many servers count their calls from 0 in each reply, so that an identifier recurs in a later
+/// reply, or occurs twice in one. A result belongs to the nearest preceding reply with an open call of its identifier, and there to
+/// the first.
 public struct ToolPairs {
-    /// One call.
+    /// A tool call.
     public struct Call {
-        /// Index of the item that holds it.
+        /// Index of its item.
         public let item: Int
-        /// Index among the calls of that item: more than 0 only in messages of Chat Completions.
+        /// Index among the calls of its item: above 0 only in Chat Completions messages.
         public let position: Int
-        /// As the model and the client name it; not unique.
+        /// The identifier used by model and client; not unique.
         public let callID: String
-        /// Index of the item that answers it; nil while it is open.
+        /// Index of the item with its result; nil while open.
         public fileprivate(set) var output: Int?
-        /// Calls of one answer share it.
+        /// Shared by the calls of one reply.
         fileprivate let answer: Int
     }
 
-    /// A call by what stays when items move.
+    /// Identifies a call independently of item indices.
     struct AnsweredCall: Equatable {
         let itemID: String
         /// See ``Call/position``.
@@ -28,24 +28,24 @@ public struct ToolPairs {
         let callID: String
     }
 
-    /// In the order of the conversation.
+    /// In conversation order.
     public private(set) var calls: [Call] = []
     /// Index of a result's item → index of its call in ``calls``.
     public private(set) var callOfOutput: [Int: Int] = [:]
-    /// Items that are results of no call, by index.
+    /// Indices of results without a call.
     public private(set) var orphans: [Int] = []
 
     private var open: [String: [Int]] = [:]
     private var answer = 0
     private var endsAnswer = false
 
-    /// O(n) in the items.
+    /// Pairs the calls and results of `items`. O(n).
     public init(_ items: [Item]) {
         for (index, item) in items.enumerated() { take(item, at: index) }
     }
 
     /// The call that each result answers, by the identifier of the result's item.
-    /// - Parameter items: those that the pairs were made of.
+    /// - Parameter items: the same items as in the initializer.
     func answers(in items: [Item]) -> [String: AnsweredCall] {
         var answers: [String: AnsweredCall] = [:]
         for (output, call) in callOfOutput {
@@ -85,7 +85,7 @@ public struct ToolPairs {
 }
 
 extension Item {
-    /// Names of the tool calls that it makes and that can be answered: those that were cut are none.
+    /// Identifiers of the tool calls in the item that can be answered; incomplete ones cannot.
     fileprivate var calls: [String] {
         if let message = chatMessage {
             guard role == "assistant" else { return [] }
@@ -97,7 +97,7 @@ extension Item {
         return [body["call_id"]?.string ?? ""]
     }
 
-    /// The name of the tool call whose result it is; nil when it is none.
+    /// Identifier of the tool call that the item answers; nil if it is not a result.
     fileprivate var answeredCall: String? {
         switch type {
         case "function_call_output", "custom_tool_call_output": body["call_id"]?.string ?? ""
@@ -105,6 +105,6 @@ extension Item {
         }
     }
 
-    /// The name of a call in the form that had none, `function_call` of Chat Completions.
+    /// Identifier for a deprecated Chat Completions `function_call`, which has none.
     public static func functionCallID(_ name: String) -> String { "function:" + name }
 }

@@ -1,21 +1,21 @@
 import Bytes
 
-/// Deltas of one item that follow each other in the log, joined into one event for a reader that lags.
+/// Consecutive deltas of one item, merged into one event for a reader that lags.
 ///
-/// What is joined says the same text in the same order, and stands for all of them: its position and its number are those of the
-/// last, ``SessionEvent/mergedFrom`` is the position of the first.
+/// The merged event has the same text and stands for all of them: its position and its number are those of the last,
+/// ``SessionEvent/mergedFrom`` is the position of the first.
 public struct DeltaRun {
-    /// Bytes of text that one event may carry: enough that nothing of a burst is left, far below what a queue may hold.
+    /// Maximum text of one merged event, in bytes: enough to swallow a burst, far below any queue's bound.
     static let maxTextByteCount = 16 * 1024
 
     private let first: SessionEvent
     private var last: SessionEvent
-    /// Empty as long as the first is alone.
+    /// Empty while there is only the first.
     private var text: [UInt8] = []
     private var textByteCount: Int
     private var isPlain: Bool
 
-    /// Nil for an event that is no delta, or one of a response that nobody knows.
+    /// Nil for an event that is not a delta, or belongs to an unknown response.
     init?(_ event: SessionEvent) {
         guard event.kind.isDelta, event.response != nil else { return nil }
         first = event
@@ -23,7 +23,7 @@ public struct DeltaRun {
         (textByteCount, isPlain) = event.withText { ($0.count, $1 == .plain) }
     }
 
-    /// Takes the event that follows in the log; false if it belongs to no delta before it, or the run is full.
+    /// Adds the next event of the log; false if it is not a delta of the same item, or the run is full.
     mutating func absorb(_ next: SessionEvent) -> Bool {
         guard next.kind == first.kind, next.response === first.response, next.outputIndex == first.outputIndex,
             next.position == last.position + 1
@@ -43,7 +43,7 @@ public struct DeltaRun {
         }
     }
 
-    /// Events that follow each other, with the deltas joined that can be.
+    /// Consecutive events, with deltas merged where possible.
     public static func merged(_ events: some Sequence<SessionEvent>) -> [SessionEvent] {
         var merged: [SessionEvent] = []
         var run: DeltaRun?
@@ -57,7 +57,7 @@ public struct DeltaRun {
         return merged
     }
 
-    /// What the reader gets: the last delta with the text of all, on a page of its own.
+    /// The merged event: the last delta with the text of all, on a page of its own.
     func joined() -> SessionEvent {
         guard last.position != first.position, let response = last.response else { return first }
         let log = SessionLog(
@@ -75,7 +75,7 @@ public struct DeltaRun {
 }
 
 extension SessionLog {
-    /// As ``next(_:)``, with the deltas that can be joined to the event.
+    /// Like ``next(_:)``, merged with the deltas that follow.
     public final func nextMerged(_ place: inout LogPlace) -> SessionEvent? {
         guard let event = next(&place) else { return nil }
         guard var run = DeltaRun(event) else { return event }

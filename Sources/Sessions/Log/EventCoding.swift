@@ -1,6 +1,6 @@
 public import Bytes
 
-// How an event stands in a page of the log, in memory and on the disk alike.
+// The encoding of an event in a page of the log, the same in memory and on the disk.
 //
 //     byte count of what follows   varint
 //     kind                         1 byte, see EventKind
@@ -9,12 +9,12 @@ public import Bytes
 //     output item                  varint: its index plus one; 0 for none   } likewise
 //     body                         by kind, see EventBody…
 //
-// Varints are LEB128. An event's position in the log is its page's first position and its place in it: pages have no gaps.
+// Varints are LEB128. An event's position in the log is its page's first position plus its index: pages have no gaps.
 
 /// Writes the parts of an event's body.
 extension ByteBuffer {
     /// Appends a number as LEB128.
-    /// - Parameter number: counts and indices; a negative one stands as 0.
+    /// - Parameter number: a count or an index; a negative one is written as 0.
     @inlinable public mutating func append(varint number: Int) {
         var rest = UInt64(clamping: number)
         while rest >= 0x80 {
@@ -24,26 +24,26 @@ extension ByteBuffer {
         append(UInt8(truncatingIfNeeded: rest))
     }
 
-    /// Appends bytes with their count before them.
+    /// Appends bytes, preceded by their count.
     mutating func append(counted bytes: UnsafeRawBufferPointer) {
         append(varint: bytes.count)
         append(bytes)
     }
 
-    /// Appends a string's UTF-8 with its byte count before it.
+    /// Appends a string as UTF-8, preceded by its byte count.
     mutating func append(counted text: String) {
         var text = text
         text.withUTF8 { append(counted: UnsafeRawBufferPointer($0)) }
     }
 
-    /// Appends JSON that `write` writes, with its byte count before it.
+    /// Appends JSON written by `write`, preceded by its byte count.
     mutating func append(json write: (inout ByteBuffer) -> Void) {
         var json = ByteBuffer()
         write(&json)
         append(counted: json.bytes)
     }
 
-    /// Appends a string that may be missing: its byte count plus one, or 0.
+    /// Appends an optional string: its byte count plus one, or 0 for nil.
     mutating func append(optional text: String?) {
         guard var text else { return append(varint: 0) }
         text.withUTF8 { bytes in
@@ -53,11 +53,11 @@ extension ByteBuffer {
     }
 }
 
-/// An event is not what we write: a file was changed, or is broken.
+/// The bytes are not a valid event: the file was modified or is corrupt.
 public struct MalformedEvent: Error {}
 
-/// Reads the parts of an event's body in the order in which they were written. A part that is missing reads as empty: a later
-/// version may add parts at the end.
+/// Reads the parts of an event's body in the order in which they were written. A missing part reads as empty: a later version may
+/// append parts.
 struct EventParts {
     private let bytes: UnsafeRawBufferPointer
     private(set) var position = 0
@@ -90,9 +90,9 @@ struct EventParts {
     }
 }
 
-/// Numbers as LEB128.
+/// LEB128 numbers.
 public enum Varint {
-    /// Bytes that a number takes.
+    /// Encoded size of a number in bytes.
     static func byteCount(_ number: Int) -> Int {
         var count = 1
         var rest = UInt64(clamping: number) >> 7
@@ -103,7 +103,7 @@ public enum Varint {
         return count
     }
 
-    /// Writes a number and moves behind it.
+    /// Writes a number and advances `room`.
     @inline(__always)
     static func write(_ number: Int, to room: inout UnsafeMutableRawPointer) {
         var rest = UInt64(clamping: number)
@@ -116,8 +116,9 @@ public enum Varint {
         room += 1
     }
 
-    /// - Parameter position: where to read; moved behind the number.
-    /// - Returns: nil for what is no number, or does not end within the bytes.
+    /// Reads a number.
+    /// - Parameter position: where to read; advanced past the number.
+    /// - Returns: nil if the number is invalid or exceeds the bytes.
     @inline(__always)
     public static func read(_ bytes: UnsafeRawBufferPointer, _ position: inout Int) -> Int? {
         if position < bytes.count, bytes[position] < 0x80 {

@@ -1,10 +1,9 @@
-/// What an event tells. The numbers stand on the disk and are never given to another kind; a kind that a reader does not know is
-/// skipped.
+/// The kind of an event. The numbers are stored and never reused; a kind that a reader does not know is skipped.
 ///
-/// One kind for each event of the Responses vocabulary and for each of ours, so that a position counts the same events for every
-/// reader. What a vocabulary calls them is the business of its encoder.
+/// There is one kind for each event of the Responses vocabulary and of the server's own, so that a position counts the same events
+/// for every reader. Their names in a vocabulary are up to its encoder.
 public enum EventKind: UInt8, Sendable, CaseIterable {
-    // The session's own.
+    // Events of the session.
     case sessionCreated = 1
     case participantJoined = 2
     case participantLeft = 3
@@ -17,7 +16,7 @@ public enum EventKind: UInt8, Sendable, CaseIterable {
     case itemReplaced = 10
     case itemTruncated = 11
 
-    // A response's: each has a number within it.
+    // Events of a response, numbered within it.
     case responseCreated = 16
     case responseInProgress = 17
     case responseCompleted = 18
@@ -29,7 +28,7 @@ public enum EventKind: UInt8, Sendable, CaseIterable {
     case step = 24
     case validation = 25
 
-    // An output item's.
+    // Events of an output item.
     case outputItemAdded = 32
     case outputItemDone = 33
     case contentPartAdded = 34
@@ -53,7 +52,7 @@ public enum EventKind: UInt8, Sendable, CaseIterable {
         }
     }
 
-    /// Whether it carries a piece of an item's text.
+    /// Whether it contains a piece of an item's text.
     public var isDelta: Bool {
         switch self {
         case .outputTextDelta, .refusalDelta, .reasoningTextDelta, .functionCallArgumentsDelta, .customToolCallInputDelta: true
@@ -61,7 +60,7 @@ public enum EventKind: UInt8, Sendable, CaseIterable {
         }
     }
 
-    /// Whether it tells the whole text of an item once more.
+    /// Whether it repeats the whole text of an item.
     public var repeatsText: Bool {
         switch self {
         case .outputTextDone, .refusalDone, .reasoningTextDone, .functionCallArgumentsDone, .customToolCallInputDone,

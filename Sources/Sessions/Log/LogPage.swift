@@ -1,32 +1,33 @@
 import Bytes
 
-/// A piece of a session's log: encoded events, one after the other, the same bytes in memory and on the disk.
+/// A piece of a session's log: consecutive encoded events, the same bytes in memory and on the disk.
 ///
-/// The session's loop appends; what has been appended never changes, so that readers on other loops read it in place: they get a
-/// ``PageRun``, which ends where the page ended when it was made. The log, the cursors within it and such runs share a page.
+/// The session's loop appends. Appended bytes never change, so that readers on other loops read them in place: they get a
+/// ``PageRun``, which ends where the page ended when the run was made. The log, cursors and runs share the page.
 public final class LogPage: @unchecked Sendable {
-    /// Bytes of a page of small events. An event that is larger has a page of its own.
+    /// Capacity of a page of small events, in bytes. A larger event has a page of its own.
     public static let byteCount = 4096
-    /// Bytes of a log's first page: most sessions that wait for nothing have few events.
+    /// Capacity of a log's first page, in bytes: most idle sessions have few events.
     static let firstByteCount = 1024
 
     /// Position of the first event.
     public let firstPosition: Int
-    /// The epoch of all of its events.
+    /// The epoch of all its events.
     public let epoch: Int
     /// Bytes of the log before the page.
     let startOffset: Int
-    /// Bytes that it takes in memory.
+    /// Size in memory, in bytes.
     public let capacity: Int
     private let memory: UnsafeMutableRawPointer
 
     // Only for the loop that appends:
 
-    /// Bytes of the events in it.
+    /// Bytes of its events.
     public private(set) var used: Int
-    /// Events in it.
+    /// Number of its events.
     public private(set) var count: Int
-    /// What its events refer to. Replaced when it grows: whoever holds an older one finds there all that its events need.
+    /// The responses and items that its events refer to. Replaced when it grows: an older value still has everything that older
+    /// events need.
     public private(set) var references: PageReferences
 
     /// An empty page.
@@ -42,11 +43,11 @@ public final class LogPage: @unchecked Sendable {
         references = PageReferences()
     }
 
-    /// A page of events that were stored.
+    /// A page of stored events.
     /// - Parameters:
-    ///   - epoch: of all of them.
-    ///   - bytes: whole events.
-    ///   - count: how many there must be.
+    ///   - epoch: the epoch of all of them.
+    ///   - bytes: complete events.
+    ///   - count: the expected number of events.
     /// - Throws: ``MalformedEvent`` for anything else.
     public init(
         firstPosition: Int, epoch: Int = 0, startOffset: Int = 0, stored bytes: UnsafeRawBufferPointer, count: Int
@@ -73,7 +74,7 @@ public final class LogPage: @unchecked Sendable {
 
     /// Position of the last event.
     public var lastPosition: Int { firstPosition + count - 1 }
-    /// Room for events.
+    /// Bytes left for events.
     var room: Int { capacity - used }
     /// Bytes of the log up to the end of the page.
     var endOffset: Int { startOffset + used }
@@ -81,35 +82,35 @@ public final class LogPage: @unchecked Sendable {
     /// The bytes of all events; valid as long as the page is retained.
     var bytes: UnsafeRawBufferPointer { UnsafeRawBufferPointer(start: memory, count: used) }
 
-    /// Bytes of events, which were appended before.
+    /// The bytes of events that were appended before.
     @inline(__always)
     func bytes(_ range: Range<Int>) -> UnsafeRawBufferPointer {
         UnsafeRawBufferPointer(start: memory + range.lowerBound, count: range.count)
     }
 
-    /// Bytes up to an end that was reached before: for readers on other loops.
+    /// The bytes up to a former end: for readers on other loops.
     @inline(__always)
     func bytes(upTo end: Int) -> UnsafeRawBufferPointer { UnsafeRawBufferPointer(start: memory, count: end) }
 
-    /// Appends an event that `write` writes into the room that it gets.
+    /// Appends an event that `write` writes.
     /// - Precondition: `byteCount` is at most ``room``.
     @inline(__always)
     func append(byteCount: Int, _ write: (UnsafeMutableRawPointer) -> Void) {
-        // number-safe: the log asks for the room before
+        // number-safe: the log checks the room first
         precondition(byteCount <= room)
         write(memory + used)
         used += byteCount
         count += 1
     }
 
-    /// Takes what an event refers to.
+    /// Adds the response and item that an event refers to.
     @inline(__always)
     func refer(to response: ResponseHeader, _ item: ResponseItem?) {
         if references.holds(response, item) { return }
         references = references.adding(response, item)
     }
 
-    /// Where the event with this position begins. O(n) in the events before it.
+    /// The offset of the event with this position. O(n) in the events before it.
     func offset(of position: Int) -> Int {
         var offset = 0
         var skipped = firstPosition
@@ -122,9 +123,9 @@ public final class LogPage: @unchecked Sendable {
         return offset
     }
 
-    /// Fills in what the events of a stored page refer to.
+    /// Resolves the references of a stored page's events.
     /// - Parameters:
-    ///   - response: by its ordinal; nil for one that is not known, whose events then have none.
+    ///   - response: looks up a response by its ordinal; nil if it is unknown, and its events then have none.
     public func resolve(_ response: (_ ordinal: Int) -> ResponseHeader?) {
         var offset = 0
         let bytes = bytes
@@ -140,7 +141,7 @@ public final class LogPage: @unchecked Sendable {
     private func item(of event: EncodedEvent, _ header: ResponseHeader) -> ResponseItem? {
         if event.item < 0 { return nil }
         if let known = header.item(at: event.item) { return known }
-        // Of a response that has not ended, what is announced is known from here on.
+        // Items of an unfinished response are known once they have been announced.
         guard event.kind == EventKind.outputItemAdded.rawValue, header.ending == nil else { return nil }
         var parts = EventParts(bytes(event.body))
         let announced = ResponseItem(index: event.item, &parts)
@@ -148,7 +149,7 @@ public final class LogPage: @unchecked Sendable {
         return announced
     }
 
-    /// Ordinals of the responses that its events are of or name.
+    /// Ordinals of the responses that its events belong to or name.
     public var responseOrdinals: Set<Int> {
         var ordinals: Set<Int> = []
         var offset = 0
@@ -161,11 +162,11 @@ public final class LogPage: @unchecked Sendable {
     }
 }
 
-/// The responses and output items that the events of a page refer to. Immutable.
+/// The responses and output items that a page's events refer to. Immutable.
 public final class PageReferences: Sendable {
     struct Entry: Sendable {
         let response: ResponseHeader
-        /// nil: the response itself.
+        /// Nil for the response itself.
         let item: ResponseItem?
     }
 
@@ -175,7 +176,7 @@ public final class PageReferences: Sendable {
 
     private init(_ entries: [Entry]) { self.entries = entries }
 
-    /// A page seldom refers to more than three or four: the newest are looked at first.
+    /// A page rarely refers to more than three or four responses: the newest are tried first.
     @inline(__always)
     func response(_ ordinal: Int) -> Unmanaged<ResponseHeader>? {
         for entry in entries.reversed() where entry.response.ordinal == ordinal { return .passUnretained(entry.response) }
@@ -205,13 +206,13 @@ public final class PageReferences: Sendable {
 public struct PageRun: Sendable {
     let page: LogPage
     let references: PageReferences
-    /// Where the next event begins.
+    /// Offset of the next event.
     private(set) var offset: Int
-    /// Where the last event ends.
+    /// Offset of the end of the last event.
     private(set) var end: Int
     /// Position of the event before the next.
     private(set) var position: Int
-    /// Of a run of one event that stands for others: position of the first of them.
+    /// Position of the first event that a merged one stands for.
     private let mergedFrom: Int?
 
     /// A run of one event.
@@ -224,11 +225,12 @@ public struct PageRun: Sendable {
         position = event.position - 1
     }
 
-    /// Bytes of the events that are left.
+    /// Bytes of the remaining events.
     public var byteCount: Int { end - offset }
+    /// Whether no events remain.
     public var isEmpty: Bool { offset >= end }
 
-    /// Takes the event that follows; false when it stands elsewhere, or when what it refers to came later.
+    /// Adds the next event; false if it is on another page or does not follow, or refers to something newer.
     public mutating func extend(with event: SessionEvent) -> Bool {
         guard event.page === page, event.offset == end, event.references === references, event.mergedFrom == nil,
             mergedFrom == nil
@@ -237,7 +239,7 @@ public struct PageRun: Sendable {
         return true
     }
 
-    /// The next event of a kind that this version knows; nil at the end.
+    /// The next event of a known kind; nil at the end.
     public mutating func next() -> SessionEvent? {
         while offset < end, let encoded = try? EncodedEvent(page.bytes(upTo: end), at: offset) {
             var event = SessionEvent(page, references, at: offset, upTo: end, position: position + 1)
@@ -252,7 +254,7 @@ public struct PageRun: Sendable {
 }
 
 extension [LogPage] {
-    /// The events on the pages that stand between two positions.
+    /// The events of the pages between two positions.
     public func events(after position: Int, upTo last: Int) -> [SessionEvent] {
         var events: [SessionEvent] = []
         for page in self where page.lastPosition > position && page.firstPosition <= last {

@@ -1,17 +1,18 @@
 public import JSON
 
-/// A position in a session's log as clients know it: the event up to which they have everything.
+/// A position in a session's log as clients know it: they have everything up to this event.
 ///
-/// Sequence numbers count on through all epochs, without gaps. The epoch says which history the number counts in: where events may
-/// have been lost, the same number can come to stand for another event, and only the epoch tells the two apart.
+/// Sequence numbers continue through all epochs, without gaps. The epoch tells which history a number belongs to: after a loss, the
+/// same number can denote another event, and only the epoch distinguishes the two.
 ///
-/// As text it is the sequence number, with the epoch before it unless that is 0: `41`, `2:41`.
+/// As text it is the sequence number, preceded by the epoch unless that is 0: `41`, `2:41`.
 public struct LogPosition: Sendable, Hashable, Comparable {
-    /// 0 until events may have been lost; larger after each such time, never used twice. See ``LogEpochs``.
+    /// 0 until events may have been lost; larger after each loss, never reused. See ``LogEpochs``.
     public let epoch: Int
     /// Session sequence number of the event; 0 before the first.
     public let sequence: Int
 
+    /// The position after event `sequence`.
     public init(epoch: Int = 0, sequence: Int) {
         self.epoch = epoch
         self.sequence = sequence
@@ -20,8 +21,8 @@ public struct LogPosition: Sendable, Hashable, Comparable {
     /// Before the first event.
     public static let start = LogPosition(sequence: 0)
 
-    /// Reads a position that a client sent: decimal digits, and at most one colon between two groups of them.
-    /// - Returns: nil for anything else, and for numbers that no `Int` holds.
+    /// Parses a position from a client: decimal digits, with at most one colon between two groups.
+    /// - Returns: nil for anything else, and for numbers that exceed `Int`.
     public init?(_ text: some StringProtocol) {
         var groups: [Int] = []
         for group in text.utf8.split(separator: UInt8(ascii: ":"), maxSplits: 2, omittingEmptySubsequences: false) {
@@ -35,7 +36,7 @@ public struct LogPosition: Sendable, Hashable, Comparable {
         }
     }
 
-    /// `Int` would take a sign too.
+    /// `Int` would accept a sign, too.
     private static func number(_ digits: some Sequence<UInt8>) -> Int? {
         var number: Int?
         for digit in digits {
@@ -54,11 +55,12 @@ public struct LogPosition: Sendable, Hashable, Comparable {
 }
 
 extension LogPosition: CustomStringConvertible {
+    /// The position as clients send it.
     public var description: String { epoch == 0 ? "\(sequence)" : "\(epoch):\(sequence)" }
 }
 
 extension JSONObjectWriter {
-    /// Writes `epoch` beside a position's sequence number, unless it is 0.
+    /// Writes a position's `epoch`, unless it is 0.
     public mutating func field(epochOf position: LogPosition) {
         if position.epoch != 0 { field("epoch", position.epoch) }
     }

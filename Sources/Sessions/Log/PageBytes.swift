@@ -1,5 +1,5 @@
-/// Encoded events that follow each other in one page of a log, as bytes to be stored. Retains the page, whose appended bytes never
-/// change: nothing is copied, and any thread may read them.
+/// Consecutive encoded events of one log page, as bytes to be stored. Retains the page, whose appended bytes never change: nothing
+/// is copied, and any thread may read them.
 package struct PageBytes: Sendable {
     private let page: LogPage
     private let start: Int
@@ -18,16 +18,17 @@ package struct PageBytes: Sendable {
         end = page.used
     }
 
+    /// Number of bytes.
     package var count: Int { end - start }
 
-    /// Takes the bytes of the event that follows; false when they are not next to these.
+    /// Adds the bytes of the next event; false if they are not adjacent.
     package mutating func extend(with event: SessionEvent) -> Bool {
         guard event.page === page, event.offset == end else { return false }
         end = event.end
         return true
     }
 
-    /// Takes bytes that follow; false when they are not next to these.
+    /// Adds later bytes; false if they are not adjacent.
     package mutating func extend(with later: PageBytes) -> Bool {
         guard later.page === page, later.start == end else { return false }
         end = later.end
@@ -39,7 +40,7 @@ package struct PageBytes: Sendable {
         try withExtendedLifetime(page) { try body(page.bytes(start..<end)) }
     }
 
-    /// The same bytes in memory of their own size, which retains no page: for a few bytes that stay for long.
+    /// A copy that does not retain the page: for a few bytes that stay for long.
     package func compacted() -> PageBytes {
         let copy = LogPage(firstPosition: 1, epoch: page.epoch, startOffset: 0, capacity: count)
         withBytes { bytes in

@@ -2,12 +2,12 @@ public import Bytes
 import JSON
 import JSONSchema
 
-/// Where the parts of an encoded event stand in its page.
+/// The location of an encoded event's parts in its page.
 struct EncodedEvent {
     let kind: UInt8
     /// Ordinal of the response; 0 for none.
     let response: Int
-    /// -1 where there is no response.
+    /// -1 if there is no response.
     let responseSequence: Int
     /// Index of the output item; -1 for none.
     let item: Int
@@ -41,7 +41,7 @@ struct EncodedEvent {
 }
 
 extension EncodedEvent {
-    /// Ordinals of the responses that it is of or names.
+    /// Ordinals of the responses that the event belongs to or names.
     func responses(in bytes: UnsafeRawBufferPointer) -> [Int] {
         if response != 0 { return [response] }
         guard kind == EventKind.inputAccepted.rawValue else { return [] }
@@ -50,31 +50,32 @@ extension EncodedEvent {
     }
 }
 
-/// One event of a session's log: a view, decoded in place, of a ``LogPage``, which it retains. Typed and neutral: what a client
-/// sees of it is the business of an encoder of that client's vocabulary.
+/// One event of a session's log: a view into a ``LogPage``, which it retains, decoded in place. Typed and neutral: each client's
+/// vocabulary has an encoder for it.
 public struct SessionEvent: Sendable {
     let page: LogPage
     let references: PageReferences
-    /// Where it begins in the page, and where it ends.
+    /// Offsets of its beginning and end in the page.
     let offset: Int
     let end: Int
     private let bodyStart: Int
     /// Position in the session's log: 1, 2, 3 … without gaps.
     public let position: Int
+    /// What happened.
     public let kind: EventKind
-    /// Its number within its response (`sequence_number`); -1 where there is none.
+    /// Number within its response (`sequence_number`); -1 if none.
     public let responseSequence: Int
-    /// Index of the output item (`output_index`); -1 where there is none.
+    /// Index of the output item (`output_index`); -1 if none.
     public let outputIndex: Int
-    /// For deltas that were joined on the way to one reader: position of the first; nil for events as they stand in the log.
+    /// For deltas that were merged for a reader: position of the first; nil for events as they are in the log.
     public internal(set) var mergedFrom: Int?
-    /// Whether more than one reader gets it in this pass: what is encoded for one is good for the others.
+    /// Whether several readers get it in this pass, so that one encoding serves all.
     public internal(set) var isShared = false
-    // The page's references retain them, and the event retains the page, whose references only ever grow.
+    // The page's references retain them, and the event retains the page, whose references only grow.
     private let storedResponse: Unmanaged<ResponseHeader>?
     private let storedItem: Unmanaged<ResponseItem>?
 
-    /// nil for a kind that this version does not know, and for what is no event.
+    /// Nil for an unknown kind, or an invalid event.
     @inline(__always)
     init?(_ page: LogPage, _ references: PageReferences, at offset: Int, upTo end: Int, position: Int) {
         guard let encoded = try? EncodedEvent(page.bytes(upTo: end), at: offset), let kind = EventKind(rawValue: encoded.kind)
@@ -94,27 +95,27 @@ public struct SessionEvent: Sendable {
         storedItem = encoded.item < 0 ? nil : references.item(encoded.item, of: encoded.response)
     }
 
-    /// Its position with the epoch: what a client is told, and comes back with.
+    /// The position with its epoch, as clients send and receive it.
     @inline(__always)
     public var logPosition: LogPosition { LogPosition(epoch: page.epoch, sequence: position) }
-    /// The response that it is part of.
+    /// The response that it belongs to.
     public var response: ResponseHeader? { storedResponse?.takeUnretainedValue() }
-    /// The output item that it is about.
+    /// The output item that it concerns.
     public var item: ResponseItem? { storedItem?.takeUnretainedValue() }
-    /// Bytes of the log up to the end of this event, from its beginning.
+    /// Bytes of the log from its beginning to the end of this event.
     var endOffset: Int { logOffset ?? page.startOffset + end }
-    /// Of an event that stands for others, and on a page of its own.
+    /// For a merged event, which has a page of its own.
     var logOffset: Int?
-    /// Bytes that it takes in the log.
+    /// Size in the log, in bytes.
     public var byteCount: Int { end - offset }
 
-    /// Whether it is part of this response: one comparison, for filters on the token path.
+    /// Whether it belongs to this response: a single comparison, for filters on the token path.
     @inline(__always)
     public func isPart(of response: ResponseHeader) -> Bool {
         storedResponse?.toOpaque() == Unmanaged.passUnretained(response).toOpaque()
     }
 
-    /// The encoded event as it stands in the log.
+    /// The encoded event as in the log.
     public func withEncoded<Result>(_ body: (UnsafeRawBufferPointer) throws -> Result) rethrows -> Result {
         try withExtendedLifetime(page) { try body(page.bytes(offset..<end)) }
     }
@@ -136,16 +137,16 @@ public struct SessionEvent: Sendable {
     func isSame(as other: SessionEvent) -> Bool { page === other.page && offset == other.offset }
 }
 
-// MARK: What events tell
+// MARK: Contents
 
 extension SessionEvent {
-    /// Whether the text of a delta needs no escapes in JSON.
+    /// Whether a delta's text needs escapes in JSON.
     public enum TextForm: UInt8 {
         case needsEscapes = 0
         case plain = 1
     }
 
-    /// The piece of text of a delta, in UTF-8.
+    /// The text of a delta, in UTF-8.
     @inline(__always)
     public func withText<Result>(_ body: (UnsafeRawBufferPointer, TextForm) throws -> Result) rethrows -> Result {
         try withParts { parts in
@@ -155,15 +156,15 @@ extension SessionEvent {
         }
     }
 
-    /// Appends the text of a delta as the contents of a JSON string. Not generic, so that the token path has one call for it across
-    /// the modules.
+    /// Appends a delta's text as the contents of a JSON string. Not generic, so that the token path makes a single call across the
+    /// modules.
     public func appendText(to output: inout ByteBuffer) {
         withText { text, form in
             if form == .plain { output.append(text) } else { output.appendJSONStringContents(utf8: text) }
         }
     }
 
-    /// Where the text of a delta begins in the whole text of its item, in bytes of UTF-8.
+    /// Offset of a delta's text within the whole text of its item, in UTF-8 bytes.
     public var textOffset: Int {
         withParts { parts in
             _ = parts.byte()
@@ -171,9 +172,9 @@ extension SessionEvent {
         }
     }
 
-    /// JSON of the session as it was made, of the items that were taken in, of an item as it is now, or of a step: for
-    /// ``EventKind/sessionCreated``, ``EventKind/inputAccepted``, ``EventKind/itemsAdded``, ``EventKind/itemsInserted``,
-    /// ``EventKind/itemReplaced``, ``EventKind/itemTruncated`` and ``EventKind/step``.
+    /// The session as it was created, the accepted items, an item as changed, or a step, as JSON: for ``EventKind/sessionCreated``,
+    /// ``EventKind/inputAccepted``, ``EventKind/itemsAdded``, ``EventKind/itemsInserted``, ``EventKind/itemReplaced``,
+    /// ``EventKind/itemTruncated`` and ``EventKind/step``.
     public func withJSON<Result>(_ body: (UnsafeRawBufferPointer) throws -> Result) rethrows -> Result {
         try withParts { try body($0.counted()) }
     }
@@ -207,7 +208,7 @@ extension SessionEvent {
         return (participant, parts.optionalString())
     }
 
-    /// For ``EventKind/rolledBack``, and the items alone for ``EventKind/itemsDeleted``.
+    /// For ``EventKind/rolledBack``; only the items for ``EventKind/itemsDeleted``.
     public var removal: (responseID: String?, itemIDs: [String]) {
         withParts { parts in
             let responseID = parts.optionalString()
@@ -217,7 +218,7 @@ extension SessionEvent {
         }
     }
 
-    /// For ``EventKind/itemsInserted``: identifier of the item before them; nil at the beginning of the conversation.
+    /// For ``EventKind/itemsInserted``: identifier of the preceding item; nil at the beginning of the conversation.
     public var precedingItemID: String? {
         withParts { parts in
             _ = parts.counted()
@@ -225,7 +226,7 @@ extension SessionEvent {
         }
     }
 
-    /// For ``EventKind/itemTruncated``: milliseconds of the item's audio that were heard; nil where it was cut by its text.
+    /// For ``EventKind/itemTruncated``: milliseconds of the item's audio that were heard; nil if it was truncated by text.
     public var audioEndMilliseconds: Int? {
         withParts { parts in
             _ = parts.counted()
@@ -250,18 +251,18 @@ extension SessionEvent {
         }
     }
 
-    /// The item that an ``EventKind/outputItemAdded`` event announces, which has no text yet.
+    /// The item announced by an ``EventKind/outputItemAdded`` event, without text.
     public var announced: Item? {
         guard kind == .outputItemAdded else { return nil }
         let item = OutputItem(restoringFrom: self)
         return item.announcement
     }
 
-    /// Whether its provider must get something back with an item that an ``EventKind/outputItemAdded`` or
-    /// ``EventKind/outputItemDone`` event is about.
+    /// Whether the item of an ``EventKind/outputItemAdded`` or ``EventKind/outputItemDone`` event has data that must be returned to
+    /// its provider.
     public var hasProviderData: Bool { provider != nil }
 
-    /// What its provider must get back with an item: for ``EventKind/outputItemAdded`` and ``EventKind/outputItemDone``.
+    /// Data of an item that must be returned to its provider: for ``EventKind/outputItemAdded`` and ``EventKind/outputItemDone``.
     var provider: String? {
         withParts { parts in
             switch kind {
@@ -277,24 +278,26 @@ extension SessionEvent {
     }
 }
 
-/// What an ``EventKind/inputAccepted`` event tells besides its items.
+/// The contents of an ``EventKind/inputAccepted`` event besides its items.
 public struct AcceptedInput: Sendable {
-    /// nil: nothing was running.
+    /// Nil if no response was running.
     public var mode: InterjectionMode?
-    /// What answers.
+    /// The response to it.
     public var responseID: String
-    /// What it cut, and the response whose items hold what was said of it.
+    /// The response that it interrupted, and the header with its output.
     public var interrupted: (cut: CutResponse, response: ResponseHeader?)?
+    /// The participant that it is from; nil if unnamed.
     public var participant: Participant?
+    /// The client's identifier of the command.
     public var clientEventID: String?
 }
 
 extension AcceptedInput {
-    /// As it stands in the log.
+    /// The encoded form in the log.
     fileprivate struct Parts {
         var input: AcceptedInput
         var cut: CutResponse?
-        /// Ordinal of the response that was cut; 0 for none.
+        /// Ordinal of the interrupted response; 0 for none.
         var interruptedOrdinal = 0
 
         init(_ body: UnsafeRawBufferPointer) {
@@ -313,26 +316,32 @@ extension AcceptedInput {
     }
 }
 
-/// A response that an input cut, and what was said of it.
+/// An interrupted response, and its output so far.
 public struct CutResponse: Sendable {
+    /// The identifier of the response.
     public var responseID: String
-    /// Index of the item that was open, or the last one; -1 for none.
+    /// Index of the open item, or else the last one; -1 for none.
     public var itemIndex: Int
-    /// Index of the last message, whose text is what was said; -1 for none.
+    /// Index of the last message, whose text is the output so far; -1 for none.
     public var messageIndex: Int
+    /// Number of deltas delivered, as an estimate of the tokens.
     public var outputTokens: Int
 }
 
-/// What a ``EventKind/cancelled`` event tells.
+/// The contents of an ``EventKind/cancelled`` event.
 public struct Cancellation: Sendable {
+    /// The identifier of the cancelled response.
     public var responseID: String
+    /// ``Session/CancelReason`` as on the wire.
     public var reason: String
+    /// The participant that cancelled; nil if unnamed.
     public var participant: Participant?
+    /// The client's identifier of the command.
     public var clientEventID: String?
 }
 
 extension InterjectionMode {
-    /// As it stands in the log.
+    /// The number in the log.
     var code: UInt8 {
         switch self {
         case .interrupt: 1

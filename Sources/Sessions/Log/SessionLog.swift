@@ -2,42 +2,43 @@ import Bytes
 import DequeModule
 public import JSON
 
-/// The events of one session, in memory: pages of encoded events, the oldest dropped when they pass a bound in bytes. Loop-confined,
+/// The events of one session, in memory: pages of encoded events; the oldest are dropped above a limit in bytes. Loop-confined,
 /// like its session.
 ///
-/// A subclass commits them to a store: the session appends an event before anyone sees it, and delivers it when the log says that it
-/// is committed. Here an event is committed, as far as it ever will be, once it is appended.
+/// A subclass commits the events to a store: the session appends an event before any reader sees it, and delivers it once the log
+/// reports it committed. In this class an event counts as committed as soon as it is appended.
 open class SessionLog {
-    /// Oldest first; consecutive, and none is empty.
+    /// Oldest first; consecutive and not empty.
     private var pages = Deque<LogPage>()
-    /// Bytes of memory that it may hold for events that nobody needs any more.
+    /// Maximum memory for events that no reader needs any more, in bytes.
     public let maxByteCount: Int
-    /// Bytes of memory that its pages take.
+    /// Memory of its pages, in bytes.
     public private(set) var byteCount = 0
-    /// Bytes of the pages that hold one large event each, in their order.
+    /// Sizes of the pages with one large event each, in order.
     private var largePages = Deque<Int>()
-    /// Position of the newest event; 0 when there was none.
+    /// Position of the newest event; 0 if there was none.
     public private(set) var lastPosition = 0
-    /// Bytes of all events so far, also of those that were dropped.
+    /// Bytes of all events so far, including dropped ones.
     public private(set) var endOffset = 0
-    /// Its epochs, of which the last is that of the events to come.
+    /// Its epochs; the last is that of the next events.
     public let epochs: LogEpochs
-    /// Events up to this one were got by all who must get every event.
+    /// All readers that must get every event have received them up to this position.
     private var droppablePosition = 0
-    /// Called when ``committedPosition`` has grown or congestion is over, with its value before, on the session's loop and never
-    /// from within another call.
+    /// Called on the session's loop, never from within another call, with the previous ``committedPosition`` when it has grown or
+    /// congestion has ended.
     public var onCommit: ((_ previous: Int) -> Void)?
-    /// Asked when events have to go from memory: the position of the reader furthest behind of those that must get every event.
+    /// Called before events are dropped: the position of the slowest reader that must get every event.
     public var leastNeededPosition: (() -> Int)?
 
+    /// An empty log.
     public init(maxByteCount: Int) {
         self.maxByteCount = maxByteCount
         epochs = LogEpochs()
     }
 
-    /// A log that goes on.
+    /// A log that continues.
     /// - Parameters:
-    ///   - pages: its newest events; consecutive, and the last of them ends with `lastPosition`.
+    ///   - pages: its newest events; consecutive, the last of them at `lastPosition`.
     ///   - endOffset: bytes of all events so far.
     ///   - epochs: each page lies within one of them.
     public init(
@@ -54,24 +55,24 @@ open class SessionLog {
 
     // MARK: For subclasses
 
-    /// Position of the newest event that is committed: readers get none after it.
+    /// Position of the newest committed event: readers get none after it.
     open var committedPosition: Int { lastPosition }
-    /// Position of the oldest event that ``fetch(after:then:)`` finds; as ``oldestPosition`` where there is no other place.
+    /// Position of the oldest event that ``fetch(after:then:)`` finds; ``oldestPosition`` if there is no store.
     open var oldestStoredPosition: Int { oldestPosition }
-    /// Whether so much waits to be committed that more should not be made. Who was told so is told by ``onCommit`` when it is over.
+    /// Whether too much is waiting to be committed for more to be generated. ``onCommit`` reports the end of the congestion.
     open var isCongested: Bool { false }
     /// An event was appended.
     open func appended(_ event: SessionEvent) {}
-    /// Stores something that is no event.
+    /// Stores a change other than an event.
     open func store(_ change: SessionChange) {}
-    /// Reads events that memory does not hold, a page or a few of them, with what they refer to.
-    /// - Parameter then: called later on the session's loop; with nothing when they cannot be had.
+    /// Fetches events that are not in memory, a few pages, with their references.
+    /// - Parameter then: called later on the session's loop; with no pages if the events are not available.
     open func fetch(after position: Int, then: @escaping ([LogPage]) -> Void) { then([]) }
-    /// Runs the action when everything that was appended and stored until now is committed: at once, if it is.
+    /// Runs the action once everything appended and stored so far is committed; at once, if it already is.
     open func whenCommitted(_ action: @escaping () -> Void) { action() }
-    /// Whether a page of which nobody needs an event may be dropped.
+    /// Whether a page may be dropped from memory.
     open func mayDrop(_ page: LogPage) -> Bool {
-        // One event of any size does not push out what comes before or behind it while a reader must get it.
+        // A large event does not push out its neighbours while a reader must still get it.
         if byteCount - (largePages.max() ?? 0) > maxByteCount || page.lastPosition <= droppablePosition { return true }
         droppablePosition = min(leastNeededPosition?() ?? .max, lastPosition)
         return page.lastPosition <= droppablePosition
@@ -81,9 +82,9 @@ open class SessionLog {
 
     /// Appends an event.
     /// - Parameters:
-    ///   - named: another response, which its body names.
-    ///   - byteCount: bytes of its body.
-    ///   - write: writes them.
+    ///   - named: another response that its body names.
+    ///   - byteCount: size of its body in bytes.
+    ///   - write: writes the body.
     @inline(__always)
     final func append(
         _ kind: EventKind, _ response: ResponseHeader?, responseSequence: Int, _ item: ResponseItem?,
@@ -116,7 +117,7 @@ open class SessionLog {
         lastPosition += 1
         endOffset += page.used - offset
         guard let event = SessionEvent(page, page.references, at: offset, upTo: page.used, position: lastPosition) else {
-            // number-safe: what was just written is what is read
+            // number-safe: reads what was just written
             preconditionFailure("an event cannot be read that was just written")
         }
         appended(event)
@@ -124,7 +125,7 @@ open class SessionLog {
         return event
     }
 
-    /// Appends an event whose body stands in a buffer.
+    /// Appends an event whose body is in a buffer.
     final func append(
         _ kind: EventKind, _ response: ResponseHeader?, responseSequence: Int, _ item: ResponseItem?,
         naming named: ResponseHeader? = nil, body: UnsafeRawBufferPointer
@@ -147,9 +148,9 @@ open class SessionLog {
 
     // MARK: Memory
 
-    /// Drops from memory what had to stay for a reader and need not any more.
+    /// Drops pages that no reader needs any more.
     public final func trim() {
-        // The newest stays whatever its size: a log that cannot hold its last event could tell nobody anything.
+        // The newest stays whatever its size: a log without its last event would be of no use.
         while byteCount > maxByteCount, pages.count > 1, let oldest = pages.first, mayDrop(oldest) {
             pages.removeFirst()
             byteCount -= oldest.capacity
@@ -159,28 +160,28 @@ open class SessionLog {
 
     // MARK: Reading
 
-    /// The position of the newest event with its epoch.
+    /// The position of the newest event, with its epoch.
     public final var end: LogPosition { epochs.position(of: lastPosition) }
 
-    /// Where a client goes on that has everything up to a position: a sequence number, or one that the log never has, where what
-    /// the client has may be something else than what the log has. A reader from there is told, like any whose place is gone.
+    /// The sequence number after which a client continues that has everything up to a position. If its events may differ from the
+    /// log's, it is one that the log never has, and the reader is treated like any whose events are lost.
     public final func sequence(of position: LogPosition) -> Int { epochs.sequence(of: position) ?? Self.lostPosition }
 
-    /// Stands for a position that is in no epoch of the log.
+    /// Stands for a position in no epoch of the log.
     private static var lostPosition: Int { -1 }
 
-    /// Position of the oldest event in memory; `lastPosition + 1` when none is.
+    /// Position of the oldest event in memory; `lastPosition + 1` if none is.
     public final var oldestPosition: Int { pages.first?.firstPosition ?? lastPosition + 1 }
 
-    /// Whether a reader that has seen `position` finds everything after it in memory.
+    /// Whether everything after `position` is in memory.
     public final func holdsAll(after position: Int) -> Bool { position >= oldestPosition - 1 && position <= lastPosition }
 
-    /// Whether a reader that has seen `position` can have everything after it, from memory or by ``fetch(after:then:)``.
+    /// Whether everything after `position` is available, from memory or through ``fetch(after:then:)``.
     public final func canProvideAll(after position: Int) -> Bool {
         position >= min(oldestPosition, oldestStoredPosition) - 1 && position <= lastPosition
     }
 
-    /// The event after a place in the log, which moves behind it; nil at the end of the log, and where memory does not hold it.
+    /// The event after `place`, which advances; nil at the end of the log, or if it is not in memory.
     @inline(__always)
     public final func next(_ place: inout LogPlace) -> SessionEvent? {
         while true {
@@ -188,7 +189,7 @@ open class SessionLog {
                 let event = SessionEvent(page, page.references, at: place.offset, upTo: page.used, position: place.position + 1)
                 place.position += 1
                 guard let event else {
-                    // Of a kind that we do not know.
+                    // Of an unknown kind.
                     place.offset = page.offset(of: place.position + 1)
                     continue
                 }
@@ -201,27 +202,26 @@ open class SessionLog {
         }
     }
 
-    /// The place behind the event with this position.
+    /// The place after the event with this position.
     public final func place(after position: Int) -> LogPlace { LogPlace(position: position) }
 
-    /// The event after `position`; nil where memory does not hold it. O(n) in the events of its page: to read on, use a place.
+    /// The event after `position`; nil if it is not in memory. O(n) in the events of its page: use a place to read on.
     public final func event(after position: Int) -> SessionEvent? {
         var place = place(after: position)
         return next(&place)
     }
 
-    /// Bytes of the log up to the end of the event with this position; of those that memory does not hold, up to the newest.
+    /// Bytes of the log up to the end of the event with this position, or to the end of the log if it is not in memory.
     final func byteOffset(of position: Int) -> Int {
         guard holdsAll(after: position), position < lastPosition, let page = page(of: position + 1) else { return endOffset }
         return page.startOffset + page.offset(of: position + 1)
     }
 
-    /// Whether a reader that has seen a response's events up to `responseSequence` finds all of its others in memory. O(n) up to the
-    /// first event of the response that is held.
+    /// Whether all events of a response after `responseSequence` are in memory. O(n) up to the response's first event in memory.
     public final func holdsAll(of response: ResponseHeader, afterResponseSequence responseSequence: Int) -> Bool {
         var place = place(after: oldestPosition - 1)
         while let event = next(&place) {
-            // A client's number may be the largest that there is.
+            // A client may send the largest number.
             if event.isPart(of: response) { return event.responseSequence - 1 <= responseSequence }
         }
         return false
@@ -240,7 +240,7 @@ open class SessionLog {
     }
 }
 
-/// A place in a session's log: behind an event, and the page that holds the next, which it retains.
+/// A place in a session's log: after an event, with the page of the next one, which it retains.
 public struct LogPlace {
     /// Position of the last event before it.
     public internal(set) var position: Int
@@ -249,7 +249,7 @@ public struct LogPlace {
 
     init(position: Int) { self.position = position }
 
-    /// Behind an event.
+    /// Moves to the place after an event.
     @inline(__always)
     mutating func move(behind event: SessionEvent) {
         position = event.position
@@ -258,22 +258,22 @@ public struct LogPlace {
     }
 }
 
-/// What of a session must outlive the process, besides its events.
+/// Changes to a session that must be stored besides its events.
 public enum SessionChange: Sendable {
-    /// It was made.
+    /// The session was created.
     case created(SessionRecord)
-    /// Items were taken into the conversation, from this index on: behind all others.
+    /// Items were appended to the conversation; `position` is the index of the first.
     case remembered([Item], position: Int)
-    /// Items were put between others, from this index on; those behind them moved down.
+    /// Items were inserted; `position` is the index of the first.
     case itemsInserted([Item], position: Int)
-    /// Another item stands in the position of one.
+    /// The item at `position` was replaced.
     case itemReplaced(Item, position: Int)
-    /// An item was taken out of the conversation; those after it moved up.
+    /// The item at `position` was deleted.
     case itemDeleted(position: Int)
-    /// The session has other metadata.
+    /// The session's metadata was replaced.
     case metadata(JSONValue)
-    /// A response was made, has begun, or has ended.
+    /// A response was created, has begun, or has ended.
     case response(GenerationRecord)
-    /// A response is to be found no more.
+    /// A response was deleted.
     case responseDeleted(String)
 }

@@ -1,51 +1,58 @@
 import DequeModule
 
-/// An outgoing queue of which only the newest of each key matters: who is here, where a cursor stands. Sans-I/O, one owner.
+/// An outgoing queue in which only the newest value of each key matters, such as presence or cursor positions. Sans-I/O, one owner.
 ///
-/// A value that is replaced keeps its place, so that a key that changes all the time starves no other. *Control* entries are never
-/// replaced, keep their order, and stand in front of all values: what ends something does not wait behind bulk. Both are bounded
-/// in bytes; whoever is told ``Admission/full`` closes, or replaces the queue by a snapshot.
+/// A replaced value keeps its position, so that a key that changes constantly starves no other. *Control* entries are never
+/// replaced, stay in order, and precede all values, so that an end does not wait behind bulk output. Both are bounded in bytes; on
+/// ``Admission/full`` the caller closes the connection or sends a snapshot instead.
 public struct LatestPerKeyQueue<Key: Hashable, Value> {
+    /// The outcome of queuing an entry.
     public enum Admission: Sendable, Hashable {
         case queued
-        /// The older value of the key is gone; it had so many bytes.
+        /// The key's older value, of this size, was replaced.
         case replaced(byteCount: Int)
-        /// The bound is reached; nothing was changed.
+        /// The bound was reached; nothing has changed.
         case full
     }
 
+    /// An entry to send.
     public enum Element {
         case control(Value)
         case latest(Key, Value)
     }
 
-    /// Bytes of values at most, and of control entries at most.
+    /// Maximum size of the values, in bytes.
     public let maxByteCount: Int
+    /// Maximum size of the control entries, in bytes.
     public let maxControlByteCount: Int
-    /// Bytes of values held.
+    /// Size of the queued values, in bytes.
     public private(set) var byteCount = 0
+    /// Size of the queued control entries, in bytes.
     public private(set) var controlByteCount = 0
 
     private var control = Deque<(value: Value, byteCount: Int)>()
     private var latest: [Key: (value: Value, byteCount: Int)] = [:]
-    /// Each key of `latest` once, the one that waits longest first. Keys that were removed stay until they come to the front.
+    /// Each key of `latest` once, longest wait first. Removed keys stay until they reach the front.
     private var order = Deque<(key: Key, ticket: Int)>()
     private var tickets: [Key: Int] = [:]
     private var lastTicket = 0
 
+    /// An empty queue with these bounds, in bytes.
     public init(maxByteCount: Int, maxControlByteCount: Int) {
         self.maxByteCount = maxByteCount
         self.maxControlByteCount = maxControlByteCount
     }
 
+    /// Whether nothing is queued.
     public var isEmpty: Bool { control.isEmpty && latest.isEmpty }
+    /// Number of entries.
     public var count: Int { control.count + latest.count }
 
-    /// Queues the newest value of a key, in the place of an older one. O(1).
+    /// Queues the newest value of a key, replacing an older one. O(1).
     public mutating func put(_ value: Value, for key: Key, byteCount: Int) -> Admission {
         let older = latest[key]?.byteCount
         let change = byteCount - (older ?? 0)
-        // A smaller value is always welcome.
+        // A smaller value is always accepted.
         guard self.byteCount + change <= maxByteCount || change <= 0 && older != nil else { return .full }
         self.byteCount += change
         latest[key] = (value, byteCount)
@@ -56,7 +63,7 @@ public struct LatestPerKeyQueue<Key: Hashable, Value> {
         return .queued
     }
 
-    /// Queues what must come, in front of all values and behind the control entries before it. O(1).
+    /// Queues an entry before all values and after the earlier control entries. O(1).
     public mutating func putControl(_ value: Value, byteCount: Int) -> Admission {
         guard controlByteCount + byteCount <= maxControlByteCount else { return .full }
         controlByteCount += byteCount
@@ -64,17 +71,17 @@ public struct LatestPerKeyQueue<Key: Hashable, Value> {
         return .queued
     }
 
-    /// Drops the value of a key, for what is over. - Returns: its bytes, nil if there was none. O(1), amortised.
+    /// Drops the value of a key. - Returns: its size in bytes; nil if there was none. O(1), amortized.
     public mutating func remove(_ key: Key) -> Int? {
         guard let (_, size) = latest.removeValue(forKey: key) else { return nil }
         tickets[key] = nil
         byteCount -= size
-        // Keys that come and go without anybody taking must not make the order grow.
+        // Keys that are added and removed between reads must not make the order grow.
         if order.count > 2 * latest.count + 16 { order.removeAll { tickets[$0.key] != $0.ticket } }
         return size
     }
 
-    /// The next entry to send. O(1), amortised.
+    /// Removes and returns the next entry to send. O(1), amortized.
     public mutating func next() -> Element? {
         if let entry = control.popFirst() {
             controlByteCount -= entry.byteCount

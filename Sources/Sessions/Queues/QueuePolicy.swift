@@ -1,31 +1,33 @@
-/// What an outgoing queue does when its reader does not keep up. Each has a bound in bytes; none waits for the reader, and none
-/// loses anything but what its policy says.
+/// How an outgoing queue treats a reader that does not keep up. Every queue is bounded in bytes; none waits for the reader, and
+/// none loses anything that its policy does not mention.
 public enum QueuePolicy: String, Sendable, CaseIterable {
-    /// Every event, in order, or an error that says that it is over.
+    /// Every event, in order, or an error that ends the stream.
     case losslessOrClose = "lossless-or-close"
-    /// Adjacent deltas of one item become one event: nothing is lost, and it is smaller.
+    /// Adjacent deltas of one item are merged into one event: nothing is lost, and it is smaller.
     case mergeDeltas = "merge-deltas"
-    /// Of each key only the newest: awareness, presence.
+    /// Only the newest value of each key: awareness, presence.
     case latestPerKey = "latest-per-key"
-    /// What is gone is replaced by the state in its place.
+    /// Lost events are replaced by a snapshot of the state.
     case snapshot
 }
 
-/// How a ``Cursor`` is served from the log when it lags. The log is its queue: it costs nothing while it waits.
+/// How a lagging ``Cursor`` is served from the log, which is its queue: a waiting cursor costs nothing.
 public struct CatchUp: Sendable, Hashable {
-    /// What it gets when the log no longer holds its place: the end, or the state and then what follows that.
+    /// When the log no longer has the next event: close the reader, or deliver a snapshot and continue after it.
     public enum WhenPlaceIsGone: Sendable { case close, snapshot }
 
+    /// What happens when the log no longer has the next event.
     public var whenPlaceIsGone: WhenPlaceIsGone
-    /// Whether adjacent deltas that wait in the log come as one event.
+    /// Whether adjacent deltas waiting in the log are merged into one event.
     public var mergesDeltas: Bool
 
+    /// Without merging unless requested.
     public init(whenPlaceIsGone: WhenPlaceIsGone, mergesDeltas: Bool = false) {
         self.whenPlaceIsGone = whenPlaceIsGone
         self.mergesDeltas = mergesDeltas
     }
 
-    /// For faces whose events are numbered without gaps and have no form for a state.
+    /// For faces that number events without gaps and have no representation of a state.
     public static let losslessOrClose = CatchUp(whenPlaceIsGone: .close)
     /// For faces that know `interject:snapshot`.
     public static let snapshot = CatchUp(whenPlaceIsGone: .snapshot)

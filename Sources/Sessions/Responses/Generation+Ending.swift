@@ -1,46 +1,47 @@
 import Bytes
 import JSON
 
-/// The end of an answer that has come to its end by itself. Each of the last events tells once more all that was said: of a long
-/// answer they are made in iterations of their own, and nobody else waits for all of them.
+/// The end of a response that was not interrupted. Each of its last events repeats the whole text: for a long response each is
+/// written in an iteration of its own, so that other sessions need not wait for all of them.
 ///
-/// Meanwhile it can be cut as before, and ends at once then, with what is not told yet.
+/// An interruption meanwhile takes effect as before: the response ends at once, with the remaining events.
 extension Generation {
-    /// How far the end of an answer is that is whole: the model has said all, and `status` is in progress yet.
+    /// How a complete response ends: the model has finished, but `status` is still in progress.
     public enum Conclusion: Sendable, Hashable {
-        /// Whether it is as it must be is being found out.
+        /// The format is being validated.
         case judging
-        /// Its last events are being told, and this is how it ends.
+        /// Its last events are being written; it ends with this status.
         case telling(Status)
     }
 
-    /// Remembers it also for the next start: nobody is asked to go on with an answer that is whole, and it ends as it would have.
+    /// Also stores the conclusion: after a restart, a complete response ends as it would have, without another request to the
+    /// model.
     func conclude(by conclusion: Conclusion) {
         phase = .concluding(conclusion)
         store()
     }
 
-    /// Stores it as it stands.
+    /// Stores the response's current state.
     func store() { log.store(.response(GenerationRecord(self))) }
 
-    /// The model came to its end.
+    /// The model has finished.
     func modelEnded(_ reason: FinishReason) {
         accept()
         callEnded()
         goOnEnding(by: Self.conclusion(of: reason))
     }
 
-    /// The model came to its end, and what it said is still being heard: ``playbackEnded()`` ends the response. Until then an
-    /// interjection cuts it like any that runs.
+    /// The model has finished, but its output is still being played: ``playbackEnded()`` ends the response. Until then it can be
+    /// interrupted like a running one.
     func beginPlayback(_ reason: FinishReason) {
         accept()
         callEnded()
         phase = .playing(Self.conclusion(of: reason))
-        // After a restart it ends as it would have, and no model is asked to go on with an answer that is whole.
+        // After a restart, a complete response ends as it would have, without another request to the model.
         store()
     }
 
-    /// What the model said was heard to its end: the response ends now. Nothing happens to one that is not being heard.
+    /// The output has been played to its end: ends the response. No effect unless it is being played.
     public func playbackEnded() {
         if case .playing(let conclusion) = phase { goOnEnding(by: conclusion) }
     }
@@ -53,7 +54,7 @@ extension Generation {
         }
     }
 
-    /// The server stops, and does not wait for what was begun.
+    /// Ends the response without waiting, because the server stops.
     func endAtOnce(_ conclusion: Conclusion) {
         switch conclusion {
         case .judging:
@@ -63,7 +64,7 @@ extension Generation {
         }
     }
 
-    /// Goes on with the end of an answer that was whole when the process ended.
+    /// Resumes the end of a response that was complete when the process ended.
     func goOnEnding() {
         if let conclusion = phase.conclusion { goOnEnding(by: conclusion) }
     }
@@ -75,7 +76,7 @@ extension Generation {
         }
     }
 
-    /// Answers of so many bytes are told piecewise.
+    /// Size of the text in bytes from which on a response ends in several iterations.
     private static let leastLongByteCount = 512 << 10
 
     func endPiecewise(_ final: Status) {
@@ -101,7 +102,7 @@ extension Generation {
 
     private func goOn(_ action: @escaping (Generation) -> Void) {
         _ = context.host.schedule(after: .zero) { [self] in
-            // It may have been cut meanwhile, or its session be gone.
+            // The response may have been interrupted meanwhile, or its session deleted.
             if phase.isUnderWay { action(self) }
         }
     }

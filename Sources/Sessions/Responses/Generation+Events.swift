@@ -4,7 +4,7 @@ import JSONSchema
 
 /// The events of a response, in the order of `Protocols/responses.md`.
 extension Generation {
-    /// The number of the next event.
+    /// Number of the next event.
     @inline(__always)
     private func takeNumber() -> Int {
         if progress.eventCount == 0 { progress.firstSequence = context.writer.log.lastPosition + 1 }
@@ -17,15 +17,15 @@ extension Generation {
         context.writer.append(kind, of: header, number: takeNumber(), item?.head, write)
     }
 
-    /// The response has come to be, or its upstream answers.
+    /// The response was created, or its upstream has accepted it.
     func emitBeginning(_ kind: EventKind) {
         let state = ResponseState(self, lastResponseSequence: eventCount)
         emit(kind) { state.writeBeginning(to: &$0) }
     }
 
-    /// The last event. It holds nothing: all that came of the response is known by its header from now on.
+    /// The last event. It has no contents: the outcome is in the header from now on.
     func emitEnd(_ kind: EventKind) {
-        // The event that tells it counts.
+        // The last event itself counts, too.
         header.end(as: ResponseState(self, lastResponseSequence: eventCount))
         emit(kind)
     }
@@ -39,7 +39,7 @@ extension Generation {
         if item.hasParts { emit(.contentPartAdded, item) }
     }
 
-    /// Token path: nothing is allocated but pages, now and then.
+    /// Token path: allocates nothing except an occasional page.
     func emitDelta(_ kind: EventKind, of item: OutputItem, escaped: UnsafeRawBufferPointer) {
         let (offset, form) = item.append(escaped: escaped)
         let text = UnsafeRawBufferPointer(rebasing: item.contents.bytes[offset...])
@@ -47,11 +47,11 @@ extension Generation {
         context.writer.append(delta: kind, of: header, number: takeNumber(), item.head, offset: offset, text, form)
     }
 
-    /// Tells of the end of an item, as far as it is not told yet.
+    /// Emits the remaining events of an item's end.
     func emitDone(_ item: OutputItem) { while emitNextDone(item) {} }
 
-    /// Tells the next of the events of an item's end. None of them holds its text, which the item has.
-    /// - Returns: whether there is another.
+    /// Emits the next event of an item's end. None contains the text, which is in the item.
+    /// - Returns: whether there is another one.
     @discardableResult
     func emitNextDone(_ item: OutputItem) -> Bool {
         item.settle()
@@ -102,22 +102,22 @@ extension Generation {
         }
     }
 
-    /// What an input that cuts it tells of it.
+    /// The response's output so far, for the event of the input that interrupts it.
     var cut: CutResponse {
         CutResponse(
             responseID: id, itemIndex: draft.openItem?.index ?? draft.items.last?.index ?? -1,
             messageIndex: draft.items.last(where: \.isMessage)?.index ?? -1, outputTokens: deltaCount)
     }
 
-    /// The response as it stands.
+    /// The current state of the response.
     public var state: ResponseState { ResponseState(self, lastResponseSequence: eventCount - 1) }
 
-    /// Writes the response as it stands: OpenAI's members, and all that Open Responses asks for.
+    /// Writes the response in its current state: OpenAI's members, and all that Open Responses requires.
     public func write(to writer: inout JSONObjectWriter) { state.write(header, to: &writer) }
 }
 
 extension ResponseState {
-    /// What is known of a response at its beginning, as it stands in the log.
+    /// Encodes what is known at the beginning of a response.
     func writeBeginning(to body: inout ByteBuffer) {
         body.append(status == .queued ? 1 : 2)
         body.append(usage.map { $0.isEstimated ? 2 : 1 } ?? 0)
@@ -135,7 +135,7 @@ extension ResponseState {
         for step in steps { body.append(json: { json in json.appendJSONObject { step.write(to: &$0) } }) }
     }
 
-    /// Reads what ``writeBeginning(to:)`` wrote.
+    /// Decodes the output of ``writeBeginning(to:)``.
     init(beginning event: SessionEvent) {
         self = event.withParts { parts in
             var state = ResponseState(status: parts.byte() == 1 ? .queued : .inProgress)
@@ -164,7 +164,7 @@ extension ResponseState {
 }
 
 extension SessionEvent {
-    /// The response as an event of its life tells it: at its beginning by the event, at its end by its header.
+    /// The state of the response in a beginning or end event: from the event itself, or from its header.
     public var responseState: ResponseState? {
         switch kind {
         case .responseCreated, .responseInProgress: ResponseState(beginning: self)

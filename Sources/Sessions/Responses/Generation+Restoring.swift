@@ -1,12 +1,12 @@
 import Bytes
 import JSON
 
-/// Going on with a response after the process had ended.
+/// Restores a response after the end of the process.
 extension Generation {
-    /// Takes up again what it had said when the process ended.
-    /// - Throws: ``JSON/JSONRecord/Malformed`` for an event that is not what we write: what it said would be missing.
+    /// Restores the output that the response had when the process ended.
+    /// - Throws: ``JSON/JSONRecord/Malformed`` for an invalid event, whose output would be missing.
     func replay(_ events: [SessionEvent]) throws {
-        // The record may be of a later moment than the first event: what it has counted is counted anew.
+        // The record may be newer than the first event: its count is redone.
         tally.deltaCount = 0
         var replayed = ReplayedItems(header, phase.conclusion)
         for event in events {
@@ -27,11 +27,11 @@ extension Generation {
         draft.openItem = replayed.items.last { $0.closedAs == nil }
     }
 
-    /// Goes on after the server was started again: the model is asked to go on with what it had said.
+    /// Resumes after a restart: the model is asked to continue its output.
     func goOn(reading conversation: [Item]) {
         if hasSpentItsTokens { return endUnasked(.incomplete(.maxOutputTokens)) }
         if draft.items.contains(where: { $0.closedAs == nil && $0.isFunctionCall }) {
-            // Half of a tool's arguments can neither be taken back nor be continued.
+            // Incomplete tool arguments can be neither withdrawn nor continued.
             return endUnasked(.incomplete(.serverRestarted))
         }
         if let openItem = draft.openItem, !openItem.isMessage { closeOpenItem() }
@@ -45,20 +45,20 @@ extension Generation {
     }
 }
 
-/// The output items of a response that has not ended, as its events tell of them.
+/// The output items of an unfinished response, reconstructed from its events.
 struct ReplayedItems {
     private let header: ResponseHeader
     private let conclusion: Generation.Conclusion?
     private(set) var items: [OutputItem] = []
 
-    /// - Parameter conclusion: how its end was being told, if it was.
+    /// - Parameter conclusion: how the response was ending, if it was.
     init(_ header: ResponseHeader, _ conclusion: Generation.Conclusion?) {
         self.header = header
         self.conclusion = conclusion
     }
 
-    /// Takes the next event of the response.
-    /// - Throws: ``JSON/JSONRecord/Malformed`` for a piece of an item that was not announced: what it said would be missing.
+    /// Applies the next event of the response.
+    /// - Throws: ``JSON/JSONRecord/Malformed`` for a piece of an item that was not announced, whose output would be missing.
     mutating func take(_ event: SessionEvent) throws {
         switch event.kind {
         case .outputItemAdded:
@@ -75,7 +75,7 @@ struct ReplayedItems {
             item.settle()
         case .outputTextDone, .refusalDone, .reasoningTextDone, .functionCallArgumentsDone, .customToolCallInputDone,
             .contentPartDone:
-            // The end of a long answer is told piecewise.
+            // The end of a long response is written in several iterations.
             guard let item = item(of: event) else { return }
             item.ending = event.kind == .contentPartDone || !item.hasParts ? .item : .part
             guard item.closedAs == nil, case .telling(let final)? = conclusion else { return }
@@ -92,10 +92,11 @@ struct ReplayedItems {
 }
 
 extension ResponseHeader {
-    /// Makes the items of a response that has not ended anew, so that its events can be encoded.
+    /// Reconstructs the items of an unfinished response, so that its events can be encoded.
     /// - Parameters:
-    ///   - events: all of its events so far; on pages that were resolved with this header.
-    ///   - record: the response as it was stored.
+    ///   - events: all of its events so far, on pages resolved with this header.
+    ///   - record: the stored response.
+    /// - Throws: ``JSON/JSONRecord/Malformed`` for an invalid event.
     public func restoreItems(from events: [SessionEvent], of record: GenerationRecord) throws {
         var replayed = ReplayedItems(self, record.conclusion)
         for event in events { try replayed.take(event) }

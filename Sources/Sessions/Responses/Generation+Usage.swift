@@ -1,23 +1,23 @@
 import Bytes
 import JSON
 
-/// What a response uses over all of its attempts: a restart of the server neither forgets tokens nor grants new ones.
+/// Usage of a response across its attempts: a restart neither forgets tokens nor grants new ones.
 extension Generation {
-    /// Names of the limit on the answer's tokens: that of Responses, and those of Chat Completions.
+    /// Names of the limit on output tokens: in Responses, and in Chat Completions.
     private static let limitNames = ["max_output_tokens", "max_completion_tokens", "max_tokens"]
 
-    /// The most tokens that the answer may have; nil: as many as the model likes.
+    /// Maximum number of output tokens; nil for no limit.
     private var maxOutputTokens: Int? {
         Self.limitNames.compactMap { parameters.members[$0]?.int ?? parameters.chatMembers?[$0]?.int }.min()
     }
 
-    /// Whether all that the answer may have was made before the server was started again.
+    /// Whether the limit on output tokens was reached before a restart.
     var hasSpentItsTokens: Bool {
         guard let spent = tally.spent, let maxOutputTokens else { return false }
         return spent.outputTokens >= maxOutputTokens
     }
 
-    /// The parameters for the upstream: of its limit, earlier attempts have used their part.
+    /// Parameters for the upstream, with the limit reduced by the usage of earlier attempts.
     var requestParameters: ResponseParameters {
         guard let spent = tally.spent, let maxOutputTokens else { return parameters }
         let left = JSONValue(max(1, maxOutputTokens.saturatingSubtracting(spent.outputTokens)))
@@ -29,12 +29,12 @@ extension Generation {
         return rest
     }
 
-    /// Four bytes a token, and one for the least that can be said.
+    /// One token for four bytes, and at least one for any text.
     private var estimatedPromptTokens: Int { max(min(1, tally.promptByteCount), tally.promptByteCount / 4) }
 
-    /// The process has ended in the middle of an attempt. No upstream will tell what that has used, so we estimate it.
+    /// Estimates the usage of an attempt that the end of the process interrupted, since no upstream will report it.
     func countCutAttempt() {
-        // Where no upstream has answered, nobody has used anything.
+        // An upstream that has not responded has used nothing.
         guard phase.isAccepted || deltaCount > 0 else {
             tally.promptByteCount = 0
             return
@@ -47,7 +47,7 @@ extension Generation {
         tally.promptByteCount = 0
     }
 
-    /// Adds what earlier attempts have used to what the last one has, by its upstream's word or our estimate.
+    /// Adds the usage of earlier attempts to that of the last one, as reported by the upstream or estimated.
     func settleUsage() {
         let before = tally.spent ?? Usage(inputTokens: 0, outputTokens: 0)
         let estimate = Usage(
@@ -58,7 +58,7 @@ extension Generation {
 }
 
 extension Usage {
-    /// With what the upstream has not counted, or cannot have counted: no prompt and no answer have no tokens.
+    /// Fills in counts that the upstream omitted or got wrong: only an empty prompt or output has no tokens.
     func filled(by estimate: Usage) -> Usage {
         var usage = self
         if inputTokens == 0, estimate.inputTokens > 0 {
@@ -72,7 +72,7 @@ extension Usage {
         return usage
     }
 
-    /// The sum, estimated if one of the two is. Counts come from outside: they saturate.
+    /// The sum; estimated if either is. The counts come from outside, so the sum saturates.
     func adding(_ other: Usage) -> Usage {
         Usage(
             inputTokens: inputTokens.saturatingAdding(other.inputTokens),

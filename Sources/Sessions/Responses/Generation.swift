@@ -1,18 +1,19 @@
 import Bytes
 import JSON
 
-/// One response in the making (OpenAI's word on the wire: *response*): an object of the session that writes into its log.
+/// One response in progress (*response* on the wire): an object of the session that writes into its log.
 ///
-/// No connection owns it, and it knows no session: its ``ResponseQueue`` starts and stops it, a model writes into it through a
-/// ``GenerationSink``, and it writes into the log that its context names. It may outlive its model's call. Once it has ended, whatever
-/// an upstream may still say is ignored. Loop-confined.
+/// No connection owns it, and it does not know its session: its ``ResponseQueue`` starts and stops it, a model writes into it
+/// through a ``GenerationSink``, and it writes into the log of its context. It may outlive its model's call. After its end, further
+/// output of the upstream is ignored. Loop-confined.
 public final class Generation {
+    /// The status of a response.
     public enum Status: Sendable, Hashable {
         case queued, inProgress, completed, cancelled
         case incomplete(IncompleteReason)
         case failed(GenerationError)
 
-        /// The word on the wire.
+        /// The name on the wire.
         public var name: String {
             switch self {
             case .queued: "queued"
@@ -24,6 +25,7 @@ public final class Generation {
             }
         }
 
+        /// Whether the response has ended.
         public var isTerminal: Bool {
             switch self {
             case .queued, .inProgress: false
@@ -37,28 +39,29 @@ public final class Generation {
         case maxOutputTokens = "max_output_tokens"
         case contentFilter = "content_filter"
         case steered, interrupted
-        /// The server was started again in the middle of the answer, and nobody was to hear the rest.
+        /// The server was restarted during the response, which no client was to receive.
         case serverRestarted = "server_restarted"
-        /// The answer came to its end, and is not in the format that was asked for.
+        /// The response is complete, but not in the required format.
         case invalidStructuredOutput = "invalid_structured_output"
     }
 
-    /// What all of its events share.
+    /// Shared by all of its events.
     public let header: ResponseHeader
+    /// The input and the conditions of the response.
     public let request: GenerationRequest
     let context: GenerationContext
     var phase: GenerationPhase
-    /// What is being said; empty once it has ended.
+    /// The current output; empty after the end.
     var draft = OutputDraft()
-    /// What was said, whole; empty until the end.
+    /// The complete output; empty before the end.
     public private(set) var output: [Item] = []
     var tally = UsageTally()
     var progress = GenerationProgress()
-    /// Whether the answer met its format; nil if none was asked for, or it was not judged.
+    /// Whether the text has the required format; nil if none is required, or it was not validated.
     public internal(set) var verdict: OutputVerdict?
-    /// Which upstreams were asked.
+    /// The upstreams that were tried.
     public internal(set) var route = ResponseRoute()
-    /// What the agent behind the model does and did, in the order in which it began.
+    /// The steps of the agent behind the model, in the order of their beginnings.
     public internal(set) var steps: [Step] = []
     var steers = Steers()
     /// The running upstream request.
@@ -71,8 +74,8 @@ public final class Generation {
         phase = .queued(.turn)
     }
 
-    /// As it was stored.
-    /// - Parameter events: its events so far, if it had not ended.
+    /// A stored response.
+    /// - Parameter events: its events so far, if it has not ended.
     init(
         restoring record: GenerationRecord, header: ResponseHeader, in context: GenerationContext, events: [SessionEvent]
     ) throws {
@@ -111,18 +114,18 @@ public final class Generation {
         var prompt = ModelRequest(parameters: requestParameters, items: conversation, continuesLastMessage: continuesLastMessage)
         if let first = request.input.first?.id { prompt.inputStart = conversation.lastIndex { $0.id == first } ?? .max }
         let call = context.host.model.start(prompt, for: GenerationSink(self))
-        // A model may fail at once, or have said all.
+        // The model may have failed or finished at once.
         guard phase.isActive else { return }
-        // There is none; but one that nobody could cancel must never be left.
+        // Nil unless there is a bug; but no call may ever run on without a way to cancel it.
         self.call?.cancel()
         self.call = call
-        // Those who lagged behind the response before this one may lag still.
+        // Readers that lagged behind the previous response may still lag.
         if context.writer.audience.upstream == .held { call.pause() }
     }
 
-    /// Stops it now: the upstream is closed first, then the open items are closed as incomplete with what was delivered.
+    /// Stops the response now: closes the upstream first, then the open items as incomplete with what was delivered.
     /// - Parameters:
-    ///   - interrupterName: the name of the participant who cuts it.
+    ///   - interrupterName: name of the interrupting participant.
     ///   - isWithdrawn: see ``isWithdrawn``.
     func stop(_ status: Status, by interrupterName: String? = nil, isWithdrawn: Bool = false) {
         phase = .stopping
@@ -130,12 +133,12 @@ public final class Generation {
         end(status, by: interrupterName, isWithdrawn: isWithdrawn)
     }
 
-    /// Has the upstream wait, or go on.
+    /// Pauses or resumes the upstream.
     func holdUpstream(_ isHeld: Bool) {
         if isHeld { call?.pause() } else { call?.resume() }
     }
 
-    /// Nobody is left to tell, or it is to go on at the next start: the upstream is closed, and nothing is said of it.
+    /// Closes the upstream without any event: the session is gone, or the response resumes at the next start.
     func abandon() {
         guard phase.isUnderWay else { return }
         phase = .abandoned
@@ -147,16 +150,16 @@ public final class Generation {
         call = nil
     }
 
-    /// The model is done.
+    /// The model has finished.
     func callEnded() { call = nil }
 
-    /// A queued generation that never began.
+    /// Cancels a queued response, which never begins.
     func cancelQueued(isWithdrawn: Bool = false) {
         emitBeginning(.responseCreated)
         end(.cancelled, isWithdrawn: isWithdrawn)
     }
 
-    /// The upstream has taken the request and will answer: `response.in_progress`.
+    /// The upstream has accepted the request and will respond: `response.in_progress`.
     func accept() {
         switch phase {
         case .asked: phase = .answering
@@ -166,7 +169,7 @@ public final class Generation {
         emitBeginning(.responseInProgress)
     }
 
-    /// It need wait for no listener: what was cut in the middle goes on as if it had just been asked.
+    /// A listener is there: an interrupted response continues as if it had just been requested.
     func listenerCame() {
         switch phase {
         case .queued: phase = .queued(.turn)
@@ -175,7 +178,7 @@ public final class Generation {
         }
     }
 
-    /// From now on it waits for a listener.
+    /// Makes the response wait for a listener.
     func awaitListener() {
         switch phase {
         case .queued: phase = .queued(.listener)
@@ -186,7 +189,7 @@ public final class Generation {
 
     // MARK: Items
 
-    /// The open item, if it is of this kind, or a new one.
+    /// The open item if it is of this kind, otherwise a new one.
     @inline(__always)
     func item(_ kind: OutputItemKind) -> OutputItem {
         if let openItem = draft.openItem, openItem.kind == kind { return openItem }
@@ -195,7 +198,7 @@ public final class Generation {
 
     func open(_ kind: OutputItemKind, callID: String = "", name: String = "", toolIndex: Int = -1) -> OutputItem {
         accept()
-        // Calls of tools may be written side by side; text and reasoning end where the next item begins.
+        // Tool calls may be written in parallel; text and reasoning end where the next item begins.
         if let openItem = draft.openItem, openItem.toolIndex < 0 { close(openItem, as: .completed) }
         let item = OutputItem(kind: kind, index: draft.items.count, callID: callID, name: name, toolIndex: toolIndex)
         if toolIndex >= 0 { item.provider = draft.awaitedToolData.removeValue(forKey: toolIndex) }
@@ -205,7 +208,7 @@ public final class Generation {
         return item
     }
 
-    /// Closes the open item; what is said next opens another one.
+    /// Closes the open item; further output opens a new one.
     func closeOpenItem() {
         guard let openItem = draft.openItem else { return }
         close(openItem, as: .completed)
@@ -221,7 +224,7 @@ public final class Generation {
         item.close(as: status, parameters)
     }
 
-    /// Marks the text that somebody cut, for the model to be told of it.
+    /// Marks interrupted text, so that the model can be told.
     private func markInterruption(by name: String?) {
         guard let item = draft.items.last, item.isMessage, item.closedAs == nil, !item.contents.isEmpty else { return }
         item.interruption = OutputItem.Interruption(participantName: name)
@@ -253,44 +256,52 @@ public final class Generation {
     }
 }
 
-// MARK: What it is
+// MARK: Properties
 
 extension Generation {
+    /// The response's identifier.
     public var id: String { header.id }
+    /// The identifier of its session.
     public var sessionID: String { header.sessionID }
-    /// The principal whose session it is in.
+    /// The principal that owns its session.
     public var owner: String { context.owner }
     /// The log that it writes into.
     public var log: SessionLog { context.writer.log }
+    /// Seconds since 1970.
     public var createdAt: Int { header.createdAt }
+    /// Seconds since 1970; nil until the end.
     public var completedAt: Int? { progress.completedAt }
+    /// The parameters of the response.
     public var parameters: ResponseParameters { header.parameters }
-    /// The response before it in the conversation; settled when it begins, since others may cut in while it waits.
+    /// The previous response in the conversation; determined when this one begins, since others may come in between while it waits.
     public var previousResponseID: String? { header.previousResponseID }
+    /// What happens when its last listener disconnects.
     public var policy: DisconnectPolicy { request.policy }
     /// The input that it answers.
     public var input: [Item] { request.input }
-    /// The key that its usage is counted for; nil where the server knows none.
+    /// The key that its usage is attributed to; nil if unknown.
     public var keyID: String? { request.keyID }
 
+    /// The status.
     public var status: Status { phase.status }
-    /// Whether it still takes what the model says.
+    /// Whether it still accepts output from the model.
     @inline(__always)
     public var isActive: Bool { phase.isActive }
-    /// Whether it was cut by the end of the process and goes on only if somebody listens before its grace is over.
+    /// Whether the end of the process interrupted it and it resumes only if a listener returns within its grace period.
     public var awaitsListener: Bool { phase.awaitsListener }
-    /// Whether it was cancelled because what it answers could not be committed: see ``Session/withdraw(responseID:)``.
+    /// Whether it was cancelled because its input could not be committed: see ``Session/withdraw(responseID:)``.
     public var isWithdrawn: Bool { if case .withdrawn = phase { true } else { false } }
 
+    /// Token counts, once known.
     public var usage: Usage? { tally.usage }
-    /// Deltas received: our count of tokens.
+    /// Number of deltas received, as an estimate of its tokens.
     public var deltaCount: Int { tally.deltaCount }
-    /// Items in the conversation when it ended: where a fork from this response begins.
+    /// Number of items in the conversation when it ended, where a branch from this response begins.
     public var conversationItemCount: Int? { progress.conversationItemCount }
     /// Session sequence number of its first event.
     public var firstSequence: Int? { progress.firstSequence }
-    /// Events so far: one more than the last `sequence_number`.
+    /// Number of events so far: one more than the last `sequence_number`.
     public var eventCount: Int { progress.eventCount }
-    /// Steers that wait for the outputs of its tools; see ``Session/keep(_:for:)``.
+    /// Steers that wait for the outputs of its tool calls; see ``Session/keep(_:for:)``.
     public var pendingSteers: [PendingSteer] { steers.pending }
 }

@@ -1,12 +1,12 @@
-/// What a generation has of the world around it: where it writes, its bounds, and who is told of its course. A queue makes it, and
-/// holds the other direction. Loop-confined.
+/// A generation's environment: where it writes, its limits, and who is notified. Made by the queue, which holds the references in
+/// the other direction. Loop-confined.
 final class GenerationContext {
     let sessionID: String
     let owner: String
     let limits: SessionLimits
     let writer: LogWriter
     unowned let host: any SessionHost
-    /// What the generation returns to when it ends; gone with its session.
+    /// The queue that is notified of the end; gone with its session.
     weak var queue: ResponseQueue?
 
     init(sessionID: String, owner: String, limits: SessionLimits, writer: LogWriter, host: any SessionHost) {
@@ -17,10 +17,10 @@ final class GenerationContext {
         self.host = host
     }
 
-    /// Tells that a response has begun: its first event is in the log.
+    /// A response has begun: its first event is in the log.
     func begun(_ generation: Generation) { tell { $0.begun(generation) } }
 
-    /// Tells that a response has ended: its last event is in the log.
+    /// A response has ended: its last event is in the log.
     func ended(_ generation: Generation) { tell { $0.ended(generation) } }
 
     private func tell(_ tell: (any GenerationListener) -> Void) {

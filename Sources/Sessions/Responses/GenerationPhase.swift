@@ -1,35 +1,35 @@
-/// Where a generation stands: the one state that everything it may do follows from.
+/// The state of a generation, which determines everything that it may do.
 ///
 /// ```
 /// queued ─→ asked ─→ answering ─→ (playing) ─→ (concluding) ─→ ended
-///   └─→ unheard ─┘        every one of them may be stopped ─→ ended | withdrawn
+///   └─→ unheard ─┘        each of them may be stopped ─→ ended | withdrawn
 /// ```
 enum GenerationPhase {
-    /// What a queued generation waits for.
+    /// The reason that a queued generation waits.
     enum Wait {
-        /// The one before it.
+        /// For the previous one.
         case turn
-        /// The same, and then a listener: it waited when the process ended.
+        /// For the previous one, then for a listener: it was waiting when the process ended.
         case listener
     }
 
     case queued(Wait)
-    /// It has begun; no upstream has taken the request yet, and a refusal may still come.
+    /// Begun; no upstream has accepted the request yet, and it may still be refused.
     case asked
-    /// The upstream answers.
+    /// The upstream is responding.
     case answering
-    /// It was cut by the end of the process, and goes on when somebody listens before its grace is over.
+    /// Interrupted by the end of the process; resumes if a listener returns within its grace period.
     case unheard(isAccepted: Bool)
-    /// The model is done and its call is over; what it said is still being heard. Then it ends by this conclusion.
+    /// The model has finished and its call is over; its output is still being played. Then it ends with this conclusion.
     indirect case playing(Generation.Conclusion)
-    /// The model is done: the answer is judged, or its end is being told.
+    /// The model has finished: the format is being validated, or the last events are being written.
     indirect case concluding(Generation.Conclusion)
-    /// It is being cut: nothing that the model may still say counts.
+    /// Being stopped: further output of the model is ignored.
     case stopping
-    /// Its session is gone, or its host stops: it is left as it is, for the next start.
+    /// The session is gone or the host is stopping: left unfinished, for the next start.
     case abandoned
     indirect case ended(Generation.Status)
-    /// Cancelled, since what it answers could not be committed, and its sender was told so.
+    /// Cancelled because its input could not be committed, and its sender was told so.
     case withdrawn
 
     var status: Generation.Status {
@@ -41,7 +41,7 @@ enum GenerationPhase {
         }
     }
 
-    /// Whether it still takes what the model says.
+    /// Whether it still accepts output from the model.
     @inline(__always)
     var isActive: Bool {
         switch self {
@@ -50,7 +50,7 @@ enum GenerationPhase {
         }
     }
 
-    /// Whether it has begun and comes to its end by itself, unless it is cut.
+    /// Whether it has begun and will end on its own unless interrupted.
     var isUnderWay: Bool {
         switch self {
         case .asked, .answering, .unheard, .playing, .concluding: true
@@ -58,7 +58,7 @@ enum GenerationPhase {
         }
     }
 
-    /// How its end is found or told; nil while the model may still say something, and once it has ended.
+    /// How the response is ending; nil while the model may still generate output, and after the end.
     var conclusion: Generation.Conclusion? {
         switch self {
         case .playing(let conclusion), .concluding(let conclusion): conclusion
@@ -73,7 +73,7 @@ enum GenerationPhase {
         }
     }
 
-    /// Whether an upstream has taken the request.
+    /// Whether an upstream has accepted the request.
     var isAccepted: Bool {
         switch self {
         case .queued, .asked: false
@@ -82,7 +82,7 @@ enum GenerationPhase {
         }
     }
 
-    /// That of a generation which the process, when it ended, had left unfinished, or which had ended before.
+    /// The phase of a stored generation, which had ended or was interrupted by the end of the process.
     init(restoring record: GenerationRecord) {
         if record.status.isTerminal {
             self = .ended(record.status)

@@ -1,13 +1,14 @@
-/// What a response was asked with, besides its parameters.
+/// The input and the conditions of a response, besides its parameters.
 public struct GenerationRequest: Sendable {
-    /// The input that it answers.
+    /// The input that it responds to.
     public let input: [Item]
+    /// What happens when its last listener disconnects.
     public let policy: DisconnectPolicy
-    /// The key that its usage is counted for; nil where the server knows none.
+    /// The key that its usage is attributed to; nil if unknown.
     public let keyID: String?
-    /// Whether the text goes on from the assistant message before it (mode `steer`).
+    /// Whether its text continues the previous assistant message (mode `steer`).
     public let continuesLastMessage: Bool
-    /// Whether no model is asked (`generate: false`).
+    /// Whether no model is called (`generate: false`).
     let isWarmUp: Bool
 
     init(
@@ -21,51 +22,51 @@ public struct GenerationRequest: Sendable {
     }
 }
 
-/// What a response used, over all of its attempts.
+/// Usage of a response across its attempts.
 struct UsageTally: Sendable {
-    /// The upstream's count of the attempt that runs; at the end, all of it.
+    /// As reported by the current attempt's upstream; at the end, the total.
     var usage: Usage?
-    /// What was used of it before the server was started again; part of ``usage`` at the end.
+    /// Usage before a restart; included in ``usage`` at the end.
     var spent: Usage?
-    /// Bytes that the running attempt's upstream was sent to read.
+    /// Size of the current attempt's prompt in bytes.
     var promptByteCount = 0
-    /// Deltas received: our count of tokens.
+    /// Number of deltas received, as an estimate of its tokens.
     var deltaCount = 0
 }
 
-/// How far a response is, in the log and in time.
+/// Progress of a response, in the log and in time.
 struct GenerationProgress: Sendable {
     /// Session sequence number of its first event.
     var firstSequence: Int?
-    /// Events so far: one more than the last `sequence_number`.
+    /// Number of events so far: one more than the last `sequence_number`.
     var eventCount = 0
     /// Seconds since 1970.
     var completedAt: Int?
-    /// Items in the conversation when it ended: where a fork from this response begins.
+    /// Number of items in the conversation when it ended, where a branch from this response begins.
     var conversationItemCount: Int?
 }
 
-/// The output of a response while it is being made.
+/// The output of a response in progress.
 struct OutputDraft {
     var items: [OutputItem] = []
-    /// The one that text is added to.
+    /// The item that text is appended to.
     var openItem: OutputItem?
-    /// Provider data of tool calls that come yet, by index.
+    /// Provider data for tool calls that have not begun, by index.
     var awaitedToolData: [Int: ProviderData] = [:]
-    /// Bytes of text, reasoning, arguments and provider data.
+    /// Size of text, reasoning, arguments and provider data, in bytes.
     var byteCount = 0
 
-    /// What was said of the answer so far: neither reasoning nor a tool's arguments.
+    /// The text so far, without reasoning and tool arguments.
     var partialText: String { items.last { $0.isMessage }?.text ?? "" }
     var partialItemID: String? { openItem?.id ?? items.last?.id }
-    /// Whether it stands in the middle of the answer's text.
+    /// Whether the output so far ends in text.
     var endsInText: Bool { items.last.map { $0.isMessage } ?? false }
 }
 
-/// Steers that wait at a response, and those that it took from another one.
+/// Steers that wait at a response, and those that it took over from another.
 struct Steers {
-    /// Steers that wait for the outputs of its tools; see ``Session/keep(_:for:)``.
+    /// Steers that wait for the outputs of its tool calls; see ``Session/keep(_:for:)``.
     var pending: [PendingSteer] = []
-    /// Those that it took when it began.
+    /// Steers that it took over when it began.
     var taken: TakenSteers?
 }

@@ -1,18 +1,18 @@
 import JSON
 
-/// Calls of tools, steps of an agent, and what the provider must get back with what is said.
+/// Tool calls, steps of an agent, and data for the provider.
 extension GenerationSink {
-    /// What ``provide(_:with:)`` gives data for.
+    /// The part of the output that ``provide(_:with:)`` gives data for.
     public enum ProvidedPart: Sendable {
         case reasoning, message
         case toolCall(Int)
     }
 
-    /// A tool call begins.
-    /// - Parameter index: the upstream's number of the call, which its pieces of arguments bear.
+    /// Begins a tool call.
+    /// - Parameter index: the upstream's number of the call, which its arguments refer to.
     public func toolCall(index: Int, callID: String, name: String) { openCall(index, .functionCall, callID, name) }
 
-    /// A call of a tool that takes free text begins; its text comes by ``toolCallArguments(index:escaped:)``.
+    /// Begins a call of a tool with plain-text input; the text follows through ``toolCallArguments(index:escaped:)``.
     public func customToolCall(index: Int, callID: String, name: String) { openCall(index, .customToolCall, callID, name) }
 
     private func openCall(_ index: Int, _ kind: OutputItemKind, _ callID: String, _ name: String) {
@@ -24,7 +24,7 @@ extension GenerationSink {
         _ = generation.open(kind, callID: callID.isEmpty ? Identifier.make("call_") : callID, name: name, toolIndex: index)
     }
 
-    /// A piece of a tool call's arguments.
+    /// Appends a piece of a tool call's arguments.
     /// - Parameter escaped: as in ``textDelta(escaped:)``.
     public func toolCallArguments(index: Int, escaped: UnsafeRawBufferPointer) {
         guard isActive, index >= 0, !escaped.isEmpty,
@@ -33,7 +33,7 @@ extension GenerationSink {
         emit(item.isCustomToolCall ? .customToolCallInputDelta : .functionCallArgumentsDelta, of: item, escaped)
     }
 
-    /// A whole call of a tool, from an agent that does not stream its arguments.
+    /// Adds a complete tool call, from an agent that does not stream arguments.
     /// - Parameter arguments: escaped as in ``textDelta(escaped:)``.
     public func functionCall(callID: String, name: String, arguments: UnsafeRawBufferPointer) {
         let index = (generation.draft.items.map(\.toolIndex).max() ?? -1) + 1
@@ -41,13 +41,13 @@ extension GenerationSink {
         toolCallArguments(index: index, escaped: arguments)
     }
 
-    /// So many calls of tools never got a name, and are left out.
+    /// Reports the number of tool calls that never got a name, and are left out.
     public func noteUnnamedToolCalls(_ count: Int) {
         if isActive { generation.route.unnamedToolCallCount = count }
     }
 
-    /// What the provider must get back with what is said.
-    /// - Parameter part: the reasoning or the text that is being written, or the tool call with that index, also one that comes yet.
+    /// Attaches data that must be returned to the provider with the output.
+    /// - Parameter part: the current reasoning or text, or the tool call with this index, which may still begin.
     public func provide(_ data: ProviderData, with part: ProvidedPart) {
         guard isActive, !data.members.isEmpty else { return }
         let item: OutputItem?
@@ -65,10 +65,10 @@ extension GenerationSink {
         generation.countOutput(bytes: data.encoded.utf8.count)
     }
 
-    /// The agent behind the model tells of a step; see ``Generation/step(_:)``.
+    /// Reports a step of the agent behind the model; see ``Generation/step(_:)``.
     @discardableResult
     public func step(_ step: Step) -> Bool { generation.step(step) }
 
-    /// Whether another step, or a new word on a known one, can be told.
+    /// Whether another step, or an update of a known one, can be reported.
     public func hasRoom(forSteps ids: some Sequence<String>) -> Bool { generation.hasRoom(forSteps: ids) }
 }

@@ -1,73 +1,77 @@
-/// What a model tells a response: pieces of the answer as they come, and how it ends. One for each call of a model.
+/// Receives a model's output for a response piece by piece, and its end. One for each call of a model.
 ///
-/// A final class, so that the calls on the token path are direct. Once the response has ended, or its model is done, nothing that is told
-/// counts any more. Loop-confined: every call is made on the loop of the response's session, and ends before the loop goes on.
+/// A final class, so that calls on the token path are direct. After the end of the response or of the model's output, further calls
+/// are ignored. Loop-confined: every call is made on the loop of the response's session, and completes synchronously.
 public final class GenerationSink {
     let generation: Generation
 
     init(_ generation: Generation) { self.generation = generation }
 
-    // MARK: What it is for
+    // MARK: The response
 
+    /// The response's identifier.
     public var responseID: String { generation.id }
+    /// The identifier of its session.
     public var sessionID: String { generation.sessionID }
-    /// The principal whose session the response is in.
+    /// The principal that owns its session.
     public var owner: String { generation.owner }
-    /// Whether what is told still counts.
+    /// Whether output is still accepted.
     public var isActive: Bool { generation.isActive }
+    /// The response's status.
     public var status: Generation.Status { generation.status }
+    /// Token counts, once known.
     public var usage: Usage? { generation.usage }
-    /// Deltas received: our count of tokens.
+    /// Number of deltas received, as an estimate of its tokens.
     public var deltaCount: Int { generation.deltaCount }
-    /// Changes when something of an answer has come.
+    /// Grows with any output.
     public var eventCount: Int { generation.eventCount }
 
-    /// Runs the action when everything that was told is committed: at once, if it is.
+    /// Runs the action once all output so far is committed; at once, if it already is.
     public func whenCommitted(_ action: @escaping () -> Void) { generation.log.whenCommitted(action) }
 
     // MARK: The request
 
-    /// An upstream is asked.
+    /// An upstream is about to be called.
     public func noteAttempt(at upstream: String) {
         guard isActive else { return }
         generation.route.upstream = upstream
         generation.route.attempts += 1
         generation.header.upstream = upstream
-        // What goes on after a restart counts what was tried before it.
+        // A response that resumes after a restart includes its earlier attempts.
         if generation.policy != .cancel, generation.firstSequence != nil { generation.store() }
     }
 
-    /// What came of it.
+    /// The attempt failed.
     public func noteAttempt(failedBy fault: String, at upstream: String) {
         guard isActive else { return }
         generation.route.faults.append(ResponseRoute.Fault(upstream: upstream, fault: fault))
     }
 
-    /// The upstream has taken the request and will answer: `response.in_progress`. Until then a refusal may still come.
+    /// The upstream has accepted the request and will respond: `response.in_progress`. Until then it may still refuse.
     public func accepted() { generation.accept() }
 
     // MARK: Text
 
-    /// A piece of the answer's text.
-    /// - Parameter escaped: valid contents of a JSON string in UTF-8, without the quotes. Empty pieces are passed over.
+    /// Appends a piece of the response's text.
+    /// - Parameter escaped: valid contents of a JSON string in UTF-8, without the quotes. Empty pieces are ignored.
     public func textDelta(escaped: UnsafeRawBufferPointer) {
         guard isActive, !escaped.isEmpty else { return }
         emit(.outputTextDelta, of: generation.item(.message), escaped)
     }
 
-    /// A piece of a refusal; `escaped` as in ``textDelta(escaped:)``.
+    /// Appends a piece of a refusal; `escaped` as in ``textDelta(escaped:)``.
     public func refusalDelta(escaped: UnsafeRawBufferPointer) {
         guard isActive, !escaped.isEmpty else { return }
         emit(.refusalDelta, of: generation.item(.refusal), escaped)
     }
 
-    /// A piece of the model's reasoning; `escaped` as in ``textDelta(escaped:)``.
+    /// Appends a piece of the model's reasoning; `escaped` as in ``textDelta(escaped:)``.
     public func reasoningDelta(escaped: UnsafeRawBufferPointer) {
         guard isActive, !escaped.isEmpty else { return }
         emit(.reasoningTextDelta, of: generation.item(.reasoning), escaped)
     }
 
-    /// The reasoning is signed, and what is thought from now on is another piece of it.
+    /// Ends a piece of reasoning that was signed; further reasoning is another piece.
     public func endReasoning() {
         guard isActive, let openItem = generation.draft.openItem, openItem.kind == .reasoning else { return }
         generation.closeOpenItem()
@@ -82,28 +86,28 @@ public final class GenerationSink {
 
     // MARK: The end
 
-    /// The upstream's own count.
+    /// Reports the upstream's own token counts.
     public func reportUsage(_ usage: Usage) {
         if isActive { generation.tally.usage = usage }
     }
 
-    /// The upstream's own word for the end.
+    /// Reports the upstream's own finish reason.
     public func noteFinish(word: String) {
         if isActive { generation.route.finishWord = word }
     }
 
-    /// The model came to its end, and the response ends.
+    /// The model has finished: ends the response.
     public func finish(_ reason: FinishReason) {
         if isActive { generation.modelEnded(reason) }
     }
 
-    /// The model came to its end and its call is over, and what it said is still on its way to the ear: the response goes on until
+    /// The model has finished and its call is over, but its output is still being played: the response continues until
     /// ``Generation/playbackEnded()``.
     public func finishUnheard(_ reason: FinishReason) {
         if isActive { generation.beginPlayback(reason) }
     }
 
-    /// The upstream failed; what it said so far stays.
+    /// The upstream failed; the output so far stays.
     public func fail(_ error: GenerationError) {
         guard isActive else { return }
         generation.callEnded()
@@ -112,19 +116,19 @@ public final class GenerationSink {
 }
 
 extension Generation {
-    /// Counts what is told beside the text.
+    /// Counts output other than text.
     func countOutput(bytes: Int) {
         draft.byteCount += bytes
         stopIfTooLong()
     }
 
-    /// A model that never ends is stopped, since all that it says is stored.
+    /// Stops a model that never ends, since all of its output is stored.
     @inline(__always)
     func stopIfTooLong() {
         if draft.byteCount > context.limits.maxOutputBytes { stopForLength() }
     }
 
-    /// It has said as much as it may.
+    /// Ends the response at its maximum size.
     func stopForLength() {
         stop(.incomplete(.maxOutputTokens))
         context.queue?.generationEnded(self)

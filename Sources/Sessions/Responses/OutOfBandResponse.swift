@@ -1,7 +1,7 @@
-/// The log of a response beside a session's conversation: it names the session that it belongs to, is never stored, and goes
-/// with its ``OutOfBandResponse``.
+/// The log of a response beside a session's conversation: names the session that it belongs to, is never stored, and lives as long
+/// as its ``OutOfBandResponse``.
 public final class EphemeralLog: SessionLog {
-    /// The session beside whose log it stands.
+    /// Identifier of the session that it belongs to.
     public let parentSessionID: String
 
     init(besides parentSessionID: String, maxByteCount: Int) {
@@ -10,10 +10,12 @@ public final class EphemeralLog: SessionLog {
     }
 }
 
-/// A response beside those of the conversation: it runs whatever the session does, writes into a log of its own, and is not remembered.
-/// The queue retains it while it runs, whoever wants to read it afterwards must retain it. Loop-confined, like its session.
+/// A response beside the conversation: runs whatever the session does, writes into a log of its own, and leaves no items. The queue
+/// retains it while it runs; a caller that reads it afterwards must retain it. Loop-confined, like its session.
 public final class OutOfBandResponse {
+    /// The response itself.
     public let generation: Generation
+    /// Its log.
     public let log: EphemeralLog
     let audience: Audience
     private let context: GenerationContext
@@ -28,7 +30,7 @@ public final class OutOfBandResponse {
             sessionID: parent.sessionID, owner: parent.owner, limits: parent.limits,
             writer: LogWriter(log, audience: audience, memory: queue.memory), host: parent.host)
         context.queue = queue
-        // Its ordinal is that in its own log: the session's are those of the responses that are stored with it.
+        // The ordinal is that in its own log: the session's ordinals are for stored responses.
         generation = Generation(
             ResponseHeader(input, ordinal: 1, sessionID: parent.sessionID, createdAt: parent.host.unixTime),
             GenerationRequest(input), in: context)
@@ -43,13 +45,13 @@ public final class OutOfBandResponse {
         if generation.status.isTerminal { queue?.generationEnded(generation) }
     }
 
-    /// Starts to deliver what follows `sequence` in its own log to the cursor; what is there already at once, within this call.
+    /// Attaches a cursor to its log and delivers the events after `sequence`; those already in the log at once, within this call.
     /// - Throws: ``SessionError/tooManyCursors(limit:)``.
     public func attach(_ cursor: Cursor, after sequence: Int = 0) throws(SessionError) {
         try audience.attach(cursor, after: sequence)
     }
 
-    /// Cancels it. Nothing happens if it has ended.
+    /// Cancels the response. No effect if it has ended.
     public func cancel() {
         if generation.status.isTerminal { return }
         generation.stop(.cancelled)
@@ -75,9 +77,9 @@ extension OutOfBandResponse: AudienceDelegate {
 }
 
 extension ResponseQueue {
-    /// Answers beside the conversation, whatever runs in it: nothing of the input or the answer is remembered, and no event of the
-    /// session tells of it.
-    /// - Parameter conversation: what the model reads before the input.
+    /// Responds beside the conversation, whatever runs in it: neither input nor output becomes part of it, and the session has no
+    /// events of it.
+    /// - Parameter conversation: items that precede the input in the prompt.
     func answerBeside(_ input: Input, reading conversation: [Item]) throws(SessionError) -> OutOfBandResponse {
         let limit = context.limits.maxQueuedInputs
         guard beside.count < limit else { throw .tooManyQueuedInputs(limit: limit) }

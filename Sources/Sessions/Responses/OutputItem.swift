@@ -1,33 +1,33 @@
 import Bytes
 import JSON
 
-/// An item that a generation is writing.
+/// An output item that a generation is writing.
 final class OutputItem {
-    /// What is known of it from its beginning; what its events refer to.
+    /// What is known at its beginning; its events refer to it.
     let head: ResponseItem
     /// The upstream's number of the tool call, for deltas that name only that.
     let toolIndex: Int
-    /// nil while it is being written.
+    /// Nil while the item is being written.
     private(set) var closedAs: Item.Status?
     /// The text or arguments so far, in UTF-8.
     private(set) var contents = ByteBuffer()
-    /// What the provider must get back with it.
+    /// Data that must be returned to the provider with the item.
     var provider: ProviderData?
-    /// Of a message that somebody cut.
+    /// Set for an interrupted message.
     var interruption: Interruption?
 
-    /// Who cut a message.
+    /// The interruption of a message.
     struct Interruption {
-        /// nil: nobody who has a name.
+        /// Name of the interrupting participant; nil if unnamed.
         let participantName: String?
     }
 
-    /// The events that tell of its end, in their order.
+    /// The events of an item's end, in order.
     enum Ending: Int {
         case contents, part, item, told
     }
 
-    /// The next of them that is to be told.
+    /// The next of these events to be emitted.
     var ending = Ending.contents
 
     init(kind: OutputItemKind, index: Int, callID: String = "", name: String = "", toolIndex: Int = -1) {
@@ -42,7 +42,7 @@ final class OutputItem {
         self.toolIndex = toolIndex
     }
 
-    /// From the event that announced it.
+    /// Restores the item from the event that announced it.
     init(restoringFrom event: SessionEvent) {
         head = event.item ?? event.announcedItem
         provider = event.provider.flatMap(ProviderData.init(encoded:))
@@ -53,9 +53,9 @@ final class OutputItem {
     var index: Int { head.index }
     var kind: OutputItemKind { head.kind }
 
-    /// Takes a piece of its text.
+    /// Appends a piece of its text.
     /// - Parameter escaped: valid contents of a JSON string.
-    /// - Returns: where in ``contents`` the piece begins, and whether it needs no escapes in JSON.
+    /// - Returns: offset of the piece in ``contents``, and whether it needs no escapes in JSON.
     @inline(__always)
     func append(escaped: UnsafeRawBufferPointer) -> (offset: Int, form: SessionEvent.TextForm) {
         let offset = contents.count
@@ -63,7 +63,7 @@ final class OutputItem {
         return (offset, isPlain ? .plain : .needsEscapes)
     }
 
-    /// Takes a piece of its text, in UTF-8.
+    /// Appends a piece of its text, in UTF-8.
     func append(_ text: UnsafeRawBufferPointer) { contents.append(text) }
 
     func close(as status: Item.Status) {
@@ -71,13 +71,13 @@ final class OutputItem {
         if contents.isEmpty { contents = ByteBuffer() }
     }
 
-    /// Nothing is added to it any more. What its provider must get back is made complete.
+    /// Closes the item, and completes the data for its provider.
     func close(as status: Item.Status, _ parameters: ResponseParameters) {
         close(as: status)
         if kind == .reasoning, parameters.encryptsReasoning { provideText() }
     }
 
-    /// Its text or arguments cannot grow any more: they are shared with all events that tell them.
+    /// Fixes its text or arguments, which all end events share.
     func settle() {
         guard head.closed == nil else { return }
         let text = text
@@ -87,27 +87,27 @@ final class OutputItem {
 
     var isMessage: Bool { head.isMessage }
     var isCustomToolCall: Bool { kind == .customToolCall }
-    /// Whether it is a call of a tool, of either kind.
+    /// Whether it is a tool call, of either kind.
     var isFunctionCall: Bool { head.isCall }
     var isCallOrRefusal: Bool { isFunctionCall || kind == .refusal }
     /// Whether it has content parts.
     var hasParts: Bool { !isFunctionCall }
-    /// Bytes of its text.
+    /// Size of its text in bytes.
     var textByteCount: Int { head.closed?.text.utf8.count ?? contents.count }
 
-    /// Has the provider's data hold the text too.
+    /// Adds the text to the provider's data.
     func provideText() {
         if provider == nil { provider = ProviderData(dialect: ProviderData.openAI, members: [:]) }
         provider?.members["text"] = .string(text)
     }
 
-    /// The text or arguments as they stand.
+    /// The text or arguments so far.
     var text: String { head.closed?.text ?? String(decoding: contents.bytes, as: UTF8.self) }
 
-    /// The item as a part of the conversation, as it stands.
+    /// The item as it would be in the conversation now.
     var item: Item { head.closed?.item ?? item(text) }
 
-    /// The item as it is announced: it has no content parts yet.
+    /// The announced item, which has no content parts yet.
     var announcement: Item {
         var item = item("")
         if hasParts { item.body["content"] = [] }
@@ -149,14 +149,14 @@ final class OutputItem {
 }
 
 extension ResponseParameters {
-    /// Whether the client wants to send reasoning back by `encrypted_content` alone.
+    /// Whether the client returns reasoning as `encrypted_content` only.
     fileprivate var encryptsReasoning: Bool {
         members["include"]?.array?.contains("reasoning.encrypted_content") ?? false
     }
 }
 
 extension SessionEvent {
-    /// The item that an ``EventKind/outputItemAdded`` event announces.
+    /// The item announced by an ``EventKind/outputItemAdded`` event.
     var announcedItem: ResponseItem {
         withParts { parts in ResponseItem(index: outputIndex, &parts) }
     }

@@ -1,12 +1,12 @@
-/// What becomes of responses when no listener is left, and after the server was started again: each goes by its disconnect policy.
+/// Applies each response's disconnect policy when no listener is left, and after a restart.
 extension ResponseQueue {
     // MARK: Disconnects
 
-    /// The last listener is gone.
+    /// The last listener has left.
     func lastListenerLeft() {
         if lifecycle == .closed { return }
         endGraces()
-        // What waits for a listener since the restart has a grace of its own.
+        // Responses that wait for a listener since a restart have grace periods of their own.
         let unheard = unfinished.filter { !$0.awaitsListener }
         var durations: Set<Duration> = []
         for case .grace(let duration) in unheard.map(\.policy) { durations.insert(duration) }
@@ -29,13 +29,13 @@ extension ResponseQueue {
 
     // MARK: After a restart
 
-    /// Goes on with what had not ended when the process did, each by its disconnect policy: `continue` goes on where it was, `grace`
-    /// waits for a listener as long as it says, `cancel` is closed with what it had said.
+    /// Resumes unfinished responses after a restart, each by its disconnect policy: `continue` resumes, `grace` waits for a
+    /// listener within the period, `cancel` is closed with its output so far.
     func recover() {
         for generation in waiting where generation.policy == .cancel { closeUnheard(generation) }
-        // Before anything goes on: what goes on may fail at once, and the next one begins then.
+        // Must precede any resumption: a resumed response may fail at once, and the next one then begins.
         awaitListener()
-        // What was whole has heard its model, and needs no listener to end.
+        // A complete response no longer needs the model, nor a listener to end.
         if let running = active, running.phase.conclusion == nil {
             running.countCutAttempt()
             switch running.policy {
@@ -48,7 +48,7 @@ extension ResponseQueue {
         startNext()
     }
 
-    /// A listener is there again, or asks what comes next: what waited for one since the restart goes on.
+    /// A listener has returned, or has polled: resumes what has waited for one since the restart.
     func listenerReturned() {
         guard lifecycle == .open else { return }
         endRestartGraces()
@@ -64,7 +64,7 @@ extension ResponseQueue {
         restartGraces = []
     }
 
-    /// The grace of each begins when the server is there again: while it was not, nobody could have come back.
+    /// Grace periods begin once the server is available again: no client could have returned before.
     private func awaitListener() {
         var waiting: [Duration: [Generation]] = [:]
         for generation in unfinished {
@@ -81,7 +81,7 @@ extension ResponseQueue {
         }
     }
 
-    /// Nobody is there, or nobody came back, to hear the rest.
+    /// Closes a response without a listener that could receive the rest.
     private func closeUnheard(_ generation: Generation) {
         if active === generation {
             generation.stop(.incomplete(.serverRestarted))

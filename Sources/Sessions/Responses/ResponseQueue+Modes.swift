@@ -1,10 +1,10 @@
 import Bytes
 public import JSON
 
-/// Speaking, cutting in and cancelling: each in one iteration of the loop.
+/// Inputs, interruptions and cancels: each within one iteration of the loop.
 extension ResponseQueue {
-    /// Takes an input in, by one of the five modes. When it returns, the input stands in the log, what it interrupts is closed, and what
-    /// answers has begun (or waits its turn).
+    /// Accepts an input, in one of the five modes. On return the input is in the log, the interrupted response is closed, and the
+    /// new one has begun or is waiting.
     func take(_ input: Input, mode: InterjectionMode) throws(SessionError) -> Acceptance {
         guard let running = active else { return begin(input, mode: nil, interrupted: nil) }
         switch mode {
@@ -66,7 +66,7 @@ extension ResponseQueue {
     // MARK: Cancelling
 
     /// Cancels the active response, or a given one that runs or waits.
-    /// - Returns: the response as it ended.
+    /// - Returns: the cancelled response.
     @discardableResult
     func cancel(
         responseID: String?, by participant: Participant?, _ clientEventID: String?, _ reason: Session.CancelReason
@@ -108,7 +108,7 @@ extension ResponseQueue {
         if !generation.status.isTerminal { _ = try? cancel(responseID: generation.id, by: nil, nil, reason) }
     }
 
-    /// Drops the inputs that wait.
+    /// Drops the waiting inputs.
     func dropWaiting() {
         for generation in waiting {
             discard(generation)
@@ -171,7 +171,7 @@ extension ResponseQueue {
 }
 
 extension ResponseHeader {
-    /// Of a response that an input asks for.
+    /// The header of the response to an input.
     convenience init(_ input: Input, ordinal: Int, sessionID: String, createdAt: Int) {
         self.init(
             input.responseID ?? Identifier.make("resp_"), sessionID: sessionID, ordinal: ordinal, createdAt: createdAt,
@@ -197,6 +197,7 @@ extension CutResponse {
 }
 
 extension Interrupted {
+    /// Writes the interrupted response as the members of `interrupted`.
     public func write(to writer: inout JSONObjectWriter) {
         writer.field("response_id", responseID)
         writer.field("item_id", itemID)

@@ -1,37 +1,37 @@
-/// The responses of a session: the one that is active, those that wait for it, those beside it, and all that can still be found.
-/// Starts them, stops them and takes what they said into the conversation. Loop-confined.
+/// The responses of a session: the active one, those waiting for it, those beside it, and all that can be looked up. Starts and
+/// stops them, and adds their output to the conversation. Loop-confined.
 ///
-/// It holds both directions between a session and its generations: a generation knows the context that the queue gave it, and returns
-/// to the queue when it ends.
+/// Links the session and its generations in both directions: a generation knows the context that the queue gave it, and notifies
+/// the queue of its end.
 final class ResponseQueue {
     enum Lifecycle {
         case open
-        /// The host stops: what runs was left where it is, to go on when the session is made again.
+        /// The host is stopping: the active response was left unfinished, to resume when the session is restored.
         case suspended
-        /// Nothing begins any more.
+        /// No response may begin.
         case closed
     }
 
     let context: GenerationContext
     let conversation: Conversation
     let memory: MemoryTally
-    /// The response that the conversation was branched off.
+    /// The response at which the conversation was branched.
     private let forkedFrom: String?
     private(set) var lifecycle = Lifecycle.open
     private(set) var active: Generation? { didSet { context.writer.audience.upstreamChanged(isFlowing: active != nil) } }
     private(set) var waiting: [Generation] = []
-    /// Those with a log of their own.
+    /// Responses with a log of their own.
     var beside: [OutOfBandResponse] = []
-    /// Every response of the session that can be found, oldest first.
+    /// Every response that can be looked up, oldest first.
     private(set) var all: [Generation] = []
     var listeners: [any GenerationListener] = []
-    /// Of the responses that were made so far, the ordinal of the newest.
+    /// Ordinal of the newest response ever made.
     private var newestOrdinal = 0
-    /// What begun last: the predecessor of the next.
+    /// The response that began last: the predecessor of the next.
     private var latest: Generation?
-    /// End the waiting for somebody who listens again.
+    /// Cancel the grace periods of responses without a listener.
     var graceCancellations: [() -> Void] = []
-    /// The same for what the end of the process has cut: see ``recover()``.
+    /// Cancel the grace periods after a restart: see ``recover()``.
     var restartGraces: [() -> Void] = []
 
     init(
@@ -49,11 +49,11 @@ final class ResponseQueue {
         for response in beside { response.generation.abandon() }
     }
 
-    /// Takes back the responses of a session as it was stored.
-    /// - Throws: ``JSON/JSONRecord/Malformed`` when what was said of an unfinished response cannot be read.
+    /// Restores the responses of a stored session.
+    /// - Throws: ``JSON/JSONRecord/Malformed`` if the output of an unfinished response cannot be read.
     func restore(_ stored: StoredSession) throws {
         newestOrdinal = stored.newestOrdinal
-        // As while it runs: of more than may be found the oldest are forgotten.
+        // Forgets the oldest beyond the limit, as while running.
         var surplus = stored.generations.count - context.limits.maxResponses
         for record in stored.generations {
             if surplus > 0, record.status.isTerminal {
@@ -74,20 +74,20 @@ final class ResponseQueue {
         }
     }
 
-    // MARK: What there is
+    // MARK: Lookup
 
-    /// Those that have not ended; those that wait first, so that none of them begins when the active one ends.
+    /// Unfinished responses; waiting ones first, so that none of them begins when the active one ends.
     var unfinished: [Generation] { waiting + [active].compactMap { $0 } }
-    /// Whether a model answers here.
+    /// Whether a model is generating output for this session.
     var isGenerating: Bool { lifecycle != .suspended && (active.map { !$0.awaitsListener } ?? false || !beside.isEmpty) }
-    /// Whether nothing runs and nothing waits here, and nothing will.
+    /// Whether no response runs or waits, and none will begin.
     var isAtRest: Bool { lifecycle == .suspended || active == nil && waiting.isEmpty && beside.isEmpty }
-    /// Bytes of the inputs that wait.
+    /// Size of the waiting inputs, in bytes.
     var waitingByteCount: Int { waiting.reduce(0) { $0 + $1.input.reduce(0) { $0 + $1.byteCount } } }
 
     func response(_ id: String) -> Generation? { all.last { $0.id == id } }
 
-    /// What the events of a response share; nil for one that was deleted or forgotten. O(log n) in the responses.
+    /// The header of a response; nil if it was deleted or forgotten. O(log n) in the responses.
     func header(_ ordinal: Int) -> ResponseHeader? {
         var low = 0
         var high = all.count
@@ -101,7 +101,7 @@ final class ResponseQueue {
 
     // MARK: Beginning
 
-    /// Makes a response, which waits for nothing yet.
+    /// Makes a response that neither runs nor waits yet.
     func make(_ input: Input, continues: Bool) -> Generation {
         newestOrdinal += 1
         let generation = Generation(
@@ -140,7 +140,7 @@ final class ResponseQueue {
         if !waiting.isEmpty { start(waiting.removeFirst()) }
     }
 
-    /// The model is asked to go on with what the end of the process has cut.
+    /// Asks the model to continue a response that the end of the process interrupted.
     func goOn(_ running: Generation) {
         running.goOn(reading: conversation.items)
         if !running.status.isTerminal { running.store() }
@@ -148,7 +148,7 @@ final class ResponseQueue {
 
     // MARK: Ending
 
-    /// A response came to its end, or failed: the next begins.
+    /// A response has finished or failed: starts the next.
     func generationEnded(_ generation: Generation) {
         if active === generation {
             retire(generation)
@@ -158,16 +158,16 @@ final class ResponseQueue {
         startNext()
     }
 
-    /// Takes what the active response said into the conversation.
+    /// Adds the active response's output to the conversation.
     func retire(_ generation: Generation) {
         guard active === generation else { return }
         conversation.append(generation.output)
         leave(generation)
-        // Its last event carried all that was said.
+        // The buffer has just grown to the size of the whole output.
         context.writer.shrink()
     }
 
-    /// The active response ends, and what it said is not remembered.
+    /// Ends the active response without adding its output to the conversation.
     func drop(_ generation: Generation) { if active === generation { leave(generation) } }
 
     private func leave(_ generation: Generation) {
@@ -176,8 +176,8 @@ final class ResponseQueue {
         active = nil
     }
 
-    /// Ends a response that waits: it never begins.
-    /// - Returns: false if it does not wait.
+    /// Cancels a waiting response, which never begins.
+    /// - Returns: false if it is not waiting.
     @discardableResult
     func discard(_ generation: Generation, isWithdrawn: Bool = false) -> Bool {
         guard let index = waiting.firstIndex(where: { $0 === generation }) else { return false }
@@ -188,19 +188,19 @@ final class ResponseQueue {
         return true
     }
 
-    /// Forgets a response that has ended: it is found no more.
+    /// Forgets an ended response: it can no longer be looked up.
     func forget(_ generation: Generation) {
         all.removeAll { $0 === generation }
         memory.changed(by: -generation.parameters.byteCount)
-        // What comes next names no predecessor that cannot be found.
+        // The next response must not name a predecessor that cannot be looked up.
         if latest === generation { latest = all.last { $0.status != .queued } }
         context.writer.log.store(.responseDeleted(generation.id))
     }
 
-    /// Items were put into the conversation before others, or one was taken out: branches begin where they did.
+    /// Adjusts the branch points of responses after an insertion into the conversation or a deletion from it.
     /// - Parameters:
-    ///   - index: of the first of them.
-    ///   - change: by how much what stood behind has moved.
+    ///   - index: index of the first affected item.
+    ///   - change: by how much the following items have moved.
     func itemsMoved(at index: Int, by change: Int) {
         for generation in all {
             guard let count = generation.conversationItemCount, count > index else { continue }
@@ -211,8 +211,8 @@ final class ResponseQueue {
 
     // MARK: The end of the session
 
-    /// The host stops, and has what is stored of the session when it starts again: what is to be made although nobody listens, or waits
-    /// for a listener since the last start, is left where it is, and goes on then; what is for a listener ends now.
+    /// The host is stopping, and can restore the session at the next start. Responses that continue without a listener, or have
+    /// waited for one since the last start, are left unfinished and resume then; those for a listener end now.
     func suspend() {
         guard lifecycle == .open else { return }
         lifecycle = .suspended
@@ -228,14 +228,14 @@ final class ResponseQueue {
         cancelBeside()
     }
 
-    /// Nothing begins any more.
+    /// Prevents any further response.
     func close() {
         lifecycle = .closed
         endGraces()
         endRestartGraces()
     }
 
-    /// What runs is left as it is, and nothing is said of it.
+    /// Leaves running responses unfinished, without any event.
     func abandon() {
         close()
         active?.abandon()

@@ -1,12 +1,12 @@
 import JSON
 import Sessions
 
-/// Numbers round encoded events, as the events have them themselves: LEB128.
+/// Numbers around encoded events, in the encoding that the events use themselves: LEB128.
 enum EventCoding {
-    /// Bytes that the numbers before a run of events usually take at most.
+    /// Maximum usual size of the numbers before a run of events, in bytes.
     static let frameByteCount = 16
 
-    /// - Parameter number: counts and keys of ours. A negative one, which only a file that was changed by others has, stands as 0.
+    /// - Parameter number: a count or key. A negative one occurs only in a file modified by another program and is written as 0.
     static func appendNumber(_ number: Int, to bytes: inout [UInt8]) {
         var rest = UInt64(clamping: number)
         while rest >= 0x80 {
@@ -17,7 +17,7 @@ enum EventCoding {
     }
 }
 
-/// Reads a blob from its beginning. What a file holds may be broken: nothing outside of the blob is ever read.
+/// Reads a blob from its beginning. A file may be corrupt: reads never leave the blob.
 struct EventDecoder {
     let bytes: UnsafeRawBufferPointer
     private(set) var position = 0
@@ -37,6 +37,6 @@ struct EventDecoder {
         return UnsafeRawBufferPointer(rebasing: bytes[position..<(position + count)])
     }
 
-    /// Moves behind the next event, which begins with its own byte count.
+    /// Skips the next event, which begins with its own byte count.
     mutating func skipEvent() throws { _ = try slice(try number()) }
 }

@@ -3,32 +3,32 @@ import GRDB
 import JSON
 import Sessions
 
-/// Reads the log of one session within one state of the database: its chunks, and then what was in the tail only.
+/// Reads the log of one session from a single state of the database: its chunks, then the events that were only in the tail.
 struct EventReading {
     private let db: Database
     private let session: Int
     /// The epochs of the log.
     let epochs: LogEpochs
-    /// Events after those of the chunks.
+    /// Events that follow those in the chunks.
     private let pending: EventChunk?
     /// Sequence number of the last event in chunks; 0 for none.
     private let lastInChunks: Int
 
-    /// - Parameter pending: what the tail had at this state of the database or before.
+    /// - Parameter pending: the session's events in the tail at this state of the database or before.
     init(_ db: Database, session: Int, pending: EventChunk?) throws {
         self.db = db
         self.session = session
         epochs = try EventTable.epochs(session, db)
         lastInChunks = try EventTable.lastSequence(session, db)
         let stored = lastInChunks
-        // Meanwhile they may have come to stand in a chunk.
+        // They may have been moved to a chunk since.
         self.pending = pending.flatMap { $0.first > stored ? $0 : nil }
     }
 
-    /// Sequence number of the newest event; 0 when there was none.
+    /// Sequence number of the newest event; 0 if there was none.
     var lastSequence: Int { pending?.last ?? lastInChunks }
 
-    /// Sequence number of the oldest event that is kept.
+    /// Sequence number of the oldest event in the store.
     var oldestSequence: Int {
         get throws {
             let stored = try Int.fetchOne(
@@ -37,7 +37,7 @@ struct EventReading {
         }
     }
 
-    /// The newest events, in pages of about so many bytes together; one page at least, if there are any.
+    /// The newest events, in pages of about `maxBytes` together; at least one page if there are any events.
     func newest(maxBytes: Int) throws -> [LogPage] {
         var newestFirst: [EventChunk] = []
         var taken = 0
@@ -54,7 +54,7 @@ struct EventReading {
         }
     }
 
-    /// Pages with the events after `sequence`, and others before it, up to so many bytes and one page more.
+    /// Pages with the events after `sequence`, and possibly some before it, of up to `maxBytes` and one page more.
     func pages(after sequence: Int, maxBytes: Int = .max) throws -> [LogPage] {
         var pages: [LogPage] = []
         var taken = 0

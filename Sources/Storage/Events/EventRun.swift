@@ -1,16 +1,16 @@
 import JSON
 import Sessions
 
-/// Consecutive events of one session on their way to the store, in the log's page where they were appended.
+/// Consecutive events of one session on their way to the store, still in the log's page to which they were appended.
 struct EventRun: Sendable {
     let session: Int
-    /// Sequence number of the first.
+    /// Sequence number of the first event.
     let first: Int
     private(set) var count = 1
     private(set) var bytes: PageBytes
-    /// Whether a response ends in it, after which its session is likely to be quiet.
+    /// Whether a response ends in the run; its session is likely to be quiet afterwards.
     private(set) var endsResponse: Bool
-    /// Whether one of them belongs to a response, which then is being made: its session's pages are in memory anyway.
+    /// Whether an event belongs to a response; while one is being generated, the session's pages are in memory anyway.
     private(set) var isOfResponse: Bool
 
     init(_ event: SessionEvent, session: Int) {
@@ -23,7 +23,7 @@ struct EventRun: Sendable {
 
     var last: Int { first + count - 1 }
 
-    /// Takes the event in if it is the next one, and stands behind these.
+    /// Adds the event if it is the next one and directly follows the run in memory.
     mutating func extend(with event: SessionEvent) -> Bool {
         guard event.position == last + 1, bytes.extend(with: event) else { return false }
         count += 1
@@ -33,19 +33,19 @@ struct EventRun: Sendable {
     }
 }
 
-/// Consecutive events of one session by themselves: a row of `event_chunks`, or what will become one.
+/// Consecutive events of one session in a buffer of their own: a row of `event_chunks`, or a future one.
 struct EventChunk: Sendable {
     var session: Int
-    /// Sequence number of the first.
+    /// Sequence number of the first event.
     var first: Int
-    /// Sequence number of the last; `first - 1` for none.
+    /// Sequence number of the last event; `first - 1` if empty.
     var last: Int
-    /// As the log's pages have them.
+    /// Encoded as in the log's pages.
     var bytes: [UInt8]
 
     var count: Int { last - first + 1 }
 
-    /// Events after which a chunk is written, and bytes of them. Who reads a page of a log reads chunks whole.
+    /// Number of events, and bytes, at which a chunk is written. A reader of a log page reads chunks whole.
     static let maxCount = 1024
     static let maxByteCount = 32 << 10
 
@@ -58,15 +58,16 @@ struct EventChunk: Sendable {
         self.bytes = bytes
     }
 
-    /// An empty one.
+    /// An empty chunk.
     init(session: Int, first: Int) {
         self.init(session: session, first: first, last: first - 1, bytes: [])
     }
 
-    /// The same events as a page of the log, without what they refer to.
+    /// The same events as a page of the log, with references unresolved.
     /// - Parameters:
-    ///   - epochs: of the log. A chunk lies within one: at the start, when one may begin, the tail is divided into chunks.
-    ///   - startOffset: bytes of the log before it.
+    ///   - epochs: the log's epochs. A chunk lies within one: an epoch can begin only at the start, which divides the tail into
+    ///     chunks.
+    ///   - startOffset: bytes of the log that precede the page.
     func page(_ epochs: LogEpochs, startOffset: Int = 0) throws -> LogPage {
         do {
             return try bytes.withUnsafeBytes { bytes throws(MalformedEvent) in
@@ -78,7 +79,7 @@ struct EventChunk: Sendable {
         }
     }
 
-    /// The same events in chunks of usual size.
+    /// The same events in chunks of the usual size.
     func divided() throws -> [EventChunk] {
         if bytes.count <= 2 * Self.maxByteCount, count <= 4 * Self.maxCount { return [self] }
         var chunks: [EventChunk] = []

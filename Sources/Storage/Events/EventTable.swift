@@ -2,10 +2,10 @@ import GRDB
 import GRDBSQLite
 import Sessions
 
-/// The tables of the log, and what is written into them.
+/// The tables of the log and their statements.
 ///
-/// A commit appends what came in all sessions as one row of `event_tail`, which costs a page or two however many sessions there
-/// are. Each session's events go on to `event_chunks` in pieces (``EventTail``), which are what is read.
+/// A commit appends the new events of all sessions as one row of `event_tail`, which costs a page or two whatever the number of
+/// sessions. Each session's events move on to `event_chunks` in pieces (``EventTail``); reads use these.
 enum EventTable {
     static func make(_ db: Database) throws {
         try db.execute(
@@ -40,7 +40,7 @@ enum EventTable {
         try db.cachedStatement(sql: "DELETE FROM event_tail WHERE key <= ?").execute(arguments: [key])
     }
 
-    /// Sequence number of a session's last event in chunks; 0 for none.
+    /// Sequence number of a session's last event in chunks; 0 if none.
     static func lastSequence(_ session: Int, _ db: Database) throws -> Int {
         let statement = try db.cachedStatement(sql: "SELECT max(last) FROM event_chunks WHERE session = ?")
         return try Int.fetchOne(statement, arguments: [session]) ?? 0
@@ -53,7 +53,7 @@ enum EventTable {
         return LogEpochs(rows.map { LogEpochs.Start(epoch: $0["epoch"], sequence: $0["first"]) })
     }
 
-    /// Runs a statement with its blob bound where it stands: no copy is made, nothing boxed.
+    /// Runs a statement with its blob bound in place: no copy, no boxing.
     private static func run(_ statement: Statement, integers: [Int], blob: [UInt8], _ db: Database) throws {
         let raw = statement.sqliteStatement
         sqlite3_reset(raw)

@@ -3,12 +3,12 @@ import GRDB
 import JSON
 
 extension EventTail {
-    /// Empties the tail of a file that nobody else uses: what is in it becomes chunks, as it would have later.
-    /// - Returns: the key for its next row, larger than any before.
+    /// Empties the tail of a file that no other connection uses: its events become chunks, as they would have later.
+    /// - Returns: the key of the next row, larger than any before.
     static func empty(_ db: Database, unixMicroseconds: Int) throws -> Int {
         var chunks: [Int: EventChunk] = [:]
         var lastRow = 0
-        // Of what was deleted or is in a chunk already, the tail may still have rows.
+        // The tail may still have rows of deleted sessions, and of events that are already in chunks.
         var lasts = try lastSequences(db)
         let rows = try Row.fetchCursor(db, sql: "SELECT key, payload FROM event_tail ORDER BY key")
         while let row = try rows.next() {
@@ -32,7 +32,7 @@ extension EventTail {
         return max(lastRow + 1, unixMicroseconds)
     }
 
-    /// Sequence numbers of the last events in chunks, of the sessions that the tail names and that are there still.
+    /// Sequence numbers of the last events in chunks, for the sessions that the tail names and that still exist.
     private static func lastSequences(_ db: Database) throws -> [Int: Int] {
         var sessions: Set<Int> = []
         let rows = try Row.fetchCursor(db, sql: "SELECT payload FROM event_tail")
@@ -50,7 +50,7 @@ extension EventTail {
     }
 }
 
-/// Consecutive events of one session within a row of the tail, which it points into.
+/// Consecutive events of one session within a row of the tail; points into the row.
 struct TailFrame {
     var session: Int
     var first: Int

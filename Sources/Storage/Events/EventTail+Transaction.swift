@@ -1,21 +1,21 @@
 import Sessions
 
-/// What a transaction does to the tail.
+/// A transaction's effect on the tail.
 extension EventTail.State {
-    /// Bytes of the tail that nobody needs any more which are worth a deletion.
+    /// Bytes of obsolete rows that are worth a deletion.
     private static let deletionByteCount = 256 << 10
-    /// Runs of a transaction for which room is retained.
+    /// Capacity for runs that is retained between transactions.
     private static let maxRetainedRunCount = SessionChanges.maxRetainedRunCount
 
-    /// The slot of a session, taken if it has none.
-    /// - Parameter stored: sequence number of the session's last event in chunks, where it has none in the tail.
+    /// The slot of a session, allocated if it has none.
+    /// - Parameter stored: sequence number of the session's last event in chunks, for a session with none in the tail.
     mutating func slot(of session: Int, after stored: Int) -> Int {
         if let slot = slotOfSession[session] { return slot }
         let slot = freeSlots.popLast() ?? slots.count
         if slot == slots.count { slots.append(nil) }
         slots[slot] = PendingEvents(session: session, first: stored + 1)
         slotOfSession[session] = slot
-        // Whatever becomes of the transaction, it is freed again unless an event of it is committed.
+        // The slot is freed again at the end of the transaction unless one of its events is committed.
         touch(slot, .grows)
         return slot
     }
@@ -35,7 +35,7 @@ extension EventTail.State {
         return true
     }
 
-    /// The strongest of all that happens to a session in a transaction counts.
+    /// Of all that happens to a session in a transaction, the strongest effect counts.
     mutating func touch(_ slot: Int, _ fate: PendingEvents.Fate) {
         guard let pending = slots[slot] else { return }
         switch (pending.fate, fate) {
@@ -47,8 +47,8 @@ extension EventTail.State {
         }
     }
 
-    /// Decides what becomes of all that was touched.
-    /// - Returns: what is to be written: chunks, the tail's new row, and the key up to which its rows go.
+    /// Decides the fate of every touched slot.
+    /// - Returns: what to write: chunks, the tail's new row and its key, and the key up to which rows are deleted.
     mutating func plan(maxByteCount: Int) -> (chunks: [EventChunk], image: [UInt8], key: Int, deletedUpTo: Int?) {
         var chunks: [EventChunk] = []
         var holders: [Int] = []
@@ -80,8 +80,8 @@ extension EventTail.State {
         chunks.append(pending.chunk(room: pending.written.byteCount))
     }
 
-    /// Writes the transaction's events where they go: into the chunks of their sessions, or into the tail's new row.
-    /// - Returns: the row, of frames: numbers of the session, the first event, how many there are, and how many bytes follow.
+    /// Moves the transaction's events to their destination: the chunks of their sessions, or the tail's new row.
+    /// - Returns: the row's frames, each of them: session, first sequence number, event count, byte count, events.
     private func image(addingEndedTo chunks: inout [EventChunk]) -> [UInt8] {
         var image: [UInt8] = []
         var byteCount = 0
@@ -107,8 +107,8 @@ extension EventTail.State {
         return image
     }
 
-    /// Counts the oldest rows whose events are all stored elsewhere; makes chunks of what holds the others up, if all that remains
-    /// is too much.
+    /// Counts the oldest rows whose events are all stored elsewhere. If the rest exceeds `maxByteCount`, the events that block the
+    /// oldest rows become chunks.
     private mutating func release(beyond maxByteCount: Int, _ chunks: inout [EventChunk]) -> (count: Int, byteCount: Int) {
         var dead = (count: 0, byteCount: 0)
         while dead.count < rows.count {

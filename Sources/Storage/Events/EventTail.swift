@@ -1,66 +1,66 @@
 import GRDB
 import Synchronization
 
-/// The newest events of all sessions: on the disk in `event_tail`, in the order of the commits, and here by session.
+/// The newest events of all sessions: on the disk in `event_tail`, in commit order, and in memory by session.
 ///
-/// The writer gathers a transaction's events (``append(_:_:)``), writes them before it is committed (``write(to:)``), and says how
-/// it ended (``committed()``, ``rolledBack()``); only then do readers see them. A session's events become a chunk when there are
-/// enough of them, when its response ends, and when its oldest hold up too much of the tail. What holds nothing that is not in a
-/// chunk is deleted from the tail, oldest first.
+/// The writer gathers a transaction's events (``append(_:_:)``), writes them before it commits (``write(to:)``), and reports the
+/// outcome (``committed()``, ``rolledBack()``); readers see the events only then. A session's events become a chunk when there are
+/// enough of them, when its response ends, or when its oldest ones block too much of the tail. Rows whose events are all in chunks
+/// are deleted, oldest first.
 final class EventTail: Sendable {
     /// A row of `event_tail`.
     struct TailRow {
         var key: Int
         var byteCount: Int
-        /// Slots of the sessions whose oldest event in the tail was in it when it was written.
+        /// Slots of the sessions whose oldest event in the tail was in this row when it was written.
         var holders: [Int]
     }
 
-    /// A run of the transaction, and the slot of its session.
+    /// A run of events in the transaction, with the slot of its session.
     struct WrittenRun {
         var slot: Int
         var run: EventRun
     }
 
     struct State {
-        /// What each session has in the tail. A slot that is free is nil, and is in ``freeSlots``.
+        /// Each session's events in the tail. A free slot is nil and listed in ``freeSlots``.
         var slots: [PendingEvents?] = []
         var freeSlots: [Int] = []
-        /// The slot of each session that has anything in the tail.
+        /// The slot of each session that has events in the tail.
         var slotOfSession: [Int: Int] = [:]
         var rows: [TailRow] = []
-        /// Bytes of the rows.
+        /// Total size of the rows, in bytes.
         var byteCount = 0
         var nextRow: Int
-        /// Slots that the transaction under way changes.
+        /// Slots changed by the current transaction.
         var touched: [Int] = []
-        /// The events that it brings.
+        /// Events that it appends.
         var runs: [WrittenRun] = []
-        /// What it does to the rows.
+        /// The row that it adds.
         var written: TailRow?
         var deletedRowCount = 0
-        /// Whether its rows may hold events of sessions that were deleted.
+        /// Whether rows may contain events of deleted sessions.
         var holdsDeleted = false
-        /// Whether the transaction under way takes all rows out.
+        /// Whether the current transaction deletes all rows.
         var isEmptied = false
     }
 
     let state: Mutex<State>
     private let maxByteCount: Int
 
-    /// Bytes that the tail may have, of which those that are in no chunk are in memory too.
+    /// Maximum size of the tail in bytes; events that are in no chunk are also in memory.
     static let maxByteCount = 64 << 20
 
-    /// - Parameter firstRow: larger than any key that a row of the tail ever had.
+    /// - Parameter firstRow: larger than any key that the tail ever had.
     init(firstRow: Int, maxByteCount: Int) {
         state = Mutex(State(nextRow: firstRow))
         self.maxByteCount = maxByteCount
     }
 
-    // MARK: The writer's
+    // MARK: For the writer
 
-    /// Takes events into the transaction.
-    /// - Throws: ``StorageError/refused(reason:)`` for those that do not follow the last of their session.
+    /// Adds events to the transaction.
+    /// - Throws: ``StorageError/refused(reason:)`` if they do not follow the last event of their session.
     func append(_ runs: [EventRun], _ db: Database) throws {
         let (unknown, gap) = state.withLock { state in
             var unknown: [EventRun] = []
@@ -75,7 +75,7 @@ final class EventTail: Sendable {
         }
         if let gap { throw Self.refusal(of: gap) }
         if unknown.isEmpty { return }
-        // Of those that have nothing in the tail, the database knows the last event.
+        // For sessions with nothing in the tail, the database knows the last event.
         var lasts: [Int: Int] = [:]
         for run in unknown where lasts[run.session] == nil { lasts[run.session] = try EventTable.lastSequence(run.session, db) }
         let laterGap = state.withLock { state in
@@ -88,7 +88,7 @@ final class EventTail: Sendable {
         .refused(reason: "event \(gap.first) does not follow the last of its session")
     }
 
-    /// A session is deleted in the transaction, after all else that happens to it.
+    /// Deletes a session in the transaction, after all its other changes.
     func delete(session: Int) {
         state.withLock { state in
             state.holdsDeleted = true
@@ -97,15 +97,15 @@ final class EventTail: Sendable {
         }
     }
 
-    /// Has the transaction take all older rows out, if deleted sessions may have events in them: others hold on to their rows for as
-    /// long as they have little to say. What these have in them becomes chunks.
+    /// Makes the transaction delete all older rows if they may contain events of deleted sessions: other sessions can block a row
+    /// for as long as they are quiet. Their events in these rows become chunks.
     func dropDeleted() { state.withLock { $0.isEmptied = $0.holdsDeleted } }
 
     var holdsDeleted: Bool { state.withLock { $0.holdsDeleted } }
 
-    /// Writes what the transaction has gathered: the last thing in it.
+    /// Writes what the transaction has gathered, as its last step.
     func write(to db: Database) throws {
-        // The blobs are copies, which nobody changes: readers need not wait for the disk.
+        // The blobs are copies that never change: readers need not wait for the disk.
         let (chunks, image, key, deletedUpTo) = state.withLock { $0.plan(maxByteCount: maxByteCount) }
         for chunk in chunks { for part in try chunk.divided() { try EventTable.insert(part, db) } }
         if !image.isEmpty { try EventTable.insertTail(key, image, db) }
@@ -116,10 +116,9 @@ final class EventTail: Sendable {
 
     func rolledBack() { state.withLock { $0.rollBack() } }
 
-    // MARK: Readers'
+    // MARK: For readers
 
-    /// Committed events of a session that were in no chunk at this time. What is read from the database afterwards has all that
-    /// went before them.
+    /// Committed events of a session that are in no chunk now. A database state read afterwards has all earlier ones.
     func events(of session: Int) -> EventChunk? {
         state.withLock { state in
             guard let pending = state.slotOfSession[session].flatMap({ state.slots[$0] }), !pending.isNew else { return nil }

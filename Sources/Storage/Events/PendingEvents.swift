@@ -6,19 +6,19 @@ import Sessions
 /// a page, several times for each session of each commit.
 final class PendingEvents {
     let session: Int
-    /// Sequence number of the first.
+    /// Sequence number of the first event.
     private let first: Int
-    /// The row of the tail that has the first of them.
+    /// Key of the tail's row that contains the first event.
     var row = 0
-    /// What the transaction under way does with them.
+    /// What the current transaction does with the events.
     var fate = Fate.untouched
-    /// Where the transaction's chunk of them is among all that it makes.
+    /// Index of their chunk among those that the transaction writes.
     var chunkIndex = 0
 
-    /// Sequence number and bytes of what is committed, and with what the transaction adds.
+    /// Last sequence number and byte count: committed, and including the transaction.
     private(set) var committed: Extent
     private(set) var written: Extent
-    /// The committed events: the newest, and what stands before it.
+    /// The committed events: the newest, and a chain of those before it.
     private var newest: PageBytes?
     private var older: [PageBytes] = []
 
@@ -31,7 +31,7 @@ final class PendingEvents {
     enum Fate {
         case untouched
         case grows
-        /// They are to become a chunk.
+        /// The events become a chunk.
         case ends
         case deleted
     }
@@ -43,13 +43,13 @@ final class PendingEvents {
         written = committed
     }
 
-    /// Whether none of them is committed.
+    /// Whether none of the events is committed.
     var isNew: Bool { committed.byteCount == 0 }
 
-    /// Whether they will still be nowhere but in the tail.
+    /// Whether the events stay in the tail alone.
     var staysInTail: Bool { fate == .untouched || fate == .grows }
 
-    /// Whether they make a chunk.
+    /// Whether there are enough events for a chunk.
     var isFull: Bool {
         written.last - first + 1 >= EventChunk.maxCount || written.byteCount >= EventChunk.maxByteCount
     }
@@ -82,7 +82,7 @@ final class PendingEvents {
     }
 
     /// The committed events.
-    /// - Parameter byteCount: room for so many bytes.
+    /// - Parameter byteCount: capacity to reserve, in bytes.
     func chunk(room byteCount: Int) -> EventChunk {
         var chunk = EventChunk(session: session, first: first)
         chunk.bytes.reserveCapacity(byteCount)

@@ -2,17 +2,17 @@ import Foundation
 import GRDB
 import JSON
 
-/// Finds what single sessions have in the tail, for who reads beside a server that writes it. Each row is looked through once.
+/// Finds the events of single sessions in the tail, for a reader beside a server that writes it. Each row is scanned once.
 final class TailScan {
-    /// The rows that have events of a session.
+    /// Keys of the rows that contain events of each session.
     private var rows: [Int: [Int]] = [:]
     private var rowCount = 0
     private var lastRow = 0
 
-    /// Rows noted above which those that are gone are forgotten.
+    /// Number of known rows above which deleted ones are forgotten.
     private static let maxRowCount = 1 << 14
 
-    /// What a session has in the tail after its chunks, in one state of the database with these.
+    /// A session's events in the tail that follow its chunks, in the database state of `db`.
     func events(of session: Int, _ db: Database) throws -> EventChunk? {
         try lookThrough(db)
         let last = try EventTable.lastSequence(session, db)
@@ -39,7 +39,7 @@ final class TailScan {
             lastRow = key
             try (row["payload"] as Data).withUnsafeBytes { image in
                 try TailFrame.forEach(in: image) { frame in
-                    // What a session said in two iterations of its loop stands in two frames.
+                    // A session that appended in two iterations of its loop has two frames.
                     if rows[frame.session]?.last != key { rows[frame.session, default: []].append(key) }
                 }
             }

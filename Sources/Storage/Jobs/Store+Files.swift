@@ -72,7 +72,7 @@ extension Store: FileStore {
         }
     }
 
-    // MARK: Errors of this layer in the words of the one above
+    // MARK: Storage errors as job errors
 
     func change<Result: Sendable>(_ body: @escaping @Sendable (Database) throws -> Result) async throws(JobError) -> Result {
         do throws(StorageError) {

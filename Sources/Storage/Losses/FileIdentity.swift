@@ -1,13 +1,13 @@
 import CLinux
 import JSON
 
-/// Which file stands at a path, as opposed to a copy of it.
+/// The identity of the file at a path, which its copies do not share.
 ///
-/// The device is left out: its number may be another after each boot. Numbers of inodes are used again, so the time at which the file
-/// was made belongs to it; nothing but the file system sets that.
+/// The device is left out: its number may differ after each boot. Inode numbers are reused, so the identity includes the birth
+/// time, which only the file system sets.
 struct FileIdentity: Sendable, Equatable {
     let inode: UInt64
-    /// In nanoseconds since 1970; 0 where the file system does not know.
+    /// Nanoseconds since 1970; 0 if the file system does not record it.
     let birth: Int64
 
     init(inode: UInt64, birth: Int64) {
@@ -15,7 +15,7 @@ struct FileIdentity: Sendable, Equatable {
         self.birth = birth
     }
 
-    /// Nil where there is no file.
+    /// Nil if there is no file.
     init?(of path: String) {
         var (inode, birth): (UInt64, Int64) = (0, 0)
         guard clinux_identify(path, &inode, &birth) == 0 else { return nil }
@@ -24,7 +24,7 @@ struct FileIdentity: Sendable, Equatable {
 }
 
 extension FileIdentity {
-    /// As text, since not every number of 64 bits is one of JSON's.
+    /// As text, since JSON cannot represent every 64-bit number.
     var json: JSONValue { .string("\(inode) \(birth)") }
 
     init?(_ json: JSONValue?) {

@@ -1,20 +1,20 @@
 import Glibc
 import JSON
 
-/// `interject.identity`, beside the database: which files belong together, and what the last run left.
+/// `interject.identity`, beside the database: which files belong together, and how the last run ended.
 ///
-/// A database that is put back from a copy brings what it has inside along; this file does not come with it, or comes as a copy
-/// itself, and then it is not the file that it says it is. It is written anew, never changed, at the start and at the end of a run.
+/// A database that is restored from a copy brings its contents along, but this file is either missing or a copy itself, and then
+/// not the file whose identity it records. It is replaced, never modified, at the start and at the end of a run.
 struct IdentityFile: Sendable, Equatable {
     var instance: String
     var run: Int
     var epoch: Int
     var isClean: Bool
-    /// The database's file.
+    /// The database file.
     var database: FileIdentity?
     /// Its write-ahead log, while a run lasts.
     var journal: FileIdentity?
-    /// The file that this stands in, when it was written.
+    /// The identity file itself, when it was written.
     var file: FileIdentity?
 
     static func path(in directory: String) -> String { directory + "/interject.identity" }
@@ -28,7 +28,7 @@ struct IdentityFile: Sendable, Equatable {
         self.journal = journal
     }
 
-    /// Reads that of a directory; nil where there is none, and for what we did not write.
+    /// Reads the identity file of a directory; nil if there is none, or another program wrote it.
     init?(in directory: String) {
         let descriptor = open(Self.path(in: directory), O_RDONLY | O_CLOEXEC)
         guard descriptor >= 0 else { return nil }
@@ -58,7 +58,7 @@ struct IdentityFile: Sendable, Equatable {
         return json.columnText + "\n"
     }
 
-    /// Puts it into a directory, in the place of the one before: whole and on the disk, or not at all.
+    /// Replaces the identity file of a directory: whole and synced to the disk, or not at all.
     func write(in directory: String) throws(StorageError) {
         let path = Self.path(in: directory)
         let draft = path + ".new"

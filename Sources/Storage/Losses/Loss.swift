@@ -1,36 +1,36 @@
 import Foundation
 
-/// Why events that clients were told of may not be in a database.
+/// Why events that clients have seen may be missing from a database.
 enum Loss: String, Sendable {
-    /// The machine stopped within a run that waited for the kernel alone (``Store/Durability/process``). A process that ended did not
-    /// take anything along: what the kernel has taken is there as long as the kernel is.
+    /// The machine stopped during a run that waited for the kernel only (``Store/Durability/process``). The end of a process loses
+    /// nothing: the kernel keeps what it was given.
     case machineStopped = "the machine stopped in the midst of a run under --durability process"
-    /// The write-ahead log of a run that did not end in order is not there, and what was committed to it last with it.
+    /// The write-ahead log of a run that ended uncleanly is missing, with the last commits in it.
     case journalAnew = "the write-ahead log is not the one that the last run wrote"
-    /// The database, or the whole directory, was put back from a copy.
+    /// The database, or the whole directory, was restored from a copy.
     case restored = "the database is not as the last run left it: it was put back from a copy"
 
-    /// What is found in a data directory before anything in it is changed.
+    /// The state of a data directory before anything in it is changed.
     struct Evidence: Sendable {
-        /// Inside of the database.
+        /// The mark within the database.
         var mark: StoreMark
-        /// Beside it.
+        /// The file beside it.
         var beside: IdentityFile?
-        /// Which files are there.
+        /// The files that are there.
         var database: FileIdentity?
         var journal: FileIdentity?
         var identityFile: FileIdentity?
-        /// The boot of the machine; empty where that is not known.
+        /// Identifier of the machine's boot; empty if unknown.
         var boot: String
     }
 
-    /// Judges what is found; nil where nothing was lost.
+    /// Judges the evidence; nil if nothing was lost.
     ///
-    /// What cannot be told from a loss counts as one: nobody loses anything by that, since clients go on from any position that is
+    /// A case that cannot be told from a loss counts as one. That costs clients nothing: they resume from any position that is
     /// still in the log.
     init?(_ evidence: Evidence) {
         let mark = evidence.mark
-        // Of a new one nobody was told anything.
+        // A new database has no clients yet.
         if mark.run == 0, evidence.beside?.instance != mark.instance { return nil }
         guard let beside = evidence.beside, beside.instance == mark.instance, beside.database == evidence.database,
             beside.file == evidence.identityFile
@@ -52,8 +52,8 @@ enum Loss: String, Sendable {
         }
     }
 
-    /// The epoch that begins with a loss. No epoch is used twice, also not by a history that a backup takes back: one more than the
-    /// last, and where the count of it may be a copy's too, at least the time.
+    /// The epoch that begins with a loss. No epoch is used twice, even if a backup restores older history: the last epoch plus one,
+    /// or at least the time if the counter itself may come from a copy.
     /// - Parameter now: seconds since 1970.
     func epoch(after evidence: Evidence, now: Int) -> Int {
         let next = max(evidence.mark.epoch, evidence.beside?.epoch ?? 0) + 1
@@ -61,9 +61,9 @@ enum Loss: String, Sendable {
     }
 }
 
-/// The boot of this machine: drawn by the kernel at its start.
+/// The identifier of this machine's boot, a random number of the kernel's.
 enum BootID {
-    /// Empty where the kernel does not tell.
+    /// Empty if the kernel does not provide it.
     static var current: String {
         let text = try? String(contentsOfFile: "/proc/sys/kernel/random/boot_id", encoding: .utf8)
         return text?.trimmingCharacters(in: .whitespacesAndNewlines) ?? ""

@@ -1,18 +1,18 @@
 import GRDB
 import JSON
 
-/// What a database has inside of itself about the last run of a server on it.
+/// The record of the last server run, within the database.
 struct StoreMark: Sendable, Equatable {
-    /// Drawn when the database was made: copies have it too.
+    /// Random identifier of the database; copies share it.
     var instance: String
-    /// Number of the run, each larger than the one before; 0 before the first.
+    /// Number of the run, increasing; 0 before the first.
     var run = 0
-    /// How often, near enough, events may have been lost: see ``Loss/epoch(after:_:now:)``.
+    /// Approximately how often events may have been lost: see ``Loss/epoch(after:_:now:)``.
     var epoch = 0
-    /// The boot of the machine in which the run began; empty where that is not known.
+    /// Identifier of the machine's boot in which the run began; empty if unknown.
     var boot = ""
     var durability = Store.Durability.full
-    /// Whether the run has ended in order, with everything on the disk.
+    /// Whether the run ended cleanly, with everything on the disk.
     var isClean = true
 
     static func make(_ db: Database) throws {
@@ -42,7 +42,7 @@ struct StoreMark: Sendable, Equatable {
 
     init(instance: String) { self.instance = instance }
 
-    /// Reads it from a database.
+    /// Reads the mark of a database.
     init(_ db: Database) throws {
         guard let row = try Row.fetchOne(db, sql: "SELECT * FROM store_mark"),
             let durability = Store.Durability(rawValue: row["durability"]), (0..<1 << 53).contains(row["run"] as Int),
@@ -64,12 +64,12 @@ struct StoreMark: Sendable, Equatable {
 }
 
 extension Database {
-    /// Runs a transaction that is on the disk when this returns, with all that was committed before it, whatever the durability of
-    /// the others.
+    /// Runs a transaction that is on the disk on return, with everything committed before it, whatever the durability of other
+    /// transactions.
     func durably<Result>(_ body: () throws -> Result) throws -> Result {
         let usual = try Int.fetchOne(self, sql: "PRAGMA synchronous") ?? 2
         try execute(sql: "PRAGMA synchronous = FULL")
-        // number-safe: a word of SQLite's own
+        // number-safe: a keyword of SQLite
         defer { try? execute(sql: "PRAGMA synchronous = \(usual)") }
         try beginTransaction(.immediate)
         do {

@@ -2,13 +2,13 @@ import Foundation
 import GRDB
 import Logging
 
-/// The run of a server on a data directory: finds at its start what was lost before it, and leaves at its end what the next one needs
-/// to find that nothing was.
+/// One run of a server on a data directory: finds what was lost before it at its start, and at its end leaves the proof for the
+/// next run that nothing was.
 ///
-/// The order of writes makes the rest safe: the database is marked on the disk before anybody is told of an event, the file beside it
-/// after that; at the end likewise. Whatever moment a crash comes at, at most a loss is assumed that was none.
+/// Correctness rests on the order of writes: the database is marked on the disk before any client sees an event, the file beside it
+/// after that; likewise at the end. A crash at any moment causes at most a false alarm.
 struct StoreRun: Sendable {
-    /// What the outside of the directory tells: given by tests.
+    /// Inputs from outside the directory; tests provide their own.
     struct Surroundings: Sendable {
         var boot = BootID.current
         /// Seconds since 1970.
@@ -17,10 +17,10 @@ struct StoreRun: Sendable {
 
     private let directory: String
     private(set) var mark: StoreMark
-    /// What was lost before it.
+    /// The loss found at the start.
     let loss: Loss?
 
-    /// Files as they are before SQLite has opened them, which may make or remove some.
+    /// The files before SQLite opens them, which may create or remove some.
     struct Files: Sendable {
         fileprivate let beside: IdentityFile?
         fileprivate let database: FileIdentity?
@@ -36,7 +36,7 @@ struct StoreRun: Sendable {
         }
     }
 
-    /// Judges the directory and marks the database, within a transaction in which the events of all sessions stand in chunks.
+    /// Judges the directory and marks the database, within a transaction in which the events of all sessions are in chunks.
     init(
         in directory: String, _ files: Files, _ durability: Store.Durability, _ surroundings: Surroundings, _ db: Database
     ) throws {
@@ -57,8 +57,8 @@ struct StoreRun: Sendable {
         try mark.write(to: db)
     }
 
-    /// The next event of each session begins an epoch. One in which a session got no event is forgotten for it: no client can have a
-    /// position in it.
+    /// Begins an epoch with the next event of each session. An earlier epoch without events is dropped from the session: no client
+    /// can have a position in it.
     private static func beginEpoch(_ epoch: Int, _ db: Database) throws {
         try db.execute(
             sql: """
@@ -67,7 +67,7 @@ struct StoreRun: Sendable {
                 """, arguments: [epoch])
     }
 
-    /// Writes what stands beside the database, once that is marked on the disk.
+    /// Writes the identity file, once the mark in the database is on the disk.
     func begin(_ logger: Logger) throws(StorageError) {
         let path = DataFiles.databasePath(in: directory)
         try IdentityFile(mark, database: FileIdentity(of: path), journal: FileIdentity(of: path + "-wal")).write(in: directory)
@@ -77,13 +77,13 @@ struct StoreRun: Sendable {
             metadata: ["reason": "\(loss.rawValue)", "epoch": "\(mark.epoch)"])
     }
 
-    /// Marks the database as left in order: the last thing that is committed to it.
+    /// Marks the database as cleanly closed, in its last commit.
     mutating func end(_ db: Database) throws {
         mark.isClean = true
         try db.durably { try mark.write(to: db) }
     }
 
-    /// Says the same beside it, once SQLite has closed it.
+    /// Records the same in the identity file, once SQLite has closed the database.
     func ended() {
         try? IdentityFile(mark, database: FileIdentity(of: DataFiles.databasePath(in: directory)), journal: nil)
             .write(in: directory)

@@ -29,7 +29,7 @@ extension Store: WebhookStore {
         return snapshot
     }
 
-    /// A row that cannot be read is passed over, and stays where it is: it must not hold up the others.
+    /// An unreadable row is skipped and stays in the table: it must not delay the others.
     private func readable<Record>(_ text: String, _ read: (JSONValue) throws -> Record) -> Record? {
         do {
             return try read(JSONValue.column(text))
@@ -39,7 +39,7 @@ extension Store: WebhookStore {
         }
     }
 
-    /// Whether the response of an event has ended as the event says.
+    /// Whether the event's response has ended with the state that the event reports.
     private static func hasEnded(_ event: WebhookEvent, _ db: Database) throws -> Bool {
         let status = try String.fetchOne(db, sql: "SELECT status FROM responses WHERE id = ?", arguments: [event.objectID])
         return status.map { "response." + $0 == event.type } ?? false

@@ -110,7 +110,8 @@ package struct ExactKey: Hashable {
 
     static func isSame(_ left: String, _ right: String) -> Bool {
         let count = left.utf8.count
-        guard count == right.utf8.count else { return false }
+        // `==` tells most that differ apart by one comparison of words.
+        guard count == right.utf8.count, left == right else { return false }
         let isSame = left.utf8.withContiguousStorageIfAvailable { left in
             right.utf8.withContiguousStorageIfAvailable { right in
                 guard let left = left.baseAddress, let right = right.baseAddress else { return true }

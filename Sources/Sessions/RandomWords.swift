@@ -23,6 +23,7 @@ final class RandomWords: Sendable {
     }
 
     private static func fetch() -> [UInt64] {
+        // number-safe: a constant
         var words = [UInt64](repeating: 0, count: count)
         let byteCount = words.withUnsafeMutableBytes { clinux_random($0.baseAddress, $0.count) }
         guard byteCount == count * MemoryLayout<UInt64>.size else {

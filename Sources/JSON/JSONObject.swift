@@ -108,14 +108,19 @@ package struct ExactKey: Hashable {
 
     package init(string: String) { self.string = string }
 
+    @inline(__always)
     static func isSame(_ left: String, _ right: String) -> Bool {
-        let count = left.utf8.count
-        // `==` tells most that differ apart by one comparison of words.
-        guard count == right.utf8.count, left == right else { return false }
+        // `==` tells most of those apart that differ, by one comparison of words.
+        left.utf8.count == right.utf8.count && left == right && hasSameBytes(left, right)
+    }
+
+    /// Whether strings that are equal by Unicode, and as long as each other, are the same bytes.
+    @inline(never)
+    private static func hasSameBytes(_ left: String, _ right: String) -> Bool {
         let isSame = left.utf8.withContiguousStorageIfAvailable { left in
             right.utf8.withContiguousStorageIfAvailable { right in
-                guard let left = left.baseAddress, let right = right.baseAddress else { return true }
-                return memcmp(left, right, count) == 0
+                guard let first = left.baseAddress, let other = right.baseAddress else { return true }
+                return memcmp(first, other, left.count) == 0
             }
         }
         return isSame.flatMap { $0 } ?? left.utf8.elementsEqual(right.utf8)

@@ -1,3 +1,4 @@
+import Glibc
 import JSON
 import Sessions
 import Testing
@@ -121,5 +122,23 @@ import Testing
         frame.clear()
         Self.store(Self.text("x"), in: &frame)
         #expect(Self.found(Self.text("y"), by: &frame) == nil)
+    }
+
+    /// Of a frame that was forgotten nothing is compared: behind the chunk there may be no memory.
+    @Test func aForgottenFrameReadsNothingBehindAChunk() throws {
+        let page = sysconf(Int32(_SC_PAGESIZE))
+        let memory = try #require(mmap(nil, 2 * page, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0))
+        defer { munmap(memory, 2 * page) }
+        try #require(memory != MAP_FAILED && mprotect(memory + page, page, PROT_NONE) == 0)
+        var frame = ChunkFrame()
+        Self.store(Self.text("one"), in: &frame)
+        frame.clear()
+        // At the end of the readable page: one chunk with the same head, and one that is shorter than it.
+        for chunk in [Self.text("two"), String(Self.text("two").prefix(24))] {
+            let place = UnsafeMutableRawBufferPointer(start: memory + page - chunk.utf8.count, count: chunk.utf8.count)
+            place.copyBytes(from: chunk.utf8)
+            let text = frame.text(of: UnsafeRawBufferPointer(place))
+            #expect(text == nil)
+        }
     }
 }

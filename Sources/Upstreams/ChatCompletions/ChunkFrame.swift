@@ -22,7 +22,8 @@ struct ChunkFrame: ~Copyable {
     /// - Parameter json: a chunk.
     mutating func text(of json: UnsafeRawBufferPointer) -> RawString? {
         let tailByteCount = bytes.count - headByteCount
-        guard let frame = bytes.bytes.baseAddress, let start = json.baseAddress, json.count > bytes.count,
+        // The buffer has storage also when it is empty.
+        guard !bytes.isEmpty, let frame = bytes.bytes.baseAddress, let start = json.baseAddress, json.count > bytes.count,
             memcmp(frame, start, headByteCount) == 0,
             memcmp(frame + headByteCount, start + (json.count - tailByteCount), tailByteCount) == 0
         else { return nil }
@@ -48,5 +49,8 @@ struct ChunkFrame: ~Copyable {
     }
 
     /// Forgets the frame.
-    mutating func clear() { bytes.clear() }
+    mutating func clear() {
+        bytes.clear()
+        headByteCount = 0
+    }
 }

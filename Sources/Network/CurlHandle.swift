@@ -60,9 +60,9 @@ final class CurlHandle {
 
     /// The transfer begins. libcurl keeps a timeout for connecting in its queue long after the connection is made, and each piece of
     /// every body would move it there twice. It needs that timeout where a name may have several addresses, to divide it among
-    /// them. Elsewhere the transfer watches it, beside the silence.
+    /// them, and for handshakes. Elsewhere the transfer watches it, beside the silence.
     func limitConnecting(of request: HTTPClientRequest, now: Instant) {
-        if request.hasOneAddress, request.connectTimeout <= Self.longestConnecting {
+        if request.connectsInOneStep, request.connectTimeout <= Self.longestConnecting {
             connectDeadline = now + request.connectTimeout
         } else {
             ccurl_set_long(easy, CURLOPT_CONNECTTIMEOUT_MS, Self.milliseconds(request.connectTimeout))

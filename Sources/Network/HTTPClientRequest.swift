@@ -42,7 +42,11 @@ public struct HTTPClientRequest: Sendable {
     var mayUseProxy: Bool { !needsOwnConnection && !Self.isLoopback(host: Self.host(of: url)) }
 
     /// Whether there is no choice of addresses to connect to: loopback, a Unix socket.
-    var hasOneAddress: Bool { unixSocketPath != nil || Self.isLoopback(host: Self.host(of: url)) }
+    private var hasOneAddress: Bool { unixSocketPath != nil || Self.isLoopback(host: Self.host(of: url)) }
+
+    /// Whether connecting is one step, which cannot hang behind a first one that went well: libcurl may try a pooled connection, and
+    /// then a new one with a handshake.
+    var connectsInOneStep: Bool { hasOneAddress && !isSecure }
 
     var isSecure: Bool { url.lowercased().hasPrefix("https:") }
 

@@ -22,15 +22,20 @@ public final class HTTPExchange {
     public var clientAddress: IPAddress? { client.address }
     /// Fields of every answer of this exchange, such as `x-request-id` and CORS.
     public var commonFields: [(name: String, value: String)] = []
-    /// Called once if the client disconnects before the response is complete.
-    public var onDisconnect: (() -> Void)?
+    /// Called once if the client disconnects before the response is complete. Not stored once the exchange has ended, which is when it
+    /// releases what the closure captures.
+    public var onDisconnect: (() -> Void)? {
+        didSet { if state == .released, onDisconnect != nil { onDisconnect = nil } }
+    }
     /// Whether a half-close by the client counts as a disconnect. A FIN does not show whether the client still reads: generations,
     /// which cost money, must stop; short answers are simply sent.
     public var endsWithInput = false {
         didSet { if endsWithInput { connection?.lookForInputEnd() } }
     }
     /// Called when a congested connection has sent all output.
-    public var onDrained: (() -> Void)?
+    public var onDrained: (() -> Void)? {
+        didSet { if state == .released, onDrained != nil { onDrained = nil } }
+    }
     /// Loop and number of the connection, as in ``ConnectionReport/id``.
     public var connectionID: String { "\(loopIndex)-\(connectionNumber)" }
     private let loopIndex: Int
@@ -53,7 +58,8 @@ public final class HTTPExchange {
     /// Memory of the request and its answer, in bytes.
     var heldByteCount: Int { received.count + waitingAnswerBytes }
 
-    private enum State { case waiting, streaming, ended }
+    /// Released: the closures were let go of, and none is stored any more.
+    private enum State: Comparable { case waiting, streaming, ended, released }
     private var state = State.waiting
     /// Whether the body is incomplete.
     private var isBodyAwaited: Bool
@@ -92,14 +98,14 @@ public final class HTTPExchange {
     public var clientCertificateSubject: String? { connection?.peerCertificateSubject }
     /// Whether the status has been sent: errors can then only be reported within the stream.
     public var hasBegun: Bool { state != .waiting }
-    public var isEnded: Bool { state == .ended }
+    public var isEnded: Bool { state >= .ended }
     /// Whether the producer should wait for ``onDrained``.
     public var isCongested: Bool { piecewise != nil || connection?.isCongested ?? false }
 
     // MARK: A streamed body
 
     /// Whether received bytes are pieces of a body that is not paused.
-    var takesBody: Bool { isBodyAwaited && !isBodyPaused && state != .ended }
+    var takesBody: Bool { isBodyAwaited && !isBodyPaused && state < .ended }
 
     /// Pauses a streamed body until ``resumeBody()``, with backpressure on the client.
     public func pauseBody() {
@@ -267,7 +273,7 @@ public final class HTTPExchange {
 
     /// Aborts the stream, so that the client can tell that it is incomplete.
     public func abort() {
-        guard state != .ended, let connection else { return }
+        guard state < .ended, let connection else { return }
         state = .ended
         release()
         server.handler.exchangeEnded(self)
@@ -295,7 +301,7 @@ public final class HTTPExchange {
     }
 
     func disconnected() {
-        guard state != .ended else { return }
+        guard state < .ended else { return }
         state = .ended
         let action = onDisconnect
         release()
@@ -330,6 +336,7 @@ public final class HTTPExchange {
     }
 
     private func release() {
+        state = .released
         connection = nil
         piecewise = nil
         onDisconnect = nil

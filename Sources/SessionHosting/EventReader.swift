@@ -16,6 +16,8 @@ open class EventReader {
     /// Events from another loop, in order, until the reader is ready for them.
     private var backlog: [Delivery] = []
     private var isPaused = false
+    /// Whether the reader reads no more, also if a command that attaches it is still under way.
+    private(set) var isStopped = false
     /// Whether the server is stopping and the backlog comes first.
     private var isStopPending = false
 
@@ -51,8 +53,10 @@ open class EventReader {
         if !isPaused { cursor?.run { $0.readerTakesMore() } }
     }
 
-    /// Stops reading.
+    /// Stops reading for good. A reader that is to be attached by a command under way, or by a later one, leaves as soon as it has
+    /// joined: for the session, its client disconnects then.
     package final func stop() {
+        isStopped = true
         guard let cursor else { return }
         self.cursor = nil
         backlog = []
@@ -67,7 +71,7 @@ open class EventReader {
         let cursor = LoopBound(
             transferring: FeedCursor(feeding: LoopBound(self, on: loop), on: session.loop, listens: listens, catchUp: catchUp),
             to: session.loop)
-        self.cursor = cursor
+        if !isStopped { self.cursor = cursor }
         owner = session.owner
         return cursor
     }
@@ -75,6 +79,7 @@ open class EventReader {
     // MARK: For the cursor
 
     fileprivate func take(_ event: SessionEvent) -> Cursor.Demand {
+        if isStopped { return .pause }
         let demand = receive(event)
         if demand == .pause {
             isPaused = true

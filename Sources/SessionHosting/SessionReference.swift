@@ -42,7 +42,12 @@ package struct SessionReference: Sendable {
                 if let remote { Self.tell(outcome, behindEventsOn: remote, answer) } else { answer(outcome) }
             }
         } then: { (outcome: SessionOutcome) in
-            if outcome.isRefusal { reader?.stop() }
+            if outcome.isRefusal {
+                reader?.stop()
+            } else if reader?.isStopped == true {
+                // Its client left while the session was being found.
+                cursor?.run { $0.detach() }
+            }
             then(outcome)
         }
     }

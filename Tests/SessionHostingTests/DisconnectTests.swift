@@ -1,4 +1,5 @@
 import LoopbackServer
+import Network
 import Sessions
 import Testing
 
@@ -107,5 +108,24 @@ import Testing
         scene.server.turnUntilQuiet()
         #expect(scene.call.isCancelled)
         #expect(observer.kinds.contains(.responseCancelled))
+    }
+
+    /// A session may have to be loaded before its reader is attached: its client may have left by then.
+    @Test(arguments: [0, 1]) func aReaderThatStoppedBeforeItWasAttachedLeavesAtOnce(readerLoop: Int) throws {
+        let server = try HandTurnedServer(hasStore: false)
+        let session = server.makeSession(on: 0)
+        let reader = server.makeReader(on: readerLoop)
+        server.stop(reader)
+        var command = SessionCommand.Submit(
+            NewItems([.userMessage("hello")]), responseID: "resp_1", parameters: server.on(session) { .whole($0.defaults) })
+        command.policy = .cancel
+        var isAccepted = false
+        reader.loop.enter {
+            session.perform(.submit(command), reader: reader, from: reader.loop) { isAccepted = !$0.isRefusal }
+        }
+        server.turnUntilQuiet()
+        #expect(isAccepted, "what was asked for is begun")
+        #expect(try #require(server.model.calls.last).isCancelled, "and ends by its policy: nobody reads it")
+        #expect(reader.events.isEmpty)
     }
 }

@@ -56,8 +56,6 @@ package final class EventStream {
         call.services.calls(on: loop).open.insert(self, answering: call)
     }
 
-    deinit { timer?.cancel() }
-
     @inlinable package var hasBegun: Bool { exchange.hasBegun }
     /// Whether the response has ended.
     @inlinable package var isEnded: Bool { exchange.isEnded }
@@ -143,7 +141,8 @@ package final class EventStream {
     }
 
     private func schedule() {
-        timer = loop.schedule(after: heartbeat - (loop.now - lastWrite)) { [unowned self] in
+        timer = loop.schedule(after: heartbeat - (loop.now - lastWrite)) { [self] in
+            // Cancelled with the stream's end: a weak reference would slow down each retain of the stream for as long as it lives.
             guard !isEnded else { return }
             if loop.now - lastWrite >= heartbeat { sendHeartbeat() }
             schedule()

@@ -50,6 +50,8 @@ final class ChatStream: EventReader {
             stop()
         }
         call.exchange.onDrained = { [self] in resume() }
+        // The client has left while the session was being found.
+        if call.exchange.isEnded { stop() }
         statusHold = StatusHold(call) { [unowned self] in
             response == nil
         } commit: { [unowned self] in

@@ -44,6 +44,8 @@ final class ResponseStream: EventReader {
         call.exchange.endsWithInput = true
         call.exchange.onDisconnect = { [self] in disconnected() }
         call.exchange.onDrained = { [self] in resume() }
+        // The client has left while the session was being found.
+        if call.exchange.isEnded { stop() }
         if holdsStatus {
             statusHold = StatusHold(call) { [unowned self] in
                 held.isEmpty

@@ -30,6 +30,8 @@ final class SessionStream: EventReader {
             stop()
         }
         call.exchange.onDrained = { [self] in resume() }
+        // The client has left while the session was being found.
+        if call.exchange.isEnded { stop() }
     }
 
     /// Sends an error as the status if nothing has been sent yet; otherwise ends the stream, and EventSource reconnects.

@@ -19,6 +19,7 @@ struct BodyWriter: Sendable {
     }
 
     private var state = State.ended
+    private var chunks = ChunkEncoder()
 
     init() {}
     static let suppressed = BodyWriter(.suppressed)
@@ -38,7 +39,7 @@ struct BodyWriter: Sendable {
     }
 
     func beginPiece(_ output: inout ByteBuffer) -> Int {
-        if case .chunked = state { return ChunkEncoder.begin(&output) }
+        if case .chunked = state { return chunks.begin(&output) }
         return output.count
     }
 
@@ -46,7 +47,7 @@ struct BodyWriter: Sendable {
         let count = output.count - start
         switch state {
         case .chunked:
-            ChunkEncoder.end(start, &output)
+            chunks.end(start, &output)
         case .untilClose:
             break
         case .length(let remaining):

@@ -2,42 +2,51 @@ import Bytes
 
 /// Adds chunked framing (RFC 9112 §7.1) around pieces written directly to the output.
 ///
-/// The size precedes the data but is known only afterwards. Three digits are reserved, which fits events of 256 to 4,095 bytes;
-/// other pieces are moved by the difference, which costs less than copying every piece.
-enum ChunkEncoder {
-    private static let expectedDigits = 3
+/// The size precedes the data but is known only afterwards. Room is left for as many digits as the last chunk's size had, since
+/// the events of a stream are alike; the data of other chunks is moved by the difference.
+struct ChunkEncoder: Sendable {
+    /// Hexadecimal digits of the last chunk's size.
+    private var digitCount = 2
 
     /// - Returns: offset of the chunk, for ``end(_:_:)``.
-    static func begin(_ output: inout ByteBuffer) -> Int {
+    func begin(_ output: inout ByteBuffer) -> Int {
         let start = output.count
-        output.append("000\r\n")
+        output.write(room: digitCount + 2) { _ in digitCount + 2 }
         return start
     }
 
     /// Closes the chunk that began at `start`. An empty chunk is removed, because it would end the body.
-    static func end(_ start: Int, _ output: inout ByteBuffer) {
-        let dataStart = start + expectedDigits + 2
+    mutating func end(_ start: Int, _ output: inout ByteBuffer) {
+        let dataStart = start + digitCount + 2
         let count = output.count - dataStart
         guard count > 0 else {
             output.removeLast(output.count - start)
             return
         }
         let digits = (Int.bitWidth - count.leadingZeroBitCount + 3) / 4
-        let shift = digits - expectedDigits
-        for _ in 0..<max(0, shift) { output.append(0) }
-        if shift != 0, let base = output.mutableBytes.baseAddress {
-            (base + dataStart + shift).copyMemory(from: base + dataStart, byteCount: count)
+        if digits != digitCount {
+            Self.move(count, at: dataStart, by: digits - digitCount, &output)
+            digitCount = digits
         }
-        output.removeLast(max(0, -shift))
+        let room = output.mutableBytes
         var rest = count
         for position in stride(from: start + digits - 1, through: start, by: -1) {
             let digit = UInt8(truncatingIfNeeded: rest & 0xF)
-            output.mutableBytes[position] = digit < 10 ? digit + 48 : digit + 87
+            room[position] = digit < 10 ? digit + 48 : digit + 87
             rest >>= 4
         }
-        output.mutableBytes[start + digits] = .carriageReturn
-        output.mutableBytes[start + digits + 1] = .lineFeed
+        room[start + digits] = .carriageReturn
+        room[start + digits + 1] = .lineFeed
         output.append("\r\n")
+    }
+
+    /// Moves the last `count` bytes.
+    private static func move(_ count: Int, at offset: Int, by shift: Int, _ output: inout ByteBuffer) {
+        for _ in 0..<max(0, shift) { output.append(0) }
+        if let base = output.mutableBytes.baseAddress {
+            (base + offset + shift).copyMemory(from: base + offset, byteCount: count)
+        }
+        output.removeLast(max(0, -shift))
     }
 
     static func append(_ data: UnsafeRawBufferPointer, _ output: inout ByteBuffer) {

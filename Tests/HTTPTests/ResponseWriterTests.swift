@@ -72,6 +72,23 @@ import Testing
         }
     }
 
+    @Test func sizesOfDifferentLengthFollowEachOther() {
+        var output = ByteBuffer()
+        var writer = ResponseWriter(keepAlive: true)
+        writer.begin(.ok, date: nil, into: &output)
+        writer.endHead(.unknown, into: &output)
+        var expected = "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
+        for size in [200, 256, 0, 300, 5, 4096, 0, 255, 15, 16, 70_000, 1] {
+            let data = String(repeating: "x", count: size)
+            let piece = writer.beginPiece(into: &output)
+            output.append(data)
+            writer.endPiece(piece, into: &output)
+            if size > 0 { expected += "\(String(size, radix: 16))\r\n\(data)\r\n" }
+        }
+        writer.end(into: &output)
+        #expect(text(output) == expected + "0\r\n\r\n")
+    }
+
     @Test(arguments: [(HTTPMethod.head, 200), (.get, 204), (.get, 304)])
     func noBodyWhereNoneMayBe(method: HTTPMethod, code: Int) {
         for length in [BodyLength.bytes(3), .unknown] {

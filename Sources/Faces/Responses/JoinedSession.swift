@@ -9,6 +9,7 @@ import Sessions
 final class JoinedSession: EventReader {
     private let socket: ResponsesSocket
     let reference: SessionReference
+    private let sessionID: String
     let participant: Participant?
     private var suffix = ByteBuffer()
     static let maxEarlyEvents = 256
@@ -22,6 +23,7 @@ final class JoinedSession: EventReader {
     init(socket: ResponsesSocket, reference: SessionReference, participant: Participant?, streamID: String?, mergesDeltas: Bool) {
         self.socket = socket
         self.reference = reference
+        sessionID = reference.id
         self.participant = participant
         super.init(loop: socket.loop, catchUp: CatchUp(whenPlaceIsGone: .snapshot, mergesDeltas: mergesDeltas))
         if let streamID {
@@ -164,7 +166,7 @@ final class JoinedSession: EventReader {
     }
 
     private func send(_ event: SessionEvent) {
-        socket.send(event, sessionID: reference.id, suffix: suffix)
+        socket.send(event, sessionID: sessionID, suffix: suffix)
         sent(through: event.position)
     }
 }

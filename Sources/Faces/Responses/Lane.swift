@@ -92,8 +92,18 @@ final class LaneReader: EventReader {
     let responseID: String
     private let cutForm: CutForm
     /// Responses that are followed and have not ended.
-    private(set) var open: Set<String>
-    private(set) var sessionID: String?
+    private(set) var open: Set<String> { didSet { current = nil } }
+    /// The followed response of the last event.
+    private var current: Current?
+
+    /// Found by identifiers once, not for each event.
+    private struct Current {
+        let response: ResponseHeader
+        let join: JoinedSession?
+        /// Of the socket, when it was looked up.
+        let joinCount: Int
+    }
+
     /// Events that wait until it is known whether the session is joined: then they go there.
     private var withheld: [SessionEvent] = []
 
@@ -111,15 +121,22 @@ final class LaneReader: EventReader {
     func unfollow(_ responseID: String) { open.remove(responseID) }
 
     override func receive(_ event: SessionEvent) -> Cursor.Demand {
-        guard let reference = event.response, open.contains(reference.id) else { return .more }
-        sessionID = reference.sessionID
-        let join = socket.joined[reference.sessionID]
-        if join?.isUndecided == true {
+        guard let current = followed(event) else { return .more }
+        if current.join?.isUndecided == true {
             withheld.append(event)
             return withheld.count > JoinedSession.maxEarlyEvents ? .pause : .more
         }
-        take(event, of: reference, join)
+        take(event, of: current.response, current.join)
         return socket.isCongested ? .pause : .more
+    }
+
+    /// The response that an event belongs to, if it is followed.
+    private func followed(_ event: SessionEvent) -> Current? {
+        if let current, event.isPart(of: current.response), current.joinCount == socket.joinCount { return current }
+        guard let response = event.response, open.contains(response.id) else { return nil }
+        let found = Current(response: response, join: socket.joined[response.sessionID], joinCount: socket.joinCount)
+        current = found
+        return found
     }
 
     private func take(_ event: SessionEvent, of reference: ResponseHeader, _ join: JoinedSession?) {
@@ -139,8 +156,8 @@ final class LaneReader: EventReader {
         let events = withheld
         withheld = []
         for event in events {
-            guard let reference = event.response, open.contains(reference.id) else { continue }
-            take(event, of: reference, socket.joined[reference.sessionID])
+            guard let current = followed(event) else { continue }
+            take(event, of: current.response, current.join)
         }
         if !socket.isCongested { resume() }
     }

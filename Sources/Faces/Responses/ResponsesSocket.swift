@@ -26,13 +26,16 @@ final class ResponsesSocket: FaceSocket {
     /// How it is told of cuts, for responses that do not say.
     let cutForm: CutForm
     var lanes: [String?: Lane] = [:]
-    var joined: [String: JoinedSession] = [:]
+    var joined: [String: JoinedSession] = [:] { didSet { joinCount &+= 1 } }
+    /// Changes of ``joined``.
+    private(set) var joinCount = 0
     /// Where the end of an event is written: kept, since there is one for each token.
     private var tail = ByteBuffer()
-    private lazy var pass = services.sessions(on: loop).passes.pass(ResponsesEncoder.self)
+    private let pass: EncodingPass<ResponsesEncoder>
 
     init(_ transport: WebSocketTransport, for call: Call, cutForm: CutForm) {
         self.cutForm = cutForm
+        pass = call.services.sessions(on: call.loop).passes.pass(ResponsesEncoder.self)
         super.init(transport, for: call)
     }
 

@@ -10,6 +10,7 @@ open class EventReader {
     package let loop: EventLoop
     /// How a reader that lags catches up.
     package let catchUp: CatchUp
+    private let pass: ObjectIdentifier?
     private var cursor: LoopBound<FeedCursor>?
     /// Owner of the session.
     package private(set) var owner = ""
@@ -24,9 +25,11 @@ open class EventReader {
     /// - Parameters:
     ///   - loop: the face's.
     ///   - catchUp: how the reader catches up when it lags.
-    package init(loop: EventLoop, catchUp: CatchUp) {
+    ///   - pass: the ``EncodingPass`` of the loop that it gets events from, if any: shared with the session's other readers there.
+    package init(loop: EventLoop, catchUp: CatchUp, pass: AnyObject? = nil) {
         self.loop = loop
         self.catchUp = catchUp
+        self.pass = pass.map { ObjectIdentifier($0) }
     }
 
     // MARK: For faces
@@ -69,7 +72,8 @@ open class EventReader {
     /// The reader's cursor, to be attached on the session's loop. Must be called on the reader's loop, once.
     final func makeCursor(for session: SessionReference, listens: Bool = true) -> LoopBound<FeedCursor> {
         let cursor = LoopBound(
-            transferring: FeedCursor(feeding: LoopBound(self, on: loop), on: session.loop, listens: listens, catchUp: catchUp),
+            transferring: FeedCursor(
+                feeding: LoopBound(self, on: loop), on: session.loop, listens: listens, catchUp: catchUp, pass: pass),
             to: session.loop)
         if !isStopped { self.cursor = cursor }
         owner = session.owner
@@ -183,11 +187,13 @@ package final class FeedCursor: Cursor {
     private var bytesOnTheWay = 0
     private var isWindowFull = false
 
-    init(feeding reader: LoopBound<EventReader>, on loop: EventLoop, listens: Bool, catchUp: CatchUp) {
+    init(
+        feeding reader: LoopBound<EventReader>, on loop: EventLoop, listens: Bool, catchUp: CatchUp, pass: ObjectIdentifier?
+    ) {
         self.reader = reader
         sessionLoop = loop
         local = reader.loop === loop ? reader.value : nil
-        super.init(listens: listens, catchUp: catchUp)
+        super.init(listens: listens, catchUp: catchUp, pass: pass)
     }
 
     package override func deliver(_ event: SessionEvent) -> Demand {

@@ -77,10 +77,10 @@ final class LogWriter {
     @inline(__always)
     private func publish(_ append: () -> SessionEvent) {
         let before = log.byteCount
-        let event = append()
+        var event = append()
         if log.byteCount != before { memory.changed(by: log.byteCount - before) }
         // An uncommitted event is delivered once it is committed.
-        if log.committedPosition >= event.position { audience.deliver(event) }
+        if log.committedPosition >= event.position { audience.deliver(&event) }
         audience.holdUpstreamIfNeeded()
     }
 

@@ -24,6 +24,29 @@ import Testing
         #expect(parts.delegate.told == ["attached", "follows", "attached", "follows"])
     }
 
+    @Test func onlyReadersOfOneEncodingPassShareIt() throws {
+        let (one, other) = (Parts(), Parts())
+        let passes = [one, one, other, nil].map { $0.map { ObjectIdentifier($0) } }
+        let readers = try passes.map { pass in
+            let reader = Recorder(catchUp: .losslessOrClose, pass: pass)
+            try audience.attach(reader, after: 0)
+            return reader
+        }
+        parts.append()
+        #expect(readers.map { $0.events.last?.isShared } == [true, true, false, false])
+        readers[0].detach()
+        parts.append()
+        #expect(readers.dropFirst().map { $0.events.last?.isShared } == [false, false, false])
+        try audience.attach(readers[0], after: readers[0].position)
+        parts.append()
+        #expect(readers.map { $0.events.last?.isShared } == [true, true, false, false])
+        // Within a delivery, and gone for good.
+        readers[1].whenDelivered = { [unowned reader = readers[1]] _ in reader.detach() }
+        parts.append()
+        parts.append()
+        #expect(readers[0].events.count == 5 && readers[0].events.last?.isShared == false)
+    }
+
     @Test func aReaderThatPausesGoesOnWhereItWas() throws {
         let slow = try reader(credit: 2)
         let quick = try reader()

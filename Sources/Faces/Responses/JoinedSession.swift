@@ -25,7 +25,8 @@ final class JoinedSession: EventReader {
         self.reference = reference
         sessionID = reference.id
         self.participant = participant
-        super.init(loop: socket.loop, catchUp: CatchUp(whenPlaceIsGone: .snapshot, mergesDeltas: mergesDeltas))
+        super.init(
+            loop: socket.loop, catchUp: CatchUp(whenPlaceIsGone: .snapshot, mergesDeltas: mergesDeltas), pass: socket.pass)
         if let streamID {
             suffix.append(",\"stream_id\":\"" as StaticString)
             suffix.append(streamID)

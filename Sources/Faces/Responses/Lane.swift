@@ -113,7 +113,7 @@ final class LaneReader: EventReader {
         self.lane = lane
         open = [responseID]
         self.responseID = responseID
-        super.init(loop: socket.loop, catchUp: .losslessOrClose)
+        super.init(loop: socket.loop, catchUp: .losslessOrClose, pass: socket.pass)
     }
 
     func follow(_ responseID: String) { open.insert(responseID) }

@@ -40,7 +40,7 @@ final class ResponseStream: EventReader {
         self.responseID = responseID
         self.startingAfter = startingAfter
         stream = EventStream(call, errors: .flat("error", isDone: true))
-        super.init(loop: call.loop, catchUp: .losslessOrClose)
+        super.init(loop: call.loop, catchUp: .losslessOrClose, pass: pass)
         call.exchange.endsWithInput = true
         call.exchange.onDisconnect = { [self] in disconnected() }
         call.exchange.onDrained = { [self] in resume() }

@@ -31,7 +31,7 @@ final class ResponsesSocket: FaceSocket {
     private(set) var joinCount = 0
     /// Where the end of an event is written: kept, since there is one for each token.
     private var tail = ByteBuffer()
-    private let pass: EncodingPass<ResponsesEncoder>
+    let pass: EncodingPass<ResponsesEncoder>
 
     init(_ transport: WebSocketTransport, for call: Call, cutForm: CutForm) {
         self.cutForm = cutForm

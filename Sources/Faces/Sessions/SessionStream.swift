@@ -24,7 +24,7 @@ final class SessionStream: EventReader {
         pass = call.services.sessions(on: call.loop).passes.pass(ResponsesEncoder.self)
         // EventSource fires `error` for failed connections; the server's events must not look like that.
         stream = EventStream(call, errors: .flat("interject:error", isDone: false))
-        super.init(loop: call.loop, catchUp: catchUp)
+        super.init(loop: call.loop, catchUp: catchUp, pass: pass)
         call.exchange.onDisconnect = { [self] in
             stream.stopHeartbeats()
             stop()

@@ -32,6 +32,8 @@ final class Audience {
     let memory: MemoryTally
     weak var delegate: (any AudienceDelegate)?
     var cursors: [Cursor] = []
+    /// Attached cursors of each encoding pass.
+    private var passCounts: [ObjectIdentifier: Int] = [:]
     var upstream = Upstream.idle
     /// Where the last commit's delivery ended.
     private var commitPlace = LogPlace(position: 0)
@@ -84,6 +86,7 @@ final class Audience {
         // It may still be listed if it detached itself in this iteration.
         cursor.wasListed = cursors.contains { $0 === cursor }
         if !cursor.wasListed { cursors.append(cursor) }
+        if let pass = cursor.pass { enter(cursor, pass) }
     }
 
     /// Begins delivery to an added reader with the events already in the log. No effect if it has detached itself since.
@@ -125,8 +128,28 @@ final class Audience {
     }
 
     private func release(_ cursor: Cursor) {
+        if cursor.isAttached, let pass = cursor.pass { leave(pass) }
         cursor.audience = nil
         cursor.state = .detached
+        cursor.sharesEncoding = false
+    }
+
+    private func enter(_ cursor: Cursor, _ pass: ObjectIdentifier) {
+        let count = passCounts[pass, default: 0] + 1
+        passCounts[pass] = count
+        cursor.sharesEncoding = count > 1
+        if count == 2 { setSharesEncoding(true, inPass: pass) }
+    }
+
+    /// The reader that stays alone encodes straight into its output again.
+    private func leave(_ pass: ObjectIdentifier) {
+        let count = passCounts[pass, default: 1] - 1
+        passCounts[pass] = count > 0 ? count : nil
+        if count == 1 { setSharesEncoding(false, inPass: pass) }
+    }
+
+    private func setSharesEncoding(_ isShared: Bool, inPass pass: ObjectIdentifier) {
+        for cursor in cursors where cursor.pass == pass && cursor.isAttached { cursor.sharesEncoding = isShared }
     }
 
     private func settle() {
@@ -154,7 +177,7 @@ final class Audience {
 
     /// Token path: delivers an event that was just appended and is committed to all readers directly before it.
     @inline(__always)
-    func deliver(_ event: consuming SessionEvent) { if !cursors.isEmpty { hand(event) } }
+    func deliver(_ event: inout SessionEvent) { if !cursors.isEmpty { hand(&event) } }
 
     /// Delivers the log to its end, committed or not: nothing of a deleted session need be committed first.
     func deliverAll() { deliver(upTo: log.lastPosition, toThoseAt: log.committedPosition) }
@@ -176,21 +199,20 @@ final class Audience {
 
     /// The delivery loop: hands the events of a source to one reader while it takes more, or to all readers.
     func deliver(_ source: inout EventSource, to reader: Cursor?) {
-        while reader == nil || reader?.state == .following, let event = source.next(in: log) {
+        while reader == nil || reader?.state == .following, var event = source.next(in: log) {
             if let reader {
                 if let first = event.mergedFrom { host.applied(.mergeDeltas, toEvents: event.position - first) }
                 let place = source.place(behind: event.position, in: log)
                 hand(event, to: reader, readingOnAt: place)
             } else {
-                hand(event)
+                hand(&event)
             }
         }
     }
 
     /// Hands an event to all readers that stand right before it and take it.
-    private func hand(_ event: consuming SessionEvent) {
+    private func hand(_ event: inout SessionEvent) {
         deliveryDepth += 1
-        event.isShared = cursors.count > 1
         // By index: a reader that joins meanwhile is appended, and has the event already.
         var index = 0
         while index < cursors.count {
@@ -198,6 +220,7 @@ final class Audience {
             // A reader that waits for a page or snapshot gets that first, then this event.
             if cursor.state == .following, cursor.position == event.position - 1 {
                 cursor.place.move(behind: event)
+                event.isShared = cursor.sharesEncoding
                 take(event, by: cursor)
             }
             index += 1

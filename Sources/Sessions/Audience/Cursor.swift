@@ -32,13 +32,19 @@ open class Cursor {
     public let listens: Bool
     /// How it catches up when it lags.
     public let catchUp: CatchUp
+    /// The encoding pass that its reader gets events from; nil if it encodes otherwise.
+    let pass: ObjectIdentifier?
+    /// Whether another cursor of the audience has the same pass.
+    var sharesEncoding = false
 
     /// - Parameters:
     ///   - listens: whether the cursor counts as a listener, for disconnect policies.
     ///   - catchUp: how it catches up when it lags.
-    public init(listens: Bool = true, catchUp: CatchUp = .snapshot) {
+    ///   - pass: the ``EncodingPass`` that its reader gets events from, if any.
+    public init(listens: Bool = true, catchUp: CatchUp = .snapshot, pass: ObjectIdentifier? = nil) {
         self.listens = listens
         self.catchUp = catchUp
+        self.pass = pass
     }
 
     var isAttached: Bool { state != .detached }

@@ -186,7 +186,7 @@ let package = Package(
         .testTarget(
             name: "SessionHostingTests",
             dependencies: [
-                "LoopbackServer", "SessionHosting", "Storage", "Hosting", "Sessions", "Network", "JSON",
+                "LoopbackServer", "SessionHosting", "Storage", "Hosting", "Sessions", "Network", "JSON", "Bytes",
                 .product(name: "Logging", package: "swift-log"),
             ],
             swiftSettings: strict),

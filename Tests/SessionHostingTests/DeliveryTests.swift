@@ -1,6 +1,8 @@
+import Bytes
 import Hosting
 import LoopbackServer
 import Sessions
+import Synchronization
 import Testing
 
 @testable import SessionHosting
@@ -64,6 +66,29 @@ import Testing
         server.say("hi", by: call, in: session)
         #expect(reader.text == "hi")
         #expect(reader.isGapless)
+    }
+
+    @Test(.serialized, arguments: [0, 1]) func readersOfALoopShareTheEncodingOfWhatComes(readerLoop: Int) throws {
+        let server = try HandTurnedServer()
+        let session = server.makeSession(isDurable: false)
+        let pass = EncodingPass<CountingEncoder>()
+        let readers = (0..<3).map { _ in server.makeReader(on: readerLoop, pass: pass) }
+        for reader in readers {
+            try server.attach(reader, to: session)
+            reader.whenReceived = { _ = pass.bytes(of: $0) }
+        }
+        server.turnUntilQuiet()
+        let call = try server.submit("hello", to: session)
+        server.turnUntilQuiet()
+        let count = CountingEncoder.count.withLock { count in
+            count = 0
+            return readers[0].events.count
+        }
+        // One batch for those on another loop.
+        for word in ["one", " two", " three"] { server.say(word, by: call, in: session) }
+        server.turnUntilQuiet()
+        #expect(readers.allSatisfy { $0.text == "one two three" && $0.isGapless })
+        #expect(CountingEncoder.count.withLock { $0 } == readers[0].events.count - count)
     }
 
     @Test func anAcknowledgementWaitsForItsCommit() throws {
@@ -131,4 +156,16 @@ import Testing
         #expect(reader.text.utf8.count == 18 << 20)
         #expect(reader.isGapless)
     }
+}
+
+/// Writes the event as in the log, and counts.
+private enum CountingEncoder: EventEncoder {
+    static let count = Mutex(0)
+
+    static func append(_ event: SessionEvent, to output: inout ByteBuffer) {
+        count.withLock { $0 += 1 }
+        event.withEncoded { output.append($0) }
+    }
+
+    static func byteCount(of event: SessionEvent) -> Int { event.byteCount }
 }

@@ -168,8 +168,8 @@ final class HandTurnedServer {
 
     // MARK: Readers
 
-    func makeReader(on index: Int = 0, catchUp: CatchUp = .losslessOrClose) -> RecordingReader {
-        loops[index].enter { RecordingReader(loop: loops[index], catchUp: catchUp) }
+    func makeReader(on index: Int = 0, catchUp: CatchUp = .losslessOrClose, pass: AnyObject? = nil) -> RecordingReader {
+        loops[index].enter { RecordingReader(loop: loops[index], catchUp: catchUp, pass: pass) }
     }
 
     /// A reader that has the events after a position.

@@ -214,9 +214,12 @@ public struct PageRun: Sendable {
     private(set) var position: Int
     /// Position of the first event that a merged one stands for.
     private let mergedFrom: Int?
+    /// Whether other readers of the same loop and vocabulary get its events, too.
+    private let isShared: Bool
 
     /// A run of one event.
     public init(_ event: SessionEvent) {
+        isShared = event.isShared
         mergedFrom = event.mergedFrom
         page = event.page
         references = event.references
@@ -233,7 +236,7 @@ public struct PageRun: Sendable {
     /// Adds the next event; false if it is on another page or does not follow, or refers to something newer.
     public mutating func extend(with event: SessionEvent) -> Bool {
         guard event.page === page, event.offset == end, event.references === references, event.mergedFrom == nil,
-            mergedFrom == nil
+            mergedFrom == nil, event.isShared == isShared
         else { return false }
         end = event.end
         return true
@@ -244,6 +247,7 @@ public struct PageRun: Sendable {
         while offset < end, let encoded = try? EncodedEvent(page.bytes(upTo: end), at: offset) {
             var event = SessionEvent(page, references, at: offset, upTo: end, position: position + 1)
             event?.mergedFrom = mergedFrom
+            event?.isShared = isShared
             offset = encoded.end
             position += 1
             if let event { return event }
@@ -271,6 +275,7 @@ extension PageRun {
         self.page = page
         references = page.references
         mergedFrom = nil
+        isShared = false
         offset = 0
         end = page.used
         position = page.firstPosition - 1

@@ -131,10 +131,6 @@ public struct SessionEvent: Sendable {
 
     /// Another response that the event names.
     func named(_ ordinal: Int) -> ResponseHeader? { references.response(ordinal)?.takeUnretainedValue() }
-
-    /// Whether it is the same event in the same form.
-    @usableFromInline
-    func isSame(as other: SessionEvent) -> Bool { page === other.page && offset == other.offset }
 }
 
 // MARK: Contents

@@ -1,4 +1,4 @@
-import WebSocket
+public import WebSocket
 
 /// Commands of the peer that take more than one iteration, and the end of the connection that waits for them.
 final class CommandsUnderWay {
@@ -49,6 +49,12 @@ extension WebSocketConnection {
             commands.deadline = loop.schedule(after: Self.closeTimeout) { self.endCommands() }
         }
         return true
+    }
+
+    /// Like ``close(_:reason:)``, but does not wait for the commands under way, nor does a close that waits for them already.
+    public final func closeAtOnce(_ code: CloseCode, reason: String = "") {
+        close(code, reason: reason)
+        endCommands()
     }
 
     /// The commands are done, or overdue: what waited for them takes effect.

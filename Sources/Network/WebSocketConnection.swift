@@ -61,6 +61,9 @@ open class WebSocketConnection: Connection {
     open func receivedBinary(_ bytes: UnsafeRawBufferPointer) {}
     /// A congested connection has sent all output.
     open func drained() {}
+    /// Our close begins, or waits for commands under way: see ``isClosing``. A face that delays the end until something else than
+    /// the answer to a command is sent stops doing so.
+    open func closing() {}
     /// The last call, whatever the cause; after the commands under way: ``delayingEnd(until:)``.
     open func closed(_ end: ConnectionClosed) {}
     /// Whether work is running that limits on age or idle time should not cut.
@@ -73,6 +76,10 @@ open class WebSocketConnection: Connection {
 
     /// Whether messages can be sent: neither end has started to close.
     public final override var isOpen: Bool { canSend && long?.closing == nil }
+
+    /// Whether a close has begun, even if our close frame still waits for commands under way. Until it leaves, a face sends the answers to
+    /// these and nothing else.
+    public final var isClosing: Bool { !isOpen || commands?.closing != nil }
 
     /// Whether frames can be sent: a long message may still leave in front of our close frame.
     private var canSend: Bool { endpoint.state == .open && super.isOpen }
@@ -162,7 +169,8 @@ open class WebSocketConnection: Connection {
     /// Starts the close handshake, after the commands under way and a long message that is being sent. Messages that arrive
     /// meanwhile are discarded.
     public func close(_ code: CloseCode, reason: String = "") {
-        guard isOpen, commands?.closing == nil else { return }
+        if isClosing { return }
+        closing()
         if endMustWait() {
             commands?.closing = (code, reason)
             return

@@ -33,6 +33,16 @@ import Testing
             continuations.append { step(()) }
         }
 
+        /// Delays the end until something is sent that answers no command, or until our close begins.
+        func delayEndForEvent() {
+            let step = delayingEnd { (_: Void) in }
+            event = { step(()) }
+        }
+
+        private var event: (() -> Void)?
+
+        override func closing() { event?() }
+
         override func closed(_ end: ConnectionClosed) { ends.append("\(end.code.rawValue) \(end.wasClean)") }
     }
 
@@ -86,6 +96,8 @@ import Testing
         func endCommand() { loop.enter { socket.continuations.removeFirst()() } }
 
         func close(_ code: CloseCode) { loop.enter { socket.close(code) } }
+
+        func closeAtOnce(_ code: CloseCode) { loop.enter { socket.closeAtOnce(code) } }
 
         /// Iterations until nothing is left to do.
         func settle() {
@@ -167,6 +179,43 @@ import Testing
         #expect(line.events == ["done: a", "closed 1012"])
         #expect(line.socket.received == ["a"])
         #expect(line.socket.ends == ["1012 true"])
+    }
+
+    @Test func aCloseThatWaitsHasBegun() throws {
+        let line = try Line()
+        line.say("a")
+        line.settle()
+        #expect(!line.socket.isClosing)
+        line.close(.policyViolation)
+        #expect(line.socket.isClosing && line.socket.isOpen)
+        line.endCommand()
+        line.settle()
+        #expect(line.socket.isClosing && !line.socket.isOpen)
+    }
+
+    @Test func ourCloseWaitsForAnswersAndNotForEvents() throws {
+        let line = try Line()
+        line.say("a")
+        line.settle()
+        line.loop.enter { line.socket.delayEndForEvent() }
+        line.close(.policyViolation)
+        line.endCommand()
+        line.settle()
+        #expect(line.events == ["done: a", "closed 1008"])
+    }
+
+    @Test(arguments: [false, true])
+    func aCloseAtOnceDoesNotWait(behindOneThatWaits waits: Bool) throws {
+        let line = try Line()
+        line.say("a")
+        line.settle()
+        if waits { line.close(.policyViolation) }
+        line.closeAtOnce(.serviceRestart)
+        line.settle()
+        #expect(line.events == [waits ? "closed 1008" : "closed 1012"])
+        line.endCommand()
+        line.settle()
+        #expect(line.events.count == 1 && line.socket.ends.count == 1)
     }
 
     @Test func aCommandIsDoneThoughItsSenderIsGone() throws {

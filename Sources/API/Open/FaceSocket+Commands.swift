@@ -31,6 +31,14 @@ extension FaceSocket {
         WorkerPool.shared.run(for: owner, on: loop, work, then: delayingEnd(until: then))
     }
 
+    /// Has the client's next messages wait, in their order, until a command is answered: they stay unparsed in the receive buffer or in
+    /// the kernel.
+    /// - Returns: to be called once, on every path that ends the command, also if the connection has ended meanwhile.
+    package final func pauseUntilAnswered() -> () -> Void {
+        pauseForStep()
+        return { [self] in resumeAfterStep() }
+    }
+
     /// As ``runOffLoop(_:then:)``; the client's next messages wait, in their order.
     package final func runInOrder<Value: Sendable>(_ work: @escaping @Sendable () -> Value, then: @escaping (Value?) -> Void) {
         pauseForStep()

@@ -52,13 +52,15 @@ open class FaceSocket: WebSocketConnection {
     }
 
     /// Must be called before each command, since the credential may have expired.
-    /// - Parameter tell: called with the error, if any, before the socket closes.
-    package final func checkCredential(telling tell: (APIError) -> Void) throws(APIError) {
-        if services.authentication.stillKnows(caller) { return }
-        let error = APIError(.unknownKey)
-        tell(error)
-        closeForKey()
-        throw error
+    /// - Parameter tell: called with the error, if any, before the socket closes; once, however many commands follow.
+    /// - Returns: false if the command must be dropped, without a further answer.
+    package final func checkCredential(telling tell: (APIError) -> Void) -> Bool {
+        if services.authentication.stillKnows(caller) { return true }
+        if !isClosing {
+            tell(APIError(.unknownKey))
+            closeForKey()
+        }
+        return false
     }
 
     /// Metadata of its log lines; the access log's line for the upgrade has the same connection, and the request's identifier.
@@ -80,7 +82,7 @@ open class FaceSocket: WebSocketConnection {
 
     /// Closes once the current work has ended.
     final func closeWhenAtRest() {
-        guard isOpen else { return }
+        if isClosing { return }
         if isAtRest, !hasCommandsUnderWay {
             closeForRestart()
         } else {
@@ -88,10 +90,11 @@ open class FaceSocket: WebSocketConnection {
         }
     }
 
-    final func closeForRestart() { close(.serviceRestart, reason: "The server restarts. Connect again.") }
+    /// Does not wait for commands under way: the server ends sooner than they may.
+    final func closeForRestart() { closeAtOnce(.serviceRestart, reason: "The server restarts. Connect again.") }
 
     final func endForRevokedKey() {
-        guard isOpen else { return }
+        if isClosing { return }
         tell(APIError(.keyRevoked))
         closeForKey()
     }

@@ -11,6 +11,8 @@ final class JoinedSession: EventReader {
     let reference: SessionReference
     private let sessionID: String
     let participant: Participant?
+    /// Of commands whose acknowledgements come in the session's log.
+    let acknowledgements: LogAcknowledgements
     private var suffix = ByteBuffer()
     static let maxEarlyEvents = 256
     /// Events that wait: until the socket was told that it has joined, and behind those until it takes more.
@@ -25,6 +27,7 @@ final class JoinedSession: EventReader {
         self.reference = reference
         sessionID = reference.id
         self.participant = participant
+        acknowledgements = LogAcknowledgements(on: socket)
         super.init(
             loop: socket.loop, catchUp: CatchUp(whenPlaceIsGone: .snapshot, mergesDeltas: mergesDeltas), pass: socket.pass)
         if let streamID {
@@ -34,25 +37,8 @@ final class JoinedSession: EventReader {
         }
     }
 
-    /// Sequence number of the last event that was sent.
-    private var sentSequence = 0
-    /// Acknowledgements in the log, behind events that the socket has no room for, and what waits for them.
-    private var unsent: [(sequence: Int, whenSent: () -> Void)] = []
-
-    /// Delays the end of the connection until an acknowledgement is sent.
-    /// - Parameter sequence: of the acknowledgement.
-    func delayEnd(untilSent sequence: Int) {
-        if sequence <= sentSequence || !isReading { return }
-        let step = socket.delayingEnd { (_: Void) in }
-        unsent.append((sequence, { step(()) }))
-    }
-
-    private func sent(through sequence: Int) {
-        sentSequence = sequence
-        while let next = unsent.first, next.sequence <= sequence { unsent.removeFirst().whenSent() }
-    }
-
     override func receive(_ event: SessionEvent) -> Cursor.Demand {
+        if socket.isClosing { return .more }
         if let count = early?.count {
             early?.append(.event(event))
             return count > Self.maxEarlyEvents ? .pause : .more
@@ -62,6 +48,7 @@ final class JoinedSession: EventReader {
     }
 
     override func receiveSnapshot(_ state: [UInt8], at position: LogPosition) {
+        if socket.isClosing { return }
         guard isOpen else {
             early?.append(.snapshot(state, at: position))
             return
@@ -78,7 +65,7 @@ final class JoinedSession: EventReader {
             tail.append("}" as StaticString)
             socket.sendText(UnsafeRawBufferPointer(rebasing: payload.dropLast()), suffix: tail.bytes)
         }
-        sent(through: position.sequence)
+        acknowledgements.sent(through: position.sequence)
     }
 
     /// The server stops, and nothing that happens here is outstanding.
@@ -92,32 +79,20 @@ final class JoinedSession: EventReader {
         if isUndecided { return }
         // Also what came before the socket was told that it has joined: no lane brings it.
         if coveredAfter != nil { sendEarly(evenIfCongested: true) }
-        sent(through: .max)
+        acknowledgements.end()
         socket.joined[reference.id] = nil
-        socket.send("interject:left", for: nil) { $0.field("session_id", reference.id) }
+        if !socket.isClosing { socket.send("interject:left", for: nil) { $0.field("session_id", reference.id) } }
     }
 
     // MARK: Joining with an input
 
     /// Whether the session is joined only if the input under way is accepted. Until then, its events wait here and in the lanes.
     private(set) var isUndecided = false
-    /// Commands for the session that came behind that input.
-    private var waiting: [() -> Void] = []
 
     func joinWithInput() { isUndecided = true }
 
-    /// Runs `command` behind ``carryOutWaiting()``.
-    func wait(_ command: @escaping () -> Void) { waiting.append(command) }
-
     /// The input was accepted or refused.
     func decide() { isUndecided = false }
-
-    /// The client was told so.
-    func carryOutWaiting() {
-        let commands = waiting
-        waiting = []
-        for command in commands { command() }
-    }
 
     // MARK: Where its events go
 
@@ -148,7 +123,7 @@ final class JoinedSession: EventReader {
     }
 
     private func sendEarly(evenIfCongested: Bool = false) {
-        guard let waiting = early else { return }
+        guard let waiting = early, !socket.isClosing else { return }
         var sent = 0
         while sent < waiting.count, evenIfCongested || !socket.isCongested {
             switch waiting[sent] {
@@ -163,11 +138,11 @@ final class JoinedSession: EventReader {
     func leave() {
         if let participant { reference.perform(.leave(participant), from: loop) { _ in } }
         stop()
-        sent(through: .max)
+        acknowledgements.end()
     }
 
     private func send(_ event: SessionEvent) {
         socket.send(event, sessionID: sessionID, suffix: suffix)
-        sent(through: event.position)
+        acknowledgements.sent(through: event.position)
     }
 }

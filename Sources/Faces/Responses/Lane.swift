@@ -104,8 +104,12 @@ final class LaneReader: EventReader {
         let joinCount: Int
     }
 
+    /// Of commands whose acknowledgements come in the session's log.
+    let acknowledgements: LogAcknowledgements
     /// Events that wait until it is known whether the session is joined: then they go there.
     private var withheld: [SessionEvent] = []
+    /// Why the session has ended behind these events.
+    private var withheldEnd: APIError?
 
     init(socket: ResponsesSocket, lane: Lane, responseID: String, cutForm: CutForm) {
         self.socket = socket
@@ -113,6 +117,7 @@ final class LaneReader: EventReader {
         self.lane = lane
         open = [responseID]
         self.responseID = responseID
+        acknowledgements = LogAcknowledgements(on: socket)
         super.init(loop: socket.loop, catchUp: .losslessOrClose, pass: socket.pass)
     }
 
@@ -121,7 +126,11 @@ final class LaneReader: EventReader {
     func unfollow(_ responseID: String) { open.remove(responseID) }
 
     override func receive(_ event: SessionEvent) -> Cursor.Demand {
-        guard let current = followed(event) else { return .more }
+        if socket.isClosing { return .more }
+        guard let current = followed(event) else {
+            if withheld.isEmpty { acknowledgements.sent(through: event.position) }
+            return .more
+        }
         if current.join?.isUndecided == true {
             withheld.append(event)
             return withheld.count > JoinedSession.maxEarlyEvents ? .pause : .more
@@ -148,42 +157,46 @@ final class LaneReader: EventReader {
             open.remove(reference.id)
             if open.isEmpty { finish() }
         }
+        acknowledgements.sent(through: event.position)
     }
 
     /// It is known whether the session is joined.
     func releaseWithheld() {
-        if withheld.isEmpty { return }
+        if withheld.isEmpty || socket.isClosing { return }
         let events = withheld
         withheld = []
         for event in events {
             guard let current = followed(event) else { continue }
             take(event, of: current.response, current.join)
         }
+        if let error = withheldEnd, !open.isEmpty { return end(telling: error) }
         if !socket.isCongested { resume() }
     }
 
     override func receivePlaceGone() {
-        socket.fail(
-            APIError(
+        end(
+            telling: APIError(
                 status: .gone, message: "The connection did not keep up, and the events are no longer kept. Fetch the session.",
                 code: "events_expired"))
-        finish()
     }
 
-    override func sessionClosed() {
-        releaseWithheld()
-        socket.fail(
-            .sessionDeleted, for: lane.streamID.map { ["stream_id": .string($0)] })
-        finish()
-    }
+    override func sessionClosed() { end(telling: .sessionDeleted) }
 
-    override func storageStalled() {
-        socket.fail(.storageStalled)
+    override func storageStalled() { end(telling: .storageStalled) }
+
+    /// The responses end here for the socket, behind the events that it has not been sent.
+    private func end(telling error: APIError) {
+        guard withheld.isEmpty else {
+            withheldEnd = error
+            return
+        }
+        if !socket.isClosing { socket.fail(error, for: lane.streamID.map { ["stream_id": .string($0)] }) }
         finish()
     }
 
     func finish() {
         stop()
+        acknowledgements.end()
         lane.finish(self)
         // The session is in the middle of its iteration: the next command follows it.
         loop.schedule(after: .zero) { [weak socket, lane] in socket?.startWaiting(in: lane) }

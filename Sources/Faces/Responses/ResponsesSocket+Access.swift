@@ -26,10 +26,15 @@ extension ResponsesSocket {
         }
     }
 
-    func authorize(_ type: String, _ body: JSONObject) throws(APIError) {
-        try checkCredential { fail($0, for: body) }
+    /// - Returns: false if the command must be dropped, without a further answer.
+    func authorize(_ type: String, _ body: JSONObject) throws(APIError) -> Bool {
+        guard checkCredential(telling: { fail($0, for: body) }) else { return false }
         try caller.require(Self.scope(forCommand: type))
-        guard let binding = caller.binding else { return }
+        if let binding = caller.binding { try check(type, body, against: binding) }
+        return true
+    }
+
+    private func check(_ type: String, _ body: JSONObject, against binding: Caller.Binding) throws(APIError) {
         guard case .session(let sessionID) = binding else { throw .boundElsewhere }
         switch type {
         case "interject:join", "interject:leave", "interject:input":

@@ -38,7 +38,7 @@ extension ResponsesSocket {
 
     /// Starts what waits in a lane, if it is free: the first command that can be started.
     func startWaiting(in lane: Lane) {
-        while isOpen, let command = lane.nextCommand() {
+        while !isClosing, let command = lane.nextCommand() {
             retain(byteCount: lanes.values.reduce(0) { $0 + $1.waitingByteCount })
             do throws(APIError) {
                 try start(command, in: lane)
@@ -89,6 +89,7 @@ extension ResponsesSocket {
         _ body: JSONObject
     ) {
         let responseID = reader.responseID
+        if hasEnded { return services.metering.abandon(responseID, now: loop.now) }
         let fail = { [self] (error: APIError) in
             services.metering.abandon(responseID, now: loop.now)
             self.fail(error, for: body)
@@ -107,6 +108,11 @@ extension ResponsesSocket {
                     [self] (outcome) throws(SessionError) in
                     let accepted = try outcome.accepted()
                     logResponse(accepted.responseID, sessionID: accepted.sessionID)
+                    // What waits for another response is acknowledged when it begins.
+                    if accepted.mode != .queue {
+                        // `response.created` follows the input.
+                        delayEnd(untilSent: accepted.position.sequence + 1, of: accepted.sessionID, to: reader)
+                    }
                     guard keepsSession, !isNamed else { return }
                     // A branch lives on the loop of the session that it goes on from.
                     if !hasEnded { return own(accepted.sessionID, on: session.loop) }
@@ -118,26 +124,45 @@ extension ResponsesSocket {
             for: request, owner: owner, loop: loop, services: services, isDurable: !keepsSession, then: found)
     }
 
-    /// Starts what waited in a lane when the connection ended, if its disconnect policy lets it outlive that.
-    func startUnheard(_ command: CreateCommand) {
+    /// Delays the end of the connection until the acknowledgement of a command is sent, by whichever of its readers does so.
+    private func delayEnd(untilSent sequence: Int, of sessionID: String, to reader: LaneReader) {
+        reader.acknowledgements.delayEnd(untilSent: sequence)
+        joined[sessionID]?.acknowledgements.delayEnd(untilSent: sequence)
+    }
+
+    /// Starts what waited in a lane when the connection ended, as far as the disconnect policies let it outlive that: each command once
+    /// the one before it was accepted or refused.
+    func startUnheard(_ commands: ArraySlice<CreateCommand>) {
+        guard let command = commands.first else { return }
+        startUnheard(command) { [self] in startUnheard(commands.dropFirst()) }
+    }
+
+    /// - Parameter then: called in a later iteration.
+    private func startUnheard(_ command: CreateCommand, then: @escaping () -> Void) {
+        let next = { [loop] in _ = loop.schedule(after: .zero, then) }
         let request = command.request
         let policy = request.extensions.policy ?? .cancel
-        guard policy != .cancel, request.isStored, !services.lifecycle.isDraining, services.authentication.stillKnows(caller) else {
-            return
-        }
+        guard policy != .cancel, request.isStored, !services.lifecycle.isDraining, services.authentication.stillKnows(caller),
+            (try? checkCapacity()) != nil
+        else { return next() }
         let (services, loop) = (services, loop)
         let responseID = Identifier.make("resp_")
-        guard (try? admit(responseID, request.items, request.parameters)) != nil else { return }
+        guard (try? admit(responseID, request.items, request.parameters)) != nil else { return next() }
         var submit = request.submit(responseID, policy: policy, isStored: true, isDurable: true)
         submit.clientEventID = command.body["client_event_id"]?.string
-        let abandon = { services.metering.abandon(responseID, now: loop.now) }
+        let abandon = {
+            services.metering.abandon(responseID, now: loop.now)
+            next()
+        }
         encode(submit, isLarge: request.isLarge) { [owner] submit in
             ResponsesFace.findSession(for: request, owner: owner, loop: loop, services: services) { result in
                 guard case .success(let session) = result else { return abandon() }
                 // A listener that goes at once: from there on, the policy counts.
                 let reader = EventReader(loop: loop, catchUp: .losslessOrClose)
                 session.perform(.submit(submit), reader: reader, from: loop) { outcome in
-                    if outcome.isRefusal { abandon() } else { reader.stop() }
+                    if outcome.isRefusal { return abandon() }
+                    reader.stop()
+                    next()
                 }
             }
         }
@@ -206,7 +231,12 @@ extension ResponsesSocket {
         if let own { own.lane.begin(own) }
         let command = SessionCommand.Steer(steer, items: items, successorID: successor, waitsForToolOutputs: true)
         perform(.steer(command), on: reference, reader: own) { [self, own] outcome in
-            if case .accepted = outcome { return }
+            if case .accepted(let accepted) = outcome {
+                if let reader = followed ?? own {
+                    delayEnd(untilSent: accepted.position.sequence, of: accepted.sessionID, to: reader)
+                }
+                return
+            }
             services.metering.abandon(successor, now: loop.now)
             followed?.unfollow(successor)
             own?.finish()

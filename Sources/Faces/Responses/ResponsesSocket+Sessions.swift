@@ -15,29 +15,11 @@ extension ResponsesSocket {
         }
         let participant = try checked(try Self.participant(body))
         let after = try checked(try body.optionalPosition("starting_after"))
-        findSession(id, for: body) { [self] (reference) throws(APIError) in
-            try carryOut(for: id, body) { [self] () throws(APIError) in
-                let session = try enter(reference, participant, body)
-                join(session, after: after, body) { [self] standing in tell(session, standing, body) {} }
-            }
+        let told = pauseUntilAnswered()
+        findSession(id, for: body, otherwise: told) { [self] (reference) throws(APIError) in
+            let session = try enter(reference, participant, body)
+            join(session, after: after, body, orElse: told) { [self] standing in tell(session, standing, body, then: told) }
         }
-    }
-
-    /// Carries a command for a session out, behind an input that joins it.
-    private func carryOut(
-        for sessionID: String, _ body: JSONObject, _ command: @escaping () throws(APIError) -> Void
-    ) throws(APIError) {
-        guard let session = joined[sessionID], session.isUndecided else { return try command() }
-        let step = delayingEnd { [self] (_: Void) in
-            if hasEnded { return }
-            do throws(APIError) {
-                // Another one may have begun to join.
-                try carryOut(for: sessionID, body, command)
-            } catch {
-                fail(error, for: body)
-            }
-        }
-        session.wait { step(()) }
     }
 
     /// Enters a session into those that are joined.
@@ -60,14 +42,17 @@ extension ResponsesSocket {
         return session
     }
 
-    /// - Parameter then: called with the session as it stood when it was joined.
+    /// - Parameters:
+    ///   - refused: called behind what was told of a refusal.
+    ///   - then: called with the session as it stood when it was joined.
     private func join(
-        _ session: JoinedSession, after: LogPosition?, _ body: JSONObject, then: @escaping (SessionStanding) -> Void
+        _ session: JoinedSession, after: LogPosition?, _ body: JSONObject, orElse refused: @escaping () -> Void,
+        then: @escaping (SessionStanding) -> Void
     ) {
         let refuse = { [self] (error: SessionError) in
             forget(session)
             fail(APIError(error), for: body)
-            session.carryOutWaiting()
+            refused()
         }
         let join = SessionCommand.Join(participant: session.participant, after: after)
         perform(.join(join), on: session.reference, for: body, reader: session, orElse: refuse) {
@@ -87,7 +72,7 @@ extension ResponsesSocket {
             if joined[session.reference.id] === session {
                 encoded.withUnsafeBytes { send(text: $0) }
                 session.open()
-            } else {
+            } else if !hasEnded {
                 fail(.sessionDeleted, for: body)
             }
             then()
@@ -141,13 +126,11 @@ extension ResponsesSocket {
 
     func leave(_ body: JSONObject) throws(APIError) {
         let id = try checked(try body.optionalString("session_id")) ?? ""
-        try carryOut(for: id, body) { [self] () throws(APIError) in
-            guard let session = joined.removeValue(forKey: id) else {
-                throw .invalid("This connection has not joined that session.", param: "session_id", code: "not_joined")
-            }
-            session.leave()
-            send("interject:left", for: body) { $0.field("session_id", id) }
+        guard let session = joined.removeValue(forKey: id) else {
+            throw .invalid("This connection has not joined that session.", param: "session_id", code: "not_joined")
         }
+        session.leave()
+        send("interject:left", for: body) { $0.field("session_id", id) }
     }
 
     // MARK: Speaking
@@ -155,43 +138,45 @@ extension ResponsesSocket {
     func input(_ body: JSONObject, _ request: SessionInput) throws(APIError) {
         let participant = try checked(try Self.participant(body))
         guard let id = try checked(try body.optionalString("session_id")) else {
-            if let model = request.model { return try begin(request, model: model, participant, body) }
+            let told = pauseUntilAnswered()
+            if let model = request.model { return begin(request, model: model, participant, body, told: told) }
             let named = delayingEnd { [self] (model: String?) in
-                if hasEnded { return }
-                do throws(APIError) {
-                    try begin(request, model: model ?? "", participant, body)
-                } catch {
-                    fail(error, for: body)
-                }
+                if hasEnded { return told() }
+                begin(request, model: model ?? "", participant, body, told: told)
             }
             services.modelNames.first(on: loop, then: named)
             return
         }
-        findSession(id, for: body) { [self] (reference) throws(APIError) in
-            try carryOut(for: id, body) { [self] () throws(APIError) in
-                if let session = joined[id] {
-                    speak(request, in: reference, as: session.participant, body, joining: nil)
-                } else {
-                    // The sender sees the answer.
-                    let session = try enter(reference, nil, body)
-                    session.joinWithInput()
-                    speak(request, in: reference, as: nil, body, joining: Joining(session: session, made: nil))
-                }
+        let told = joined[id] == nil ? pauseUntilAnswered() : nil
+        findSession(id, for: body, otherwise: told) { [self] (reference) throws(APIError) in
+            if let session = joined[id] {
+                told?()
+                speak(request, in: reference, as: session.participant, body, joining: nil)
+            } else {
+                // The sender sees the answer.
+                let session = try enter(reference, nil, body)
+                session.joinWithInput()
+                // Without a pause so far, the session was joined when the input came, and has closed meanwhile.
+                let joining = Joining(session: session, made: nil, told: told ?? pauseUntilAnswered())
+                speak(request, in: reference, as: nil, body, joining: joining)
             }
         }
     }
 
-    /// A session that the sender of an input joins if it is accepted.
+    /// A session that the sender of an input joins if it is accepted. Until the sender is told, its next commands wait: what they do
+    /// depends on whether it has joined.
     private struct Joining {
         let session: JoinedSession
         /// The session as it was made for the input; nil: it was there before.
         let made: SessionStanding?
+        /// Ends the pause.
+        let told: () -> Void
     }
 
     /// Makes a session for an input that names none.
     private func begin(
-        _ request: SessionInput, model: String, _ participant: Participant?, _ body: JSONObject
-    ) throws(APIError) {
+        _ request: SessionInput, model: String, _ participant: Participant?, _ body: JSONObject, told: @escaping () -> Void
+    ) {
         let defaults = ResponseParameters(model: model, instructions: request.instructions, members: request.members)
         let reference = services.sessions(placedFrom: loop).makeSession(
             owner: owner, defaults: defaults, policy: request.policy ?? .grace(.seconds(30)))
@@ -200,11 +185,13 @@ extension ResponsesSocket {
             session = try enter(reference, participant, body)
         } catch {
             delete(reference)
-            throw error
+            fail(error, for: body)
+            return told()
         }
         session.joinWithInput()
-        join(session, after: .start, body) { [self] standing in
-            speak(request, in: reference, as: participant, body, joining: Joining(session: session, made: standing))
+        join(session, after: .start, body, orElse: told) { [self] standing in
+            let joining = Joining(session: session, made: standing, told: told)
+            speak(request, in: reference, as: participant, body, joining: joining)
         }
     }
 
@@ -219,8 +206,11 @@ extension ResponsesSocket {
         runInOrder {
             request.spoken(by: speaker)
         } then: { [self] spoken in
-            if hasEnded { return }
-            if let spoken {
+            if hasEnded {
+                // The input was not submitted, and will not be.
+                if let joining { abandon(joining) }
+                joining?.told()
+            } else if let spoken {
                 submit(spoken, to: reference, as: participant, body, joining: joining)
             } else {
                 refuse(.overloaded, body, joining)
@@ -252,7 +242,7 @@ extension ResponsesSocket {
             if let joining {
                 admitted(joining, accepted, body)
             } else {
-                joined[reference.id]?.delayEnd(untilSent: accepted.position.sequence)
+                joined[reference.id]?.acknowledgements.delayEnd(untilSent: accepted.position.sequence)
             }
         }
     }
@@ -261,26 +251,31 @@ extension ResponsesSocket {
     private func admitted(_ joining: Joining, _ accepted: SessionOutcome.Accepted, _ body: JSONObject) {
         let session = joining.session
         guard session.isReading, let standing = joining.made ?? accepted.standing else {
-            return refuse(.sessionDeleted, body, joining)
+            // The connection has ended, or the session was deleted. The input stays accepted.
+            forget(session)
+            if !hasEnded { fail(.sessionDeleted, for: body) }
+            return joining.told()
         }
         if joining.made == nil { session.cover(after: standing.state.lastPosition.sequence) }
         session.decide()
         releaseWithheld()
         tell(session, standing, body) {
-            session.delayEnd(untilSent: accepted.position.sequence)
-            session.carryOutWaiting()
+            session.acknowledgements.delayEnd(untilSent: accepted.position.sequence)
+            joining.told()
         }
     }
 
     /// The input is refused, and with it the join.
     private func refuse(_ error: APIError, _ body: JSONObject, _ joining: Joining?) {
-        if let joining {
-            joining.session.stop()
-            if joining.made != nil { delete(joining.session.reference) }
-            forget(joining.session)
-        }
+        if let joining { abandon(joining) }
         fail(error, for: body)
-        joining?.session.carryOutWaiting()
+        joining?.told()
+    }
+
+    private func abandon(_ joining: Joining) {
+        joining.session.stop()
+        if joining.made != nil { delete(joining.session.reference) }
+        forget(joining.session)
     }
 
     /// Forgets a session that was made for an input, and that the client was not told of.
@@ -293,13 +288,17 @@ extension ResponsesSocket {
         let sessionID = try checked(try body.optionalString("session_id"))
         let clientEventID = try checked(try body.optionalString("client_event_id"))
         let cancel = { [self] (reference: SessionReference) in
-            let participant = joined[reference.id]?.participant
+            let join = joined[reference.id].flatMap { $0.isUndecided ? nil : $0 }
             let cancel = SessionCommand.Cancel(
-                responseID: responseID, by: participant, clientEventID: clientEventID, answer: .standing)
+                responseID: responseID, by: join?.participant, clientEventID: clientEventID, answer: .standing)
             perform(.cancel(cancel), on: reference, for: body) { [self] (outcome) throws(SessionError) in
                 let cancelled = try outcome.response()
                 // The session's log tells those who have joined it.
-                if joined[reference.id] == nil { tellCancelled(cancelled.id, body) }
+                if let join, joined[reference.id] === join {
+                    join.acknowledgements.delayEnd(untilSent: cancelled.lastPosition.sequence)
+                } else {
+                    tellCancelled(cancelled.id, body)
+                }
             }
         }
         if let responseID {

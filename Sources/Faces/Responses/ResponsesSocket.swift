@@ -68,8 +68,7 @@ final class ResponsesSocket: FaceSocket {
             return fail(error)
         }
         do throws(APIError) {
-            try handle(command)
-            logCommand(command.body)
+            if try handle(command) { logCommand(command.body) }
         } catch {
             fail(error, for: command.body)
         }
@@ -84,10 +83,11 @@ final class ResponsesSocket: FaceSocket {
         }
     }
 
-    private func handle(_ command: SocketCommand) throws(APIError) {
+    /// - Returns: false if the command was dropped.
+    private func handle(_ command: SocketCommand) throws(APIError) -> Bool {
         let body = command.body
         guard let type = try checked(try body.optionalString("type")) else { throw .invalid("'type' is missing.", param: "type") }
-        try authorize(type, body)
+        guard try authorize(type, body) else { return false }
         _ = try checked(try body.optionalString("client_event_id"))
         _ = try Self.streamID(body)
         switch type {
@@ -95,8 +95,7 @@ final class ResponsesSocket: FaceSocket {
         case "interject:cancel", "interject:leave": break
         default:
             if services.lifecycle.isDraining { throw .shuttingDown }
-            if type != "interject:join", services.sessions(on: loop).isOverloaded() { throw .overloaded }
-            if type != "interject:join", let failure = services.storageFailure { throw failure }
+            if type != "interject:join" { try checkCapacity() }
         }
         switch (type, command.kind) {
         case (_, .create(let command)): try create(body, command)
@@ -110,6 +109,13 @@ final class ResponsesSocket: FaceSocket {
                 "There is no command '\(type)'. Known: response.create, response.steer, interject:join, interject:leave, interject:input, interject:cancel.",
                 param: "type", code: "unknown_command")
         }
+        return true
+    }
+
+    /// Whether the server takes new work.
+    func checkCapacity() throws(APIError) {
+        if services.sessions(on: loop).isOverloaded() { throw .overloaded }
+        if let failure = services.storageFailure { throw failure }
     }
 
     // MARK: Sending
@@ -182,9 +188,13 @@ final class ResponsesSocket: FaceSocket {
     }
 
     /// Goes on with a session of the caller's, or tells that there is none.
-    func findSession(_ id: String, for command: JSONObject, _ body: @escaping (SessionReference) throws(APIError) -> Void) {
+    /// - Parameter otherwise: called behind what was told if there is none, and if `body` throws.
+    func findSession(
+        _ id: String, for command: JSONObject, otherwise: (() -> Void)? = nil,
+        _ body: @escaping (SessionReference) throws(APIError) -> Void
+    ) {
         find(session: id) { [self] result in
-            go(on: result, orElse: .notFound("session", id: id, code: "session_not_found"), for: command, body)
+            if !go(on: result, orElse: .notFound("session", id: id, code: "session_not_found"), for: command, body) { otherwise?() }
         }
     }
 
@@ -197,16 +207,20 @@ final class ResponsesSocket: FaceSocket {
         }
     }
 
+    /// - Returns: whether `body` has gone on.
+    @discardableResult
     private func go(
         on result: Result<SessionReference?, APIError>, orElse missing: APIError, for command: JSONObject,
         _ body: (SessionReference) throws(APIError) -> Void
-    ) {
-        if hasEnded { return }
+    ) -> Bool {
+        if hasEnded { return false }
         do throws(APIError) {
             guard let reference = try result.get() else { throw missing }
             try body(reference)
+            return true
         } catch {
             fail(error, for: command)
+            return false
         }
     }
 
@@ -246,10 +260,15 @@ final class ResponsesSocket: FaceSocket {
         for session in joined.values { session.goOn() }
     }
 
+    override func closing() {
+        for reader in lanes.values.flatMap(\.readers) { reader.acknowledgements.end() }
+        for session in joined.values { session.acknowledgements.end() }
+    }
+
     override func left() {
-        let waiting = lanes.values.flatMap { $0.close() }
+        let waiting = lanes.values.map { $0.close() }
         lanes = [:]
-        for command in waiting { startUnheard(command) }
+        for commands in waiting { startUnheard(commands[...]) }
         for session in joined.values { session.leave() }
         joined = [:]
     }

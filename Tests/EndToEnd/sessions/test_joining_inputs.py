@@ -119,3 +119,25 @@ def test_a_lane_goes_on_behind_a_refused_input(server, open_socket, tag):
     assert [event["sequence_number"] for event in events] == list(range(len(events))) and events[-1] == completed
     assert [event["type"] for event in socket.events].count("error") == 5
     session.close()
+
+
+def test_commands_behind_an_input_that_makes_its_session_are_answered_in_order(server, open_socket):
+    socket = open_socket(to=server)
+    for number in range(8):
+        start = len(socket.events)
+        socket.send("interject:input", model="rehearsal-fast", input=brief(unique()), client_event_id=f"{number}a")
+        socket.send("interject:leave", session_id="sess_none", client_event_id=f"{number}b")
+        socket.wait_for_type("error", start=start, client_event_id=f"{number}b")
+        answers = [event for event in socket.events[start:] if event["type"] in ("interject:joined", "error")]
+        assert [event["client_event_id"] for event in answers] == [f"{number}a", f"{number}b"], "overtaken"
+
+
+def test_a_leave_behind_a_join_is_carried_out_behind_it(server, open_socket):
+    for _ in range(16):
+        session, socket = Session.create(server), open_socket(to=server)
+        socket.send("interject:join", session_id=session.id, client_event_id="join")
+        socket.send("interject:leave", session_id=session.id, client_event_id="leave")
+        socket.wait_for_type("interject:left")
+        assert [(event["type"], event["client_event_id"]) for event in socket.events] == [
+            ("interject:joined", "join"), ("interject:left", "leave")]
+        session.close()

@@ -4,7 +4,6 @@ import json
 import resource
 import socket
 import struct
-import time
 
 from echo_server import Probe, frame, handshake
 from full_disk import limit, readiness
@@ -14,7 +13,7 @@ from sessions import Session, item_text
 
 def test_an_accepted_input_stays_though_its_sender_has_gone_before_the_commit(start_server):
     """The disk takes nothing for longer than the close timeout of 5 s, and less than the deadline of a commit."""
-    server = start_server()
+    server = start_server("--log-level", "debug")
     prompt = brief(unique())
     with Probe(server) as probe:
         assert probe.request(target="/v1/responses", fields=handshake()).status == 101
@@ -22,8 +21,7 @@ def test_an_accepted_input_stays_though_its_sender_has_gone_before_the_commit(st
         probe.send(frame(0x81, json.dumps({"type": "interject:input", "model": "rehearsal-fast", "input": prompt}).encode()))
         eventually(lambda: readiness(server)[0] == 503, "the disk takes nothing")
         probe.socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-    # Longer than the close timeout: nothing tells when the connection has given up its commands.
-    time.sleep(6)
+    eventually(lambda: "websocket closed" in server.log_tail(), "the connection has given up its command")
     limit(server, resource.RLIM_INFINITY)
     eventually(lambda: readiness(server) == (200, "ready"), "ready again")
     with server.http() as http:

@@ -21,11 +21,10 @@ SCOPE = [
     "Protocols/chat-completions.md", "Protocols/clients.md", "Protocols/conversations.md", "Protocols/files.md", "Protocols/http.md",
     "Protocols/operations.md", "Protocols/rehearsal.md", "Protocols/responses.md", "Protocols/runner.md", "Protocols/sessions.md", "Protocols/storage.md",
     "Protocols/upstreams.md", "Protocols/webhooks.md", "Protocols/websocket.md",
-    "Sources/Bytes", "Sources/Digests", "Sources/HTTP", "Sources/Hosting", "Sources/JSON", "Sources/Jobs",
-    "Sources/Network", "Sources/Upstreams", "Sources/WebSocket", "Sources/interject",
+    "Sources",
 ]
 LOWER = ("Sources/Bytes", "Sources/Digests", "Sources/HTTP", "Sources/JSON", "Sources/Network", "Sources/WebSocket")
-REWRITTEN = LOWER + ("Sources/Jobs", "Sources/Upstreams", "Sources/interject", "Protocols", "README.md", "CHANGELOG.md")
+REWRITTEN = ("Sources", "Protocols", "README.md", "CHANGELOG.md")
 
 
 class Rule:

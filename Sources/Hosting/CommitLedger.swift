@@ -73,7 +73,7 @@ final class CommitLedger {
 
     /// The oldest batches have come to their end.
     func ended(_ count: Int, _ outcome: CommitOutcome) {
-        // The store is closed: nobody is told any more of what it did not take.
+        // The store is closed: batches that it did not take are no longer reported.
         if outcome == .closed { return }
         for _ in 0..<count { endOldest(outcome) }
         if isCongested, underWayByteCount + gatheringByteCount <= JournalLimits.maxByteCount / 2 { relieveAll() }

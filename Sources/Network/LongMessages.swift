@@ -1,9 +1,9 @@
 import Bytes
 import WebSocket
 
-/// A long message of a WebSocket, which leaves in fragments as fast as the peer reads, and the messages behind it.
+/// A long message of a WebSocket, sent in fragments as fast as the peer reads, and the messages queued behind it.
 ///
-/// Fragments (RFC 6455 §5.4) rather than pieces of one frame: pings, pongs and the close frame pass between them.
+/// Fragments (RFC 6455 §5.4) rather than pieces of one frame, so that pings, pongs and the close frame can be sent between them.
 final class LongMessages {
     private var kind: MessageKind
     private var output: PiecewiseOutput
@@ -31,7 +31,7 @@ final class LongMessages {
         heldByteCount += payload.count
     }
 
-    /// Sends the next fragment, and behind the last one the messages up to the next long one.
+    /// Sends the next fragment, and after the last one the messages up to the next long one.
     /// - Returns: whether all is sent.
     func sendNext(_ endpoint: inout WebSocketEndpoint, into out: inout ByteBuffer) throws(SendError) -> Bool {
         try sendFragment(&endpoint, into: &out)

@@ -22,7 +22,8 @@ public struct LoopCounters: Sendable {
     public var readerPauses: UInt64 = 0
     /// WebSockets closed because nothing was received for two ping intervals.
     public var pingTimeouts: UInt64 = 0
-    /// Close codes by number, those of libraries and applications as 3000 and 4000, since peers make them up; 1005 and 1006 among the received ones mean a close without a code, and none at all.
+    /// Close codes by number, those of libraries and applications as 3000 and 4000, since peers make them up; 1005 and 1006 among
+    /// the received ones mean a close without a code, and none at all.
     public var closeCodesSent: [UInt16: UInt64] = [:]
     public var closeCodesReceived: [UInt16: UInt64] = [:]
     /// Duration of loop iterations; a ready socket waits at most this long.

@@ -14,12 +14,13 @@ final class CommandsUnderWay {
 extension WebSocketConnection {
     /// Delays the end of the connection until a command of the peer is done.
     ///
-    /// A face that continues a command in a later iteration, behind another loop, the store or a worker thread, wraps the continuation:
+    /// A face that continues a command in a later iteration, after another loop, the store or a worker thread, wraps the
+    /// continuation:
     ///
     ///     session.perform(command, from: loop, then: delayingEnd { outcome in … })
     ///
     /// Until it has returned, the peer's close frame and the end of its input are left unread, so that the answer can be sent;
-    /// ``close(_:reason:)`` takes effect behind the answer; and ``closed(_:)`` is not called, even if the transport is gone. All of
+    /// ``close(_:reason:)`` takes effect after the answer; and ``closed(_:)`` is not called, even if the transport is gone. All of
     /// these wait for ``closeTimeout`` at most. A continuation that needs a further iteration wraps the next one, too.
     ///
     /// - Parameter then: to be called once, on the loop. After the timeout, it finds ``hasEnded`` set.
@@ -35,7 +36,7 @@ extension WebSocketConnection {
         }
     }
 
-    /// Whether ``closed(_:)`` was called: what is begun now has no end.
+    /// Whether ``closed(_:)`` was called. Work that begins afterwards is not told of the end.
     public final var hasEnded: Bool { isConcluded && commands == nil }
 
     /// Whether the end of the connection would wait for a command.
@@ -51,7 +52,8 @@ extension WebSocketConnection {
         return true
     }
 
-    /// Like ``close(_:reason:)``, but does not wait for the commands under way, nor does a close that waits for them already.
+    /// Like ``close(_:reason:)``, but does not wait for the commands under way; a close that already waits for them takes effect,
+    /// too.
     public final func closeAtOnce(_ code: CloseCode, reason: String = "") {
         close(code, reason: reason)
         endCommands()

@@ -61,8 +61,8 @@ open class WebSocketConnection: Connection {
     open func receivedBinary(_ bytes: UnsafeRawBufferPointer) {}
     /// A congested connection has sent all output.
     open func drained() {}
-    /// Our close begins, or waits for commands under way: see ``isClosing``. A face that delays the end until something else than
-    /// the answer to a command is sent stops doing so.
+    /// Called when this end begins to close, or to wait for commands under way before it closes: see ``isClosing``. A face that
+    /// delays the end until anything but the answer to a command is sent must stop doing so.
     open func closing() {}
     /// The last call, whatever the cause; after the commands under way: ``delayingEnd(until:)``.
     open func closed(_ end: ConnectionClosed) {}
@@ -77,8 +77,8 @@ open class WebSocketConnection: Connection {
     /// Whether messages can be sent: neither end has started to close.
     public final override var isOpen: Bool { canSend && long?.closing == nil }
 
-    /// Whether a close has begun, even if our close frame still waits for commands under way. Until it leaves, a face sends the answers to
-    /// these and nothing else.
+    /// Whether a close has begun, even if our close frame still waits for commands under way. Until it leaves, a face sends the
+    /// answers to these and nothing else.
     public final var isClosing: Bool { !isOpen || commands?.closing != nil }
 
     /// Whether frames can be sent: a long message may still leave in front of our close frame.
@@ -381,7 +381,7 @@ open class WebSocketConnection: Connection {
 
     public final override func inputClosed() {
         if canSend, long != nil || endMustWait() {
-            // The peer may still read: the end is read again behind the long message, or behind the commands.
+            // The peer may still read: the end is read again after the long message or the commands.
             isInputEndAnnounced = true
             return pauseReading()
         }
@@ -460,7 +460,7 @@ open class WebSocketConnection: Connection {
             closeIsOverdue()
             return
         }
-        // Input that we do not read is not the peer's silence.
+        // Input that is left unread does not count as the peer's silence.
         if areMessagesPaused || commands?.deadline != nil { pulse.received = loop.now }
         pulse.note(sentByteCount: bytesSent, isBlocked: isBlocked, now: loop.now)
         switch pulse.action(now: loop.now, liveness.value, isBusy: isBusy || commands != nil) {
@@ -476,7 +476,7 @@ open class WebSocketConnection: Connection {
             return
         case .close(let code, let reason):
             close(code, reason: reason)
-            // While our close frame waits, the peer is watched.
+            // While our close frame waits, the liveness checks continue.
             if !canSend { return }
         case .ping:
             // A fresh clock reading: its nanoseconds identify the ping.

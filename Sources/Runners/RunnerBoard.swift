@@ -1,11 +1,11 @@
 package import Network
 import Synchronization
 
-/// Where generations that a runner is to answer are offered, and runners wait for them: what loops share, behind one short lock.
+/// Where generations are offered to runners, and runners wait for them. Shared by all loops, behind one lock that is held briefly.
 ///
-/// A generation is handed to one runner at a time: it leaves the board with the lock held.
+/// A generation goes to one runner at a time: it is taken off the board while the lock is held.
 package final class RunnerBoard: Sendable {
-    /// A generation that nobody works on.
+    /// A generation that no runner works on.
     package struct Offer: Sendable {
         package let responseID: String
         package let owner: String
@@ -13,11 +13,11 @@ package final class RunnerBoard: Sendable {
         package let call: LoopBound<RunnerCall>
     }
 
-    /// What a runner takes.
+    /// The generations that a runner accepts.
     package struct Demand: Sendable {
-        /// nil: anybody's.
+        /// nil: of any owner.
         package let owner: String?
-        /// Names, or beginnings of names before a `*`; empty: all.
+        /// Names of models, or prefixes followed by `*`; empty: all models.
         package let models: [String]
 
         package init(owner: String?, models: [String]) {
@@ -32,7 +32,7 @@ package final class RunnerBoard: Sendable {
         }
     }
 
-    /// A generation that has ended, remembered for a runner that sends its last post again.
+    /// A generation that has ended, remembered for a runner that repeats its last post.
     package struct Ended: Sendable {
         let owner: String
         package let leaseID: String?
@@ -52,7 +52,7 @@ package final class RunnerBoard: Sendable {
         }
     }
 
-    /// Gets an offer, or nil when the server stops; on any loop.
+    /// Called with an offer, or with nil when the server stops; on any loop.
     package typealias Receiver = @Sendable (Offer?) -> Void
 
     private struct State {
@@ -67,33 +67,33 @@ package final class RunnerBoard: Sendable {
 
     /// For metrics.
     package struct Statistics: Sendable {
-        /// Generations that wait for a runner, and those that one works on.
+        /// Generations that wait for a runner (`offered`), and those that a runner works on (`leased`).
         package var offered = 0
         package var leased = 0
         /// Runners that wait for a generation.
         package var waitingRunners = 0
         package var leases: UInt64 = 0
-        /// Why generations got no answer, by code; a lost lease counts also when another runner took over.
+        /// Number of failures by error code; a lost lease counts even if another runner took over.
         package var failures: [String: UInt64] = [:]
     }
 
-    /// Generations that wait for a runner, of all and of one owner: there is always room for another's.
+    /// Maximum number of generations that wait for a runner, in all and of one owner, so that others always have room.
     static let maxOffers = 1024
     static let maxOffersPerOwner = maxOffers / 4 * 3
-    /// Runners that wait for a generation, of all and of one owner.
+    /// Maximum number of runners that wait for a generation, in all and of one owner.
     static let maxWaiting = 1024
     static let maxWaitingPerOwner = maxWaiting / 4 * 3
-    /// Ended generations that are remembered.
+    /// Maximum number of ended generations that are remembered.
     private static let maxEnded = 4096
 
     private let state = Mutex(State())
 
     package init() {}
 
-    /// A runner has taken a generation.
+    /// Counts a generation that a runner has taken.
     func noteLease() { state.withLock { $0.leases += 1 } }
 
-    /// `no_runner`, `runner_busy` or `runner_lost`.
+    /// Counts a failure: `no_runner`, `runner_busy` or `runner_lost`.
     func noteFailure(_ code: String) { state.withLock { $0.failures[code, default: 0] += 1 } }
 
     package var statistics: Statistics {
@@ -105,8 +105,8 @@ package final class RunnerBoard: Sendable {
         }
     }
 
-    /// Offers a generation to whoever waits, or will.
-    /// - Returns: false when as many wait as may.
+    /// Offers a generation to a waiting runner, or else to the next one that asks.
+    /// - Returns: false if the maximum number of generations already waits.
     package func offer(_ offer: Offer) -> Bool {
         let (isTaken, receiver) = state.withLock { state -> (Bool, Receiver?) in
             state.places[offer.responseID] = .running(owner: offer.owner, offer.call)
@@ -130,15 +130,15 @@ package final class RunnerBoard: Sendable {
         state.withLock { $0.offers.removeAll { $0.responseID == responseID } }
     }
 
-    /// The oldest offer that is wanted.
+    /// Takes the oldest offer that meets the demand.
     package func take(_ demand: Demand) -> Offer? {
         state.withLock { state in
             state.offers.firstIndex(where: demand.takes).map { state.offers.remove(at: $0) }
         }
     }
 
-    /// Waits for an offer, unless there is one: then that.
-    /// - Returns: nil for the wait when as many wait as may.
+    /// Takes an offer that meets the demand, or waits for one.
+    /// - Returns: the offer, or the identifier of the wait; neither if the maximum number of runners already waits.
     package func wait(_ demand: Demand, _ receiver: @escaping Receiver) -> (offer: Offer?, wait: UInt64?) {
         state.withLock { state in
             if let place = state.offers.firstIndex(where: demand.takes) { return (state.offers.remove(at: place), nil) }
@@ -152,7 +152,7 @@ package final class RunnerBoard: Sendable {
         }
     }
 
-    /// - Returns: false when an offer is on its way already.
+    /// - Returns: false if an offer is already on its way.
     package func stopWaiting(_ id: UInt64) -> Bool {
         state.withLock { state in
             guard let place = state.waiting.firstIndex(where: { $0.id == id }) else { return false }
@@ -161,7 +161,7 @@ package final class RunnerBoard: Sendable {
         }
     }
 
-    /// Lets all go that wait: the server stops.
+    /// Dismisses all waiting runners, because the server stops.
     package func dismissWaiting() {
         let receivers = state.withLock { state in
             defer { state.waiting = [] }
@@ -170,7 +170,7 @@ package final class RunnerBoard: Sendable {
         for receiver in receivers { receiver(nil) }
     }
 
-    /// Where a generation is that a runner has or had to do with.
+    /// A generation that was offered to runners: running, or ended and still remembered.
     package func place(of responseID: String) -> Place? { state.withLock { $0.places[responseID] } }
 
     package func end(_ responseID: String, _ ended: Ended) {

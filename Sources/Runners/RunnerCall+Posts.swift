@@ -2,10 +2,10 @@ import Hosting
 import Network
 import Sessions
 
-/// What a runner posts: taken in its order, once.
+/// A runner's posts: each is applied once, in order.
 extension RunnerCall {
-    /// Takes what the runner says.
-    /// - Parameter then: called when it is committed; on this loop.
+    /// Applies a runner's post.
+    /// - Parameter then: called on this loop, when the events are committed, or at once if none are applied.
     package func post(_ post: RunnerPost, then: @escaping (Outcome) -> Void) {
         guard case .leased(let id, _) = state, id == post.leaseID, let sink else {
             then(lateAnswer(to: post))
@@ -59,7 +59,7 @@ extension RunnerCall {
         }
     }
 
-    /// What is told to whoever has no lease on it, or no longer.
+    /// The outcome for a runner that has no lease, or no longer has one.
     private func lateAnswer(to post: RunnerPost) -> Outcome {
         if case .ended = state {
             let isRepeated = post.leaseID == lastLeaseID && post.number > 0 && post.number <= lastPost

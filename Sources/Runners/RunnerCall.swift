@@ -11,7 +11,7 @@ package final class RunnerCall: ModelCall {
         case ended
     }
 
-    /// How the response stands, for its runner.
+    /// The state of the response, as its runner is told.
     package struct Summary: Sendable {
         package var responseID: String
         package var status: String
@@ -37,7 +37,7 @@ package final class RunnerCall: ModelCall {
         case refused(RunnerRefusal)
     }
 
-    /// Leases of one generation of which nothing was said.
+    /// Maximum number of leases of one generation if their runners post nothing.
     private static let maxAttempts = 3
     private static let maxWatches = 16
 
@@ -48,11 +48,11 @@ package final class RunnerCall: ModelCall {
     private let board: RunnerBoard
     private let request: ModelRequest
     private let sessionID: String
-    /// Until what happened to it was told.
+    /// nil once the end has been reported.
     var sink: GenerationSink?
     var state = State.ended
     private var attempts = 0
-    /// Number of the last post that was taken in this lease.
+    /// Number of the last post that was accepted in this lease.
     var lastPost = 0
     var lastLeaseID: String?
     var hasSaid = false
@@ -95,22 +95,22 @@ package final class RunnerCall: ModelCall {
                 self.fail("no_runner", 503, "No runner took the request within \(seconds) s: does one ask GET /v1/runner/work?")
             })
         if !board.offer(offer) {
-            // In an iteration of its own: the session is in the middle of beginning the response.
+            // In a later iteration: the session is still beginning the response.
             loop.schedule(after: .zero) { [weak self] in
                 self?.fail("runner_busy", 503, "As many requests wait for runners as may. Try again later.")
             }
         }
     }
 
-    /// Who was to get it is gone.
+    /// Offers the generation again, because the runner that was to get it is gone.
     package func offerAgain() {
         guard case .offered(let timer) = state else { return }
         timer.cancel()
         offer()
     }
 
-    /// Gives the work to a runner.
-    /// - Returns: the work as JSON; nil when there is none any more.
+    /// Leases the work to a runner.
+    /// - Returns: the work as JSON; nil if it is no longer on offer.
     package func lease(to runner: String?) -> [UInt8]? {
         guard case .offered(let timer) = state, let sink, sink.isActive else { return nil }
         timer.cancel()
@@ -126,7 +126,7 @@ package final class RunnerCall: ModelCall {
         return work(leaseID: id)
     }
 
-    /// The runner is gone before the work reached it.
+    /// Takes the work back from a runner that left before the work reached it.
     package func giveBack() {
         guard case .leased(_, let timer) = state, !hasSaid else { return }
         timer.cancel()
@@ -179,7 +179,7 @@ package final class RunnerCall: ModelCall {
         }
         state = .ended
         board.withdraw(responseID)
-        // What it has become is settled at the end of the iteration that stopped it.
+        // The final status is known only at the end of the iteration that stopped the generation.
         loop.schedule(after: .zero) { [self] in
             board.end(
                 responseID,
@@ -191,15 +191,15 @@ package final class RunnerCall: ModelCall {
 
     // MARK: Watches
 
-    /// Whether the lease holds, and how the response stands.
+    /// Whether the lease is valid, and the state of the response.
     package func standing(leaseID: String?) -> (isActive: Bool, summary: Summary) {
         if case .leased(let id, _) = state { return (leaseID == nil || leaseID == id, summary) }
         if case .offered = state { return (leaseID == nil, summary) }
         return (false, summary)
     }
 
-    /// Tells of the end of the response, or of the lease, once.
-    /// - Returns: false when as many watch as may.
+    /// Reports the end of the response or of the lease, once.
+    /// - Returns: false if the maximum number of watches is reached.
     package func watch(id: String, then: @escaping @Sendable (Summary) -> Void) -> Bool {
         guard watches.count < Self.maxWatches else { return false }
         watches[id] = then
@@ -238,7 +238,7 @@ package final class RunnerCall: ModelCall {
 }
 
 extension Duration {
-    /// In decimal, for messages.
+    /// The number of seconds in decimal, for messages.
     fileprivate var secondsText: String {
         let seconds = Double(nanoseconds) / 1e9
         return seconds == seconds.rounded() ? String(Int(saturating: seconds)) : String(seconds)

@@ -3,11 +3,11 @@ package import Sessions
 
 /// How generations are handed to runners.
 package struct RunnerOptions: Sendable {
-    /// The model's name; those that begin with it and a `/` are for runners, too. nil: there are none.
+    /// The model that runners answer for, along with all models whose names begin with it and a `/`; nil if there are no runners.
     package var model: String?
     /// How long a generation waits for a runner.
     package var offerTimeout: Duration
-    /// How long a runner may say nothing.
+    /// How long a runner may stay silent before its lease ends.
     package var leaseDuration: Duration
 
     package init(model: String? = nil, offerTimeout: Duration, leaseDuration: Duration) {
@@ -22,7 +22,7 @@ package struct RunnerOptions: Sendable {
     }
 }
 
-/// Answers by runners, which come and ask for work, where the model's name says so; else by upstreams.
+/// Generates with runners, which ask for work, if the model's name is theirs; otherwise with upstreams.
 package struct RunnerModel: Model {
     package let options: RunnerOptions
     package let board: RunnerBoard

@@ -1,6 +1,6 @@
 package import Sessions
 
-/// What a runner tells of one response in one call, checked as a whole before any of it counts.
+/// A runner's events for one response in one call, checked as a whole before any of them is applied.
 package struct RunnerPost: Sendable {
     package enum Event: Sendable {
         /// Contents of a JSON string, escaped.
@@ -22,7 +22,7 @@ package struct RunnerPost: Sendable {
         }
     }
 
-    /// nil: from somebody beside the one who answers, who tells of steps alone.
+    /// nil: from a client other than the runner that answers; it may report only steps.
     package let leaseID: String?
     /// 1, 2, 3, … within a lease; 0 for a post without events.
     package let number: Int

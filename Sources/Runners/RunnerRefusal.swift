@@ -1,4 +1,4 @@
-/// Why nothing of a post is taken.
+/// Why a post is refused.
 package enum RunnerRefusal: Sendable {
     /// The lease is over: the generation is another runner's, or waits for one.
     case leaseLost
@@ -6,8 +6,8 @@ package enum RunnerRefusal: Sendable {
     case postMissing(next: Int)
     /// All readers lag, and the generation must wait for them.
     case readersLag
-    /// A response may have no more steps.
+    /// The response would have more steps than it may.
     case tooManySteps
-    /// What it says is applied, and was not committed in time.
+    /// The post was applied, but not committed in time.
     case notCommitted
 }

@@ -13,7 +13,7 @@ import Sessions
 import Storage
 import Upstreams
 
-/// Makes the parts of a server, in the order in which they need each other.
+/// Creates the parts of a server, in the order of their dependencies.
 struct Assembly {
     let configuration: ServerConfiguration
     let upstreams: [UpstreamConfiguration]
@@ -22,7 +22,7 @@ struct Assembly {
     let loops: [EventLoop]
     let logger: Logger
 
-    /// - Parameter started: what of it has been started is added.
+    /// - Parameter started: each part that has been started is added to it.
     func makeParts(tls: TLSServerContext?, _ started: inout StartedParts) async throws -> Parts {
         let lifecycle = Lifecycle()
         let budget = MemoryBudget(limitBytes: configuration.memoryBudgetBytes, loopCount: loops.count)
@@ -58,7 +58,7 @@ struct Assembly {
                 runners: runners))
     }
 
-    /// What calls need of the parts.
+    /// The parts that calls need.
     func makeServices(_ parts: Parts, routes: API.RouteTable) -> APIServices {
         APIServices(
             settings: configuration.apiSettings, routes: routes, lifecycle: parts.lifecycle, authentication: parts.authentication,
@@ -74,7 +74,7 @@ struct Assembly {
         return AcceptGate(limits)
     }
 
-    /// The sessions of each loop, made on it.
+    /// Creates the sessions of each loop, on that loop.
     private func makeSessions(
         _ model: some Model, _ budget: MemoryBudget, _ metering: Metering, _ webhooks: Webhooks
     ) async -> SessionDirectory {
@@ -98,8 +98,8 @@ struct Assembly {
         return SessionDirectory(residency: residency, loops: bound, store: store, maxTailBytes: settings.residentLogBytes)
     }
 
-    /// Files and batches; nil where nothing is stored.
-    /// - Parameter sink: hears how batches end.
+    /// Files and batches; nil if nothing is stored.
+    /// - Parameter sink: is told of the end of batches.
     private func makeJobs(
         _ sessions: SessionDirectory, _ metering: Metering, _ lifecycle: Lifecycle, sink: any JobEventSink
     ) async throws(JobError) -> (files: FileLibrary, batches: BatchEngine)? {
@@ -115,8 +115,8 @@ struct Assembly {
 
     // MARK: While it runs
 
-    /// Starts what goes on beside calls until the server stops: old sessions continue, those that are too old are deleted, and names of
-    /// commands are forgotten.
+    /// Starts the background work that lasts until the server stops: sessions with unfinished work continue, sessions that are too
+    /// old are deleted, and old idempotency keys are forgotten.
     func startUpkeep(of services: APIServices) {
         Task { await services.sessions.recover(until: services.lifecycle) }
         let clock = loops[0]

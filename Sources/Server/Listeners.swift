@@ -3,14 +3,14 @@ import HTTP
 import Logging
 import Network
 
-/// What a server listens on.
+/// The sockets that a server listens on.
 struct Listeners {
     private(set) var plain: [ListenerSet] = []
     private(set) var encrypted: [ListenerSet] = []
 
     var all: [ListenerSet] { plain + encrypted }
 
-    /// Listens on every address of the settings. What was opened before an error is in ``all``.
+    /// Listens on every address of the configuration. Listeners that were opened before an error are in ``all``.
     mutating func open(
         for router: Router, _ configuration: ServerConfiguration, gate: AcceptGate, tls: TLSServerContext?,
         _ group: EventLoopGroup, _ logger: Logger

@@ -16,15 +16,15 @@ struct Parts: Sendable {
     let usage: UsageLedger
     let idempotency: IdempotencyKeys
     let metering: Metering
-    /// nil: none is written.
+    /// nil if none is written.
     let accessLog: AccessLog?
     let upstreams: UpstreamRouter
     let runners: RunnerBoard
     let sessions: SessionDirectory
     let modelNames: ModelNames
-    /// nil where nothing is stored.
+    /// nil if nothing is stored.
     let files: FileLibrary?
-    /// nil where nothing is stored.
+    /// nil if nothing is stored.
     let batches: BatchEngine?
     let gate: AcceptGate
     let operatorSources: OperatorSources

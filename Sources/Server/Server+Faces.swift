@@ -2,7 +2,7 @@ import API
 import Faces
 
 extension Server {
-    /// What the server speaks: a face a line, with the parts that it alone needs. The order is that of the metrics page.
+    /// The server's routes: one face per line, with the parts that it alone needs. The metrics page has the same order.
     static func routes(of parts: Parts, _ configuration: ServerConfiguration) -> [Route] {
         Array(
             [

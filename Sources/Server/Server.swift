@@ -13,11 +13,11 @@ import Upstreams
 
 /// The whole server: loops, sessions, faces, upstreams.
 public final class Server: Sendable {
-    /// Where it listens: with the ports that the kernel chose, where it was asked to.
+    /// The addresses it listens on, with the port that the kernel chose where the configuration has port 0.
     public let addresses: [SocketAddress]
-    /// As ``addresses``, where it speaks TLS.
+    /// Like ``addresses``, for TLS.
     public let tlsAddresses: [SocketAddress]
-    /// Certificates, and counts for metrics; nil when it does not speak TLS.
+    /// Certificates, and counts for metrics; nil without TLS.
     public let tls: TLSServerContext?
     private let configuration: ServerConfiguration
     private let group: EventLoopGroup
@@ -26,11 +26,11 @@ public final class Server: Sendable {
     private let listeners: [ListenerSet]
     private let rehearsal: Rehearsal?
     private let heap: HeapKeeper
-    /// Asks upstreams how they are.
+    /// Checks the health of upstreams.
     private let probe: Task<Void, Never>
     private let logger: Logger
 
-    /// Base URL of the rehearsal model's own endpoint; nil when real upstreams answer.
+    /// Base URL of the rehearsal model's own endpoint; nil if real upstreams answer.
     public var rehearsalBaseURL: String? { rehearsal?.baseURL }
 
     private init(
@@ -51,14 +51,14 @@ public final class Server: Sendable {
         self.logger = logger
     }
 
-    /// Starts everything; returns when it listens.
-    /// - Throws: ``Network/SystemCallError`` when an address cannot be had, ``Network/TLSFileError`` when a certificate cannot be
-    ///   used, ``Storage/StorageError`` when the data cannot be.
+    /// Starts a server, and returns once it is listening.
+    /// - Throws: ``Network/SystemCallError`` if it cannot listen on an address, ``Network/TLSFileError`` if a certificate cannot be
+    ///   used, ``Storage/StorageError`` if the data cannot be used.
     public static func start(_ configuration: ServerConfiguration, logger: Logger) async throws -> Server {
         try await start(configuration, logger: logger) { $0 }
     }
 
-    /// - Parameter change: makes the list of what it serves from that of its own faces.
+    /// - Parameter change: returns the routes to serve, given those of the server's faces.
     package static func start(
         _ configuration: ServerConfiguration, logger: Logger, changingRoutes change: ([Route]) -> [Route]
     ) async throws -> Server {
@@ -112,8 +112,8 @@ public final class Server: Sendable {
             heap: heap, logger: logger)
     }
 
-    /// Reads the certificate files again. Connections that stand are not touched; when a file cannot be used, the log says so and
-    /// what was loaded before stays.
+    /// Reads the certificate files again. Open connections are not affected. If a file cannot be used, an error is logged and the
+    /// certificates loaded before stay in use.
     public func reloadCertificates() {
         guard let tls else { return }
         do throws(TLSFileError) {
@@ -124,11 +124,12 @@ public final class Server: Sendable {
         }
     }
 
-    /// How long the last bytes may take on their way to clients, once nothing runs any more.
+    /// How long the last output may take to reach clients after everything has ended.
     private static let farewellDuration = Duration.seconds(2)
 
-    /// Ends the server so that nobody loses anything: first it says that it is not ready; then it takes no connections, begins
-    /// nothing, and lets each client go when what it waits for has come; what still runs at the deadline is cancelled and told so.
+    /// Shuts the server down so that no client loses anything. It first reports that it is not ready. Then it accepts no
+    /// connections, begins nothing new, and disconnects each client when it has received what it waits for. Work that is still
+    /// running at the deadline is cancelled, and its clients are told.
     public func shutDown() async {
         services.lifecycle.enter(.leaving)
         if configuration.drainDelay > .zero { try? await Task.sleep(for: configuration.drainDelay) }

@@ -24,7 +24,7 @@ extension ServerConfiguration {
             webSockets: WebSocketSettings(maxMessageBytes: maxMessageBytes, deflate: deflate, liveness: webSocketLiveness))
     }
 
-    /// Those of the settings; without any, the rehearsal model.
+    /// The configured upstreams; if there are none, the rehearsal model.
     func upstreams(orRehearsalAt baseURL: String?) -> [UpstreamConfiguration] {
         guard upstreams.isEmpty, let baseURL else { return upstreams }
         var upstream = UpstreamConfiguration(baseURL: baseURL, silenceTimeout: rehearsalSilenceTimeout)

@@ -17,80 +17,80 @@ public struct ServerConfiguration: Sendable {
     /// TCP addresses to listen on with TLS; they need ``tls``.
     public var tlsAddresses: [SocketAddress] = []
     public var tls: TLSSettings?
-    /// Event loops; as many as there are processors when nil.
+    /// Number of event loops; nil for one per processor.
     public var loops: Int?
-    /// The built-in rehearsal model answers when there is none.
+    /// If there are none, the built-in rehearsal model answers.
     public var upstreams: [UpstreamConfiguration] = []
     /// How requests are spread over ``upstreams``.
     public var routing = RoutingOptions()
-    /// Where the rehearsal model's endpoint listens (port 0: any). It runs only when there is no upstream.
+    /// Where the rehearsal model's endpoint listens (port 0: any). It runs only if there is no upstream.
     public var rehearsalAddress = SocketAddress.tcp(host: "127.0.0.1", port: 0)
-    /// As ``Upstreams/UpstreamConfiguration/silenceTimeout``, for the rehearsal model.
+    /// Like ``Upstreams/UpstreamConfiguration/silenceTimeout``, for the rehearsal model.
     public var rehearsalSilenceTimeout = Duration.seconds(60)
     /// Who may call, and how much.
     public var access = AccessSettings()
-    /// How long the client's name for a command (`Idempotency-Key`) is remembered.
+    /// How long a client's `Idempotency-Key` is remembered.
     public var idempotencyRetention = Duration.seconds(86_400)
-    /// Web pages that may call, by origin (`*`: any). Unset: any when there are keys, else those served from this machine.
+    /// Origins of the web pages that may call (`*`: any). nil: any if there are keys, otherwise those served from this machine.
     public var allowedOrigins: [String]?
     /// Whether each request has a line in the log, at `info`, whatever the log's level.
     public var keepsAccessLog = false
     /// Silence on a stream after which a heartbeat is sent.
     public var heartbeat = Duration.seconds(15)
-    /// Where everything is kept; nil: in memory alone, until the process ends.
+    /// Where everything is stored; nil: in memory only, until the process ends.
     public var dataDirectory: String?
-    /// What a commit outlives.
+    /// What a commit survives.
     public var durability = Store.Durability.full
-    /// How long a session is kept after its last response or input.
+    /// How long a session is stored after its last response or input.
     public var retention = Duration.seconds(168 * 3600)
-    /// Bytes that the database may use; above that the sessions that were not used for longest are deleted.
+    /// Maximum size of the database in bytes; above it, the least recently used sessions are deleted.
     public var maxDataBytes = 16 << 30
-    /// How long a session that nobody uses stays in memory, when the store has it.
+    /// How long an unused session stays in memory if it is stored.
     public var residency = Duration.seconds(300)
-    /// Bytes of the newest events of each session that stay in memory, when the store has them all.
+    /// Bytes of each session's newest events that stay in memory if all of them are stored.
     public var residentLogBytes: Int { dataDirectory == nil ? sessionLimits.maxLogBytes : min(sessionLimits.maxLogBytes, 2 << 20) }
-    /// Bytes of all logs together; the oldest idle sessions go first.
+    /// Maximum size of all logs in memory together, in bytes; the oldest idle sessions leave it first.
     public var maxLogMemoryBytes = 512 << 20
     public var sessionLimits = SessionLimits()
     public var httpLimits = MessageLimits()
     public var httpDeadlines = HTTPServer.Deadlines()
     public var proxies = HTTPServer.ProxyRules()
-    /// Bytes of one WebSocket message from a client.
+    /// Maximum size of a WebSocket message from a client, in bytes.
     public var maxMessageBytes = 16 << 20
     /// How WebSocket messages are compressed where the client offers it; nil for never.
     public var deflate: DeflateOptions? = DeflateOptions()
-    /// How long running generations may go on after the server was asked to stop.
+    /// How long running generations may continue after the server was asked to stop.
     public var drainTimeout = Duration.seconds(10)
-    /// How long the server says that it is not ready before it takes no more connections, so that a balancer sees it.
+    /// How long the server reports that it is not ready before it stops accepting connections, so that a load balancer notices.
     public var drainDelay = Duration.zero
-    /// Over how long the closes of WebSockets and the waits of EventSource clients are spread when the server stops, so that not
-    /// all of them come back at once elsewhere.
+    /// Period over which the closes of WebSockets and the retry delays of EventSource clients are spread when the server stops, so
+    /// that they do not all reconnect elsewhere at once.
     public var drainWindow = Duration.seconds(2)
-    /// Which connections are taken. A total of 0 stands for four fifths of the descriptors that the process may have.
+    /// Limits on accepted connections. A total of 0 stands for four fifths of the file descriptors that the process may have.
     public var acceptLimits = AcceptGate.Limits()
-    /// Bytes of session logs and of output that waits for clients, together; above it new work is refused.
+    /// Maximum size of session logs and of output that waits for clients, together, in bytes; above it, new work is refused.
     public var memoryBudgetBytes = 1 << 30
     /// Pings, idleness and age of WebSockets.
     public var webSocketLiveness = WebSocketLiveness()
-    /// How much of files there may be.
+    /// Limits on the size of files.
     public var fileLimits = FileLimits()
-    /// What batches may ask for, and how much of the server they get.
+    /// Limits on batches, and on their share of the server.
     public var batchLimits = BatchLimits()
 
-    /// Who is told of what has ended.
+    /// Endpoints that are told of the end of responses and batches.
     public var webhooks = WebhookSettings()
-    /// How the rehearsal model is told who speaks and that it was cut; each of ``upstreams`` has its own.
+    /// How the rehearsal model is told who is speaking and that it was cut off; each of ``upstreams`` has its own wording.
     public var wording = ConversationWording()
-    /// Whether a request with a tool that no upstream has is refused; else the tool is left out, and the response says so.
+    /// Whether a request with a tool that no upstream has is refused; otherwise the tool is left out, and the response says so.
     public var rejectsUnknownTools = false
-    /// The model that runners answer for, with all whose names begin with it and a `/`; nil: none.
+    /// The model that runners answer for, along with all models whose names begin with it and a `/`; nil if there are no runners.
     public var runnerModel: String? = "external"
     /// How long a response waits for a runner.
     public var runnerWait = Duration.seconds(60)
-    /// How long a runner may say nothing about a response that it answers.
+    /// How long a runner may stay silent about a response that it answers.
     public var runnerLease = Duration.seconds(60)
 
-    /// For tests: what each accepted connection of ``addresses`` goes through.
+    /// For tests: a layer below each accepted connection of ``addresses``.
     package var connectionLayer: @Sendable () -> SocketLayer? = { nil }
 
     public init() {}

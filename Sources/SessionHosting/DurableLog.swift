@@ -15,9 +15,9 @@ package final class DurableLog: SessionLog, Journaled {
     /// Whether the store has refused a change of this log.
     private var isLost = false
     private let storedFrom: Int
-    /// Finds what events refer to; nil for what the session does not know any more.
+    /// Finds the response that an event refers to; nil if the session no longer knows it.
     let header: (_ ordinal: Int) -> ResponseHeader?
-    /// Called once, when the store has refused something: what is in memory is no longer what is stored, and must be let go.
+    /// Called once, when the store has refused a change: memory no longer matches the store, and must be dropped.
     private var onLoss: (() -> Void)?
     var journalEntry = JournalEntry()
 
@@ -26,8 +26,8 @@ package final class DurableLog: SessionLog, Journaled {
 
     /// An empty log of a new session.
     /// - Parameters:
-    ///   - header: finds what events refer to.
-    ///   - onLoss: called once, when the store has refused something.
+    ///   - header: finds the response that an event refers to; nil if the session no longer knows it.
+    ///   - onLoss: called once, when the store has refused a change.
     init(
         storage: SessionStorage, key: Int, ordinal: Int, maxBytes: Int, header: @escaping (_ ordinal: Int) -> ResponseHeader?,
         onLoss: @escaping () -> Void
@@ -43,7 +43,7 @@ package final class DurableLog: SessionLog, Journaled {
         super.init(maxByteCount: maxBytes)
     }
 
-    /// The log of a session that was loaded. The parameters are those of a new one's.
+    /// The log of a loaded session. The parameters are as for a new one.
     init(
         storage: SessionStorage, restoring loaded: Store.LoadedSession, maxBytes: Int,
         header: @escaping (_ ordinal: Int) -> ResponseHeader?, onLoss: @escaping () -> Void

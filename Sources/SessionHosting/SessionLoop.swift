@@ -182,7 +182,7 @@ private final class LogOwner {
 
     func header(_ ordinal: Int) -> ResponseHeader? { session?.header(ordinal) }
 
-    /// What is in memory is no longer what is stored: the session is let go.
+    /// Drops the session, because memory no longer matches the store.
     func abandon() { if let session { residents?.abandon(session) } }
 }
 

@@ -14,7 +14,7 @@ package struct SessionReference: Sendable {
     package var id: String { object.id }
     /// The principal that may use it.
     package var owner: String { object.owner }
-    /// Index among all sessions by age.
+    /// Number by which all sessions are ordered by age: ``SessionOrdinals``.
     package var ordinal: Int { object.ordinal }
     /// The loop that the session lives on.
     package var loop: EventLoop { object.loop }
@@ -25,8 +25,9 @@ package struct SessionReference: Sendable {
     /// withdrawn, and the outcome is the refusal ``Sessions/SessionError/notCommitted``. Any other refusal has changed nothing and
     /// is reported at once.
     /// - Parameters:
-    ///   - reader: attached as the command says; stopped if it is refused. Events that the command causes come to every reader on the
-    ///     caller's loop before its outcome, if the reader takes them; from another loop, those behind a join come after its outcome.
+    ///   - reader: attached as the command says; stopped if it is refused. Events that the command causes reach every reader on the
+    ///     caller's loop before its outcome, if the reader takes them. From another loop, the events after a join arrive after its
+    ///     outcome.
     ///   - listens: whether the reader counts as a listener, for disconnect policies.
     ///   - loop: the caller's.
     ///   - then: called once, on the caller's loop.
@@ -45,7 +46,7 @@ package struct SessionReference: Sendable {
             if outcome.isRefusal {
                 reader?.stop()
             } else if reader?.isStopped == true {
-                // Its client left while the session was being found.
+                // Its client left while the session was being looked up.
                 cursor?.run { $0.detach() }
             }
             then(outcome)

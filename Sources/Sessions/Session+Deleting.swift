@@ -10,9 +10,9 @@ extension Session {
         return true
     }
 
-    /// Takes an input and its response back whose sender was told that they were not committed: the response is cancelled if it runs or
-    /// waits, is found no more, and what both added to the conversation is taken out of it before the next response reads it. The log
-    /// tells so when it can. What the input had interrupted stays interrupted.
+    /// Withdraws an input and its response after the sender was told that they were not committed. The response is cancelled if it
+    /// runs or waits, and can no longer be looked up. The items that both added to the conversation are deleted before the next
+    /// response reads it. The log gets events of this once it can. A response that the input interrupted stays interrupted.
     public func withdraw(responseID: String) {
         guard !isClosed, let generation = queue.response(responseID) else { return }
         queue.withdraw(generation)

@@ -83,8 +83,8 @@ extension Session {
         try conversation.checkIdentifiers(of: new, besides: waiting + said)
     }
 
-    /// Takes an item out of the conversation: no response that comes reads it. The log keeps its events. An input that waits with the
-    /// result of a call that is deleted is cancelled.
+    /// Deletes an item from the conversation: later responses do not read it. Its events stay in the log. A waiting input with the
+    /// result of a deleted call is cancelled.
     /// - Returns: false if there is no such item.
     public func deleteItem(_ id: String) -> Bool {
         guard !isClosed, let index = conversation.delete(id) else { return false }

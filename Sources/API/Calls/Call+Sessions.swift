@@ -42,7 +42,7 @@ extension APIError {
 extension Call {
     /// The position of the last event that a reader has, as it sent it.
     /// - Parameter param: the query parameter or header field that it was sent in.
-    /// - Throws: 400 for what is no position: an empty text, a negative number, anything else.
+    /// - Throws: 400 for an invalid position: an empty text, a negative number, anything else.
     package func position(_ text: String, param: String) throws(APIError) -> LogPosition {
         guard let position = LogPosition(text) else {
             throw .invalid("'\(param)' must be the number of an event, or one with its epoch, like '2:41'.", param: param)
@@ -50,7 +50,7 @@ extension Call {
         return position
     }
 
-    /// Goes on with a session of the caller's, or answers that there is none.
+    /// Continues with one of the caller's sessions; fails the call with 404 if there is none.
     package func findSession(_ id: String, _ body: @escaping (SessionReference) throws(APIError) -> Void) {
         services.find(session: id, owner: owner, from: loop) { result in
             go(on: result, orElse: .notFound("session", id: id, code: "session_not_found"), body)

@@ -22,7 +22,7 @@ extension Call {
         }
     }
 
-    /// Seconds after which to ask again for what runs: what has taken long will take long, so after a fourth of its age, from one
-    /// second to half a minute.
+    /// Seconds until the next poll of running work: a fourth of its age, since work that has taken long is likely to take longer;
+    /// from 1 to 30.
     package static func pollSeconds(age: Int) -> Int { min(max(1, age / 4), 30) }
 }

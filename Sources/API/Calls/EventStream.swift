@@ -33,10 +33,10 @@ package final class EventStream {
         }
     }
 
-    /// How long the status waits for the upstream to take the request. Until then a refusal (401, 429, …) is still told by a real
+    /// How long the status waits for the upstream to accept the request. Until then a refusal (401, 429, …) is reported by a real
     /// status, which SDKs act on; afterwards only in the stream.
     static let statusHold = Duration.seconds(2)
-    /// And while the disk takes nothing: until the command has been told so, at its own deadline.
+    /// How long it waits while the disk accepts no writes: until the command has failed for that reason, at its own deadline.
     static let diskHold = CommitWait.deadline + .seconds(5)
 
     @usableFromInline let exchange: HTTPExchange

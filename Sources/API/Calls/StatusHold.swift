@@ -1,8 +1,8 @@
 import Network
 
-/// Delays the status of a stream until the upstream has taken the request, at most ``EventStream/statusHold``: until then a refusal is
-/// told by a real status. While the disk takes nothing, and nothing has come, it waits on: then that is told by a status, too.
-/// Loop-confined.
+/// Delays the status of a stream until the upstream has accepted the request, at most ``EventStream/statusHold``, so that a refusal
+/// is reported by a real status. While the disk accepts no writes and no event has arrived, it continues to wait, up to
+/// ``EventStream/diskHold``, so that this is reported by a status, too. Loop-confined.
 package final class StatusHold {
     private let loop: EventLoop
     private let services: APIServices
@@ -12,7 +12,7 @@ package final class StatusHold {
     private var timer: LoopTimer?
 
     /// - Parameters:
-    ///   - isEmpty: whether nothing has come for the stream yet.
+    ///   - isEmpty: whether no event has arrived for the stream yet.
     ///   - commit: sends the status. Not called after ``cancel()``.
     package init(_ call: Call, isEmpty: @escaping () -> Bool, commit: @escaping () -> Void) {
         loop = call.loop

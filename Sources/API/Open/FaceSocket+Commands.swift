@@ -8,17 +8,17 @@ package import Sessions
 /// The continuations are called once, on the socket's loop. They find ``Network/WebSocketConnection/hasEnded`` set if the step took
 /// longer than that wait.
 extension FaceSocket {
-    /// As ``APIServices/find(session:owner:from:then:)``, for the caller.
+    /// Like ``APIServices/find(session:owner:from:then:)``, for the caller.
     package final func find(session id: String, then: @escaping (Result<SessionReference?, APIError>) -> Void) {
         services.find(session: id, owner: owner, from: loop, then: delayingEnd(until: then))
     }
 
-    /// As ``APIServices/find(response:owner:from:then:)``, for the caller.
+    /// Like ``APIServices/find(response:owner:from:then:)``, for the caller.
     package final func find(response id: String, then: @escaping (Result<SessionReference?, APIError>) -> Void) {
         services.find(response: id, owner: owner, from: loop, then: delayingEnd(until: then))
     }
 
-    /// As ``SessionHosting/SessionReference/perform(_:reader:listens:from:then:)``.
+    /// Like ``SessionHosting/SessionReference/perform(_:reader:listens:from:then:)``.
     package final func perform(
         _ command: SessionCommand.Kind, on session: SessionReference, reader: EventReader? = nil,
         then: @escaping (SessionOutcome) -> Void
@@ -26,24 +26,25 @@ extension FaceSocket {
         session.perform(command, reader: reader, from: loop, then: delayingEnd(until: then))
     }
 
-    /// As ``Network/WorkerPool/run(for:on:_:then:)``, for the caller.
+    /// Like ``Network/WorkerPool/run(for:on:_:then:)``, for the caller.
     package final func runOffLoop<Value: Sendable>(_ work: @escaping @Sendable () -> Value, then: @escaping (Value?) -> Void) {
         WorkerPool.shared.run(for: owner, on: loop, work, then: delayingEnd(until: then))
     }
 
-    /// Has the client's next messages wait, in their order, until a command is answered: they stay unparsed in the receive buffer or in
-    /// the kernel.
-    /// - Returns: to be called once, on every path that ends the command, also if the connection has ended meanwhile.
+    /// Makes the client's next messages wait, in their order, until a command is answered: they stay unparsed in the receive buffer
+    /// or in the kernel.
+    /// - Returns: ends the wait. Must be called once on every path that ends the command, even if the connection has ended
+    ///   meanwhile.
     package final func pauseUntilAnswered() -> () -> Void {
         pauseForStep()
         return { [self] in resumeAfterStep() }
     }
 
-    /// As ``runOffLoop(_:then:)``; the client's next messages wait, in their order.
+    /// Like ``runOffLoop(_:then:)``, but the client's next messages wait, in their order.
     package final func runInOrder<Value: Sendable>(_ work: @escaping @Sendable () -> Value, then: @escaping (Value?) -> Void) {
         pauseForStep()
         runOffLoop(work) { [self] value in
-            // Also while the socket closes: the client's close frame is to be read.
+            // Also while the socket closes: the client's close frame must be read.
             defer { resumeAfterStep() }
             then(value)
         }

@@ -11,9 +11,9 @@ public import WebSocket
 /// - When the server stops, it closes with 1012 as soon as it is at rest.
 /// - When the key that opened it expires or is revoked, it sends the error and closes with 1008.
 /// - Sessions that live as long as the connection are forgotten at its end: ``own(_:on:)``.
-/// - A command that was received is carried out, whatever comes after it. Whichever step of it ends in a later iteration goes through
-///   ``find(session:then:)`` and the methods beside it, or through ``Network/WebSocketConnection/delayingEnd(until:)``: the end of the
-///   connection waits for it.
+/// - A command that was received is carried out, whatever comes after it. Each of its steps that ends in a later iteration goes
+///   through ``find(session:then:)`` and the methods beside it, or through ``Network/WebSocketConnection/delayingEnd(until:)``, so
+///   that the end of the connection waits for it.
 ///
 /// A face subclasses it, overrides the methods under "For the face" and those of ``Network/WebSocketConnection``, and lists a
 /// ``Route/socket(_:label:scope:binding:_:)`` that makes it. Subprotocols are agreed on by the route's ``SocketOpening``.
@@ -25,7 +25,7 @@ open class FaceSocket: WebSocketConnection {
     /// The owner of the caller's objects.
     package final var owner: String { caller.owner }
     private var ephemeral = EphemeralSessions()
-    /// Steps that the client's next messages wait for.
+    /// Number of steps that the client's next messages wait for.
     private var pausingStepCount = 0
 
     /// - Parameter call: the call that opens the socket.
@@ -38,7 +38,7 @@ open class FaceSocket: WebSocketConnection {
 
     // MARK: For the face
 
-    /// Whether nothing runs or waits here whose end the client is owed, besides commands under way.
+    /// Whether no work runs or waits here whose end the client is owed, apart from commands under way.
     open var isAtRest: Bool { true }
     /// Sends an error that no command has caused.
     open func tell(_ error: APIError) {}
@@ -90,7 +90,7 @@ open class FaceSocket: WebSocketConnection {
         }
     }
 
-    /// Does not wait for commands under way: the server ends sooner than they may.
+    /// Does not wait for commands under way: the server may end before they do.
     final func closeForRestart() { closeAtOnce(.serviceRestart, reason: "The server restarts. Connect again.") }
 
     final func endForRevokedKey() {

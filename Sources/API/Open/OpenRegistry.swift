@@ -45,7 +45,7 @@ package final class OpenRegistry {
 
     // MARK: Registration
 
-    /// Registers an authenticated call; until ``remove(_:)`` with its exchange.
+    /// Registers an authenticated call, until ``remove(_:)`` is called with its exchange.
     func insert(_ call: Call) { insert(.call(call), ObjectIdentifier(call.exchange), call.caller) }
 
     /// Registers the stream that answers a call.
@@ -55,7 +55,7 @@ package final class OpenRegistry {
         entries[keyID]?[id] = .stream(stream, call)
     }
 
-    /// Registers a socket; until ``remove(_:)`` with it.
+    /// Registers a socket, until ``remove(_:)`` is called with it.
     func insert(_ socket: FaceSocket) { insert(.socket(socket), ObjectIdentifier(socket), socket.caller) }
 
     func remove(_ object: AnyObject) {

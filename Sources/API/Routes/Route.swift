@@ -2,9 +2,9 @@ package import HTTP
 
 /// One call of the API: everything that is decided before its handler runs, and the handler.
 ///
-/// A face lists its calls as `routes`: a constant, or made with the parts of the server that the face alone needs. Dispatch, scopes, bindings, `HEAD`, `Allow`, CORS, idempotency and the
-/// label of the metrics follow from the list; the tests compare the same list with `Protocols/openapi.yaml` and try every route
-/// with every kind of credential.
+/// A face lists its calls as `routes`: a constant, or made with the parts of the server that the face alone needs. Dispatch,
+/// scopes, bindings, `HEAD`, `Allow`, CORS, idempotency and the label of the metrics follow from the list; the tests compare the
+/// same list with `Protocols/openapi.yaml` and try every route with every kind of credential.
 ///
 ///     static let routes = [
 ///         Route(.post, "/v1/notes", label: "notes", scope: .one(.chat), admission: .newWork, body: .json, create),

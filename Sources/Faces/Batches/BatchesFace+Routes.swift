@@ -11,7 +11,7 @@ extension BatchesFace {
                 .post, "/v1/batches", label: label, scope: .batches, admission: .newWork, idempotency: .answer, body: .json, create),
             Route(.get, "/v1/batches", label: label, scope: .batches, list),
             Route(.get, "/v1/batches/{batch_id}", label: label, scope: .batches, retrieve),
-            // Also while nothing can be written: what runs is stopped, and costs nothing more.
+            // Also while nothing can be written: the running requests are stopped, and cost nothing more.
             Route(.post, "/v1/batches/{batch_id}/cancel", label: label, scope: .batches, cancel),
         ]
     }

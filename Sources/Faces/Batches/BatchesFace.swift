@@ -62,8 +62,8 @@ package struct BatchesFace: Sendable {
     /// How often a batch is checked for a client that waits for its end.
     private static let lookInterval = Duration.milliseconds(250)
 
-    /// `GET /v1/batches/{id}`, with when to ask again, and 304 for who knows it as it stands; with `wait` when it has ended, or the time
-    /// is over.
+    /// `GET /v1/batches/{id}`: with `Retry-After`, and 304 if the client has the current state. With `wait`, answers at the end of
+    /// the batch or after that time.
     func retrieve(_ call: Call, id: String) throws(APIError) {
         let engine = try requireEngine()
         let wait = try call.count("wait", default: 0, max: 60)

@@ -50,7 +50,7 @@ final class ChatStream: EventReader {
             stop()
         }
         call.exchange.onDrained = { [self] in resume() }
-        // The client has left while the session was being found.
+        // The client may have left while the session was being looked up.
         if call.exchange.isEnded { stop() }
         statusHold = StatusHold(call) { [unowned self] in
             response == nil

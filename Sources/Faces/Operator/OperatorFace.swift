@@ -6,9 +6,9 @@ import Network
 import SessionHosting
 import Upstreams
 
-/// What the operator asks: numbers and connections, no content. `Protocols/operations.md`.
+/// Metrics, connections and upstreams for the operator, without content. `Protocols/operations.md`.
 package struct OperatorFace: Sendable {
-    /// Connections in one answer, at most.
+    /// Maximum number of connections in one answer.
     private static let maxConnections = 10_000
 
     private let sources: OperatorSources
@@ -43,7 +43,7 @@ package struct OperatorFace: Sendable {
         call.respond(json: UpstreamsReport.json(sources.upstreams.report), fields: [("Cache-Control", "no-store")])
     }
 
-    /// Asks the loops one after the other, off the caller's loop, and answers on it.
+    /// Gathers data from the loops, one after the other, off the caller's loop, and answers on it.
     private static func gather(
         _ call: Call, _ body: @escaping @Sendable (APIServices) async -> [UInt8],
         then: @escaping @Sendable (Call, [UInt8]) -> Void

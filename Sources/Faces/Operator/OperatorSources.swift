@@ -4,11 +4,11 @@ package import Network
 package import Runners
 package import Upstreams
 
-/// What an operator is told of, besides calls, sessions and the store.
+/// The parts of the server that the operator's reports cover, besides calls, sessions and the store.
 package struct OperatorSources: Sendable {
     let gate: AcceptGate
     let budget: MemoryBudget
-    /// nil: no TLS.
+    /// nil without TLS.
     let tls: TLSServerContext?
     let upstreams: UpstreamRouter
     /// In the order of the event loops.
@@ -17,7 +17,7 @@ package struct OperatorSources: Sendable {
     let runners: RunnerBoard
 
     /// - Parameters:
-    ///   - tls: nil where the server does not speak TLS.
+    ///   - tls: nil without TLS.
     ///   - upstreamCounters: in the order of the event loops.
     package init(
         gate: AcceptGate, budget: MemoryBudget, tls: TLSServerContext?, upstreams: UpstreamRouter,

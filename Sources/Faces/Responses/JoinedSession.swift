@@ -5,17 +5,18 @@ import ResponsesWire
 import SessionHosting
 import Sessions
 
-/// A session that a socket follows whole, and in which it may speak under a name.
+/// A session that a socket has joined: it follows all of it, and may speak as a participant.
 final class JoinedSession: EventReader {
     private let socket: ResponsesSocket
     let reference: SessionReference
     private let sessionID: String
     let participant: Participant?
-    /// Of commands whose acknowledgements come in the session's log.
+    /// Of the commands that are acknowledged in the session's log.
     let acknowledgements: LogAcknowledgements
     private var suffix = ByteBuffer()
     static let maxEarlyEvents = 256
-    /// Events that wait: until the socket was told that it has joined, and behind those until it takes more.
+    /// Events that wait: until the client is told that it has joined, and then until the socket is no longer congested. nil if new
+    /// events are sent directly.
     private var early: [Early]? = []
     private enum Early {
         case event(SessionEvent)
@@ -68,16 +69,16 @@ final class JoinedSession: EventReader {
         acknowledgements.sent(through: position.sequence)
     }
 
-    /// The server stops, and nothing that happens here is outstanding.
+    /// Whether the server is stopping and all events have been sent.
     var isAtRest: Bool { isStopping && early?.isEmpty ?? true }
     private var isStopping = false
 
     override func serverStopping() { isStopping = true }
 
     override func sessionClosed() {
-        // The input that was to join it is refused, and the client has not heard of the join.
+        // The input that was to join the session is refused, and the client has not been told of a join.
         if isUndecided { return }
-        // Also what came before the socket was told that it has joined: no lane brings it.
+        // Including events from before the client was told that it has joined: no lane sends them.
         if coveredAfter != nil { sendEarly(evenIfCongested: true) }
         acknowledgements.end()
         socket.joined[reference.id] = nil
@@ -91,14 +92,14 @@ final class JoinedSession: EventReader {
 
     func joinWithInput() { isUndecided = true }
 
-    /// The input was accepted or refused.
+    /// Called when the input has been accepted or refused.
     func decide() { isUndecided = false }
 
     // MARK: Where its events go
 
-    /// Sequence number after which the socket gets the session's events here, and not from a lane; nil until it is known.
+    /// Sequence number after which the session's events reach the socket through the join, not a lane; nil until it is known.
     private var coveredAfter: Int?
-    /// Whether the socket was told that it has joined.
+    /// Whether the client was told that it has joined.
     private var isOpen = false
 
     /// Whether a lane leaves this event to the join.
@@ -106,16 +107,16 @@ final class JoinedSession: EventReader {
         coveredAfter.map { event.position > $0 } ?? false
     }
 
-    /// The session's events after this one come here: what comes before ``open()`` waits for it.
+    /// Takes over the session's events after this one from the lanes. Those that arrive before ``open()`` wait for it.
     func cover(after sequence: Int) { coveredAfter = sequence }
 
-    /// The socket was told that it has joined: what came meanwhile goes out.
+    /// Called when the client has been told that it has joined: sends the events that arrived meanwhile.
     func open() {
         isOpen = true
         goOn()
     }
 
-    /// The socket takes more.
+    /// Called when the socket is no longer congested.
     func goOn() {
         guard isOpen else { return }
         sendEarly()

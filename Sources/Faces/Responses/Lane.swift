@@ -7,15 +7,15 @@ import ResponsesWire
 import SessionHosting
 import Sessions
 
-/// The responses of one `stream_id`, one after the other: what comes while one runs waits its turn.
+/// The responses of one `stream_id`, one after the other: commands that arrive while one is running are queued.
 final class Lane {
     let streamID: String?
-    /// Those that read for it: one, and more while an interjection takes over from what it cut.
+    /// One reader, or more while an interjection takes over from the response that it cut off.
     private(set) var readers: [LaneReader] = []
     private var waiting: [CreateCommand] = []
-    /// Bytes of the commands that wait.
+    /// Size of the waiting commands, in bytes.
     private(set) var waitingByteCount = 0
-    /// `,"stream_id":"…"`, or nothing.
+    /// `,"stream_id":"…"`, or empty.
     private var suffix = ByteBuffer()
 
     init(streamID: String?) {
@@ -28,7 +28,7 @@ final class Lane {
     }
 
     var isBusy: Bool { !readers.isEmpty }
-    /// Nothing runs, and nothing waits to.
+    /// Whether no response runs and no command waits.
     var isAtRest: Bool { readers.isEmpty && waiting.isEmpty }
 
     func wait(_ command: CreateCommand) throws(APIError) {
@@ -39,7 +39,7 @@ final class Lane {
                 code: "websocket_stream_limit_reached")
         }
         var command = command
-        // A second copy of its items: made again when it is its turn.
+        // The encoding is a second copy of the items: it is made again when the command starts.
         command.request.encoded = nil
         waiting.append(command)
         waitingByteCount += command.byteCount
@@ -49,7 +49,7 @@ final class Lane {
 
     func finish(_ reader: LaneReader) { readers.removeAll { $0 === reader } }
 
-    /// The command whose turn it is, if nothing runs.
+    /// Removes and returns the next command; nil while a response is running.
     func nextCommand() -> CreateCommand? {
         if isBusy || waiting.isEmpty { return nil }
         let command = waiting.removeFirst()
@@ -57,7 +57,7 @@ final class Lane {
         return command
     }
 
-    /// - Returns: the commands that waited.
+    /// - Returns: the commands that were waiting.
     func close() -> [CreateCommand] {
         defer { waiting = [] }
         for reader in readers { reader.stop() }
@@ -74,7 +74,7 @@ final class Lane {
 struct CreateCommand: Sendable {
     let body: JSONObject
     var request: ResponsesRequest
-    /// Bytes of the message.
+    /// Size of the message, in bytes.
     let byteCount: Int
 
     init(_ body: JSONObject, byteCount: Int) throws(RequestError) {
@@ -84,31 +84,31 @@ struct CreateCommand: Sendable {
     }
 }
 
-/// Follows one response, and what steers make of it, for a lane.
+/// Follows one response for a lane, and its successors when it is steered.
 final class LaneReader: EventReader {
     private let socket: ResponsesSocket
     let lane: Lane
-    /// The response that it was made for.
+    /// The response that it was created for.
     let responseID: String
     private let cutForm: CutForm
-    /// Responses that are followed and have not ended.
+    /// Followed responses that have not ended.
     private(set) var open: Set<String> { didSet { current = nil } }
     /// The followed response of the last event.
     private var current: Current?
 
-    /// Found by identifiers once, not for each event.
+    /// Looked up by identifier once, not for each event.
     private struct Current {
         let response: ResponseHeader
         let join: JoinedSession?
-        /// Of the socket, when it was looked up.
+        /// The socket's ``ResponsesSocket/joinCount`` at the time of the lookup.
         let joinCount: Int
     }
 
-    /// Of commands whose acknowledgements come in the session's log.
+    /// Of the commands that are acknowledged in the session's log.
     let acknowledgements: LogAcknowledgements
-    /// Events that wait until it is known whether the session is joined: then they go there.
+    /// Events that wait until it is known whether the session is joined. If it is, the join sends them.
     private var withheld: [SessionEvent] = []
-    /// Why the session has ended behind these events.
+    /// The error with which the session ended after these events.
     private var withheldEnd: APIError?
 
     init(socket: ResponsesSocket, lane: Lane, responseID: String, cutForm: CutForm) {
@@ -149,7 +149,7 @@ final class LaneReader: EventReader {
     }
 
     private func take(_ event: SessionEvent, of reference: ResponseHeader, _ join: JoinedSession?) {
-        // Who has joined the session gets this event there.
+        // A socket that has joined the session gets this event through the join.
         if join?.covers(event) != true {
             lane.send(event, in: cutForm, sessionID: reference.sessionID, on: socket)
         }
@@ -160,7 +160,7 @@ final class LaneReader: EventReader {
         acknowledgements.sent(through: event.position)
     }
 
-    /// It is known whether the session is joined.
+    /// Called when it is known whether the session is joined.
     func releaseWithheld() {
         if withheld.isEmpty || socket.isClosing { return }
         let events = withheld
@@ -184,7 +184,7 @@ final class LaneReader: EventReader {
 
     override func storageStalled() { end(telling: .storageStalled) }
 
-    /// The responses end here for the socket, behind the events that it has not been sent.
+    /// Ends the responses for the socket with an error, after the withheld events.
     private func end(telling error: APIError) {
         guard withheld.isEmpty else {
             withheldEnd = error
@@ -198,7 +198,7 @@ final class LaneReader: EventReader {
         stop()
         acknowledgements.end()
         lane.finish(self)
-        // The session is in the middle of its iteration: the next command follows it.
+        // In a later iteration: the session is still delivering events.
         loop.schedule(after: .zero) { [weak socket, lane] in socket?.startWaiting(in: lane) }
     }
 }

@@ -1,8 +1,9 @@
 import Network
 
-/// How much of a session's log a reader has sent to its socket, and the end of the connection that waits for acknowledgements in it.
+/// Tracks how much of a session's log a reader has sent to its socket, and delays the end of the connection until the
+/// acknowledgements in that log are sent.
 ///
-/// An outcome comes behind the events that acknowledge the command, unless the reader lags: then they are still to be sent.
+/// The outcome of a command arrives after the events that acknowledge it, unless the reader lags: then those are still to be sent.
 final class LogAcknowledgements {
     private let socket: ResponsesSocket
     /// Sequence number of the last event that was sent.
@@ -15,7 +16,7 @@ final class LogAcknowledgements {
     /// Delays the end of the connection until an acknowledgement is sent.
     /// - Parameter sequence: the sequence number of the acknowledgement.
     func delayEnd(untilSent sequence: Int) {
-        // Our close waits for no event.
+        // The server's own close does not wait for events.
         if sequence <= sentSequence || socket.isClosing { return }
         let step = socket.delayingEnd { (_: Void) in }
         unsent.append((sequence, { step(()) }))
@@ -26,6 +27,6 @@ final class LogAcknowledgements {
         while let next = unsent.first, next.sequence <= sequence { unsent.removeFirst().whenSent() }
     }
 
-    /// No further event is sent.
+    /// Called when no further event will be sent.
     func end() { sent(through: .max) }
 }

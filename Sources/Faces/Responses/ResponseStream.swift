@@ -8,29 +8,29 @@ import Sessions
 
 /// The events of one response as server-sent events, in OpenAI's form: `event:` equals `type`, no `id:`, `[DONE]` at the end.
 ///
-/// But for events of another epoch than the response began in, whose numbers alone do not tell them from others that were lost: these
-/// have an `id:`, by which the client can go on.
+/// Only an event of a later epoch than the response's first has an `id:`, from which the client can resume: its number alone does
+/// not tell it from an event that was lost.
 final class ResponseStream: EventReader {
-    /// Before the first event, whose number is 0.
+    /// The position before the first event, whose number is 0.
     static let all = LogPosition(sequence: -1)
 
     private let call: Call
     private let stream: EventStream
     private let responseID: String
-    /// `sequence_number` up to which the client has the events, and the epoch that it knows it from.
+    /// `sequence_number` up to which the client has the events, and the epoch in which it received that one.
     private let startingAfter: LogPosition
     private let cutForm: CutForm
     private let pass: EncodingPass<ResponsesEncoder>
-    /// For the head; known from the submission on.
+    /// Sent in the head; set once the input is accepted, or the response is found.
     var sessionID: String?
     private var response: ResponseHeader?
-    /// Epoch of its first event.
+    /// Epoch of the response's first event.
     private var firstEpoch = 0
     private var held: [SessionEvent] = []
-    /// nil for a response that is fetched.
+    /// nil for a response that is retrieved.
     private var statusHold: StatusHold?
 
-    /// - Parameter holdsStatus: for a response that is just made; one that is fetched answers at once.
+    /// - Parameter holdsStatus: whether the status waits for the upstream, as for a new response. A retrieved one answers at once.
     init(
         _ call: Call, responseID: String, startingAfter: LogPosition = ResponseStream.all, cutForm: CutForm, holdsStatus: Bool
     ) {
@@ -44,7 +44,7 @@ final class ResponseStream: EventReader {
         call.exchange.endsWithInput = true
         call.exchange.onDisconnect = { [self] in disconnected() }
         call.exchange.onDrained = { [self] in resume() }
-        // The client has left while the session was being found.
+        // The client may have left while the session was being looked up.
         if call.exchange.isEnded { stop() }
         if holdsStatus {
             statusHold = StatusHold(call) { [unowned self] in
@@ -55,7 +55,7 @@ final class ResponseStream: EventReader {
         }
     }
 
-    /// Sends the head now: for a response that is fetched.
+    /// Sends the head at once, for a response that is retrieved.
     func begin(sessionID: String) {
         self.sessionID = sessionID
         commit()
@@ -88,36 +88,36 @@ final class ResponseStream: EventReader {
 
     override func receivePlaceGone() { fail(Self.eventsExpired(of: responseID)) }
 
-    /// What the client wants next is not there, or what it has is not what is there.
+    /// The event that the client wants next is gone, or the events that it has are not those of the log.
     static func eventsExpired(of responseID: String) -> APIError {
         APIError(SessionError.eventsExpired(responseID: responseID))
     }
 
-    /// The client says that it has an event with this number.
+    /// Skips an event whose number the client says it has.
     private func pass(over event: SessionEvent) {
         if event.logPosition.epoch > max(startingAfter.epoch, firstEpoch) {
-            // It may have had another, which was lost.
+            // The client may have had another event of this number, which was lost.
             receivePlaceGone()
         } else if event.kind.isTerminal {
-            // It has ended before the event that the client says it has.
+            // A response that ended before the event that the client says it has is not the one that the client has seen.
             if event.responseSequence < startingAfter.sequence { receivePlaceGone() } else { end() }
         } else if event.responseSequence == startingAfter.sequence {
-            // From here on it is clear that there is something to stream.
+            // Now it is certain that there is something to stream.
             commit()
         }
     }
 
-    /// What had come of the response is not all of it: an end in order would say so.
+    /// The response is incomplete, and a regular end of the stream would claim otherwise.
     override func sessionClosed() {
         fail(.sessionDeleted)
     }
 
-    /// The response goes on when the server is started again.
+    /// The response resumes after a restart of the server.
     override func serverStopping() { fail(.shuttingDown) }
 
     override func storageStalled() { fail(.storageStalled) }
 
-    /// Answers with an error by status if no byte has gone out, else in the stream.
+    /// Reports an error by status if nothing has been sent yet, otherwise in the stream.
     func fail(_ error: APIError) {
         statusHold?.cancel()
         if stream.hasBegun {
@@ -158,7 +158,7 @@ final class ResponseStream: EventReader {
         }
     }
 
-    /// Ends in order: nothing more will come.
+    /// Ends the stream regularly: no more events will come.
     func end() {
         commit()
         stream.end(done: true)

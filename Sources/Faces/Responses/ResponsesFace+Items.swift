@@ -7,7 +7,7 @@ import Network
 import ResponsesWire
 import Sessions
 
-/// Deleting a response, and what went into one.
+/// Deleting a response, listing its input, and counting input tokens.
 extension ResponsesFace {
     /// `DELETE /v1/responses/{id}`
     static func delete(_ call: Call, id: String) throws(APIError) {
@@ -33,7 +33,7 @@ extension ResponsesFace {
         }
     }
 
-    /// `POST /v1/responses/input_tokens`: what a request would read, by our estimate.
+    /// `POST /v1/responses/input_tokens`: an estimate of the tokens that a request would read.
     static func countInputTokens(_ call: Call) throws(APIError) {
         try call.read { (body) throws(RequestError) in
             try ResponsesRequest(body, defaultModel: "none", inputIsOptional: true)

@@ -7,9 +7,9 @@ import ResponsesWire
 import SessionHosting
 import Sessions
 
-/// A response that is asked for again and again.
+/// Polling a response.
 extension ResponsesFace {
-    /// Answers with the response as it stands: at once, or, if it runs, when it has ended or the time is over.
+    /// Answers with the response in its current state: at once, or, if it is still running, at its end or after `wait`.
     static func poll(_ call: Call, id: String, of session: SessionReference, cutForm: CutForm, wait: Duration) {
         call.perform(.readResponse(id: id, withObject: true), on: session) { (outcome) throws(SessionError) in
             let standing = try outcome.response()
@@ -27,7 +27,7 @@ extension ResponsesFace {
 }
 
 extension ResponseStanding {
-    /// Everything of a response that changes, changes with an event, or with the epoch; and each form is another text.
+    /// The entity tag. A response changes only with an event or with the epoch, and each form has its own text.
     fileprivate func tag(_ form: CutForm) -> String {
         let state = "\(id)-\(eventCount)-\(status)\(epoch == 0 ? "" : "-\(epoch)")"
         return form == .native ? "\"\(state)\"" : "\"\(state)-\(form.rawValue)\""
@@ -35,8 +35,9 @@ extension ResponseStanding {
 }
 
 extension Call {
-    /// Answers with a response that may still run: with when to ask again, and not at all when the client has it as it stands.
-    /// - Parameter age: seconds since the response was made.
+    /// Answers with a response that may still be running: with `Retry-After` if it is, and with 304 if the client has its current
+    /// state.
+    /// - Parameter age: seconds since the response was created.
     func respond(pollable json: [UInt8], sessionID: String, isRunning: Bool, age: Int, tag: String? = nil) {
         var fields = [(name: "Interject-Session", value: sessionID)]
         if isRunning { fields.append(("Retry-After", String(Self.pollSeconds(age: age)))) }

@@ -8,7 +8,7 @@ extension ResponsesFace {
         Route(
             .post, "/v1/responses", label: label, scope: .responses, admission: .newWork,
             idempotency: .response(prefix: "resp_", replay: replay), body: .json, create),
-        // Each command of the socket is looked at by itself.
+        // Each command on the socket is authorized by itself.
         .socket("/v1/responses", label: label, scope: .anyKey, binding: .any, ResponsesSocket.opening),
         Route(.post, "/v1/responses/input_tokens", label: label, scope: .responses, body: .json, countInputTokens),
         Route(.post, "/v1/responses/compact", label: label, scope: .responses, body: .json, compact),

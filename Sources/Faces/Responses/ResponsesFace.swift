@@ -22,7 +22,7 @@ package enum ResponsesFace {
         var request = request
         let policy = try call.disconnectPolicy(request.extensions, default: .cancel)
         let cutForm = try call.cutForm(request.extensions)
-        // What is said of it holds for the session that is made for it, too.
+        // A policy in the header field also applies to a session that is created for the request.
         if call.namesDisconnectPolicy { request.extensions.policy = policy }
         let responseID = call.onceResponseID ?? Identifier.make("resp_")
         try call.admit(responseID, request.items, request.parameters)
@@ -57,8 +57,8 @@ package enum ResponsesFace {
         }
     }
 
-    /// Finds the session of the conversation that a request belongs to, or makes one.
-    /// - Parameter then: called on `loop`, at once when the session is in memory.
+    /// Finds the session of the conversation that a request belongs to, or creates one.
+    /// - Parameter then: called on `loop`, at once if the session is in memory.
     static func findSession(
         for request: ResponsesRequest, owner: String, loop: EventLoop, services: APIServices, isDurable: Bool = true,
         then: @escaping (Result<SessionReference, APIError>) -> Void
@@ -86,7 +86,7 @@ package enum ResponsesFace {
         }
     }
 
-    /// `GET /v1/responses/{id}`, as it stands or as a stream.
+    /// `GET /v1/responses/{id}`: the response in its current state, or a stream of its events.
     static func retrieve(_ call: Call, id: String) throws(APIError) {
         let cutForm = try call.cutForm()
         guard call.query["stream"] == "true" else {
@@ -95,7 +95,7 @@ package enum ResponsesFace {
             return
         }
         let after = try call.query["starting_after"].map { (text) throws(APIError) in
-            // As `progress` tells it of a response that has no events yet.
+            // The `last_sequence_number` in `progress` of a response without events.
             text == "-1" ? ResponseStream.all : try call.position(text, param: "starting_after")
         }
         call.findSession(ofResponse: id) { session in
@@ -107,7 +107,8 @@ package enum ResponsesFace {
         }
     }
 
-    /// What a call began that was sent before: from its start, or whole once it is there.
+    /// Answers a call that repeats an idempotency key with the response that the first call began: streamed from its start, in its
+    /// current state if it runs in the background, or whole once it has ended.
     static func replay(_ call: Call, id: String) throws(APIError) {
         let body = try call.jsonBody()
         let isStream = try checked(try body.optionalBool("stream")) == true
@@ -124,7 +125,7 @@ package enum ResponsesFace {
         }
     }
 
-    /// The response whole, once it has ended.
+    /// Answers with the whole response once it has ended.
     private static func collect(_ call: Call, id: String, of session: SessionReference, cutForm: CutForm) {
         let collector = ResponseCollector(call, responseID: id) { CollectedResponse($0, $1, in: cutForm) }
         call.perform(.follow(.endOfResponse(id: id)), on: session, reader: collector, orElse: collector.fail) {
@@ -136,15 +137,15 @@ package enum ResponsesFace {
         }
     }
 
-    /// The events of a response after `sequence_number` `after`: those that were, and those to come.
+    /// Streams the events of a response after `sequence_number` `after`, past and future.
     private static func replay(_ call: Call, id: String, of session: SessionReference, cutForm: CutForm, after: LogPosition) {
         let stream = ResponseStream(call, responseID: id, startingAfter: after, cutForm: cutForm, holdsStatus: false)
         call.perform(.follow(.response(id: id, after: after)), on: session, reader: stream, orElse: stream.fail) {
             (outcome) throws(SessionError) in
             switch try outcome.following() {
-            // The stream begins, or fails, by the events that the client says it has.
+            // Whether the stream begins or fails depends on the events that the client says it has.
             case .unverified: break
-            // The events that the log had came within the call, and have begun the stream, or come after it.
+            // Events from the log either arrived during the call and have begun the stream, or arrive after it.
             case .begun: stream.begin(sessionID: session.id)
             case .ended:
                 stream.begin(sessionID: session.id)
@@ -153,7 +154,8 @@ package enum ResponsesFace {
         }
     }
 
-    /// `POST /v1/responses/{id}/cancel`: of one that has ended, the response as it ended. Always as it is: who cancels knows of it.
+    /// `POST /v1/responses/{id}/cancel`. A response that has already ended is returned as it ended. Always in native form: a client
+    /// that cancels knows of the cut.
     static func cancel(_ call: Call, id: String) throws(APIError) {
         call.findSession(ofResponse: id) { session in
             let cancel = SessionCommand.Cancel(responseID: id, answer: .objectInAnyCase)
@@ -168,7 +170,7 @@ package enum ResponsesFace {
         try call.read { (body) throws(RequestError) in
             (items: try InputItems.ofSteer(body), extensions: try InterjectMembers(body["interject"]))
         } then: { (call, request) throws(APIError) in
-            // Nobody is bound to the successor by a connection yet: without a word on it, it goes on unheard.
+            // No connection follows the successor yet: by default, it continues without a listener.
             let policy = try call.disconnectPolicy(request.extensions, default: .continuing)
             call.findSession(ofResponse: id) { (session) throws(APIError) in
                 try steer(call, id: id, in: session, request.items, policy)
@@ -186,7 +188,7 @@ package enum ResponsesFace {
         reference.perform(.steer(steer), from: call.loop) { outcome in
             if outcome.isRefusal { call.abandon(successor) }
             switch outcome {
-            // Over HTTP there is one word for a response that cannot be steered, whatever became of it.
+            // HTTP has a single error for a response that cannot be steered, whatever the reason.
             case .refused(.responseAlreadyCompleted), .refused(.responseNotFound):
                 call.fail(APIError(.responseNotActive(responseID: id)))
             default: call.respond(accepting: outcome, clientEventID: nil)

@@ -7,7 +7,7 @@ import SessionHosting
 import Sessions
 import WebSocket
 
-/// Whether a command is permitted: the key that opened the socket may have been revoked since, or be for one session alone.
+/// Whether a command is permitted: the key that opened the socket may have been revoked since, or be bound to one session.
 extension ResponsesSocket {
     static let opening = SocketOpening(
         advice: ", or POST for an answer over HTTP.", subprotocols: ["realtime"]
@@ -56,7 +56,7 @@ extension ResponsesSocket {
         }
     }
 
-    /// Takes a generation in against the limits of the key.
+    /// Admits a generation within the limits of the key.
     func admit(_ responseID: String, _ items: [Item], _ parameters: ResponseParameters) throws(APIError) {
         _ = try services.metering.admit(caller, responseID: responseID, input: items, parameters: parameters, now: loop.now)
     }
@@ -67,7 +67,7 @@ extension ResponsesSocket {
     }
 
     private func check(response id: String, isOf sessionID: String) throws(APIError) {
-        // What runs is in memory, and only what runs can be steered or cancelled.
+        // Only running responses can be steered or cancelled, and those are in memory.
         guard let session = services.sessions.resident(ofResponse: id), session.owner == owner, session.id == sessionID else {
             throw .notFound("response", id: id, code: "response_not_found")
         }

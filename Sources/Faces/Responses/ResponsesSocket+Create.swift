@@ -10,11 +10,11 @@ import Sessions
 
 /// `response.create` and `response.steer`.
 extension ResponsesSocket {
-    /// - Parameter parsed: the command, or what is wrong with it.
+    /// - Parameter parsed: the command, or the error in it.
     func create(_ body: JSONObject, _ parsed: Result<CreateCommand, RequestError>) throws(APIError) {
         let lane = try lane(Self.streamID(body))
         let command = try checked(try parsed.get())
-        // Between the end of one and the start of the next nothing runs, but those that wait come first.
+        // Nothing runs between the end of one response and the start of the next, but waiting commands come first.
         if !lane.isAtRest, !isInterjection(command.request) { try wait(command, in: lane) } else { try start(command, in: lane) }
     }
 
@@ -30,13 +30,13 @@ extension ResponsesSocket {
         retain(byteCount: waiting + command.byteCount)
     }
 
-    /// Whether it does not wait for its lane: it says how it cuts in, and into what.
+    /// Whether a request does not wait for its lane: it specifies a mode other than `queue`, and what to interject into.
     private func isInterjection(_ request: ResponsesRequest) -> Bool {
         guard let mode = request.extensions.mode, mode != .queue else { return false }
         return request.previousResponseID != nil || request.extensions.sessionID != nil
     }
 
-    /// Starts what waits in a lane, if it is free: the first command that can be started.
+    /// Starts the first waiting command of a lane that can be started, if the lane is free.
     func startWaiting(in lane: Lane) {
         while !isClosing, let command = lane.nextCommand() {
             retain(byteCount: lanes.values.reduce(0) { $0 + $1.waitingByteCount })
@@ -53,7 +53,7 @@ extension ResponsesSocket {
         var request = command.request
         let clientEventID = try checked(try body.optionalString("client_event_id"))
         let responseID = Identifier.make("resp_")
-        // A session that is not to be stored lives as long as this connection: what may follow on it needs it until then.
+        // A session that is not to be stored lives as long as this connection: later commands may continue from it.
         let keepsSession = !request.isStored
         request.isStored = true
         let isNamed = request.extensions.sessionID != nil
@@ -69,7 +69,7 @@ extension ResponsesSocket {
         }
     }
 
-    /// A command that has waited has no second copy of its items: one that is large is encoded now, off the loop. Its lane is busy.
+    /// Encodes the items of a large command off the loop if it has waited without their encoding. Its lane stays busy meanwhile.
     private func encode(
         _ command: SessionCommand.Submit, isLarge: Bool, then: @escaping (SessionCommand.Submit) -> Void
     ) {
@@ -108,13 +108,13 @@ extension ResponsesSocket {
                     [self] (outcome) throws(SessionError) in
                     let accepted = try outcome.accepted()
                     logResponse(accepted.responseID, sessionID: accepted.sessionID)
-                    // What waits for another response is acknowledged when it begins.
+                    // A queued input is acknowledged when its response begins.
                     if accepted.mode != .queue {
                         // `response.created` follows the input.
                         delayEnd(untilSent: accepted.position.sequence + 1, of: accepted.sessionID, to: reader)
                     }
                     guard keepsSession, !isNamed else { return }
-                    // A branch lives on the loop of the session that it goes on from.
+                    // A branch lives on the loop of the session that it continues.
                     if !hasEnded { return own(accepted.sessionID, on: session.loop) }
                     EphemeralSessions.release(accepted.sessionID, on: session.loop, services.sessions)
                 }
@@ -124,14 +124,14 @@ extension ResponsesSocket {
             for: request, owner: owner, loop: loop, services: services, isDurable: !keepsSession, then: found)
     }
 
-    /// Delays the end of the connection until the acknowledgement of a command is sent, by whichever of its readers does so.
+    /// Delays the end of the connection until the acknowledgement of a command is sent, through the lane or the join.
     private func delayEnd(untilSent sequence: Int, of sessionID: String, to reader: LaneReader) {
         reader.acknowledgements.delayEnd(untilSent: sequence)
         joined[sessionID]?.acknowledgements.delayEnd(untilSent: sequence)
     }
 
-    /// Starts what waited in a lane when the connection ended, as far as the disconnect policies let it outlive that: each command once
-    /// the one before it was accepted or refused.
+    /// Starts the commands that waited in a lane when the connection ended, if their disconnect policies let them outlive it: each
+    /// after the one before it was accepted or refused.
     func startUnheard(_ commands: ArraySlice<CreateCommand>) {
         guard let command = commands.first else { return }
         startUnheard(command) { [self] in startUnheard(commands.dropFirst()) }
@@ -157,7 +157,7 @@ extension ResponsesSocket {
         encode(submit, isLarge: request.isLarge) { [owner] submit in
             ResponsesFace.findSession(for: request, owner: owner, loop: loop, services: services) { result in
                 guard case .success(let session) = result else { return abandon() }
-                // A listener that goes at once: from there on, the policy counts.
+                // A listener that leaves at once, so that the disconnect policy takes effect.
                 let reader = EventReader(loop: loop, catchUp: .losslessOrClose)
                 session.perform(.submit(submit), reader: reader, from: loop) { outcome in
                     if outcome.isRefusal { return abandon() }
@@ -186,7 +186,7 @@ extension ResponsesSocket {
 
     // MARK: Steering
 
-    /// - Parameter items: of the command, or what is wrong with them.
+    /// - Parameter items: of the command, or the error in them.
     func steer(_ body: JSONObject, _ items: Result<[Item], RequestError>) throws(APIError) {
         let steer = Input.Steer(responseID: try checked(try body.optionalString("previous_response_id")) ?? "")
         let new: [Item]
@@ -214,8 +214,8 @@ extension ResponsesSocket {
     private func steer(
         _ steer: Input.Steer, in reference: SessionReference, _ body: JSONObject, _ items: [Item], _ streamID: String?
     ) throws(APIError) {
-        // The lane of the steered response gets the successor, too. A response of another connection is followed from here on. Where
-        // there is no lane for it, nothing counts against the limits.
+        // The lane of the steered response gets the successor, too. A response of another connection is followed from here on. If
+        // no lane is left for it, the command fails before anything counts against the key's limits.
         let followed = lanes.values.flatMap(\.readers).first { $0.open.contains(steer.responseID) }
         let lane = followed == nil ? try lane(streamID) : nil
         let successor = Identifier.make("resp_")

@@ -5,9 +5,9 @@ import Logging
 import Network
 import WebSocket
 
-/// What the log tells of a socket, at `debug`: ids by which a client can be followed, and nothing that was said.
+/// A socket's log lines, at `debug`: identifiers to follow a client by, and no content.
 ///
-/// The access line of the upgrade has the request's id and the connection's; the lines here have the connection's.
+/// The access log's line for the upgrade has the identifiers of the request and the connection; these lines have the connection's.
 extension ResponsesSocket {
     private static let commands: Set<String> = [
         "response.create", "response.steer", "interject:join", "interject:leave", "interject:input", "interject:cancel",
@@ -22,7 +22,7 @@ extension ResponsesSocket {
         let type = body?["type"]?.string
         metadata["command"] = "\(type.flatMap { Self.commands.contains($0) ? $0 : nil } ?? "unknown")"
         for member in Self.namingMembers {
-            // A client may write anything there.
+            // A client may send any text as an identifier.
             if let id = body?[member]?.string, Self.isIdentifier(id) { metadata[member] = "\(id)" }
         }
         if let refusal {
@@ -39,7 +39,8 @@ extension ResponsesSocket {
             metadata: logMetadata.merging(["response_id": "\(id)", "session_id": "\(sessionID)"]) { $1 })
     }
 
-    /// Whether it has the form of a name that this server gives: `sess_` and 24 letters or digits.
+    /// Whether a text looks like an identifier of this server: at most 32 bytes, `sess_` or `resp_` followed by letters, digits or
+    /// `_`.
     private static func isIdentifier(_ text: String) -> Bool {
         guard text.utf8.count <= 32, text.hasPrefix("sess_") || text.hasPrefix("resp_") else { return false }
         return text.utf8.allSatisfy { byte in

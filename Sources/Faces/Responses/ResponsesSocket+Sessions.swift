@@ -7,7 +7,7 @@ import ResponsesWire
 import SessionHosting
 import Sessions
 
-/// Our own commands: joining, speaking, cancelling. `Protocols/sessions.md`.
+/// The `interject:` commands: joining, leaving, speaking, cancelling. `Protocols/sessions.md`.
 extension ResponsesSocket {
     func join(_ body: JSONObject) throws(APIError) {
         guard let id = try checked(try body.optionalString("session_id")) else {
@@ -22,7 +22,7 @@ extension ResponsesSocket {
         }
     }
 
-    /// Enters a session into those that are joined.
+    /// Adds a session to the joined ones.
     private func enter(
         _ reference: SessionReference, _ participant: Participant?, _ body: JSONObject
     ) throws(APIError) -> JoinedSession {
@@ -43,8 +43,8 @@ extension ResponsesSocket {
     }
 
     /// - Parameters:
-    ///   - refused: called behind what was told of a refusal.
-    ///   - then: called with the session as it stood when it was joined.
+    ///   - refused: called after a refusal was sent.
+    ///   - then: called with the session's standing at the time of the join.
     private func join(
         _ session: JoinedSession, after: LogPosition?, _ body: JSONObject, orElse refused: @escaping () -> Void,
         then: @escaping (SessionStanding) -> Void
@@ -58,17 +58,17 @@ extension ResponsesSocket {
         perform(.join(join), on: session.reference, for: body, reader: session, orElse: refuse) {
             (outcome) throws(SessionError) in
             let (standing, start) = try outcome.joined()
-            // From here on its events are the join's, also those that come while the state is being encoded.
+            // From here on the session's events go through the join, including those that arrive while the state is being encoded.
             session.cover(after: start.sequence)
             then(standing)
         }
     }
 
-    /// Tells that a session is joined, and then what has happened in it since.
+    /// Sends `interject:joined`, and then the session's events since the join.
     private func tell(_ session: JoinedSession, _ standing: SessionStanding, _ body: JSONObject, then: @escaping () -> Void) {
         let participant = session.participant
         encode(standing.state, { Self.joined($0, participant, for: body) }) { [self] encoded in
-            // It may have been deleted meanwhile, and the client was told that it has left.
+            // The session may have been deleted meanwhile, and the client told that it has left.
             if joined[session.reference.id] === session {
                 encoded.withUnsafeBytes { send(text: $0) }
                 session.open()
@@ -79,7 +79,7 @@ extension ResponsesSocket {
         }
     }
 
-    /// The session is not joined.
+    /// Undoes a join, and lets the lanes send the events that waited for it.
     private func forget(_ session: JoinedSession) {
         session.decide()
         if joined[session.reference.id] === session { joined[session.reference.id] = nil }
@@ -90,7 +90,8 @@ extension ResponsesSocket {
         for reader in lanes.values.flatMap(\.readers) { reader.releaseWithheld() }
     }
 
-    /// Encodes what tells of a state, off the loop if it is large. What happens in the session waits with those who have joined it.
+    /// Encodes an event that contains a session's state, off the loop if that is large. Meanwhile, the session's events wait in the
+    /// join.
     /// - Parameter then: called on the loop.
     private func encode(
         _ state: SessionState, _ event: @escaping @Sendable (SessionState) -> [UInt8], then: @escaping ([UInt8]) -> Void
@@ -99,7 +100,7 @@ extension ResponsesSocket {
         runInOrder {
             event(state)
         } then: { encoded in
-            // With no thread free, here: the client has joined.
+            // Encoded here if no thread is free: the client has joined.
             then(encoded ?? event(state))
         }
     }
@@ -153,27 +154,27 @@ extension ResponsesSocket {
                 told?()
                 speak(request, in: reference, as: session.participant, body, joining: nil)
             } else {
-                // The sender sees the answer.
+                // Joins as a watcher, so that the sender sees the answer.
                 let session = try enter(reference, nil, body)
                 session.joinWithInput()
-                // Without a pause so far, the session was joined when the input came, and has closed meanwhile.
+                // Not paused yet if the session was joined when the input arrived, and has been closed since.
                 let joining = Joining(session: session, made: nil, told: told ?? pauseUntilAnswered())
                 speak(request, in: reference, as: nil, body, joining: joining)
             }
         }
     }
 
-    /// A session that the sender of an input joins if it is accepted. Until the sender is told, its next commands wait: what they do
-    /// depends on whether it has joined.
+    /// A session that the sender of an input joins if the input is accepted. Until the sender is told, its next commands wait:
+    /// their effect depends on whether it has joined.
     private struct Joining {
         let session: JoinedSession
-        /// The session as it was made for the input; nil: it was there before.
+        /// The initial standing of a session that was created for the input; nil if the session existed before.
         let made: SessionStanding?
         /// Ends the pause.
         let told: () -> Void
     }
 
-    /// Makes a session for an input that names none.
+    /// Creates a session for an input that names none.
     private func begin(
         _ request: SessionInput, model: String, _ participant: Participant?, _ body: JSONObject, told: @escaping () -> Void
     ) {
@@ -247,7 +248,7 @@ extension ResponsesSocket {
         }
     }
 
-    /// The input was accepted that joins the session.
+    /// Called when the input that joins a session has been accepted.
     private func admitted(_ joining: Joining, _ accepted: SessionOutcome.Accepted, _ body: JSONObject) {
         let session = joining.session
         guard session.isReading, let standing = joining.made ?? accepted.standing else {
@@ -265,7 +266,7 @@ extension ResponsesSocket {
         }
     }
 
-    /// The input is refused, and with it the join.
+    /// Refuses an input, and with it the join.
     private func refuse(_ error: APIError, _ body: JSONObject, _ joining: Joining?) {
         if let joining { abandon(joining) }
         fail(error, for: body)
@@ -278,7 +279,7 @@ extension ResponsesSocket {
         forget(joining.session)
     }
 
-    /// Forgets a session that was made for an input, and that the client was not told of.
+    /// Deletes a session that was created for an input and that the client was not told of.
     private func delete(_ session: SessionReference) { session.perform(.deleteSession, from: loop) { _ in } }
 
     // MARK: Cancelling
@@ -293,7 +294,7 @@ extension ResponsesSocket {
                 responseID: responseID, by: join?.participant, clientEventID: clientEventID, answer: .standing)
             perform(.cancel(cancel), on: reference, for: body) { [self] (outcome) throws(SessionError) in
                 let cancelled = try outcome.response()
-                // The session's log tells those who have joined it.
+                // A client that has joined the session gets the event from its log.
                 if let join, joined[reference.id] === join {
                     join.acknowledgements.delayEnd(untilSent: cancelled.lastPosition.sequence)
                 } else {

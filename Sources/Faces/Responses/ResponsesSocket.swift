@@ -9,27 +9,27 @@ import SessionHosting
 import Sessions
 import WebSocket
 
-/// `GET /v1/responses` as a WebSocket: OpenAI's WebSocket mode, and our commands beside it. `Protocols/responses.md`.
+/// `GET /v1/responses` as a WebSocket: OpenAI's WebSocket mode, with the `interject:` commands added. `Protocols/responses.md`.
 ///
 /// One socket carries many conversations: each *lane* (a `stream_id`, or none) is a queue of responses; each *joined* session
-/// is followed whole.
+/// is followed in full.
 final class ResponsesSocket: FaceSocket {
     /// Bounds of one connection.
     enum Limits {
         static let maxLanes = 32
         static let maxQueuedCreates = 64
         static let maxJoinedSessions = 64
-        /// Bytes of commands that wait in lanes, all together; one may always wait.
+        /// Total size of the commands that wait in lanes, in bytes; a single one may always wait.
         static let maxWaitingBytes = 16 << 20
     }
 
-    /// How it is told of cuts, for responses that do not say.
+    /// Form of cuts for responses that specify none.
     let cutForm: CutForm
     var lanes: [String?: Lane] = [:]
     var joined: [String: JoinedSession] = [:] { didSet { joinCount &+= 1 } }
-    /// Changes of ``joined``.
+    /// Number of changes to ``joined``.
     private(set) var joinCount = 0
-    /// Where the end of an event is written: kept, since there is one for each token.
+    /// Buffer for the end of an event, retained because each token has one.
     private var tail = ByteBuffer()
     let pass: EncodingPass<ResponsesEncoder>
 
@@ -91,7 +91,7 @@ final class ResponsesSocket: FaceSocket {
         _ = try checked(try body.optionalString("client_event_id"))
         _ = try Self.streamID(body)
         switch type {
-        // To stop and to go is allowed always.
+        // Cancelling and leaving are always allowed.
         case "interject:cancel", "interject:leave": break
         default:
             if services.lifecycle.isDraining { throw .shuttingDown }
@@ -112,7 +112,7 @@ final class ResponsesSocket: FaceSocket {
         return true
     }
 
-    /// Whether the server takes new work.
+    /// Throws if the server accepts no new work.
     func checkCapacity() throws(APIError) {
         if services.sessions(on: loop).isOverloaded() { throw .overloaded }
         if let failure = services.storageFailure { throw failure }
@@ -120,7 +120,7 @@ final class ResponsesSocket: FaceSocket {
 
     // MARK: Sending
 
-    /// Sends an event of ours that is not in a log.
+    /// Sends an event that is not in a log.
     func send(_ type: StaticString, for command: JSONObject?, _ body: (inout JSONObjectWriter) -> Void) {
         sendText { output in
             output.appendJSONObject { event in
@@ -131,7 +131,7 @@ final class ResponsesSocket: FaceSocket {
         }
     }
 
-    /// Sends an event of ours that was encoded elsewhere.
+    /// Sends an event that is not in a log, already encoded.
     func send(text: UnsafeRawBufferPointer) {
         sendText(text, suffix: UnsafeRawBufferPointer(start: nil, count: 0))
     }
@@ -144,14 +144,14 @@ final class ResponsesSocket: FaceSocket {
         }
     }
 
-    /// What the client named its command by.
+    /// Copies the client's identifiers of its command into an event.
     static func echo(_ command: JSONObject?, to event: inout JSONObjectWriter) {
         if let id = command?["stream_id"]?.string { event.field("stream_id", id) }
         if let id = command?["client_event_id"]?.string { event.field("client_event_id", id) }
     }
 
-    /// Sends an event of a log, with its place in it and the lane that it is for.
-    /// - Parameter retold: its JSON, where the socket gets it in another form than others.
+    /// Sends an event of a log, with its position there and the lane that it belongs to.
+    /// - Parameter retold: its JSON, if this socket gets it in another form than the log's.
     func send(_ event: SessionEvent, retold: [UInt8]? = nil, sessionID: String, suffix: borrowing ByteBuffer) {
         tail.clear()
         SequencedPayload.appendPosition(event, sessionID: sessionID, to: &tail)
@@ -164,7 +164,7 @@ final class ResponsesSocket: FaceSocket {
         }
     }
 
-    // MARK: Names
+    // MARK: Lanes and sessions
 
     /// The lane that a command names.
     static func streamID(_ body: JSONObject) throws(APIError) -> String? {
@@ -187,8 +187,8 @@ final class ResponsesSocket: FaceSocket {
         return id
     }
 
-    /// Goes on with a session of the caller's, or tells that there is none.
-    /// - Parameter otherwise: called behind what was told if there is none, and if `body` throws.
+    /// Continues with a session of the caller, or sends an error if there is none.
+    /// - Parameter otherwise: called after the error if there is none or `body` throws, and if the connection has ended.
     func findSession(
         _ id: String, for command: JSONObject, otherwise: (() -> Void)? = nil,
         _ body: @escaping (SessionReference) throws(APIError) -> Void
@@ -198,7 +198,7 @@ final class ResponsesSocket: FaceSocket {
         }
     }
 
-    /// Goes on with the session of a response of the caller's, or tells that there is none.
+    /// Continues with the session of a response of the caller, or sends an error if there is none.
     func findSession(
         ofResponse id: String, for command: JSONObject, _ body: @escaping (SessionReference) throws(APIError) -> Void
     ) {
@@ -207,7 +207,7 @@ final class ResponsesSocket: FaceSocket {
         }
     }
 
-    /// - Returns: whether `body` has gone on.
+    /// - Returns: whether `body` was called and did not throw.
     @discardableResult
     private func go(
         on result: Result<SessionReference?, APIError>, orElse missing: APIError, for command: JSONObject,
@@ -224,11 +224,11 @@ final class ResponsesSocket: FaceSocket {
         }
     }
 
-    /// Has a session carry a command out; a refusal is told to the client, unless `refuse` says otherwise.
+    /// Has a session carry out a command. A refusal is sent to the client, or passed to `refuse` if that is given.
     /// - Parameters:
-    ///   - body: the message that the command came with.
+    ///   - body: the message that contains the command.
     ///   - reader: attached as the command says.
-    ///   - then: its refusals are told, too.
+    ///   - then: called with the outcome; an error that it throws counts as a refusal.
     func perform(
         _ command: SessionCommand.Kind, on session: SessionReference, for body: JSONObject, reader: EventReader? = nil,
         orElse refuse: ((SessionError) -> Void)? = nil, then: @escaping (SessionOutcome) throws(SessionError) -> Void
@@ -248,7 +248,7 @@ final class ResponsesSocket: FaceSocket {
 
     override func tell(_ error: APIError) { fail(error) }
 
-    /// Limits on age and idleness wait for what runs.
+    /// Limits on age and idle time wait for running responses.
     override var isBusy: Bool { !lanes.values.allSatisfy(\.isAtRest) }
 
     override func describe(_ report: inout ConnectionReport) {

@@ -3,21 +3,22 @@ import JSON
 import ResponsesWire
 import Sessions
 
-/// A message of a client, read and checked as far as that needs nothing of the server: off the loop, if it is large.
+/// A message of a client, parsed and checked as far as possible without the server's state, so that a large one can be parsed off
+/// the loop.
 struct SocketCommand: Sendable {
-    /// What it asks for.
+    /// The kind of command.
     enum Kind: Sendable {
         case create(Result<CreateCommand, RequestError>)
         case steer(Result<[Item], RequestError>)
         case input(Result<SessionInput, RequestError>)
-        /// Any other, which is short.
+        /// Any other command; these are short.
         case other
     }
 
     let body: JSONObject
     let kind: Kind
 
-    /// - Throws: for what is no command at all.
+    /// - Throws: if the message is not a JSON object, or has too many values.
     init(_ text: UnsafeRawBufferPointer) throws(APIError) {
         let value: JSONValue
         do throws(JSONError) {
@@ -37,7 +38,8 @@ struct SocketCommand: Sendable {
             }
     }
 
-    /// Who has joined speaks under that name: with whose the items are encoded is known only when it is their turn.
+    /// Items with a speaker's name are not encoded yet: a participant speaks under the name it joined with, and whether the client
+    /// is one is known only when the command is handled.
     private static func input(_ body: JSONObject) throws(RequestError) -> SessionInput {
         let request = try SessionInput(body)
         return request.participantName == nil ? request.prepared() : request

@@ -14,7 +14,7 @@ extension Call {
         }
     }
 
-    /// Answers 202 once an input stands in the log, or with the refusal.
+    /// Answers 202 once an input is in the log, or with the refusal.
     /// - Parameter clientEventID: the client's own identifier of the command.
     func respond(accepting outcome: SessionOutcome, clientEventID: String?) {
         do throws(SessionError) {

@@ -13,7 +13,7 @@ package struct UsageFace: Sendable {
 
     package init(_ ledger: UsageLedger) { self.ledger = ledger }
 
-    /// How wide a bucket is, with how many of them come in one page.
+    /// Width of a bucket, with the number of buckets per page.
     enum Width: String, CaseIterable {
         case hour = "1h"
         case day = "1d"
@@ -23,7 +23,7 @@ package struct UsageFace: Sendable {
         var maxLimit: Int { self == .hour ? 168 : 31 }
     }
 
-    /// What rows are grouped by.
+    /// The properties that rows are grouped by.
     struct Grouping: OptionSet, Sendable {
         let rawValue: Int
         static let model = Grouping(rawValue: 1)
@@ -59,7 +59,7 @@ package struct UsageFace: Sendable {
         }
         let stop = min(end, start.saturatingAdding(limit.saturatingMultiplied(by: width.seconds)))
         let grouping = try Self.grouping(call)
-        // Whoever administers sees everybody; without keys there is nobody else.
+        // An administrator sees the usage of all owners. Without keys there is only one owner.
         let owner = call.caller.scopes.isSuperset(of: .admin) ? nil : call.owner
         let ledger = ledger
         let bound = LoopBound(call, on: call.loop)

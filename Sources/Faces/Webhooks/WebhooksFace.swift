@@ -162,8 +162,8 @@ package struct WebhooksFace: Sendable {
         .notFound("webhook endpoint", id: id, code: "webhook_endpoint_not_found")
     }
 
-    /// Asks where the endpoints live, and answers on the loop of the connection.
-    /// - Parameter deadline: how long it waits for that; nil where the answer has a deadline of its own.
+    /// Runs `body` where the endpoints live, and answers on the connection's loop.
+    /// - Parameter deadline: maximum duration of that; nil if the answer has a deadline of its own.
     private func answer(
         _ call: Call, within deadline: Duration? = CommitWait.deadline, _ body: @escaping @Sendable (Webhooks) async -> Answer
     ) {

@@ -193,7 +193,7 @@ extension SessionCommand {
         /// What the outcome contains.
         public var answer: Answer
 
-        /// The response object, or nothing.
+        /// The contents of a cancel's outcome.
         public enum Answer: UInt8, Sendable {
             case nothing
             /// The response object.

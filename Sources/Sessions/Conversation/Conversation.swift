@@ -106,9 +106,10 @@ final class Conversation {
         }
     }
 
-    /// An identifier stands once in a conversation, in what waits to come into it and in what is being said: by it items are paged
-    /// through, deleted and withdrawn. Those that clients hand back with an input, where the conversation has them, are refused.
-    /// - Parameter others: identifiers of what waits, and of what is being said.
+    /// Refuses an item whose identifier occurs twice among the new ones, or already in the conversation, a waiting input or the
+    /// current output, such as one that a client sends back with an input. Paging, deleting and withdrawing rely on unique
+    /// identifiers.
+    /// - Parameter others: identifiers of the waiting inputs and of the current output.
     func checkIdentifiers(of new: [Item], besides others: [String]) throws(SessionError) {
         // Nearly every input is one message, and the conversation is long: comparing with one is cheaper than hashing all.
         if new.count == 1 {

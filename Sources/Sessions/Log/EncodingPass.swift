@@ -7,7 +7,7 @@ public import Bytes
 ///
 /// Inlinable, so that each face specializes it for its encoder: it runs for every token and reader.
 public final class EncodingPass<Encoder: EventEncoder> {
-    /// The encodings of the ``recent`` events, one behind the other.
+    /// The encodings of the ``recent`` events, one after the other.
     @usableFromInline var scratch = ByteBuffer()
     @usableFromInline var recent = RecentEvents()
 
@@ -39,7 +39,7 @@ public final class EncodingPass<Encoder: EventEncoder> {
     }
 }
 
-/// The events whose encodings a pass has in its scratch buffer, and the last one that was asked for.
+/// The events whose encodings a pass has in its scratch buffer, and the last one that was requested.
 @usableFromInline
 struct RecentEvents {
     private struct Entry {
@@ -51,11 +51,11 @@ struct RecentEvents {
     }
 
     private static let maxCount = 256
-    /// Pages that may be retained for nothing else.
+    /// Maximum number of pages; they may be retained for this alone.
     private static let maxPageCount = 4
 
     private var entries: [Entry] = []
-    /// Retained, so that no other page gets the identity of one.
+    /// Retained, so that no new page gets the identity of one of them.
     private var pages: [LogPage] = []
     private var last = 0
 

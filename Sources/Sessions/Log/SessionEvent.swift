@@ -69,7 +69,7 @@ public struct SessionEvent: Sendable {
     public let outputIndex: Int
     /// For deltas that were merged for a reader: position of the first; nil for events as they are in the log.
     public internal(set) var mergedFrom: Int?
-    /// Whether several readers get it in this pass, so that one encoding serves all.
+    /// Whether other readers with the same ``EncodingPass`` get it, too, so that one encoding serves all of them.
     public internal(set) var isShared = false
     // The page's references retain them, and the event retains the page, whose references only grow.
     private let storedResponse: Unmanaged<ResponseHeader>?

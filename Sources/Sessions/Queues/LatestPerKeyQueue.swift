@@ -71,7 +71,8 @@ public struct LatestPerKeyQueue<Key: Hashable, Value> {
         return .queued
     }
 
-    /// Drops the value of a key. - Returns: its size in bytes; nil if there was none. O(1), amortized.
+    /// Drops the value of a key. O(1), amortized.
+    /// - Returns: its size in bytes; nil if there was none.
     public mutating func remove(_ key: Key) -> Int? {
         guard let (_, size) = latest.removeValue(forKey: key) else { return nil }
         tickets[key] = nil

@@ -90,8 +90,8 @@ extension ResponseQueue {
         return running
     }
 
-    /// Cancels a response whose input could not be committed; nothing happens to one that has ended. The next does not begin: the caller
-    /// first deletes from the conversation what this one added, and then calls ``startNext()``.
+    /// Cancels a response whose input could not be committed. No effect if it has ended. The next one does not begin: the caller
+    /// first deletes the items of this one from the conversation, and then calls ``startNext()``.
     func withdraw(_ generation: Generation) {
         if active === generation {
             generation.stop(.cancelled, isWithdrawn: true)

@@ -2,11 +2,10 @@ import JSON
 
 /// The results of tool calls, in inputs that take their position in the conversation now or later.
 extension ResponseQueue {
-    /// Refuses an input with a tool's result that has no call before it in the conversation as it will stand when the input takes its
-    /// position.
+    /// Refuses an input with a tool result that has no preceding call in the conversation as it will be when the input enters it.
     ///
-    /// A queued input stands behind all that the running response says and behind the inputs that wait. An input that interrupts stands
-    /// before those that wait, and behind what was cut: calls that were being written cannot be answered.
+    /// A queued input comes after the whole running response and after the waiting inputs. An input that interrupts comes before
+    /// those and after the part of the response that was finished: calls that were still being written cannot be answered.
     /// - Throws: ``SessionError/resultWithoutCall(callID:index:)``.
     func checkResults(in new: [Item], mode: InterjectionMode) throws(SessionError) {
         switch mode {
@@ -16,9 +15,9 @@ extension ResponseQueue {
         }
     }
 
-    /// Cancels inputs that wait with the result of a call that the conversation no longer gets, or that was answered by others: no model
-    /// would read the result, and their senders learn why none answers.
-    /// - Parameter next: what is about to enter the conversation before them.
+    /// Cancels waiting inputs with the result of a call that the conversation will not get, or that another result has answered: no
+    /// model would read the result, and the event tells the sender why there is no response.
+    /// - Parameter next: items that are about to enter the conversation before them.
     func cancelWaitingResultsWithoutCall(behind next: [Item] = []) {
         guard waiting.contains(where: { $0.input.contains(where: \.isToolResult) }) else { return }
         var before = expectedCalls + next
@@ -33,11 +32,11 @@ extension ResponseQueue {
         }
     }
 
-    /// The calls of the running response, those that are being written too: they are complete if it comes to its end. An input whose
-    /// call is cut is cancelled then.
+    /// The calls of the running response, including those still being written, which will be complete if it is not interrupted. If
+    /// it is, a waiting input with the result of an incomplete call is cancelled.
     private var expectedCalls: [Item] { active?.draft.items.compactMap { $0.closedAs == .incomplete ? nil : $0.call } ?? [] }
 
-    /// The calls of the running response that stay answerable when it is cut now.
+    /// The calls of the running response that could still be answered if it were cut off now.
     private var finishedCalls: [Item] { active?.draft.items.compactMap { $0.closedAs == .completed ? $0.call : nil } ?? [] }
 }
 

@@ -7,7 +7,7 @@ struct StoreMark: Sendable, Equatable {
     var instance: String
     /// Number of the run, increasing; 0 before the first.
     var run = 0
-    /// Approximately how often events may have been lost: see ``Loss/epoch(after:_:now:)``.
+    /// Approximately how often events may have been lost: see ``Loss/epoch(after:now:)``.
     var epoch = 0
     /// Identifier of the machine's boot in which the run began; empty if unknown.
     var boot = ""

@@ -38,8 +38,7 @@ test-openapi: build ## Sends generated requests to every operation of Protocols/
 
 test-unit: ## Runs the unit tests
 	@Scripts/bootstrap.sh build
-	@$(SWIFT) build --build-tests --disable-index-store
-	@$(SWIFT) test --skip-build
+	@$(SWIFT) test
 
 test-browser: build ## Runs the end-to-end tests with Chromium through nginx (installs both; 125 MB download)
 	@Scripts/bootstrap.sh python browser

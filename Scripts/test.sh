@@ -65,8 +65,7 @@ structure() {
 
 part "numbers from outside" numbers
 part "imports, sizes and words" structure
-# The index is for editors, and costs an eighth of the build.
-part "debug build" "$swift" build --build-tests --disable-index-store
+part "debug build" "$swift" build --build-tests
 part "unit tests" unit_tests
 part "release build" Scripts/build.sh
 part "end to end" end_to_end

@@ -9,6 +9,8 @@ final class CommandsUnderWay {
     var ended: ConnectionClosed?
     /// Set while the end of the connection waits for the commands.
     fileprivate(set) var deadline: LoopTimer?
+    /// What else waits for them.
+    fileprivate var actions: [() -> Void] = []
 }
 
 extension WebSocketConnection {
@@ -32,6 +34,12 @@ extension WebSocketConnection {
         return { value in
             then(value)
             commands.count -= 1
+            while commands.count == 0, commands === self.commands, !commands.actions.isEmpty {
+                // The end waits for these, too, and for the commands that they let begin.
+                commands.count += 1
+                commands.actions.removeFirst()()
+                commands.count -= 1
+            }
             if commands.count == 0, commands === self.commands { self.endCommands() }
         }
     }
@@ -41,6 +49,12 @@ extension WebSocketConnection {
 
     /// Whether the end of the connection would wait for a command.
     public final var hasCommandsUnderWay: Bool { commands != nil }
+
+    /// Runs an action when the commands under way are done or overdue; at once if there are none. It is part of the command that asks
+    /// for it: the end of the connection waits for it, too.
+    public final func whenCommandsAreDone(_ action: @escaping () -> Void) {
+        if let commands { commands.actions.append(action) } else { action() }
+    }
 
     /// Whether the end of the connection must wait for commands, at most ``closeTimeout`` from the first call on.
     func endMustWait() -> Bool {
@@ -63,6 +77,8 @@ extension WebSocketConnection {
     private func endCommands() {
         guard let commands else { return }
         self.commands = nil
+        // Left only if the commands are overdue.
+        defer { for action in commands.actions { action() } }
         guard let deadline = commands.deadline else { return }
         deadline.cancel()
         if let end = commands.ended { return closed(end) }

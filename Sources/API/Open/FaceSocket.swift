@@ -57,7 +57,8 @@ open class FaceSocket: WebSocketConnection {
     package final func checkCredential(telling tell: (APIError) -> Void) -> Bool {
         if services.authentication.stillKnows(caller) { return true }
         if !isClosing {
-            tell(APIError(.unknownKey))
+            // A token may have expired whose key is valid.
+            tell(APIError(services.authentication.letsIn(keyID: caller.keyID) ? .unknownKey : .keyRevoked))
             closeForKey()
         }
         return false

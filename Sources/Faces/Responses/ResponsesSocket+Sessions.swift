@@ -127,6 +127,20 @@ extension ResponsesSocket {
 
     func leave(_ body: JSONObject) throws(APIError) {
         let id = try checked(try body.optionalString("session_id")) ?? ""
+        guard hasCommandsUnderWay else { return try leave(id, body) }
+        // The session's log acknowledges the commands before this one.
+        let told = pauseUntilAnswered()
+        whenCommandsAreDone { [self] in
+            do throws(APIError) {
+                try leave(id, body)
+            } catch {
+                fail(error, for: body)
+            }
+            told()
+        }
+    }
+
+    private func leave(_ id: String, _ body: JSONObject) throws(APIError) {
         guard let session = joined.removeValue(forKey: id) else {
             throw .invalid("This connection has not joined that session.", param: "session_id", code: "not_joined")
         }

@@ -285,7 +285,7 @@ def test_a_socket_of_a_revoked_key_is_closed_at_its_next_command(keys, keyed, op
     keys.revoke(made["id"])
     eventually(lambda: status(keyed, made) == 401, "it is revoked", WITHIN_S)
     socket.create(brief(unique()))
-    assert socket.wait_for_type("error")["error"]["code"] == "invalid_api_key"
+    assert socket.wait_for_type("error")["error"]["code"] == "key_revoked"
     eventually(lambda: socket.closed, "the socket is closed")
     assert socket.ws.close_code == 1008
 

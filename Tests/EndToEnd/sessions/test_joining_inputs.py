@@ -141,3 +141,24 @@ def test_a_leave_behind_a_join_is_carried_out_behind_it(server, open_socket):
         assert [(event["type"], event["client_event_id"]) for event in socket.events] == [
             ("interject:joined", "join"), ("interject:left", "leave")]
         session.close()
+
+
+@pytest.mark.parametrize("is_cancel", [False, True], ids=["input", "cancel"])
+def test_a_leave_comes_behind_the_acknowledgements_of_what_was_sent_before(server, open_socket, tag, is_cancel):
+    """An input is acknowledged in the log, once it is committed: the connection reads on until then."""
+    for number in range(8):
+        session, running = unheard(server, f"{tag}{number}")
+        socket = open_socket(to=server)
+        socket.send("interject:join", session_id=session.id)
+        socket.wait_for_type("interject:joined")
+        if is_cancel:
+            socket.send("interject:cancel", session_id=session.id, client_event_id="before")
+        else:
+            socket.send("interject:input", session_id=session.id, input=brief(unique()), client_event_id="before")
+        socket.send("interject:leave", session_id=session.id, client_event_id="leave")
+        socket.wait_for_type("interject:left", client_event_id="leave")
+        types = [event["type"] for event in socket.events if event.get("client_event_id") == "before"]
+        assert types == ["interject:cancelled" if is_cancel else "interject:input.accepted"], (running, socket.events)
+        assert socket.events[-1]["type"] == "interject:left"
+        socket.close()
+        session.close()

@@ -4,6 +4,8 @@ import CLinux
 public enum HeapMemory {
     /// Bytes of resident memory that the allocator has not given out: free blocks whose pages are still occupied, and what is not the
     /// allocator's (stacks, data). Briefly takes the lock of each arena.
+    ///
+    /// Too low where blocks were given out whose pages were never touched: they count as used, but are not resident.
     public static var unusedResidentByteCount: Int {
         max(0, ResidentMemory.current.anonymous - Int(clamping: clinux_used_heap()))
     }

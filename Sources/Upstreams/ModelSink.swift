@@ -2,7 +2,7 @@ package import Sessions
 
 /// Receives the output of a model from a decoder: a ``Sessions/GenerationSink``, or a recorder in tests.
 ///
-/// Decoders are generic over it, so that the calls on the token path are direct.
+/// Decoders are generic over it. They are not specialized for the sink, so that a call costs a look-up in a witness table.
 package protocol ModelSink: AnyObject {
     /// Receives a piece of text.
     /// - Parameter escaped: valid contents of a JSON string, without the quotes and without lone surrogates; a view that is valid

@@ -1,6 +1,6 @@
 /// Receives a model's output for a response piece by piece, and its end. One for each call of a model.
 ///
-/// A final class, so that calls on the token path are direct. After the end of the response or of the model's output, further calls
+/// A final class, so that calls by its type are direct. After the end of the response or of the model's output, further calls
 /// are ignored. Loop-confined: every call is made on the loop of the response's session, and completes synchronously.
 public final class GenerationSink {
     let generation: Generation
